@@ -1,0 +1,132 @@
+/* The growing buffer. Bytes are moved to the front only when at least half of the memory is waste, so that
+ * consuming and appending in turn stays linear. */
+#include "base/buf.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define FIRST_CAP 256
+
+void buf_init(struct buf *buf, size_t max_bytes) {
+    *buf = (struct buf){.max = max_bytes};
+}
+
+void buf_done(struct buf *buf) {
+    free(buf->ptr);
+    buf_init(buf, buf->max);
+}
+
+void buf_clear(struct buf *buf) {
+    buf->start = buf->len = 0;
+    buf->failed = false;
+}
+
+static size_t grown_cap(const struct buf *buf, size_t need) {
+    size_t cap = buf->cap < FIRST_CAP ? FIRST_CAP : buf->cap;
+    while (cap < need) cap = cap > buf->max / 2 ? buf->max : cap * 2;
+    return cap > buf->max ? buf->max : cap;
+}
+
+static bool move_to(struct buf *buf, size_t cap) {
+    char *ptr = malloc(cap ? cap : 1);
+    if (!ptr) return false;
+    if (buf->ptr) memcpy(ptr, buf->ptr + buf->start, buf->len);
+    free(buf->ptr);
+    buf->ptr = ptr;
+    buf->start = 0;
+    buf->cap = cap;
+    return true;
+}
+
+static bool grow(struct buf *buf, size_t cap) {
+    if (buf->start) return move_to(buf, cap);
+    char *ptr = realloc(buf->ptr, cap ? cap : 1);
+    if (!ptr) return false;
+    buf->ptr = ptr;
+    buf->cap = cap;
+    return true;
+}
+
+static void compact(struct buf *buf) {
+    if (buf->len) memmove(buf->ptr, buf->ptr + buf->start, buf->len);
+    buf->start = 0;
+}
+
+static bool make_room(struct buf *buf, size_t len) {
+    if (len > buf->max - buf->len) return false;
+    size_t need = buf->len + len;
+    if (buf->ptr && buf->start + need <= buf->cap) return true;
+    bool at_end = buf->cap == buf->max;
+    if (buf->ptr && need <= buf->cap && (at_end || buf->start >= buf->cap / 2)) {
+        compact(buf);
+        return true;
+    }
+    return grow(buf, grown_cap(buf, need <= buf->cap ? buf->cap + 1 : need));
+}
+
+char *buf_reserve(struct buf *buf, size_t len) {
+    if (!make_room(buf, len)) {
+        buf->failed = true;
+        return NULL;
+    }
+    return buf->ptr + buf->start + buf->len;
+}
+
+void buf_commit(struct buf *buf, size_t len) {
+    assert(len <= buf->cap - buf->start - buf->len);
+    buf->len += len;
+}
+
+bool buf_append(struct buf *buf, const void *bytes, size_t len) {
+    if (len == 0) return true;
+    char *end = buf_reserve(buf, len);
+    if (!end) return false;
+    memcpy(end, bytes, len);
+    buf->len += len;
+    return true;
+}
+
+bool buf_append_byte(struct buf *buf, char byte) {
+    return buf_append(buf, &byte, 1);
+}
+
+bool buf_printf(struct buf *buf, const char *format, ...) {
+    char text[512];
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int len = vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    bool done = false;
+    if (len >= 0 && (size_t)len < sizeof(text)) {
+        done = buf_append(buf, text, (size_t)len);
+    } else if (len >= 0) {
+        size_t size = (size_t)len + 1;
+        char *whole = malloc(size);
+        if (whole) vsnprintf(whole, size, format, again);
+        done = whole && buf_append(buf, whole, size - 1);
+        free(whole);
+    }
+    va_end(again);
+    if (!done) buf->failed = true;
+    return done;
+}
+
+void buf_consume(struct buf *buf, size_t len) {
+    assert(len <= buf->len);
+    buf->len -= len;
+    buf->start = buf->len ? buf->start + len : 0;
+}
+
+char *buf_take(struct buf *buf, size_t *ret_len) {
+    *ret_len = buf->len;
+    if (buf->len == 0) return NULL;
+    if (buf->start) compact(buf);
+    char *taken = buf->ptr;
+    bool failed = buf->failed;
+    buf_init(buf, buf->max);
+    buf->failed = failed;
+    return taken;
+}

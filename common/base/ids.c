@@ -1,0 +1,50 @@
+/* Identifiers from getentropy(), which Linux, macOS and the BSDs all have; it gives at most 256 bytes a call.
+ */
+#include "base/ids.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+#if __has_include(<sys/random.h>)
+#include <sys/random.h>
+#endif
+
+#define ENTROPY_MAX 256
+
+void ids_random(void *out, size_t len) {
+    unsigned char *at = out;
+    while (len > 0) {
+        size_t part = len < ENTROPY_MAX ? len : ENTROPY_MAX;
+        if (getentropy(at, part) != 0) abort();
+        at += part;
+        len -= part;
+    }
+}
+
+void ids_tunnel(char out[TUNNEL_ID_LEN + 1]) {
+    static const char alphabet[36] = "abcdefghijklmnopqrstuvwxyz0123456789";
+    const unsigned fair_below = 256 / sizeof(alphabet) * sizeof(alphabet);
+    uint8_t bytes[TUNNEL_ID_LEN + 4];
+    size_t have = 0;
+    while (have < TUNNEL_ID_LEN) {
+        ids_random(bytes, sizeof(bytes));
+        for (size_t i = 0; i < sizeof(bytes) && have < TUNNEL_ID_LEN; i++)
+            if (bytes[i] < fair_below) out[have++] = alphabet[bytes[i] % sizeof(alphabet)];
+    }
+    out[TUNNEL_ID_LEN] = '\0';
+}
+
+void ids_uuid4(char out[UUID_LEN + 1]) {
+    static const char hex[16] = "0123456789abcdef";
+    uint8_t bytes[16];
+    ids_random(bytes, sizeof(bytes));
+    bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40);
+    bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
+    char *o = out;
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10) *o++ = '-';
+        *o++ = hex[bytes[i] >> 4];
+        *o++ = hex[bytes[i] & 15];
+    }
+    *o = '\0';
+}

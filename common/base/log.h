@@ -1,0 +1,34 @@
+/* The log: one line an event, to whatever sink the host set. Never log a token, a header value or a body:
+ * log_redact_target() hides tokens in request targets. */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include "base/buf.h"
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+/* `line` has no newline; control bytes in it are already escaped. Default: standard error with a time stamp.
+ */
+typedef void log_sink_fn(void *ctx, enum log_level level, const char *component, struct view line);
+
+void log_set_sink(log_sink_fn *sink, void *ctx);
+void log_set_level(enum log_level level);
+bool log_enabled(enum log_level level);
+const char *log_level_name(enum log_level level);
+
+/* Lines are cut at 1 KiB; bytes below 0x20 and 0x7f are written as \xNN. */
+void log_write(enum log_level level, const char *component, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#define log_error(component, ...) log_write(LOG_LEVEL_ERROR, component, __VA_ARGS__)
+#define log_warn(component, ...) log_write(LOG_LEVEL_WARN, component, __VA_ARGS__)
+#define log_info(component, ...) log_write(LOG_LEVEL_INFO, component, __VA_ARGS__)
+#define log_debug(component, ...)                                                                            \
+    do {                                                                                                     \
+        if (log_enabled(LOG_LEVEL_DEBUG)) log_write(LOG_LEVEL_DEBUG, component, __VA_ARGS__);                \
+    } while (0)
+
+/* Appends the target with the values of the query parameters token and resume replaced by "***". */
+bool log_redact_target(struct buf *out, struct view target);
+
+#endif

@@ -1,0 +1,91 @@
+/* Views: comparing, cutting and copying bytes that somebody else owns. No function here allocates except
+ * view_to_cstr(); pointer arithmetic on an absent view is avoided because C leaves NULL + 0 undefined. */
+#include "base/view.h"
+
+#include <stdlib.h>
+
+static unsigned char fold(char byte) {
+    unsigned char c = (unsigned char)byte;
+    return (unsigned char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
+}
+
+bool view_eq_nocase(struct view a, struct view b) {
+    if (a.len != b.len) return false;
+    for (size_t i = 0; i < a.len; i++)
+        if (fold(a.ptr[i]) != fold(b.ptr[i])) return false;
+    return true;
+}
+
+bool view_starts_with(struct view v, struct view prefix) {
+    return v.len >= prefix.len && view_eq(view_slice(v, 0, prefix.len), prefix);
+}
+
+bool view_ends_with(struct view v, struct view suffix) {
+    return v.len >= suffix.len && view_eq(view_skip(v, v.len - suffix.len), suffix);
+}
+
+struct view view_slice(struct view v, size_t from, size_t to) {
+    if (!v.ptr) return v;
+    if (to > v.len) to = v.len;
+    if (from > to) from = to;
+    return (struct view){v.ptr + from, to - from};
+}
+
+size_t view_find(struct view v, char byte) {
+    const char *found = v.len ? memchr(v.ptr, byte, v.len) : NULL;
+    return found ? (size_t)(found - v.ptr) : v.len;
+}
+
+size_t view_find_last(struct view v, char byte) {
+    for (size_t i = v.len; i > 0; i--)
+        if (v.ptr[i - 1] == byte) return i - 1;
+    return v.len;
+}
+
+static bool is_ows(char byte) {
+    return byte == ' ' || byte == '\t';
+}
+
+struct view view_trim(struct view v) {
+    size_t from = 0, to = v.len;
+    while (from < to && is_ows(v.ptr[from])) from++;
+    while (to > from && is_ows(v.ptr[to - 1])) to--;
+    return view_slice(v, from, to);
+}
+
+bool view_split(struct view *rest, char separator, struct view *ret_piece) {
+    if (!rest->ptr) return false;
+    size_t at = view_find(*rest, separator);
+    *ret_piece = view_slice(*rest, 0, at);
+    *rest = at < rest->len ? view_skip(*rest, at + 1) : (struct view){NULL, 0};
+    return true;
+}
+
+bool view_parse_u64(struct view v, uint64_t *ret_value) {
+    uint64_t value = 0;
+    if (v.len == 0) return false;
+    for (size_t i = 0; i < v.len; i++) {
+        if (v.ptr[i] < '0' || v.ptr[i] > '9') return false;
+        uint64_t digit = (uint64_t)(v.ptr[i] - '0');
+        if (value > (UINT64_MAX - digit) / 10) return false;
+        value = value * 10 + digit;
+    }
+    *ret_value = value;
+    return true;
+}
+
+char *view_to_cstr(struct view v) {
+    char *copy = malloc(v.len + 1);
+    if (!copy) return NULL;
+    if (v.len) memcpy(copy, v.ptr, v.len);
+    copy[v.len] = '\0';
+    return copy;
+}
+
+bool view_copy_to(struct view v, char *out, size_t out_size) {
+    bool fits = v.len < out_size && view_find(v, '\0') == v.len;
+    size_t len = fits ? v.len : 0;
+    if (len) memcpy(out, v.ptr, len);
+    if (out_size) out[len] = '\0';
+    return fits;
+}
