@@ -1,0 +1,18 @@
+/* Character classes of RFC 9110 and RFC 3986. */
+#ifndef HTTP_CHARS_H
+#define HTTP_CHARS_H
+
+#include "base/view.h"
+
+/* RFC 9110 5.6.2: one or more tchar. */
+bool http_is_token(struct view v);
+/* RFC 9110 5.5: no CR, LF, NUL or other control byte except HTAB; 0x80-0xff are allowed; no white space at
+ * the ends. */
+bool http_is_field_value(struct view v);
+static inline char http_lower(char byte) {
+    return (char)(byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte);
+}
+/* Value of a hexadecimal digit, or -1. */
+int http_hex_value(char byte);
+
+#endif

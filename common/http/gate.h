@@ -1,0 +1,52 @@
+/* The request gate: decides what is a well-formed request before anything else sees it, and what is a
+ * well-formed answer when it comes back from an agent. It works on the raw target and the header list,
+ * because the parsers in front of it are lax (duplicate Content-Length, Transfer-Encoding on HTTP/1.0, ...).
+ * Whatever is ambiguous is refused and the connection closed (RFC 9112 6.1, 6.3, 11.2). */
+#ifndef HTTP_GATE_H
+#define HTTP_GATE_H
+
+#include "http/error.h"
+#include "http/headers.h"
+#include "http/host.h"
+#include "http/limits.h"
+#include "http/uri.h"
+
+enum body_framing { BODY_NONE, BODY_LENGTH, BODY_CHUNKED };
+
+struct gate_request {
+    struct view method;
+    struct view raw_target;
+    struct view version; /* "HTTP/1.1" */
+    const struct headers *headers;
+};
+
+/* What the gate read out of a request that it let pass; views point into the request. */
+struct gate_verdict {
+    struct target target;
+    struct host host; /* of the absolute form's authority where there is one (RFC 9112 3.2.2), else of Host */
+    struct view host_field; /* the same, as it was written, port included */
+    enum body_framing framing;
+    uint64_t content_length; /* BODY_LENGTH only */
+    bool expects_continue;
+    bool is_upgrade;     /* HTTP/1.1, `Connection: upgrade` and exactly one `Upgrade` field */
+    struct view upgrade; /* its value */
+};
+
+/* HTTP_ERROR_NONE when the request may pass. HTTP_ERROR_EXPECTATION_FAILED for an Expect that is not
+ * 100-continue. */
+enum http_error gate_check_request(const struct gate_request *request, const struct http_limits *limits,
+                                   struct arena *arena, struct gate_verdict *ret_verdict);
+
+/* Status 200-599, names tokens, values without control bytes, within the limits. HTTP_ERROR_BAD_RESPONSE
+ * otherwise. */
+enum http_error gate_check_response(int status, const struct headers *headers,
+                                    const struct http_limits *limits);
+
+/* Has an answer to this method with this status a body? (RFC 9110 6.4.1: HEAD, 1xx, 204, 304 have none.) */
+bool http_answer_has_body(struct view method, int status);
+
+/* GET, HEAD, OPTIONS, TRACE: may be sent once more (RFC 9110 9.2.1; PUT and DELETE are left out on purpose).
+ */
+bool http_method_is_safe(struct view method);
+
+#endif

@@ -1,0 +1,122 @@
+/* The header list: an array in an arena, outgrown arrays being left to the arena. A name and its value share
+ * one allocation. */
+#include "http/headers.h"
+
+#include "http/chars.h"
+
+#define FIRST_CAP 16
+#define FIELD_OVERHEAD 4
+
+void headers_init(struct headers *headers, struct arena *arena) {
+    *headers = (struct headers){.arena = arena};
+}
+
+static size_t field_bytes(const struct header *field) {
+    return field->name.len + field->value.len + FIELD_OVERHEAD;
+}
+
+static bool make_room(struct headers *headers) {
+    if (headers->count < headers->cap) return true;
+    size_t cap = headers->cap ? headers->cap * 2 : FIRST_CAP;
+    struct header *fields = arena_alloc(headers->arena, cap * sizeof(*fields));
+    if (!fields) return false;
+    if (headers->count) memcpy(fields, headers->fields, headers->count * sizeof(*fields));
+    headers->fields = fields;
+    headers->cap = cap;
+    return true;
+}
+
+bool headers_add(struct headers *headers, struct view name, struct view value) {
+    if (!make_room(headers)) return false;
+    char *bytes = arena_alloc(headers->arena, name.len + value.len + 2);
+    if (!bytes) return false;
+    for (size_t i = 0; i < name.len; i++) bytes[i] = http_lower(name.ptr[i]);
+    bytes[name.len] = '\0';
+    char *copy = bytes + name.len + 1;
+    if (value.len) memcpy(copy, value.ptr, value.len);
+    copy[value.len] = '\0';
+    struct header *field = &headers->fields[headers->count++];
+    *field = (struct header){.name = {bytes, name.len}, .value = {copy, value.len}};
+    headers->bytes += field_bytes(field);
+    return true;
+}
+
+static struct header *find(const struct headers *headers, struct view name, size_t from) {
+    for (size_t i = from; i < headers->count; i++)
+        if (view_eq_nocase(headers->fields[i].name, name)) return &headers->fields[i];
+    return NULL;
+}
+
+static size_t remove_from(struct headers *headers, struct view name, size_t from) {
+    size_t kept = from, before = headers->count;
+    for (size_t i = from; i < before; i++) {
+        struct header field = headers->fields[i];
+        if (view_eq_nocase(field.name, name))
+            headers->bytes -= field_bytes(&field);
+        else
+            headers->fields[kept++] = field;
+    }
+    headers->count = kept;
+    return before - kept;
+}
+
+bool headers_set(struct headers *headers, struct view name, struct view value) {
+    struct header *field = find(headers, name, 0);
+    if (!field) return headers_add(headers, name, value);
+    struct view copy = arena_copy(headers->arena, value);
+    if (!copy.ptr) return false;
+    headers->bytes = headers->bytes - field->value.len + copy.len;
+    field->value = copy;
+    remove_from(headers, field->name, (size_t)(field - headers->fields) + 1);
+    return true;
+}
+
+size_t headers_remove(struct headers *headers, struct view name) {
+    struct header *first = find(headers, name, 0);
+    return first ? remove_from(headers, name, (size_t)(first - headers->fields)) : 0;
+}
+
+size_t headers_remove_if(struct headers *headers, bool (*drop)(void *ctx, const struct header *field),
+                         void *ctx) {
+    size_t kept = 0, before = headers->count;
+    for (size_t i = 0; i < before; i++) {
+        struct header field = headers->fields[i];
+        if (drop(ctx, &field))
+            headers->bytes -= field_bytes(&field);
+        else
+            headers->fields[kept++] = field;
+    }
+    headers->count = kept;
+    return before - kept;
+}
+
+struct view headers_get(const struct headers *headers, struct view name) {
+    for (size_t i = 0; i < headers->count; i++)
+        if (view_eq(headers->fields[i].name, name)) return headers->fields[i].value;
+    return (struct view){NULL, 0};
+}
+
+size_t headers_count(const struct headers *headers, struct view name) {
+    size_t count = 0;
+    for (size_t i = 0; i < headers->count; i++) count += view_eq(headers->fields[i].name, name);
+    return count;
+}
+
+static bool list_has(struct view list, struct view token) {
+    struct view piece;
+    while (view_split(&list, ',', &piece))
+        if (view_eq_nocase(view_trim(piece), token)) return true;
+    return false;
+}
+
+bool headers_has_token(const struct headers *headers, struct view name, struct view token) {
+    for (size_t i = 0; i < headers->count; i++)
+        if (view_eq(headers->fields[i].name, name) && list_has(headers->fields[i].value, token)) return true;
+    return false;
+}
+
+bool headers_copy(struct headers *to, const struct headers *from) {
+    for (size_t i = 0, count = from->count; i < count; i++)
+        if (!headers_add(to, from->fields[i].name, from->fields[i].value)) return false;
+    return true;
+}
