@@ -1,0 +1,217 @@
+/* A session: what it is made of, and its end. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "link/link_state.h"
+
+#define LIFTED ((uint64_t)1 << 40)
+#define NOISE_AT_ONCE 1000
+#define NOISE_PER_SECOND 100
+#define OUTBOUND_ACKS 500
+#define CONTINUATIONS 20  /* a head over our limit, but one that we could send, costs its stream only */
+#define TABLE_BYTES 16384 /* of compression: some 30 visitors' headers; a larger one is slower to search */
+#define IDLE_MS 10000
+#define WINDOW_LIMIT ((uint32_t)1 << 30)
+
+/* ---- failure ---- */
+
+/* The reason may be the peer's: printable ASCII only. */
+void session_failed(struct link_session *session, enum status status, const char *prefix,
+                    struct view reason) {
+    if (session->failed) return;
+    session->failed = status;
+    int len = snprintf(session->error, sizeof(session->error), "%s%.*s", prefix,
+                       VIEW_ARG(view_slice(reason, 0, 100)));
+    for (int i = 0; i < len && session->error[i]; i++)
+        if (session->error[i] < ' ' || session->error[i] > '~') session->error[i] = '?';
+}
+
+void session_fail(struct link_session *session, enum status status, uint32_t code, const char *text) {
+    if (session->failed) return;
+    session_failed(session, status, "", view_from_cstr(text));
+    nghttp2_session_terminate_session(session->h2, code);
+}
+
+const char *link_error(const struct link_session *session) {
+    return session->error;
+}
+
+/* ---- rates ---- */
+
+static void bucket_init(struct bucket *bucket, uint64_t at_once, uint64_t per_second) {
+    bucket->millitokens = bucket->max_millitokens = at_once * 1000;
+    bucket->per_second = per_second;
+}
+
+bool bucket_take(struct link_session *session, struct bucket *bucket) {
+    if (!session->ticked) return true;
+    if (bucket->millitokens < 1000) return false;
+    bucket->millitokens -= 1000;
+    return true;
+}
+
+static void bucket_fill(struct bucket *bucket, uint64_t elapsed_ms) {
+    uint64_t missing = bucket->max_millitokens - bucket->millitokens;
+    if (elapsed_ms > missing) elapsed_ms = missing; /* enough in any case, and no overflow */
+    uint64_t more = elapsed_ms * bucket->per_second;
+    bucket->millitokens += more < missing ? more : missing;
+}
+
+static void give_memory_back(struct link_session *session) {
+    if (session->live_count || session->now_ms - session->active_ms < IDLE_MS) return;
+    streams_trim(session);
+    blocks_trim(session);
+    if (session->head.kept_count == 0) head_done(&session->head);
+}
+
+void link_tick(struct link_session *session, uint64_t now_ms) {
+    uint64_t elapsed_ms = now_ms - session->now_ms;
+    if (session->ticked && now_ms <= session->now_ms) return;
+    if (!session->ticked) elapsed_ms = 0;
+    session->ticked = true;
+    session->now_ms = now_ms;
+    bucket_fill(&session->resets, elapsed_ms);
+    bucket_fill(&session->noise, elapsed_ms);
+    give_memory_back(session);
+}
+
+/* ---- birth ---- */
+
+static nghttp2_option *options_new(const struct link_session *session) {
+    nghttp2_option *option;
+    if (nghttp2_option_new(&option) != 0) return NULL;
+    nghttp2_option_set_no_auto_window_update(option, 1);
+    nghttp2_option_set_no_closed_streams(option, 1);
+    nghttp2_option_set_max_deflate_dynamic_table_size(option, TABLE_BYTES);
+    nghttp2_option_set_max_send_header_block_length(option, HEAD_SEND_MAX);
+    nghttp2_option_set_max_outbound_ack(option, OUTBOUND_ACKS);
+    nghttp2_option_set_peer_max_concurrent_streams(option, session->limits.streams_max + 1);
+    nghttp2_option_set_max_continuations(option, CONTINUATIONS);
+    nghttp2_option_set_max_reserved_remote_streams(option, 0);
+    nghttp2_option_set_stream_reset_rate_limit(option, LIFTED, LIFTED); /* visitors who leave */
+    return option;
+}
+
+static int h2_new(struct link_session *session) {
+    nghttp2_session_callbacks *callbacks = NULL;
+    nghttp2_option *option = options_new(session);
+    int rv = option ? nghttp2_session_callbacks_new(&callbacks) : NGHTTP2_ERR_NOMEM;
+    if (rv != 0) goto out;
+    send_callbacks(callbacks);
+    receive_callbacks(callbacks);
+    rv = session->role == LINK_OPENS ? nghttp2_session_client_new2(&session->h2, callbacks, session, option)
+                                     : nghttp2_session_server_new2(&session->h2, callbacks, session, option);
+out:
+    nghttp2_session_callbacks_del(callbacks);
+    if (option) nghttp2_option_del(option);
+    return rv;
+}
+
+static bool submit_settings(struct link_session *session) {
+    bool answers = session->role == LINK_ANSWERS;
+    nghttp2_settings_entry settings[] = {
+        {NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, TABLE_BYTES},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, session->limits.window_bytes},
+        {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, FRAME_MAX_BYTES},
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, answers ? session->limits.streams_max + 1 : 0},
+        {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+        {answers ? NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL : NGHTTP2_SETTINGS_ENABLE_PUSH, answers},
+    };
+    size_t count = sizeof(settings) / sizeof(settings[0]);
+    return nghttp2_submit_settings(session->h2, NGHTTP2_FLAG_NONE, settings, count) == 0 &&
+           nghttp2_session_set_local_window_size(session->h2, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW) == 0;
+}
+
+static uint32_t clamp(uint32_t value, uint32_t least, uint32_t most) {
+    return value < least ? least : value > most ? most : value;
+}
+
+static void set_limits(struct link_session *session, const struct link_limits *limits) {
+    session->limits = *limits;
+    session->limits.window_bytes = clamp(limits->window_bytes, 1024, WINDOW_LIMIT);
+    session->limits.window_max_bytes =
+        clamp(limits->window_max_bytes, session->limits.window_bytes, WINDOW_LIMIT);
+    session->limits.streams_max = clamp(limits->streams_max, 0, WINDOW_LIMIT);
+    if (limits->message_bytes < FRAME_BYTES) session->limits.message_bytes = FRAME_BYTES;
+}
+
+static void lists_init(struct link_session *session) {
+    list_init(&session->streams);
+    list_init(&session->finished);
+    list_init(&session->sent);
+    list_init(&session->resting);
+    list_init(&session->spare_streams);
+    session->round = 1;
+}
+
+struct link_session *link_new(enum link_role role, const struct link_limits *limits,
+                              struct link_budget *budget, const struct link_events *events) {
+    struct link_session *session = calloc(1, sizeof(*session));
+    if (!session) return NULL;
+    session->role = role;
+    session->budget = budget;
+    session->events = *events;
+    session->announced = true;
+    set_limits(session, limits);
+    lists_init(session);
+    control_init(session);
+    uint32_t at_once = clamp(session->limits.streams_max, limits->resets_per_second, UINT32_MAX);
+    bucket_init(&session->resets, at_once, limits->resets_per_second);
+    bucket_init(&session->noise, NOISE_AT_ONCE, NOISE_PER_SECOND);
+    if (h2_new(session) != 0 || !submit_settings(session) || (role == LINK_OPENS && !control_open(session))) {
+        link_free(session);
+        return NULL;
+    }
+    return session;
+}
+
+/* ---- death ---- */
+
+void link_free(struct link_session *session) {
+    struct list *node;
+    if (!session) return;
+    assert(!session->busy);
+    session->busy = true;
+    session_failed(session, STATUS_GONE, "", VIEW("closed"));
+    while ((node = list_pop(&session->streams))) stream_abandon(LIST_ENTRY(node, struct link_stream, node));
+    control_done(session);
+    nghttp2_session_del(session->h2);
+    head_done(&session->head);
+    streams_trim(session);
+    blocks_trim(session);
+    free(session);
+}
+
+/* ---- the link as a whole ---- */
+
+void session_wake(struct link_session *session) {
+    if (session->busy || session->announced || !link_wants_send(session)) return;
+    session->announced = true;
+    session->events.writable(session->events.ctx);
+}
+
+void link_ping(struct link_session *session) {
+    if (session->failed || session->pinging) return;
+    session->pinging = nghttp2_submit_ping(session->h2, NGHTTP2_FLAG_NONE, NULL) == 0;
+    session_wake(session);
+}
+
+void link_drain(struct link_session *session) {
+    if (session->failed || session->draining) return;
+    int32_t last = nghttp2_session_get_last_proc_stream_id(session->h2);
+    session->draining = true;
+    nghttp2_submit_goaway(session->h2, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, NULL, 0);
+    session_wake(session);
+}
+
+size_t link_stream_count(const struct link_session *session) {
+    return session->owned_count;
+}
+
+bool link_exhausted(const struct link_session *session) {
+    uint32_t next = session->role == LINK_OPENS
+                        ? nghttp2_session_get_next_stream_id(session->h2)
+                        : (uint32_t)nghttp2_session_get_last_proc_stream_id(session->h2);
+    return next > (uint32_t)1 << 30;
+}
