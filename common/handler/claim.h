@@ -1,0 +1,45 @@
+/* A claim says who owns a tunnel id and which connection serves it. It is the only truth about a tunnel: a
+ * lookup never goes by "some connection with that id". Claims change by compare-and-set on the epoch alone
+ * (docs/PROTOCOL.md). */
+#ifndef HANDLER_CLAIM_H
+#define HANDLER_CLAIM_H
+
+#include "base/view.h"
+
+#define TUNNEL_NAME_MAX 63
+#define OWNER_MAX 160
+#define CONNECTION_ID_MAX 128
+#define GATEWAY_MAX 255
+
+enum link_protocol { LINK_V1, LINK_V2 };
+
+/* Where an agent can be reached. */
+struct link {
+    char gateway[GATEWAY_MAX + 1]; /* peer URL of the gateway that holds the socket; empty: this process */
+    char connection[CONNECTION_ID_MAX + 1]; /* unique for ever */
+    enum link_protocol protocol;
+};
+
+enum claim_state {
+    CLAIM_CONNECTING = 1, /* accepted, `ready` not yet heard */
+    CLAIM_READY = 2,
+    CLAIM_OFFLINE = 4, /* the connection ended; the name is kept for its owner until expires_ms */
+};
+
+struct claim {
+    char tunnel_id[TUNNEL_NAME_MAX + 1];
+    char owner[OWNER_MAX + 1]; /* "sub:<subject>" or "anon:<32 hex digits>" */
+    uint64_t epoch;            /* grows by one with each connection */
+    enum claim_state state;
+    struct link link;
+    unsigned capabilities;       /* enum v1_capability, agreed at ready */
+    uint32_t request_timeout_ms; /* what the agent asked for; 0: the gateway's default */
+    uint64_t changed_ms;         /* wall clock, of the last change of state */
+    uint64_t expires_ms;         /* wall clock; after it the claim does not exist */
+};
+
+static inline bool claim_is_anonymous(const struct claim *claim) {
+    return strncmp(claim->owner, "anon:", 5) == 0;
+}
+
+#endif

@@ -1,0 +1,248 @@
+/* An agent wants to connect: which tunnel may it have? All that is refused is refused here, because API
+ * Gateway shows headers to $connect only. The claim is written by compare-and-set; who loses a race looks
+ * again. */
+#include <stdlib.h>
+
+#include "auth/resume.h"
+#include "base/ids.h"
+#include "base/log.h"
+#include "handler/core_state.h"
+#include "http/uri.h"
+
+enum { ATTEMPTS_MAX = 8 };
+
+struct connect {
+    struct operation operation;
+    core_connect_fn *done;
+    void *ctx;
+    unsigned attempts;
+    char name[TUNNEL_NAME_MAX + 1];      /* claimed by the agent; "" if none */
+    char resume_id[TUNNEL_NAME_MAX + 1]; /* proven by its resume token; "" if none */
+    uint64_t epoch_floor;
+    struct claim claim;   /* what is to be written */
+    struct claim earlier; /* what stood there; epoch 0 if nothing */
+};
+
+static void connect_drop(struct operation *operation) {
+    free(operation);
+}
+
+static void connect_finish(struct connect *connect, int status, const char *reason) {
+    struct connect_outcome outcome = {
+        .status = status, .reason = reason, .tunnel_id = view_from_cstr(connect->claim.tunnel_id)};
+    operation_end(&connect->operation);
+    connect->done(connect->ctx, &outcome);
+    free(connect);
+}
+
+/* ---- what the agent says of itself ---- */
+
+struct refusal {
+    int status;
+    const char *reason;
+};
+
+static bool origin_allowed(const struct core *core, struct view origin) {
+    for (size_t i = 0; i < core->settings.allowed_origins_count; i++)
+        if (view_eq(core->settings.allowed_origins[i], origin)) return true;
+    return false;
+}
+
+/* A header, or the query parameter of a client that cannot set headers. */
+static struct view said(const struct connect_event *event, struct arena *arena, struct view header,
+                        struct view parameter) {
+    struct view value = headers_get(event->headers, header);
+    struct target target;
+    if (value.ptr) return view_trim(value);
+    if (!target_parse(event->target, &target) || !target.query.ptr) return (struct view){0};
+    return query_get(target.query, parameter, arena);
+}
+
+static struct refusal read_name(struct connect *connect, struct view name) {
+    if (!name.ptr || name.len == 0) return (struct refusal){0};
+    if (!host_is_tunnel_label(name))
+        return (struct refusal){
+            400, "a tunnel's name has 3 to 63 characters of a-z, 0-9 and '-', no '-' at either end"};
+    view_copy_to(name, connect->name, sizeof connect->name);
+    return (struct refusal){0};
+}
+
+static void read_resume(struct connect *connect, struct view token) {
+    struct core *core = connect->operation.core;
+    char storage[RESUME_TOKEN_MAX];
+    struct resume resume;
+    if (!token.ptr || core->settings.resume_secret.len != SECRET_LEN) return;
+    const unsigned char *key = (const unsigned char *)core->settings.resume_secret.ptr;
+    if (!resume_decode(token, key, core_wall_ms(core), storage, &resume)) {
+        log_info("core", "a resume token was not accepted (signed with another secret, or expired)");
+        return;
+    }
+    if (connect->name[0] && !view_eq(resume.tunnel_id, view_from_cstr(connect->name))) return;
+    if (!host_is_tunnel_label(resume.tunnel_id)) return;
+    if (!view_copy_to(resume.owner, connect->claim.owner, sizeof connect->claim.owner)) return;
+    view_copy_to(resume.tunnel_id, connect->resume_id, sizeof connect->resume_id);
+    connect->epoch_floor = resume.epoch;
+}
+
+static void new_owner(struct connect *connect) {
+    static const char digits[] = "0123456789abcdef";
+    unsigned char random[16];
+    connect->operation.core->ports.ids.random(random, sizeof random);
+    char *out = connect->claim.owner;
+    memcpy(out, "anon:", 5);
+    out += 5;
+    for (size_t i = 0; i < sizeof random; i++) {
+        *out++ = digits[random[i] >> 4];
+        *out++ = digits[random[i] & 15];
+    }
+    *out = '\0';
+}
+
+static struct refusal read_event(struct connect *connect, const struct connect_event *event) {
+    struct core *core = connect->operation.core;
+    struct view origin = headers_get(event->headers, VIEW("origin"));
+    if (origin.ptr && !origin_allowed(core, origin))
+        return (struct refusal){403, "a browser's Origin may not connect as an agent here"};
+    if (!view_copy_to(event->connection_id, connect->claim.link.connection,
+                      sizeof connect->claim.link.connection) ||
+        !view_copy_to(event->gateway, connect->claim.link.gateway, sizeof connect->claim.link.gateway))
+        return (struct refusal){400, "the connection's id is too long"};
+    connect->claim.link.protocol = event->protocol;
+    struct arena arena;
+    arena_init(&arena, 64 * 1024);
+    struct refusal refusal = read_name(connect, said(event, &arena, VIEW("x-tunnel-name"), VIEW("name")));
+    if (!refusal.status) read_resume(connect, said(event, &arena, VIEW("x-tunnel-resume"), VIEW("resume")));
+    arena_done(&arena);
+    if (!connect->claim.owner[0]) new_owner(connect);
+    return refusal;
+}
+
+/* ---- the claim ---- */
+
+static void look_up(struct connect *connect);
+
+/* A resumed id first, then the name, then a fresh id. */
+static void choose_id(struct connect *connect) {
+    char *out = connect->claim.tunnel_id;
+    const char *wanted = connect->resume_id[0] ? connect->resume_id : connect->name;
+    if (wanted[0])
+        memcpy(out, wanted, strlen(wanted) + 1);
+    else
+        connect->operation.core->ports.ids.tunnel(out);
+}
+
+static void taken(struct connect *connect) {
+    if (connect->name[0]) {
+        connect_finish(connect, 409, "this name is taken by somebody else");
+        return;
+    }
+    connect->resume_id[0] = '\0'; /* somebody else has it now: a tunnel of its own */
+    look_up(connect);
+}
+
+static void on_stored(void *target, uint64_t ticket, enum status status) {
+    (void)ticket;
+    struct connect *connect = target;
+    if (status == STATUS_CONFLICT) {
+        look_up(connect);
+        return;
+    }
+    if (status != STATUS_OK) {
+        connect_finish(connect, 503, "the registry of tunnels cannot be reached; try again");
+        return;
+    }
+    struct core *core = connect->operation.core;
+    core->counters.connects++;
+    if (connect->earlier.epoch > 0 && connect->earlier.state != CLAIM_OFFLINE)
+        link_retire(core, &connect->earlier.link);
+    connect_finish(connect, 200, "");
+}
+
+static void write_claim(struct connect *connect) {
+    struct core *core = connect->operation.core;
+    struct claim *claim = &connect->claim;
+    uint64_t earlier = connect->earlier.epoch;
+    claim->epoch = (earlier > connect->epoch_floor ? earlier : connect->epoch_floor) + 1;
+    claim->state = CLAIM_CONNECTING;
+    claim->changed_ms = core_wall_ms(core);
+    claim->expires_ms =
+        core->settings.claim_ttl_ms ? claim->changed_ms + core->settings.claim_ttl_ms : UINT64_MAX;
+    core->ports.registry.store(core->ports.registry.ctx, claim, earlier,
+                               CLAIM_CONNECTING | CLAIM_READY | CLAIM_OFFLINE, on_stored, connect, 0);
+}
+
+static void on_lookup(void *target, uint64_t ticket, enum status status, const struct claim *claim) {
+    (void)ticket;
+    struct connect *connect = target;
+    connect->earlier = status == STATUS_OK ? *claim : (struct claim){0};
+    if (status == STATUS_OK && strcmp(claim->owner, connect->claim.owner) != 0)
+        taken(connect);
+    else if (status == STATUS_OK || status == STATUS_NOT_FOUND)
+        write_claim(connect);
+    else
+        connect_finish(connect, 503, "the registry of tunnels cannot be reached; try again");
+}
+
+static void look_up(struct connect *connect) {
+    struct registry *registry = &connect->operation.core->ports.registry;
+    if (++connect->attempts > ATTEMPTS_MAX) {
+        connect_finish(connect, 503, "too many agents want this tunnel at once; try again");
+        return;
+    }
+    choose_id(connect);
+    registry->lookup(registry->ctx, view_from_cstr(connect->claim.tunnel_id), on_lookup, connect, 0);
+}
+
+/* ---- refusals that need no store ---- */
+
+struct refuse {
+    struct operation operation;
+    struct task task;
+    struct refusal refusal;
+    core_connect_fn *done;
+    void *ctx;
+};
+
+static void refuse_drop(struct operation *operation) {
+    struct refuse *refuse = LIST_ENTRY(operation, struct refuse, operation);
+    task_cancel(&refuse->task);
+    free(refuse);
+}
+
+static void on_refuse(struct task *task) {
+    struct refuse *refuse = LIST_ENTRY(task, struct refuse, task);
+    struct connect_outcome outcome = {.status = refuse->refusal.status, .reason = refuse->refusal.reason};
+    operation_end(&refuse->operation);
+    refuse->done(refuse->ctx, &outcome);
+    free(refuse);
+}
+
+static void refuse_later(struct core *core, struct refusal refusal, core_connect_fn *done, void *ctx) {
+    struct refuse *refuse = calloc(1, sizeof *refuse);
+    if (!refuse) return;
+    refuse->refusal = refusal;
+    refuse->done = done;
+    refuse->ctx = ctx;
+    operation_start(core, &refuse->operation, refuse_drop);
+    task_init(&refuse->task, on_refuse);
+    tasks_post(core->ports.clock.tasks, &refuse->task);
+}
+
+void core_connect(struct core *core, const struct connect_event *event, core_connect_fn *done, void *ctx) {
+    struct connect *connect = calloc(1, sizeof *connect);
+    if (!connect) {
+        refuse_later(core, (struct refusal){503, "out of memory"}, done, ctx);
+        return;
+    }
+    connect->done = done;
+    connect->ctx = ctx;
+    operation_start(core, &connect->operation, connect_drop);
+    struct refusal refusal = read_event(connect, event);
+    if (refusal.status == 0) {
+        look_up(connect);
+        return;
+    }
+    operation_end(&connect->operation);
+    free(connect);
+    refuse_later(core, refusal, done, ctx);
+}

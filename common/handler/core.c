@@ -1,0 +1,143 @@
+/* The core's life: settings, tables, and what the stores tell it. */
+#include "handler/core.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "handler/core_state.h"
+
+void core_settings_init(struct core_settings *settings) {
+    *settings = (struct core_settings){
+        .domain = VIEW("localhost"),
+        .public_url = VIEW("http://localhost"),
+        .subdomain_routing = true,
+        .limits = HTTP_LIMITS_DEFAULT,
+        .v1_body_bytes = 2 * 1024 * 1024,
+        .request_timeout_ms = 25 * 1000,
+        .request_timeout_max_ms = 3600 * 1000,
+        .body_idle_timeout_ms = 300 * 1000,
+        .pending_ms = 30 * 1000,
+        .grace_ms = 5 * 1000,
+        .retire_ms = 30 * 1000,
+        .keep_anonymous_ms = 5 * 60 * 1000,
+        .keep_owned_ms = 24 * 3600 * 1000,
+        .claim_ttl_ms = 0,
+        .resume_ttl_ms = 7ULL * 24 * 3600 * 1000,
+        .exchanges_per_tunnel = 256,
+        .long_lived_per_tunnel = 4096,
+        .exchanges_total = 16384,
+    };
+}
+
+static bool keep_view(struct core *core, struct view *view) {
+    if (view->len == 0) return true;
+    *view = arena_copy(&core->texts, *view);
+    return view->ptr != NULL;
+}
+
+static bool keep_views(struct core *core, const struct view **views, size_t count) {
+    if (count == 0) return true;
+    struct view *copies = arena_alloc(&core->texts, count * sizeof *copies);
+    if (!copies) return false;
+    for (size_t i = 0; i < count; i++) {
+        copies[i] = (*views)[i];
+        if (!keep_view(core, &copies[i])) return false;
+    }
+    *views = copies;
+    return true;
+}
+
+static bool keep_settings(struct core *core) {
+    struct core_settings *settings = &core->settings;
+    return keep_view(core, &settings->domain) && keep_view(core, &settings->public_url) &&
+           keep_view(core, &settings->resume_secret) &&
+           keep_views(core, &settings->other_names, settings->other_names_count) &&
+           keep_views(core, &settings->allowed_origins, settings->allowed_origins_count);
+}
+
+struct core *core_new(const struct core_settings *settings, const struct ports *ports) {
+    struct core *core = calloc(1, sizeof *core);
+    if (!core) return NULL;
+    core->settings = *settings;
+    core->ports = *ports;
+    arena_init(&core->texts, 64 * 1024);
+    table_init(&core->links);
+    table_init(&core->tunnels);
+    table_init(&core->requests);
+    list_init(&core->operations);
+    if (!keep_settings(core)) {
+        core_free(core);
+        return NULL;
+    }
+    core->names = (struct route_names){.domain = core->settings.domain,
+                                       .other_names = core->settings.other_names,
+                                       .other_names_count = core->settings.other_names_count,
+                                       .subdomain_routing = core->settings.subdomain_routing};
+    return core;
+}
+
+static void free_link(void *ctx, struct table_node *node) {
+    (void)ctx;
+    link_use_free(TABLE_ENTRY(node, struct link_use, node));
+}
+
+void core_free(struct core *core) {
+    if (!core) return;
+    for (size_t i = 0; i < core->slot_count; i++) {
+        struct exchange *exchange = core->slots[i];
+        if (!exchange) continue;
+        struct answer_sink sink = exchange->sink;
+        exchange_cancel(exchange);
+        sink.abort(sink.ctx);
+    }
+    for (struct list *node; (node = list_pop(&core->operations));) {
+        struct operation *operation = LIST_ENTRY(node, struct operation, node);
+        operation->drop(operation);
+    }
+    table_each(&core->links, free_link, NULL);
+    table_done(&core->links);
+    table_done(&core->tunnels);
+    table_done(&core->requests);
+    free(core->slots);
+    free(core->free_slots);
+    arena_done(&core->texts);
+    free(core);
+}
+
+void operation_start(struct core *core, struct operation *operation,
+                     void (*drop)(struct operation *operation)) {
+    operation->core = core;
+    operation->drop = drop;
+    list_init(&operation->node);
+    list_append(&core->operations, &operation->node);
+}
+
+void operation_end(struct operation *operation) {
+    list_remove(&operation->node);
+}
+
+static void on_claim_changed(void *ctx, struct view tunnel_id) {
+    dispatch_claim_changed(ctx, tunnel_id);
+}
+
+static void on_request_completed(void *ctx, struct view request_id) {
+    mailbox_delivery_completed(ctx, request_id);
+}
+
+struct store_events core_store_events(struct core *core) {
+    return (struct store_events){
+        .ctx = core, .claim_changed = on_claim_changed, .request_completed = on_request_completed};
+}
+
+const struct core_counters *core_counters(const struct core *core) {
+    return &core->counters;
+}
+
+size_t core_exchange_count(const struct core *core) {
+    return core->exchange_count;
+}
+
+size_t core_message_max(const struct core *core) {
+    /* a body in base64, and headers in which each byte may have become \u00XX */
+    return (core->settings.v1_body_bytes + 2) / 3 * 4 + core->settings.limits.headers_bytes * 6 + 64 * 1024;
+}

@@ -1,0 +1,104 @@
+/* The handler core: one for the gateway, for several gateways and for the Lambda. It takes events (event.h),
+ * calls ports (ports.h) and never blocks. All calls on one thread. */
+#ifndef HANDLER_CORE_H
+#define HANDLER_CORE_H
+
+#include "handler/event.h"
+#include "handler/ports.h"
+#include "http/limits.h"
+
+#include "auth/secret.h"
+
+struct core_settings {
+    struct view domain;     /* "localhost": tunnels are its one-label subdomains */
+    struct view public_url; /* "http://localhost:8080": scheme, domain and port of the URLs that people see */
+    const struct view *other_names; /* further host names that take path mode */
+    size_t other_names_count;
+    bool subdomain_routing;
+    struct view resume_secret;          /* SECRET_LEN bytes; empty: no resume */
+    const struct view *allowed_origins; /* Origins that may connect as agents */
+    size_t allowed_origins_count;
+
+    struct http_limits limits;
+    size_t v1_body_bytes;        /* 2 MiB, each way */
+    uint64_t request_timeout_ms; /* 25 000: to the first byte of the answer, from the moment the agent has the
+                                    request */
+    uint64_t request_timeout_max_ms; /* 1 h: what an agent may ask for at most */
+    uint64_t body_idle_timeout_ms;   /* 300 000: silence within a body */
+    uint64_t pending_ms;             /* 30 000 */
+    uint64_t grace_ms;               /* 5 000: a request waits so long for an agent that has just gone */
+    uint64_t retire_ms;              /* 30 000: a connection taken over may finish so long */
+    uint64_t keep_anonymous_ms;      /* 5 min */
+    uint64_t keep_owned_ms;          /* 24 h */
+    uint64_t claim_ttl_ms;           /* of a live claim; renewed by the host's lease, or 2 h on AWS */
+    uint64_t resume_ttl_ms;          /* 7 d */
+    size_t exchanges_per_tunnel;     /* 256 */
+    size_t long_lived_per_tunnel;    /* 4096: upgraded connections and event streams */
+    size_t exchanges_total;          /* overloaded beyond it */
+};
+
+void core_settings_init(struct core_settings *settings); /* the defaults; no names, no secret */
+
+struct core_counters {
+    uint64_t requests, answers, connects;
+    uint64_t messages_malformed, messages_unknown, answers_unmatched;
+    uint64_t gate_refused, retries;
+};
+
+struct core;
+
+/* What `settings` points to is copied; the ports are too, their contexts outlive the core. NULL without
+ * memory. */
+struct core *core_new(const struct core_settings *settings, const struct ports *ports);
+/* Aborts what runs: each sink gets its abort. Completions that ports still owe find nothing; call when they
+ * have ended. */
+void core_free(struct core *core);
+
+/* Hand these to the stores. */
+struct store_events core_store_events(struct core *core);
+const struct core_counters *core_counters(const struct core *core);
+size_t core_exchange_count(const struct core *core);
+
+/* May this agent connect, and as which tunnel? `done` fires later, once. */
+typedef void core_connect_fn(void *ctx, const struct connect_outcome *outcome);
+void core_connect(struct core *core, const struct connect_event *event, core_connect_fn *done, void *ctx);
+
+/* A connection that was accepted has ended: its claim goes offline, its requests are sent once more or
+ * answered 502. `done` (may be NULL) fires when the store knows. */
+typedef void core_done_fn(void *ctx, enum status status);
+void core_disconnect(struct core *core, struct view connection_id, core_done_fn *done, void *ctx);
+
+/* One v1 text message of an agent. `done` (may be NULL): STATUS_INVALID says that it was dropped as
+ * malformed. */
+void core_message(struct core *core, struct view connection_id, struct view text, core_done_fn *done,
+                  void *ctx);
+
+/* The largest v1 text message that can be a legal one; hosts may end a connection that sends more. */
+size_t core_message_max(const struct core *core);
+
+/* Removes what has expired from the stores. */
+void core_cleanup(struct core *core, core_done_fn *done, void *ctx);
+
+/* ---- forward: one visitor's request ---- */
+
+struct exchange;
+
+/* Always returns an exchange (NULL only without memory): what the gate refuses is answered through the sink
+ * like all else. The exchange lives until it calls the sink's end or abort, or until exchange_cancel;
+ * whichever comes first ends it. `window_bytes`: how much of the answer the sink takes unacknowledged. */
+struct exchange *core_forward(struct core *core, const struct forward_event *event,
+                              const struct body_source *source, const struct answer_sink *sink,
+                              size_t window_bytes);
+/* At most what was granted. */
+void exchange_body(struct exchange *exchange, struct view data);
+void exchange_body_end(struct exchange *exchange);
+/* The sink has passed so many bytes of the answer's body on to the visitor. */
+void exchange_drained(struct exchange *exchange, size_t bytes);
+/* The visitor is gone: nothing is called any more, the pointer is dead on return. */
+void exchange_cancel(struct exchange *exchange);
+
+/* For the access log; views live as long as the exchange. */
+struct view exchange_id(const struct exchange *exchange);
+struct view exchange_tunnel(const struct exchange *exchange);
+
+#endif

@@ -1,0 +1,185 @@
+/* What the files of the handler core share; nothing outside common/handler includes this. */
+#ifndef HANDLER_CORE_STATE_H
+#define HANDLER_CORE_STATE_H
+
+#include "base/list.h"
+#include "base/table.h"
+#include "handler/core.h"
+#include "handler/route.h"
+#include "http/gate.h"
+
+struct core {
+    struct core_settings settings;
+    struct ports ports;
+    struct arena texts; /* what settings point to */
+    struct route_names names;
+    struct core_counters counters;
+
+    struct table
+        links; /* struct link_use by connection id: agents that have requests of ours, or are being retired */
+    struct table tunnels;   /* struct tunnel_use by tunnel id: tunnels that have exchanges */
+    struct table requests;  /* struct exchange by request id */
+    struct list operations; /* struct operation under way */
+
+    struct exchange **slots; /* by the low half of a ticket */
+    uint32_t *free_slots;
+    size_t slot_count, free_count;
+    uint32_t generation;
+    size_t exchange_count;
+};
+
+/* ---- links and tunnels in use ---- */
+
+struct link_use {
+    struct table_node node;
+    struct core *core;
+    struct link link;
+    struct list exchanges; /* exchange.link_node: sent there, not yet answered */
+    bool retiring;         /* taken over: close it when the last exchange has ended */
+    struct timer retire_timer;
+};
+
+/* The use of this link, made if need be; NULL without memory. */
+struct link_use *link_use_get(struct core *core, const struct link *link);
+struct link_use *link_use_find(struct core *core, struct view connection_id);
+/* Frees it when nothing holds it any more, and closes the link if it was retiring. */
+void link_use_settle(struct link_use *use);
+/* The connection has been taken over: told, and closed when its exchanges have ended. */
+void link_retire(struct core *core, const struct link *link);
+void link_use_free(struct link_use *use);
+
+struct tunnel_use {
+    struct table_node node;
+    char tunnel_id[TUNNEL_NAME_MAX + 1];
+    struct list waiting; /* exchange.tunnel_node: until the claim changes */
+    size_t exchange_count;
+    size_t long_lived_count; /* of them: upgraded connections and event streams */
+};
+
+/* ---- operations: connect, ready, disconnect; each a chain of calls to the registry ---- */
+
+struct operation {
+    struct list node;
+    struct core *core;
+    void (*drop)(struct operation *operation); /* frees it without an answer, when the core ends */
+};
+
+void operation_start(struct core *core, struct operation *operation,
+                     void (*drop)(struct operation *operation));
+void operation_end(struct operation *operation);
+
+/* ---- exchanges ---- */
+
+enum exchange_state {
+    EXCHANGE_FAILING,   /* an error waits to be told at the next safe point */
+    EXCHANGE_LOOKUP,    /* the registry has been asked */
+    EXCHANGE_WAITING,   /* the agent has just gone: until the claim changes or the grace ends */
+    EXCHANGE_READING,   /* v1: the rest of the body is missing */
+    EXCHANGE_POSTING,   /* v1: the mailbox or the agent port has been asked */
+    EXCHANGE_SENT,      /* v1: until the request is completed */
+    EXCHANGE_TAKING,    /* v1: the answer has been asked for */
+    EXCHANGE_STREAMING, /* v2: the stream is open, no head yet */
+    EXCHANGE_ANSWERING  /* the head is out */
+};
+
+struct exchange {
+    struct core *core;
+    uint64_t ticket;
+    enum exchange_state state;
+    struct arena arena;
+    struct task task; /* the next step that must not run inside a host's call */
+    struct timer timer;
+    struct body_source source;
+    struct answer_sink sink;
+    size_t window_bytes; /* of the answer: what the sink takes still */
+    uint64_t started_ms; /* monotonic */
+
+    /* the request */
+    struct view method, accept;
+    struct headers headers; /* what the local service gets */
+    struct gate_verdict verdict;
+    struct route route;
+    enum http_error error; /* FAILING */
+
+    /* its way */
+    struct tunnel_use *tunnel;
+    struct list tunnel_node;
+    struct claim claim;
+    struct link_use *link;
+    struct list link_node;
+    char lost_connection[CONNECTION_ID_MAX + 1]; /* the agent that died with it; "" if none */
+    bool was_sent;                               /* an agent may have executed it */
+    bool sent_twice;                             /* and once more */
+    bool by_stream;                              /* stream delivery; otherwise by mailbox */
+    bool long_lived;                             /* counted so */
+    bool has_body;                               /* of the answer, once its head is out */
+    bool body_complete;
+    struct buf body; /* v1: all of it; v2: its first part, as long as it may have to be sent again */
+
+    /* stream delivery */
+    struct agent_stream *stream;
+    bool stream_ended; /* our direction */
+    bool body_unkept;  /* more has come than is kept */
+    bool may_idle;     /* hours of silence are in order */
+    uint64_t stream_sent, granted_bytes;
+
+    /* mailbox delivery */
+    bool granted;
+    char request_id[V1_REQUEST_ID_MAX + 1];
+    struct table_node request_node;
+    struct v1_message *answer;
+    struct view answer_rest; /* of its body, not yet given to the sink */
+};
+
+/* By ticket; NULL when it has ended. */
+struct exchange *exchange_find(struct core *core, uint64_t ticket);
+
+/* ingress.c: gate, route, forwarded headers. */
+enum http_error ingress(struct exchange *exchange, const struct forward_event *event);
+
+/* dispatch.c: finds the agent, waits for it, starts the delivery. */
+void dispatch_start(struct exchange *exchange);
+/* The agent that had the request is gone: once more, or 502. */
+void dispatch_agent_lost(struct exchange *exchange);
+/* The agent was never given the request: look again. */
+void dispatch_undelivered(struct exchange *exchange);
+void dispatch_claim_changed(struct core *core, struct view tunnel_id);
+
+/* delivery_mailbox.c: protocol v1. */
+void mailbox_delivery_start(struct exchange *exchange);
+void mailbox_delivery_completed(struct core *core, struct view request_id);
+/* Forgets the request at the mailbox and the link, whatever had come of it. */
+void mailbox_delivery_stop(struct exchange *exchange);
+/* Gives the sink as much of the answer's body as it takes; true when the exchange has ended. */
+void mailbox_delivery_push(struct exchange *exchange);
+
+/* delivery_stream.c: protocol v2. */
+void stream_delivery_start(struct exchange *exchange);
+void stream_delivery_body(struct exchange *exchange, struct view data);
+void stream_delivery_body_end(struct exchange *exchange);
+void stream_delivery_drained(struct exchange *exchange, size_t bytes);
+void stream_delivery_stop(struct exchange *exchange);
+
+/* exchange.c: the answer and the end. exchange_fail tells an error and ends the exchange; only from a safe
+ * point. */
+void exchange_fail(struct exchange *exchange, enum http_error error);
+/* The service's answer: gated, stripped, told to the sink. False when it was refused, and the exchange has
+ * ended. */
+bool exchange_answer(struct exchange *exchange, int status, struct headers *headers, uint64_t body_bytes);
+/* The service has switched protocols: 101 to the visitor, bytes both ways from now on. */
+void exchange_switch(struct exchange *exchange, struct headers *headers);
+void exchange_end(struct exchange *exchange, const struct headers *trailers);
+/* Counts among the long-lived from now on. */
+void exchange_long_lived(struct exchange *exchange);
+/* To the first byte of the answer: what the agent asked for, or the default. */
+uint64_t exchange_request_timeout_ms(const struct exchange *exchange);
+void exchange_stop_waiting(struct exchange *exchange);
+
+static inline uint64_t core_wall_ms(const struct core *core) {
+    return core->ports.clock.wall_ms(core->ports.clock.ctx);
+}
+static inline uint64_t core_now_ms(const struct core *core) {
+    return core->ports.clock.timers->now_ms(core->ports.clock.timers->ctx);
+}
+
+#endif

@@ -1,0 +1,143 @@
+/* Mailbox delivery (protocol v1): a pending record, a message to the agent, and being woken when the record
+ * is completed. The body is complete when it starts; the answer is whole when it comes. */
+#include "base/log.h"
+#include "handler/core_state.h"
+
+static void fail_sending(struct exchange *exchange, enum status status) {
+    switch (status) {
+    case STATUS_GONE:
+    case STATUS_NOT_FOUND: dispatch_undelivered(exchange); break;
+    case STATUS_TOO_LARGE: exchange_fail(exchange, HTTP_ERROR_BODY_TOO_LARGE); break;
+    default: exchange_fail(exchange, HTTP_ERROR_OVERLOADED); break;
+    }
+}
+
+static void on_sent(void *target, uint64_t ticket, enum status status) {
+    struct exchange *exchange = exchange_find(target, ticket);
+    if (!exchange || exchange->state != EXCHANGE_SENT || status == STATUS_OK) return;
+    exchange->was_sent = false;
+    fail_sending(exchange, status);
+}
+
+static bool encode_request(struct exchange *exchange, struct buf *out) {
+    struct v1_request request = {.request_id = view_from_cstr(exchange->request_id),
+                                 .method = exchange->method,
+                                 .uri = exchange->route.target,
+                                 .headers = &exchange->headers,
+                                 .body = buf_view(&exchange->body),
+                                 .timestamp_ms = core_wall_ms(exchange->core)};
+    return v1_encode_request(out, &request);
+}
+
+static void send_request(struct exchange *exchange) {
+    struct core *core = exchange->core;
+    struct buf text;
+    buf_init(&text, core_message_max(core));
+    exchange->link = link_use_get(core, &exchange->claim.link);
+    if (!exchange->link || !encode_request(exchange, &text)) {
+        buf_done(&text);
+        exchange_fail(exchange, HTTP_ERROR_OVERLOADED);
+        return;
+    }
+    list_append(&exchange->link->exchanges, &exchange->link_node);
+    exchange->state = EXCHANGE_SENT;
+    exchange->was_sent = true;
+    timer_start(core->ports.clock.timers, &exchange->timer, exchange_request_timeout_ms(exchange));
+    core->ports.agents.send(core->ports.agents.ctx, &exchange->claim.link, buf_view(&text), on_sent, core,
+                            exchange->ticket);
+    buf_done(&text);
+}
+
+static void on_put(void *target, uint64_t ticket, enum status status, struct view request_id) {
+    struct core *core = target;
+    struct exchange *exchange = exchange_find(core, ticket);
+    if (!exchange || exchange->state != EXCHANGE_POSTING) {
+        if (status == STATUS_OK) core->ports.mailbox.remove(core->ports.mailbox.ctx, request_id);
+        return;
+    }
+    if (status != STATUS_OK || !view_copy_to(request_id, exchange->request_id, sizeof exchange->request_id) ||
+        !table_put(&core->requests, &exchange->request_node, view_from_cstr(exchange->request_id))) {
+        exchange->request_id[0] = '\0';
+        exchange_fail(exchange, HTTP_ERROR_OVERLOADED);
+        return;
+    }
+    send_request(exchange);
+}
+
+void mailbox_delivery_start(struct exchange *exchange) {
+    struct core *core = exchange->core;
+    uint64_t timeout = exchange_request_timeout_ms(exchange) + core->settings.grace_ms;
+    uint64_t keep = timeout > core->settings.pending_ms ? timeout : core->settings.pending_ms;
+    struct pending pending = {.connection_id = view_from_cstr(exchange->claim.link.connection),
+                              .expires_ms = core_wall_ms(core) + keep};
+    exchange->state = EXCHANGE_POSTING;
+    timer_stop(core->ports.clock.timers, &exchange->timer);
+    core->ports.mailbox.put(core->ports.mailbox.ctx, &pending, on_put, core, exchange->ticket);
+}
+
+void mailbox_delivery_stop(struct exchange *exchange) {
+    struct core *core = exchange->core;
+    if (exchange->request_id[0]) {
+        core->ports.mailbox.remove(core->ports.mailbox.ctx, view_from_cstr(exchange->request_id));
+        table_remove(&core->requests, &exchange->request_node);
+        exchange->request_id[0] = '\0';
+    }
+    if (exchange->link) {
+        list_remove(&exchange->link_node);
+        link_use_settle(exchange->link);
+        exchange->link = NULL;
+    }
+    v1_message_free(exchange->answer);
+    exchange->answer = NULL;
+}
+
+/* ---- the answer ---- */
+
+static enum http_error error_of_agent(const struct v1_message *error) {
+    if (view_eq(error->reason, VIEW(V1_REASON_RESPONSE_TOO_LARGE))) return HTTP_ERROR_RESPONSE_TOO_LARGE;
+    if (view_eq(error->code, VIEW(V1_CODE_INVALID_REQUEST))) return HTTP_ERROR_BAD_REQUEST;
+    if (view_eq(error->code, VIEW(V1_CODE_TIMEOUT))) return HTTP_ERROR_TIMEOUT;
+    if (view_eq(error->code, VIEW(V1_CODE_LOCAL_SERVICE_UNAVAILABLE)))
+        return HTTP_ERROR_LOCAL_SERVICE_UNAVAILABLE;
+    return HTTP_ERROR_BAD_RESPONSE;
+}
+
+void mailbox_delivery_push(struct exchange *exchange) {
+    struct view *rest = &exchange->answer_rest;
+    size_t len = rest->len < exchange->window_bytes ? rest->len : exchange->window_bytes;
+    if (len > 0) {
+        struct view piece = view_slice(*rest, 0, len);
+        exchange->window_bytes -= len;
+        *rest = view_skip(*rest, len);
+        exchange->sink.data(exchange->sink.ctx, piece);
+    }
+    if (rest->len == 0) exchange_end(exchange, NULL);
+}
+
+static void on_taken(void *target, uint64_t ticket, enum status status, struct v1_message *answer) {
+    struct exchange *exchange = exchange_find(target, ticket);
+    if (!exchange || exchange->state != EXCHANGE_TAKING || status != STATUS_OK) {
+        v1_message_free(answer);
+        if (exchange && exchange->state == EXCHANGE_TAKING) exchange->state = EXCHANGE_SENT;
+        return;
+    }
+    mailbox_delivery_stop(exchange);
+    exchange->answer = answer;
+    if (answer->type == V1_ERROR) {
+        exchange_fail(exchange, error_of_agent(answer));
+    } else if (answer->body_too_large) {
+        exchange_fail(exchange, HTTP_ERROR_RESPONSE_TOO_LARGE);
+    } else if (exchange_answer(exchange, answer->status, &answer->headers, answer->body.len)) {
+        if (http_answer_has_body(exchange->method, answer->status)) exchange->answer_rest = answer->body;
+        mailbox_delivery_push(exchange);
+    }
+}
+
+void mailbox_delivery_completed(struct core *core, struct view request_id) {
+    struct table_node *node = table_get(&core->requests, request_id);
+    if (!node) return;
+    struct exchange *exchange = TABLE_ENTRY(node, struct exchange, request_node);
+    if (exchange->state != EXCHANGE_SENT) return;
+    exchange->state = EXCHANGE_TAKING;
+    core->ports.mailbox.take(core->ports.mailbox.ctx, request_id, on_taken, core, exchange->ticket);
+}

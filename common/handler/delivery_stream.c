@@ -1,0 +1,209 @@
+/* Stream delivery (protocol v2): the request is one stream to the agent; bodies flow both ways as they come,
+ * each side slowed by the other's windows. The first 256 KiB of the request's body are kept until the
+ * answer's head, so that what was certainly not executed can be sent again. */
+#include "base/log.h"
+#include "handler/core_state.h"
+
+enum { BODY_WINDOW = 256 * 1024, BODY_KEPT = 256 * 1024 };
+
+static struct timers *timers_of(const struct exchange *exchange) {
+    return exchange->core->ports.clock.timers;
+}
+
+static struct agents *agents_of(const struct exchange *exchange) {
+    return &exchange->core->ports.agents;
+}
+
+/* ---- deadlines: the first byte of the answer, then silence within a body; none for what may be silent for
+ * hours ---- */
+
+static void expect_progress(struct exchange *exchange) {
+    if (exchange->may_idle)
+        timer_stop(timers_of(exchange), &exchange->timer);
+    else
+        timer_start(timers_of(exchange), &exchange->timer, exchange->core->settings.body_idle_timeout_ms);
+}
+
+static void expect_answer(struct exchange *exchange) {
+    timer_start(timers_of(exchange), &exchange->timer, exchange_request_timeout_ms(exchange));
+}
+
+/* ---- the request ---- */
+
+/* The visitor may send what the agent has taken, and a window more. */
+static void grant(struct exchange *exchange) {
+    uint64_t allowed = exchange->stream_sent + BODY_WINDOW;
+    if (allowed <= exchange->granted_bytes) return;
+    size_t more = (size_t)(allowed - exchange->granted_bytes);
+    exchange->granted_bytes = allowed;
+    exchange->source.grant(exchange->source.ctx, more);
+}
+
+static void keep(struct exchange *exchange, struct view data) {
+    if (exchange->body_unkept) return;
+    if (exchange->body.len + data.len <= BODY_KEPT && buf_append_view(&exchange->body, data)) return;
+    exchange->body_unkept = true;
+    buf_done(&exchange->body);
+}
+
+void stream_delivery_body(struct exchange *exchange, struct view data) {
+    if (exchange->state != EXCHANGE_ANSWERING) keep(exchange, data);
+    if (!exchange->stream) return;
+    agents_of(exchange)->write(exchange->stream, data);
+    expect_progress(exchange);
+}
+
+void stream_delivery_body_end(struct exchange *exchange) {
+    if (!exchange->stream) return;
+    agents_of(exchange)->end(exchange->stream);
+    exchange->stream_ended = true;
+    if (exchange->state == EXCHANGE_STREAMING) expect_answer(exchange);
+}
+
+void stream_delivery_drained(struct exchange *exchange, size_t bytes) {
+    if (exchange->stream) agents_of(exchange)->consumed(exchange->stream, bytes);
+    if (exchange->state == EXCHANGE_ANSWERING) expect_progress(exchange);
+}
+
+static void on_sent(void *ctx, size_t bytes) {
+    struct exchange *exchange = ctx;
+    exchange->stream_sent += bytes;
+    if (!exchange->body_complete) grant(exchange);
+}
+
+/* ---- the answer ---- */
+
+static void on_informational(void *ctx, int status) {
+    struct exchange *exchange = ctx;
+    if (status == 100 && !exchange->body_complete) grant(exchange);
+}
+
+static bool is_event_stream(const struct headers *headers) {
+    struct view type = headers_get(headers, VIEW("content-type"));
+    struct view name = view_trim(view_slice(type, 0, view_find(type, ';')));
+    return view_eq_nocase(name, VIEW("text/event-stream"));
+}
+
+static uint64_t declared_length(const struct headers *headers) {
+    uint64_t length;
+    struct view value = headers_get(headers, VIEW("content-length"));
+    return value.ptr && view_parse_u64(view_trim(value), &length) ? length : LENGTH_UNKNOWN;
+}
+
+static void on_switched(struct exchange *exchange, struct headers *headers) {
+    exchange_switch(exchange, headers);
+    exchange_long_lived(exchange);
+    exchange->may_idle = true;
+    expect_progress(exchange);
+    grant(exchange);
+}
+
+static void on_head(void *ctx, const struct stream_head *head) {
+    struct exchange *exchange = ctx;
+    struct view error = headers_get(head->headers, VIEW("x-tunnel-error"));
+    if (error.ptr) { /* the agent speaks, not the service */
+        exchange_fail(exchange, http_error_from_code(error));
+        return;
+    }
+    struct headers headers;
+    headers_init(&headers, &exchange->arena);
+    if (!headers_copy(&headers, head->headers)) {
+        exchange_fail(exchange, HTTP_ERROR_BAD_RESPONSE);
+        return;
+    }
+    if (exchange->verdict.is_upgrade && headers_get(&headers, VIEW("x-tunnel-upgraded")).ptr) {
+        on_switched(exchange, &headers);
+        return;
+    }
+    bool events = is_event_stream(&headers);
+    if (!exchange_answer(exchange, head->status, &headers, declared_length(&headers))) return;
+    if (events) exchange_long_lived(exchange);
+    exchange->may_idle = events;
+    expect_progress(exchange);
+}
+
+static void on_data(void *ctx, struct view data) {
+    struct exchange *exchange = ctx;
+    if (!exchange->has_body) {
+        stream_delivery_drained(exchange, data.len);
+        return;
+    }
+    exchange->sink.data(exchange->sink.ctx, data);
+    expect_progress(exchange);
+}
+
+static void on_end(void *ctx, const struct headers *trailers) {
+    exchange_end(ctx, trailers);
+}
+
+static bool may_send_again(const struct exchange *exchange, enum stream_end why) {
+    if (exchange->body_unkept || exchange->verdict.is_upgrade) return false;
+    return why == STREAM_UNPROCESSED || (why == STREAM_LOST && http_method_is_safe(exchange->method));
+}
+
+static void on_lost(void *ctx, enum stream_end why) {
+    struct exchange *exchange = ctx;
+    exchange->stream = NULL;
+    if (exchange->state == EXCHANGE_ANSWERING)
+        exchange_fail(exchange, HTTP_ERROR_BAD_RESPONSE);
+    else if (why == STREAM_RESET || why == STREAM_BROKEN)
+        exchange_fail(exchange, HTTP_ERROR_BAD_RESPONSE);
+    else if (!may_send_again(exchange, why))
+        exchange_fail(exchange, HTTP_ERROR_AGENT_LOST);
+    else if (why == STREAM_UNPROCESSED)
+        dispatch_undelivered(exchange);
+    else
+        dispatch_agent_lost(exchange);
+}
+
+static const struct stream_events stream_events = {.informational = on_informational,
+                                                   .head = on_head,
+                                                   .data = on_data,
+                                                   .end = on_end,
+                                                   .sent = on_sent,
+                                                   .lost = on_lost};
+
+/* ---- start and stop ---- */
+
+static void replay(struct exchange *exchange) {
+    if (exchange->body.len > 0) agents_of(exchange)->write(exchange->stream, buf_view(&exchange->body));
+    if (exchange->body_complete) stream_delivery_body_end(exchange);
+}
+
+static bool wants_body(const struct exchange *exchange) {
+    return exchange->verdict.is_upgrade || exchange->verdict.framing != BODY_NONE;
+}
+
+void stream_delivery_start(struct exchange *exchange) {
+    bool upgrade = exchange->verdict.is_upgrade;
+    if (!wants_body(exchange)) exchange->body_complete = true;
+    struct stream_head head = {.method = upgrade ? VIEW("CONNECT") : exchange->method,
+                               .protocol = upgrade ? exchange->verdict.upgrade : (struct view){0},
+                               .scheme = VIEW("http"),
+                               .authority = exchange->verdict.host_field,
+                               .path = exchange->route.target,
+                               .headers = &exchange->headers};
+    enum status status;
+    exchange->state = EXCHANGE_STREAMING;
+    exchange->stream_sent = 0;
+    exchange->stream_ended = !wants_body(exchange);
+    exchange->stream = agents_of(exchange)->open(agents_of(exchange)->ctx, &exchange->claim.link, &head,
+                                                 wants_body(exchange), &stream_events, exchange, &status);
+    if (!exchange->stream) {
+        if (status == STATUS_GONE)
+            dispatch_undelivered(exchange);
+        else
+            exchange_fail(exchange, HTTP_ERROR_OVERLOADED);
+        return;
+    }
+    exchange->was_sent = true;
+    expect_answer(exchange);
+    if (!wants_body(exchange)) return;
+    if (exchange->body.len > 0 || exchange->body_complete) replay(exchange);
+    if (!upgrade && !exchange->verdict.expects_continue && !exchange->body_complete) grant(exchange);
+}
+
+void stream_delivery_stop(struct exchange *exchange) {
+    if (exchange->stream) agents_of(exchange)->reset(exchange->stream);
+    exchange->stream = NULL;
+}

@@ -1,0 +1,82 @@
+/* An agent's connection has ended: its requests learn of it, and its claim goes offline if it is still that
+ * connection's. */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "handler/core_state.h"
+
+struct disconnect {
+    struct operation operation;
+    core_done_fn *done;
+    void *ctx;
+    char connection_id[CONNECTION_ID_MAX + 1];
+};
+
+static void disconnect_drop(struct operation *operation) {
+    free(operation);
+}
+
+static void on_removed(void *target, uint64_t ticket, enum status status) {
+    (void)ticket;
+    struct disconnect *disconnect = target;
+    operation_end(&disconnect->operation);
+    if (disconnect->done) disconnect->done(disconnect->ctx, status);
+    free(disconnect);
+}
+
+static void remove_connection(struct disconnect *disconnect) {
+    struct registry *registry = &disconnect->operation.core->ports.registry;
+    registry->remove_connection(registry->ctx, view_from_cstr(disconnect->connection_id), on_removed,
+                                disconnect, 0);
+}
+
+/* A conflict means that the claim has moved on to another connection, which is fine. */
+static void on_offline(void *target, uint64_t ticket, enum status status) {
+    (void)ticket;
+    (void)status;
+    remove_connection(target);
+}
+
+static void on_connection(void *target, uint64_t ticket, enum status status, const struct claim *accepted) {
+    (void)ticket;
+    struct disconnect *disconnect = target;
+    if (status != STATUS_OK) {
+        remove_connection(disconnect);
+        return;
+    }
+    struct core *core = disconnect->operation.core;
+    struct claim claim = *accepted;
+    claim.state = CLAIM_OFFLINE;
+    claim.changed_ms = core_wall_ms(core);
+    claim.expires_ms = claim.changed_ms + (claim_is_anonymous(&claim) ? core->settings.keep_anonymous_ms
+                                                                      : core->settings.keep_owned_ms);
+    core->ports.registry.store(core->ports.registry.ctx, &claim, claim.epoch, CLAIM_CONNECTING | CLAIM_READY,
+                               on_offline, disconnect, 0);
+}
+
+static void requests_lost(struct core *core, struct view connection_id) {
+    struct link_use *use = link_use_find(core, connection_id);
+    if (!use) return;
+    use->retiring = false; /* it is closed already */
+    struct list lost;
+    list_init(&lost);
+    list_move_all(&lost, &use->exchanges);
+    for (struct list *node; (node = list_pop(&lost));) {
+        struct exchange *exchange = LIST_ENTRY(node, struct exchange, link_node);
+        exchange->link = NULL;
+        dispatch_agent_lost(exchange);
+    }
+    link_use_free(use);
+}
+
+void core_disconnect(struct core *core, struct view connection_id, core_done_fn *done, void *ctx) {
+    requests_lost(core, connection_id);
+    struct disconnect *disconnect = calloc(1, sizeof *disconnect);
+    if (!disconnect) return;
+    disconnect->done = done;
+    disconnect->ctx = ctx;
+    view_copy_to(connection_id, disconnect->connection_id, sizeof disconnect->connection_id);
+    operation_start(core, &disconnect->operation, disconnect_drop);
+    core->ports.registry.lookup_connection(core->ports.registry.ctx, connection_id, on_connection, disconnect,
+                                           0);
+}

@@ -1,0 +1,125 @@
+/* Dispatch: finds the tunnel's agent by its claim, waits a moment for one that has just gone, and starts the
+ * delivery. */
+#include "base/log.h"
+#include "handler/core_state.h"
+
+static void wait_for_agent(struct exchange *exchange, uint64_t wait_ms) {
+    exchange->state = EXCHANGE_WAITING;
+    list_remove(&exchange->tunnel_node);
+    list_append(&exchange->tunnel->waiting, &exchange->tunnel_node);
+    if (!timer_armed(&exchange->timer))
+        timer_start(exchange->core->ports.clock.timers, &exchange->timer, wait_ms);
+}
+
+/* How long a request waits for the agent of this claim; 0: not at all. */
+static uint64_t grace_left(const struct exchange *exchange, const struct claim *claim) {
+    uint64_t grace = exchange->core->settings.grace_ms;
+    if (claim->state != CLAIM_OFFLINE) return grace;
+    uint64_t now = core_wall_ms(exchange->core), gone = now > claim->changed_ms ? now - claim->changed_ms : 0;
+    return gone < grace ? grace - gone : 0;
+}
+
+static void grant_body(struct exchange *exchange) {
+    if (exchange->granted) return;
+    exchange->granted = true;
+    if (exchange->verdict.framing == BODY_NONE) exchange->body_complete = true;
+    /* one byte more than may come, so that one too many is seen */
+    else
+        exchange->source.grant(exchange->source.ctx, exchange->core->settings.v1_body_bytes + 1);
+}
+
+/* v1 carries no upgrades, no long paths and no large bodies. */
+static enum http_error check_v1(const struct exchange *exchange) {
+    const struct core_settings *settings = &exchange->core->settings;
+    if (exchange->verdict.is_upgrade) return HTTP_ERROR_UPGRADE_UNSUPPORTED;
+    if (exchange->route.target.len > settings->limits.v1_path_bytes) return HTTP_ERROR_URI_TOO_LONG;
+    if (exchange->verdict.framing == BODY_LENGTH &&
+        exchange->verdict.content_length > settings->v1_body_bytes)
+        return HTTP_ERROR_BODY_TOO_LARGE;
+    return HTTP_ERROR_NONE;
+}
+
+static void deliver(struct exchange *exchange) {
+    exchange->by_stream = exchange->claim.link.protocol == LINK_V2;
+    if (exchange->by_stream) {
+        stream_delivery_start(exchange);
+        return;
+    }
+    enum http_error error = check_v1(exchange);
+    if (error != HTTP_ERROR_NONE) {
+        exchange_fail(exchange, error);
+        return;
+    }
+    headers_remove(&exchange->headers, VIEW("expect"));
+    grant_body(exchange);
+    exchange->state = EXCHANGE_READING;
+    if (exchange->body_complete)
+        mailbox_delivery_start(exchange);
+    else
+        timer_start(exchange->core->ports.clock.timers, &exchange->timer,
+                    exchange->core->settings.body_idle_timeout_ms);
+}
+
+static void on_lookup(void *target, uint64_t ticket, enum status status, const struct claim *claim) {
+    struct exchange *exchange = exchange_find(target, ticket);
+    if (!exchange || exchange->state != EXCHANGE_LOOKUP) return;
+    if (status == STATUS_NOT_FOUND) {
+        exchange_fail(exchange, HTTP_ERROR_TUNNEL_NOT_FOUND);
+    } else if (status != STATUS_OK) {
+        exchange_fail(exchange, HTTP_ERROR_OVERLOADED);
+    } else if (claim->state == CLAIM_READY &&
+               strcmp(claim->link.connection, exchange->lost_connection) != 0) {
+        exchange->claim = *claim;
+        exchange_stop_waiting(exchange);
+        deliver(exchange);
+    } else {
+        uint64_t wait_ms = grace_left(exchange, claim);
+        if (wait_ms > 0)
+            wait_for_agent(exchange, wait_ms);
+        else
+            exchange_fail(exchange, exchange->was_sent ? HTTP_ERROR_AGENT_LOST : HTTP_ERROR_AGENT_OFFLINE);
+    }
+}
+
+void dispatch_start(struct exchange *exchange) {
+    struct registry *registry = &exchange->core->ports.registry;
+    exchange->state = EXCHANGE_LOOKUP;
+    registry->lookup(registry->ctx, exchange->route.tunnel_id, on_lookup, exchange->core, exchange->ticket);
+}
+
+void dispatch_claim_changed(struct core *core, struct view tunnel_id) {
+    struct table_node *node = table_get(&core->tunnels, tunnel_id);
+    if (!node) return;
+    struct tunnel_use *tunnel = TABLE_ENTRY(node, struct tunnel_use, node);
+    struct list waiting;
+    list_init(&waiting);
+    list_move_all(&waiting, &tunnel->waiting);
+    for (struct list *entry; (entry = list_pop(&waiting));) {
+        struct exchange *exchange = LIST_ENTRY(entry, struct exchange, tunnel_node);
+        if (exchange->state == EXCHANGE_WAITING) dispatch_start(exchange);
+    }
+}
+
+/* Waits from now on for a connection other than the one it was on. */
+static void wait_for_another(struct exchange *exchange) {
+    memcpy(exchange->lost_connection, exchange->claim.link.connection, sizeof exchange->lost_connection);
+    mailbox_delivery_stop(exchange);
+    stream_delivery_stop(exchange);
+    timer_stop(exchange->core->ports.clock.timers, &exchange->timer);
+    wait_for_agent(exchange, exchange->core->settings.grace_ms);
+    dispatch_start(exchange);
+}
+
+void dispatch_agent_lost(struct exchange *exchange) {
+    if (!http_method_is_safe(exchange->method) || exchange->sent_twice) {
+        exchange_fail(exchange, HTTP_ERROR_AGENT_LOST);
+        return;
+    }
+    exchange->sent_twice = true;
+    exchange->core->counters.retries++;
+    wait_for_another(exchange);
+}
+
+void dispatch_undelivered(struct exchange *exchange) {
+    wait_for_another(exchange);
+}

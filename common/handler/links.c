@@ -1,0 +1,64 @@
+/* Which agents have requests of ours, and how a connection that was taken over ends. */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "handler/core_state.h"
+
+struct link_use *link_use_find(struct core *core, struct view connection_id) {
+    struct table_node *node = table_get(&core->links, connection_id);
+    return node ? TABLE_ENTRY(node, struct link_use, node) : NULL;
+}
+
+static void on_retire_timer(struct timer *timer) {
+    struct link_use *use = LIST_ENTRY(timer, struct link_use, retire_timer);
+    log_info("core", "connection %s was taken over and did not finish in time", use->link.connection);
+    use->core->ports.agents.close(use->core->ports.agents.ctx, &use->link);
+}
+
+struct link_use *link_use_get(struct core *core, const struct link *link) {
+    struct link_use *use = link_use_find(core, view_from_cstr(link->connection));
+    if (use) return use;
+    use = calloc(1, sizeof *use);
+    if (!use) return NULL;
+    use->core = core;
+    use->link = *link;
+    list_init(&use->exchanges);
+    timer_init(&use->retire_timer, on_retire_timer);
+    if (table_put(&core->links, &use->node, view_from_cstr(use->link.connection))) return use;
+    free(use);
+    return NULL;
+}
+
+void link_use_free(struct link_use *use) {
+    timer_stop(use->core->ports.clock.timers, &use->retire_timer);
+    table_remove(&use->core->links, &use->node);
+    free(use);
+}
+
+void link_use_settle(struct link_use *use) {
+    if (!list_empty(&use->exchanges)) return;
+    struct agents *agents = &use->core->ports.agents;
+    if (use->retiring) agents->close(agents->ctx, &use->link);
+    link_use_free(use);
+}
+
+static void tell_taken_over(struct core *core, const struct link *link) {
+    struct buf text;
+    buf_init(&text, 1024);
+    if (v1_encode_error(&text, (struct view){0}, VIEW(V1_CODE_TAKEN_OVER),
+                        VIEW("Another agent with the same credentials took this tunnel over."),
+                        (struct view){0}))
+        core->ports.agents.send(core->ports.agents.ctx, link, buf_view(&text), NULL, NULL, 0);
+    buf_done(&text);
+}
+
+void link_retire(struct core *core, const struct link *link) {
+    struct link_use *use = link_use_get(core, link);
+    if (!use) return;
+    use->retiring = true;
+    tell_taken_over(core, link);
+    if (list_empty(&use->exchanges))
+        link_use_settle(use);
+    else
+        timer_start(core->ports.clock.timers, &use->retire_timer, core->settings.retire_ms);
+}

@@ -1,0 +1,137 @@
+/* The ports: all that the handler core asks of the world it runs in. A port is a struct of functions and a
+ * context. Every adapter of `registry` and `mailbox` passes tests/conformance.
+ *
+ * Rules for all of them. Arguments are borrowed until the call returns. A completion never fires inside the
+ * call that asked for it, and fires exactly once, with the `target` and `ticket` given: the core finds by the
+ * ticket what the call was for, and nothing if that has ended meanwhile. */
+#ifndef HANDLER_PORTS_H
+#define HANDLER_PORTS_H
+
+#include "base/status.h"
+#include "base/tasks.h"
+#include "base/timers.h"
+#include "handler/claim.h"
+#include "http/stream.h"
+#include "protocol/v1.h"
+
+/* ---- registry: who holds which tunnel ---- */
+
+typedef void registry_done_fn(void *target, uint64_t ticket, enum status status);
+/* `claim` is borrowed until return, NULL unless STATUS_OK. */
+typedef void registry_claim_fn(void *target, uint64_t ticket, enum status status, const struct claim *claim);
+
+struct registry {
+    void *ctx;
+
+    /* STATUS_OK, STATUS_NOT_FOUND (none, or expired), STATUS_UNAVAILABLE. */
+    void (*lookup)(void *ctx, struct view tunnel_id, registry_claim_fn *done, void *target, uint64_t ticket);
+
+    /* The claim that this connection was accepted with, whether or not it has moved on since (compare
+     * link.connection). STATUS_NOT_FOUND when the connection was never stored, or removed. */
+    void (*lookup_connection)(void *ctx, struct view connection_id, registry_claim_fn *done, void *target,
+                              uint64_t ticket);
+
+    /* Writes the claim if what stands there has epoch `expected_epoch` (0: there is none, or it has expired)
+     * and a state in `expected_states` (or'ed; ignored with epoch 0). A claim with a new connection id makes
+     * a connection record beside it, in the same step. STATUS_CONFLICT when the condition fails. */
+    void (*store)(void *ctx, const struct claim *claim, uint64_t expected_epoch, unsigned expected_states,
+                  registry_done_fn *done, void *target, uint64_t ticket);
+
+    /* Forgets the connection record; the claim stays. Always STATUS_OK where the store can be reached. */
+    void (*remove_connection)(void *ctx, struct view connection_id, registry_done_fn *done, void *target,
+                              uint64_t ticket);
+
+    /* Removes what has expired, a bounded number at a time. */
+    void (*sweep)(void *ctx, void (*done)(void *target, uint64_t ticket, enum status status, size_t removed),
+                  void *target, uint64_t ticket);
+};
+
+/* ---- mailbox: pending requests of v1, and being woken ---- */
+
+struct pending {
+    struct view connection_id; /* the agent's: only it may complete the request */
+    uint64_t expires_ms;       /* wall clock */
+};
+
+typedef void mailbox_put_fn(void *target, uint64_t ticket, enum status status, struct view request_id);
+typedef void mailbox_done_fn(void *target, uint64_t ticket, enum status status);
+/* `answer` moves to the callee: an http_response or an error. NULL unless STATUS_OK. */
+typedef void mailbox_take_fn(void *target, uint64_t ticket, enum status status, struct v1_message *answer);
+
+struct mailbox {
+    void *ctx;
+
+    /* Mints the request id (at most V1_REQUEST_ID_MAX bytes). */
+    void (*put)(void *ctx, const struct pending *pending, mailbox_put_fn *done, void *target,
+                uint64_t ticket);
+
+    /* `answer` moves to the port. STATUS_OK once for each request; STATUS_NOT_FOUND for an id that is
+     * unknown, expired, completed already, or another connection's. */
+    void (*complete)(void *ctx, struct view request_id, struct view connection_id, struct v1_message *answer,
+                     mailbox_done_fn *done, void *target, uint64_t ticket);
+
+    /* The answer, and the end of the request. STATUS_NOT_FOUND while there is none. */
+    void (*take)(void *ctx, struct view request_id, mailbox_take_fn *done, void *target, uint64_t ticket);
+
+    /* Ends the request, answered or not. */
+    void (*remove)(void *ctx, struct view request_id);
+};
+
+/* What the stores tell the core, at the next safe point after it happened. A store that cannot tell (DynamoDB
+ * without a stream) tells nothing, and the core asks again by its own timers. */
+struct store_events {
+    void *ctx;
+    void (*claim_changed)(void *ctx, struct view tunnel_id);
+    void (*request_completed)(void *ctx, struct view request_id);
+};
+
+/* ---- agent: the other end of a link ---- */
+
+typedef void agent_sent_fn(void *target, uint64_t ticket, enum status status);
+
+struct agents {
+    void *ctx;
+
+    /* One v1 message. STATUS_OK: handed on, not: arrived. STATUS_GONE: no such connection. STATUS_OVERLOADED:
+     * too many bytes wait for it already. `done` may be NULL. */
+    void (*send)(void *ctx, const struct link *link, struct view message, agent_sent_fn *done, void *target,
+                 uint64_t ticket);
+
+    /* Closes after what was sent has left. */
+    void (*close)(void *ctx, const struct link *link);
+
+    /* v2 only, NULL where no links of v2 exist: one request as a stream (http/stream.h); its events come to
+     * `target`, none from inside these calls. NULL with STATUS_GONE, or STATUS_OVERLOADED. */
+    struct agent_stream *(*open)(void *ctx, const struct link *link, const struct stream_head *head,
+                                 bool body_follows, const struct stream_events *events, void *target,
+                                 enum status *ret_status);
+    void (*write)(struct agent_stream *stream, struct view data); /* copied */
+    void (*end)(struct agent_stream *stream);
+    void (*consumed)(struct agent_stream *stream, size_t bytes);
+    /* No event follows; the pointer is dead on return. */
+    void (*reset)(struct agent_stream *stream);
+};
+
+/* ---- clock, ids ---- */
+
+struct clock {
+    void *ctx;
+    uint64_t (*wall_ms)(void *ctx); /* since 1970; `timers` has the monotonic one */
+    struct timers *timers;
+    struct tasks *tasks;
+};
+
+struct ids {
+    void (*tunnel)(char *out); /* TUNNEL_ID_LEN + 1 bytes */
+    void (*random)(void *out, size_t len);
+};
+
+struct ports {
+    struct registry registry;
+    struct mailbox mailbox;
+    struct agents agents;
+    struct clock clock;
+    struct ids ids;
+};
+
+#endif

@@ -1,0 +1,54 @@
+/* Routing, see route.h and docs/ARCHITECTURE.md, Routing. */
+#include "handler/route.h"
+
+static bool takes_path_mode(const struct route_names *names, const struct host *host) {
+    if (host->is_ip || view_eq(host->name, names->domain)) return true;
+    for (size_t i = 0; i < names->other_names_count; i++)
+        if (view_eq(host->name, names->other_names[i])) return true;
+    return false;
+}
+
+/* The one label in front of the domain; absent when there is none, or more than one. */
+static struct view tunnel_label(const struct route_names *names, struct view name) {
+    struct view none = {0};
+    if (!names->subdomain_routing || name.len <= names->domain.len + 1) return none;
+    size_t len = name.len - names->domain.len - 1;
+    if (name.ptr[len] != '.' || !view_eq(view_skip(name, len + 1), names->domain)) return none;
+    struct view label = view_slice(name, 0, len);
+    return view_find(label, '.') == label.len ? label : none;
+}
+
+static enum http_error route_subdomain(struct view label, const struct gate_verdict *verdict,
+                                       struct arena *arena, struct route *route) {
+    if (!host_is_tunnel_label(label)) return HTTP_ERROR_TUNNEL_NOT_FOUND;
+    route->mode = ROUTE_SUBDOMAIN;
+    route->tunnel_id = label;
+    route->target = target_origin(&verdict->target, arena);
+    return route->target.ptr ? HTTP_ERROR_NONE : HTTP_ERROR_INTERNAL;
+}
+
+static enum http_error route_path(const struct gate_verdict *verdict, struct arena *arena,
+                                  struct route *route) {
+    if (verdict->target.form == TARGET_ASTERISK) return HTTP_ERROR_TUNNEL_NOT_FOUND;
+    struct view path = verdict->target.path;
+    size_t end = 1 + view_find(view_skip(path, 1), '/');
+    route->mode = ROUTE_PATH;
+    route->prefix = view_slice(path, 0, end);
+    route->tunnel_id = view_skip(route->prefix, 1);
+    if (!host_is_tunnel_label(route->tunnel_id)) return HTTP_ERROR_TUNNEL_NOT_FOUND;
+    struct view rest = view_skip(path, end);
+    if (path_escapes(rest)) return HTTP_ERROR_BAD_REQUEST;
+    struct view query = verdict->target.query;
+    route->target = arena_printf(arena, "%s%.*s%s%.*s", rest.len ? "" : "/", VIEW_ARG(rest),
+                                 query.ptr ? "?" : "", VIEW_ARG(query));
+    return route->target.ptr ? HTTP_ERROR_NONE : HTTP_ERROR_INTERNAL;
+}
+
+enum http_error route_request(const struct route_names *names, const struct gate_verdict *verdict,
+                              struct arena *arena, struct route *ret_route) {
+    *ret_route = (struct route){0};
+    struct view label = tunnel_label(names, verdict->host.name);
+    if (label.ptr) return route_subdomain(label, verdict, arena, ret_route);
+    if (takes_path_mode(names, &verdict->host)) return route_path(verdict, arena, ret_route);
+    return HTTP_ERROR_UNKNOWN_HOST;
+}

@@ -1,0 +1,29 @@
+/* Which tunnel does a request mean? By the label under the domain, or by the first segment of the path. */
+#ifndef HANDLER_ROUTE_H
+#define HANDLER_ROUTE_H
+
+#include "http/gate.h"
+
+struct route_names {
+    struct view domain;             /* tunnels are its one-label subdomains; itself takes path mode */
+    const struct view *other_names; /* these take path mode too */
+    size_t other_names_count;
+    bool subdomain_routing;
+};
+
+enum route_mode { ROUTE_SUBDOMAIN, ROUTE_PATH };
+
+struct route {
+    enum route_mode mode;
+    struct view tunnel_id;
+    struct view target; /* origin form, what the local service is asked for */
+    struct view prefix; /* path mode: "/<id>"; otherwise absent */
+};
+
+/* HTTP_ERROR_UNKNOWN_HOST, HTTP_ERROR_TUNNEL_NOT_FOUND (no such name is possible), HTTP_ERROR_BAD_REQUEST
+ * (dot segments that climb above the prefix), HTTP_ERROR_INTERNAL (no memory). Views point into the verdict
+ * or the arena. */
+enum http_error route_request(const struct route_names *names, const struct gate_verdict *verdict,
+                              struct arena *arena, struct route *ret_route);
+
+#endif

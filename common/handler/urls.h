@@ -1,0 +1,13 @@
+/* The URLs that people see. They come from the settings, never from a Host header. */
+#ifndef HANDLER_URLS_H
+#define HANDLER_URLS_H
+
+#include "base/buf.h"
+#include "handler/core.h"
+
+/* "http://<id>.localhost:8080": the public URL with the tunnel as a label in front of the domain. */
+bool urls_subdomain(struct buf *out, const struct core_settings *settings, struct view tunnel_id);
+/* "http://localhost:8080/<id>" */
+bool urls_path(struct buf *out, const struct core_settings *settings, struct view tunnel_id);
+
+#endif
