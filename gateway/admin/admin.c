@@ -1,0 +1,121 @@
+/* See admin.h. A second small libmicrohttpd daemon on the same loop. */
+#include "admin/admin.h"
+
+#include "base/log.h"
+#include "http/host.h"
+#include "mhd_loop.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#define IDLE_SECONDS 10
+
+struct admin {
+    struct mhd_loop mhd;
+    enum admin_state state;
+    bool any_host;
+    struct peer *accepting;
+};
+
+static bool is_own_host(const char *text) {
+    struct arena arena;
+    struct host host;
+    arena_init(&arena, 1024);
+    bool own = text && host_parse(view_from_cstr(text), &arena, &host) &&
+               (view_eq(host.name, VIEW("localhost")) || view_eq(host.name, VIEW("127.0.0.1")) ||
+                view_eq(host.name, VIEW("::1")));
+    arena_done(&arena);
+    return own;
+}
+
+static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *text) {
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
+    if (!response) return MHD_NO;
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/plain; charset=utf-8");
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    enum MHD_Result queued = MHD_queue_response(connection, status, response);
+    MHD_destroy_response(response);
+    return queued;
+}
+
+static enum MHD_Result answer_ready(const struct admin *admin, struct MHD_Connection *connection) {
+    switch (admin->state) {
+    case ADMIN_READY: return answer(connection, MHD_HTTP_OK, "ready\n");
+    case ADMIN_STARTING: return answer(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "starting\n");
+    case ADMIN_DRAINING: break;
+    }
+    return answer(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "draining\n");
+}
+
+static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *data, size_t *size,
+                                  void **request) {
+    (void)version, (void)data;
+    static int seen;
+    struct admin *admin = ctx;
+    if (*request == NULL) { /* an answer in the first call would close the connection */
+        *request = &seen;
+        return MHD_YES;
+    }
+    if (*size) {
+        *size = 0;
+        return MHD_YES;
+    }
+    const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+    if (!admin->any_host && !is_own_host(host))
+        return answer(connection, MHD_HTTP_MISDIRECTED_REQUEST,
+                      "The admin port answers to localhost only.\n");
+    if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
+        return answer(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET and HEAD only.\n");
+    if (strcmp(url, "/healthz") == 0) return answer(connection, MHD_HTTP_OK, "ok\n");
+    if (strcmp(url, "/readyz") == 0) return answer_ready(admin, connection);
+    return answer(connection, MHD_HTTP_NOT_FOUND, "Not found.\n");
+}
+
+static void on_connection(void *ctx, struct MHD_Connection *connection, void **socket_context,
+                          enum MHD_ConnectionNotificationCode code) {
+    (void)connection;
+    struct admin *admin = ctx;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        *socket_context = admin->accepting;
+        admin->accepting = NULL;
+    } else if (*socket_context) {
+        peer_release(*socket_context);
+        *socket_context = NULL;
+    }
+}
+
+struct admin *admin_new(struct loop *loop, bool any_host) {
+    struct admin *admin = calloc(1, sizeof(*admin));
+    if (!admin) return NULL;
+    admin->any_host = any_host;
+    struct MHD_Daemon *daemon = MHD_start_daemon(
+        MHD_LOOP_FLAGS, 0, NULL, NULL, on_request, admin, MHD_OPTION_EXTERNAL_LOGGER, mhd_loop_log, NULL,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, admin, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)IDLE_SECONDS, MHD_OPTION_CONNECTION_LIMIT, 64u, MHD_OPTION_END);
+    if (daemon && mhd_loop_start(&admin->mhd, loop, daemon)) return admin;
+    log_error("admin", "libmicrohttpd does not start");
+    abort();
+}
+
+void admin_set_state(struct admin *admin, enum admin_state state) {
+    admin->state = state;
+}
+
+void admin_accept(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len) {
+    struct admin *admin = ctx;
+    admin->accepting = peer;
+    MHD_add_connection(admin->mhd.daemon, fd, address, len);
+    if (admin->accepting) peer_release(admin->accepting);
+    admin->accepting = NULL;
+    mhd_loop_kick(&admin->mhd);
+}
+
+void admin_stop(struct admin *admin) {
+    if (admin) mhd_loop_stop(&admin->mhd);
+}
+
+void admin_free(struct admin *admin) {
+    free(admin);
+}

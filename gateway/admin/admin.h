@@ -1,0 +1,23 @@
+/* The admin port: /healthz (the process is well) and /readyz (it may be given visitors). */
+#ifndef GATEWAY_ADMIN_ADMIN_H
+#define GATEWAY_ADMIN_ADMIN_H
+
+#include "loop.h"
+#include "peers.h"
+
+enum admin_state { ADMIN_STARTING, ADMIN_READY, ADMIN_DRAINING };
+
+struct admin;
+
+/* `any_host`: the port is open to other machines, by whatever names they have for it. Otherwise only Host
+ * fields that name this machine's loopback are answered (a web page could else ask through a name of its own:
+ * DNS rebinding). NULL without memory. */
+struct admin *admin_new(struct loop *loop, bool any_host);
+void admin_set_state(struct admin *admin, enum admin_state state);
+/* A listener_fn; ctx is the admin. */
+void admin_accept(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len);
+/* Memory goes in admin_free, after the loop has run the close callbacks. NULL is fine for both. */
+void admin_stop(struct admin *admin);
+void admin_free(struct admin *admin);
+
+#endif

@@ -1,0 +1,40 @@
+/* Agents' WebSockets, on libwebsockets as a guest of our loop, and the core's `agents` port over them.
+ *
+ * libwebsockets sees a handshake of our own making (agent_accept.h has checked the agent's), so that nothing
+ * of what a stranger wrote reaches its HTTP parser. */
+#ifndef GATEWAY_AGENT_WS_H
+#define GATEWAY_AGENT_WS_H
+
+#include "loop.h"
+#include "peers.h"
+
+#include "handler/core.h"
+
+struct agent_ws;
+
+/* NULL when libwebsockets does not start. */
+struct agent_ws *agent_ws_new(struct loop *loop, uint64_t ping_interval_ms);
+/* The core's port. A core is made with it and then given back here, before the first agent. */
+struct agents agent_ws_port(struct agent_ws *ws);
+void agent_ws_set_core(struct agent_ws *ws, struct core *core);
+
+struct agent_socket {
+    int fd;            /* moved */
+    struct peer *peer; /* moved */
+    struct view key;   /* Sec-WebSocket-Key */
+    struct view early; /* bytes that came behind the handshake */
+    struct view connection_id;
+    enum link_protocol protocol;
+};
+/* Takes over a socket whose connection the core has accepted; the core hears of its end, whatever happens. */
+void agent_ws_adopt(struct agent_ws *ws, const struct agent_socket *socket);
+
+size_t agent_ws_count(const struct agent_ws *ws);
+/* Closes all agents with 1001. */
+void agent_ws_close_all(struct agent_ws *ws);
+/* Begins the end of libwebsockets; the loop must run on (loop_done does) until its handles are closed. */
+void agent_ws_stop(struct agent_ws *ws);
+/* After that. NULL is fine for both. */
+void agent_ws_free(struct agent_ws *ws);
+
+#endif

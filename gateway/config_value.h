@@ -1,0 +1,16 @@
+/* Parsing of the values that a setting may have. */
+#ifndef GATEWAY_CONFIG_VALUE_H
+#define GATEWAY_CONFIG_VALUE_H
+
+#include "base/view.h"
+
+/* "250ms", "25s", "5m", "2h", "1d"; a bare number counts seconds. */
+bool duration_parse(struct view text, uint64_t *ret_ms);
+/* "512", "64KiB" or "64k", "2MiB" or "2m", "1GiB" or "1g". */
+bool size_parse(struct view text, size_t *ret_bytes);
+/* true, yes, on, 1; false, no, off, 0. */
+bool bool_parse(struct view text, bool *ret_value);
+/* How many characters one must change to make one of the other (at most 64 each). */
+size_t edit_distance(struct view a, struct view b);
+
+#endif

@@ -1,0 +1,25 @@
+/* Accepts connections on one port, IPv4 and IPv6, and hands them on. Every port of the gateway is opened
+ * here. */
+#ifndef GATEWAY_LISTENER_H
+#define GATEWAY_LISTENER_H
+
+#include "loop.h"
+#include "peers.h"
+
+/* Both move to the callee: a non-blocking socket with TCP_NODELAY, and the peer to be released with it. */
+typedef void listener_fn(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len);
+
+struct listener;
+
+/* Binds at once; NULL with *ret_why (a static text) and errno when not a single address can be had, or when
+ * the address is taken. A machine without IPv6 is no error. `peers` outlives the listener. */
+struct listener *listener_new(struct loop *loop, const struct address *address, struct peers *peers,
+                              listener_fn *accepted, void *ctx, const char **ret_why);
+/* The sockets are closed at once, memory follows with the loop. NULL is fine. */
+void listener_free(struct listener *listener);
+
+uint16_t listener_port(const struct listener *listener);
+/* "127.0.0.1:8080", of the first address bound. */
+void listener_text(const struct listener *listener, char out[ADDRESS_TEXT_MAX]);
+
+#endif

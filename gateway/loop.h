@@ -1,0 +1,59 @@
+/* The one loop of the process: a uv loop that drives our tasks and timers and the hooks of the adapters. At
+ * the end of each turn (before it waits, and after what it waited for was handled) all tasks are run until
+ * none is left, then the hooks, and again while any of them made work; so nothing put off ever waits for a
+ * poll. */
+#ifndef GATEWAY_LOOP_H
+#define GATEWAY_LOOP_H
+
+#include "base/tasks.h"
+#include "base/timers.h"
+
+#include <uv.h>
+
+/* Embedded by an adapter that wants to work once a turn rather than once an event. */
+struct loop_hook {
+    struct list node;
+    /* True: call again in this turn, there is more to do. */
+    bool (*fn)(struct loop_hook *hook);
+};
+
+struct loop {
+    uv_loop_t uv;
+    struct tasks tasks;
+    struct timers timers;
+    struct list hooks;
+    uv_prepare_t prepare;
+    uv_check_t check;
+    uv_idle_t idle;
+    uv_timer_t timer;
+    uv_signal_t signals[2];
+    uint64_t armed_ms; /* when `timer` fires, 0: not armed */
+    unsigned stops;    /* how often the process was asked to stop */
+    void (*on_stop)(void *ctx, unsigned times);
+    void *stop_ctx;
+    bool idle_active;
+};
+
+/* False when the system gives no loop. */
+bool loop_init(struct loop *loop);
+/* After loop_run has returned for the last time; closes what is ours, waits for every close callback. */
+void loop_done(struct loop *loop);
+
+/* SIGTERM and SIGINT; `times` counts from 1. */
+void loop_on_stop(struct loop *loop, void (*fn)(void *ctx, unsigned times), void *ctx);
+void loop_hook_init(struct loop_hook *hook, bool (*fn)(struct loop_hook *hook));
+void loop_hook_add(struct loop *loop, struct loop_hook *hook);
+void loop_hook_remove(struct loop_hook *hook);
+
+/* Until loop_quit. */
+void loop_run(struct loop *loop);
+void loop_quit(struct loop *loop);
+
+/* Milliseconds of the monotonic clock, as of the begin of this turn. */
+static inline uint64_t loop_now(const struct loop *loop) {
+    return uv_now(&loop->uv);
+}
+/* Milliseconds since 1970; fits `wall_ms` of the clock port. */
+uint64_t loop_wall_ms(void *ctx);
+
+#endif

@@ -1,0 +1,283 @@
+/* ttf-gateway: wires the adapters of one process to the handler core. */
+#include "admin/admin.h"
+#include "agent_accept.h"
+#include "config.h"
+#include "health.h"
+#include "listener.h"
+#include "log_buffer.h"
+#include "secret_file.h"
+#include "store/store_memory.h"
+#include "visitor.h"
+
+#include "base/ids.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#define CLEANUP_MS 60000
+#define CLOSE_AGENTS_MS 2000
+
+struct gateway {
+    struct config config;
+    struct loop loop;
+    struct peers visitor_peers, agent_peers, admin_peers;
+    struct store_memory *store;
+    struct agent_ws *agents;
+    struct core *core;
+    struct agent_accept *accept;
+    struct visitors *visitors;
+    struct admin *admin;
+    struct listener *public_port, *agent_port, *admin_port;
+    struct timer cleanup, stopping;
+    uint64_t stop_deadline_ms;
+    bool agents_closing;
+    unsigned char resume_key[SECRET_LEN];
+    char public_url[512];
+};
+
+/* ---- stopping: not ready, accept nobody, let requests finish, close the agents, quit ---- */
+
+static void close_ports(struct gateway *gateway) {
+    listener_free(gateway->public_port);
+    listener_free(gateway->agent_port);
+    gateway->public_port = gateway->agent_port = NULL;
+}
+
+static void on_stopping(struct timer *timer) {
+    struct gateway *gateway = LIST_ENTRY(timer, struct gateway, stopping);
+    uint64_t now = loop_now(&gateway->loop);
+    bool finished = visitors_busy(gateway->visitors) == 0 || now >= gateway->stop_deadline_ms;
+    if (finished && !gateway->agents_closing) {
+        gateway->agents_closing = true;
+        gateway->stop_deadline_ms = now + CLOSE_AGENTS_MS;
+        agent_ws_close_all(gateway->agents);
+    }
+    if (gateway->agents_closing &&
+        (agent_ws_count(gateway->agents) == 0 || now >= gateway->stop_deadline_ms)) {
+        loop_quit(&gateway->loop);
+        return;
+    }
+    timer_start(&gateway->loop.timers, &gateway->stopping, 20);
+}
+
+static void on_stop(void *ctx, unsigned times) {
+    struct gateway *gateway = ctx;
+    uint64_t now = loop_now(&gateway->loop);
+    if (times > 1) { /* hurry */
+        gateway->stop_deadline_ms = now;
+        return;
+    }
+    log_info("gateway", "stopping: %zu requests under way, %zu agents", visitors_busy(gateway->visitors),
+             agent_ws_count(gateway->agents));
+    admin_set_state(gateway->admin, ADMIN_DRAINING);
+    close_ports(gateway);
+    agent_accept_stop(gateway->accept);
+    visitors_drain(gateway->visitors);
+    gateway->stop_deadline_ms = now + gateway->config.drain_timeout_ms;
+    timer_start(&gateway->loop.timers, &gateway->stopping, 20);
+}
+
+static void on_cleanup(struct timer *timer) {
+    struct gateway *gateway = LIST_ENTRY(timer, struct gateway, cleanup);
+    core_cleanup(gateway->core, NULL, NULL);
+    timer_start(&gateway->loop.timers, &gateway->cleanup, CLEANUP_MS);
+}
+
+/* ---- starting ---- */
+
+static void on_visitor(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len) {
+    struct gateway *gateway = ctx;
+    visitors_accept(gateway->visitors, fd, peer, address, len);
+}
+
+static void on_agent(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len) {
+    struct gateway *gateway = ctx;
+    agent_accept_take(gateway->accept, fd, peer, address, len);
+}
+
+static void on_admin(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len) {
+    struct gateway *gateway = ctx;
+    admin_accept(gateway->admin, fd, peer, address, len);
+}
+
+static struct listener *open_port(struct gateway *gateway, const char *flag, const struct address *address,
+                                  struct peers *peers, listener_fn *accepted) {
+    const char *why = "out of memory";
+    struct listener *listener = listener_new(&gateway->loop, address, peers, accepted, gateway, &why);
+    if (!listener) fprintf(stderr, "ttf-gateway: --%s %s:%u: %s\n", flag, address->host, address->port, why);
+    return listener;
+}
+
+/* First, because the public URL wants the port. Who connects meanwhile waits in the socket's queue: the loop
+ * does not run yet. */
+static bool open_ports(struct gateway *gateway) {
+    const struct config *config = &gateway->config;
+    const size_t max = config->max_connections, each = config->max_connections_per_address;
+    const size_t proxies = config->proxies_text.count;
+    peers_init(&gateway->visitor_peers, max, each, config->proxies, proxies);
+    peers_init(&gateway->agent_peers, max, each, config->proxies, proxies);
+    peers_init(&gateway->admin_peers, 64, 0, NULL, 0);
+    gateway->public_port =
+        open_port(gateway, "public-listen", &config->public_listen, &gateway->visitor_peers, on_visitor);
+    gateway->agent_port =
+        open_port(gateway, "agent-listen", &config->agent_listen, &gateway->agent_peers, on_agent);
+    gateway->admin_port =
+        open_port(gateway, "admin-listen", &config->admin_listen, &gateway->admin_peers, on_admin);
+    return gateway->public_port && gateway->agent_port && gateway->admin_port;
+}
+
+static void make_public_url(struct gateway *gateway) {
+    const struct config *config = &gateway->config;
+    unsigned port = listener_port(gateway->public_port);
+    if (config->public_url)
+        snprintf(gateway->public_url, sizeof(gateway->public_url), "%s", config->public_url);
+    else if (port == 80)
+        snprintf(gateway->public_url, sizeof(gateway->public_url), "http://%s", config->domain);
+    else
+        snprintf(gateway->public_url, sizeof(gateway->public_url), "http://%s:%u", config->domain, port);
+    size_t len = strlen(gateway->public_url);
+    while (len && gateway->public_url[len - 1] == '/') gateway->public_url[--len] = '\0';
+}
+
+static bool make_core(struct gateway *gateway) {
+    const struct config *config = &gateway->config;
+    struct core_settings settings;
+    core_settings_init(&settings);
+    settings.domain = view_from_cstr(config->domain);
+    settings.public_url = view_from_cstr(gateway->public_url);
+    settings.other_names = config->names.items;
+    settings.other_names_count = config->names.count;
+    settings.subdomain_routing = config->subdomain_routing;
+    settings.resume_secret = view_of(gateway->resume_key, sizeof(gateway->resume_key));
+    settings.allowed_origins = config->allowed_origins.items;
+    settings.allowed_origins_count = config->allowed_origins.count;
+    settings.v1_body_bytes = config->body_bytes;
+    settings.request_timeout_ms = config->request_timeout_ms;
+    settings.body_idle_timeout_ms = config->body_idle_timeout_ms;
+    settings.grace_ms = config->grace_ms;
+    settings.keep_anonymous_ms = config->offline_keep_ms;
+    if (settings.pending_ms < settings.request_timeout_ms + 5000)
+        settings.pending_ms = settings.request_timeout_ms + 5000;
+    settings.exchanges_total = config->max_connections;
+    struct ports ports = {
+        .registry = store_memory_registry(gateway->store),
+        .mailbox = store_memory_mailbox(gateway->store),
+        .agents = agent_ws_port(gateway->agents),
+        .clock = {.wall_ms = loop_wall_ms, .timers = &gateway->loop.timers, .tasks = &gateway->loop.tasks},
+        .ids = {.tunnel = ids_tunnel, .random = ids_random},
+    };
+    gateway->core = core_new(&settings, &ports);
+    if (!gateway->core) return false;
+    agent_ws_set_core(gateway->agents, gateway->core);
+    store_memory_listen(gateway->store, core_store_events(gateway->core));
+    return true;
+}
+
+static bool make_adapters(struct gateway *gateway) {
+    const struct config *config = &gateway->config;
+    struct visitor_settings settings = {
+        .header_timeout_ms = config->header_timeout_ms,
+        .keepalive_timeout_ms = config->keepalive_timeout_ms,
+        .body_idle_timeout_ms = config->body_idle_timeout_ms,
+        .max_connections = config->max_connections,
+    };
+    gateway->store = store_memory_new(&gateway->loop.tasks, loop_wall_ms, NULL);
+    gateway->agents = agent_ws_new(&gateway->loop, config->agent_ping_interval_ms);
+    if (!gateway->store || !gateway->agents || !make_core(gateway)) return false;
+    gateway->visitors = visitors_new(&gateway->loop, gateway->core, &settings);
+    gateway->accept =
+        agent_accept_new(&gateway->loop, gateway->core, gateway->agents, config_speaks(config, VIEW("v1")),
+                         config_speaks(config, VIEW("v2")), config->header_timeout_ms);
+    gateway->admin = admin_new(&gateway->loop, !address_is_loopback(&config->admin_listen));
+    return gateway->visitors && gateway->accept && gateway->admin;
+}
+
+/* Scripts wait for these lines. */
+static void announce(const struct gateway *gateway) {
+    char text[ADDRESS_TEXT_MAX];
+    printf("ttf-gateway v%s\n", TTF_VERSION);
+    listener_text(gateway->public_port, text);
+    printf("Public: http://%s\n", text);
+    listener_text(gateway->agent_port, text);
+    printf("Agents: ws://%s\n", text);
+    listener_text(gateway->admin_port, text);
+    printf("Admin: http://%s\nReady\n", text);
+    fflush(stdout);
+}
+
+/* Every connection is a descriptor; the default of 1024 is for programs that use select(). */
+static void raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void stop_adapters(struct gateway *gateway) {
+    timer_stop(&gateway->loop.timers, &gateway->cleanup);
+    timer_stop(&gateway->loop.timers, &gateway->stopping);
+    close_ports(gateway);
+    listener_free(gateway->admin_port);
+    agent_accept_stop(gateway->accept);
+    visitors_stop(gateway->visitors);
+    admin_stop(gateway->admin);
+    agent_ws_stop(gateway->agents);
+}
+
+/* In the order in which the parts refer to each other; the loop runs the last close callbacks in between. */
+static void free_all(struct gateway *gateway) {
+    core_free(gateway->core);
+    log_buffer_stop();
+    loop_done(&gateway->loop);
+    agent_ws_free(gateway->agents);
+    agent_accept_free(gateway->accept);
+    visitors_free(gateway->visitors);
+    admin_free(gateway->admin);
+    store_memory_free(gateway->store);
+    peers_done(&gateway->visitor_peers);
+    peers_done(&gateway->agent_peers);
+    peers_done(&gateway->admin_peers);
+}
+
+static int run(struct gateway *gateway) {
+    if (!secret_load(&gateway->config, gateway->resume_key)) return 1;
+    if (!loop_init(&gateway->loop)) return 1;
+    log_set_level(gateway->config.log_level);
+    log_buffer_start(&gateway->loop);
+    raise_descriptor_limit();
+    timer_init(&gateway->cleanup, on_cleanup);
+    timer_init(&gateway->stopping, on_stopping);
+    bool started = open_ports(gateway);
+    if (started) {
+        make_public_url(gateway);
+        started = make_adapters(gateway);
+    }
+    if (started) {
+        loop_on_stop(&gateway->loop, on_stop, gateway);
+        timer_start(&gateway->loop.timers, &gateway->cleanup, CLEANUP_MS);
+        admin_set_state(gateway->admin, ADMIN_READY);
+        announce(gateway);
+        loop_run(&gateway->loop);
+    }
+    stop_adapters(gateway);
+    free_all(gateway);
+    return started ? 0 : 1;
+}
+
+int main(int argc, char **argv) {
+    static struct gateway gateway;
+    int code;
+    if (config_init(&gateway.config, argc, argv, &code)) {
+        if (gateway.config.wants_help)
+            config_print_help();
+        else if (gateway.config.wants_version)
+            printf("ttf-gateway v%s\n", TTF_VERSION);
+        else if (gateway.config.wants_health)
+            code = health_ask(&gateway.config.admin_listen);
+        else
+            code = run(&gateway);
+    }
+    config_done(&gateway.config);
+    return code;
+}

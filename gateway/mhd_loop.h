@@ -1,0 +1,36 @@
+/* A libmicrohttpd daemon as a guest of our loop (its epoll descriptor inside ours). MHD_run is called once a
+ * turn at most, however many events and resumed connections the turn brought. */
+#ifndef GATEWAY_MHD_LOOP_H
+#define GATEWAY_MHD_LOOP_H
+
+#include "loop.h"
+
+#include <microhttpd.h>
+
+#define MHD_LOOP_FLAGS                                                                                       \
+    (MHD_USE_EPOLL | MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | \
+     MHD_USE_ERROR_LOG)
+
+/* For MHD_OPTION_EXTERNAL_LOGGER: its complaints about peers, at level debug. */
+void mhd_loop_log(void *ctx, const char *format, va_list args);
+
+struct mhd_loop {
+    struct loop *loop;
+    struct MHD_Daemon *daemon;
+    uv_poll_t poll;
+    struct loop_hook hook;
+    struct timer timer;
+    bool ready;
+};
+
+/* Takes a daemon that was started with MHD_LOOP_FLAGS. False when it has no epoll descriptor. */
+bool mhd_loop_start(struct mhd_loop *mhd, struct loop *loop, struct MHD_Daemon *daemon);
+/* Something was resumed, or added: run in this turn. */
+static inline void mhd_loop_kick(struct mhd_loop *mhd) {
+    mhd->ready = true;
+}
+/* Stops the daemon (nothing may be suspended any more). `mhd` must live until the loop has run its close
+ * callbacks. */
+void mhd_loop_stop(struct mhd_loop *mhd);
+
+#endif

@@ -1,0 +1,107 @@
+/* See secret_file.h. The file comes to be by link(2) of a complete one: of two gateways that start at once,
+ * both read the secret of the one that came first. */
+#include "secret_file.h"
+
+#include "base/ids.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SECRET_MIN 16
+#define SECRET_MAX 4096
+
+struct secret_text {
+    char bytes[SECRET_MAX];
+    size_t len;
+};
+
+static bool complain(const char *path, const char *why) {
+    fprintf(stderr, "ttf-gateway: the secret in \"%s\": %s\n", path, why);
+    return false;
+}
+
+/* Without the newline that an editor leaves. errno on failure. */
+static bool read_file(const char *path, struct secret_text *out) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    ssize_t len = read(fd, out->bytes, sizeof(out->bytes));
+    close(fd);
+    if (len < 0) return false;
+    out->len = (size_t)len;
+    while (out->len && (out->bytes[out->len - 1] == '\n' || out->bytes[out->len - 1] == '\r')) out->len--;
+    return true;
+}
+
+static bool make_directories(char *path) {
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        bool made = mkdir(path, 0700) == 0 || errno == EEXIST;
+        *slash = '/';
+        if (!made) return false;
+    }
+    return true;
+}
+
+static bool write_new(const char *path) {
+    unsigned char random[32];
+    char text[65], temporary[4200], unique[UUID_LEN + 1];
+    ids_random(random, sizeof(random));
+    ids_uuid4(unique);
+    for (size_t i = 0; i < sizeof(random); i++) snprintf(text + 2 * i, 3, "%02x", random[i]);
+    if (snprintf(temporary, sizeof(temporary), "%s.%s", path, unique) >= (int)sizeof(temporary)) return false;
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) return false;
+    bool written = write(fd, text, 64) == 64 && fsync(fd) == 0;
+    close(fd);
+    bool linked = written && (link(temporary, path) == 0 || errno == EEXIST);
+    int error = errno;
+    unlink(temporary);
+    errno = error;
+    return linked;
+}
+
+static bool state_path(const struct config *config, char out[4096]) {
+    const char *xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    int len;
+    if (config->state_dir)
+        len = snprintf(out, 4096, "%s/secret", config->state_dir);
+    else if (xdg && *xdg)
+        len = snprintf(out, 4096, "%s/ttf-gateway/secret", xdg);
+    else
+        len = snprintf(out, 4096, "%s/.local/state/ttf-gateway/secret", home && *home ? home : ".");
+    return len > 0 && len < 4096;
+}
+
+static bool read_or_make(const struct config *config, struct secret_text *out) {
+    char path[4096];
+    if (!state_path(config, path)) return complain(path, "the path is too long");
+    if (read_file(path, out)) return out->len >= SECRET_MIN || complain(path, "it has fewer than 16 bytes");
+    if (errno != ENOENT) return complain(path, strerror(errno));
+    if (!make_directories(path) || !write_new(path) || !read_file(path, out))
+        return complain(path, strerror(errno));
+    return true;
+}
+
+static bool read_secret(const struct config *config, struct secret_text *out) {
+    if (config->secret) {
+        out->len = strlen(config->secret);
+        if (out->len > sizeof(out->bytes)) return complain("TUNNEL_SECRET", "it is too long");
+        memcpy(out->bytes, config->secret, out->len);
+        return true;
+    }
+    if (!config->secret_file) return read_or_make(config, out);
+    if (!read_file(config->secret_file, out)) return complain(config->secret_file, strerror(errno));
+    return out->len >= SECRET_MIN || complain(config->secret_file, "it has fewer than 16 bytes");
+}
+
+bool secret_load(const struct config *config, unsigned char ret_resume_key[SECRET_LEN]) {
+    struct secret_text text;
+    bool derived = read_secret(config, &text) &&
+                   secret_derive(view_of(text.bytes, text.len), VIEW("resume"), ret_resume_key);
+    explicit_bzero(&text, sizeof(text));
+    return derived;
+}

@@ -1,0 +1,26 @@
+/* The store of one process: registry and mailbox in memory, on the gateway's loop. What it promises is what
+ * tests/conformance says of every store. A restart forgets all of it; resume tokens bring the tunnels back.
+ */
+#ifndef STORE_STORE_MEMORY_H
+#define STORE_STORE_MEMORY_H
+
+#include "handler/ports.h"
+
+struct store_memory;
+
+/* NULL without memory. `tasks` outlives it. */
+struct store_memory *store_memory_new(struct tasks *tasks, uint64_t (*wall_ms)(void *ctx), void *wall_ctx);
+/* Completions that are still owed are dropped. */
+void store_memory_free(struct store_memory *store);
+
+struct registry store_memory_registry(struct store_memory *store);
+struct mailbox store_memory_mailbox(struct store_memory *store);
+/* Who hears of changes; at most one. */
+void store_memory_listen(struct store_memory *store, struct store_events events);
+
+/* What it holds now, for tests and figures. */
+size_t store_memory_claims(const struct store_memory *store);
+size_t store_memory_connections(const struct store_memory *store);
+size_t store_memory_pending(const struct store_memory *store);
+
+#endif

@@ -1,0 +1,36 @@
+/* The public side: visitors' HTTP connections on libmicrohttpd, each request an exchange of the core.
+ *
+ * libmicrohttpd parses and writes; it decides nothing: the core's request gate sees the raw target and all
+ * fields. While a request waits (for credit, for its answer) its connection is suspended; a suspended one is
+ * watched by us, because MHD then neither notices that the visitor left nor times out. */
+#ifndef GATEWAY_VISITOR_H
+#define GATEWAY_VISITOR_H
+
+#include "loop.h"
+#include "peers.h"
+
+#include "handler/core.h"
+
+struct visitor_settings {
+    uint64_t header_timeout_ms;    /* for the whole head of a request */
+    uint64_t keepalive_timeout_ms; /* between requests */
+    uint64_t body_idle_timeout_ms; /* silence of the visitor within a body, either way */
+    size_t max_connections;
+};
+
+struct visitors;
+
+/* NULL when the daemon cannot be started. `core` outlives the visitors. */
+struct visitors *visitors_new(struct loop *loop, struct core *core, const struct visitor_settings *settings);
+/* A listener_fn; ctx is the visitors. */
+void visitors_accept(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len);
+/* From now on connections end with the request that they carry, those that carry none at once. */
+void visitors_drain(struct visitors *visitors);
+/* Requests under way. */
+size_t visitors_busy(const struct visitors *visitors);
+/* Cuts what is left. Memory goes in visitors_free, after the loop has run the close callbacks. NULL is fine
+ * for both. */
+void visitors_stop(struct visitors *visitors);
+void visitors_free(struct visitors *visitors);
+
+#endif
