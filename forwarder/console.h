@@ -1,0 +1,38 @@
+/* What people (and scripts that wait for lines) read on standard output. Each line is flushed. Colours only
+ * where that is a terminal and NO_COLOR is unset. Bytes of visitors never reach the terminal raw, and tokens
+ * in queries not at all. */
+#ifndef FORWARDER_CONSOLE_H
+#define FORWARDER_CONSOLE_H
+
+#include <stdio.h>
+#include <time.h>
+
+#include "base/buf.h"
+#include "base/tasks.h"
+
+struct console {
+    FILE *out;
+    bool colour;
+    struct tasks *tasks; /* NULL: each line is flushed at once */
+    struct task flush;
+    struct buf line;
+    time_t second; /* that `clock` shows */
+    char clock[16];
+};
+
+/* One request that has been answered. */
+struct console_request {
+    struct view method, target;
+    int status;       /* what the visitor gets */
+    const char *code; /* of our own error, NULL where the service answered */
+    uint64_t took_ms, bytes;
+};
+
+void console_init(struct console *console, FILE *out);
+void console_done(struct console *console);
+/* From now on the lines of requests are flushed once a turn of the loop that runs `tasks`; NULL ends that. */
+void console_attach(struct console *console, struct tasks *tasks);
+void console_line(struct console *console, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void console_request(struct console *console, const struct console_request *request);
+
+#endif

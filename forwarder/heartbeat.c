@@ -1,0 +1,67 @@
+#include "heartbeat.h"
+
+#include "base/log.h"
+
+#define WATCH_MS 5000
+#define SLEPT_MS 15000
+
+static int64_t clock_offset_ms(const struct agent_loop *loop) {
+    uv_timeval64_t wall;
+    if (uv_gettimeofday(&wall) != 0) return 0;
+    return wall.tv_sec * 1000 + wall.tv_usec / 1000 - (int64_t)agent_loop_now_ms(loop);
+}
+
+static void fall_silent(struct heartbeat *heartbeat, uint64_t for_ms) {
+    heartbeat_stop(heartbeat);
+    heartbeat->host.silent(heartbeat->host.ctx, for_ms);
+}
+
+static void on_beat(struct timer *timer) {
+    struct heartbeat *heartbeat = LIST_ENTRY(timer, struct heartbeat, beat);
+    uint64_t quiet_ms = agent_loop_now_ms(heartbeat->loop) - heartbeat->host.heard_ms(heartbeat->host.ctx);
+    if (quiet_ms >= 2 * heartbeat->interval_ms) {
+        fall_silent(heartbeat, quiet_ms);
+        return;
+    }
+    heartbeat->host.ask(heartbeat->host.ctx);
+    timer_start(&heartbeat->loop->timers, &heartbeat->beat, heartbeat->interval_ms);
+}
+
+/* The loop's clock stands still while the machine sleeps, the wall clock does not; and the link rarely
+ * survives it. */
+static void on_watch(struct timer *timer) {
+    struct heartbeat *heartbeat = LIST_ENTRY(timer, struct heartbeat, watch);
+    uint64_t now_ms = agent_loop_now_ms(heartbeat->loop);
+    if (heartbeat->asked_ms && heartbeat->host.heard_ms(heartbeat->host.ctx) < heartbeat->asked_ms) {
+        fall_silent(heartbeat, now_ms - heartbeat->asked_ms);
+        return;
+    }
+    heartbeat->asked_ms = 0;
+    int64_t offset_ms = clock_offset_ms(heartbeat->loop);
+    if (offset_ms - heartbeat->clock_offset_ms > SLEPT_MS) {
+        log_debug("heartbeat", "the machine slept; asking whether the link still lives");
+        heartbeat->asked_ms = now_ms;
+        heartbeat->host.ask(heartbeat->host.ctx);
+    }
+    heartbeat->clock_offset_ms = offset_ms;
+    timer_start(&heartbeat->loop->timers, &heartbeat->watch, WATCH_MS);
+}
+
+void heartbeat_init(struct heartbeat *heartbeat, struct agent_loop *loop, uint64_t interval_ms,
+                    const struct heartbeat_host *host) {
+    *heartbeat = (struct heartbeat){.loop = loop, .host = *host, .interval_ms = interval_ms};
+    timer_init(&heartbeat->beat, on_beat);
+    timer_init(&heartbeat->watch, on_watch);
+}
+
+void heartbeat_start(struct heartbeat *heartbeat) {
+    heartbeat->asked_ms = 0;
+    heartbeat->clock_offset_ms = clock_offset_ms(heartbeat->loop);
+    timer_start(&heartbeat->loop->timers, &heartbeat->beat, heartbeat->interval_ms);
+    timer_start(&heartbeat->loop->timers, &heartbeat->watch, WATCH_MS);
+}
+
+void heartbeat_stop(struct heartbeat *heartbeat) {
+    timer_stop(&heartbeat->loop->timers, &heartbeat->beat);
+    timer_stop(&heartbeat->loop->timers, &heartbeat->watch);
+}

@@ -1,0 +1,32 @@
+/* Keeps the link alive and notices when it is dead: asks at each beat, and when nothing at all was heard for
+ * two beats, or for 5 s after the machine slept, says so. */
+#ifndef FORWARDER_HEARTBEAT_H
+#define FORWARDER_HEARTBEAT_H
+
+#include "agent_loop.h"
+
+#define HEARTBEAT_GATEWAY_MS 20000u
+#define HEARTBEAT_AWS_MS 300000u /* each message costs; API Gateway's idle limit is 600 s */
+
+struct heartbeat_host {
+    void *ctx;
+    void (*ask)(void *ctx);                     /* send a ping */
+    uint64_t (*heard_ms)(void *ctx);            /* when anything was last heard, by the loop's clock */
+    void (*silent)(void *ctx, uint64_t for_ms); /* the heartbeat has stopped itself */
+};
+
+struct heartbeat {
+    struct agent_loop *loop;
+    struct heartbeat_host host;
+    uint64_t interval_ms;
+    struct timer beat, watch;
+    uint64_t asked_ms;       /* after a sleep, 0 otherwise */
+    int64_t clock_offset_ms; /* wall clock minus the loop's: jumps when the machine slept */
+};
+
+void heartbeat_init(struct heartbeat *heartbeat, struct agent_loop *loop, uint64_t interval_ms,
+                    const struct heartbeat_host *host);
+void heartbeat_start(struct heartbeat *heartbeat);
+void heartbeat_stop(struct heartbeat *heartbeat);
+
+#endif

@@ -1,0 +1,195 @@
+/* ttf: the agent that a developer runs beside a local web service. Wires the parts; all of them live on one
+ * libuv loop. */
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "heartbeat.h"
+#include "options.h"
+#include "tunnel.h"
+
+#define TEARDOWN_MS 150
+
+enum { EXIT_USAGE = 2 };
+
+struct program {
+    struct agent_loop loop;
+    struct tunnel *tunnel;
+    uv_signal_t interrupt, terminate;
+    int signals, exit_code;
+};
+
+static int usage_error(const char *error) {
+    fprintf(stderr, "ttf: %s\n", error);
+    return EXIT_USAGE;
+}
+
+static void on_exit_wanted(void *ctx, int code) {
+    struct program *program = ctx;
+    program->exit_code = code;
+    uv_stop(&program->loop.uv);
+}
+
+static void on_signal(uv_signal_t *handle, int number) {
+    struct program *program = handle->data;
+    if (++program->signals > 1) { /* the user means it */
+        signal(number, SIG_DFL);
+        raise(number);
+    }
+    tunnel_stop(program->tunnel);
+}
+
+static void watch_signals(struct program *program) {
+    uv_signal_init(&program->loop.uv, &program->interrupt);
+    uv_signal_init(&program->loop.uv, &program->terminate);
+    program->interrupt.data = program->terminate.data = program;
+    uv_signal_start(&program->interrupt, on_signal, SIGINT);
+    uv_signal_start(&program->terminate, on_signal, SIGTERM);
+}
+
+/* Takes everything down in order; what cannot be (a name lookup that hangs) is left to the system. */
+static int tear_down(struct program *program) {
+    tunnel_shut(program->tunnel);
+    uv_close((uv_handle_t *)&program->interrupt, NULL);
+    uv_close((uv_handle_t *)&program->terminate, NULL);
+    if (!agent_loop_done(&program->loop, TEARDOWN_MS)) {
+        fflush(NULL);
+        _exit(program->exit_code);
+    }
+    tunnel_free(program->tunnel);
+    return program->exit_code;
+}
+
+static int run_tunnel(const struct tunnel_settings *settings) {
+    struct program program = {.exit_code = 1};
+    char error[512];
+    int failed = agent_loop_init(&program.loop);
+    if (failed) {
+        fprintf(stderr, "ttf: %s\n", uv_strerror(failed));
+        return 1;
+    }
+    program.tunnel = tunnel_new(&program.loop, settings, on_exit_wanted, &program, error, sizeof(error));
+    if (!program.tunnel) {
+        fprintf(stderr, "ttf: %s\n", error);
+        return 1;
+    }
+    watch_signals(&program);
+    console_attach(settings->console, &program.loop.tasks);
+    tunnel_start(program.tunnel);
+    agent_loop_run(&program.loop);
+    console_attach(settings->console, NULL);
+    return tear_down(&program);
+}
+
+/* False when another ttf uses that name. */
+static bool open_resume_store(struct resume_store *store, const struct options *options,
+                              const struct endpoint *endpoint) {
+    char error[512], *dir = resume_store_default_dir();
+    struct view url = view_from_cstr(endpoint->shown);
+    char *without_query = view_to_cstr(view_slice(url, 0, view_find(url, '?')));
+    struct resume_key key = {.endpoint = without_query ? without_query : "",
+                             .name = options->name,
+                             .port = (uint16_t)options->port};
+    enum resume_claim claim = resume_store_open(store, dir, &key, error, sizeof(error));
+    free(without_query);
+    free(dir);
+    if (claim == RESUME_BUSY)
+        fprintf(stderr, "ttf: another ttf on this machine already runs the tunnel '%s' for port %ld\n",
+                options->name, options->port);
+    else if (claim == RESUME_UNAVAILABLE)
+        fprintf(stderr, "ttf: the tunnel's URL will not survive a restart of ttf: %s\n", error);
+    return claim != RESUME_BUSY;
+}
+
+static bool holds_certificate(const char *path) {
+    char line[256];
+    bool found = false;
+    FILE *file = fopen(path, "re");
+    while (file && !found && fgets(line, sizeof(line), file))
+        found = strncmp(line, "-----BEGIN ", 11) == 0 && strstr(line, "CERTIFICATE-----");
+    if (file) fclose(file);
+    return found;
+}
+
+/* "host:port", an IPv6 literal in brackets. */
+static void print_authority(const struct options *options, char *out, size_t size) {
+    bool is_v6 = strchr(options->host, ':') != NULL;
+    snprintf(out, size, "%s%.250s%s:%ld", is_v6 ? "[" : "", options->host, is_v6 ? "]" : "", options->port);
+}
+
+static int run(const struct options *options) {
+    char error[512];
+    struct endpoint endpoint;
+    if (!endpoint_parse(options->endpoint ? options->endpoint : OPTIONS_DEFAULT_ENDPOINT, &endpoint, error,
+                        sizeof(error)))
+        return usage_error(error);
+    if (options->ca_file && !holds_certificate(options->ca_file)) {
+        snprintf(error, sizeof(error), "--ca-file %.300s cannot be read, or holds no PEM certificate",
+                 options->ca_file);
+        return usage_error(error);
+    }
+    struct console console;
+    struct resume_store resume;
+    struct host_field host_field;
+    char authority[300];
+    print_authority(options, authority, sizeof(authority));
+    if (!host_field_init(&host_field, options->host_header ? options->host_header : "preserve", authority,
+                         options->local_https ? "https" : "http"))
+        return usage_error("--host-header wants preserve, rewrite or a host name");
+    struct local_target target = {.host = options->host,
+                                  .port = (uint16_t)options->port,
+                                  .unix_path = options->unix_path,
+                                  .tls = options->local_https};
+    console_init(&console, stdout);
+    console_line(&console, "HTTP Tunnel Forwarder v" TTF_VERSION);
+    console_line(&console, "Local service: %s%s", options->local_https ? "https://" : "",
+                 options->unix_path ? options->unix_path : authority);
+    console_line(&console, "Tunnel endpoint: %s", endpoint.shown);
+    if (!options->endpoint)
+        fprintf(stderr, "ttf: no endpoint given (-e or TTF_ENDPOINT): trying the gateway on this machine\n");
+    if (!open_resume_store(&resume, options, &endpoint)) return 1;
+
+    struct tunnel_settings settings = {
+        .endpoint = &endpoint,
+        .endpoint_is_default = !options->endpoint,
+        .token = options->token,
+        .name = options->name,
+        .ca_file = options->ca_file,
+        .target = &target,
+        .host_field = &host_field,
+        .connect_timeout_ms = (uint64_t)options->connect_timeout_s * 1000,
+        .request_timeout_ms = (uint64_t)options->request_timeout_s * 1000,
+        .heartbeat_ms = endpoint_is_aws(&endpoint) ? HEARTBEAT_AWS_MS : HEARTBEAT_GATEWAY_MS,
+        .console = &console,
+        .resume = &resume,
+    };
+    int code = run_tunnel(&settings);
+    resume_store_close(&resume);
+    console_done(&console);
+    return code;
+}
+
+int main(int argc, char *argv[]) {
+    char error[512];
+    struct dotenv dotenv;
+    struct options options;
+    int code = 0;
+    signal(SIGPIPE, SIG_IGN);
+    dotenv_init(&dotenv);
+    enum status loaded = dotenv_load(&dotenv, ".env");
+    if (loaded != STATUS_OK && loaded != STATUS_NOT_FOUND)
+        fprintf(stderr, "ttf: .env is not read: %s\n", status_text(loaded));
+    if (!options_parse(&options, argc, argv, &dotenv, error, sizeof(error))) {
+        code = usage_error(error);
+    } else if (options.help) {
+        options_help(stdout);
+    } else if (options.version) {
+        puts("ttf " TTF_VERSION);
+    } else {
+        log_set_level(options.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN);
+        code = run(&options);
+    }
+    dotenv_done(&dotenv);
+    return code;
+}

@@ -1,0 +1,259 @@
+#include "options.h"
+
+#include <stdlib.h>
+
+#include "http/host.h"
+
+enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_NUMBER };
+
+struct option_row {
+    char letter; /* 0: none */
+    const char *name, *argument, *variable, *help;
+    enum option_kind kind;
+    size_t member;
+    long min, max;
+};
+
+#define MEMBER(name) offsetof(struct options, name)
+
+static const struct option_row rows[] = {
+    {'e', "endpoint", "URL", "TTF_ENDPOINT", "gateway to connect to (default: " OPTIONS_DEFAULT_ENDPOINT ")",
+     OPTION_TEXT, MEMBER(endpoint), 0, 0},
+    {'p', "port", "PORT", NULL, "port of the local service (default: 3000)", OPTION_NUMBER, MEMBER(port), 1,
+     65535},
+    {0, "host", "HOST", NULL, "host of the local service (default: 127.0.0.1)", OPTION_TEXT, MEMBER(host), 0,
+     0},
+    {'t', "token", "TOKEN", "TTF_TOKEN", "token that the gateway asks for", OPTION_TEXT, MEMBER(token), 0, 0},
+    {'n', "name", "NAME", NULL, "name to ask for, the first label of the public URL", OPTION_TEXT,
+     MEMBER(name), 0, 0},
+    {'v', "verbose", NULL, NULL, "tell on standard error what goes on", OPTION_FLAG, MEMBER(verbose), 0, 0},
+    {0, "connect-timeout", "SECONDS", NULL, "time to reach the gateway (default: 10)", OPTION_NUMBER,
+     MEMBER(connect_timeout_s), 1, 3600},
+    {0, "request-timeout", "SECONDS", NULL, "time the local service may take to answer (default: 25)",
+     OPTION_NUMBER, MEMBER(request_timeout_s), 1, 3600},
+    {0, "host-header", "HOW", NULL,
+     "Host that the service sees: preserve (the visitor's, default), rewrite (its own) or a value",
+     OPTION_TEXT, MEMBER(host_header), 0, 0},
+    {0, "local-https", NULL, NULL, "the local service speaks https (any certificate will do)", OPTION_FLAG,
+     MEMBER(local_https), 0, 0},
+    {0, "unix", "PATH", NULL, "the local service listens on a unix socket", OPTION_TEXT, MEMBER(unix_path), 0,
+     0},
+    {0, "ca-file", "FILE", NULL, "trust these certificates too (PEM) for wss://", OPTION_TEXT,
+     MEMBER(ca_file), 0, 0},
+    {'h', "help", NULL, NULL, "show this text", OPTION_FLAG, MEMBER(help), 0, 0},
+    {'V', "version", NULL, NULL, "show the version", OPTION_FLAG, MEMBER(version), 0, 0},
+};
+#define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
+
+struct parser {
+    struct options *options;
+    char *error;
+    size_t error_size;
+};
+
+void options_help(FILE *out) {
+    fputs("Usage: ttf [OPTIONS]\n\n"
+          "Gives a local web service a public URL, through a tunnel gateway.\n\nOptions:\n",
+          out);
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        char left[64];
+        const struct option_row *row = &rows[i];
+        char letter[5] = "    ";
+        if (row->letter) snprintf(letter, sizeof(letter), "-%c, ", row->letter);
+        snprintf(left, sizeof(left), "%s--%s%s%s", letter, row->name, row->argument ? " " : "",
+                 row->argument ? row->argument : "");
+        fprintf(out, "  %-30s %s%s%s%s\n", left, row->help, row->variable ? " [" : "",
+                row->variable ? row->variable : "", row->variable ? "]" : "");
+    }
+    fputs("\nThe variables are also read from a .env file in the working directory.\n"
+          "Example: ttf --port 3000 --endpoint wss://tunnel.example.com\n",
+          out);
+}
+
+/* Edits (insert, delete, replace a byte) between two short words. */
+static size_t distance(struct view a, struct view b) {
+    size_t row[32];
+    if (b.len >= 32) return SIZE_MAX;
+    for (size_t j = 0; j <= b.len; j++) row[j] = j;
+    for (size_t i = 1; i <= a.len; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b.len; j++) {
+            size_t best = diagonal + (a.ptr[i - 1] != b.ptr[j - 1]);
+            if (row[j] + 1 < best) best = row[j] + 1;
+            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+            diagonal = row[j];
+            row[j] = best;
+        }
+    }
+    return row[b.len];
+}
+
+static const struct option_row *nearest_row(struct view name) {
+    const struct option_row *nearest = NULL;
+    size_t least = 3;
+    for (size_t i = 0; i < ROW_COUNT && name.len; i++) {
+        struct view candidate = view_from_cstr(rows[i].name);
+        size_t edits = view_starts_with(candidate, name) || view_starts_with(name, candidate)
+                           ? 1
+                           : distance(name, candidate);
+        if (edits >= least) continue;
+        least = edits;
+        nearest = &rows[i];
+    }
+    return nearest;
+}
+
+static bool unknown_option(struct parser *parser, const char *argument) {
+    struct view name = view_from_cstr(argument);
+    while (name.len && name.ptr[0] == '-') name = view_skip(name, 1);
+    name = view_slice(name, 0, view_find(name, '='));
+    const struct option_row *near = nearest_row(name);
+    if (near)
+        snprintf(parser->error, parser->error_size, "unknown option '%.100s' (did you mean --%s?)", argument,
+                 near->name);
+    else
+        snprintf(parser->error, parser->error_size, "unknown option '%.100s' (ttf --help lists them)",
+                 argument);
+    return false;
+}
+
+static bool unexpected_word(struct parser *parser, const char *word) {
+    uint64_t number;
+    struct view v = view_from_cstr(word);
+    const char *meant = NULL;
+    if (view_parse_u64(v, &number) && number >= 1 && number <= 65535) meant = "--port";
+    if (strstr(word, "://")) meant = "--endpoint";
+    if (meant)
+        snprintf(parser->error, parser->error_size, "unexpected '%.100s' (did you mean %s %.100s?)", word,
+                 meant, word);
+    else
+        snprintf(parser->error, parser->error_size, "unexpected '%.100s' (ttf --help lists the options)",
+                 word);
+    return false;
+}
+
+static bool store(struct parser *parser, const struct option_row *row, const char *value,
+                  const char *source) {
+    void *member = (char *)parser->options + row->member;
+    if (row->kind == OPTION_FLAG) {
+        *(bool *)member = true;
+        return true;
+    }
+    if (row->kind == OPTION_TEXT) {
+        if (*value) {
+            *(const char **)member = value;
+            return true;
+        }
+        snprintf(parser->error, parser->error_size, "%s is empty (it wants a %s)", source, row->argument);
+        return false;
+    }
+    uint64_t number;
+    if (view_parse_u64(view_from_cstr(value), &number) && number >= (uint64_t)row->min &&
+        number <= (uint64_t)row->max) {
+        *(long *)member = (long)number;
+        return true;
+    }
+    snprintf(parser->error, parser->error_size, "%s: '%.60s' is not a number from %ld to %ld", source, value,
+             row->min, row->max);
+    return false;
+}
+
+static const struct option_row *row_by_name(struct view name) {
+    for (size_t i = 0; i < ROW_COUNT; i++)
+        if (view_eq(name, view_from_cstr(rows[i].name))) return &rows[i];
+    return NULL;
+}
+
+static const struct option_row *row_by_letter(char letter) {
+    for (size_t i = 0; i < ROW_COUNT; i++)
+        if (rows[i].letter && rows[i].letter == letter) return &rows[i];
+    return NULL;
+}
+
+/* The value of an option: what is attached, or the next word, which *index then moves to. */
+static bool take_value(struct parser *parser, const struct option_row *row, const char *attached, int argc,
+                       char *const argv[], int *index) {
+    char source[40];
+    snprintf(source, sizeof(source), "--%s", row->name);
+    if (attached) return store(parser, row, attached, source);
+    if (*index + 1 >= argc) {
+        snprintf(parser->error, parser->error_size, "--%s wants a %s", row->name, row->argument);
+        return false;
+    }
+    return store(parser, row, argv[++*index], source);
+}
+
+static bool parse_long(struct parser *parser, int argc, char *const argv[], int *index) {
+    const char *argument = argv[*index];
+    struct view name = view_from_cstr(argument + 2);
+    size_t equals = view_find(name, '=');
+    const char *attached = equals < name.len ? name.ptr + equals + 1 : NULL;
+    const struct option_row *row = row_by_name(view_slice(name, 0, equals));
+    if (!row) return unknown_option(parser, argument);
+    if (row->kind != OPTION_FLAG) return take_value(parser, row, attached, argc, argv, index);
+    if (!attached) return store(parser, row, NULL, NULL);
+    snprintf(parser->error, parser->error_size, "--%s takes no value", row->name);
+    return false;
+}
+
+/* "-v", "-p 3000", "-p3000", "-vp3000". */
+static bool parse_letters(struct parser *parser, int argc, char *const argv[], int *index) {
+    const char *argument = argv[*index];
+    for (const char *letter = argument + 1; *letter; letter++) {
+        const struct option_row *row = row_by_letter(*letter);
+        if (!row) return unknown_option(parser, argument);
+        if (row->kind != OPTION_FLAG)
+            return take_value(parser, row, letter[1] ? letter + 1 : NULL, argc, argv, index);
+        store(parser, row, NULL, NULL);
+    }
+    return true;
+}
+
+static bool parse_variables(struct parser *parser, const struct dotenv *dotenv) {
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        const char *value = rows[i].variable ? dotenv_lookup(dotenv, rows[i].variable) : NULL;
+        if (value && !store(parser, &rows[i], value, rows[i].variable)) return false;
+    }
+    return true;
+}
+
+/* Goes into a header line, so nothing that could end it. */
+static bool header_safe(const char *text) {
+    for (; *text; text++)
+        if ((unsigned char)*text <= 0x20 || (unsigned char)*text >= 0x7f) return false;
+    return true;
+}
+
+static bool check(struct parser *parser) {
+    const struct options *options = parser->options;
+    const char *reason = NULL;
+    if (options->name && !host_is_tunnel_label(view_from_cstr(options->name)))
+        reason = "--name must be 3 to 63 of a-z, 0-9 and '-', with no '-' at either end";
+    else if (options->token && (!header_safe(options->token) || strlen(options->token) > 8192))
+        reason = "the token has a space or a byte that no token may have, or is longer than 8192 bytes";
+    else if (!header_safe(options->host) || strlen(options->host) > 255 || strpbrk(options->host, "/?#@\\"))
+        reason = "--host must be a host name or an address, nothing else";
+    if (reason) snprintf(parser->error, parser->error_size, "%s", reason);
+    return !reason;
+}
+
+bool options_parse(struct options *ret_options, int argc, char *const argv[], const struct dotenv *dotenv,
+                   char *error, size_t error_size) {
+    *ret_options =
+        (struct options){.host = "127.0.0.1", .port = 3000, .connect_timeout_s = 10, .request_timeout_s = 25};
+    struct parser parser = {.options = ret_options, .error = error, .error_size = error_size};
+    if (!parse_variables(&parser, dotenv)) return false;
+    for (int i = 1; i < argc; i++) {
+        const char *argument = argv[i];
+        bool ok;
+        if (argument[0] != '-' || !argument[1])
+            ok = unexpected_word(&parser, argument);
+        else if (argument[1] == '-')
+            ok = parse_long(&parser, argc, argv, &i);
+        else
+            ok = parse_letters(&parser, argc, argv, &i);
+        if (!ok) return false;
+    }
+    return ret_options->help || ret_options->version || check(&parser);
+}

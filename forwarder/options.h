@@ -1,0 +1,27 @@
+/* The command line of ttf. One table makes both the parser and --help. Flags win over the environment, the
+ * environment over a `.env` file in the working directory. */
+#ifndef FORWARDER_OPTIONS_H
+#define FORWARDER_OPTIONS_H
+
+#include <stdio.h>
+
+#include "dotenv.h"
+
+#define OPTIONS_DEFAULT_ENDPOINT "ws://localhost:8081"
+
+struct options {
+    const char *endpoint; /* NULL: not given */
+    const char *host, *token, *name, *ca_file, *host_header, *unix_path;
+    long port;
+    long connect_timeout_s, request_timeout_s;
+    bool verbose, help, version, local_https;
+};
+
+/* Strings are borrowed from argv, the environment and `dotenv`. On failure one line for people is in `error`.
+ */
+bool options_parse(struct options *ret_options, int argc, char *const argv[], const struct dotenv *dotenv,
+                   char *error, size_t error_size);
+
+void options_help(FILE *out);
+
+#endif

@@ -1,0 +1,49 @@
+#include "refusal.h"
+
+#include <stdio.h>
+
+static const char *status_meaning(int status) {
+    switch (status) {
+    case 400: return "it finds the request malformed";
+    case 401: return "it wants a token (--token or TTF_TOKEN), or does not accept this one";
+    case 403: return "this token does not allow it";
+    case 404: return "there is no tunnel gateway at this URL";
+    case 409: return "the name is taken by somebody else";
+    case 429: return "too many connections";
+    case 502:
+    case 503:
+    case 504: return "it is not available now";
+    default: return "it does not speak WebSocket at this URL";
+    }
+}
+
+/* A page of some proxy, or JSON of API Gateway, is no line for people. */
+static bool body_is_readable(const char *body) {
+    return body[0] && body[0] != '<' && body[0] != '{';
+}
+
+void refusal_text(const struct uplink_end *end, const char *name, char *out, size_t out_size) {
+    if (end->failure != UPLINK_REFUSED)
+        snprintf(out, out_size, "%s", end->reason);
+    else if (body_is_readable(end->reason))
+        snprintf(out, out_size, "the gateway refused: %s (%d)", end->reason, end->http_status);
+    else if (end->http_status == 409 && name)
+        snprintf(out, out_size, "the gateway refused: the name '%s' is taken by somebody else (409)", name);
+    else
+        snprintf(out, out_size, "the gateway refused: %s (%d)", status_meaning(end->http_status),
+                 end->http_status);
+}
+
+bool refusal_may_be_resume(int http_status) {
+    return http_status == 400 || http_status == 401 || http_status == 403 || http_status == 409;
+}
+
+bool refusal_is_final(const struct uplink_end *end, bool was_up) {
+    if (end->failure == UPLINK_CLOSED) return !was_up && end->close_code == 1008;
+    if (end->failure != UPLINK_REFUSED) return !was_up;
+    if (refusal_may_be_resume(end->http_status)) return true;
+    if (end->http_status == 408 || end->http_status == 425 || end->http_status == 429 ||
+        end->http_status >= 500)
+        return false;
+    return !was_up;
+}

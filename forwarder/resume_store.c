@@ -1,0 +1,233 @@
+#include "resume_store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAGIC "ttf-resume-1"
+
+static char *format(const char *pattern, const char *a, const char *b) {
+    size_t size = strlen(pattern) + strlen(a) + strlen(b) + 1;
+    char *text = malloc(size);
+    if (text) snprintf(text, size, pattern, a, b);
+    return text;
+}
+
+char *resume_store_default_dir(void) {
+    const char *state = getenv("XDG_STATE_HOME");
+    if (state && state[0] == '/') return format("%s/%s", state, "ttf");
+    const char *home = getenv("HOME");
+    if (!home || home[0] != '/') {
+        const struct passwd *user = getpwuid(getuid());
+        home = user ? user->pw_dir : NULL;
+    }
+    return home && home[0] == '/' ? format("%s/%s", home, ".local/state/ttf") : NULL;
+}
+
+static bool make_dirs(const char *dir) {
+    char *path = format("%s%s", dir, "");
+    if (!path) return false;
+    bool ok = true;
+    for (char *slash = strchr(path + 1, '/'); ok && slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        ok = mkdir(path, 0700) == 0 || errno == EEXIST;
+        *slash = '/';
+    }
+    ok = ok && (mkdir(path, 0700) == 0 || errno == EEXIST);
+    free(path);
+    return ok;
+}
+
+/* The directory exists, is ours and nobody else may look into it. */
+static bool prepare_dir(const char *dir, char *error, size_t error_size) {
+    struct stat info;
+    const char *reason = NULL;
+    if (!make_dirs(dir) || stat(dir, &info) != 0)
+        reason = strerror(errno);
+    else if (!S_ISDIR(info.st_mode))
+        reason = "not a directory";
+    else if (info.st_uid != geteuid())
+        reason = "belongs to somebody else";
+    else if ((info.st_mode & 077) != 0 && chmod(dir, 0700) != 0)
+        reason = strerror(errno);
+    else if (access(dir, W_OK | X_OK) != 0)
+        reason = strerror(errno);
+    if (reason) snprintf(error, error_size, "%s: %s", dir, reason);
+    return !reason;
+}
+
+static uint64_t fnv1a(struct view v) {
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < v.len; i++) hash = (hash ^ (unsigned char)v.ptr[i]) * 0x100000001b3u;
+    return hash;
+}
+
+/* "ttf-resume-1 <endpoint> <port> <name or -> <slot>" */
+static bool make_label(struct buf *out, const struct resume_key *key, unsigned slot) {
+    return buf_printf(out, MAGIC " %s %u %s %u", key->endpoint, key->port, key->name ? key->name : "-", slot);
+}
+
+static bool make_path(struct buf *out, const char *dir, const struct resume_key *key, struct view label,
+                      unsigned slot) {
+    const char *host = strstr(key->endpoint, "://");
+    host = host ? host + 3 : key->endpoint;
+    bool ok = buf_printf(out, "%s/", dir);
+    for (size_t i = 0; host[i] && host[i] != '/' && i < 40; i++) {
+        char byte = host[i];
+        bool plain =
+            (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') || byte == '.' || byte == '-';
+        ok = ok && buf_append_byte(out, plain ? byte : '_');
+    }
+    ok = ok && buf_printf(out, "-%u", key->port);
+    if (key->name) ok = ok && buf_printf(out, "-%s", key->name);
+    if (slot) ok = ok && buf_printf(out, "-%u", slot);
+    return ok && buf_printf(out, "-%016llx", (unsigned long long)fnv1a(label));
+}
+
+static int try_lock(const char *path) {
+    char *lock = format("%s%s", path, ".lock");
+    if (!lock) return -1;
+    int fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    free(lock);
+    if (fd < 0) return -1;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
+    int reason = errno;
+    close(fd);
+    errno = reason;
+    return -1;
+}
+
+/* RESUME_BUSY: this slot is held by another process. */
+static enum resume_claim claim_slot(struct resume_store *store, const char *dir, const struct resume_key *key,
+                                    unsigned slot) {
+    struct buf label, path;
+    buf_init(&label, 8192);
+    buf_init(&path, 8192);
+    enum resume_claim claim = RESUME_UNAVAILABLE;
+    errno = ENOMEM;
+    if (!make_label(&label, key, slot) || !make_path(&path, dir, key, buf_view(&label), slot)) goto out;
+    store->path = view_to_cstr(buf_view(&path));
+    store->label = view_to_cstr(buf_view(&label));
+    if (!store->path || !store->label) goto out;
+    store->lock_fd = try_lock(store->path);
+    if (store->lock_fd >= 0)
+        claim = RESUME_HELD;
+    else if (errno == EWOULDBLOCK)
+        claim = RESUME_BUSY;
+out:
+    buf_done(&label);
+    buf_done(&path);
+    if (claim != RESUME_HELD) {
+        int reason = errno;
+        resume_store_close(store);
+        errno = reason;
+    }
+    return claim;
+}
+
+enum resume_claim resume_store_open(struct resume_store *ret_store, const char *dir,
+                                    const struct resume_key *key, char *error, size_t error_size) {
+    *ret_store = (struct resume_store){.lock_fd = -1};
+    if (!dir) {
+        snprintf(error, error_size, "neither XDG_STATE_HOME nor HOME is set");
+        return RESUME_UNAVAILABLE;
+    }
+    if (!prepare_dir(dir, error, error_size)) return RESUME_UNAVAILABLE;
+    for (unsigned slot = 0; slot < (key->name ? 1 : RESUME_SLOTS); slot++) {
+        enum resume_claim claim = claim_slot(ret_store, dir, key, slot);
+        if (claim == RESUME_HELD) return claim;
+        if (claim == RESUME_UNAVAILABLE) {
+            snprintf(error, error_size, "%s: %s", dir, strerror(errno));
+            return claim;
+        }
+    }
+    if (key->name) return RESUME_BUSY;
+    snprintf(error, error_size, "%u tunnels to this endpoint and port are running already", RESUME_SLOTS);
+    return RESUME_UNAVAILABLE;
+}
+
+void resume_store_close(struct resume_store *store) {
+    if (store->lock_fd >= 0) close(store->lock_fd);
+    free(store->path);
+    free(store->label);
+    *store = (struct resume_store){.lock_fd = -1};
+}
+
+static bool token_is_sane(struct view token) {
+    if (!token.len || token.len > RESUME_TOKEN_MAX) return false;
+    for (size_t i = 0; i < token.len; i++)
+        if ((unsigned char)token.ptr[i] <= 0x20 || (unsigned char)token.ptr[i] >= 0x7f) return false;
+    return true;
+}
+
+char *resume_store_load(const struct resume_store *store) {
+    if (!store->path) return NULL;
+    int fd = open(store->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) return NULL;
+    static const size_t max = 16384;
+    char *text = malloc(max);
+    size_t len = 0;
+    ssize_t got = 0;
+    while (text && len < max && (got = read(fd, text + len, max - len)) > 0) len += (size_t)got;
+    close(fd);
+    char *token = NULL;
+    struct view rest = view_of(text, text ? len : 0), line;
+    if (text && got == 0 && view_split(&rest, '\n', &line) && view_eq(line, view_from_cstr(store->label)) &&
+        view_split(&rest, '\n', &line) && token_is_sane(line))
+        token = view_to_cstr(line);
+    free(text);
+    return token;
+}
+
+static bool write_all(int fd, const char *bytes, size_t len) {
+    while (len) {
+        ssize_t done = write(fd, bytes, len);
+        if (done < 0 && errno == EINTR) continue;
+        if (done < 0) return false;
+        bytes += done;
+        len -= (size_t)done;
+    }
+    return true;
+}
+
+/* The lock makes us the only writer, so the temporary file may have a fixed name. */
+static bool replace_file(const char *path, const char *temporary, struct view content) {
+    if (unlink(temporary) != 0 && errno != ENOENT) return false;
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) return false;
+    bool ok = write_all(fd, content.ptr, content.len) && fsync(fd) == 0;
+    int reason = errno;
+    if (close(fd) != 0 && ok) {
+        ok = false;
+        reason = errno;
+    }
+    ok = ok && rename(temporary, path) == 0;
+    if (ok) return true;
+    if (reason == 0) reason = errno;
+    unlink(temporary);
+    errno = reason;
+    return false;
+}
+
+bool resume_store_save(struct resume_store *store, struct view token, char *error, size_t error_size) {
+    if (!store->path) return true;
+    if (!token_is_sane(token)) {
+        snprintf(error, error_size, "the gateway sent a malformed resume token");
+        return false;
+    }
+    struct buf content;
+    buf_init(&content, 16384);
+    char *temporary = format("%s%s", store->path, ".new");
+    errno = ENOMEM;
+    bool ok = temporary && buf_printf(&content, "%s\n%.*s\n", store->label, VIEW_ARG(token)) &&
+              replace_file(store->path, temporary, buf_view(&content));
+    if (!ok) snprintf(error, error_size, "%s: %s", store->path, strerror(errno));
+    free(temporary);
+    buf_done(&content);
+    return ok;
+}

@@ -1,0 +1,395 @@
+/* See streams.h. One `inbound` is a stream of the link and the local request that answers it; it ends when
+ * both have. */
+#include "streams.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "http/error.h"
+#include "http/gate.h"
+#include "http/hop.h"
+#include "link/link.h"
+
+enum {
+    TICK_MS = 1000,
+    UNSENT_PAUSE = 512 * 1024,  /* of an answer: written to the link and not yet gone */
+    UNSENT_RESUME = 256 * 1024, /* below it the service is read again */
+    ARENA_MAX = 512 * 1024
+};
+
+struct streams {
+    struct agent_loop *loop;
+    struct streams_settings settings;
+    struct local_client *client;
+    struct streams_host host;
+    struct link_budget budget;
+    struct link_session *session; /* NULL: no link */
+    struct list inbounds;
+    size_t count;
+    struct timer tick;
+};
+
+struct inbound {
+    struct list node;
+    struct streams *streams;
+    struct link_stream *stream;  /* NULL once it has ended */
+    struct local_request *local; /* likewise */
+    struct timer deadline;       /* the first byte of the answer */
+    struct arena arena;
+    struct view method, target;
+    struct headers trailers;
+    bool is_answered; /* the head is out */
+    bool is_paused;
+    int status;
+    const char *code; /* our own error; NULL: the service's answer */
+    uint64_t began_ms, bytes;
+    size_t unsent;
+};
+
+static const struct http_limits limits = HTTP_LIMITS_DEFAULT;
+
+/* ---- the end ---- */
+
+static void show(const struct inbound *inbound) {
+    struct streams *streams = inbound->streams;
+    struct console_request line = {.method = inbound->method,
+                                   .target = inbound->target,
+                                   .status = inbound->status,
+                                   .code = inbound->code,
+                                   .took_ms = agent_loop_now_ms(streams->loop) - inbound->began_ms,
+                                   .bytes = inbound->bytes};
+    console_request(streams->settings.console, &line);
+}
+
+static void inbound_free(struct inbound *inbound) {
+    struct streams *streams = inbound->streams;
+    if (inbound->local) local_request_cancel(inbound->local);
+    timer_stop(&streams->loop->timers, &inbound->deadline);
+    list_remove(&inbound->node);
+    arena_done(&inbound->arena);
+    free(inbound);
+    if (--streams->count == 0) streams->host.idle(streams->host.ctx);
+}
+
+static void settle(struct inbound *inbound) {
+    if (!inbound->stream && !inbound->local) inbound_free(inbound);
+}
+
+/* Too late for an answer of ours: the stream is cut, and the visitor with it. */
+static void cut(struct inbound *inbound, bool refused) {
+    if (inbound->stream) link_stream_reset(inbound->stream, refused);
+    inbound->stream = NULL;
+    if (inbound->local) local_request_cancel(inbound->local);
+    inbound->local = NULL;
+    settle(inbound);
+}
+
+/* An error of ours is an answer with its code; the gateway makes a page of it. */
+static void fail(struct inbound *inbound, enum http_error error) {
+    if (inbound->local) local_request_cancel(inbound->local);
+    inbound->local = NULL;
+    timer_stop(&inbound->streams->loop->timers, &inbound->deadline);
+    inbound->code = http_error_code(error).ptr;
+    if (!inbound->is_answered) inbound->status = http_error_status(error);
+    show(inbound);
+    struct headers headers;
+    headers_init(&headers, &inbound->arena);
+    struct stream_head head = {.status = http_error_status(error), .headers = &headers};
+    if (inbound->is_answered || !headers_add(&headers, VIEW("x-tunnel-error"), http_error_code(error)) ||
+        link_stream_answer(inbound->stream, &head, false) != STATUS_OK) {
+        cut(inbound, false);
+        return;
+    }
+    inbound->is_answered = true;
+    settle(inbound);
+}
+
+static void on_deadline(struct timer *timer) {
+    fail(LIST_ENTRY(timer, struct inbound, deadline), HTTP_ERROR_TIMEOUT);
+}
+
+/* ---- the local service answers ---- */
+
+static void on_informational(void *ctx, int status) {
+    struct inbound *inbound = ctx;
+    if (inbound->stream) link_stream_informational(inbound->stream, status);
+}
+
+static bool send_head(struct inbound *inbound, int status, struct headers *headers, bool body_follows) {
+    struct stream_head head = {.status = status, .headers = headers};
+    inbound->is_answered = true;
+    timer_stop(&inbound->streams->loop->timers, &inbound->deadline);
+    return link_stream_answer(inbound->stream, &head, body_follows) == STATUS_OK;
+}
+
+static void on_head(void *ctx, int status, const struct headers *received) {
+    struct inbound *inbound = ctx;
+    struct headers headers;
+    headers_init(&headers, &inbound->arena);
+    inbound->status = status;
+    if (!headers_copy(&headers, received) ||
+        gate_check_response(status, &headers, &limits) != HTTP_ERROR_NONE) {
+        fail(inbound, HTTP_ERROR_BAD_RESPONSE);
+        return;
+    }
+    hop_strip(&headers);
+    hop_strip_ours(&headers, VIEW("x-tunnel-rewrite"));
+    if (!send_head(inbound, status, &headers, true)) cut(inbound, false);
+}
+
+static void on_switched(void *ctx, const struct headers *received) {
+    struct inbound *inbound = ctx;
+    struct headers headers;
+    headers_init(&headers, &inbound->arena);
+    inbound->status = 101;
+    if (!headers_copy(&headers, received)) {
+        fail(inbound, HTTP_ERROR_BAD_RESPONSE);
+        return;
+    }
+    hop_strip(&headers);
+    hop_strip_ours(&headers, (struct view){0});
+    headers_add(&headers, VIEW("x-tunnel-upgraded"), VIEW("1"));
+    if (!send_head(inbound, 200, &headers, true)) cut(inbound, false);
+}
+
+static void on_data(void *ctx, struct view data) {
+    struct inbound *inbound = ctx;
+    const struct streams_settings *settings = &inbound->streams->settings;
+    if (inbound->bytes == 0) host_field_look(settings->host_field, settings->console, inbound->status, data);
+    inbound->bytes += data.len;
+    if (link_stream_write(inbound->stream, data) != STATUS_OK) return; /* its last event follows */
+    inbound->unsent += data.len;
+    if (inbound->unsent < UNSENT_PAUSE || inbound->is_paused) return;
+    inbound->is_paused = true;
+    local_request_pause(inbound->local, true);
+}
+
+/* The service has taken so much of the request's body: the visitor may send as much more. */
+static void on_taken(void *ctx, size_t bytes) {
+    struct inbound *inbound = ctx;
+    if (inbound->stream) link_stream_consumed(inbound->stream, bytes);
+}
+
+static void on_trailers(void *ctx, const struct headers *trailers) {
+    struct inbound *inbound = ctx;
+    headers_copy(&inbound->trailers, trailers);
+}
+
+static enum http_error error_of(enum local_error error) {
+    switch (error) {
+    case LOCAL_UNAVAILABLE: return HTTP_ERROR_LOCAL_SERVICE_UNAVAILABLE;
+    case LOCAL_INVALID: return HTTP_ERROR_BAD_REQUEST;
+    default: return HTTP_ERROR_BAD_RESPONSE;
+    }
+}
+
+static void on_local_end(void *ctx, enum local_error error, const char *detail) {
+    struct inbound *inbound = ctx;
+    inbound->local = NULL;
+    if (error != LOCAL_OK) log_debug("streams", "the local service: %s", detail ? detail : "broken");
+    if (!inbound->stream) {
+        settle(inbound);
+    } else if (error != LOCAL_OK) {
+        fail(inbound, error_of(error));
+    } else {
+        link_stream_end(inbound->stream, &inbound->trailers);
+        show(inbound);
+    }
+}
+
+static const struct local_events local_events = {.on_informational = on_informational,
+                                                 .on_head = on_head,
+                                                 .on_switched = on_switched,
+                                                 .on_data = on_data,
+                                                 .on_sent = on_taken,
+                                                 .on_trailers = on_trailers,
+                                                 .on_end = on_local_end};
+
+/* ---- the gateway asks ---- */
+
+static void on_request_data(void *ctx, struct view data) {
+    struct inbound *inbound = ctx;
+    if (!inbound->local)
+        link_stream_consumed(inbound->stream, data.len); /* thrown away: the answer is out */
+    else if (!local_request_body(inbound->local, data))
+        fail(inbound, HTTP_ERROR_BAD_REQUEST);
+}
+
+static void on_request_end(void *ctx, const struct headers *trailers) {
+    (void)trailers;
+    struct inbound *inbound = ctx;
+    if (inbound->local) local_request_body_end(inbound->local);
+    if (inbound->is_answered) return;
+    timer_start(&inbound->streams->loop->timers, &inbound->deadline,
+                inbound->streams->settings.request_timeout_ms);
+}
+
+static void on_answer_sent(void *ctx, size_t bytes) {
+    struct inbound *inbound = ctx;
+    inbound->unsent -= bytes < inbound->unsent ? bytes : inbound->unsent;
+    if (!inbound->is_paused || inbound->unsent > UNSENT_RESUME || !inbound->local) return;
+    inbound->is_paused = false;
+    local_request_pause(inbound->local, false);
+}
+
+static void on_done(void *ctx) {
+    struct inbound *inbound = ctx;
+    inbound->stream = NULL;
+    settle(inbound);
+}
+
+/* The visitor has left, or the link has ended: so does the local request. */
+static void on_lost(void *ctx, enum stream_end why) {
+    (void)why;
+    struct inbound *inbound = ctx;
+    inbound->stream = NULL;
+    if (inbound->local) local_request_cancel(inbound->local);
+    inbound->local = NULL;
+    settle(inbound);
+}
+
+static const struct stream_events stream_events = {
+    .data = on_request_data, .end = on_request_end, .sent = on_answer_sent, .done = on_done, .lost = on_lost};
+
+static struct inbound *inbound_new(struct streams *streams, struct link_stream *stream) {
+    struct inbound *inbound = calloc(1, sizeof(*inbound));
+    if (!inbound) return NULL;
+    inbound->streams = streams;
+    inbound->stream = stream;
+    inbound->began_ms = agent_loop_now_ms(streams->loop);
+    arena_init(&inbound->arena, ARENA_MAX);
+    headers_init(&inbound->trailers, &inbound->arena);
+    timer_init(&inbound->deadline, on_deadline);
+    list_append(&streams->inbounds, &inbound->node);
+    streams->count++;
+    return inbound;
+}
+
+/* How the body is framed toward the service: as the visitor framed it. */
+static int64_t body_bytes(const struct inbound *inbound, const struct headers *headers, bool has_body) {
+    uint64_t length;
+    struct view value = headers_get(headers, VIEW("content-length"));
+    if (value.ptr && view_parse_u64(view_trim(value), &length) && length <= INT64_MAX) return (int64_t)length;
+    if (has_body) return LOCAL_BODY_UNKNOWN;
+    /* Without a length some services answer these with 411. */
+    bool expected = view_eq(inbound->method, VIEW("POST")) || view_eq(inbound->method, VIEW("PUT")) ||
+                    view_eq(inbound->method, VIEW("PATCH"));
+    return expected ? 0 : LOCAL_BODY_NONE;
+}
+
+static bool start_local(struct inbound *inbound, const struct stream_head *request, bool has_body) {
+    struct streams *streams = inbound->streams;
+    bool upgrade = request->protocol.ptr != NULL;
+    struct headers headers;
+    headers_init(&headers, &inbound->arena);
+    inbound->method = upgrade ? VIEW("GET") : arena_copy(&inbound->arena, request->method);
+    inbound->target = arena_copy(&inbound->arena, request->path);
+    if (!inbound->method.ptr || !inbound->target.ptr || !headers_copy(&headers, request->headers))
+        return false;
+    struct local_head head = {.method = inbound->method,
+                              .target = inbound->target,
+                              .headers = &headers,
+                              .body_bytes =
+                                  upgrade ? LOCAL_BODY_NONE : body_bytes(inbound, &headers, has_body),
+                              .expects_continue = headers_remove(&headers, VIEW("expect")) > 0 && has_body,
+                              .upgrade = request->protocol};
+    headers_remove(&headers, VIEW("content-length"));
+    hop_strip_ours(&headers, (struct view){0});
+    if (!host_field_apply(streams->settings.host_field, &headers, request->authority)) return false;
+    inbound->local = local_request_start(streams->client, &head, &local_events, inbound);
+    return inbound->local != NULL;
+}
+
+static void on_request(void *ctx, struct link_stream *stream, const struct stream_head *head, bool has_body) {
+    struct streams *streams = ctx;
+    struct inbound *inbound = inbound_new(streams, stream);
+    if (!inbound) return; /* unattached: refused */
+    link_stream_attach(stream, &stream_events, inbound);
+    if (!start_local(inbound, head, has_body)) {
+        cut(inbound, true);
+        return;
+    }
+    /* while a body comes in, the gateway watches that it does */
+    if (has_body && !head->protocol.ptr) return;
+    timer_start(&streams->loop->timers, &inbound->deadline, streams->settings.request_timeout_ms);
+}
+
+/* ---- the link ---- */
+
+static void on_control(void *ctx, struct view line) {
+    struct streams *streams = ctx;
+    streams->host.control(streams->host.ctx, line);
+}
+
+static void on_writable(void *ctx) {
+    struct streams *streams = ctx;
+    streams->host.writable(streams->host.ctx);
+}
+
+static void on_tick(struct timer *timer) {
+    struct streams *streams = LIST_ENTRY(timer, struct streams, tick);
+    link_tick(streams->session, agent_loop_now_ms(streams->loop));
+    timer_start(&streams->loop->timers, &streams->tick, TICK_MS);
+}
+
+struct streams *streams_new(struct agent_loop *loop, const struct streams_settings *settings,
+                            struct local_client *client, const struct streams_host *host) {
+    struct streams *streams = calloc(1, sizeof(*streams));
+    if (!streams) return NULL;
+    streams->loop = loop;
+    streams->settings = *settings;
+    streams->client = client;
+    streams->host = *host;
+    streams->budget.max_bytes = 32 * 1024 * 1024;
+    list_init(&streams->inbounds);
+    timer_init(&streams->tick, on_tick);
+    return streams;
+}
+
+bool streams_start(struct streams *streams) {
+    struct link_limits link_limits = LINK_LIMITS_DEFAULT;
+    struct link_events events = {
+        .ctx = streams, .request = on_request, .control = on_control, .writable = on_writable};
+    streams->session = link_new(LINK_ANSWERS, &link_limits, &streams->budget, &events);
+    return streams->session && timer_start(&streams->loop->timers, &streams->tick, TICK_MS);
+}
+
+void streams_stop(struct streams *streams) {
+    timer_stop(&streams->loop->timers, &streams->tick);
+    struct link_session *session = streams->session;
+    streams->session = NULL;
+    link_free(session);
+}
+
+void streams_free(struct streams *streams) {
+    if (!streams) return;
+    streams_stop(streams);
+    free(streams);
+}
+
+enum status streams_receive(struct streams *streams, struct view bytes, const char **ret_reason) {
+    if (!streams->session) return STATUS_GONE;
+    enum status status = link_receive(streams->session, bytes);
+    if (status != STATUS_OK) *ret_reason = link_error(streams->session);
+    return status;
+}
+
+bool streams_want_send(const struct streams *streams) {
+    return streams->session && link_wants_send(streams->session);
+}
+
+enum status streams_send(struct streams *streams, struct buf *out) {
+    return streams->session ? link_send(streams->session, out) : STATUS_GONE;
+}
+
+enum status streams_control(struct streams *streams, struct view line) {
+    return streams->session ? link_control(streams->session, line) : STATUS_GONE;
+}
+
+void streams_ping(struct streams *streams) {
+    if (streams->session) link_ping(streams->session);
+}
+
+size_t streams_count(const struct streams *streams) {
+    return streams->count;
+}

@@ -1,0 +1,38 @@
+/* The tunnel as the user sees it: connects to the gateway, says `ready`, prints the URL, keeps the link
+ * alive, connects again when it is lost, and hands requests to streams (v2) or to the relay (v1). */
+#ifndef FORWARDER_TUNNEL_H
+#define FORWARDER_TUNNEL_H
+
+#include "console.h"
+#include "endpoint.h"
+#include "relay.h"
+#include "resume_store.h"
+#include "streams.h"
+
+struct tunnel;
+
+/* Strings are borrowed for the tunnel's life. */
+struct tunnel_settings {
+    const struct endpoint *endpoint;
+    bool endpoint_is_default; /* nobody gave it: the gateway on this machine is only tried */
+    const char *token, *name, *ca_file;
+    const struct local_target *target; /* the local service */
+    struct host_field *host_field;
+    uint64_t connect_timeout_ms, request_timeout_ms;
+    uint64_t heartbeat_ms;
+    struct console *console;
+    struct resume_store *resume; /* may keep nothing */
+};
+
+/* `on_exit` is called once, from the loop: the process is to end with that code, and why is on standard
+ * error. */
+struct tunnel *tunnel_new(struct agent_loop *loop, const struct tunnel_settings *settings,
+                          void (*on_exit)(void *ctx, int code), void *ctx, char *error, size_t error_size);
+void tunnel_start(struct tunnel *tunnel);
+/* Says goodbye to the gateway and exits with 0, within 150 ms. */
+void tunnel_stop(struct tunnel *tunnel);
+/* Lets go of the loop, which must run a little more (agent_loop_done) before tunnel_free(). */
+void tunnel_shut(struct tunnel *tunnel);
+void tunnel_free(struct tunnel *tunnel);
+
+#endif

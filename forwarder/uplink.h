@@ -1,0 +1,91 @@
+/* One WebSocket to the gateway, as a client, over libwebsockets on the loop of ttf. Text messages (v1) go in
+ * and out whole; the bytes of v2 travel in binary messages as they come; names are looked up and addresses
+ * tried one after the other here, because libwebsockets blocks for the one and fails at the other (4.1.6, on
+ * libuv). One connection at a time; the object may connect again once it has ended. */
+#ifndef FORWARDER_UPLINK_H
+#define FORWARDER_UPLINK_H
+
+#include "agent_loop.h"
+#include "base/buf.h"
+#include "endpoint.h"
+
+#define UPLINK_MESSAGE_MAX                                                                                   \
+    (4u * 1024 * 1024) /* either direction: a body of 2 MiB in base64, and its headers */
+#define UPLINK_SUBPROTOCOL_V2 "http-tunnel.v2"
+#define UPLINK_QUEUE_MAX (64u * 1024 * 1024) /* bytes waiting to be sent */
+#define UPLINK_FRAME_MAX (31u * 1024)        /* API Gateway closes above 32 KB */
+
+struct uplink;
+
+enum uplink_failure {
+    UPLINK_UNREACHABLE, /* no such name, refused, no route */
+    UPLINK_TIMEOUT,     /* the handshake was not done in time */
+    UPLINK_TLS,         /* certificate or TLS handshake */
+    UPLINK_REFUSED,     /* answered the handshake with `http_status` */
+    UPLINK_BROKEN,      /* cut, or not a WebSocket server, before it was open */
+    UPLINK_CLOSED,      /* was open, and is not any more */
+};
+
+struct uplink_end {
+    enum uplink_failure failure;
+    int http_status;  /* UPLINK_REFUSED */
+    int close_code;   /* UPLINK_CLOSED: of the peer, 0 where it just cut */
+    char reason[320]; /* one line for people; for UPLINK_REFUSED the body of the answer, or empty */
+};
+
+/* None of these is called from within a call to the uplink. Each may call any function of it but
+ * uplink_free(). */
+struct uplink_events {
+    void (*on_open)(void *ctx);
+    void (*on_message)(void *ctx, struct view text); /* borrowed until return */
+    void (*on_sent)(void *ctx);                      /* a message has gone: uplink_queued_bytes() is less */
+    void (*on_end)(void *ctx, const struct uplink_end *end);
+    /* v2: a piece of a binary message, borrowed until return. False: it makes no sense, the link is closed.
+     */
+    bool (*on_bytes)(void *ctx, struct view bytes);
+    /* v2: appends what is ready as one message, perhaps nothing. False: the link is closed. */
+    bool (*fill)(void *ctx, struct buf *message);
+};
+
+struct uplink_credentials {
+    const char *token, *name, *resume; /* NULL: not sent */
+};
+
+/* `endpoint` and `ca_file` (may be NULL) are borrowed for the uplink's life. NULL, and a reason, on failure.
+ */
+struct uplink *uplink_new(struct agent_loop *loop, const struct endpoint *endpoint, const char *ca_file,
+                          const struct uplink_events *events, void *ctx, char *error, size_t error_size);
+/* Aborts what is under way; the loop must run a little more (agent_loop_done) before uplink_free_context().
+ */
+void uplink_shut(struct uplink *uplink);
+/* After the loop has let go of the uplink's handles. NULL is fine. */
+void uplink_free(struct uplink *uplink);
+
+/* Begins to connect; on_open or on_end follows. `credentials` are copied. `timeout_ms` is for all of it,
+ * names to 101. */
+void uplink_connect(struct uplink *uplink, const struct uplink_credentials *credentials, uint64_t timeout_ms);
+
+/* Once open: does the gateway speak v2? */
+bool uplink_is_v2(const struct uplink *uplink);
+/* v2: `fill` has something to say. */
+void uplink_want_fill(struct uplink *uplink);
+
+/* An empty message to append to: it has the room in front that uplink_send() wants. */
+bool uplink_message_init(struct buf *message);
+/* Moves the message out of `message` in any case. False when it is marked failed, nothing is open or the
+ * queue is full. */
+bool uplink_send(struct uplink *uplink, struct buf *message);
+/* A WebSocket ping (RFC 6455 5.5.2), in front of what waits. */
+void uplink_ping(struct uplink *uplink);
+
+size_t uplink_queued_bytes(const struct uplink *uplink);
+/* When anything, a pong too, was last received. */
+uint64_t uplink_heard_ms(const struct uplink *uplink);
+
+/* Says goodbye with code 1000 and ends: on_end comes at the latest after `grace_ms`. What is queued is
+ * dropped. */
+void uplink_close(struct uplink *uplink, uint64_t grace_ms);
+/* Ends at once; no on_end. */
+void uplink_abort(struct uplink *uplink);
+
+#endif
