@@ -1,0 +1,395 @@
+/* The contract of registry and mailbox (common/handler/ports.h), as tests. */
+#include "store_suite.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/view.h"
+#include "cmocka_setup.h"
+
+static struct store_fixture *(*open_fixture)(struct store_events events);
+static void (*close_fixture)(struct store_fixture *fixture);
+
+/* What came back: the last completion and all events. */
+struct seen {
+    struct store_fixture *store;
+    unsigned completions;
+    uint64_t ticket;
+    enum status status;
+    struct claim claim;
+    char request_id[V1_REQUEST_ID_MAX + 1];
+    struct v1_message *answer;
+    size_t removed;
+    unsigned changed, completed;
+    char changed_id[TUNNEL_NAME_MAX + 1], completed_id[V1_REQUEST_ID_MAX + 1];
+};
+
+static void note(struct seen *seen, uint64_t ticket, enum status status) {
+    seen->completions++;
+    seen->ticket = ticket;
+    seen->status = status;
+}
+
+static void on_done(void *target, uint64_t ticket, enum status status) {
+    note(target, ticket, status);
+}
+
+static void on_claim(void *target, uint64_t ticket, enum status status, const struct claim *claim) {
+    struct seen *seen = target;
+    note(seen, ticket, status);
+    assert_int_equal(claim != NULL, status == STATUS_OK);
+    if (claim) seen->claim = *claim;
+}
+
+static void on_put(void *target, uint64_t ticket, enum status status, struct view request_id) {
+    struct seen *seen = target;
+    note(seen, ticket, status);
+    if (status == STATUS_OK) assert_true(view_copy_to(request_id, seen->request_id, sizeof seen->request_id));
+}
+
+static void on_take(void *target, uint64_t ticket, enum status status, struct v1_message *answer) {
+    struct seen *seen = target;
+    note(seen, ticket, status);
+    v1_message_free(seen->answer);
+    seen->answer = answer;
+}
+
+static void on_swept(void *target, uint64_t ticket, enum status status, size_t removed) {
+    struct seen *seen = target;
+    note(seen, ticket, status);
+    seen->removed = removed;
+}
+
+static void on_claim_changed(void *ctx, struct view tunnel_id) {
+    struct seen *seen = ctx;
+    seen->changed++;
+    view_copy_to(tunnel_id, seen->changed_id, sizeof seen->changed_id);
+}
+
+static void on_request_completed(void *ctx, struct view request_id) {
+    struct seen *seen = ctx;
+    seen->completed++;
+    view_copy_to(request_id, seen->completed_id, sizeof seen->completed_id);
+}
+
+static int set_up(void **state) {
+    static struct seen seen;
+    seen = (struct seen){0};
+    seen.store = open_fixture((struct store_events){
+        .ctx = &seen, .claim_changed = on_claim_changed, .request_completed = on_request_completed});
+    *state = &seen;
+    return seen.store ? 0 : -1;
+}
+
+static int tear_down(void **state) {
+    struct seen *seen = *state;
+    v1_message_free(seen->answer);
+    close_fixture(seen->store);
+    return 0;
+}
+
+/* ---- calls: each asks, sees that nothing fired inside, lets the store work, sees one completion ---- */
+
+static enum status settle(struct seen *seen) {
+    assert_int_equal(seen->completions, 0);
+    seen->store->settle(seen->store->ctx);
+    assert_int_equal(seen->completions, 1);
+    assert_int_equal(seen->ticket, 42);
+    seen->completions = 0;
+    return seen->status;
+}
+
+static enum status lookup(struct seen *seen, const char *tunnel_id) {
+    seen->store->registry.lookup(seen->store->registry.ctx, view_from_cstr(tunnel_id), on_claim, seen, 42);
+    return settle(seen);
+}
+
+static enum status lookup_connection(struct seen *seen, const char *connection_id) {
+    struct registry *registry = &seen->store->registry;
+    registry->lookup_connection(registry->ctx, view_from_cstr(connection_id), on_claim, seen, 42);
+    return settle(seen);
+}
+
+static enum status store(struct seen *seen, const struct claim *claim, uint64_t epoch, unsigned states) {
+    seen->store->registry.store(seen->store->registry.ctx, claim, epoch, states, on_done, seen, 42);
+    return settle(seen);
+}
+
+static enum status put(struct seen *seen, const char *connection_id, uint64_t in_ms) {
+    struct pending pending = {.connection_id = view_from_cstr(connection_id),
+                              .expires_ms = seen->store->wall_ms(seen->store->ctx) + in_ms};
+    seen->store->mailbox.put(seen->store->mailbox.ctx, &pending, on_put, seen, 42);
+    return settle(seen);
+}
+
+static enum status complete(struct seen *seen, const char *request_id, const char *connection_id,
+                            const char *body) {
+    char text[512];
+    enum status status;
+    snprintf(text, sizeof text,
+             "{\"type\":\"http_response\",\"request_id\":\"%s\",\"status_code\":201,\"headers\":{\"a\":["
+             "\"1\",\"2\"],"
+             "\"b\":[\"\"]},\"body\":\"%s\",\"processing_time_ms\":3}",
+             request_id, body);
+    struct v1_message *answer = v1_message_parse(view_from_cstr(text), 1024, &status);
+    assert_non_null(answer);
+    seen->store->mailbox.complete(seen->store->mailbox.ctx, view_from_cstr(request_id),
+                                  view_from_cstr(connection_id), answer, on_done, seen, 42);
+    return settle(seen);
+}
+
+static enum status take(struct seen *seen, const char *request_id) {
+    seen->store->mailbox.take(seen->store->mailbox.ctx, view_from_cstr(request_id), on_take, seen, 42);
+    return settle(seen);
+}
+
+static struct claim a_claim(const struct seen *seen, const char *tunnel_id, const char *connection_id,
+                            uint64_t epoch) {
+    struct claim claim = {.epoch = epoch,
+                          .state = CLAIM_CONNECTING,
+                          .capabilities = V1_CAP_RESUME,
+                          .request_timeout_ms = 7000,
+                          .changed_ms = seen->store->wall_ms(seen->store->ctx)};
+    claim.expires_ms = claim.changed_ms + 60000;
+    strcpy(claim.tunnel_id, tunnel_id);
+    strcpy(claim.owner, "anon:0123");
+    strcpy(claim.link.connection, connection_id);
+    strcpy(claim.link.gateway, "ws://gateway.test:8081");
+    return claim;
+}
+
+#define ANY_STATE (CLAIM_CONNECTING | CLAIM_READY | CLAIM_OFFLINE)
+
+/* ---- registry ---- */
+
+static void unknown_ids_are_not_found(void **state) {
+    struct seen *seen = *state;
+    assert_int_equal(lookup(seen, "nobodyishere"), STATUS_NOT_FOUND);
+    assert_int_equal(lookup_connection(seen, "nobody"), STATUS_NOT_FOUND);
+}
+
+static void a_claim_is_read_as_written(void **state) {
+    struct seen *seen = *state;
+    struct claim claim = a_claim(seen, "abcdefghijkl", "connection=1", 3);
+    assert_int_equal(store(seen, &claim, 0, 0), STATUS_OK);
+    assert_int_equal(lookup(seen, "abcdefghijkl"), STATUS_OK);
+    assert_string_equal(seen->claim.tunnel_id, claim.tunnel_id);
+    assert_string_equal(seen->claim.owner, claim.owner);
+    assert_string_equal(seen->claim.link.connection, claim.link.connection);
+    assert_string_equal(seen->claim.link.gateway, claim.link.gateway);
+    assert_int_equal(seen->claim.link.protocol, claim.link.protocol);
+    assert_int_equal(seen->claim.epoch, 3);
+    assert_int_equal(seen->claim.state, CLAIM_CONNECTING);
+    assert_int_equal(seen->claim.capabilities, V1_CAP_RESUME);
+    assert_int_equal(seen->claim.request_timeout_ms, 7000);
+    assert_int_equal(seen->claim.changed_ms, claim.changed_ms);
+    assert_int_equal(seen->claim.expires_ms, claim.expires_ms);
+    assert_int_equal(lookup_connection(seen, "connection=1"), STATUS_OK);
+    assert_string_equal(seen->claim.tunnel_id, claim.tunnel_id);
+}
+
+static void a_second_first_claim_conflicts(void **state) {
+    struct seen *seen = *state;
+    struct claim first = a_claim(seen, "abcdefghijkl", "one", 1),
+                 second = a_claim(seen, "abcdefghijkl", "two", 1);
+    assert_int_equal(store(seen, &first, 0, 0), STATUS_OK);
+    assert_int_equal(store(seen, &second, 0, 0), STATUS_CONFLICT);
+    assert_int_equal(lookup(seen, "abcdefghijkl"), STATUS_OK);
+    assert_string_equal(seen->claim.link.connection, "one");
+    assert_int_equal(lookup_connection(seen, "two"), STATUS_NOT_FOUND);
+}
+
+static void two_at_once_have_one_winner(void **state) {
+    struct seen *seen = *state;
+    struct registry *registry = &seen->store->registry;
+    struct claim one = a_claim(seen, "abcdefghijkl", "one", 1), two = a_claim(seen, "abcdefghijkl", "two", 1);
+    struct seen first = {0}, second = {0};
+    registry->store(registry->ctx, &one, 0, 0, on_done, &first, 1);
+    registry->store(registry->ctx, &two, 0, 0, on_done, &second, 2);
+    seen->store->settle(seen->store->ctx);
+    assert_int_equal(first.completions + second.completions, 2);
+    assert_int_equal((first.status == STATUS_OK) + (second.status == STATUS_OK), 1);
+    assert_int_equal((first.status == STATUS_CONFLICT) + (second.status == STATUS_CONFLICT), 1);
+}
+
+static void only_the_right_epoch_may_change_a_claim(void **state) {
+    struct seen *seen = *state;
+    struct claim claim = a_claim(seen, "abcdefghijkl", "one", 5);
+    assert_int_equal(store(seen, &claim, 4, ANY_STATE), STATUS_CONFLICT); /* nothing there yet */
+    assert_int_equal(store(seen, &claim, 0, 0), STATUS_OK);
+    struct claim next = a_claim(seen, "abcdefghijkl", "two", 6);
+    assert_int_equal(store(seen, &next, 4, ANY_STATE), STATUS_CONFLICT);
+    assert_int_equal(store(seen, &next, 6, ANY_STATE), STATUS_CONFLICT);
+    assert_int_equal(store(seen, &next, 5, ANY_STATE), STATUS_OK);
+    assert_int_equal(lookup(seen, "abcdefghijkl"), STATUS_OK);
+    assert_string_equal(seen->claim.link.connection, "two");
+    assert_int_equal(seen->claim.epoch, 6);
+}
+
+static void only_the_right_state_may_change_a_claim(void **state) {
+    struct seen *seen = *state;
+    struct claim claim = a_claim(seen, "abcdefghijkl", "one", 1);
+    assert_int_equal(store(seen, &claim, 0, 0), STATUS_OK);
+    claim.state = CLAIM_OFFLINE;
+    assert_int_equal(store(seen, &claim, 1, CLAIM_READY), STATUS_CONFLICT);
+    claim.state = CLAIM_READY;
+    assert_int_equal(store(seen, &claim, 1, CLAIM_CONNECTING | CLAIM_READY), STATUS_OK);
+    claim.state = CLAIM_OFFLINE;
+    assert_int_equal(store(seen, &claim, 1, CLAIM_READY), STATUS_OK);
+    assert_int_equal(lookup(seen, "abcdefghijkl"), STATUS_OK);
+    assert_int_equal(seen->claim.state, CLAIM_OFFLINE);
+}
+
+static void both_connections_of_a_takeover_are_known_until_removed(void **state) {
+    struct seen *seen = *state;
+    struct claim one = a_claim(seen, "abcdefghijkl", "one", 1), two = a_claim(seen, "abcdefghijkl", "two", 2);
+    assert_int_equal(store(seen, &one, 0, 0), STATUS_OK);
+    assert_int_equal(store(seen, &two, 1, ANY_STATE), STATUS_OK);
+    assert_int_equal(lookup_connection(seen, "one"), STATUS_OK);
+    assert_int_equal(seen->claim.epoch, 1);
+    assert_int_equal(lookup_connection(seen, "two"), STATUS_OK);
+    assert_int_equal(seen->claim.epoch, 2);
+    seen->store->registry.remove_connection(seen->store->registry.ctx, VIEW("one"), on_done, seen, 42);
+    assert_int_equal(settle(seen), STATUS_OK);
+    assert_int_equal(lookup_connection(seen, "one"), STATUS_NOT_FOUND);
+    assert_int_equal(lookup(seen, "abcdefghijkl"), STATUS_OK);
+    assert_string_equal(seen->claim.link.connection, "two");
+}
+
+static void removing_an_unknown_connection_is_no_error(void **state) {
+    struct seen *seen = *state;
+    seen->store->registry.remove_connection(seen->store->registry.ctx, VIEW("nobody"), on_done, seen, 42);
+    assert_int_equal(settle(seen), STATUS_OK);
+}
+
+static void an_expired_claim_does_not_exist(void **state) {
+    struct seen *seen = *state;
+    struct claim claim = a_claim(seen, "abcdefghijkl", "one", 9);
+    assert_int_equal(store(seen, &claim, 0, 0), STATUS_OK);
+    seen->store->advance(seen->store->ctx, 60001);
+    assert_int_equal(lookup(seen, "abcdefghijkl"), STATUS_NOT_FOUND);
+    struct claim other = a_claim(seen, "abcdefghijkl", "two", 1);
+    assert_int_equal(store(seen, &other, 9, ANY_STATE), STATUS_CONFLICT);
+    assert_int_equal(store(seen, &other, 0, 0), STATUS_OK);
+}
+
+static void a_change_is_told(void **state) {
+    struct seen *seen = *state;
+    struct claim claim = a_claim(seen, "abcdefghijkl", "one", 1);
+    assert_int_equal(store(seen, &claim, 0, 0), STATUS_OK);
+    assert_int_equal(seen->changed, 1);
+    assert_string_equal(seen->changed_id, "abcdefghijkl");
+    assert_int_equal(store(seen, &claim, 0, 0), STATUS_CONFLICT);
+    assert_int_equal(seen->changed, 1);
+}
+
+static void sweeping_removes_the_expired_only(void **state) {
+    struct seen *seen = *state;
+    struct claim old = a_claim(seen, "oldoldoldold", "one", 1),
+                 young = a_claim(seen, "youngyoungyo", "two", 1);
+    young.expires_ms += 600000;
+    assert_int_equal(store(seen, &old, 0, 0), STATUS_OK);
+    assert_int_equal(store(seen, &young, 0, 0), STATUS_OK);
+    seen->store->advance(seen->store->ctx, 61000);
+    seen->store->registry.sweep(seen->store->registry.ctx, on_swept, seen, 42);
+    assert_int_equal(settle(seen), STATUS_OK);
+    assert_int_equal(lookup(seen, "oldoldoldold"), STATUS_NOT_FOUND);
+    assert_int_equal(lookup(seen, "youngyoungyo"), STATUS_OK);
+}
+
+/* ---- mailbox ---- */
+
+static void an_answer_comes_back_whole(void **state) {
+    struct seen *seen = *state;
+    assert_int_equal(put(seen, "one", 30000), STATUS_OK);
+    assert_int_equal(complete(seen, seen->request_id, "one", "aGk="), STATUS_OK);
+    assert_int_equal(seen->completed, 1);
+    assert_string_equal(seen->completed_id, seen->request_id);
+    assert_int_equal(take(seen, seen->request_id), STATUS_OK);
+    assert_int_equal(seen->answer->type, V1_HTTP_RESPONSE);
+    assert_int_equal(seen->answer->status, 201);
+    assert_int_equal(seen->answer->headers.count, 3);
+    assert_true(view_eq(seen->answer->headers.fields[1].value, VIEW("2")));
+    assert_true(view_eq(seen->answer->headers.fields[2].value, VIEW("")));
+    assert_true(view_eq(seen->answer->body, VIEW("hi")));
+}
+
+static void request_ids_are_never_the_same(void **state) {
+    struct seen *seen = *state;
+    char first[V1_REQUEST_ID_MAX + 1];
+    assert_int_equal(put(seen, "one", 30000), STATUS_OK);
+    strcpy(first, seen->request_id);
+    assert_int_equal(put(seen, "one", 30000), STATUS_OK);
+    assert_string_not_equal(first, seen->request_id);
+}
+
+static void only_the_agent_that_was_asked_may_answer(void **state) {
+    struct seen *seen = *state;
+    assert_int_equal(put(seen, "one", 30000), STATUS_OK);
+    assert_int_equal(complete(seen, seen->request_id, "two", ""), STATUS_NOT_FOUND);
+    assert_int_equal(seen->completed, 0);
+    assert_int_equal(take(seen, seen->request_id), STATUS_NOT_FOUND);
+    assert_int_equal(complete(seen, seen->request_id, "one", ""), STATUS_OK);
+}
+
+static void a_second_answer_is_not_taken(void **state) {
+    struct seen *seen = *state;
+    assert_int_equal(put(seen, "one", 30000), STATUS_OK);
+    assert_int_equal(complete(seen, seen->request_id, "one", "Zmlyc3Q="), STATUS_OK);
+    assert_int_equal(complete(seen, seen->request_id, "one", "c2Vjb25k"), STATUS_NOT_FOUND);
+    assert_int_equal(take(seen, seen->request_id), STATUS_OK);
+    assert_true(view_eq(seen->answer->body, VIEW("first")));
+    assert_int_equal(complete(seen, seen->request_id, "one", "dGhpcmQ="), STATUS_NOT_FOUND);
+    assert_int_equal(take(seen, seen->request_id), STATUS_NOT_FOUND);
+}
+
+static void an_answer_to_an_unknown_request_is_dropped(void **state) {
+    struct seen *seen = *state;
+    assert_int_equal(complete(seen, "00000000-0000-4000-8000-000000000000", "one", ""), STATUS_NOT_FOUND);
+    assert_int_equal(seen->completed, 0);
+}
+
+static void a_removed_request_takes_no_answer(void **state) {
+    struct seen *seen = *state;
+    assert_int_equal(put(seen, "one", 30000), STATUS_OK);
+    seen->store->mailbox.remove(seen->store->mailbox.ctx, view_from_cstr(seen->request_id));
+    seen->store->settle(seen->store->ctx);
+    assert_int_equal(complete(seen, seen->request_id, "one", ""), STATUS_NOT_FOUND);
+    assert_int_equal(take(seen, seen->request_id), STATUS_NOT_FOUND);
+}
+
+static void an_expired_request_takes_no_answer(void **state) {
+    struct seen *seen = *state;
+    assert_int_equal(put(seen, "one", 30000), STATUS_OK);
+    seen->store->advance(seen->store->ctx, 30001);
+    assert_int_equal(complete(seen, seen->request_id, "one", ""), STATUS_NOT_FOUND);
+}
+
+int store_suite_run(const char *name, struct store_fixture *(*open)(struct store_events events),
+                    void (*close)(struct store_fixture *fixture)) {
+#define T(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        T(unknown_ids_are_not_found),
+        T(a_claim_is_read_as_written),
+        T(a_second_first_claim_conflicts),
+        T(two_at_once_have_one_winner),
+        T(only_the_right_epoch_may_change_a_claim),
+        T(only_the_right_state_may_change_a_claim),
+        T(both_connections_of_a_takeover_are_known_until_removed),
+        T(removing_an_unknown_connection_is_no_error),
+        T(an_expired_claim_does_not_exist),
+        T(a_change_is_told),
+        T(sweeping_removes_the_expired_only),
+        T(an_answer_comes_back_whole),
+        T(request_ids_are_never_the_same),
+        T(only_the_agent_that_was_asked_may_answer),
+        T(a_second_answer_is_not_taken),
+        T(an_answer_to_an_unknown_request_is_dropped),
+        T(a_removed_request_takes_no_answer),
+        T(an_expired_request_takes_no_answer),
+    };
+#undef T
+    open_fixture = open;
+    close_fixture = close;
+    return cmocka_run_group_tests_name(name, tests, NULL, NULL);
+}

@@ -1,0 +1,24 @@
+/* What every store promises: run against memory, Redis and DynamoDB alike. An adapter's test makes a fixture
+ * and runs store_suite over it; the suite knows nothing of how the store works. */
+#ifndef CONFORMANCE_STORE_SUITE_H
+#define CONFORMANCE_STORE_SUITE_H
+
+#include "handler/ports.h"
+
+struct store_fixture {
+    void *ctx;
+    struct registry registry;
+    struct mailbox mailbox;
+    /* Lets the store work until nothing is owed any more. */
+    void (*settle)(void *ctx);
+    uint64_t (*wall_ms)(void *ctx);
+    /* Moves the store's idea of the wall clock. */
+    void (*advance)(void *ctx, uint64_t ms);
+};
+
+/* `open` makes an empty store whose events go to `events`; `close` ends it. Returns the number of failed
+ * tests. */
+int store_suite_run(const char *name, struct store_fixture *(*open)(struct store_events events),
+                    void (*close)(struct store_fixture *fixture));
+
+#endif

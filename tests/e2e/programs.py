@@ -1,0 +1,187 @@
+"""Starts the real programs, waits for their lines, and looks at how they end."""
+
+import os
+import random
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(os.environ.get("TTF_BIN", ROOT / "build" / "bin"))
+SLOW = 4 if os.environ.get("TTF_SLOW") else 1  # sanitizers: the same deadlines, stretched
+
+SANITIZER_REPORTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "AddressSanitizer:DEADLYSIGNAL")
+
+
+class Program:
+    """A process whose lines on stdout and stderr can be waited for."""
+
+    def __init__(self, arguments, env=None, cwd=None, expect_killed=False):
+        self.arguments = [str(a) for a in arguments]
+        self.expect_killed = expect_killed
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("TTF_", "XDG_"))}
+        environment.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0:exitcode=99")
+        environment.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1:exitcode=98")
+        environment.update(env or {})
+        self.process = subprocess.Popen(
+            self.arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            cwd=cwd,
+        )
+        self.out, self.err = [], []
+        self.changed = threading.Condition()
+        self.readers = [
+            threading.Thread(target=self._read, args=(stream, lines), daemon=True)
+            for stream, lines in ((self.process.stdout, self.out), (self.process.stderr, self.err))
+        ]
+        for reader in self.readers:
+            reader.start()
+
+    def _read(self, stream, lines):
+        for line in stream:
+            with self.changed:
+                lines.append(line.decode("utf-8", "replace").rstrip("\n"))
+                self.changed.notify_all()
+        with self.changed:
+            self.changed.notify_all()
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def wait_line(self, pattern, seconds=20, after=0, stream=None):
+        """The match of the first line at or behind index `after` (of stdout) that has the pattern."""
+        return self._wait(pattern, seconds, after, self.out if stream is None else stream)
+
+    def wait_err(self, pattern, seconds=20, after=0):
+        return self._wait(pattern, seconds, after, self.err)
+
+    def _wait(self, pattern, seconds, after, lines):
+        end = time.monotonic() + seconds * SLOW
+        with self.changed:
+            while True:
+                for line in lines[after:]:
+                    if found := re.search(pattern, line):
+                        return found
+                left = end - time.monotonic()
+                ended = self.process.poll() is not None and not any(r.is_alive() for r in self.readers)
+                if left <= 0 or ended:
+                    raise AssertionError(f"no line {pattern!r}{' before it ended' if ended else ''}:\n{self.dump()}")
+                self.changed.wait(min(left, 0.2))
+
+    def dump(self):
+        return "\n".join(
+            [f"$ {' '.join(self.arguments)}  -> {self.process.poll()}"]
+            + ["  out| " + line for line in self.out[-60:]]
+            + ["  err| " + line for line in self.err[-120:]]
+        )
+
+    def wait_exit(self, seconds=20):
+        try:
+            code = self.process.wait(seconds * SLOW)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still running after {seconds} s:\n{self.dump()}") from None
+        for reader in self.readers:
+            reader.join(10)
+        return code
+
+    def stop(self, number=signal.SIGTERM, seconds=15):
+        """Asks it to end and returns its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.wait_exit(seconds)
+
+    def kill(self):
+        """SIGKILL: no farewell, no exit code to look at."""
+        self.expect_killed = True
+        self.process.kill()
+        self.wait_exit()
+
+    def check(self):
+        """Fails on a sanitizer's report, and on an end that was not a clean one."""
+        for line in self.err:
+            for report in SANITIZER_REPORTS:
+                assert report not in line, f"sanitizer report:\n{self.dump()}"
+
+    def finish(self):
+        """Ends it if it still runs; all that a test owes it at the end."""
+        code = self.process.poll()
+        if code is None:
+            code = self.stop()
+        else:
+            self.wait_exit()
+        self.check()
+        if not self.expect_killed:
+            assert code == 0, f"ended with {code}:\n{self.dump()}"
+
+    def rss_kib(self):
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+        return 0
+
+
+def free_port():
+    """A port that nobody listens on, outside the range from which the kernel serves port 0."""
+    while True:
+        port = random.randint(15000, 30000)
+        with socket.socket() as one:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                one.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+
+
+class Gateway(Program):
+    def __init__(self, state_dir, *options, ports=(0, 0, 0), env=None):
+        public, agent, admin = (p if isinstance(p, str) else f"127.0.0.1:{p}" for p in ports)
+        super().__init__(
+            [BIN / "ttf-gateway", "--public-listen", public, "--agent-listen", agent, "--admin-listen", admin,
+             "--state-dir", state_dir, *options],
+            env=env,
+        )  # fmt: skip
+        self.wait_line(r"^Ready\b")
+        self.address = self._address(r"^Public: +http://(\S+)")
+        self.agents = self._address(r"^Agents: +ws://(\S+)")
+        self.admin = self._address(r"^Admin: +http://(\S+)")
+        self.endpoint = f"ws://127.0.0.1:{self.agents[1]}"
+
+    def _address(self, pattern):
+        url = urlsplit("//" + self.wait_line(pattern)[1])
+        return url.hostname, url.port
+
+    @property
+    def ports(self):
+        return self.address[1], self.agents[1], self.admin[1]
+
+
+class Forwarder(Program):
+    """ttf, up and established unless `wait` is False."""
+
+    def __init__(self, endpoint, port, state_home, *options, wait=True, env=None, cwd=None):
+        super().__init__(
+            [BIN / "ttf", "-e", endpoint, "-p", port, *options],
+            env={"XDG_STATE_HOME": str(state_home), "HOME": str(state_home), **(env or {})},
+            cwd=cwd or state_home,
+        )
+        if wait:
+            self.wait_established()
+
+    def wait_established(self, after=0, seconds=20):
+        self.url = self.wait_line(r"Tunnel established: (\S+)", seconds, after)[1]
+        self.host = urlsplit(self.url).netloc
+        self.tunnel_id = self.host.partition(".")[0]
+        return self.url
+
+    def stop(self, number=signal.SIGINT, seconds=15):
+        return super().stop(number, seconds)

@@ -1,0 +1,312 @@
+"""ttf and ttf-gateway as people meet them: lines, options, exit codes, TLS."""
+
+import re
+import signal
+import socket
+import time
+
+import pytest
+
+import http_raw
+from programs import BIN, SLOW, free_port
+
+
+def fails(start, *arguments, seconds=30, **more):
+    """Runs it; it must end by itself, with a code that is not 0 and one line on stderr, which is returned."""
+    folder = start._folder("run")
+    env = {"XDG_STATE_HOME": str(folder), "HOME": str(folder), **more.pop("env", {})}
+    program = start.program(*arguments, env=env, cwd=folder, **more)
+    program.expect_killed = True
+    code = program.wait_exit(seconds)
+    assert code not in (0, 98, 99) and code > 0, program.dump()
+    lines = [line for line in program.err if line.strip()]
+    assert len(lines) == 1, program.dump()
+    return lines[0]
+
+
+def test_lines_of_ttf(start):
+    service = start.service()
+    gateway = start.gateway()
+    ttf = start.forwarder(gateway, service)
+    text = "\n".join(ttf.out)
+    order = [
+        r"^HTTP Tunnel Forwarder v\d+\.\d+\.\d+$",
+        rf"^Local service: 127\.0\.0\.1:{service.port}$",
+        rf"^Tunnel endpoint: ws://127\.0\.0\.1:{gateway.agents[1]}/?$",
+        r"^✅ WebSocket connection established$",
+        rf"^Tunnel established: http://[a-z0-9]{{12}}\.localhost:{gateway.address[1]}$",
+    ]
+    at = 0
+    for pattern in order:
+        found = re.compile(pattern, re.M).search(text, at)
+        assert found, (pattern, ttf.dump())
+        at = found.end()
+    assert "\x1b" not in text, "colours without a terminal"
+
+
+def test_a_line_for_each_request(start):
+    service = start.service()
+    gateway = start.gateway()
+    ttf = start.forwarder(gateway, service)
+    service.answer("/teapot", status=418, body="x" * 1234)
+    http_raw.request(gateway.address, "POST", "/teapot?secret=1", ttf.host, body=b"abc")
+    line = ttf.wait_line(r"POST")[0] and next(line for line in ttf.out if "POST" in line)
+    assert "/teapot" in line and "418" in line, line
+    assert re.search(r"\d+ ?ms", line), line
+    assert re.search(r"1234|1\.2", line), line
+
+
+def test_control_bytes_in_a_path_do_not_reach_the_terminal(start):
+    """What a visitor sends cannot write escape codes into the developer's terminal."""
+    service = start.service()
+    gateway = start.gateway()
+    ttf = start.forwarder(gateway, service)
+    for path in (b"/\x1b[31m", b"/\xc2\x9b31m", b"/\x9b31m", b"/%1b[31m"):
+        with http_raw.Connection(gateway.address) as connection:
+            connection.send(b"GET " + path + b" HTTP/1.1\r\nHost: " + ttf.host.encode() + b"\r\n\r\n")
+            try:
+                connection.read_response()
+            except (http_raw.Cut, ConnectionError):
+                pass
+    http_raw.request(gateway.address, target="/last", host=ttf.host)
+    ttf.wait_line("/last")
+    text = "\n".join(ttf.out)
+    assert "\x1b" not in text and "\x9b" not in text
+
+
+@pytest.mark.parametrize("program", ["ttf", "ttf-gateway"])
+def test_version_and_help(start, program):
+    one = start.program(BIN / program, "-V" if program == "ttf" else "--version")
+    assert one.wait_exit() == 0
+    assert re.search(r"\d+\.\d+\.\d+", "\n".join(one.out)), one.dump()
+    two = start.program(BIN / program, "--help")
+    assert two.wait_exit() == 0
+    assert two.out and not two.err
+
+
+def test_every_option_of_ttf_is_in_its_help(start):
+    one = start.program(BIN / "ttf", "-h")
+    one.wait_exit()
+    text = "\n".join(one.out)
+    for option in ("-e, --endpoint", "-p, --port", "--host", "-t, --token", "-n, --name", "-v, --verbose", "--connect-timeout",
+                   "--request-timeout", "--ca-file", "-h, --help", "-V, --version", "TTF_ENDPOINT", "TTF_TOKEN"):  # fmt: skip
+        assert option in text, text
+
+
+@pytest.mark.parametrize(
+    "arguments,says",
+    [
+        (["-p", "0"], "0"),
+        (["-p", "65536"], "65536"),
+        (["-p", "abc"], "abc"),
+        (["-p", "-1"], ""),
+        (["-p", ""], ""),
+        (["-p"], ""),
+        (["--no-such-option"], "no-such-option"),
+        (["--request-timeout", "x"], "x"),
+        (["surplus"], "surplus"),
+        (["-n", "No Good"], ""),
+        (["-e", "http://localhost:8081"], "ws://"),
+        (["-e", "nonsense"], "nonsense"),
+        (["-e", "ws://"], ""),
+        (["-e", "ws://localhost:99999"], ""),
+        (["--ca-file", "/nonexistent.pem", "-e", "wss://localhost:1"], "/nonexistent.pem"),
+    ],
+)
+def test_bad_command_lines_of_ttf(start, arguments, says):
+    assert says in fails(start, BIN / "ttf", *arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--no-such-option"],
+        ["--public-listen", "127.0.0.1:99999"],
+        ["--public-listen", "nonsense:x"],
+        ["--request-timeout", "soon"],
+        ["--store", "floppy"],
+        ["surplus"],
+    ],
+)
+def test_bad_command_lines_of_the_gateway(start, arguments):
+    folder = start._folder("state")
+    ports = ["--public-listen", "127.0.0.1:0", "--agent-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
+    fails(start, BIN / "ttf-gateway", *ports, "--state-dir", folder, *arguments)
+
+
+def test_gateway_whose_port_is_taken(start):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        line = fails(
+            start, BIN / "ttf-gateway", "--public-listen", f"127.0.0.1:{port}", "--agent-listen", "127.0.0.1:0",
+            "--admin-listen", "127.0.0.1:0", "--state-dir", start._folder("state"),
+        )  # fmt: skip
+    assert str(port) in line and "in use" in line.lower(), line
+
+
+def test_agents_beyond_loopback_need_a_word_about_auth(start):
+    """Other addresses than loopback for agents: REQUIRE_AUTH must be said, true or false."""
+    arguments = ["--public-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--agent-listen", "0.0.0.0:0"]
+    line = fails(start, BIN / "ttf-gateway", *arguments, "--state-dir", start._folder("state"))
+    assert "REQUIRE_AUTH" in line or "--require-auth" in line, line
+
+
+def test_lines_of_the_gateway(start):
+    gateway = start.gateway()
+    text = "\n".join(gateway.out)
+    assert re.search(r"^ttf-gateway v\d+\.\d+\.\d+$", text, re.M)
+    assert re.search(r"^Public: +http://127\.0\.0\.1:\d+$", text, re.M)
+    assert re.search(r"^Agents: +ws://127\.0\.0\.1:\d+$", text, re.M)
+    assert re.search(r"^Admin: +http://127\.0\.0\.1:\d+$", text, re.M)
+    assert gateway.out[-1] == "Ready"
+
+
+def test_unreachable_endpoint(start):
+    port = free_port()
+    line = fails(start, BIN / "ttf", "-e", f"ws://127.0.0.1:{port}", "-p", "3000", "--connect-timeout", "2")
+    assert str(port) in line and "refused" in line.lower(), line
+
+
+def test_endpoint_whose_name_does_not_exist(start):
+    line = fails(start, BIN / "ttf", "-e", "ws://no-such-host.invalid", "-p", "3000", "--connect-timeout", "2")
+    assert "no-such-host.invalid" in line, line
+
+
+def test_endpoint_that_never_answers(start):
+    """It takes the connection and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        before = time.monotonic()
+        line = fails(start, BIN / "ttf", "-e", f"ws://127.0.0.1:{silent.getsockname()[1]}", "-p", "3000", "--connect-timeout", "1")
+        assert time.monotonic() - before < 10 * SLOW
+    assert "time" in line.lower() or "answer" in line.lower(), line
+
+
+def test_endpoint_that_is_no_gateway(start):
+    service = start.service()
+    line = fails(start, BIN / "ttf", "-e", f"ws://127.0.0.1:{service.port}", "-p", "3000", "--connect-timeout", "2")
+    assert str(service.port) in line or "200" in line, line
+
+
+def test_public_port_as_endpoint(start):
+    """An easy mistake."""
+    gateway = start.gateway()
+    fails(start, BIN / "ttf", "-e", f"ws://127.0.0.1:{gateway.address[1]}", "-p", "3000", "--connect-timeout", "2")
+
+
+def test_name_that_is_taken(start):
+    service = start.service()
+    gateway = start.gateway()
+    start.forwarder(gateway, service, "-n", "taken")
+    line = fails(start, BIN / "ttf", "-e", gateway.endpoint, "-p", service.port, "-n", "taken")
+    assert "taken" in line and "name" in line.lower(), line
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_ttf_at_once(start, number):
+    service = start.service()
+    gateway = start.gateway()
+    ttf = start.forwarder(gateway, service)
+    before = time.monotonic()
+    ttf.process.send_signal(number)
+    assert ttf.wait_exit() == 0
+    assert time.monotonic() - before < 1 * SLOW
+
+
+def test_sigint_with_requests_under_way(start):
+    from service import Gate
+
+    service = start.service()
+    gateway = start.gateway("--grace", "1")
+    ttf = start.forwarder(gateway, service)
+    gate = service.on("/hold", Gate())
+    with http_raw.Connection(gateway.address) as connection:
+        connection.send(http_raw.build("POST", "/hold", ttf.host, body=b"x"))
+        gate.wait_arrived()
+        before = time.monotonic()
+        assert ttf.stop(signal.SIGINT) == 0
+        assert time.monotonic() - before < 1 * SLOW
+        response = connection.read_response()
+        assert (response.status, response.error) == (502, "agent_lost")
+    gate.open()
+
+
+def test_sigint_while_it_tries_to_reconnect(start):
+    service = start.service()
+    gateway = start.gateway()
+    relay = start.relay(gateway.agents)
+    ttf = start.forwarder(f"ws://127.0.0.1:{relay.port}", service)
+    accepted = relay.accepted
+    relay.refuse()
+    end = time.monotonic() + 30
+    while relay.accepted == accepted and time.monotonic() < end:
+        time.sleep(0.02)
+    before = time.monotonic()
+    assert ttf.stop(signal.SIGINT) == 0
+    assert time.monotonic() - before < 1 * SLOW
+
+
+def test_endpoint_and_token_from_the_environment_and_dotenv(start):
+    service = start.service()
+    gateway = start.gateway()
+    for way in ("environment", "dotenv"):
+        folder = start._folder("run")
+        env = {"XDG_STATE_HOME": str(folder), "HOME": str(folder)}
+        if way == "environment":
+            env["TTF_ENDPOINT"] = gateway.endpoint
+        else:
+            (folder / ".env").write_text(f'# settings\nOTHER=1\nTTF_ENDPOINT="{gateway.endpoint}"\nTTF_TOKEN=abc\n')
+        ttf = start.program(BIN / "ttf", "--port", service.port, env=env, cwd=folder)
+        ttf.wait_line("Tunnel established: ")
+
+
+def test_state_home_that_cannot_be_written(start):
+    """No place for the resume token: ttf works all the same."""
+    service = start.service()
+    gateway = start.gateway()
+    folder = start._folder("run")
+    ttf = start.program(
+        BIN / "ttf", "-e", gateway.endpoint, "-p", service.port, env={"XDG_STATE_HOME": "/dev/null/x", "HOME": "/dev/null"}, cwd=folder
+    )
+    url = ttf.wait_line(r"Tunnel established: (\S+)")[1]
+    assert http_raw.request(gateway.address, host=url.partition("//")[2]).status == 200
+
+
+def test_other_local_host(start):
+    service = start.service()
+    gateway = start.gateway()
+    ttf = start.forwarder(gateway, service, "--host", "localhost")
+    ttf.wait_line(rf"^Local service: localhost:{service.port}$")
+    assert http_raw.request(gateway.address, host=ttf.host).status == 200
+
+
+def test_wss_with_an_authority_of_ones_own(start, authority):
+    service = start.service()
+    gateway = start.gateway()
+    relay = start.relay(gateway.agents, tls=authority.localhost)
+    ttf = start.forwarder(f"wss://localhost:{relay.port}", service, "--ca-file", authority.ca)
+    assert http_raw.request(gateway.address, host=ttf.host).status == 200
+    body = bytes(1 << 20)
+    service.answer("/big", body=body)
+    assert http_raw.request(gateway.address, target="/big", host=ttf.host).body == body
+
+
+def test_wss_with_an_unknown_authority(start, authority):
+    gateway = start.gateway()
+    relay = start.relay(gateway.agents, tls=authority.localhost)
+    line = fails(start, BIN / "ttf", "-e", f"wss://localhost:{relay.port}", "-p", "3000", "--connect-timeout", "3")
+    assert re.search(r"certificate|issuer|authority|trust", line, re.I), line
+
+
+def test_wss_with_another_hosts_certificate(start, authority):
+    gateway = start.gateway()
+    relay = start.relay(gateway.agents, tls=authority.other)
+    line = fails(
+        start, BIN / "ttf", "-e", f"wss://localhost:{relay.port}", "-p", "3000", "--connect-timeout", "3", "--ca-file", authority.ca
+    )
+    assert re.search(r"host ?name|localhost|mismatch", line, re.I), line
+    assert re.search(r"certificate|host ?name|mismatch", line, re.I), line
+
+
+def test_wss_toward_a_port_without_tls(start):
+    gateway = start.gateway()
+    fails(start, BIN / "ttf", "-e", f"wss://127.0.0.1:{gateway.agents[1]}", "-p", "3000", "--connect-timeout", "3")

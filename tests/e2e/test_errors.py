@@ -1,0 +1,212 @@
+"""The answers that are the gateway's own: status, code, text or HTML, and no internals in them."""
+
+import signal
+import threading
+import time
+
+import pytest
+
+import http_raw
+from service import Gate
+
+
+pytestmark = pytest.mark.protocols("v1", "v2")
+
+
+def check_own(response, status, code):
+    assert (response.status, response.error) == (status, code), response
+    assert response.header("content-type", "").startswith(("text/plain", "text/html"))
+    assert response.body.strip()
+    text = response.body.decode()
+    for internal in ("127.0.0.1", "/tmp", "errno", "libcurl", "curl", "MHD", ".c:"):
+        assert internal not in text, text
+
+
+ACCEPTS = [
+    (None, "text/plain"),
+    ("*/*", "text/plain"),
+    ("application/json", "text/plain"),
+    ("text/plain", "text/plain"),
+    ("text/html", "text/html"),
+    ("text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8", "text/html"),
+    ("text/plain, text/html;q=0.5", "text/plain"),
+    ("text/html;q=0", "text/plain"),
+]
+
+
+@pytest.mark.parametrize("accept,kind", ACCEPTS)
+def test_text_or_html(stack, accept, kind):
+    headers = [("Accept", accept)] if accept else []
+    response = stack.request(host=f"aaaaaaaaaaaa.localhost:{stack.gateway.address[1]}", headers=headers)
+    check_own(response, 404, "tunnel_not_found")
+    assert response.header("content-type").split(";")[0] == kind, response
+    if kind == "text/html":
+        assert b"<" in response.body
+
+
+def test_html_escapes_what_the_visitor_sent(stack):
+    evil = '<script>alert(1)</script>'
+    for target in (f"/{evil}", f"/x?{evil}"):
+        for host in ("localhost", "evil.example"):
+            response = stack.request(target=target, host=host, headers=[("Accept", "text/html"), ("X-E", evil)])
+            assert response.error
+            assert evil.encode() not in response.body
+
+
+def test_errors_to_head_have_no_body(stack):
+    with stack.connect() as connection:
+        for _ in range(2):
+            connection.send(http_raw.build("HEAD", "/", "aaaaaaaaaaaa.localhost"))
+            response = connection.read_response("HEAD")
+            assert (response.status, response.error) == (404, "tunnel_not_found")
+
+
+def test_connection_survives_an_error_that_is_not_about_framing(stack):
+    with stack.connect() as connection:
+        connection.send(http_raw.build(host="aaaaaaaaaaaa.localhost"))
+        assert connection.read_response().status == 404
+        connection.send(http_raw.build("POST", "/", "aaaaaaaaaaaa.localhost", body=b"x" * 1000))
+        assert connection.read_response().status == 404
+        if not connection.is_closed_within(0.2):
+            connection.send(http_raw.build(host=stack.ttf.host))
+            assert connection.read_response().status == 200
+
+
+def test_local_service_down(fresh):
+    stack = fresh()
+    stack.service.stop()
+    for method in ("GET", "POST"):
+        check_own(stack.request(method), 503, "local_service_unavailable")
+
+
+def test_local_service_comes_back(fresh, start):
+    stack = fresh()
+    port = stack.service.port
+    assert stack.request().status == 200
+    stack.service.stop()
+    check_own(stack.request(), 503, "local_service_unavailable")
+    start.service(port)
+    assert stack.request().status == 200
+
+
+def test_slow_service_by_ttfs_clock(fresh):
+    stack = fresh(ttf_options=("--request-timeout", "1"))
+    gate = stack.service.on("/slow", Gate())
+    before = time.monotonic()
+    response = stack.request(target="/slow")
+    took = time.monotonic() - before
+    gate.open()
+    check_own(response, 504, "timeout")
+    assert 0.9 < took < 10
+    assert stack.request().status == 200
+
+
+@pytest.mark.protocols("v1")
+def test_slow_agent(start):
+    """An agent that takes the request and never answers."""
+    gateway = start.gateway("--request-timeout", "1")
+    agent = start.agent(gateway)
+    before = time.monotonic()
+    response = http_raw.request(gateway.address, host=f"{agent.tunnel_id}.localhost")
+    assert 0.9 < time.monotonic() - before < 10
+    check_own(response, 504, "timeout")
+    # A late answer finds nobody, and harms nobody.
+    from agent_v1 import answer
+
+    agent.send(answer(agent.next_request(), body=b"too late"))
+    agent.handler = lambda request: answer(request, body=b"in time")
+    assert http_raw.request(gateway.address, host=f"{agent.tunnel_id}.localhost").body == b"in time"
+
+
+def test_ttf_asks_for_a_longer_timeout(start):
+    """`ttf --request-timeout` travels in `ready`; the gateway then waits as long."""
+    service = start.service()
+    gateway = start.gateway("--request-timeout", "1")
+    ttf = start.forwarder(gateway, service, "--request-timeout", "30")
+    gate = service.on("/slow", Gate())
+    results = []
+    thread = threading.Thread(
+        target=lambda: results.append(http_raw.request(gateway.address, target="/slow", host=ttf.host))
+    )
+    thread.start()
+    gate.wait_arrived()
+    thread.join(3)
+    assert not results, results
+    gate.open()
+    thread.join(30)
+    assert (results[0].status, results[0].body) == (200, b"at last")
+
+
+def test_agent_offline_then_back(start):
+    service = start.service()
+    gateway = start.gateway("--grace", "1")
+    home = start._folder("home")
+    ttf = start.forwarder(gateway, service, state_home=home)
+    host = ttf.host
+    assert ttf.stop() == 0
+    before = time.monotonic()
+    check_own(http_raw.request(gateway.address, host=host), 502, "agent_offline")
+    assert time.monotonic() - before < 8
+    check_own(http_raw.request(gateway.address, "POST", host=host, body=b"x"), 502, "agent_offline")
+    check_own(http_raw.request(gateway.address, host=f"zzzzzzzzzzzz.localhost"), 404, "tunnel_not_found")
+    again = start.forwarder(gateway, service, state_home=home)
+    assert again.host == host
+    assert http_raw.request(gateway.address, host=host).status == 200
+
+
+def test_request_within_the_grace_waits_for_the_agent(start):
+    service = start.service()
+    gateway = start.gateway("--grace", "20")
+    home = start._folder("home")
+    ttf = start.forwarder(gateway, service, state_home=home)
+    ttf.stop()
+    results = []
+    thread = threading.Thread(
+        target=lambda: results.append(http_raw.request(gateway.address, "POST", "/late", ttf.host, body=b"x"))
+    )
+    thread.start()
+    start.forwarder(gateway, service, state_home=home)
+    thread.join(30)
+    assert results and results[0].status == 200, results
+    assert len(service.seen("/late")) == 1
+
+
+def test_too_many_at_once(fresh):
+    """256 exchanges a tunnel; the next is refused at once, and all is well again when they are done."""
+    stack = fresh()
+    gate = stack.service.on("/hold", Gate())
+    connections = []
+    for _ in range(256):
+        connection = stack.connect(timeout=60)
+        connection.send(http_raw.build(target="/hold", host=stack.ttf.host))
+        connections.append(connection)
+    gate.wait_arrived(256)
+    check_own(stack.request(target="/one-more"), 503, "overloaded")
+    gate.open()
+    for connection in connections:
+        assert connection.read_response().status == 200
+        connection.close()
+    assert stack.request(target="/again").status == 200
+    assert stack.service.seen("/one-more") == []
+
+
+def test_gateway_that_drains_finishes_what_runs(start):
+    service = start.service()
+    gateway = start.gateway()
+    ttf = start.forwarder(gateway, service)
+    gate = service.on("/hold", Gate())
+    with http_raw.Connection(gateway.address) as connection:
+        connection.send(http_raw.build(target="/hold", host=ttf.host))
+        gate.wait_arrived()
+        gateway.process.send_signal(signal.SIGTERM)
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            try:
+                if http_raw.request(gateway.admin, target="/readyz", host="127.0.0.1").status != 200:
+                    break
+            except OSError:
+                break
+        gate.open()
+        response = connection.read_response()
+        assert (response.status, response.body) == (200, b"at last")
+    assert gateway.wait_exit(20) == 0

@@ -1,0 +1,203 @@
+"""How ttf speaks to the local service: the Host it says, TLS, unix sockets, kept connections."""
+
+import time
+
+import pytest
+
+import http_raw
+from programs import free_port
+from service import Response
+
+pytestmark = pytest.mark.protocols("v1", "v2")
+
+
+@pytest.fixture
+def local(start):
+    """local(*options): (service, gateway, ttf) with ttf started so."""
+
+    def make(*options, service=None):
+        service = service or start.service()
+        gateway = start.gateway()
+        return service, gateway, start.forwarder(gateway, service, *options)
+
+    return make
+
+
+def seen(service, gateway, host, headers=()):
+    response = http_raw.request(gateway.address, target="/seen", host=host, headers=headers)
+    assert response.status == 200, response
+    return service.seen("/seen")[-1]
+
+
+@pytest.mark.parametrize("options", [(), ("--host-header", "preserve")])
+def test_host_is_the_visitors(local, options):
+    service, gateway, ttf = local(*options)
+    request = seen(service, gateway, ttf.host, [("Origin", f"http://{ttf.host}"), ("Referer", f"http://{ttf.host}/a?b")])
+    assert request.all("host") == [ttf.host]
+    assert request.all("origin") == [f"http://{ttf.host}"]
+    assert request.all("referer") == [f"http://{ttf.host}/a?b"]
+
+
+def test_host_is_the_services_own(local):
+    service, gateway, ttf = local("--host-header", "rewrite")
+    own = f"127.0.0.1:{service.port}"
+    request = seen(service, gateway, ttf.host, [("Origin", f"http://{ttf.host}"), ("Referer", f"http://{ttf.host}/a?b=http://{ttf.host}/")])
+    assert request.all("host") == [own]
+    assert request.all("origin") == [f"http://{own}"]
+    assert request.all("referer") == [f"http://{own}/a?b=http://{ttf.host}/"]
+    assert request.all("x-forwarded-host") == [ttf.host]
+
+
+def test_foreign_origins_are_left_alone(local):
+    """What is not of the visitor's own origin stays what it is: a service's check of it must still hold."""
+    service, gateway, ttf = local("--host-header", "rewrite")
+    for value in ("http://evil.example", "null", f"http://{ttf.host}.evil.example", f"http://x{ttf.host}", f"http://{ttf.tunnel_id}.localhost.:1"):
+        request = seen(service, gateway, ttf.host, [("Origin", value), ("Referer", value + "/x")])
+        assert request.all("origin") == [value]
+        assert request.all("referer") == [value + "/x"]
+
+
+def test_rewrite_with_a_host_of_its_own(start):
+    service = start.service()
+    gateway = start.gateway()
+    ttf = start.forwarder(gateway, service, "--host", "localhost", "--host-header", "rewrite")
+    assert seen(service, gateway, ttf.host).all("host") == [f"localhost:{service.port}"]
+
+
+def test_host_is_a_fixed_value(local):
+    service, gateway, ttf = local("--host-header", "app.test:1234")
+    request = seen(service, gateway, ttf.host, [("Origin", f"http://{ttf.host}"), ("Referer", "http://evil.example/")])
+    assert request.all("host") == ["app.test:1234"]
+    assert request.all("origin") == ["http://app.test:1234"]
+    assert request.all("referer") == ["http://evil.example/"]
+
+
+@pytest.mark.parametrize("value", ["", "a b", "a\r\nx: y", "a\tb"])
+def test_bad_host_values_are_refused(start, value):
+    ttf = start.forwarder("ws://127.0.0.1:1", 1, "--host-header", value, wait=False)
+    ttf.expect_killed = True
+    assert ttf.wait_exit(10) not in (0, None)
+    assert any("host-header" in line for line in ttf.err), ttf.dump()
+
+
+HINTS = [
+    (403, 'Blocked request. This host ("x.localhost") is not allowed.\nTo allow this host, add it to `server.allowedHosts`.'),
+    (403, "Invalid Host header"),
+    (400, "Invalid HTTP_HOST header: 'x.localhost'. You may need to add 'x.localhost' to ALLOWED_HOSTS."),
+    (403, "<h1>Blocked hosts: x.localhost</h1>"),
+]
+
+
+@pytest.mark.parametrize("status,text", HINTS)
+def test_hint_for_a_service_that_refuses_the_host(local, status, text):
+    service, gateway, ttf = local()
+    service.answer("/", status=status, body=text)
+    for _ in range(3):
+        response = http_raw.request(gateway.address, host=ttf.host)
+        assert (response.status, response.body.decode()) == (status, text)
+    end = time.monotonic() + 10
+    while not (hints := [line for line in ttf.out + ttf.err if "--host-header" in line]) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert len(hints) == 1, ttf.dump()
+
+
+def test_no_hint_where_it_would_not_help(local):
+    service, gateway, ttf = local("--host-header", "rewrite")
+    service.answer("/", status=403, body=HINTS[0][1])
+    service.answer("/fine", status=200, body=HINTS[0][1])
+    http_raw.request(gateway.address, host=ttf.host)
+    http_raw.request(gateway.address, target="/fine", host=ttf.host)
+    assert not [line for line in ttf.out + ttf.err if "--host-header" in line]
+
+
+def test_local_https_with_a_self_signed_certificate(local, start, authority):
+    service = start.service(tls=authority.other)
+    _, gateway, ttf = local("--local-https", service=service)
+    response = http_raw.request(gateway.address, "POST", "/tls", ttf.host, body=b"x" * 300_000)
+    assert (response.status, response.json()["length"]) == (200, 300_000)
+    service.answer("/big", body=b"y" * 1_500_000)
+    assert http_raw.request(gateway.address, target="/big", host=ttf.host).body == b"y" * 1_500_000
+    for number in range(20):
+        assert http_raw.request(gateway.address, target=f"/{number}", host=ttf.host).status == 200
+
+
+def test_local_https_toward_a_plain_service(local):
+    service, gateway, ttf = local("--local-https")
+    response = http_raw.request(gateway.address, host=ttf.host)
+    assert response.status in (502, 503) and response.error in ("local_service_unavailable", "bad_response"), response
+
+
+def test_plain_toward_a_tls_service(local, start, authority):
+    service = start.service(tls=authority.other)
+    _, gateway, ttf = local(service=service)
+    response = http_raw.request(gateway.address, host=ttf.host)
+    assert response.status in (502, 503) and response.error in ("local_service_unavailable", "bad_response"), response
+
+
+def test_unix_socket(start, tmp_path):
+    path = tmp_path / "app.sock"
+    service = start.service(unix=path)
+    gateway = start.gateway()
+    ttf = start.forwarder(gateway, 1, "--unix", path)
+    response = http_raw.request(gateway.address, "POST", "/unix", ttf.host, body=b"hello")
+    assert (response.status, response.json()["length"]) == (200, 5)
+    assert service.seen("/unix")[0].all("host") == [ttf.host]
+    service.stop()
+    path.unlink()
+    response = http_raw.request(gateway.address, host=ttf.host)
+    assert (response.status, response.error) == (503, "local_service_unavailable")
+
+
+def test_connections_to_the_service_are_kept(local):
+    service, gateway, ttf = local()
+    for number in range(30):
+        assert http_raw.request(gateway.address, target=f"/{number}", host=ttf.host).status == 200
+    with service.lock:
+        assert len(service.connections) <= 2
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_service_that_closes_kept_connections(local, method):
+    """The usual race: the service closes an idle connection just as it is used again. Nobody notices, and nothing is executed
+    twice."""
+    service, gateway, ttf = local()
+    service.on("/close", lambda request: Response(body="x"))
+    for number in range(100):
+        response = http_raw.request(gateway.address, method, f"/{number}", ttf.host, body=b"x" if method == "POST" else None)
+        assert response.status == 200, (number, response)
+        with service.lock:
+            connections = list(service.connections)
+        for connection in connections:
+            try:
+                connection.shutdown(2)
+            except OSError:
+                pass
+    for number in range(100):
+        assert len(service.seen(f"/{number}")) == 1
+
+
+def test_service_that_closes_a_kept_connection_upon_a_request(start):
+    """It read the request and closed without an answer: a safe method is asked once more on a fresh connection, others get
+    502, for they may have been executed."""
+    service = start.service()
+    gateway = start.gateway()
+    ttf = start.forwarder(gateway, service)
+    counts = {}
+
+    def close_on_kept(request):
+        counts[request.method] = counts.get(request.method, 0) + 1
+        return None if counts[request.method] == 1 else Response(body="second")
+
+    service.on("/again", close_on_kept)
+    for method, expected in (("GET", (200, 2)), ("POST", (502, 1))):
+        assert http_raw.request(gateway.address, target="/first", host=ttf.host).status == 200
+        response = http_raw.request(gateway.address, method, "/again", ttf.host, body=b"x" if method == "POST" else None)
+        assert (response.status, counts[method]) == expected, response
+
+
+def test_service_that_is_not_there(start):
+    gateway = start.gateway()
+    ttf = start.forwarder(gateway, free_port())
+    for method in ("GET", "POST"):
+        response = http_raw.request(gateway.address, method, "/", ttf.host, body=b"x")
+        assert (response.status, response.error) == (503, "local_service_unavailable")

@@ -1,0 +1,64 @@
+/* Character classes, byte by byte against the RFCs' wording. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "http/chars.h"
+
+static void test_token_bytes(void **state) {
+    (void)state;
+    for (int byte = 0; byte < 256; byte++) {
+        char c = (char)byte;
+        bool alnum =
+            (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z');
+        bool expected = alnum || (byte != 0 && byte < 128 && strchr("!#$%&'*+-.^_`|~", byte) != NULL);
+        char text[3] = {'x', c, 'y'};
+        assert_int_equal(http_is_token(view_of(&c, 1)), expected);
+        assert_int_equal(http_is_token(view_of(text, 3)), expected);
+    }
+    assert_false(http_is_token(VIEW("")));
+    assert_false(http_is_token((struct view){NULL, 0}));
+}
+
+static void test_field_value_bytes(void **state) {
+    (void)state;
+    for (int byte = 0; byte < 256; byte++) {
+        bool inside = byte == '\t' || (byte >= 0x20 && byte != 0x7f);
+        char c = (char)byte;
+        char text[3] = {'x', c, 'y'};
+        assert_int_equal(http_is_field_value(view_of(text, 3)), inside);
+        assert_int_equal(http_is_field_value(view_of(&c, 1)), inside && byte != ' ' && byte != '\t');
+    }
+    assert_true(http_is_field_value(VIEW("")));
+    assert_true(http_is_field_value((struct view){NULL, 0}));
+    assert_false(http_is_field_value(VIEW(" a")));
+    assert_false(http_is_field_value(VIEW("a\t")));
+    assert_false(
+        http_is_field_value(VIEW("a long value, long enough for vectors of any width\r, then more")));
+}
+
+static void test_lower_and_hex(void **state) {
+    (void)state;
+    for (int byte = 0; byte < 256; byte++) {
+        char c = (char)byte;
+        bool upper = byte >= 'A' && byte <= 'Z';
+        assert_int_equal((unsigned char)http_lower(c), upper ? byte + 32 : byte);
+        int value = byte >= '0' && byte <= '9'   ? byte - '0'
+                    : byte >= 'a' && byte <= 'f' ? byte - 'a' + 10
+                    : byte >= 'A' && byte <= 'F' ? byte - 'A' + 10
+                                                 : -1;
+        assert_int_equal(http_hex_value(c), value);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_token_bytes),
+        cmocka_unit_test(test_field_value_bytes),
+        cmocka_unit_test(test_lower_and_hex),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

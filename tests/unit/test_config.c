@@ -1,0 +1,143 @@
+/* Settings: defaults, variables, flags over variables, and what is refused (which says why on standard
+ * error). */
+#include "cmocka_setup.h"
+
+#include "config.h"
+#include "config_value.h"
+
+#include <stdlib.h>
+
+static int init(struct config *config, const char *a, const char *b, const char *c) {
+    char *argv[] = {(char *)(uintptr_t) "ttf-gateway", (char *)(uintptr_t)a, (char *)(uintptr_t)b,
+                    (char *)(uintptr_t)c, NULL};
+    int argc = a ? b ? c ? 4 : 3 : 2 : 1, code = -1;
+    bool on = config_init(config, argc, argv, &code);
+    assert_int_equal(on, code == 0);
+    return code;
+}
+
+static void test_values(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        bool ok;
+        uint64_t ms;
+    } times[] = {{"250ms", true, 250},
+                 {"25s", true, 25000},
+                 {"25", true, 25000},
+                 {"5m", true, 300000},
+                 {"2h", true, 7200000},
+                 {"1D", true, 86400000},
+                 {"0", true, 0},
+                 {"s", false, 0},
+                 {"", false, 0},
+                 {"-1s", false, 0},
+                 {"1 s", false, 0},
+                 {"99999999999999999999", false, 0},
+                 {"9999999999999999d", false, 0}};
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        uint64_t ms = 0;
+        if (duration_parse(view_from_cstr(times[i].text), &ms) != times[i].ok)
+            fail_msg("\"%s\"", times[i].text);
+        if (times[i].ok) assert_int_equal(ms, times[i].ms);
+    }
+    size_t bytes;
+    assert_true(size_parse(VIEW("2MiB"), &bytes) && bytes == 2 << 20);
+    assert_true(size_parse(VIEW("64k"), &bytes) && bytes == 64 << 10);
+    assert_true(size_parse(VIEW("512"), &bytes) && bytes == 512);
+    assert_false(size_parse(VIEW("2T"), &bytes));
+    assert_false(size_parse(VIEW("k"), &bytes));
+    bool value;
+    assert_true(bool_parse(VIEW("TRUE"), &value) && value);
+    assert_true(bool_parse(VIEW("off"), &value) && !value);
+    assert_false(bool_parse(VIEW("maybe"), &value));
+    assert_int_equal(edit_distance(VIEW("public-lsten"), VIEW("public-listen")), 1);
+    assert_int_equal(edit_distance(VIEW(""), VIEW("abc")), 3);
+    assert_int_equal(edit_distance(VIEW("kitten"), VIEW("sitting")), 3);
+}
+
+static void test_defaults(void **state) {
+    (void)state;
+    struct config config;
+    assert_int_equal(init(&config, NULL, NULL, NULL), 0);
+    assert_string_equal(config.public_listen.host, "loopback");
+    assert_int_equal(config.public_listen.port, 8080);
+    assert_string_equal(config.domain, "localhost");
+    assert_null(config.public_url);
+    assert_true(config.subdomain_routing);
+    assert_int_equal(config.require_auth, ANSWER_UNSAID);
+    assert_int_equal(config.request_timeout_ms, 25000);
+    assert_int_equal(config.body_bytes, 2 << 20);
+    config_done(&config);
+}
+
+static void test_flags_win(void **state) {
+    (void)state;
+    struct config config;
+    setenv("DOMAIN_NAME", "from.env", 1);
+    setenv("TRUSTED_PROXIES", "10.0.0.0/8, ::1", 1);
+    setenv("REQUEST_TIMEOUT", "1s", 1);
+    assert_int_equal(init(&config, "--domain=from.flag", "--enable-subdomain-routing", "no"), 0);
+    assert_string_equal(config.domain, "from.flag");
+    assert_int_equal(config.request_timeout_ms, 1000);
+    assert_false(config.subdomain_routing);
+    assert_int_equal(config.proxies_text.count, 2);
+    assert_true(config.proxies[1].is_v6);
+    config_done(&config);
+    unsetenv("DOMAIN_NAME");
+    unsetenv("TRUSTED_PROXIES");
+    unsetenv("REQUEST_TIMEOUT");
+}
+
+static void test_refusals(void **state) {
+    (void)state;
+    static const char *const rows[][2] = {
+        {"--nonsense", NULL},
+        {"--domain", NULL},
+        {"word", NULL},
+        {"-x", NULL},
+        {"--grace=never", NULL},
+        {"--store", "redis://localhost"},
+        {"--agent-listen", ":8081"},
+        {"--require-auth", NULL},
+        {"--require-auth=yes", NULL},
+        {"--public-listen", "nope"},
+        {"--header-timeout", "0"},
+        {"--max-connections", "0"},
+        {"--trusted-proxies", "abc"},
+        {"--log-level", "loud"},
+        {"--enable-subdomain-routing", "maybe"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct config config;
+        if (init(&config, rows[i][0], rows[i][1], NULL) != 2)
+            fail_msg("%s %s", rows[i][0], rows[i][1] ? rows[i][1] : "");
+        config_done(&config);
+    }
+    struct config config;
+    setenv("TUNNEL_SECRET", "short", 1);
+    assert_int_equal(init(&config, NULL, NULL, NULL), 2);
+    config_done(&config);
+    unsetenv("TUNNEL_SECRET");
+    assert_int_equal(init(&config, "--agent-listen", ":8081", "--require-auth=false"), 0);
+    config_done(&config);
+}
+
+static void test_letters(void **state) {
+    (void)state;
+    struct config config;
+    assert_int_equal(init(&config, "-h", NULL, NULL), 0);
+    assert_true(config.wants_help);
+    config_done(&config);
+    assert_int_equal(init(&config, "-V", NULL, NULL), 0);
+    assert_true(config.wants_version);
+    config_done(&config);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_values),   cmocka_unit_test(test_defaults), cmocka_unit_test(test_flags_win),
+        cmocka_unit_test(test_refusals), cmocka_unit_test(test_letters),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,138 @@
+/* The log: levels, escaping, the cut at 1 KiB, the default sink's one line, and redacted targets. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <regex.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+static char seen[4096];
+static size_t seen_len;
+static int calls;
+static enum log_level seen_level;
+
+static void sink(void *ctx, enum log_level level, const char *component, struct view line) {
+    assert_ptr_equal(ctx, &calls);
+    assert_string_equal(component, "test");
+    memcpy(seen, line.ptr, line.len);
+    seen_len = line.len;
+    seen_level = level;
+    calls++;
+}
+
+static int setup(void **state) {
+    (void)state;
+    calls = 0;
+    log_set_level(LOG_LEVEL_INFO);
+    log_set_sink(sink, &calls);
+    return 0;
+}
+
+static void test_levels(void **state) {
+    (void)state;
+    log_debug("test", "no %d", 1);
+    assert_int_equal(calls, 0);
+    log_info("test", "yes %d", 1);
+    assert_int_equal(calls, 1);
+    assert_int_equal(seen_level, LOG_LEVEL_INFO);
+    assert_true(view_eq(view_of(seen, seen_len), VIEW("yes 1")));
+    log_set_level(LOG_LEVEL_ERROR);
+    log_warn("test", "no");
+    log_error("test", "yes");
+    assert_int_equal(calls, 2);
+    log_set_level(LOG_LEVEL_DEBUG);
+    log_debug("test", "yes");
+    assert_int_equal(calls, 3);
+    assert_string_equal(log_level_name(LOG_LEVEL_WARN), "WARN");
+}
+
+static void test_control_bytes_are_escaped(void **state) {
+    (void)state;
+    log_info("test", "a%sb", "\r\n\x1b[31m\x7f\t\xc3\xa4");
+    assert_true(view_eq(view_of(seen, seen_len), VIEW("a\\x0d\\x0a\\x1b[31m\\x7f\\x09\xc3\xa4"
+                                                      "b")));
+}
+
+static void test_cut(void **state) {
+    (void)state;
+    log_info("test", "%5000d", 1);
+    assert_int_equal(seen_len, 1024);
+    char newlines[600];
+    memset(newlines, '\n', sizeof(newlines));
+    log_info("test", "x%.*s", (int)sizeof(newlines), newlines);
+    assert_int_equal(seen_len, 1021);
+    assert_memory_equal(seen + 1017, "\\x0a", 4);
+}
+
+static void test_default_sink(void **state) {
+    (void)state;
+    int ends[2], saved = dup(STDERR_FILENO);
+    char text[4096];
+    regex_t pattern;
+    assert_int_equal(pipe(ends), 0);
+    dup2(ends[1], STDERR_FILENO);
+    log_set_sink(NULL, NULL);
+    log_info("gateway", "up\non %d", 8080);
+    log_warn("gateway", "%2000d", 1);
+    dup2(saved, STDERR_FILENO);
+    ssize_t len = read(ends[0], text, sizeof(text) - 1);
+    assert_true(len > 0);
+    text[len] = '\0';
+    regcomp(
+        &pattern,
+        "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}Z INFO gateway: up\\\\x0aon 8080\n"
+        "[^\n]*Z WARN gateway:  +\n$",
+        REG_EXTENDED);
+    assert_int_equal(regexec(&pattern, text, 0, NULL, 0), 0);
+    regfree(&pattern);
+    close(ends[0]), close(ends[1]), close(saved);
+}
+
+static void test_redaction(void **state) {
+    (void)state;
+    static const struct {
+        const char *target, *expected;
+    } rows[] = {
+        {"/", "/"},
+        {"", ""},
+        {"/?", "/?"},
+        {"/connect?token=secret", "/connect?token=***"},
+        {"/connect?a=1&token=secret&b=2&resume=r.s", "/connect?a=1&token=***&b=2&resume=***"},
+        {"/x?token=a&token=b", "/x?token=***&token=***"},
+        {"/x?TOKEN=a", "/x?TOKEN=***"},
+        {"/x?token=a=b?c", "/x?token=***"},
+        {"/x?token", "/x?token"},
+        {"/x?mytoken=1&tokens=2", "/x?mytoken=1&tokens=2"},
+        {"/token=a?b", "/token=a?b"},
+        {"/x?&&token=&", "/x?&&token=***&"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct buf out;
+        buf_init(&out, 200);
+        print_message("%s\n", rows[i].target);
+        assert_true(log_redact_target(&out, view_from_cstr(rows[i].target)));
+        assert_true(view_eq(buf_view(&out), view_from_cstr(rows[i].expected)));
+        buf_done(&out);
+    }
+    struct buf small;
+    buf_init(&small, 10);
+    assert_false(log_redact_target(&small, VIEW("/x?token=secret&a=b")));
+    buf_done(&small);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_levels, setup),
+        cmocka_unit_test_setup(test_control_bytes_are_escaped, setup),
+        cmocka_unit_test_setup(test_cut, setup),
+        cmocka_unit_test_setup(test_default_sink, setup),
+        cmocka_unit_test_setup(test_redaction, setup),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

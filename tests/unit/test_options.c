@@ -1,0 +1,156 @@
+#include <stdlib.h>
+
+#include "cmocka_setup.h"
+#include "options.h"
+
+#define ARGS_MAX 8
+
+static bool parse(struct options *options, const char *const args[], const struct dotenv *dotenv,
+                  char error[512]) {
+    char *argv[ARGS_MAX + 2] = {(char *)"ttf"};
+    int argc = 1;
+    while (args[argc - 1]) {
+        argv[argc] = (char *)(uintptr_t)args[argc - 1];
+        argc++;
+    }
+    error[0] = '\0';
+    return options_parse(options, argc, argv, dotenv, error, 512);
+}
+
+static void bad_command_lines(void **state) {
+    (void)state;
+    static const struct {
+        const char *name, *args[ARGS_MAX], *error;
+    } rows[] = {
+        {"typing mistake", {"--prot", "1"}, "did you mean --port?"},
+        {"mistake with value", {"--endpont=ws://x"}, "did you mean --endpoint?"},
+        {"abbreviation", {"--verb"}, "did you mean --verbose?"},
+        {"nothing like it", {"--frobnicate"}, "ttf --help"},
+        {"unknown letter", {"-x"}, "unknown option '-x'"},
+        {"unknown letter in a bunch", {"-vx"}, "unknown option '-vx'"},
+        {"port alone", {"3000"}, "did you mean --port 3000?"},
+        {"url alone", {"ws://x"}, "did you mean --endpoint ws://x?"},
+        {"word", {"start"}, "unexpected 'start'"},
+        {"port 0", {"-p", "0"}, "not a number from 1 to 65535"},
+        {"port too big", {"-p", "65536"}, "not a number from 1 to 65535"},
+        {"port negative", {"-p", "-1"}, "not a number from 1 to 65535"},
+        {"port in words", {"--port=abc"}, "not a number from 1 to 65535"},
+        {"port missing", {"--port"}, "--port wants a PORT"},
+        {"endpoint empty", {"--endpoint="}, "--endpoint is empty"},
+        {"value for a flag", {"--verbose=yes"}, "--verbose takes no value"},
+        {"name in capitals", {"-n", "Demo"}, "--name must be"},
+        {"name too short", {"-n", "ab"}, "--name must be"},
+        {"token with a space", {"-t", "a b"}, "the token has a space"},
+        {"token with a line end", {"-t", "a\r\nX: y"}, "the token has a space"},
+        {"host with a path", {"--host", "localhost/x"}, "--host must be"},
+        {"timeout 0", {"--request-timeout", "0"}, "not a number from 1 to 3600"},
+    };
+    struct dotenv none;
+    dotenv_init(&none);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct options options;
+        char error[512];
+        if (parse(&options, rows[i].args, &none, error)) fail_msg("%s: was taken", rows[i].name);
+        if (!strstr(error, rows[i].error)) fail_msg("%s: '%s'", rows[i].name, error);
+        if (strchr(error, '\n')) fail_msg("%s: more than a line", rows[i].name);
+    }
+    dotenv_done(&none);
+}
+
+static void defaults(void **state) {
+    (void)state;
+    static const char *const args[] = {NULL};
+    struct dotenv none;
+    struct options options;
+    char error[512];
+    dotenv_init(&none);
+    assert_true(parse(&options, args, &none, error));
+    assert_null(options.endpoint);
+    assert_string_equal(options.host, "127.0.0.1");
+    assert_int_equal(options.port, 3000);
+    assert_int_equal(options.connect_timeout_s, 10);
+    assert_int_equal(options.request_timeout_s, 25);
+    assert_false(options.verbose || options.help || options.version);
+    dotenv_done(&none);
+}
+
+static void every_way_to_write_one(void **state) {
+    (void)state;
+    static const char *const ways[][ARGS_MAX] = {
+        {"-p", "81", "-v"}, {"-p81", "-v"}, {"-vp", "81"}, {"-vp81"}, {"--port", "81", "--verbose"},
+        {"--port=81", "-v"}};
+    struct dotenv none;
+    dotenv_init(&none);
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        struct options options;
+        char error[512];
+        if (!parse(&options, ways[i], &none, error)) fail_msg("%zu: %s", i, error);
+        assert_int_equal(options.port, 81);
+        assert_true(options.verbose);
+    }
+    dotenv_done(&none);
+}
+
+static void who_wins(void **state) {
+    (void)state;
+    static const char *const no_args[] = {NULL};
+    static const char *const flags[] = {"-e", "ws://flag", "-t", "flag", NULL};
+    struct dotenv dotenv;
+    struct options options;
+    char error[512];
+    dotenv_init(&dotenv);
+    assert_true(dotenv_parse(&dotenv, VIEW("TTF_ENDPOINT=ws://file\nTTF_TOKEN=file\n")));
+
+    unsetenv("TTF_ENDPOINT");
+    unsetenv("TTF_TOKEN");
+    assert_true(parse(&options, no_args, &dotenv, error));
+    assert_string_equal(options.endpoint, "ws://file");
+    assert_string_equal(options.token, "file");
+
+    setenv("TTF_ENDPOINT", "ws://environment", 1);
+    setenv("TTF_TOKEN", "", 1); /* empty counts as unset */
+    assert_true(parse(&options, no_args, &dotenv, error));
+    assert_string_equal(options.endpoint, "ws://environment");
+    assert_string_equal(options.token, "file");
+
+    assert_true(parse(&options, flags, &dotenv, error));
+    assert_string_equal(options.endpoint, "ws://flag");
+    assert_string_equal(options.token, "flag");
+    unsetenv("TTF_ENDPOINT");
+    unsetenv("TTF_TOKEN");
+    dotenv_done(&dotenv);
+}
+
+static void help_names_every_option(void **state) {
+    (void)state;
+    static const char *const names[] = {"-e, --endpoint URL",
+                                        "-p, --port PORT",
+                                        "--host HOST",
+                                        "-t, --token TOKEN",
+                                        "-n, --name NAME",
+                                        "-v, --verbose",
+                                        "--connect-timeout SECONDS",
+                                        "--request-timeout SECONDS",
+                                        "--ca-file FILE",
+                                        "-h, --help",
+                                        "-V, --version",
+                                        "TTF_ENDPOINT",
+                                        "TTF_TOKEN"};
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+    options_help(out);
+    fclose(out);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (!strstr(text, names[i])) fail_msg("%s is missing", names[i]);
+    free(text);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bad_command_lines),       cmocka_unit_test(defaults),
+        cmocka_unit_test(every_way_to_write_one),  cmocka_unit_test(who_wins),
+        cmocka_unit_test(help_names_every_option),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

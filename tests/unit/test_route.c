@@ -1,0 +1,81 @@
+/* Routing: a table of hosts and targets. */
+#include <stdio.h>
+
+#include "cmocka_setup.h"
+#include "handler/route.h"
+
+static const struct row {
+    const char *name, *host, *target;
+    enum http_error error;
+    enum route_mode mode;
+    const char *tunnel, *upstream, *prefix;
+} rows[] = {
+    {"subdomain", "abcdefghijkl.localhost:8080", "/a?b", 0, ROUTE_SUBDOMAIN, "abcdefghijkl", "/a?b", ""},
+    {"subdomain keeps dot segments", "app.localhost", "/../x/%2e%2e", 0, ROUTE_SUBDOMAIN, "app",
+     "/../x/%2e%2e", ""},
+    {"upper case host", "APP.LocalHost", "/", 0, ROUTE_SUBDOMAIN, "app", "/", ""},
+    {"trailing dot", "app.localhost.", "/", 0, ROUTE_SUBDOMAIN, "app", "/", ""},
+    {"two labels", "a.app.localhost", "/", HTTP_ERROR_UNKNOWN_HOST, 0, "", "", ""},
+    {"label too short", "ab.localhost", "/", HTTP_ERROR_TUNNEL_NOT_FOUND, 0, "", "", ""},
+    {"label with underscore", "a_b.localhost", "/", HTTP_ERROR_TUNNEL_NOT_FOUND, 0, "", "", ""},
+    {"a domain that only ends like ours", "evillocalhost", "/", HTTP_ERROR_UNKNOWN_HOST, 0, "", "", ""},
+    {"foreign host", "example.com", "/", HTTP_ERROR_UNKNOWN_HOST, 0, "", "", ""},
+    {"path mode", "localhost", "/app/a/b?c=d", 0, ROUTE_PATH, "app", "/a/b?c=d", "/app"},
+    {"path mode, bare", "localhost", "/app", 0, ROUTE_PATH, "app", "/", "/app"},
+    {"path mode, bare with query", "localhost", "/app?x", 0, ROUTE_PATH, "app", "/?x", "/app"},
+    {"path mode, empty query", "localhost", "/app/?", 0, ROUTE_PATH, "app", "/?", "/app"},
+    {"path mode by IPv4", "127.0.0.1:8080", "/app/", 0, ROUTE_PATH, "app", "/", "/app"},
+    {"path mode by IPv6", "[::1]:8080", "/app/", 0, ROUTE_PATH, "app", "/", "/app"},
+    {"path mode by another name", "gateway.test", "/app/x", 0, ROUTE_PATH, "app", "/x", "/app"},
+    {"path mode, climbing", "localhost", "/app/../other/x", HTTP_ERROR_BAD_REQUEST, 0, "", "", ""},
+    {"path mode, climbing encoded", "localhost", "/app/%2e%2E/x", HTTP_ERROR_BAD_REQUEST, 0, "", "", ""},
+    {"path mode, dots within", "localhost", "/app/a/../b", 0, ROUTE_PATH, "app", "/a/../b", "/app"},
+    {"path mode, nothing named", "localhost", "/", HTTP_ERROR_TUNNEL_NOT_FOUND, 0, "", "", ""},
+    {"path mode, no such name possible", "localhost", "/favicon.ico", HTTP_ERROR_TUNNEL_NOT_FOUND, 0, "", "",
+     ""},
+    {"path mode, raw bytes kept", "localhost", "/app/%2F?a=%2F&a=b+c&&=x", 0, ROUTE_PATH, "app",
+     "/%2F?a=%2F&a=b+c&&=x", "/app"},
+};
+
+static void each_row(void **state) {
+    (void)state;
+    const struct view others[] = {VIEW("gateway.test")};
+    struct route_names names = {VIEW("localhost"), others, 1, true};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct row *row = &rows[i];
+        struct arena arena;
+        arena_init(&arena, 65536);
+        struct gate_verdict verdict = {0};
+        assert_true(host_parse(view_from_cstr(row->host), &arena, &verdict.host));
+        assert_true(target_parse(view_from_cstr(row->target), &verdict.target));
+        struct route route;
+        enum http_error error = route_request(&names, &verdict, &arena, &route);
+        if (error != row->error) fail_msg("%s: error %d", row->name, (int)error);
+        if (error == HTTP_ERROR_NONE &&
+            (route.mode != row->mode || !view_eq(route.tunnel_id, view_from_cstr(row->tunnel)) ||
+             !view_eq(route.target, view_from_cstr(row->upstream)) ||
+             !view_eq(route.prefix, view_from_cstr(row->prefix))))
+            fail_msg("%s: tunnel %.*s target %.*s prefix %.*s", row->name, VIEW_ARG(route.tunnel_id),
+                     VIEW_ARG(route.target), VIEW_ARG(route.prefix));
+        arena_done(&arena);
+    }
+}
+
+static void without_subdomains_a_label_is_a_foreign_host(void **state) {
+    (void)state;
+    struct route_names names = {.domain = VIEW("localhost"), .subdomain_routing = false};
+    struct arena arena;
+    arena_init(&arena, 65536);
+    struct gate_verdict verdict = {0};
+    assert_true(host_parse(VIEW("app.localhost"), &arena, &verdict.host));
+    assert_true(target_parse(VIEW("/"), &verdict.target));
+    struct route route;
+    assert_int_equal(route_request(&names, &verdict, &arena, &route), HTTP_ERROR_UNKNOWN_HOST);
+    arena_done(&arena);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(each_row),
+                                       cmocka_unit_test(without_subdomains_a_label_is_a_foreign_host)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,432 @@
+/* The public side against a core that plays scripts: streaming with a window, cuts, early answers, uploads by
+ * credit, visitors who leave. Clients are blocking sockets in a thread of their own; the loop runs here. */
+#include "cmocka_setup.h"
+
+#include "listener.h"
+#include "visitor.h"
+
+#include "base/log.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* ---- a core of scripts: the path names what happens ---- */
+
+struct exchange {
+    struct core *core;
+    struct answer_sink sink;
+    struct body_source source;
+    struct timer timer;
+    struct task task;
+    char path[32];
+    size_t window, sent, acked, body_bytes;
+    int step;
+    bool has_body_end;
+};
+
+struct core {
+    struct loop loop;
+    struct peers peers;
+    struct listener *listener;
+    struct visitors *visitors;
+    struct timer limit;
+    int exchanges, cancelled;
+};
+
+#define BIG_BYTES ((size_t)3 * 1024 * 1024)
+
+static bool is(const struct exchange *exchange, const char *path) {
+    return strcmp(exchange->path, path) == 0;
+}
+
+static void finish(struct exchange *exchange) {
+    timer_stop(&exchange->core->loop.timers, &exchange->timer);
+    task_cancel(&exchange->task);
+    exchange->core->exchanges--;
+    free(exchange);
+}
+
+static void send_head(struct exchange *exchange, int status, uint64_t length, bool close) {
+    struct arena arena;
+    struct headers headers;
+    arena_init(&arena, 4096);
+    headers_init(&headers, &arena);
+    headers_add(&headers, VIEW("x-empty"), VIEW(""));
+    headers_add(&headers, VIEW("x-tab"), VIEW("a\tb"));
+    struct answer_head head = {
+        .status = status, .headers = &headers, .content_length = length, .has_body = true, .close = close};
+    exchange->sink.head(exchange->sink.ctx, &head);
+    arena_done(&arena);
+}
+
+static void send_data(struct exchange *exchange, const char *text) {
+    exchange->sink.data(exchange->sink.ctx, view_from_cstr(text));
+}
+
+static void send_end(struct exchange *exchange) {
+    exchange->sink.end(exchange->sink.ctx, NULL);
+    finish(exchange);
+}
+
+static void send_abort(struct exchange *exchange) {
+    exchange->sink.abort(exchange->sink.ctx);
+    finish(exchange);
+}
+
+static void send_big(struct exchange *exchange) {
+    static char block[16384];
+    while (exchange->sent < BIG_BYTES &&
+           exchange->sent - exchange->acked + sizeof(block) <= exchange->window) {
+        exchange->sink.data(exchange->sink.ctx, view_of(block, sizeof(block)));
+        exchange->sent += sizeof(block);
+    }
+    if (exchange->sent >= BIG_BYTES) send_end(exchange);
+}
+
+static void again(struct exchange *exchange) {
+    timer_start(&exchange->core->loop.timers, &exchange->timer, 10);
+}
+
+static void play(struct exchange *exchange) {
+    int step = exchange->step++;
+    if (is(exchange, "/hello")) {
+        send_head(exchange, 200, 5, false);
+        send_data(exchange, "hello");
+        send_end(exchange);
+    } else if (is(exchange, "/stream") || is(exchange, "/known") || is(exchange, "/short") ||
+               is(exchange, "/cut")) {
+        if (step == 0)
+            send_head(exchange, 200, is(exchange, "/known") || is(exchange, "/short") ? 15 : LENGTH_UNKNOWN,
+                      false);
+        if (step < 3 && !(step == 2 && is(exchange, "/short"))) send_data(exchange, "12345");
+        if (step < 3)
+            again(exchange);
+        else if (is(exchange, "/cut"))
+            send_abort(exchange);
+        else
+            send_end(exchange);
+    } else if (is(exchange, "/big")) {
+        if (step == 0) send_head(exchange, 200, LENGTH_UNKNOWN, false);
+        send_big(exchange);
+    } else if (is(exchange, "/abort")) {
+        send_abort(exchange);
+    } else if (is(exchange, "/echo") || is(exchange, "/early")) {
+        exchange->source.grant(exchange->source.ctx, 1000);
+    }
+}
+
+static void on_play_timer(struct timer *timer) {
+    play(LIST_ENTRY(timer, struct exchange, timer));
+}
+
+static void on_play_task(struct task *task) {
+    struct exchange *exchange = LIST_ENTRY(task, struct exchange, task);
+    if (is(exchange, "/big") && exchange->step > 0)
+        send_big(exchange);
+    else if (is(exchange, "/early") && exchange->body_bytes) {
+        send_head(exchange, 413, 5, true);
+        send_data(exchange, "large");
+        send_end(exchange);
+    } else if (is(exchange, "/echo") && exchange->has_body_end) {
+        char text[32];
+        snprintf(text, sizeof(text), "%zu", exchange->body_bytes);
+        send_head(exchange, 200, strlen(text), false);
+        send_data(exchange, text);
+        send_end(exchange);
+    } else if (exchange->step == 0 || is(exchange, "/echo"))
+        play(exchange);
+}
+
+struct exchange *core_forward(struct core *core, const struct forward_event *event,
+                              const struct body_source *source, const struct answer_sink *sink,
+                              size_t window_bytes) {
+    struct exchange *exchange = calloc(1, sizeof(*exchange));
+    assert_non_null(exchange);
+    *exchange = (struct exchange){.core = core, .sink = *sink, .source = *source, .window = window_bytes};
+    assert_true(view_copy_to(event->target, exchange->path, sizeof(exchange->path)));
+    timer_init(&exchange->timer, on_play_timer);
+    task_init(&exchange->task, on_play_task);
+    tasks_post(&core->loop.tasks, &exchange->task);
+    core->exchanges++;
+    return exchange;
+}
+
+void exchange_body(struct exchange *exchange, struct view data) {
+    exchange->body_bytes += data.len;
+    assert_true(data.len <= 1000);
+    tasks_post(&exchange->core->loop.tasks, &exchange->task);
+}
+
+void exchange_body_end(struct exchange *exchange) {
+    exchange->has_body_end = true;
+    tasks_post(&exchange->core->loop.tasks, &exchange->task);
+}
+
+void exchange_drained(struct exchange *exchange, size_t bytes) {
+    exchange->acked += bytes;
+    assert_true(exchange->acked <= exchange->sent || !is(exchange, "/big"));
+    if (is(exchange, "/big")) tasks_post(&exchange->core->loop.tasks, &exchange->task);
+}
+
+void exchange_cancel(struct exchange *exchange) {
+    exchange->core->cancelled++;
+    finish(exchange);
+}
+
+struct view exchange_id(const struct exchange *exchange) {
+    (void)exchange;
+    return VIEW("");
+}
+
+struct view exchange_tunnel(const struct exchange *exchange) {
+    (void)exchange;
+    return VIEW("scripted");
+}
+
+/* ---- a client ---- */
+
+struct client {
+    uint16_t port;
+    const char *request;
+    size_t padding;    /* bytes of body behind the request */
+    unsigned leave_ms; /* not 0: go away after so long, without reading */
+    char *answer;
+    size_t len;
+    int error; /* of recv: 0 is an orderly end */
+    uv_async_t over;
+    struct core *core;
+};
+
+static void client_read(struct client *client, int fd) {
+    size_t cap = BIG_BYTES * 2;
+    client->answer = calloc(1, cap);
+    ssize_t len;
+    while ((len = recv(fd, client->answer + client->len, cap - 1 - client->len, 0)) > 0)
+        client->len += (size_t)len;
+    client->error = len < 0 ? errno : 0;
+}
+
+static void *client_run(void *ctx) {
+    struct client *client = ctx;
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(client->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0) abort();
+    send(fd, client->request, strlen(client->request), MSG_NOSIGNAL);
+    char body[1000] = {0};
+    for (size_t left = client->padding; left > 0; left -= left < 1000 ? left : 1000)
+        if (send(fd, body, left < 1000 ? left : 1000, MSG_NOSIGNAL) < 0) break;
+    if (client->leave_ms)
+        usleep(client->leave_ms * 1000);
+    else
+        client_read(client, fd);
+    close(fd);
+    uv_async_send(&client->over);
+    return NULL;
+}
+
+static void on_over(uv_async_t *async) {
+    struct client *client = async->data;
+    uv_close((uv_handle_t *)async, NULL);
+    loop_quit(&client->core->loop);
+}
+
+static void visit(struct core *core, struct client *client) {
+    pthread_t thread;
+    client->core = core;
+    client->port = listener_port(core->listener);
+    uv_async_init(&core->loop.uv, &client->over, on_over);
+    client->over.data = client;
+    assert_int_equal(pthread_create(&thread, NULL, client_run, client), 0);
+    loop_run(&core->loop);
+    pthread_join(thread, NULL);
+}
+
+#define CLOSE "Host: a\r\nConnection: close\r\n\r\n"
+
+static void check(struct core *core, const char *request, size_t padding, const char *begin,
+                  const char *end) {
+    struct client client = {.request = request, .padding = padding};
+    visit(core, &client);
+    size_t end_len = strlen(end);
+    bool right = strncmp(client.answer, begin, strlen(begin)) == 0 && client.len >= end_len &&
+                 memcmp(client.answer + client.len - end_len, end, end_len) == 0 && client.error == 0;
+    if (!right) fail_msg("%s -> %s (error %d)", request, client.answer, client.error);
+    free(client.answer);
+}
+
+/* ---- the scene ---- */
+
+static void on_accepted(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len) {
+    struct core *core = ctx;
+    visitors_accept(core->visitors, fd, peer, address, len);
+}
+
+static void on_limit(struct timer *timer) {
+    (void)timer;
+    fail_msg("the loop ran for 30 s");
+}
+
+static int setup(void **state) {
+    struct core *core = calloc(1, sizeof(*core));
+    const char *why;
+    struct address address;
+    struct visitor_settings settings = {.header_timeout_ms = 1000,
+                                        .keepalive_timeout_ms = 300,
+                                        .body_idle_timeout_ms = 1000,
+                                        .max_connections = 100};
+    if (!core || !loop_init(&core->loop)) return -1;
+    log_set_level(LOG_LEVEL_WARN);
+    timer_init(&core->limit, on_limit);
+    timer_start(&core->loop.timers, &core->limit, 30000);
+    peers_init(&core->peers, 0, 0, NULL, 0);
+    address_parse(VIEW("127.0.0.1:0"), &address, &why);
+    core->visitors = visitors_new(&core->loop, core, &settings);
+    core->listener = listener_new(&core->loop, &address, &core->peers, on_accepted, core, &why);
+    *state = core;
+    return core->visitors && core->listener ? 0 : -1;
+}
+
+static int teardown(void **state) {
+    struct core *core = *state;
+    listener_free(core->listener);
+    visitors_stop(core->visitors);
+    timer_stop(&core->loop.timers, &core->limit);
+    assert_int_equal(core->exchanges, 0);
+    assert_int_equal(core->peers.count, 0);
+    loop_done(&core->loop);
+    visitors_free(core->visitors);
+    peers_done(&core->peers);
+    free(core);
+    return 0;
+}
+
+/* ---- tests ---- */
+
+static void test_answers(void **state) {
+    check(*state, "GET /hello HTTP/1.1\r\n" CLOSE, 0, "HTTP/1.1 200 OK\r\n",
+          "Content-Length: 5\r\n\r\nhello");
+    check(*state, "GET /known HTTP/1.1\r\n" CLOSE, 0, "HTTP/1.1 200 OK\r\n",
+          "Content-Length: 15\r\n\r\n123451234512345");
+    check(*state, "GET /stream HTTP/1.1\r\n" CLOSE, 0, "HTTP/1.1 200 OK\r\n", "5\r\n12345\r\n0\r\n\r\n");
+    check(*state, "GET /stream HTTP/1.0\r\nHost: a\r\n\r\n", 0, "HTTP/1.1 200 OK\r\n",
+          "\r\n\r\n123451234512345");
+    check(*state, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\nGET /stream HTTP/1.1\r\n" CLOSE, 0,
+          "HTTP/1.1 200 OK\r\n", "0\r\n\r\n");
+    check(*state, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n", 0, "HTTP/1.1 200 OK\r\n",
+          "hello"); /* idle: closed */
+}
+
+static void test_fields(void **state) {
+    struct client client = {.request = "GET /hello HTTP/1.1\r\n" CLOSE};
+    visit(*state, &client);
+    assert_non_null(strstr(client.answer, "x-empty:  \r\nx-tab: a b\r\n"));
+    free(client.answer);
+}
+
+static void test_big(void **state) {
+    struct client client = {.request = "GET /big HTTP/1.1\r\n" CLOSE};
+    visit(*state, &client);
+    assert_true(client.len > BIG_BYTES);
+    assert_memory_equal(client.answer + client.len - 5, "0\r\n\r\n", 5);
+    free(client.answer);
+}
+
+/* What ends in the middle never looks whole. */
+static void test_cuts(void **state) {
+    static const char *const requests[] = {"GET /cut HTTP/1.1\r\n" CLOSE,
+                                           "GET /cut HTTP/1.0\r\nHost: a\r\n\r\n",
+                                           "GET /short HTTP/1.1\r\n" CLOSE};
+    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+        struct client client = {.request = requests[i]};
+        visit(*state, &client);
+        assert_int_equal(client.error, ECONNRESET);
+        free(client.answer);
+    }
+    struct client client = {.request = "GET /abort HTTP/1.1\r\n" CLOSE};
+    visit(*state, &client);
+    assert_int_equal(client.len, 0);
+    free(client.answer);
+}
+
+static void test_uploads(void **state) {
+    check(*state, "POST /echo HTTP/1.1\r\nContent-Length: 250000\r\n" CLOSE, 250000, "HTTP/1.1 200 OK\r\n",
+          "\r\n\r\n250000");
+    check(*state, "POST /echo HTTP/1.1\r\nContent-Length: 0\r\n" CLOSE, 0, "HTTP/1.1 200 OK\r\n",
+          "\r\n\r\n0");
+    check(*state, "POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" CLOSE "3\r\nabc\r\n0\r\n\r\n", 0,
+          "HTTP/1.1 200 OK\r\n", "\r\n\r\n3");
+    check(*state, "POST /echo HTTP/1.1\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n" CLOSE, 1000,
+          "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n", "\r\n\r\n1000");
+    check(*state, "POST /hello HTTP/1.1\r\nContent-Length: 5\r\nExpect: 100-continue\r\n" CLOSE, 0,
+          "HTTP/1.1 200 OK\r\n", "hello");
+    check(*state, "POST /hello HTTP/1.1\r\nContent-Length: 500000\r\n" CLOSE, 500000, "HTTP/1.1 200 OK\r\n",
+          "hello");
+    check(*state, "POST /early HTTP/1.1\r\nContent-Length: 500000\r\n" CLOSE, 500000, "HTTP/1.1 413 ",
+          "\r\n\r\nlarge");
+    check(*state, "POST /early HTTP/1.1\r\nContent-Length: 500000\r\n" CLOSE, 1000, "HTTP/1.1 413 ",
+          "\r\n\r\nlarge");
+}
+
+static void test_leaving(void **state) {
+    struct core *core = *state;
+    static const char *const requests[] = {
+        "GET /hang HTTP/1.1\r\nHost: a\r\n\r\n",
+        "POST /hang HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\n\r\nabc"};
+    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+        struct client client = {.request = requests[i], .leave_ms = 150};
+        int before = core->cancelled;
+        visit(core, &client);
+        while (core->cancelled == before) uv_run(&core->loop.uv, UV_RUN_ONCE);
+    }
+    assert_int_equal(core->exchanges, 0);
+}
+
+static void test_deadlines(void **state) {
+    check(*state, "GET /hello HTTP/1.1\r\nHos", 0, "HTTP/1.1 408 ", "in time.\n");
+    struct client client = {.request = "GET /he"};
+    visit(*state, &client);
+    assert_int_equal(client.len, 0);
+    free(client.answer);
+}
+
+/* Stopping with requests under way, in every state. */
+static void test_stopping(void **state) {
+    struct core *core = *state;
+    static const char *const requests[] = {"GET /hang HTTP/1.1\r\nHost: a\r\n\r\n",
+                                           "POST /hang HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n",
+                                           "GET /big HTTP/1.1\r\nHost: a\r\n\r\n", "GET /he"};
+    int fds[4];
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons(listener_port(core->listener)),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    for (int i = 0; i < 4; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM, 0);
+        assert_int_equal(connect(fds[i], (struct sockaddr *)&to, sizeof(to)), 0);
+        send(fds[i], requests[i], strlen(requests[i]), MSG_NOSIGNAL);
+    }
+    while (visitors_busy(core->visitors) < 2 || core->exchanges < 2) uv_run(&core->loop.uv, UV_RUN_ONCE);
+    visitors_stop(core->visitors);
+    assert_int_equal(core->exchanges, 0);
+    for (int i = 0; i < 4; i++) close(fds[i]);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_fields, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_big, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_cuts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_uploads, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_leaving, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_deadlines, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stopping, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
