@@ -153,6 +153,7 @@ struct link_session *link_new(enum link_role role, const struct link_limits *lim
     session->budget = budget;
     session->events = *events;
     session->announced = true;
+    session->walk.left = role == LINK_ANSWERS ? NGHTTP2_CLIENT_MAGIC_LEN : 0;
     set_limits(session, limits);
     lists_init(session);
     control_init(session);

@@ -31,6 +31,53 @@ static bool is_noise(const nghttp2_frame_hd *frame) {
     }
 }
 
+/* ---- late frames ---- */
+
+/* What was under way when we reset a stream cannot be held against the peer: a window of DATA, and a head. */
+static void allow_late(struct link_session *session, const struct link_stream *stream) {
+    if (stream && (stream->remote_ended || stream->remote_reset)) return;
+    uint32_t window = stream ? stream->window : session->limits.window_bytes;
+    session->late_allowed += (window > WINDOW_FIRST ? window : WINDOW_FIRST) + session->limits.headers_bytes;
+}
+
+/* For a stream that had ended before these bytes came. Ids that no stream has had yet are nghttp2's to
+ * refuse. */
+static bool is_late(const struct link_session *session, int type, uint32_t id) {
+    nghttp2_session *h2 = session->h2;
+    if (type != NGHTTP2_DATA && type != NGHTTP2_HEADERS) return false;
+    if (id % 2 == 0 || nghttp2_session_find_stream(h2, (int32_t)id)) return false;
+    if (session->role == LINK_ANSWERS) return id <= (uint32_t)nghttp2_session_get_last_proc_stream_id(h2);
+    return id < nghttp2_session_get_next_stream_id(h2);
+}
+
+static void walk_head(struct link_session *session) {
+    struct frame_walk *walk = &session->walk;
+    const unsigned char *at = walk->head;
+    uint32_t id = ((uint32_t)at[5] & 0x7f) << 24 | (uint32_t)at[6] << 16 | (uint32_t)at[7] << 8 | at[8];
+    walk->left = (size_t)at[0] << 16 | (size_t)at[1] << 8 | at[2];
+    walk->head_len = 0;
+    if (is_late(session, at[3], id)) session->late += walk->left ? walk->left : 1;
+}
+
+/* nghttp2 passes over late frames in silence, so we look at the heads of all as they pass. */
+static void walk_frames(struct link_session *session, struct view bytes) {
+    struct frame_walk *walk = &session->walk;
+    while (bytes.len) {
+        size_t missing = walk->left ? walk->left : sizeof(walk->head) - walk->head_len;
+        size_t len = bytes.len < missing ? bytes.len : missing;
+        if (walk->left) {
+            walk->left -= len;
+        } else {
+            memcpy(walk->head + walk->head_len, bytes.ptr, len);
+            walk->head_len += len;
+            if (walk->head_len == sizeof(walk->head)) walk_head(session);
+        }
+        bytes = view_skip(bytes, len);
+    }
+    if (session->late > session->late_allowed)
+        session_fail(session, STATUS_INVALID, NGHTTP2_STREAM_CLOSED, "frames on a stream that has ended");
+}
+
 static int on_begin_frame(nghttp2_session *h2, const nghttp2_frame_hd *frame, void *user) {
     struct link_session *session = user;
     (void)h2;
@@ -173,6 +220,7 @@ static int on_data(nghttp2_session *h2, uint8_t flags, int32_t id, const uint8_t
 static int on_close(nghttp2_session *h2, int32_t id, uint32_t code, void *user) {
     struct link_session *session = user;
     struct link_stream *stream = nghttp2_session_get_stream_user_data(h2, id);
+    allow_late(session, stream);
     if (stream == &session->control) {
         stream->closed = true;
         stream->events->lost(stream->ctx, STREAM_LOST);
@@ -208,7 +256,8 @@ enum status link_receive(struct link_session *session, struct view bytes) {
     assert(!session->busy);
     if (session->failed) return session->failed;
     session->busy = true;
-    if (bytes.len) parse(session, bytes);
+    walk_frames(session, bytes);
+    if (bytes.len && !session->failed) parse(session, bytes);
     session->busy = false;
     session_wake(session);
     return session->failed;

@@ -18,11 +18,19 @@
 #define FRAME_MAX_BYTES (256 * 1024)       /* that we take */
 #define HEAD_SEND_MAX ((size_t)256 * 1024) /* nghttp2's bound, by its own estimate */
 #define CONNECTION_WINDOW (64 * 1024 * 1024)
+#define WINDOW_FIRST 65535 /* RFC 9113 6.5.2: before our SETTINGS have arrived */
 #define WINDOW_TURN_MS 1000 /* a reader that drains half its window in less is quick */
 
 /* A full bucket runs empty, then a token comes back `per_second` times a second. */
 struct bucket {
     uint64_t millitokens, max_millitokens, per_second;
+};
+
+/* Where in which frame the bytes that come are. */
+struct frame_walk {
+    unsigned char head[9]; /* RFC 9113 4.1 */
+    size_t head_len;
+    size_t left; /* of the payload; at the beginning, of the client's preface */
 };
 
 /* A piece of a send queue. */
@@ -127,6 +135,8 @@ struct link_session {
     uint64_t now_ms, active_ms; /* now, and when a stream was last opened */
     bool ticked;
     struct bucket resets, noise;
+    struct frame_walk walk;
+    uint64_t late, late_allowed; /* bytes of frames on streams that had ended; what was under way then */
 
     enum status failed;
     char error[128];

@@ -7,8 +7,6 @@
  * credit until what the window had grown by is back in the budget. */
 #include "link/link_state.h"
 
-#define WINDOW_FIRST 65535 /* RFC 9113 6.5.2: before our SETTINGS have arrived */
-
 static void give_credit(struct link_stream *stream) {
     struct link_session *session = stream->session;
     int rv =

@@ -4,6 +4,8 @@
 
 #define KIB ((size_t)1024)
 
+static const char zeros[64 * KIB];
+
 static void test_bad_answers(void **state) {
     (void)state;
     static const struct {
@@ -143,7 +145,6 @@ static void test_header_bombs(void **state) {
 
 static void test_more_data_than_the_window(void **state) {
     (void)state;
-    static char zeros[64 * 1024];
     for (int role = 0; role < 2; role++) {
         begin((enum link_role)role);
         pair.answers.next = (struct tap){.hold = true, .quiet = true};
@@ -178,27 +179,40 @@ static void test_a_streams_window_overflows(void **state) {
 
 static void test_frames_on_closed_streams(void **state) {
     (void)state;
+    /* what may cross our own last frame */
     begin(LINK_OPENS);
     struct tap *tap = open_one();
     headers(3, END, ":status: 200\n");
     assert_link_lives();
     assert_true(tap->done);
-    frame(NGHTTP2_DATA, 0, 3, VIEW("late"));
-    frame(NGHTTP2_DATA, END, 3, VIEW(""));
-    headers(3, END, ":status: 500\n");
     frame32(NGHTTP2_WINDOW_UPDATE, 3, 100);
     frame32(NGHTTP2_RST_STREAM, 3, NGHTTP2_CANCEL);
     assert_link_lives();
-    /* one that we have reset, while its answer is under way */
+    /* one that we have reset, while its answer is under way: as much as its window lets pass */
     tap = open_one();
     link_stream_reset(tap->stream, false);
     tap->stream = NULL;
+    run();
     headers(5, 0, ":status: 200\n");
-    frame(NGHTTP2_DATA, END, 5, VIEW("late"));
+    for (int i = 0; i < 4; i++) frame(NGHTTP2_DATA, i == 3 ? END : 0, 5, view_of(zeros, sizeof(zeros)));
     assert_link_lives();
     assert_int_equal(code_sent(5), NGHTTP2_CANCEL);
     assert_int_equal(subject->budget.held_bytes, 0);
+    for (int i = 0; i < 2; i++) frame(NGHTTP2_DATA, 0, 5, view_of(zeros, sizeof(zeros)));
+    assert_link_lost(NGHTTP2_STREAM_CLOSED);
     end();
+    /* one that has ended */
+    for (int i = 0; i < 2; i++) {
+        begin(LINK_OPENS);
+        tap = open_one();
+        headers(3, END, ":status: 200\n");
+        assert_link_lives();
+        assert_true(tap->done);
+        if (i) headers(3, END, ":status: 500\n");
+        if (!i) frame(NGHTTP2_DATA, 0, 3, VIEW("late"));
+        assert_link_lost(NGHTTP2_STREAM_CLOSED);
+        end();
+    }
     /* half closed: the other side has said that there is no more */
     for (int i = 0; i < 2; i++) {
         begin(LINK_ANSWERS);
