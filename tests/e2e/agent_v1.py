@@ -8,10 +8,11 @@ import asyncio
 import base64
 import json
 import queue
-import threading
 
 import websockets
 from websockets.legacy.client import connect
+
+from agent_thread import AgentThread
 
 
 def answer(request, status=200, headers=None, body=b"", **more):
@@ -31,11 +32,12 @@ def hello(request):
     return answer(request, body=f"{request['method']} {request['uri']}".encode())
 
 
-class AgentV1:
+class AgentV1(AgentThread):
     """Runs in a thread of its own. `handler(request)` returns the answer, or None to give none; without a handler the
     requests wait in `requests`. `url` and `tunnel_id` are set once start() is back."""
 
     def __init__(self, endpoint, handler=None, headers=None, ready=None, pings=False):
+        super().__init__()
         self.endpoint, self.handler, self.headers = endpoint, handler, headers or {}
         self.ready = {"type": "ready"} if ready is None else ready
         self.pings = pings
@@ -43,25 +45,12 @@ class AgentV1:
         self.messages = queue.Queue()  # everything else
         self.established = None
         self.refused = None  # HTTP status of a refused handshake
-        self.closed = threading.Event()
-        self.close_code = None
-        self._started = threading.Event()
-        self._failure = None
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self):
         return self.start()
 
     def __exit__(self, *_):
         self.stop()
-
-    def start(self, seconds=20):
-        self._thread.start()
-        assert self._started.wait(seconds), "the gateway did not establish the connection"
-        if self._failure:
-            raise self._failure
-        return self
 
     @property
     def tunnel_id(self):
@@ -70,24 +59,6 @@ class AgentV1:
     @property
     def url(self):
         return self.established["public_url"]
-
-    def _run(self):
-        try:
-            self._loop.run_until_complete(self._talk())
-        except Exception as error:  # the starter wants to know
-            self._failure = error
-        finally:
-            self._loop.run_until_complete(self._end_tasks())
-            self._started.set()
-            self.closed.set()
-
-    async def _end_tasks(self):
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        if tasks:
-            await asyncio.wait(tasks, timeout=1)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _talk(self):
         socket = await connect(
@@ -125,9 +96,6 @@ class AgentV1:
         else:
             self.messages.put(message)
 
-    def _call(self, coroutine, seconds=20):
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(seconds)
-
     def next_request(self, seconds=20):
         return self.requests.get(timeout=seconds)
 
@@ -151,26 +119,12 @@ class AgentV1:
 
         self._call(ping())
 
-    def freeze(self):
-        """Reads nothing more and answers no ping, but keeps the TCP connection: a machine that fell asleep."""
-
-        async def pause():
-            self._socket.transport.pause_reading()
-
-        self._call(pause())
-
-    def kill(self):
-        """Gone without a close frame."""
-        self._loop.call_soon_threadsafe(lambda: self._socket.transport.abort())
-        self.closed.wait(10)
-
-    def stop(self):
+    def _end_connection(self):
         """A close frame, and the end once the gateway has closed too."""
         if not self.closed.is_set() and hasattr(self, "_socket"):
             self._loop.call_soon_threadsafe(lambda: self._loop.create_task(self._socket.close()))
             if not self.closed.wait(5):
-                self._loop.call_soon_threadsafe(lambda: self._socket.transport.abort())
-        self.closed.wait(10)
+                self.kill()
 
 
 if __name__ == "__main__":

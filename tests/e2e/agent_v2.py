@@ -4,7 +4,6 @@ binary messages. It answers properly what it is asked, and a test can have it sa
 import asyncio
 import json
 import queue
-import threading
 
 import h2.config
 import h2.connection
@@ -12,6 +11,8 @@ import h2.events
 import h2.settings
 import websockets
 from websockets.legacy.client import connect
+
+from agent_thread import AgentThread
 
 SUBPROTOCOL = "http-tunnel.v2"
 CONTROL = 1
@@ -58,11 +59,12 @@ def hello(agent, request):
     agent.answer(request.stream, body=f"{request.method} {request.path}".encode())
 
 
-class AgentV2:
+class AgentV2(AgentThread):
     """Runs in a thread of its own. `handler(agent, request)` is called there when a request's head has come; without one,
     requests wait in `requests`. `preface`: these bytes instead of our SETTINGS."""
 
     def __init__(self, endpoint, handler=None, preface=None, ready=None, headers=None):
+        super().__init__()
         self.endpoint, self.handler, self.preface, self.headers = endpoint, handler, preface, headers or {}
         self.ready = {"type": "ready"} if ready is None else ready
         self.requests = queue.Queue()
@@ -70,21 +72,7 @@ class AgentV2:
         self.lines = queue.Queue()  # of the control stream
         self.streams = {}
         self.established = None
-        self.closed = threading.Event()
-        self.close_code = None
-        self.reading = True
-        self._started = threading.Event()
-        self._failure = None
         self._line = b""
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def start(self, seconds=20):
-        self._thread.start()
-        assert self._started.wait(seconds), "the gateway did not establish the connection"
-        if self._failure:
-            raise self._failure
-        return self
 
     @property
     def tunnel_id(self):
@@ -93,20 +81,6 @@ class AgentV2:
     @property
     def host(self):
         return f"{self.tunnel_id}.localhost"
-
-    def _run(self):
-        try:
-            self._loop.run_until_complete(self._talk())
-        except Exception as error:
-            self._failure = error
-        finally:
-            self._started.set()
-            self.closed.set()
-            tasks = asyncio.all_tasks(self._loop)
-            for task in tasks:
-                task.cancel()
-            if tasks:
-                self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
 
     async def _talk(self):
         socket = self._socket = await connect(
@@ -190,9 +164,6 @@ class AgentV2:
 
     # ---- from a test ----
 
-    def _call(self, coroutine, seconds=20):
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(seconds)
-
     def next_request(self, seconds=20):
         return self.requests.get(timeout=seconds)
 
@@ -213,22 +184,3 @@ class AgentV2:
 
     def text(self, data):
         self._call(self._socket.send(data))
-
-    def freeze(self):
-        """Reads nothing more."""
-
-        async def pause():
-            self._socket.transport.pause_reading()
-
-        self._call(pause())
-
-    def is_gone_within(self, seconds=20):
-        return self.closed.wait(seconds)
-
-    def stop(self):
-        if not self.closed.is_set() and hasattr(self, "_socket"):
-            try:
-                self._loop.call_soon_threadsafe(lambda: self._socket.transport.abort())
-            except RuntimeError:
-                pass
-        self.closed.wait(10)
