@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/heap.h"
 #include "base/log.h"
 #include "heartbeat.h"
 #include "options.h"
@@ -175,6 +176,7 @@ int main(int argc, char *argv[]) {
     struct dotenv dotenv;
     struct options options;
     int code = 0;
+    heap_init();
     signal(SIGPIPE, SIG_IGN);
     dotenv_init(&dotenv);
     enum status loaded = dotenv_load(&dotenv, ".env");

@@ -9,6 +9,7 @@
 #include "store/store_memory.h"
 #include "visitor.h"
 
+#include "base/heap.h"
 #include "base/ids.h"
 
 #include <stdio.h>
@@ -268,6 +269,7 @@ static int run(struct gateway *gateway) {
 int main(int argc, char **argv) {
     static struct gateway gateway;
     int code;
+    heap_init();
     if (config_init(&gateway.config, argc, argv, &code)) {
         if (gateway.config.wants_help)
             config_print_help();

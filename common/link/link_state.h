@@ -18,7 +18,7 @@
 #define FRAME_MAX_BYTES (256 * 1024)       /* that we take */
 #define HEAD_SEND_MAX ((size_t)256 * 1024) /* nghttp2's bound, by its own estimate */
 #define CONNECTION_WINDOW (64 * 1024 * 1024)
-#define WINDOW_FIRST 65535 /* RFC 9113 6.5.2: before our SETTINGS have arrived */
+#define WINDOW_FIRST 65535  /* RFC 9113 6.5.2: before our SETTINGS have arrived */
 #define WINDOW_TURN_MS 1000 /* a reader that drains half its window in less is quick */
 
 /* A full bucket runs empty, then a token comes back `per_second` times a second. */

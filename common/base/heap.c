@@ -1,0 +1,18 @@
+/* See heap.h. */
+#include "base/heap.h"
+
+#include <stdlib.h>
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+#define LARGE_BYTES (256 * 1024)
+#define KEPT_BYTES (4 * 1024 * 1024)
+
+void heap_init(void) {
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
+    mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+#endif
+}

@@ -1,0 +1,10 @@
+/* How the process' heap behaves. */
+#ifndef BASE_HEAP_H
+#define BASE_HEAP_H
+
+/* To be called once, at the start. From now on large blocks (whole bodies of v1, messages) go back to the
+ * system when they are freed. glibc would otherwise raise its threshold with the first of them, and keep
+ * every later one. Does nothing with other C libraries. */
+void heap_init(void);
+
+#endif
