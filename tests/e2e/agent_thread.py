@@ -17,7 +17,7 @@ class AgentThread:
 
     def start(self, seconds=20):
         self.begin()
-        assert self._started.wait(seconds), "the gateway did not establish the connection"
+        assert self._started.wait(seconds), "no connection was established"
         if self._failure:
             raise self._failure
         return self

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 from urllib.parse import urlsplit
@@ -10,9 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 
 import http_raw
+from browser import browse, needs_chromium
 from programs import BIN, ROOT, Program, free_port
-
-CHROMIUM = shutil.which("chromium")
 
 
 @pytest.fixture
@@ -34,15 +32,6 @@ def demo(tmp_path):
     yield start
     for program in programs:
         program.finish()
-
-
-def browse(url, folder, *options):
-    return subprocess.run(
-        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-         f"--user-data-dir={folder}", "--virtual-time-budget=10000", *options, url],
-        capture_output=True, timeout=90, check=True,
-    ).stdout.decode()  # fmt: skip
 
 
 def test_demo(demo):
@@ -84,7 +73,7 @@ def test_demo_of_a_service_that_runs_already(demo, start):
     assert http_raw.request(program.address, host=program.host).body == b"my own service"
 
 
-@pytest.mark.skipif(not CHROMIUM and not os.environ.get("CI"), reason="no chromium here")
+@needs_chromium
 def test_browser_sees_the_page(demo, tmp_path):
     program = demo()
     page = browse(program.url + "/", tmp_path / "browser", "--dump-dom")
@@ -93,7 +82,7 @@ def test_browser_sees_the_page(demo, tmp_path):
     assert page.count('class="todo') >= 7, page
 
 
-@pytest.mark.skipif(not CHROMIUM and not os.environ.get("CI"), reason="no chromium here")
+@needs_chromium
 def test_browser_sees_the_page_in_path_mode(demo, tmp_path):
     program = demo()
     tunnel = program.host.partition(".")[0]
@@ -101,7 +90,7 @@ def test_browser_sees_the_page_in_path_mode(demo, tmp_path):
     assert page.count('class="todo') >= 7, page
 
 
-@pytest.mark.skipif(not CHROMIUM and not os.environ.get("CI"), reason="no chromium here")
+@needs_chromium
 def test_browser_sees_an_error_page(stack, tmp_path):
     page = browse(f"http://aaaaaaaaaaaa.localhost:{stack.gateway.address[1]}/", tmp_path / "browser", "--dump-dom")
     assert "There is no tunnel of this name" in page, page

@@ -1,0 +1,92 @@
+"""Debian's Chromium without a window: one page as text, or a page to be watched through the DevTools protocol."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from urllib.request import urlopen
+
+import pytest
+from websockets.legacy.client import connect
+
+from agent_thread import AgentThread
+from programs import SLOW, Program
+
+CHROMIUM = shutil.which("chromium")
+OPTIONS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+]  # fmt: skip
+
+needs_chromium = pytest.mark.skipif(not CHROMIUM and not os.environ.get("CI"), reason="no chromium here")
+
+
+def browse(url, folder, *options):
+    """What the page is once it is quiet: with --dump-dom its text."""
+    return subprocess.run(
+        [CHROMIUM, *OPTIONS, f"--user-data-dir={folder}", "--virtual-time-budget=10000", *options, url],
+        capture_output=True, timeout=90, check=True,
+    ).stdout.decode()  # fmt: skip
+
+
+class Page(AgentThread):
+    """A page that stays open. https://chromedevtools.github.io/devtools-protocol/"""
+
+    def __init__(self, folder, *options):
+        super().__init__()
+        self.program = Program(
+            [CHROMIUM, *OPTIONS, f"--user-data-dir={folder}", "--remote-debugging-port=0", *options, "about:blank"], expect_killed=True
+        )
+        self._list = "http://" + self.program.wait_err(r"DevTools listening on ws://([^/]+)/", 60)[1] + "/json/list"
+        self._answers = {}
+        self._number = 0
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.stop()
+        self.program.stop()
+
+    async def _talk(self):
+        async with connect(await self._loop.run_in_executor(None, self._target), max_size=None, ping_interval=None) as self._socket:
+            self._started.set()
+            async for text in self._socket:
+                message = json.loads(text)
+                if future := self._answers.pop(message.get("id"), None):
+                    future.set_result(message)
+
+    def _target(self):
+        """The address of the blank page, as the browser lists it."""
+        while True:
+            with urlopen(self._list, timeout=30) as answer:
+                for target in json.load(answer):
+                    if target["type"] == "page":
+                        return target["webSocketDebuggerUrl"]
+            time.sleep(0.05)
+
+    def command(self, method, **parameters):
+        async def ask():
+            self._number += 1
+            future = self._answers[self._number] = self._loop.create_future()
+            await self._socket.send(json.dumps({"id": self._number, "method": method, "params": parameters}))
+            return await future
+
+        answer = self._call(ask(), 30 * SLOW)
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    def evaluate(self, expression):
+        return self.command("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
+
+    def open(self, url):
+        self.command("Page.navigate", url=url)
+
+    def wait(self, expression, seconds=30):
+        """Until the expression is true in the page; returns what it is then."""
+        end = time.monotonic() + seconds * SLOW
+        while not (value := self.evaluate(expression)):
+            assert time.monotonic() < end, f"never {expression}; the page: {self.evaluate('document.documentElement.outerHTML')}"
+            time.sleep(0.02)
+        return value
