@@ -1,10 +1,11 @@
-/* The settings of ttf-gateway, from flags and environment variables. One table (config.c) says all about
- * each: --help and parsing are made of it. */
+/* The settings of ttf-gateway: flags win over environment variables, variables over the config file. One
+ * table (config_table.c) says all about each. */
 #ifndef GATEWAY_CONFIG_H
 #define GATEWAY_CONFIG_H
 
 #include "address.h"
 #include "base/log.h"
+#include "config_table.h"
 
 struct text_list {
     struct view *items; /* views into `storage` */
@@ -14,7 +15,15 @@ struct text_list {
 
 enum answer { ANSWER_UNSAID, ANSWER_NO, ANSWER_YES };
 
+enum config_layer { LAYER_DEFAULT, LAYER_FILE, LAYER_VARIABLE, LAYER_FLAG };
+
+struct config_source {
+    enum config_layer layer;
+    unsigned line; /* in the file */
+};
+
 struct config {
+    struct config_source sources[SETTINGS_MAX]; /* of each value, in the table's order */
     struct address public_listen, agent_listen, admin_listen;
     char *domain, *public_url,
         *store_url; /* public_url may be NULL: made of the domain and the public port */
@@ -22,21 +31,22 @@ struct config {
     struct network *proxies;
     bool subdomain_routing;
     enum answer require_auth;
-    char *secret, *secret_file, *state_dir;
+    char *secret, *secret_file, *state_dir, *config_file;
     uint64_t request_timeout_ms, body_idle_timeout_ms, grace_ms, header_timeout_ms, keepalive_timeout_ms;
     uint64_t agent_ping_interval_ms, offline_keep_ms, drain_timeout_ms;
     size_t body_bytes, max_connections, max_connections_per_address;
     enum log_level log_level;
-    bool wants_health, wants_help, wants_version;
+    bool wants_health, wants_help, wants_version, wants_markdown;
 };
 
 /* True: go on. False: *ret_exit is the exit code; what there was to say to the user has been said on standard
  * error. */
-/* "v1" or "v2", with agents. */
-bool config_speaks(const struct config *config, struct view protocol);
 bool config_init(struct config *config, int argc, char **argv, int *ret_exit);
 void config_done(struct config *config);
-/* To standard output. */
+/* "v1" or "v2", with agents. */
+bool config_speaks(const struct config *config, struct view protocol);
+/* To standard output: the text for people, and docs/CONFIGURATION.md. */
 void config_print_help(void);
+void config_print_markdown(void);
 
 #endif

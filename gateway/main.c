@@ -273,6 +273,8 @@ int main(int argc, char **argv) {
     if (config_init(&gateway.config, argc, argv, &code)) {
         if (gateway.config.wants_help)
             config_print_help();
+        else if (gateway.config.wants_markdown)
+            config_print_markdown();
         else if (gateway.config.wants_version)
             printf("ttf-gateway v%s\n", TTF_VERSION);
         else if (gateway.config.wants_health)

@@ -8,7 +8,7 @@ import time
 import pytest
 
 import http_raw
-from programs import BIN, SLOW, free_port
+from programs import BIN, ROOT, SLOW, free_port
 
 
 def fails(start, *arguments, seconds=30, **more):
@@ -310,3 +310,43 @@ def test_wss_with_another_hosts_certificate(start, authority):
 def test_wss_toward_a_port_without_tls(start):
     gateway = start.gateway()
     fails(start, BIN / "ttf", "-e", f"wss://127.0.0.1:{gateway.agents[1]}", "-p", "3000", "--connect-timeout", "3")
+
+
+@pytest.mark.parametrize(
+    "text,says",
+    [
+        ("domain: a\ndomian: b\n", r":2: unknown setting \"domian\", did you mean domain\?"),
+        ("DOMAIN_NAME: b\n", r":1: unknown setting \"DOMAIN_NAME\", did you mean domain\?"),
+        ("grace: 1s\n# why\ngrace: 2s\n", r":3: grace is already in line 1"),
+        ("request-timeout: soon\n", r":1: request-timeout \"soon\": expected a time"),
+        ("tunnel-secret: short\n", r":1: tunnel-secret: it has fewer than 16 bytes"),
+        ("domain: 'a\n", r":2: "),
+        (
+            "tunnel-secret: 0123456789abcdef\n\ntunnel-secret-file: /x\n",
+            r":1: tunnel-secret and \S+:3: tunnel-secret-file contradict each other",
+        ),
+    ],
+)
+def test_bad_config_files(start, tmp_path, text, says):
+    path = tmp_path / "gateway.yaml"
+    path.write_text(text)
+    line = fails(start, BIN / "ttf-gateway", "--config", path)
+    assert line.startswith(f"ttf-gateway: {path}") and re.search(says, line), line
+    assert "0123456789abcdef" not in line
+
+
+def test_a_config_file(start, tmp_path):
+    """Flags win over variables, variables over the file."""
+    path = tmp_path / "gateway.yaml"
+    path.write_text("domain: from-file.example\npublic-url: http://from-file.example:1\noffline-keep: 1m\n")
+    service = start.service()
+    gateway = start.gateway("--config", path, env={"PUBLIC_URL": "https://from-file.example:2"})
+    ttf = start.forwarder(gateway, service)
+    assert ttf.url == f"https://{ttf.tunnel_id}.from-file.example:2"
+    assert http_raw.request(gateway.address, target="/", host=f"{ttf.tunnel_id}.from-file.example").status == 200
+
+
+def test_the_document_of_settings_is_what_the_table_makes(start):
+    program = start.program(BIN / "ttf-gateway", "--help-markdown")
+    assert program.wait_exit() == 0
+    assert "\n".join(program.out) + "\n" == (ROOT / "docs" / "CONFIGURATION.md").read_text()

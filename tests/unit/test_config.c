@@ -6,6 +6,7 @@
 #include "config_value.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 static int init(struct config *config, const char *a, const char *b, const char *c) {
     char *argv[] = {(char *)(uintptr_t) "ttf-gateway", (char *)(uintptr_t)a, (char *)(uintptr_t)b,
@@ -107,6 +108,13 @@ static void test_refusals(void **state) {
         {"--trusted-proxies", "abc"},
         {"--log-level", "loud"},
         {"--enable-subdomain-routing", "maybe"},
+        {"--grace=1s", "--grace=1s"},
+        {"--tunnel-secret", "0123456789abcdef"},
+        {"--config", "/nonexistent.yaml"},
+        {"--public-listen=loopback:81", "--admin-listen=loopback:81"},
+        {"--max-connections=10", "--max-connections-per-address=11"},
+        {"--public-url", "ftp://x"},
+        {"--agent-protocols", ","},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct config config;
@@ -123,6 +131,63 @@ static void test_refusals(void **state) {
     config_done(&config);
 }
 
+/* The path of a new file with that text; to be unlinked and freed. */
+static char *config_file(const char *text) {
+    char path[] = "/tmp/test_config.XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+    close(fd);
+    return view_to_cstr(view_from_cstr(path));
+}
+
+static void test_the_file_is_the_lowest_layer(void **state) {
+    (void)state;
+    struct config config;
+    char *path = config_file("domain: from.file\ngrace: 1s\nheader-timeout: 2s\n"
+                             "names: [a, b]\ntunnel-secret: 0123456789abcdef\n");
+    setenv("RECONNECT_GRACE", "3s", 1);
+    setenv("HEADER_TIMEOUT", "4s", 1);
+    assert_int_equal(init(&config, "--config", path, "--header-timeout=5s"), 0);
+    assert_string_equal(config.domain, "from.file");
+    assert_int_equal(config.grace_ms, 3000);
+    assert_int_equal(config.header_timeout_ms, 5000);
+    assert_int_equal(config.names.count, 2);
+    assert_string_equal(config.secret, "0123456789abcdef");
+    config_done(&config);
+    setenv("CONFIG_FILE", path, 1);
+    assert_int_equal(init(&config, NULL, NULL, NULL), 0);
+    assert_string_equal(config.domain, "from.file");
+    config_done(&config);
+    unsetenv("CONFIG_FILE");
+    unsetenv("RECONNECT_GRACE");
+    unsetenv("HEADER_TIMEOUT");
+    unlink(path);
+    free(path);
+}
+
+static void test_refused_files(void **state) {
+    (void)state;
+    static const char *const texts[] = {"domian: x\n",
+                                        "grace: never\n",
+                                        "grace: [1s]\n",
+                                        "domain:\n",
+                                        "domain: a\ndomain: a\n",
+                                        "config: other.yaml\n",
+                                        "health: true\n",
+                                        "DOMAIN_NAME: a\n",
+                                        "tunnel-secret: 0123456789abcdef\ntunnel-secret-file: x\n",
+                                        "agent-listen: :8081\n",
+                                        "- domain\n"};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct config config;
+        char *path = config_file(texts[i]);
+        if (init(&config, "--config", path, NULL) != 2) fail_msg("%s", texts[i]);
+        config_done(&config);
+        unlink(path);
+        free(path);
+    }
+}
+
 static void test_letters(void **state) {
     (void)state;
     struct config config;
@@ -136,8 +201,10 @@ static void test_letters(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),   cmocka_unit_test(test_defaults), cmocka_unit_test(test_flags_win),
-        cmocka_unit_test(test_refusals), cmocka_unit_test(test_letters),
+        cmocka_unit_test(test_values),        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_flags_win),     cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_letters),       cmocka_unit_test(test_the_file_is_the_lowest_layer),
+        cmocka_unit_test(test_refused_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,115 @@
+/* Settings that are right one by one and do not go together. */
+#include "config_parse.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static int complain(const struct config *config, const void *member, const char *why) {
+    char origin[CONFIG_ORIGIN_MAX];
+    fprintf(stderr, "ttf-gateway: %s: %s\n", config_origin(config, config_setting_at(config, member), origin),
+            why);
+    return 2;
+}
+
+static int contradict(const struct config *config, const void *member, const void *other, const char *why) {
+    char origin[CONFIG_ORIGIN_MAX], others[CONFIG_ORIGIN_MAX];
+    fprintf(stderr, "ttf-gateway: %s and %s contradict each other: %s\n",
+            config_origin(config, config_setting_at(config, member), origin),
+            config_origin(config, config_setting_at(config, other), others), why);
+    return 2;
+}
+
+static bool said(const struct config *config, const void *member) {
+    return config_was_said(config, config_setting_at(config, member));
+}
+
+static int parse_proxies(struct config *config) {
+    config->proxies = calloc(config->proxies_text.count + 1, sizeof(*config->proxies));
+    for (size_t i = 0; config->proxies && i < config->proxies_text.count; i++)
+        if (!network_parse(config->proxies_text.items[i], &config->proxies[i]))
+            return complain(config, &config->proxies_text, "expected networks such as 10.0.0.0/8");
+    return config->proxies ? 0 : 2;
+}
+
+static int check_protocols(const struct config *config) {
+    for (size_t i = 0; i < config->agent_protocols.count; i++) {
+        struct view name = config->agent_protocols.items[i];
+        if (!view_eq(name, VIEW("v1")) && !view_eq(name, VIEW("v2")))
+            return complain(config, &config->agent_protocols, "expected v2,v1, v2 or v1");
+    }
+    return config->agent_protocols.count
+               ? 0
+               : complain(config, &config->agent_protocols, "expected v2,v1, v2 or v1");
+}
+
+static int check_ports(const struct config *config) {
+    const struct address *ports[] = {&config->public_listen, &config->agent_listen, &config->admin_listen};
+    for (size_t i = 0; i < 3; i++)
+        for (size_t j = i + 1; j < 3; j++)
+            if (ports[i]->port && ports[i]->port == ports[j]->port &&
+                strcmp(ports[i]->host, ports[j]->host) == 0)
+                return contradict(config, ports[i], ports[j], "they are the same address");
+    return 0;
+}
+
+static int check_auth(const struct config *config) {
+    if (config->require_auth == ANSWER_YES)
+        return complain(config, &config->require_auth,
+                        "authentication of agents is not available yet; say false if any agent may connect");
+    if (config->require_auth == ANSWER_UNSAID && !address_is_loopback(&config->agent_listen))
+        return complain(config, &config->agent_listen,
+                        "others than this machine could open tunnels: say --require-auth=false "
+                        "(REQUIRE_AUTH) if they may");
+    return 0;
+}
+
+static int check_secrets(const struct config *config) {
+    if (config->secret && config->secret_file)
+        return contradict(config, &config->secret, &config->secret_file, "one secret is enough");
+    if (config->secret && strlen(config->secret) < 16)
+        return complain(config, &config->secret, "it has fewer than 16 bytes");
+    return 0;
+}
+
+static int check_times(const struct config *config) {
+    const uint64_t *times[] = {&config->header_timeout_ms, &config->keepalive_timeout_ms,
+                               &config->request_timeout_ms, &config->body_idle_timeout_ms,
+                               &config->agent_ping_interval_ms};
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+        if (*times[i] == 0) return complain(config, times[i], "it may not be 0");
+    return 0;
+}
+
+static int check_bounds(const struct config *config) {
+    if (config->max_connections == 0 || config->max_connections > 1000000)
+        return complain(config, &config->max_connections, "expected 1 to 1000000");
+    if (config->body_bytes > ((size_t)1 << 30))
+        return complain(config, &config->body_bytes, "expected at most 1GiB: v1 keeps bodies in memory");
+    if (said(config, &config->max_connections) && said(config, &config->max_connections_per_address) &&
+        config->max_connections_per_address > config->max_connections)
+        return contradict(config, &config->max_connections_per_address, &config->max_connections,
+                          "one address cannot have more than there are in all");
+    return 0;
+}
+
+static int check_urls(const struct config *config) {
+    struct view url = view_from_cstr(config->public_url);
+    if (url.ptr && !view_starts_with(url, VIEW("http://")) && !view_starts_with(url, VIEW("https://")))
+        return complain(config, &config->public_url, "expected http://… or https://…");
+    if (strcmp(config->store_url, "memory") != 0)
+        return complain(config, &config->store_url,
+                        strncmp(config->store_url, "redis", 5) == 0 ? "Redis is not available yet, use memory"
+                                                                    : "expected memory");
+    return 0;
+}
+
+int config_check(struct config *config) {
+    int code = parse_proxies(config);
+    if (!code) code = check_protocols(config);
+    if (!code) code = check_urls(config);
+    if (!code) code = check_ports(config);
+    if (!code) code = check_auth(config);
+    if (!code) code = check_secrets(config);
+    if (!code) code = check_times(config);
+    return code ? code : check_bounds(config);
+}

@@ -1,0 +1,31 @@
+/* The config file: one YAML mapping of settings, `name: value`; a list also as [a, b] or in lines of `- a`.
+ * Read by libyaml, event by event; what else YAML can do (anchors, tags, several documents, nesting) is
+ * refused. What the names and values mean is the caller's. */
+#ifndef GATEWAY_CONFIG_FILE_H
+#define GATEWAY_CONFIG_FILE_H
+
+#include "base/view.h"
+
+#define CONFIG_FILE_BYTES_MAX (64 * 1024)
+
+/* Borrowed until return. */
+struct config_entry {
+    struct view name, value; /* no control characters; a list's items joined by commas */
+    bool is_list;
+    unsigned line; /* of the name, from 1 */
+};
+
+struct config_problem {
+    unsigned line; /* 0: of the file as a whole */
+    char text[200];
+};
+
+/* False: not this one; *problem says why, and is where that stood (the line may be left 0: the entry's). */
+typedef bool config_entry_fn(void *ctx, const struct config_entry *entry, struct config_problem *problem);
+
+/* Calls `take` for each entry, in order; false with *ret_problem at the first thing that is wrong. */
+bool config_file_parse(struct view text, config_entry_fn *take, void *ctx,
+                       struct config_problem *ret_problem);
+bool config_file_read(const char *path, config_entry_fn *take, void *ctx, struct config_problem *ret_problem);
+
+#endif

@@ -1,0 +1,135 @@
+/* See config_table.h. */
+#include "config_table.h"
+#include "config.h"
+#include "config_value.h"
+
+#include <stddef.h>
+
+#define SETTING(name_, variable_, kind_, member, fallback_, help_)                                           \
+    .name = (name_), .variable = (variable_), .kind = (kind_), .offset = offsetof(struct config, member),    \
+    .fallback = (fallback_), .help = (help_)
+#define DO(name_, member, help_) SETTING(name_, NULL, KIND_DO, member, NULL, help_)
+
+const struct setting config_settings[] = {
+    {SETTING("public-listen", "PUBLIC_LISTEN", KIND_ADDRESS, public_listen, "loopback:8080",
+             "where visitors come"),
+     .group = "Ports"},
+    {SETTING("agent-listen", "AGENT_LISTEN", KIND_ADDRESS, agent_listen, "loopback:8081",
+             "where agents (ttf) connect"),
+     .detail = "Any other address than loopback needs `require-auth` said, true or false."},
+    {SETTING("admin-listen", "ADMIN_LISTEN", KIND_ADDRESS, admin_listen, "loopback:8082",
+             "/healthz and /readyz")},
+    {SETTING("trusted-proxies", "TRUSTED_PROXIES", KIND_LIST, proxies_text, NULL,
+             "networks whose X-Forwarded-* fields are believed"),
+     .detail = "As `10.0.0.0/8,fd00::/8`."},
+
+    {SETTING("domain", "DOMAIN_NAME", KIND_TEXT, domain, "localhost", "tunnels are its subdomains"),
+     .group = "Names and URLs"},
+    {SETTING("public-url", "PUBLIC_URL", KIND_TEXT, public_url, NULL,
+             "what the URLs shown to people begin with"),
+     .detail = "Without it `http://<domain>:<public port>`. Behind a proxy that does TLS it is "
+               "`https://<domain>`."},
+    {SETTING("names", "OTHER_NAMES", KIND_LIST, names, NULL,
+             "further host names of the gateway, for URLs with the tunnel in the path")},
+    {SETTING("enable-subdomain-routing", "ENABLE_SUBDOMAIN_ROUTING", KIND_BOOL, subdomain_routing, "true",
+             "reach tunnels as <tunnel>.<domain>")},
+
+    {SETTING("require-auth", "REQUIRE_AUTH", KIND_ANSWER, require_auth, NULL,
+             "must agents show a token? true or false"),
+     .group = "Agents"},
+    {SETTING("allowed-origins", "ALLOWED_ORIGINS", KIND_LIST, allowed_origins, NULL,
+             "web origins that may connect as agents")},
+    {SETTING("agent-protocols", "AGENT_PROTOCOLS", KIND_LIST, agent_protocols, "v2,v1",
+             "spoken with agents; v1 limits bodies and streams nothing")},
+    {SETTING("agent-ping-interval", "AGENT_PING_INTERVAL", KIND_DURATION, agent_ping_interval_ms, "20s",
+             "an agent silent for two of them is gone")},
+    {SETTING("offline-keep", "OFFLINE_KEEP", KIND_DURATION, offline_keep_ms, "5m",
+             "how long a tunnel keeps its name without an agent")},
+
+    {SETTING("store", "STORE_URL", KIND_TEXT, store_url, "memory", "who holds which tunnel: memory"),
+     .group = "State"},
+    {SETTING("state-dir", "STATE_DIRECTORY", KIND_TEXT, state_dir, NULL,
+             "where the secret is kept that the gateway makes itself"),
+     .detail = "Without it `$XDG_STATE_HOME/ttf-gateway` or `~/.local/state/ttf-gateway`."},
+    {SETTING("tunnel-secret", "TUNNEL_SECRET", KIND_TEXT, secret, NULL,
+             "signs resume tokens, by which tunnels keep their URLs"),
+     .detail = "At least 16 bytes. Without one the gateway makes one and keeps it in the state directory.",
+     .is_secret = true},
+    {SETTING("tunnel-secret-file", "TUNNEL_SECRET_FILE", KIND_TEXT, secret_file, NULL,
+             "a file that holds the tunnel secret")},
+
+    {SETTING("request-timeout", "REQUEST_TIMEOUT", KIND_DURATION, request_timeout_ms, "25s",
+             "how long a local service may take to begin its answer"),
+     .group = "Times"},
+    {SETTING("body-idle-timeout", "BODY_IDLE_TIMEOUT", KIND_DURATION, body_idle_timeout_ms, "300s",
+             "silence within a body")},
+    {SETTING("grace", "RECONNECT_GRACE", KIND_DURATION, grace_ms, "5s",
+             "how long a request waits for an agent that has just gone")},
+    {SETTING("header-timeout", "HEADER_TIMEOUT", KIND_DURATION, header_timeout_ms, "10s",
+             "for the whole head of a request")},
+    {SETTING("keepalive-timeout", "KEEPALIVE_TIMEOUT", KIND_DURATION, keepalive_timeout_ms, "60s",
+             "idle time of a visitor's connection between requests")},
+    {SETTING("drain-timeout", "DRAIN_TIMEOUT", KIND_DURATION, drain_timeout_ms, "30s",
+             "how long requests may finish when stopping")},
+
+    {SETTING("max-body", "MAX_BODY", KIND_SIZE, body_bytes, "2MiB",
+             "largest body of a request or an answer with an agent of v1"),
+     .group = "Bounds"},
+    {SETTING("max-connections", "MAX_CONNECTIONS", KIND_SIZE, max_connections, "16384",
+             "visitors, and agents, at once")},
+    {SETTING("max-connections-per-address", "MAX_CONNECTIONS_PER_ADDRESS", KIND_SIZE,
+             max_connections_per_address, "1024", "except loopback and trusted proxies")},
+
+    {SETTING("log-level", "LOG_LEVEL", KIND_LEVEL, log_level, "info", "error, warn, info or debug"),
+     .group = "Operation"},
+    {SETTING("config", "CONFIG_FILE", KIND_TEXT, config_file, NULL,
+             "a YAML file with settings, name: value")},
+    {DO("health", wants_health, "ask the gateway on this machine whether it is well, by the exit code")},
+    {DO("help", wants_help, "this text"), .letter = 'h'},
+    {DO("version", wants_version, "the version"), .letter = 'V'},
+    {DO("help-markdown", wants_markdown, "docs/CONFIGURATION.md"), .is_hidden = true},
+};
+
+const size_t config_settings_count = sizeof(config_settings) / sizeof(config_settings[0]);
+_Static_assert(sizeof(config_settings) / sizeof(config_settings[0]) <= SETTINGS_MAX,
+               "the sources of values have this room");
+
+const struct setting *setting_by_name(struct view name) {
+    for (size_t i = 0; i < config_settings_count; i++)
+        if (view_eq(name, view_from_cstr(config_settings[i].name))) return &config_settings[i];
+    return NULL;
+}
+
+const struct setting *setting_by_letter(char letter) {
+    for (size_t i = 0; i < config_settings_count; i++)
+        if (config_settings[i].letter == letter) return letter ? &config_settings[i] : NULL;
+    return NULL;
+}
+
+const struct setting *setting_nearest(struct view name) {
+    const struct setting *nearest = NULL;
+    size_t least = name.len < 6 ? name.len / 2 + 1 : 4; /* edits that are still a slip */
+    for (size_t i = 0; i < config_settings_count; i++) {
+        if (config_settings[i].is_hidden) continue;
+        size_t edits = edit_distance(name, view_from_cstr(config_settings[i].name));
+        if (config_settings[i].variable && view_eq_nocase(name, view_from_cstr(config_settings[i].variable)))
+            edits = 0;
+        if (edits < least) nearest = &config_settings[i], least = edits;
+    }
+    return nearest;
+}
+
+bool setting_is_flag(const struct setting *setting) {
+    return !setting->is_secret;
+}
+
+/* The file cannot name another file. */
+bool setting_is_in_file(const struct setting *setting) {
+    return setting->variable && setting->offset != offsetof(struct config, config_file);
+}
+
+const char *setting_kind_name(const struct setting *setting) {
+    static const char *const names[] = {"TEXT",    "BOOL", "BOOL",  "TIME", "SIZE",
+                                        "ADDRESS", "LIST", "LEVEL", ""};
+    return names[setting->kind];
+}
