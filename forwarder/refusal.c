@@ -35,13 +35,13 @@ void refusal_text(const struct uplink_end *end, const char *name, char *out, siz
 }
 
 bool refusal_may_be_resume(int http_status) {
-    return http_status == 400 || http_status == 401 || http_status == 403 || http_status == 409;
+    return http_status == 400 || http_status == 403 || http_status == 409;
 }
 
 bool refusal_is_final(const struct uplink_end *end, bool was_up) {
     if (end->failure == UPLINK_CLOSED) return !was_up && end->close_code == 1008;
     if (end->failure != UPLINK_REFUSED) return !was_up;
-    if (refusal_may_be_resume(end->http_status)) return true;
+    if (end->http_status == 401 || refusal_may_be_resume(end->http_status)) return true;
     if (end->http_status == 408 || end->http_status == 425 || end->http_status == 429 ||
         end->http_status >= 500)
         return false;

@@ -214,13 +214,18 @@ static int parse(struct config *config, int argc, char **argv) {
     if (code || wants_text(config)) return code;
     code = take_file(config, &flags);
     if (!code) code = take_variables(config);
-    if (!code) code = take_flags(config, &flags); /* again: over the others */
-    return code || config->wants_health ? code : config_check(config);
+    return code ? code : take_flags(config, &flags); /* again: over the others */
+}
+
+bool config_load(struct config *config, int argc, char **argv, int *ret_exit) {
+    *config = (struct config){.domain = NULL};
+    *ret_exit = parse(config, argc, argv);
+    return *ret_exit == 0;
 }
 
 bool config_init(struct config *config, int argc, char **argv, int *ret_exit) {
-    *config = (struct config){.domain = NULL};
-    *ret_exit = parse(config, argc, argv);
+    bool loaded = config_load(config, argc, argv, ret_exit);
+    if (loaded && !wants_text(config) && !config->wants_health) *ret_exit = config_check(config);
     return *ret_exit == 0;
 }
 

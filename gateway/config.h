@@ -31,6 +31,7 @@ struct config {
     struct network *proxies;
     bool subdomain_routing;
     enum answer require_auth;
+    char *jwt_secret, *jwt_secret_file, *jwt_audience, *jwt_issuer;
     char *secret, *secret_file, *state_dir, *config_file;
     uint64_t request_timeout_ms, body_idle_timeout_ms, grace_ms, header_timeout_ms, keepalive_timeout_ms;
     uint64_t agent_ping_interval_ms, offline_keep_ms, drain_timeout_ms;
@@ -42,6 +43,8 @@ struct config {
 /* True: go on. False: *ret_exit is the exit code; what there was to say to the user has been said on standard
  * error. */
 bool config_init(struct config *config, int argc, char **argv, int *ret_exit);
+/* The same without asking whether the settings go together: for what needs only some of them. */
+bool config_load(struct config *config, int argc, char **argv, int *ret_exit);
 void config_done(struct config *config);
 /* "v1" or "v2", with agents. */
 bool config_speaks(const struct config *config, struct view protocol);

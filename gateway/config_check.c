@@ -53,13 +53,26 @@ static int check_ports(const struct config *config) {
 }
 
 static int check_auth(const struct config *config) {
-    if (config->require_auth == ANSWER_YES)
+    const void *secret = config->jwt_secret_file ? &config->jwt_secret_file : &config->jwt_secret;
+    bool has_secret = config->jwt_secret || config->jwt_secret_file;
+    if (config->jwt_secret && config->jwt_secret_file)
+        return contradict(config, &config->jwt_secret, &config->jwt_secret_file, "one secret is enough");
+    if (config->require_auth == ANSWER_YES && !has_secret)
         return complain(config, &config->require_auth,
-                        "authentication of agents is not available yet; say false if any agent may connect");
+                        "tokens cannot be verified without JWT_SECRET or JWT_SECRET_FILE");
+    if (config->require_auth == ANSWER_NO && has_secret)
+        return contradict(config, &config->require_auth, secret, "no token is asked for");
+    if (config->require_auth == ANSWER_UNSAID && has_secret)
+        return complain(config, secret,
+                        "it is there, but tokens are not asked for: say --require-auth=true "
+                        "(REQUIRE_AUTH), or leave it out");
+    if (config->require_auth != ANSWER_YES && (config->jwt_audience || config->jwt_issuer))
+        return complain(config, config->jwt_audience ? &config->jwt_audience : &config->jwt_issuer,
+                        "it says nothing without --require-auth=true (REQUIRE_AUTH)");
     if (config->require_auth == ANSWER_UNSAID && !address_is_loopback(&config->agent_listen))
         return complain(config, &config->agent_listen,
-                        "others than this machine could open tunnels: say --require-auth=false "
-                        "(REQUIRE_AUTH) if they may");
+                        "others than this machine could open tunnels: say --require-auth=true "
+                        "(REQUIRE_AUTH) and JWT_SECRET, or --require-auth=false if they may");
     return 0;
 }
 

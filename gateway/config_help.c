@@ -19,6 +19,7 @@ void config_print_help(void) {
     puts("ttf-gateway: the public end of HTTP tunnels. Visitors reach local services through agents (ttf).\n"
          "\n"
          "Usage: ttf-gateway [flags]\n"
+         "       ttf-gateway token --sub NAME [--ttl 30d] [flags]    prints a token for an agent\n"
          "\n"
          "Each setting is a flag, an environment variable (in brackets, with the default) or a line of the\n"
          "config file; flags win over variables, variables over the file. docs/CONFIGURATION.md says more.\n"

@@ -7,6 +7,7 @@
 #include "log_buffer.h"
 #include "secret_file.h"
 #include "store/store_memory.h"
+#include "token_command.h"
 #include "visitor.h"
 
 #include "base/heap.h"
@@ -34,6 +35,7 @@ struct gateway {
     uint64_t stop_deadline_ms;
     bool agents_closing;
     unsigned char resume_key[SECRET_LEN];
+    struct secret_text jwt_secret; /* empty: agents need no token */
     char public_url[512];
 };
 
@@ -151,6 +153,10 @@ static bool make_core(struct gateway *gateway) {
     settings.other_names_count = config->names.count;
     settings.subdomain_routing = config->subdomain_routing;
     settings.resume_secret = view_of(gateway->resume_key, sizeof(gateway->resume_key));
+    settings.require_auth = config->require_auth == ANSWER_YES;
+    settings.jwt.secret = view_of(gateway->jwt_secret.bytes, gateway->jwt_secret.len);
+    settings.jwt.audience = view_from_cstr(config->jwt_audience);
+    settings.jwt.issuer = view_from_cstr(config->jwt_issuer);
     settings.allowed_origins = config->allowed_origins.items;
     settings.allowed_origins_count = config->allowed_origins.count;
     settings.v1_body_bytes = config->body_bytes;
@@ -241,8 +247,14 @@ static void free_all(struct gateway *gateway) {
     peers_done(&gateway->admin_peers);
 }
 
+static bool load_secrets(struct gateway *gateway) {
+    return secret_load(&gateway->config, gateway->resume_key) &&
+           (gateway->config.require_auth != ANSWER_YES ||
+            secret_load_jwt(&gateway->config, &gateway->jwt_secret));
+}
+
 static int run(struct gateway *gateway) {
-    if (!secret_load(&gateway->config, gateway->resume_key)) return 1;
+    if (!load_secrets(gateway)) return 1;
     if (!loop_init(&gateway->loop)) return 1;
     log_set_level(gateway->config.log_level);
     log_buffer_start(&gateway->loop);
@@ -270,6 +282,7 @@ int main(int argc, char **argv) {
     static struct gateway gateway;
     int code;
     heap_init();
+    if (argc > 1 && strcmp(argv[1], "token") == 0) return token_command(argc - 1, argv + 1);
     if (config_init(&gateway.config, argc, argv, &code)) {
         if (gateway.config.wants_help)
             config_print_help();

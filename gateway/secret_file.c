@@ -2,6 +2,7 @@
  * both read the secret of the one that came first. */
 #include "secret_file.h"
 
+#include "auth/jwt.h"
 #include "base/ids.h"
 
 #include <errno.h>
@@ -12,12 +13,6 @@
 #include <unistd.h>
 
 #define SECRET_MIN 16
-#define SECRET_MAX 4096
-
-struct secret_text {
-    char bytes[SECRET_MAX];
-    size_t len;
-};
 
 static bool complain(const char *path, const char *why) {
     fprintf(stderr, "ttf-gateway: the secret in \"%s\": %s\n", path, why);
@@ -30,7 +25,8 @@ static bool read_file(const char *path, struct secret_text *out) {
     if (fd < 0) return false;
     ssize_t len = read(fd, out->bytes, sizeof(out->bytes));
     close(fd);
-    if (len < 0) return false;
+    if (len > SECRET_TEXT_MAX) errno = EFBIG;
+    if (len < 0 || len > SECRET_TEXT_MAX) return false;
     out->len = (size_t)len;
     while (out->len && (out->bytes[out->len - 1] == '\n' || out->bytes[out->len - 1] == '\r')) out->len--;
     return true;
@@ -86,13 +82,15 @@ static bool read_or_make(const struct config *config, struct secret_text *out) {
     return true;
 }
 
+static bool keep_given(const char *given, const char *name, struct secret_text *out) {
+    out->len = strlen(given);
+    if (out->len > SECRET_TEXT_MAX) return complain(name, "it is too long");
+    memcpy(out->bytes, given, out->len);
+    return true;
+}
+
 static bool read_secret(const struct config *config, struct secret_text *out) {
-    if (config->secret) {
-        out->len = strlen(config->secret);
-        if (out->len > sizeof(out->bytes)) return complain("TUNNEL_SECRET", "it is too long");
-        memcpy(out->bytes, config->secret, out->len);
-        return true;
-    }
+    if (config->secret) return keep_given(config->secret, "TUNNEL_SECRET", out);
     if (!config->secret_file) return read_or_make(config, out);
     if (!read_file(config->secret_file, out)) return complain(config->secret_file, strerror(errno));
     return out->len >= SECRET_MIN || complain(config->secret_file, "it has fewer than 16 bytes");
@@ -104,4 +102,14 @@ bool secret_load(const struct config *config, unsigned char ret_resume_key[SECRE
                    secret_derive(view_of(text.bytes, text.len), VIEW("resume"), ret_resume_key);
     explicit_bzero(&text, sizeof(text));
     return derived;
+}
+
+bool secret_load_jwt(const struct config *config, struct secret_text *ret_secret) {
+    const char *path = config->jwt_secret_file;
+    ret_secret->len = 0;
+    if (path && !read_file(path, ret_secret)) return complain(path, strerror(errno));
+    if (!path && !keep_given(config->jwt_secret ? config->jwt_secret : "", "JWT_SECRET", ret_secret))
+        return false;
+    return ret_secret->len >= JWT_SECRET_MIN ||
+           complain(path ? path : "JWT_SECRET", "it has fewer than 32 bytes");
 }

@@ -1,4 +1,5 @@
-/* The one secret of a deployment: given, or made once and kept in the state directory. */
+/* The secrets of a deployment: the one that is its own, given, or made once and kept in the state directory;
+ * and the one of agents' tokens, which is always given. */
 #ifndef GATEWAY_SECRET_FILE_H
 #define GATEWAY_SECRET_FILE_H
 
@@ -8,5 +9,15 @@
 
 /* The key derived from it for resume tokens. False after saying why on standard error. */
 bool secret_load(const struct config *config, unsigned char ret_resume_key[SECRET_LEN]);
+
+#define SECRET_TEXT_MAX 4096
+
+struct secret_text {
+    char bytes[SECRET_TEXT_MAX + 1];
+    size_t len;
+};
+
+/* Of agents' tokens, JWT_SECRET_MIN bytes at least. False after saying why. */
+bool secret_load_jwt(const struct config *config, struct secret_text *ret_secret);
 
 #endif

@@ -48,14 +48,17 @@ static bool origin_allowed(const struct core *core, struct view origin) {
     return false;
 }
 
+static struct view parameter(const struct connect_event *event, struct arena *arena, struct view name) {
+    struct target target;
+    if (!target_parse(event->target, &target) || !target.query.ptr) return (struct view){0};
+    return query_get(target.query, name, arena);
+}
+
 /* A header, or the query parameter of a client that cannot set headers. */
 static struct view said(const struct connect_event *event, struct arena *arena, struct view header,
-                        struct view parameter) {
+                        struct view name) {
     struct view value = headers_get(event->headers, header);
-    struct target target;
-    if (value.ptr) return view_trim(value);
-    if (!target_parse(event->target, &target) || !target.query.ptr) return (struct view){0};
-    return query_get(target.query, parameter, arena);
+    return value.ptr ? view_trim(value) : parameter(event, arena, name);
 }
 
 static struct refusal read_name(struct connect *connect, struct view name) {
@@ -65,6 +68,43 @@ static struct refusal read_name(struct connect *connect, struct view name) {
             400, "a tunnel's name has 3 to 63 characters of a-z, 0-9 and '-', no '-' at either end"};
     view_copy_to(name, connect->name, sizeof connect->name);
     return (struct refusal){0};
+}
+
+/* The token of the Authorization field, or of the query. */
+static struct refusal find_token(const struct connect_event *event, struct arena *arena,
+                                 struct view *ret_token) {
+    static const struct view scheme = {"Bearer ", 7};
+    struct view field = headers_get(event->headers, VIEW("authorization"));
+    *ret_token = (struct view){0};
+    if (headers_count(event->headers, VIEW("authorization")) > 1)
+        return (struct refusal){401, "there is more than one Authorization field"};
+    if (field.ptr && !view_eq_nocase(view_slice(field, 0, scheme.len), scheme))
+        return (struct refusal){401, "the Authorization is not a Bearer token"};
+    *ret_token = field.ptr ? view_trim(view_skip(field, scheme.len)) : parameter(event, arena, VIEW("token"));
+    if (ret_token->len) return (struct refusal){0};
+    return (struct refusal){401, "a token is needed (ttf --token, or TTF_TOKEN)"};
+}
+
+/* Whose token is it? Its subject owns what it claims. */
+static struct refusal authenticate(struct connect *connect, const struct connect_event *event,
+                                   struct arena *arena) {
+    struct core *core = connect->operation.core;
+    struct jwt_claims claims;
+    struct view token;
+    const char *reason = "";
+    if (!core->settings.require_auth) return (struct refusal){0};
+    struct refusal refusal = find_token(event, arena, &token);
+    if (refusal.status) return refusal;
+    if (!jwt_check(&core->settings.jwt, token, core_wall_ms(core) / 1000, &claims, &reason))
+        return (struct refusal){401, reason};
+    memcpy(connect->claim.owner, "sub:", 4);
+    memcpy(connect->claim.owner + 4, claims.subject, strlen(claims.subject) + 1);
+    return (struct refusal){0};
+}
+
+/* One of another subject (somebody else's, or from before tokens were asked for) proves nothing. */
+static bool resume_is_own(const struct connect *connect, struct view owner) {
+    return !connect->claim.owner[0] || view_eq(owner, view_from_cstr(connect->claim.owner));
 }
 
 static void read_resume(struct connect *connect, struct view token) {
@@ -79,6 +119,7 @@ static void read_resume(struct connect *connect, struct view token) {
     }
     if (connect->name[0] && !view_eq(resume.tunnel_id, view_from_cstr(connect->name))) return;
     if (!host_is_tunnel_label(resume.tunnel_id)) return;
+    if (!resume_is_own(connect, resume.owner)) return;
     if (!view_copy_to(resume.owner, connect->claim.owner, sizeof connect->claim.owner)) return;
     view_copy_to(resume.tunnel_id, connect->resume_id, sizeof connect->resume_id);
     connect->epoch_floor = resume.epoch;
@@ -110,7 +151,9 @@ static struct refusal read_event(struct connect *connect, const struct connect_e
     connect->claim.link.protocol = event->protocol;
     struct arena arena;
     arena_init(&arena, 64 * 1024);
-    struct refusal refusal = read_name(connect, said(event, &arena, VIEW("x-tunnel-name"), VIEW("name")));
+    struct refusal refusal = authenticate(connect, event, &arena);
+    if (!refusal.status)
+        refusal = read_name(connect, said(event, &arena, VIEW("x-tunnel-name"), VIEW("name")));
     if (!refusal.status) read_resume(connect, said(event, &arena, VIEW("x-tunnel-resume"), VIEW("resume")));
     arena_done(&arena);
     if (!connect->claim.owner[0]) new_owner(connect);

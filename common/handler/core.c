@@ -11,6 +11,7 @@ void core_settings_init(struct core_settings *settings) {
         .domain = VIEW("localhost"),
         .public_url = VIEW("http://localhost"),
         .subdomain_routing = true,
+        .jwt = {.leeway_s = 30},
         .limits = HTTP_LIMITS_DEFAULT,
         .v1_body_bytes = 2 * 1024 * 1024,
         .request_timeout_ms = 25 * 1000,
@@ -50,7 +51,8 @@ static bool keep_views(struct core *core, const struct view **views, size_t coun
 static bool keep_settings(struct core *core) {
     struct core_settings *settings = &core->settings;
     return keep_view(core, &settings->domain) && keep_view(core, &settings->public_url) &&
-           keep_view(core, &settings->resume_secret) &&
+           keep_view(core, &settings->resume_secret) && keep_view(core, &settings->jwt.secret) &&
+           keep_view(core, &settings->jwt.audience) && keep_view(core, &settings->jwt.issuer) &&
            keep_views(core, &settings->other_names, settings->other_names_count) &&
            keep_views(core, &settings->allowed_origins, settings->allowed_origins_count);
 }

@@ -7,6 +7,7 @@
 #include "handler/ports.h"
 #include "http/limits.h"
 
+#include "auth/jwt.h"
 #include "auth/secret.h"
 
 struct core_settings {
@@ -15,7 +16,9 @@ struct core_settings {
     const struct view *other_names; /* further host names that take path mode */
     size_t other_names_count;
     bool subdomain_routing;
-    struct view resume_secret;          /* SECRET_LEN bytes; empty: no resume */
+    struct view resume_secret; /* SECRET_LEN bytes; empty: no resume */
+    bool require_auth;         /* agents show a token that `jwt` accepts */
+    struct jwt_settings jwt;
     const struct view *allowed_origins; /* Origins that may connect as agents */
     size_t allowed_origins_count;
 

@@ -93,7 +93,9 @@ static void pass(struct world *world, uint64_t ms) {
     settle(world);
 }
 
-static int set_up(void **state) {
+#define JWT_KEY "0123456789abcdef0123456789abcdef"
+
+static int set_up_world(void **state, bool require_auth) {
     struct world *world = calloc(1, sizeof *world);
     tasks_init(&world->tasks, NULL, NULL);
     task_init(&world->gone.task, on_gone);
@@ -112,10 +114,20 @@ static int set_up(void **state) {
     settings.resume_secret = VIEW("0123456789abcdef0123456789abcdef");
     settings.v1_body_bytes = 1000;
     settings.exchanges_per_tunnel = 4;
+    settings.require_auth = require_auth;
+    settings.jwt.secret = VIEW(JWT_KEY);
     world->core = core_new(&settings, &ports);
     store_memory_listen(world->store, core_store_events(world->core));
     *state = world;
     return 0;
+}
+
+static int set_up(void **state) {
+    return set_up_world(state, false);
+}
+
+static int set_up_auth(void **state) {
+    return set_up_world(state, true);
 }
 
 static int tear_down(void **state) {
@@ -542,6 +554,31 @@ static void a_name_is_its_owners(void **state) {
     assert_string_equal(world->tunnel, "my-app");
 }
 
+/* Connects with a token of that subject for the name "app". */
+static int subject_connects(struct world *world, const char *connection, const char *subject) {
+    struct jwt_settings jwt = {.secret = VIEW(JWT_KEY)};
+    char target[JWT_TOKEN_MAX];
+    struct buf token;
+    buf_init(&token, JWT_TOKEN_MAX);
+    assert_true(jwt_issue(&jwt, view_from_cstr(subject), wall_ms(world) / 1000, 60, &token));
+    snprintf(target, sizeof target, "/?name=app&token=%.*s", VIEW_ARG(buf_view(&token)));
+    buf_done(&token);
+    return agent_connect(world, connection, target, NULL, NULL);
+}
+
+static void a_subject_keeps_its_name_for_a_day(void **state) {
+    struct world *world = *state;
+    assert_int_equal(agent_connect(world, "none", "/?name=app", NULL, NULL), 401);
+    assert_int_equal(subject_connects(world, "one", "alice"), 200);
+    assert_int_equal(subject_connects(world, "two", "bob"), 409);
+    agent_leaves(world, "one");
+    pass(world, 24 * 3600 * 1000 - 1);
+    assert_int_equal(subject_connects(world, "three", "bob"), 409);
+    pass(world, 1);
+    assert_int_equal(subject_connects(world, "four", "bob"), 200);
+    assert_int_equal(subject_connects(world, "five", "alice"), 409);
+}
+
 static void a_takeover_tells_the_older_and_lets_it_finish(void **state) {
     struct world *world = *state;
     char resume[1024] = "";
@@ -642,6 +679,7 @@ int main(void) {
         T(the_agent_may_ask_for_more_time),
         T(a_visitor_who_leaves_leaves_nothing),
         T(a_name_is_its_owners),
+        cmocka_unit_test_setup_teardown(a_subject_keeps_its_name_for_a_day, set_up_auth, tear_down),
         T(a_takeover_tells_the_older_and_lets_it_finish),
         T(a_forged_resume_token_gets_a_tunnel_of_its_own),
         T(an_origin_is_refused),

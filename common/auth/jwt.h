@@ -1,0 +1,35 @@
+/* Tokens of agents: JSON Web Tokens (RFC 7519) signed with HS256 and one secret. libjwt computes the
+ * signature; everything else is checked here, because it takes the algorithm from the token, takes unsigned
+ * tokens where there is no key, and looks at no date (RFC 8725 has the list of what goes wrong). */
+#ifndef AUTH_JWT_H
+#define AUTH_JWT_H
+
+#include "base/buf.h"
+
+#define JWT_SECRET_MIN 32 /* RFC 7518 3.2: no shorter than the hash */
+#define JWT_TOKEN_MAX 4096
+#define JWT_SUBJECT_MAX 128
+
+struct jwt_settings {
+    struct view secret;   /* JWT_SECRET_MIN bytes at least; a shorter one accepts nothing */
+    struct view audience; /* `aud` must name it; empty: not looked at */
+    struct view issuer;   /* `iss` must be it; empty: not looked at */
+    uint64_t leeway_s;    /* by which clocks may differ */
+};
+
+struct jwt_claims {
+    char subject[JWT_SUBJECT_MAX + 1]; /* 1 byte at least, no control characters */
+    uint64_t expires_s;                /* since 1970 */
+};
+
+/* Is this a token of ours that is good at that time (seconds since 1970)? If not, *ret_reason is a short text
+ * for the token's holder, without a byte of the token in it. */
+bool jwt_check(const struct jwt_settings *settings, struct view token, uint64_t now_s,
+               struct jwt_claims *ret_claims, const char **ret_reason);
+
+/* Appends a token for that subject, with the settings' audience and issuer. False when the subject or the
+ * secret is not fit for one, or without memory. */
+bool jwt_issue(const struct jwt_settings *settings, struct view subject, uint64_t now_s, uint64_t lifetime_s,
+               struct buf *out);
+
+#endif

@@ -1,0 +1,72 @@
+/* libFuzzer target: agents' tokens. Byte 0 says how the rest is meant: a token as it is; header and payload,
+ * on two lines, of one that is rightly signed; or a subject, whose token must be good and not survive a
+ * changed byte. */
+#include "fuzz.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include "auth/jwt.h"
+#include "base/base64.h"
+
+#define NOW_S 1700000000u
+
+static const struct jwt_settings settings = {.secret = {"a key of the fuzz target, and of it alone", 41},
+                                             .leeway_s = 30};
+
+static bool check(struct view token, struct jwt_claims *claims) {
+    const char *reason = NULL;
+    char *copy = exact_copy(token);
+    bool good = jwt_check(&settings, view_of(copy, token.len), NOW_S, claims, &reason);
+    free(copy);
+    require(good || (reason && reason[0]));
+    require(!good || (claims->subject[0] && claims->expires_s + settings.leeway_s > NOW_S));
+    return good;
+}
+
+static void append_base64url(struct buf *out, struct view v) {
+    char *room = buf_reserve(out, base64_encoded_len(v.len) + 1);
+    require(room != NULL);
+    buf_commit(out, base64url_encode(v, room));
+}
+
+static void sign(struct view input, struct buf *token) {
+    unsigned char mac[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+    struct view header = take_line(&input);
+    append_base64url(token, header);
+    buf_append_byte(token, '.');
+    append_base64url(token, input);
+    struct view text = buf_view(token);
+    require(HMAC(EVP_sha256(), settings.secret.ptr, (int)settings.secret.len, (const unsigned char *)text.ptr,
+                 text.len, mac, &len) != NULL);
+    buf_append_byte(token, '.');
+    append_base64url(token, view_of(mac, len));
+}
+
+static void issue_and_break(struct view subject, struct buf *token) {
+    struct jwt_claims claims;
+    if (!jwt_issue(&settings, subject, NOW_S, 60, token)) return;
+    require(check(buf_view(token), &claims));
+    require(view_eq(view_from_cstr(claims.subject), subject));
+    token->ptr[token->start + (subject.len * 31 + (unsigned char)subject.ptr[0]) % token->len] ^= 1;
+    require(!check(buf_view(token), &claims));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct jwt_claims claims;
+    struct buf token;
+    if (size == 0) return 0;
+    struct view input = view_of(data + 1, size - 1);
+    buf_init(&token, (size_t)1024 * 1024);
+    if (data[0] % 3 == 0) {
+        require(!check(input, &claims)); /* nobody guesses a signature */
+    } else if (data[0] % 3 == 1) {
+        sign(input, &token);
+        check(buf_view(&token), &claims);
+    } else {
+        issue_and_break(input, &token);
+    }
+    buf_done(&token);
+    return 0;
+}
