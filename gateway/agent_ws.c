@@ -3,6 +3,7 @@
 
 #include "agent_streams.h"
 #include "base/log.h"
+#include "protocol/v1.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -238,9 +239,21 @@ size_t agent_ws_count(const struct agent_ws *ws) {
     return ws->count;
 }
 
-void agent_ws_close_all(struct agent_ws *ws) {
+void agent_ws_tell_draining(struct agent_ws *ws) {
+    struct buf text;
+    buf_init(&text, 64);
+    v1_encode_draining(&text);
     for (struct list *node = ws->all.next; node != &ws->all; node = node->next)
-        agent_link_close(LIST_ENTRY(node, struct agent_link, all), 1001);
+        agent_link_send(LIST_ENTRY(node, struct agent_link, all), buf_view(&text));
+    buf_done(&text);
+}
+
+void agent_ws_close_all(struct agent_ws *ws) {
+    for (struct list *node = ws->all.next; node != &ws->all; node = node->next) {
+        struct agent_link *link = LIST_ENTRY(node, struct agent_link, all);
+        if (link->session) link_drain(link->session);
+        agent_link_close(link, 1001);
+    }
 }
 
 void agent_ws_stop(struct agent_ws *ws) {

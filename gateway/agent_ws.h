@@ -30,7 +30,9 @@ struct agent_socket {
 void agent_ws_adopt(struct agent_ws *ws, const struct agent_socket *socket);
 
 size_t agent_ws_count(const struct agent_ws *ws);
-/* Closes all agents with 1001. */
+/* Tells all agents to connect again, elsewhere; they go on serving here meanwhile. */
+void agent_ws_tell_draining(struct agent_ws *ws);
+/* Closes all agents with 1001; those of v2 get a GOAWAY first. */
 void agent_ws_close_all(struct agent_ws *ws);
 /* Begins the end of libwebsockets; the loop must run on (loop_done does) until its handles are closed. */
 void agent_ws_stop(struct agent_ws *ws);

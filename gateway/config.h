@@ -34,7 +34,7 @@ struct config {
     char *jwt_secret, *jwt_secret_file, *jwt_audience, *jwt_issuer;
     char *secret, *secret_file, *state_dir, *config_file;
     uint64_t request_timeout_ms, body_idle_timeout_ms, grace_ms, header_timeout_ms, keepalive_timeout_ms;
-    uint64_t agent_ping_interval_ms, offline_keep_ms, drain_timeout_ms;
+    uint64_t agent_ping_interval_ms, offline_keep_ms, drain_delay_ms, drain_timeout_ms;
     size_t body_bytes, max_connections, max_connections_per_address;
     enum log_level log_level;
     bool wants_health, wants_help, wants_version, wants_markdown;

@@ -85,8 +85,13 @@ const struct setting config_settings[] = {
              "for the whole head of a request")},
     {SETTING("keepalive-timeout", "KEEPALIVE_TIMEOUT", KIND_DURATION, keepalive_timeout_ms, "60s",
              "idle time of a visitor's connection between requests")},
+    {SETTING("drain-delay", "DRAIN_DELAY", KIND_DURATION, drain_delay_ms, "5s",
+             "how long /readyz says 503 before a gateway that stops accepts nobody any more"),
+     .detail =
+         "So long a balancer has to notice; make it longer than its health checks take. Left out when nobody "
+         "has asked for `/readyz` in the last minute. 0: none."},
     {SETTING("drain-timeout", "DRAIN_TIMEOUT", KIND_DURATION, drain_timeout_ms, "30s",
-             "how long requests may finish when stopping")},
+             "how long requests may finish when stopping, after the delay")},
 
     {SETTING("max-body", "MAX_BODY", KIND_SIZE, body_bytes, "2MiB",
              "largest body of a request or an answer with an agent of v1"),

@@ -191,23 +191,36 @@ static void hand_on(struct listener *listener, int fd, const struct sockaddr *ad
     listener->accepted(listener->ctx, fd, peer, address, len);
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events) {
-    (void)events;
-    struct listening *listening = poll->data;
+/* How many came, at most ACCEPT_BATCH. */
+static int accept_batch(struct listening *listening) {
     struct listener *listener = listening->listener;
-    if (status < 0) return;
+    int count = 0;
     for (int i = 0; i < ACCEPT_BATCH; i++) {
         struct sockaddr_storage address = {0};
         socklen_t len = sizeof(address);
         int fd = accept4(listening->fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
             hand_on(listener, fd, (struct sockaddr *)&address, len);
+            count++;
             continue;
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
             pause_accepting(listener, errno);
         if (errno == ECONNABORTED || errno == EINTR) continue;
-        return;
+        break;
+    }
+    return count;
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events) {
+    (void)events;
+    if (status >= 0) accept_batch(poll->data);
+}
+
+void listener_accept_waiting(struct listener *listener) {
+    for (size_t i = 0; i < listener->count; i++) {
+        int batches = BACKLOG / ACCEPT_BATCH;
+        while (accept_batch(&listener->sockets[i]) > 0 && batches-- > 0) continue;
     }
 }
 

@@ -15,6 +15,8 @@ struct listener;
  * the address is taken. A machine without IPv6 is no error. `peers` outlives the listener. */
 struct listener *listener_new(struct loop *loop, const struct address *address, struct peers *peers,
                               listener_fn *accepted, void *ctx, const char **ret_why);
+/* Takes whoever has connected already; what comes between this and listener_free() is reset. */
+void listener_accept_waiting(struct listener *listener);
 /* The sockets are closed at once, memory follows with the loop. NULL is fine. */
 void listener_free(struct listener *listener);
 

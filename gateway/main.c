@@ -20,6 +20,13 @@
 #define CLEANUP_MS 60000
 #define CLOSE_AGENTS_MS 2000
 
+enum stop_phase {
+    STOP_NO,
+    STOP_DELAY,     /* balancers notice */
+    STOP_FINISHING, /* what runs */
+    STOP_CLOSING,   /* agents */
+};
+
 struct gateway {
     struct config config;
     struct loop loop;
@@ -32,14 +39,16 @@ struct gateway {
     struct admin *admin;
     struct listener *public_port, *agent_port, *admin_port;
     struct timer cleanup, stopping;
-    uint64_t stop_deadline_ms;
-    bool agents_closing;
+    enum stop_phase stop_phase;
+    uint64_t stop_deadline_ms; /* of the phase */
+    bool hurry;                /* asked twice */
     unsigned char resume_key[SECRET_LEN];
     struct secret_text jwt_secret; /* empty: agents need no token */
     char public_url[512];
 };
 
-/* ---- stopping: not ready, accept nobody, let requests finish, close the agents, quit ---- */
+/* ---- stopping: not ready, a moment for balancers, accept nobody, tell the agents to move, let requests
+ * finish, close the agents, quit ---- */
 
 static void close_ports(struct gateway *gateway) {
     listener_free(gateway->public_port);
@@ -47,17 +56,32 @@ static void close_ports(struct gateway *gateway) {
     gateway->public_port = gateway->agent_port = NULL;
 }
 
+static void stop_accepting(struct gateway *gateway) {
+    listener_accept_waiting(gateway->public_port);
+    close_ports(gateway);
+    agent_accept_stop(gateway->accept);
+    visitors_drain(gateway->visitors);
+    agent_ws_tell_draining(gateway->agents);
+    log_info("gateway", "accepting nobody any more: %zu requests under way, %zu agents",
+             visitors_busy(gateway->visitors), agent_ws_count(gateway->agents));
+}
+
+static void enter(struct gateway *gateway, enum stop_phase phase, uint64_t limit_ms) {
+    gateway->stop_phase = phase;
+    gateway->stop_deadline_ms = loop_now(&gateway->loop) + (gateway->hurry ? 0 : limit_ms);
+}
+
 static void on_stopping(struct timer *timer) {
     struct gateway *gateway = LIST_ENTRY(timer, struct gateway, stopping);
-    uint64_t now = loop_now(&gateway->loop);
-    bool finished = visitors_busy(gateway->visitors) == 0 || now >= gateway->stop_deadline_ms;
-    if (finished && !gateway->agents_closing) {
-        gateway->agents_closing = true;
-        gateway->stop_deadline_ms = now + CLOSE_AGENTS_MS;
+    bool late = loop_now(&gateway->loop) >= gateway->stop_deadline_ms;
+    if (gateway->stop_phase == STOP_DELAY && late) {
+        stop_accepting(gateway);
+        enter(gateway, STOP_FINISHING, gateway->config.drain_timeout_ms);
+    } else if (gateway->stop_phase == STOP_FINISHING && (late || visitors_busy(gateway->visitors) == 0)) {
         agent_ws_close_all(gateway->agents);
-    }
-    if (gateway->agents_closing &&
-        (agent_ws_count(gateway->agents) == 0 || now >= gateway->stop_deadline_ms)) {
+        gateway->hurry = false;
+        enter(gateway, STOP_CLOSING, CLOSE_AGENTS_MS);
+    } else if (gateway->stop_phase == STOP_CLOSING && (late || agent_ws_count(gateway->agents) == 0)) {
         loop_quit(&gateway->loop);
         return;
     }
@@ -66,19 +90,17 @@ static void on_stopping(struct timer *timer) {
 
 static void on_stop(void *ctx, unsigned times) {
     struct gateway *gateway = ctx;
-    uint64_t now = loop_now(&gateway->loop);
-    if (times > 1) { /* hurry */
-        gateway->stop_deadline_ms = now;
+    if (times > 1) {
+        gateway->hurry = gateway->stop_phase != STOP_CLOSING;
+        if (gateway->hurry) gateway->stop_deadline_ms = loop_now(&gateway->loop);
         return;
     }
-    log_info("gateway", "stopping: %zu requests under way, %zu agents", visitors_busy(gateway->visitors),
-             agent_ws_count(gateway->agents));
+    uint64_t delay_ms = admin_is_watched(gateway->admin) ? gateway->config.drain_delay_ms : 0;
+    log_info("gateway", "stopping, in %llu ms", (unsigned long long)delay_ms);
     admin_set_state(gateway->admin, ADMIN_DRAINING);
-    close_ports(gateway);
-    agent_accept_stop(gateway->accept);
-    visitors_drain(gateway->visitors);
-    gateway->stop_deadline_ms = now + gateway->config.drain_timeout_ms;
-    timer_start(&gateway->loop.timers, &gateway->stopping, 20);
+    visitors_close_after(gateway->visitors);
+    enter(gateway, STOP_DELAY, delay_ms);
+    on_stopping(&gateway->stopping);
 }
 
 static void on_cleanup(struct timer *timer) {

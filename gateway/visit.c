@@ -80,10 +80,7 @@ void visit_end(struct visit *visit) {
         visit->is_broken = true;
         exchange_cancel(visit->exchange);
     }
-    if (visit->phase != VISIT_HEAD) {
-        side->busy--;
-        log_access(visit);
-    }
+    if (visit->phase != VISIT_HEAD) log_access(visit);
     visit_upgrade_stop(visit);
     list_remove(&visit->changed);
     list_remove(&visit->suspended_node);
@@ -153,7 +150,6 @@ static enum MHD_Result ask_core(struct visit *visit, const char *method, const c
     };
     struct body_source source = {.ctx = visit, .grant = grant};
     struct answer_sink sink = visit_sink(visit);
-    side->busy++;
     visit->phase = VISIT_ASKED;
     visit->deadline_ms = 0;
     visit->exchange = core_forward(side->core, &event, &source, &sink, VISIT_WINDOW_BYTES);

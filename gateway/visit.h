@@ -43,7 +43,6 @@ struct visitors {
     uv_poll_t watch_poll;
     int watch_fd; /* epoll over the sockets of the suspended */
     struct peer *accepting;
-    size_t busy;
     bool draining, stopped;
 };
 

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define NEW_PATIENCE_MS 1000
 #define WATCH_BATCH 64
 #define UNSENT_BYTES (512 * 1024)
 
@@ -191,16 +192,34 @@ static bool has_unread(const struct visit *visit) {
     return recv(visit->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
+static bool is_new(const struct visit *visit) {
+    return visit->started_ns == 0 && !visit->is_broken;
+}
+
+void visitors_close_after(struct visitors *side) {
+    side->draining = true;
+}
+
 void visitors_drain(struct visitors *side) {
+    uint64_t patience_ms = loop_now(side->loop) + NEW_PATIENCE_MS;
     side->draining = true;
     for (struct list *node = side->all.next; node != &side->all; node = node->next) {
         struct visit *visit = LIST_ENTRY(node, struct visit, node);
-        if (visit->phase == VISIT_IDLE && !has_unread(visit)) visit_cut(visit);
+        if (visit->phase != VISIT_IDLE || has_unread(visit)) continue;
+        if (!is_new(visit))
+            visit_cut(visit);
+        else if (visit->deadline_ms > patience_ms)
+            visit->deadline_ms = patience_ms;
     }
 }
 
 size_t visitors_busy(const struct visitors *side) {
-    return side->busy;
+    size_t count = 0;
+    for (const struct list *node = side->all.next; node != &side->all; node = node->next) {
+        const struct visit *visit = LIST_ENTRY(node, const struct visit, node);
+        if (visit->phase != VISIT_IDLE || is_new(visit) || has_unread(visit)) count++;
+    }
+    return count;
 }
 
 void visitors_stop(struct visitors *side) {

@@ -24,9 +24,11 @@ struct visitors;
 struct visitors *visitors_new(struct loop *loop, struct core *core, const struct visitor_settings *settings);
 /* A listener_fn; ctx is the visitors. */
 void visitors_accept(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len);
-/* From now on connections end with the request that they carry, those that carry none at once. */
+/* From now on connections end with the request that they carry. */
+void visitors_close_after(struct visitors *visitors);
+/* Ends those that carry none; one that is new may still bring one, for a second. */
 void visitors_drain(struct visitors *visitors);
-/* Requests under way. */
+/* Requests under way, and those that may still come after visitors_drain(). */
 size_t visitors_busy(const struct visitors *visitors);
 /* Cuts what is left. Memory goes in visitors_free, after the loop has run the close callbacks. NULL is fine
  * for both. */

@@ -190,7 +190,7 @@ void stream_delivery_start(struct exchange *exchange) {
     exchange->stream = agents_of(exchange)->open(agents_of(exchange)->ctx, &exchange->claim.link, &head,
                                                  wants_body(exchange), &stream_events, exchange, &status);
     if (!exchange->stream) {
-        if (status == STATUS_GONE)
+        if (status == STATUS_GONE || status == STATUS_UNAVAILABLE) /* the agent is on its way elsewhere */
             dispatch_undelivered(exchange);
         else
             exchange_fail(exchange, HTTP_ERROR_OVERLOADED);

@@ -144,6 +144,7 @@ static const struct {
     {{"error", 5}, V1_ERROR, read_error},
     {{"ready", 5}, V1_READY, read_ready},
     {{"connection_established", 22}, V1_CONNECTION_ESTABLISHED, read_established},
+    {{"draining", 8}, V1_DRAINING, read_nothing},
 };
 
 static bool read_message(struct v1_message *message, size_t body_max) {

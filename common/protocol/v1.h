@@ -22,6 +22,7 @@ enum v1_type {
     V1_HTTP_RESPONSE,
     V1_ERROR,
     V1_CONNECTION_ESTABLISHED,
+    V1_DRAINING,
 };
 
 enum v1_capability { V1_CAP_CHUNKS = 1, V1_CAP_RESUME = 2 };
@@ -73,6 +74,7 @@ void v1_message_free(struct v1_message *message);
 bool v1_encode_ready(struct buf *out, unsigned capabilities, uint64_t request_timeout_ms);
 bool v1_encode_ping(struct buf *out);
 bool v1_encode_pong(struct buf *out);
+bool v1_encode_draining(struct buf *out);
 
 struct v1_request {
     struct view request_id, method, uri;

@@ -70,6 +70,10 @@ bool v1_encode_pong(struct buf *out) {
     return text(out, "{\"type\":\"pong\"}");
 }
 
+bool v1_encode_draining(struct buf *out) {
+    return text(out, "{\"type\":\"draining\"}");
+}
+
 bool v1_encode_request(struct buf *out, const struct v1_request *request) {
     return text(out, "{\"type\":\"http_request\"") && member(out, "request_id", request->request_id) &&
            member(out, "method", request->method) && member(out, "uri", request->uri) &&

@@ -9,10 +9,12 @@
 #include <unistd.h>
 
 #define IDLE_SECONDS 10
+#define WATCHED_MS 60000
 
 struct admin {
     struct mhd_loop mhd;
     enum admin_state state;
+    uint64_t ready_asked_ms; /* 0: never */
     bool any_host;
     struct peer *accepting;
 };
@@ -39,7 +41,8 @@ static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status
     return queued;
 }
 
-static enum MHD_Result answer_ready(const struct admin *admin, struct MHD_Connection *connection) {
+static enum MHD_Result answer_ready(struct admin *admin, struct MHD_Connection *connection) {
+    admin->ready_asked_ms = loop_now(admin->mhd.loop);
     switch (admin->state) {
     case ADMIN_READY: return answer(connection, MHD_HTTP_OK, "ready\n");
     case ADMIN_STARTING: return answer(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "starting\n");
@@ -101,6 +104,10 @@ struct admin *admin_new(struct loop *loop, bool any_host) {
 
 void admin_set_state(struct admin *admin, enum admin_state state) {
     admin->state = state;
+}
+
+bool admin_is_watched(const struct admin *admin) {
+    return admin->ready_asked_ms && loop_now(admin->mhd.loop) - admin->ready_asked_ms < WATCHED_MS;
 }
 
 void admin_accept(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len) {

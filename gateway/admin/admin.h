@@ -14,6 +14,8 @@ struct admin;
  * DNS rebinding). NULL without memory. */
 struct admin *admin_new(struct loop *loop, bool any_host);
 void admin_set_state(struct admin *admin, enum admin_state state);
+/* Has anybody asked for /readyz within the last minute? A balancer does, again and again. */
+bool admin_is_watched(const struct admin *admin);
 /* A listener_fn; ctx is the admin. */
 void admin_accept(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len);
 /* Memory goes in admin_free, after the loop has run the close callbacks. NULL is fine for both. */
