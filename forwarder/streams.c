@@ -390,6 +390,10 @@ void streams_ping(struct streams *streams) {
     if (streams->session) link_ping(streams->session);
 }
 
+void streams_drain(struct streams *streams) {
+    if (streams->session) link_drain(streams->session);
+}
+
 size_t streams_count(const struct streams *streams) {
     return streams->count;
 }

@@ -43,6 +43,8 @@ bool streams_want_send(const struct streams *streams);
 enum status streams_send(struct streams *streams, struct buf *out);
 enum status streams_control(struct streams *streams, struct view line);
 void streams_ping(struct streams *streams);
+/* Takes no new requests (GOAWAY); what runs goes on. */
+void streams_drain(struct streams *streams);
 size_t streams_count(const struct streams *streams);
 
 #endif

@@ -6,14 +6,14 @@
 #include "backoff.h"
 #include "base/ids.h"
 #include "base/log.h"
-#include "heartbeat.h"
+#include "lane.h"
 #include "refusal.h"
-#include "uplink.h"
 
 #define STABLE_MS 10000 /* a link that lived as long makes the next wait short again */
 #define GOODBYE_MS 100
 #define LOCAL_CONNECT_MAX_MS 5000
 #define LAST_WORDS_MS 30000 /* for requests under way when the tunnel was taken over */
+#define OLDER_MAX 4         /* lanes that finish what they carry, at once; beyond it the oldest is cut */
 
 enum tunnel_state {
     TUNNEL_CONNECTING,
@@ -30,13 +30,13 @@ struct tunnel {
     struct tunnel_settings settings;
     void (*on_exit)(void *ctx, int code);
     void *ctx;
-    enum tunnel_state state;
+    enum tunnel_state state; /* of `lane` */
 
-    struct uplink *uplink;
+    struct uplinks *uplinks;
     struct local_client *client;
-    struct relay *relay;     /* v1 */
-    struct streams *streams; /* v2 */
-    struct heartbeat heartbeat;
+    struct lane *lane;             /* where the tunnel is, or will be */
+    struct lane *older[OLDER_MAX]; /* to gateways that are going down, oldest first */
+    size_t older_count;
     struct backoff backoff;
     struct timer timer; /* greeting, wait or last words, by state */
 
@@ -51,7 +51,6 @@ static void finish(struct tunnel *tunnel, int code) {
     if (tunnel->state == TUNNEL_OVER) return;
     tunnel->state = TUNNEL_OVER;
     timer_stop(&tunnel->loop->timers, &tunnel->timer);
-    heartbeat_stop(&tunnel->heartbeat);
     tunnel->on_exit(tunnel->ctx, code);
 }
 
@@ -69,27 +68,25 @@ static void connect_now(struct tunnel *tunnel) {
         .resume = tunnel->resume,
     };
     tunnel->state = TUNNEL_CONNECTING;
-    uplink_connect(tunnel->uplink, &credentials, tunnel->settings.connect_timeout_ms);
+    lane_connect(tunnel->lane, &credentials, tunnel->settings.connect_timeout_ms);
 }
 
-static void on_link_down(struct tunnel *tunnel) {
-    heartbeat_stop(&tunnel->heartbeat);
-    timer_stop(&tunnel->loop->timers, &tunnel->timer);
-    relay_cancel_all(tunnel->relay);
-    streams_stop(tunnel->streams);
+static uint32_t wait_before_next(struct tunnel *tunnel) {
+    uint32_t random;
+    ids_random(&random, sizeof(random));
+    uint32_t wait_ms = backoff_next_ms(&tunnel->backoff, random);
+    tunnel->state = TUNNEL_WAITING;
+    if (!timer_start(&tunnel->loop->timers, &tunnel->timer, wait_ms)) fail(tunnel, "out of memory");
+    return wait_ms;
 }
 
 static void connect_later(struct tunnel *tunnel, const char *what, const char *reason) {
     bool stable = tunnel->state == TUNNEL_UP && agent_loop_now_ms(tunnel->loop) - tunnel->up_ms >= STABLE_MS;
     if (stable) backoff_reset(&tunnel->backoff);
-    uint32_t random;
-    ids_random(&random, sizeof(random));
-    uint32_t wait_ms = backoff_next_ms(&tunnel->backoff, random);
-    on_link_down(tunnel);
-    tunnel->state = TUNNEL_WAITING;
+    lane_stop(tunnel->lane);
+    uint32_t wait_ms = wait_before_next(tunnel);
     console_line(tunnel->settings.console, "%s (%s); %s in %.1f s", what, reason,
                  tunnel->was_up ? "reconnecting" : "trying again", wait_ms / 1000.0);
-    if (!timer_start(&tunnel->loop->timers, &tunnel->timer, wait_ms)) fail(tunnel, "out of memory");
 }
 
 /* The link did not come about, or a new one died before it could be used. */
@@ -116,9 +113,7 @@ static void on_failed_attempt(struct tunnel *tunnel, const struct uplink_end *en
     }
 }
 
-static void on_end(void *ctx, const struct uplink_end *end) {
-    struct tunnel *tunnel = ctx;
-    log_debug("tunnel", "the link ended: %s", end->reason);
+static void on_own_end(struct tunnel *tunnel, const struct uplink_end *end) {
     switch (tunnel->state) {
     case TUNNEL_CONNECTING:
     case TUNNEL_GREETING: on_failed_attempt(tunnel, end); break;
@@ -130,6 +125,63 @@ static void on_end(void *ctx, const struct uplink_end *end) {
     }
 }
 
+/* ---- older lanes ---- */
+
+static bool is_older(const struct tunnel *tunnel, const struct lane *lane) {
+    return lane != tunnel->lane;
+}
+
+static void drop_older(struct tunnel *tunnel, struct lane *lane) {
+    size_t kept = 0;
+    for (size_t i = 0; i < tunnel->older_count; i++)
+        if (tunnel->older[i] != lane) tunnel->older[kept++] = tunnel->older[i];
+    tunnel->older_count = kept;
+    lane_free(lane);
+}
+
+/* The gateway that went down has gone. Where there is no other, its successor may be there any moment. */
+static void on_older_end(struct tunnel *tunnel, struct lane *lane) {
+    drop_older(tunnel, lane);
+    if (tunnel->older_count || tunnel->state != TUNNEL_WAITING) return;
+    backoff_reset(&tunnel->backoff);
+    wait_before_next(tunnel);
+}
+
+static void on_end(void *ctx, struct lane *lane, const struct uplink_end *end) {
+    struct tunnel *tunnel = ctx;
+    if (is_older(tunnel, lane))
+        on_older_end(tunnel, lane);
+    else
+        on_own_end(tunnel, end);
+}
+
+static void on_finished(void *ctx, struct lane *lane) {
+    (void)ctx;
+    lane_close(lane, GOODBYE_MS);
+}
+
+static struct lane *make_lane(struct tunnel *tunnel);
+
+/* Make before break: the lane goes on serving while another connects, and after that finishes what it
+ * carries. */
+static void on_draining(struct tunnel *tunnel) {
+    if (tunnel->state != TUNNEL_UP) return;
+    struct lane *next = make_lane(tunnel);
+    if (!next) return; /* then when this one ends */
+    if (tunnel->older_count == OLDER_MAX) drop_older(tunnel, tunnel->older[0]);
+    tunnel->older[tunnel->older_count++] = tunnel->lane;
+    tunnel->lane = next;
+    backoff_reset(&tunnel->backoff);
+    console_line(tunnel->settings.console, "The gateway is going down; connecting again");
+    connect_now(tunnel);
+}
+
+/* The claim is the new lane's: nothing more is meant for the older ones. On v1 the gateway has to say so. */
+static void retire_older(struct tunnel *tunnel) {
+    for (size_t i = 0; i < tunnel->older_count; i++)
+        if (lane_is_v2(tunnel->older[i])) lane_retire(tunnel->older[i]);
+}
+
 static void on_timer(struct timer *timer) {
     struct tunnel *tunnel = LIST_ENTRY(timer, struct tunnel, timer);
     if (tunnel->state == TUNNEL_WAITING) {
@@ -139,77 +191,35 @@ static void on_timer(struct timer *timer) {
     } else if (tunnel->state == TUNNEL_GREETING) {
         struct uplink_end end = {.failure = UPLINK_TIMEOUT,
                                  .reason = "connected, but the gateway did not say where the tunnel is"};
-        uplink_abort(tunnel->uplink);
+        lane_abort(tunnel->lane);
         on_failed_attempt(tunnel, &end);
     }
 }
 
-static void on_silent(void *ctx, uint64_t for_ms) {
+static void on_silent(void *ctx, struct lane *lane, uint64_t for_ms) {
     struct tunnel *tunnel = ctx;
+    if (is_older(tunnel, lane)) {
+        on_older_end(tunnel, lane);
+        return;
+    }
     if (tunnel->state != TUNNEL_UP) return;
     char reason[64];
     snprintf(reason, sizeof(reason), "nothing heard for %llu s", (unsigned long long)(for_ms / 1000));
-    uplink_abort(tunnel->uplink);
+    lane_abort(lane);
     connect_later(tunnel, "Connection lost", reason);
 }
 
 /* ---- messages ---- */
 
-/* A control message: a text message on v1, a line of the control stream on v2. */
-static void say(struct tunnel *tunnel, bool (*encode)(struct tunnel *tunnel, struct buf *out)) {
-    struct buf message;
-    if (!uplink_is_v2(tunnel->uplink)) {
-        if (uplink_message_init(&message)) encode(tunnel, &message);
-        uplink_send(tunnel->uplink, &message);
-        return;
-    }
-    buf_init(&message, 64 * 1024);
-    if (encode(tunnel, &message)) streams_control(tunnel->streams, buf_view(&message));
-    buf_done(&message);
-}
-
-static bool encode_ready(struct tunnel *tunnel, struct buf *out) {
-    return v1_encode_ready(out, V1_CAP_RESUME, tunnel->settings.request_timeout_ms);
-}
-
-static bool encode_ping(struct tunnel *tunnel, struct buf *out) {
-    (void)tunnel;
-    return v1_encode_ping(out);
-}
-
-static bool encode_pong(struct tunnel *tunnel, struct buf *out) {
-    (void)tunnel;
-    return v1_encode_pong(out);
-}
-
-static void ask(void *ctx) {
-    struct tunnel *tunnel = ctx;
-    if (uplink_is_v2(tunnel->uplink)) {
-        streams_ping(tunnel->streams);
-        return;
-    }
-    say(tunnel, encode_ping);
-    uplink_ping(tunnel->uplink); /* answered by any WebSocket server, also one that does not know ours */
-}
-
-static uint64_t heard_ms(void *ctx) {
-    const struct tunnel *tunnel = ctx;
-    return uplink_heard_ms(tunnel->uplink);
-}
-
-static void on_open(void *ctx) {
+static void on_open(void *ctx, struct lane *lane) {
     struct tunnel *tunnel = ctx;
     tunnel->state = TUNNEL_GREETING;
     console_line(tunnel->settings.console, "\xe2\x9c\x85 WebSocket connection established");
-    bool is_v2 = uplink_is_v2(tunnel->uplink);
-    log_info("tunnel", "connected, protocol %s", is_v2 ? "v2" : "v1");
-    if (is_v2 && !streams_start(tunnel->streams)) {
+    log_info("tunnel", "connected, protocol %s", lane_is_v2(lane) ? "v2" : "v1");
+    if (lane_greet(lane))
+        timer_start(&tunnel->loop->timers, &tunnel->timer, tunnel->settings.connect_timeout_ms);
+    else
         fail(tunnel, "out of memory");
-        return;
-    }
-    say(tunnel, encode_ready);
-    if (is_v2) uplink_want_fill(tunnel->uplink);
-    timer_start(&tunnel->loop->timers, &tunnel->timer, tunnel->settings.connect_timeout_ms);
 }
 
 static void keep_resume(struct tunnel *tunnel, struct view token) {
@@ -247,112 +257,60 @@ static void on_established(struct tunnel *tunnel, const struct v1_message *messa
         console_line(tunnel->settings.console, "The tunnel's URL has changed, it was: %s", tunnel->url);
     free(tunnel->url);
     tunnel->url = view_to_cstr(url);
-    heartbeat_start(&tunnel->heartbeat);
-}
-
-/* Taken over: when all is answered and the answers are on their way, go. */
-static void leave_when_done(struct tunnel *tunnel) {
-    if (tunnel->state == TUNNEL_LEAVING && !relay_count(tunnel->relay) && !streams_count(tunnel->streams) &&
-        !uplink_queued_bytes(tunnel->uplink))
-        uplink_close(tunnel->uplink, GOODBYE_MS);
-}
-
-static void on_relay_idle(void *ctx) {
-    leave_when_done(ctx);
+    lane_watch(tunnel->lane);
+    retire_older(tunnel);
 }
 
 static void on_taken_over(struct tunnel *tunnel) {
     fprintf(stderr, "ttf: This tunnel was taken over by another ttf\n");
     tunnel->state = TUNNEL_LEAVING;
-    heartbeat_stop(&tunnel->heartbeat);
     timer_start(&tunnel->loop->timers, &tunnel->timer, LAST_WORDS_MS);
-    leave_when_done(tunnel);
+    lane_retire(tunnel->lane);
 }
 
-static void on_error(struct tunnel *tunnel, const struct v1_message *message) {
+static void on_error(struct tunnel *tunnel, struct lane *lane, const struct v1_message *message) {
     if (message->request_id.ptr) return;
-    if (view_eq(message->code, VIEW(V1_CODE_TAKEN_OVER)))
-        on_taken_over(tunnel);
-    else
+    if (!view_eq(message->code, VIEW(V1_CODE_TAKEN_OVER)))
         log_warn("gateway", "%.*s: %.*s", VIEW_ARG(view_slice(message->code, 0, 40)),
                  VIEW_ARG(view_slice(message->message, 0, 200)));
+    else if (is_older(tunnel, lane))
+        lane_retire(lane); /* by ourselves */
+    else
+        on_taken_over(tunnel);
 }
 
-static void on_message(void *ctx, struct view text) {
+static void on_message(void *ctx, struct lane *lane, const struct v1_message *message) {
     struct tunnel *tunnel = ctx;
-    enum status status;
-    struct v1_message *message = v1_message_parse(text, RELAY_BODY_MAX, &status);
-    if (!message) {
-        log_warn("tunnel", "a message of the gateway is ignored: %s", status_text(status));
-        return;
-    }
     switch (message->type) {
-    case V1_HTTP_REQUEST:
-        if (uplink_is_v2(tunnel->uplink)) break;
-        relay_take(tunnel->relay, message);
-        return;
-    case V1_CONNECTION_ESTABLISHED: on_established(tunnel, message); break;
-    case V1_PING: say(tunnel, encode_pong); break;
-    case V1_ERROR: on_error(tunnel, message); break;
+    case V1_CONNECTION_ESTABLISHED:
+        if (!is_older(tunnel, lane)) on_established(tunnel, message);
+        break;
+    case V1_DRAINING:
+        if (!is_older(tunnel, lane)) on_draining(tunnel);
+        break;
+    case V1_ERROR: on_error(tunnel, lane, message); break;
     default: break;
     }
-    v1_message_free(message);
-}
-
-static bool begin_message(void *ctx, struct buf *message) {
-    (void)ctx;
-    return uplink_message_init(message);
-}
-
-static bool send_message(void *ctx, struct buf *message) {
-    struct tunnel *tunnel = ctx;
-    return uplink_send(tunnel->uplink, message);
-}
-
-static size_t waiting_bytes(void *ctx) {
-    const struct tunnel *tunnel = ctx;
-    return uplink_queued_bytes(tunnel->uplink);
-}
-
-static void on_sent(void *ctx) {
-    struct tunnel *tunnel = ctx;
-    relay_flow(tunnel->relay);
-    leave_when_done(tunnel);
-}
-
-static bool on_bytes(void *ctx, struct view bytes) {
-    struct tunnel *tunnel = ctx;
-    const char *reason = "no link";
-    enum status status = streams_receive(tunnel->streams, bytes, &reason);
-    if (status != STATUS_OK) log_warn("tunnel", "the link is broken: %s", reason);
-    return status == STATUS_OK;
-}
-
-static bool fill(void *ctx, struct buf *message) {
-    struct tunnel *tunnel = ctx;
-    bool ok = streams_send(tunnel->streams, message) == STATUS_OK;
-    if (ok && streams_want_send(tunnel->streams)) uplink_want_fill(tunnel->uplink);
-    return ok;
-}
-
-static void on_streams_writable(void *ctx) {
-    struct tunnel *tunnel = ctx;
-    uplink_want_fill(tunnel->uplink);
 }
 
 /* ---- life ---- */
 
-static bool make_streams(struct tunnel *tunnel) {
-    const struct tunnel_settings *settings = &tunnel->settings;
-    const struct streams_settings streams_settings = {
-        .host_field = settings->host_field,
-        .request_timeout_ms = settings->request_timeout_ms,
-        .console = settings->console,
+static struct lane *make_lane(struct tunnel *tunnel) {
+    static const struct lane_events events = {.opened = on_open,
+                                              .message = on_message,
+                                              .ended = on_end,
+                                              .silent = on_silent,
+                                              .finished = on_finished};
+    const struct lane_settings settings = {
+        .loop = tunnel->loop,
+        .uplinks = tunnel->uplinks,
+        .client = tunnel->client,
+        .host_field = tunnel->settings.host_field,
+        .console = tunnel->settings.console,
+        .request_timeout_ms = tunnel->settings.request_timeout_ms,
+        .heartbeat_ms = tunnel->settings.heartbeat_ms,
     };
-    const struct streams_host host = {
-        .ctx = tunnel, .control = on_message, .writable = on_streams_writable, .idle = on_relay_idle};
-    tunnel->streams = streams_new(tunnel->loop, &streams_settings, tunnel->client, &host);
-    return tunnel->streams != NULL;
+    return lane_new(&settings, &events, tunnel);
 }
 
 static uint64_t local_connect_ms(const struct tunnel_settings *settings) {
@@ -362,37 +320,14 @@ static uint64_t local_connect_ms(const struct tunnel_settings *settings) {
 
 static bool make_parts(struct tunnel *tunnel, char *error, size_t error_size) {
     const struct tunnel_settings *settings = &tunnel->settings;
-    const struct uplink_events events = {
-        .on_open = on_open,
-        .on_message = on_message,
-        .on_sent = on_sent,
-        .on_end = on_end,
-        .on_bytes = on_bytes,
-        .fill = fill,
-    };
-    const struct relay_host relay_host = {.ctx = tunnel,
-                                          .begin = begin_message,
-                                          .send = send_message,
-                                          .waiting_bytes = waiting_bytes,
-                                          .idle = on_relay_idle};
-    const struct heartbeat_host heartbeat_host = {
-        .ctx = tunnel, .ask = ask, .heard_ms = heard_ms, .silent = on_silent};
-    const struct relay_settings relay_settings = {
-        .host_field = settings->host_field,
-        .request_timeout_ms = settings->request_timeout_ms,
-        .console = settings->console,
-    };
-    heartbeat_init(&tunnel->heartbeat, tunnel->loop, settings->heartbeat_ms, &heartbeat_host);
     timer_init(&tunnel->timer, on_timer);
     tunnel->resume = resume_store_load(settings->resume);
     snprintf(error, error_size, "out of memory");
-    tunnel->uplink =
-        uplink_new(tunnel->loop, settings->endpoint, settings->ca_file, &events, tunnel, error, error_size);
-    if (!tunnel->uplink) return false;
+    tunnel->uplinks = uplinks_new(tunnel->loop, settings->endpoint, settings->ca_file, error, error_size);
+    if (!tunnel->uplinks) return false;
     tunnel->client = local_client_new(tunnel->loop, settings->target, local_connect_ms(settings));
-    if (!tunnel->client) return false;
-    tunnel->relay = relay_new(tunnel->loop, &relay_settings, tunnel->client, &relay_host);
-    return tunnel->relay && make_streams(tunnel);
+    if (tunnel->client) tunnel->lane = make_lane(tunnel);
+    return tunnel->lane != NULL;
 }
 
 struct tunnel *tunnel_new(struct agent_loop *loop, const struct tunnel_settings *settings,
@@ -404,8 +339,8 @@ struct tunnel *tunnel_new(struct agent_loop *loop, const struct tunnel_settings 
     tunnel->on_exit = on_exit;
     tunnel->ctx = ctx;
     if (make_parts(tunnel, error, error_size)) return tunnel;
-    if (tunnel->uplink) uplink_shut(tunnel->uplink);
-    return NULL; /* the process ends; what is left of the uplink belongs to the loop */
+    if (tunnel->uplinks) uplinks_shut(tunnel->uplinks);
+    return NULL; /* the process ends; what is left of the uplinks belongs to the loop */
 }
 
 void tunnel_start(struct tunnel *tunnel) {
@@ -414,26 +349,25 @@ void tunnel_start(struct tunnel *tunnel) {
 
 void tunnel_stop(struct tunnel *tunnel) {
     if (tunnel->state == TUNNEL_OVER || tunnel->state == TUNNEL_STOPPING) return;
-    on_link_down(tunnel);
+    timer_stop(&tunnel->loop->timers, &tunnel->timer);
     tunnel->state = TUNNEL_STOPPING;
-    uplink_close(tunnel->uplink, GOODBYE_MS);
+    for (size_t i = 0; i < tunnel->older_count; i++) lane_close(tunnel->older[i], GOODBYE_MS);
+    lane_close(tunnel->lane, GOODBYE_MS);
 }
 
 void tunnel_shut(struct tunnel *tunnel) {
     timer_stop(&tunnel->loop->timers, &tunnel->timer);
-    heartbeat_stop(&tunnel->heartbeat);
-    relay_cancel_all(tunnel->relay);
-    streams_stop(tunnel->streams);
+    while (tunnel->older_count) drop_older(tunnel, tunnel->older[0]);
+    lane_abort(tunnel->lane);
     local_client_shut(tunnel->client);
-    uplink_shut(tunnel->uplink);
+    uplinks_shut(tunnel->uplinks);
 }
 
 void tunnel_free(struct tunnel *tunnel) {
     if (!tunnel) return;
-    relay_free(tunnel->relay);
-    streams_free(tunnel->streams);
+    lane_free(tunnel->lane);
     local_client_free(tunnel->client);
-    uplink_free(tunnel->uplink);
+    uplinks_free(tunnel->uplinks);
     free(tunnel->resume);
     free(tunnel->url);
     free(tunnel);

@@ -1,13 +1,13 @@
-/* The tunnel as the user sees it: connects to the gateway, says `ready`, prints the URL, keeps the link
- * alive, connects again when it is lost, and hands requests to streams (v2) or to the relay (v1). */
+/* The tunnel as the user sees it: connects to the gateway, prints the URL, and connects again when the link
+ * is lost, or when the gateway says that it goes down: then before the old link is broken. */
 #ifndef FORWARDER_TUNNEL_H
 #define FORWARDER_TUNNEL_H
 
 #include "console.h"
 #include "endpoint.h"
-#include "relay.h"
+#include "host_field.h"
+#include "local_client.h"
 #include "resume_store.h"
-#include "streams.h"
 
 struct tunnel;
 

@@ -15,7 +15,7 @@ static void try_next_address(struct uplink *uplink);
 
 static void drop_wsi(struct uplink *uplink) {
     struct lws *wsi = uplink->wsi;
-    uplink->wsi = NULL;
+    uplink_let_go(uplink);
     if (!wsi) return;
     /* libwebsockets keeps a connection that has bytes to flush, and its timers may sleep while libuv does. */
     int fd = lws_get_socket_fd(wsi);
@@ -111,7 +111,7 @@ static void try_next_address(struct uplink *uplink) {
     const struct address *address = &uplink->addresses.list[uplink->next_address++];
     uplink->phase = PHASE_CONNECTING;
     struct lws_client_connect_info info = {
-        .context = uplink->context,
+        .context = uplink->uplinks->context,
         .address = address->text,
         .port = uplink->endpoint->port,
         .path = uplink->endpoint->target,
@@ -122,6 +122,7 @@ static void try_next_address(struct uplink *uplink) {
         .alpn = "http/1.1",
         .ietf_version_or_minus_one = -1,
         .retry_and_idle_policy = &no_retry_policy,
+        .opaque_user_data = uplink,
     };
     log_debug("uplink", "connecting to %s port %u", address->text, uplink->endpoint->port);
     if (uplink->next_address < uplink->addresses.count)
@@ -193,37 +194,60 @@ static const struct lws_protocols protocols[] = {
     {0},
 };
 
-static bool make_context(struct uplink *uplink, const char *ca_file) {
+static bool make_context(struct uplinks *uplinks, const char *ca_file) {
     /* Proxies are for web pages; libwebsockets would take these even for localhost. */
     unsetenv("http_proxy");
     unsetenv("socks_proxy");
     lws_set_log_level(LLL_ERR | LLL_WARN, uplink_on_lws_log);
-    void *loops[] = {&uplink->loop->uv};
+    void *loops[] = {&uplinks->loop->uv};
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN,
         .protocols = protocols,
         .options =
-            LWS_SERVER_OPTION_LIBUV | (uplink->endpoint->tls ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0),
+            LWS_SERVER_OPTION_LIBUV | (uplinks->endpoint->tls ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0),
         .foreign_loops = loops,
-        .user = uplink,
-        .pcontext = &uplink->context,
+        .pcontext = &uplinks->context,
         .pt_serv_buf_size = 64 * 1024,
         .max_http_header_data = 16 * 1024,
         .fd_limit_per_thread = 32,
         .timeout_secs = 3600 + SLACK_S,
         .connect_timeout_secs = 3600 + SLACK_S,
-        .client_ssl_ca_filepath = uplink->endpoint->tls ? ca_file : NULL,
+        .client_ssl_ca_filepath = uplinks->endpoint->tls ? ca_file : NULL,
     };
-    uplink->context = lws_create_context(&info);
-    return uplink->context != NULL;
+    uplinks->context = lws_create_context(&info);
+    return uplinks->context != NULL;
 }
 
-struct uplink *uplink_new(struct agent_loop *loop, const struct endpoint *endpoint, const char *ca_file,
-                          const struct uplink_events *events, void *ctx, char *error, size_t error_size) {
+struct uplinks *uplinks_new(struct agent_loop *loop, const struct endpoint *endpoint, const char *ca_file,
+                            char *error, size_t error_size) {
+    struct uplinks *uplinks = calloc(1, sizeof(*uplinks));
+    if (!uplinks) return NULL;
+    uplinks->loop = loop;
+    uplinks->endpoint = endpoint;
+    if (make_context(uplinks, ca_file)) return uplinks;
+    snprintf(error, error_size,
+             "libwebsockets cannot be started (is its libuv plug-in, libwebsockets-evlib-uv, installed?)");
+    free(uplinks);
+    return NULL;
+}
+
+void uplinks_shut(struct uplinks *uplinks) {
+    lws_context_destroy(uplinks->context);
+}
+
+void uplinks_free(struct uplinks *uplinks) {
+    if (!uplinks) return;
+    /* What was begun by uplinks_shut(): each call goes one step on, the last one clears the context. */
+    for (int step = 0; uplinks->context && step < 4; step++) lws_context_destroy(uplinks->context);
+    free(uplinks);
+}
+
+struct uplink *uplink_new(struct uplinks *uplinks, const struct uplink_events *events, void *ctx) {
     struct uplink *uplink = calloc(1, sizeof(*uplink));
     if (!uplink) return NULL;
-    uplink->loop = loop;
-    uplink->endpoint = endpoint;
+    uplink->loop = uplinks->loop;
+    uplink->endpoint = uplinks->endpoint;
+    uplink->uplinks = uplinks;
     uplink->events = *events;
     uplink->ctx = ctx;
     list_init(&uplink->queue);
@@ -233,22 +257,12 @@ struct uplink *uplink_new(struct agent_loop *loop, const struct endpoint *endpoi
     timer_init(&uplink->deadline, on_deadline);
     timer_init(&uplink->attempt, on_attempt_over);
     task_init(&uplink->report, on_report);
-    if (make_context(uplink, ca_file)) return uplink;
-    snprintf(error, error_size,
-             "libwebsockets cannot be started (is its libuv plug-in, libwebsockets-evlib-uv, installed?)");
-    free(uplink);
-    return NULL;
-}
-
-void uplink_shut(struct uplink *uplink) {
-    reset(uplink);
-    lws_context_destroy(uplink->context);
+    return uplink;
 }
 
 void uplink_free(struct uplink *uplink) {
     if (!uplink) return;
-    /* What was begun by uplink_shut(): each call goes one step on, the last one clears uplink->context. */
-    for (int step = 0; uplink->context && step < 4; step++) lws_context_destroy(uplink->context);
+    reset(uplink);
     free(uplink->token);
     free(uplink->name);
     free(uplink->resume);

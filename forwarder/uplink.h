@@ -1,7 +1,8 @@
 /* One WebSocket to the gateway, as a client, over libwebsockets on the loop of ttf. Text messages (v1) go in
  * and out whole; the bytes of v2 travel in binary messages as they come; names are looked up and addresses
  * tried one after the other here, because libwebsockets blocks for the one and fails at the other (4.1.6, on
- * libuv). One connection at a time; the object may connect again once it has ended. */
+ * libuv). One connection at a time; the object may connect again once it has ended. Several uplinks share
+ * libwebsockets: while one finishes what runs, another connects. */
 #ifndef FORWARDER_UPLINK_H
 #define FORWARDER_UPLINK_H
 
@@ -15,6 +16,7 @@
 #define UPLINK_QUEUE_MAX (64u * 1024 * 1024) /* bytes waiting to be sent */
 #define UPLINK_FRAME_MAX (31u * 1024)        /* API Gateway closes above 32 KB */
 
+struct uplinks;
 struct uplink;
 
 enum uplink_failure {
@@ -33,8 +35,8 @@ struct uplink_end {
     char reason[320]; /* one line for people; for UPLINK_REFUSED the body of the answer, or empty */
 };
 
-/* None of these is called from within a call to the uplink. Each may call any function of it but
- * uplink_free(). */
+/* None of these is called from within a call to the uplink. Each may call any function of it; uplink_free()
+ * only on_end. */
 struct uplink_events {
     void (*on_open)(void *ctx);
     void (*on_message)(void *ctx, struct view text); /* borrowed until return */
@@ -51,14 +53,18 @@ struct uplink_credentials {
     const char *token, *name, *resume; /* NULL: not sent */
 };
 
-/* `endpoint` and `ca_file` (may be NULL) are borrowed for the uplink's life. NULL, and a reason, on failure.
- */
-struct uplink *uplink_new(struct agent_loop *loop, const struct endpoint *endpoint, const char *ca_file,
-                          const struct uplink_events *events, void *ctx, char *error, size_t error_size);
-/* Aborts what is under way; the loop must run a little more (agent_loop_done) before uplink_free_context().
- */
-void uplink_shut(struct uplink *uplink);
-/* After the loop has let go of the uplink's handles. NULL is fine. */
+/* What all uplinks to one gateway share. `endpoint` and `ca_file` (may be NULL) are borrowed for its life.
+ * NULL, and a reason, on failure. */
+struct uplinks *uplinks_new(struct agent_loop *loop, const struct endpoint *endpoint, const char *ca_file,
+                            char *error, size_t error_size);
+/* When all uplinks have been freed or aborted; the loop must run a little more (agent_loop_done) before
+ * uplinks_free(). */
+void uplinks_shut(struct uplinks *uplinks);
+void uplinks_free(struct uplinks *uplinks);
+
+/* NULL without memory. */
+struct uplink *uplink_new(struct uplinks *uplinks, const struct uplink_events *events, void *ctx);
+/* Aborts what is under way. NULL is fine. */
 void uplink_free(struct uplink *uplink);
 
 /* Begins to connect; on_open or on_end follows. `credentials` are copied. `timeout_ms` is for all of it,

@@ -23,14 +23,20 @@ struct outgoing {
     size_t sent;        /* of what is behind that room */
 };
 
+struct uplinks {
+    struct agent_loop *loop;
+    const struct endpoint *endpoint;
+    struct lws_context *context;
+};
+
 struct uplink {
     struct agent_loop *loop;
     const struct endpoint *endpoint;
+    struct uplinks *uplinks;
     struct uplink_events events;
     void *ctx;
 
-    struct lws_context *context;
-    struct lws *wsi;    /* of the connection under way; callbacks of any other are of one that was given up */
+    struct lws *wsi; /* of the connection under way, whose opaque data is the uplink; NULL in one given up */
     struct lws *called; /* libwebsockets is in our callback with it: it is ended by the return value */
     bool dialing; /* inside lws_client_connect_via_info(), which calls back before it tells us the wsi */
     enum uplink_phase phase;
@@ -55,8 +61,9 @@ struct uplink {
     uint64_t heard_ms;
 };
 
-/* libwebsockets' callback, and its log. */
+/* libwebsockets' callback, the end of its interest in a connection, and its log. */
 int uplink_on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len);
+void uplink_let_go(struct uplink *uplink);
 void uplink_on_lws_log(int level, const char *line);
 
 /* One address did not work out before TCP was there: the next one, or the end. */

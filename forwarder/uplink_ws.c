@@ -35,6 +35,12 @@ void uplink_on_lws_log(int level, const char *line) {
     log_debug("lws", "%.*s", VIEW_ARG(text));
 }
 
+/* Whatever libwebsockets has still to say about this connection, it says to nobody. */
+void uplink_let_go(struct uplink *uplink) {
+    if (uplink->wsi) lws_set_opaque_user_data(uplink->wsi, NULL);
+    uplink->wsi = NULL;
+}
+
 /* ---- handshake ---- */
 
 static bool append_line(unsigned char **at, const unsigned char *end, const char *before, const char *value) {
@@ -101,7 +107,7 @@ static void finish_shaking(struct uplink *uplink, const char *text) {
 
 static void on_connection_error(struct uplink *uplink, const char *text) {
     log_debug("uplink", "libwebsockets: %s", text ? text : "no reason");
-    uplink->wsi = NULL;
+    uplink_let_go(uplink);
     if (uplink->phase == PHASE_CONNECTING)
         uplink_address_failed(uplink);
     else
@@ -171,7 +177,7 @@ static int on_peer_close(struct uplink *uplink, struct view payload) {
 }
 
 static void on_closed(struct uplink *uplink) {
-    uplink->wsi = NULL;
+    uplink_let_go(uplink);
     char reason[320];
     if (uplink->phase == PHASE_CLOSING)
         snprintf(reason, sizeof(reason), "%s", uplink->end.reason);
@@ -302,14 +308,12 @@ static int on_event(struct uplink *uplink, struct lws *wsi, enum lws_callback_re
 
 int uplink_on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len) {
     (void)user;
-    struct lws_context *context = wsi ? lws_get_context(wsi) : NULL;
-    struct uplink *uplink = context ? lws_context_user(context) : NULL;
-    if (!uplink) return 0;
-    if (uplink->dialing && !uplink->wsi && reason != LWS_CALLBACK_WSI_DESTROY) uplink->wsi = wsi;
+    struct uplink *uplink = wsi ? lws_get_opaque_user_data(wsi) : NULL;
     bool traffic = reason == LWS_CALLBACK_CLIENT_RECEIVE || reason == LWS_CALLBACK_CLIENT_WRITEABLE ||
                    reason == LWS_CALLBACK_CLIENT_ESTABLISHED ||
                    reason == LWS_CALLBACK_CLIENT_APPEND_HANDSHAKE_HEADER;
-    if (wsi != uplink->wsi) return traffic ? -1 : 0; /* one that was given up */
+    if (uplink && uplink->dialing && !uplink->wsi && reason != LWS_CALLBACK_WSI_DESTROY) uplink->wsi = wsi;
+    if (!uplink || wsi != uplink->wsi) return traffic ? -1 : 0; /* one that was given up */
     struct lws *outer = uplink->called;
     uplink->called = wsi;
     int result = on_event(uplink, wsi, reason, in, len);

@@ -1,0 +1,274 @@
+#include "lane.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "heartbeat.h"
+#include "relay.h"
+#include "streams.h"
+
+struct lane {
+    struct lane_settings settings;
+    struct lane_events events;
+    void *ctx;
+    struct uplink *uplink;
+    struct relay *relay;     /* v1 */
+    struct streams *streams; /* v2 */
+    struct heartbeat heartbeat;
+    struct task settle; /* looks whether a retired lane has finished */
+    bool is_retired;
+};
+
+/* ---- saying something ---- */
+
+/* A control message: a text message on v1, a line of the control stream on v2. */
+static void say(struct lane *lane, bool (*encode)(struct lane *lane, struct buf *out)) {
+    struct buf message;
+    if (!uplink_is_v2(lane->uplink)) {
+        if (uplink_message_init(&message)) encode(lane, &message);
+        uplink_send(lane->uplink, &message);
+        return;
+    }
+    buf_init(&message, 64 * 1024);
+    if (encode(lane, &message)) streams_control(lane->streams, buf_view(&message));
+    buf_done(&message);
+}
+
+static bool encode_ready(struct lane *lane, struct buf *out) {
+    return v1_encode_ready(out, V1_CAP_RESUME, lane->settings.request_timeout_ms);
+}
+
+static bool encode_ping(struct lane *lane, struct buf *out) {
+    (void)lane;
+    return v1_encode_ping(out);
+}
+
+static bool encode_pong(struct lane *lane, struct buf *out) {
+    (void)lane;
+    return v1_encode_pong(out);
+}
+
+bool lane_greet(struct lane *lane) {
+    bool is_v2 = uplink_is_v2(lane->uplink);
+    if (is_v2 && !streams_start(lane->streams)) return false;
+    say(lane, encode_ready);
+    if (is_v2) uplink_want_fill(lane->uplink);
+    return true;
+}
+
+/* ---- the heartbeat ---- */
+
+static void ask(void *ctx) {
+    struct lane *lane = ctx;
+    if (uplink_is_v2(lane->uplink)) {
+        streams_ping(lane->streams);
+        return;
+    }
+    say(lane, encode_ping);
+    uplink_ping(lane->uplink); /* answered by any WebSocket server, also one that does not know ours */
+}
+
+static uint64_t heard_ms(void *ctx) {
+    const struct lane *lane = ctx;
+    return uplink_heard_ms(lane->uplink);
+}
+
+static void on_silent(void *ctx, uint64_t for_ms) {
+    struct lane *lane = ctx;
+    lane->events.silent(lane->ctx, lane, for_ms);
+}
+
+void lane_watch(struct lane *lane) {
+    heartbeat_start(&lane->heartbeat);
+}
+
+/* ---- the end of one that was retired ---- */
+
+static bool has_finished(const struct lane *lane) {
+    return lane->is_retired && !relay_count(lane->relay) && !streams_count(lane->streams) &&
+           !uplink_queued_bytes(lane->uplink) && !streams_want_send(lane->streams);
+}
+
+static void on_settle(struct task *task) {
+    struct lane *lane = LIST_ENTRY(task, struct lane, settle);
+    if (has_finished(lane)) lane->events.finished(lane->ctx, lane);
+}
+
+static void settle_later(void *ctx) {
+    struct lane *lane = ctx;
+    if (lane->is_retired) tasks_post(&lane->settings.loop->tasks, &lane->settle);
+}
+
+void lane_retire(struct lane *lane) {
+    if (lane->is_retired) return;
+    lane->is_retired = true;
+    streams_drain(lane->streams);
+    settle_later(lane);
+}
+
+/* ---- what the uplink tells ---- */
+
+static void on_open(void *ctx) {
+    struct lane *lane = ctx;
+    lane->events.opened(lane->ctx, lane);
+}
+
+static void on_message(void *ctx, struct view text) {
+    struct lane *lane = ctx;
+    enum status status;
+    struct v1_message *message = v1_message_parse(text, RELAY_BODY_MAX, &status);
+    if (!message) {
+        log_warn("tunnel", "a message of the gateway is ignored: %s", status_text(status));
+        return;
+    }
+    if (message->type == V1_HTTP_REQUEST && !uplink_is_v2(lane->uplink)) {
+        relay_take(lane->relay, message);
+        return;
+    }
+    if (message->type == V1_PING)
+        say(lane, encode_pong);
+    else if (message->type != V1_HTTP_REQUEST)
+        lane->events.message(lane->ctx, lane, message);
+    v1_message_free(message);
+}
+
+static void on_sent(void *ctx) {
+    struct lane *lane = ctx;
+    relay_flow(lane->relay);
+    settle_later(lane);
+}
+
+static void on_end(void *ctx, const struct uplink_end *end) {
+    struct lane *lane = ctx;
+    log_debug("tunnel", "the link ended: %s", end->reason);
+    lane->events.ended(lane->ctx, lane, end);
+}
+
+static bool on_bytes(void *ctx, struct view bytes) {
+    struct lane *lane = ctx;
+    const char *reason = "no link";
+    enum status status = streams_receive(lane->streams, bytes, &reason);
+    if (status != STATUS_OK) log_warn("tunnel", "the link is broken: %s", reason);
+    return status == STATUS_OK;
+}
+
+static bool fill(void *ctx, struct buf *message) {
+    struct lane *lane = ctx;
+    bool ok = streams_send(lane->streams, message) == STATUS_OK;
+    if (ok && streams_want_send(lane->streams)) uplink_want_fill(lane->uplink);
+    settle_later(lane);
+    return ok;
+}
+
+/* ---- what relay and streams ask for ---- */
+
+static bool begin_message(void *ctx, struct buf *message) {
+    (void)ctx;
+    return uplink_message_init(message);
+}
+
+static bool send_message(void *ctx, struct buf *message) {
+    struct lane *lane = ctx;
+    return uplink_send(lane->uplink, message);
+}
+
+static size_t waiting_bytes(void *ctx) {
+    const struct lane *lane = ctx;
+    return uplink_queued_bytes(lane->uplink);
+}
+
+static void on_streams_writable(void *ctx) {
+    struct lane *lane = ctx;
+    uplink_want_fill(lane->uplink);
+}
+
+/* ---- life ---- */
+
+static bool make_relay(struct lane *lane) {
+    const struct relay_host host = {.ctx = lane,
+                                    .begin = begin_message,
+                                    .send = send_message,
+                                    .waiting_bytes = waiting_bytes,
+                                    .idle = settle_later};
+    const struct relay_settings settings = {
+        .host_field = lane->settings.host_field,
+        .request_timeout_ms = lane->settings.request_timeout_ms,
+        .console = lane->settings.console,
+    };
+    lane->relay = relay_new(lane->settings.loop, &settings, lane->settings.client, &host);
+    return lane->relay != NULL;
+}
+
+static bool make_streams(struct lane *lane) {
+    const struct streams_host host = {
+        .ctx = lane, .control = on_message, .writable = on_streams_writable, .idle = settle_later};
+    const struct streams_settings settings = {
+        .host_field = lane->settings.host_field,
+        .request_timeout_ms = lane->settings.request_timeout_ms,
+        .console = lane->settings.console,
+    };
+    lane->streams = streams_new(lane->settings.loop, &settings, lane->settings.client, &host);
+    return lane->streams != NULL;
+}
+
+static bool make_uplink(struct lane *lane) {
+    const struct uplink_events events = {
+        .on_open = on_open,
+        .on_message = on_message,
+        .on_sent = on_sent,
+        .on_end = on_end,
+        .on_bytes = on_bytes,
+        .fill = fill,
+    };
+    lane->uplink = uplink_new(lane->settings.uplinks, &events, lane);
+    return lane->uplink != NULL;
+}
+
+struct lane *lane_new(const struct lane_settings *settings, const struct lane_events *events, void *ctx) {
+    struct lane *lane = calloc(1, sizeof(*lane));
+    if (!lane) return NULL;
+    lane->settings = *settings;
+    lane->events = *events;
+    lane->ctx = ctx;
+    const struct heartbeat_host host = {.ctx = lane, .ask = ask, .heard_ms = heard_ms, .silent = on_silent};
+    heartbeat_init(&lane->heartbeat, settings->loop, settings->heartbeat_ms, &host);
+    task_init(&lane->settle, on_settle);
+    if (make_uplink(lane) && make_relay(lane) && make_streams(lane)) return lane;
+    lane_free(lane);
+    return NULL;
+}
+
+void lane_stop(struct lane *lane) {
+    heartbeat_stop(&lane->heartbeat);
+    task_cancel(&lane->settle);
+    if (lane->relay) relay_cancel_all(lane->relay);
+    if (lane->streams) streams_stop(lane->streams);
+}
+
+void lane_abort(struct lane *lane) {
+    lane_stop(lane);
+    if (lane->uplink) uplink_abort(lane->uplink);
+}
+
+void lane_close(struct lane *lane, uint64_t grace_ms) {
+    lane_stop(lane);
+    uplink_close(lane->uplink, grace_ms);
+}
+
+void lane_free(struct lane *lane) {
+    if (!lane) return;
+    lane_abort(lane);
+    relay_free(lane->relay);
+    streams_free(lane->streams);
+    uplink_free(lane->uplink);
+    free(lane);
+}
+
+void lane_connect(struct lane *lane, const struct uplink_credentials *credentials, uint64_t timeout_ms) {
+    lane->is_retired = false;
+    uplink_connect(lane->uplink, credentials, timeout_ms);
+}
+
+bool lane_is_v2(const struct lane *lane) {
+    return uplink_is_v2(lane->uplink);
+}
