@@ -5,8 +5,8 @@
 
 #include "base/view.h"
 
-#define ENDPOINT_HOST_MAX 100    /* libwebsockets cuts its Host line at 128 bytes */
-#define ENDPOINT_TARGET_MAX 1900 /* and its request line at 2048 */
+#define ENDPOINT_HOST_MAX 100
+#define ENDPOINT_TARGET_MAX 1900
 
 struct endpoint {
     bool tls;

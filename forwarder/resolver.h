@@ -1,5 +1,4 @@
-/* Looks a host name up without blocking the loop (libwebsockets would), and finds out why no TCP connection
- * comes about (libwebsockets does not say). Both are jobs that answer once, on the loop, and can be cancelled
+/* Looks a host name up without blocking the loop: a job that answers once, on the loop, and can be cancelled
  * at any time. */
 #ifndef FORWARDER_RESOLVER_H
 #define FORWARDER_RESOLVER_H
@@ -28,11 +27,6 @@ typedef void resolver_addresses_fn(void *ctx, int error, const struct addresses 
 /* NULL without memory (then `fn` is not called). */
 struct resolver_job *resolver_lookup(uv_loop_t *loop, const char *host, uint16_t port,
                                      resolver_addresses_fn *fn, void *ctx);
-
-/* `error` is 0 when a connection was made after all (it is closed again), else what connect() came to. */
-typedef void resolver_probe_fn(void *ctx, int error);
-struct resolver_job *resolver_probe(uv_loop_t *loop, const struct address *address, uint64_t timeout_ms,
-                                    resolver_probe_fn *fn, void *ctx);
 
 /* The callback will not come any more. `job` may be NULL; it must not have answered yet. */
 void resolver_cancel(struct resolver_job *job);

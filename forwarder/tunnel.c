@@ -339,8 +339,7 @@ struct tunnel *tunnel_new(struct agent_loop *loop, const struct tunnel_settings 
     tunnel->on_exit = on_exit;
     tunnel->ctx = ctx;
     if (make_parts(tunnel, error, error_size)) return tunnel;
-    if (tunnel->uplinks) uplinks_shut(tunnel->uplinks);
-    return NULL; /* the process ends; what is left of the uplinks belongs to the loop */
+    return NULL; /* and the process ends */
 }
 
 void tunnel_start(struct tunnel *tunnel) {
@@ -360,7 +359,6 @@ void tunnel_shut(struct tunnel *tunnel) {
     while (tunnel->older_count) drop_older(tunnel, tunnel->older[0]);
     lane_abort(tunnel->lane);
     local_client_shut(tunnel->client);
-    uplinks_shut(tunnel->uplinks);
 }
 
 void tunnel_free(struct tunnel *tunnel) {

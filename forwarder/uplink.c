@@ -1,3 +1,4 @@
+/* Connecting, the public calls, and the end. */
 #include "uplink_state.h"
 
 #include <stdio.h>
@@ -6,21 +7,15 @@
 #include "base/log.h"
 
 #define ATTEMPT_MS 3000 /* for one address, while there are others to try */
-#define PROBE_MS 1000
-#define SLACK_S 60 /* libwebsockets' own timeouts stay behind ours */
+#define CODE_NORMAL 1000
 
 static void try_next_address(struct uplink *uplink);
 
 /* ---- the end ---- */
 
-static void drop_wsi(struct uplink *uplink) {
-    struct lws *wsi = uplink->wsi;
-    uplink_let_go(uplink);
-    if (!wsi) return;
-    /* libwebsockets keeps a connection that has bytes to flush, and its timers may sleep while libuv does. */
-    int fd = lws_get_socket_fd(wsi);
-    if (fd >= 0) shutdown(fd, SHUT_RDWR);
-    if (wsi != uplink->called) lws_set_timeout(wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
+static void drop_wire(struct uplink *uplink) {
+    wire_free(uplink->wire);
+    uplink->wire = NULL;
 }
 
 static void drop_queue(struct uplink *uplink) {
@@ -40,12 +35,12 @@ static void reset(struct uplink *uplink) {
     task_cancel(&uplink->report);
     resolver_cancel(uplink->job);
     uplink->job = NULL;
-    drop_wsi(uplink);
+    drop_wire(uplink);
     drop_queue(uplink);
     buf_done(&uplink->incoming);
-    task_cancel(&uplink->fill);
+    task_cancel(&uplink->push);
     buf_done(&uplink->filling);
-    uplink->ping_wanted = uplink->close_sent = uplink->fill_wanted = uplink->is_v2 = false;
+    uplink->ping_wanted = uplink->fill_wanted = uplink->is_v2 = false;
     uplink->phase = PHASE_IDLE;
 }
 
@@ -67,75 +62,83 @@ void uplink_finish(struct uplink *uplink, enum uplink_failure failure, const cha
 
 /* ---- connecting ---- */
 
-static void on_probed(void *ctx, int error) {
-    struct uplink *uplink = ctx;
-    uplink->job = NULL;
-    char reason[192];
-    if (error == UV_ECONNREFUSED)
-        snprintf(reason, sizeof(reason), "nothing listens at %s (connection refused)",
-                 uplink->endpoint->authority);
-    else if (error)
-        snprintf(reason, sizeof(reason), "%s cannot be reached: %s", uplink->endpoint->authority,
-                 uv_strerror(error));
-    else
-        snprintf(reason, sizeof(reason), "%s cannot be reached", uplink->endpoint->authority);
-    uplink_finish(uplink, error == UV_ETIMEDOUT ? UPLINK_TIMEOUT : UPLINK_UNREACHABLE, reason);
-}
-
-/* The last address did not take us. libwebsockets does not say why, so the system is asked. */
-static void explain(struct uplink *uplink) {
-    uplink->phase = PHASE_PROBING;
-    const struct address *address = &uplink->addresses.list[uplink->addresses.count - 1];
-    uplink->job = resolver_probe(&uplink->loop->uv, address, PROBE_MS, on_probed, uplink);
-    if (!uplink->job) uplink_finish(uplink, UPLINK_UNREACHABLE, "out of memory");
-}
-
-void uplink_address_failed(struct uplink *uplink) {
+static void next_address_or_end(struct uplink *uplink, int error) {
+    const char *where = uplink->endpoint->authority;
+    char reason[320];
     timer_stop(&uplink->loop->timers, &uplink->attempt);
-    drop_wsi(uplink);
-    if (uplink->next_address < uplink->addresses.count)
+    drop_wire(uplink);
+    if (uplink->next_address < uplink->addresses.count) {
         try_next_address(uplink);
+        return;
+    }
+    if (error == UV_ECONNREFUSED)
+        snprintf(reason, sizeof(reason), "nothing listens at %s (connection refused)", where);
     else
-        explain(uplink);
+        snprintf(reason, sizeof(reason), "%s cannot be reached: %s", where, uv_strerror(error));
+    uplink_finish(uplink, error == UV_ETIMEDOUT ? UPLINK_TIMEOUT : UPLINK_UNREACHABLE, reason);
 }
 
 static void on_attempt_over(struct timer *timer) {
     struct uplink *uplink = LIST_ENTRY(timer, struct uplink, attempt);
-    if (uplink->phase == PHASE_CONNECTING) uplink_address_failed(uplink);
+    if (uplink->phase == PHASE_CONNECTING) next_address_or_end(uplink, UV_ETIMEDOUT);
 }
 
-/* Our heartbeat is the one that counts; libwebsockets would hang up after 310 s without a pong. */
-static const lws_retry_bo_t no_retry_policy = {.secs_since_valid_hangup = 0};
+static void on_connected(void *ctx) {
+    struct uplink *uplink = ctx;
+    timer_stop(&uplink->loop->timers, &uplink->attempt);
+    uplink->phase = PHASE_SHAKING;
+}
+
+static void on_up(void *ctx) {
+    uplink_ask(ctx);
+}
+
+static void on_bytes(void *ctx, struct view bytes) {
+    struct uplink *uplink = ctx;
+    if (uplink->phase == PHASE_SHAKING)
+        uplink_on_answer(uplink, bytes);
+    else
+        uplink_on_frames(uplink, bytes);
+}
+
+static void on_drained(void *ctx) {
+    struct uplink *uplink = ctx;
+    uplink_on_push(&uplink->push);
+}
+
+static void on_wire_end(void *ctx, const struct wire_end *end) {
+    struct uplink *uplink = ctx;
+    char reason[320];
+    if (end->failure == WIRE_UNREACHABLE) {
+        next_address_or_end(uplink, end->error);
+    } else if (end->failure == WIRE_TLS) {
+        snprintf(reason, sizeof(reason), "no TLS connection to %s: %s", uplink->endpoint->authority,
+                 end->reason ? end->reason : uv_strerror(end->error));
+        uplink_finish(uplink, UPLINK_TLS, reason);
+    } else if (uplink->phase == PHASE_SHAKING) {
+        uplink_on_answer_end(uplink);
+    } else {
+        uplink_finish(uplink, UPLINK_CLOSED,
+                      uplink->phase == PHASE_CLOSING ? NULL : "the connection was cut");
+    }
+}
+
+static const struct wire_events wire_events = {
+    .on_connected = on_connected,
+    .on_up = on_up,
+    .on_bytes = on_bytes,
+    .on_drained = on_drained,
+    .on_end = on_wire_end,
+};
 
 static void try_next_address(struct uplink *uplink) {
     const struct address *address = &uplink->addresses.list[uplink->next_address++];
     uplink->phase = PHASE_CONNECTING;
-    struct lws_client_connect_info info = {
-        .context = uplink->uplinks->context,
-        .address = address->text,
-        .port = uplink->endpoint->port,
-        .path = uplink->endpoint->target,
-        .host = uplink->endpoint->authority,
-        .ssl_connection = (uplink->endpoint->tls ? LCCSCF_USE_SSL : 0) | LCCSCF_HTTP_NO_FOLLOW_REDIRECT,
-        .protocol = endpoint_is_aws(uplink->endpoint) ? NULL : UPLINK_SUBPROTOCOL_V2,
-        .local_protocol_name = UPLINK_SUBPROTOCOL_V2,
-        .alpn = "http/1.1",
-        .ietf_version_or_minus_one = -1,
-        .retry_and_idle_policy = &no_retry_policy,
-        .opaque_user_data = uplink,
-    };
     log_debug("uplink", "connecting to %s port %u", address->text, uplink->endpoint->port);
     if (uplink->next_address < uplink->addresses.count)
         timer_start(&uplink->loop->timers, &uplink->attempt, ATTEMPT_MS);
-    uplink->dialing = true;
-    struct lws *wsi = lws_client_connect_via_info(&info);
-    uplink->dialing = false;
-    if (wsi)
-        uplink->wsi = wsi;
-    else if (uplink->phase == PHASE_CONNECTING || uplink->phase == PHASE_SHAKING) {
-        uplink->wsi = NULL; /* it is gone already */
-        uplink_address_failed(uplink);
-    }
+    uplink->wire = wire_open(uplink->loop, address, uplink->uplinks->tls, &wire_events, uplink);
+    if (!uplink->wire) uplink_finish(uplink, UPLINK_UNREACHABLE, "out of memory");
 }
 
 static void on_addresses(void *ctx, int error, const struct addresses *addresses) {
@@ -163,8 +166,11 @@ static void on_deadline(struct timer *timer) {
         [PHASE_RESOLVING] = "looking up the gateway's name took too long",
         [PHASE_CONNECTING] = "the gateway cannot be reached (connecting took too long)",
         [PHASE_SHAKING] = "the gateway took the connection but did not answer in time",
-        [PHASE_PROBING] = "the gateway cannot be reached",
     };
+    if (uplink->end.http_status) { /* its reason was waited for */
+        uplink_finish(uplink, UPLINK_REFUSED, NULL);
+        return;
+    }
     uplink_finish(uplink, UPLINK_TIMEOUT, reasons[uplink->phase]);
 }
 
@@ -189,56 +195,22 @@ void uplink_connect(struct uplink *uplink, const struct uplink_credentials *cred
 
 /* ---- life ---- */
 
-static const struct lws_protocols protocols[] = {
-    {.name = UPLINK_SUBPROTOCOL_V2, .callback = uplink_on_lws, .rx_buffer_size = 64 * 1024},
-    {0},
-};
-
-static bool make_context(struct uplinks *uplinks, const char *ca_file) {
-    /* Proxies are for web pages; libwebsockets would take these even for localhost. */
-    unsetenv("http_proxy");
-    unsetenv("socks_proxy");
-    lws_set_log_level(LLL_ERR | LLL_WARN, uplink_on_lws_log);
-    void *loops[] = {&uplinks->loop->uv};
-    struct lws_context_creation_info info = {
-        .port = CONTEXT_PORT_NO_LISTEN,
-        .protocols = protocols,
-        .options =
-            LWS_SERVER_OPTION_LIBUV | (uplinks->endpoint->tls ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0),
-        .foreign_loops = loops,
-        .pcontext = &uplinks->context,
-        .pt_serv_buf_size = 64 * 1024,
-        .max_http_header_data = 16 * 1024,
-        .fd_limit_per_thread = 32,
-        .timeout_secs = 3600 + SLACK_S,
-        .connect_timeout_secs = 3600 + SLACK_S,
-        .client_ssl_ca_filepath = uplinks->endpoint->tls ? ca_file : NULL,
-    };
-    uplinks->context = lws_create_context(&info);
-    return uplinks->context != NULL;
-}
-
 struct uplinks *uplinks_new(struct agent_loop *loop, const struct endpoint *endpoint, const char *ca_file,
                             char *error, size_t error_size) {
     struct uplinks *uplinks = calloc(1, sizeof(*uplinks));
     if (!uplinks) return NULL;
     uplinks->loop = loop;
     uplinks->endpoint = endpoint;
-    if (make_context(uplinks, ca_file)) return uplinks;
-    snprintf(error, error_size,
-             "libwebsockets cannot be started (is its libuv plug-in, libwebsockets-evlib-uv, installed?)");
+    if (!endpoint->tls) return uplinks;
+    uplinks->tls = wire_tls_new(endpoint->host, ca_file, error, error_size);
+    if (uplinks->tls) return uplinks;
     free(uplinks);
     return NULL;
 }
 
-void uplinks_shut(struct uplinks *uplinks) {
-    lws_context_destroy(uplinks->context);
-}
-
 void uplinks_free(struct uplinks *uplinks) {
     if (!uplinks) return;
-    /* What was begun by uplinks_shut(): each call goes one step on, the last one clears the context. */
-    for (int step = 0; uplinks->context && step < 4; step++) lws_context_destroy(uplinks->context);
+    wire_tls_free(uplinks->tls);
     free(uplinks);
 }
 
@@ -252,8 +224,8 @@ struct uplink *uplink_new(struct uplinks *uplinks, const struct uplink_events *e
     uplink->ctx = ctx;
     list_init(&uplink->queue);
     buf_init(&uplink->incoming, UPLINK_MESSAGE_MAX);
-    buf_init(&uplink->filling, LWS_PRE + 512 * 1024);
-    task_init(&uplink->fill, uplink_on_fill);
+    buf_init(&uplink->filling, WS_HEAD_MAX + 512 * 1024);
+    task_init(&uplink->push, uplink_on_push);
     timer_init(&uplink->deadline, on_deadline);
     timer_init(&uplink->attempt, on_attempt_over);
     task_init(&uplink->report, on_report);
@@ -272,13 +244,13 @@ void uplink_free(struct uplink *uplink) {
 /* ---- sending ---- */
 
 bool uplink_message_init(struct buf *message) {
-    buf_init(message, UPLINK_MESSAGE_MAX + LWS_PRE);
-    if (!buf_reserve(message, LWS_PRE)) {
+    buf_init(message, UPLINK_MESSAGE_MAX + WS_HEAD_MAX);
+    if (!buf_reserve(message, WS_HEAD_MAX)) {
         message->failed = true;
         return false;
     }
-    memset(message->ptr, 0, LWS_PRE);
-    buf_commit(message, LWS_PRE);
+    memset(message->ptr, 0, WS_HEAD_MAX);
+    buf_commit(message, WS_HEAD_MAX);
     return true;
 }
 
@@ -289,12 +261,12 @@ bool uplink_is_v2(const struct uplink *uplink) {
 void uplink_want_fill(struct uplink *uplink) {
     if (uplink->fill_wanted || uplink->phase != PHASE_OPEN) return;
     uplink->fill_wanted = true;
-    tasks_post(&uplink->loop->tasks, &uplink->fill);
+    tasks_post(&uplink->loop->tasks, &uplink->push);
 }
 
 bool uplink_send(struct uplink *uplink, struct buf *message) {
     struct outgoing *outgoing = NULL;
-    bool ok = !message->failed && message->len > LWS_PRE && uplink->phase == PHASE_OPEN &&
+    bool ok = !message->failed && message->len > WS_HEAD_MAX && uplink->phase == PHASE_OPEN &&
               uplink->queued_bytes + message->len <= UPLINK_QUEUE_MAX;
     if (ok) outgoing = calloc(1, sizeof(*outgoing));
     if (!outgoing) {
@@ -305,14 +277,14 @@ bool uplink_send(struct uplink *uplink, struct buf *message) {
     buf_init(message, message->max);
     uplink->queued_bytes += outgoing->message.len;
     list_append(&uplink->queue, &outgoing->node);
-    lws_callback_on_writable(uplink->wsi);
+    tasks_post(&uplink->loop->tasks, &uplink->push);
     return true;
 }
 
 void uplink_ping(struct uplink *uplink) {
     if (uplink->phase != PHASE_OPEN) return;
     uplink->ping_wanted = true;
-    lws_callback_on_writable(uplink->wsi);
+    tasks_post(&uplink->loop->tasks, &uplink->push);
 }
 
 size_t uplink_queued_bytes(const struct uplink *uplink) {
@@ -325,16 +297,15 @@ uint64_t uplink_heard_ms(const struct uplink *uplink) {
 
 void uplink_say_goodbye(struct uplink *uplink, int code, const char *reason, uint64_t grace_ms) {
     uplink->phase = PHASE_CLOSING;
-    uplink->close_code = code;
     snprintf(uplink->end.reason, sizeof(uplink->end.reason), "%s", reason);
     drop_queue(uplink);
-    lws_callback_on_writable(uplink->wsi);
+    uplink_write_close(uplink, code);
     timer_start(&uplink->loop->timers, &uplink->deadline, grace_ms);
 }
 
 void uplink_close(struct uplink *uplink, uint64_t grace_ms) {
     if (uplink->phase == PHASE_OPEN)
-        uplink_say_goodbye(uplink, LWS_CLOSE_STATUS_NORMAL, "closed", grace_ms);
+        uplink_say_goodbye(uplink, CODE_NORMAL, "closed", grace_ms);
     else if (uplink->phase != PHASE_CLOSING)
         uplink_finish(uplink, UPLINK_CLOSED, "closed");
 }

@@ -1,8 +1,6 @@
-/* One WebSocket to the gateway, as a client, over libwebsockets on the loop of ttf. Text messages (v1) go in
- * and out whole; the bytes of v2 travel in binary messages as they come; names are looked up and addresses
- * tried one after the other here, because libwebsockets blocks for the one and fails at the other (4.1.6, on
- * libuv). One connection at a time; the object may connect again once it has ended. Several uplinks share
- * libwebsockets: while one finishes what runs, another connects. */
+/* One WebSocket to the gateway, as a client. Text messages (v1) go in and out whole; the bytes of v2 travel
+ * in binary messages as they come. One connection at a time; the object may connect again once it has ended.
+ */
 #ifndef FORWARDER_UPLINK_H
 #define FORWARDER_UPLINK_H
 
@@ -57,9 +55,7 @@ struct uplink_credentials {
  * NULL, and a reason, on failure. */
 struct uplinks *uplinks_new(struct agent_loop *loop, const struct endpoint *endpoint, const char *ca_file,
                             char *error, size_t error_size);
-/* When all uplinks have been freed or aborted; the loop must run a little more (agent_loop_done) before
- * uplinks_free(). */
-void uplinks_shut(struct uplinks *uplinks);
+/* When all uplinks have been freed, or aborted and the loop has ended. NULL is fine. */
 void uplinks_free(struct uplinks *uplinks);
 
 /* NULL without memory. */

@@ -1,44 +1,43 @@
-/* What uplink.c (connecting, the public calls) and uplink_ws.c (libwebsockets' callbacks) share. */
+/* What uplink.c (connecting, the public calls, the end), uplink_handshake.c and uplink_ws.c (frames) share.
+ */
 #ifndef FORWARDER_UPLINK_STATE_H
 #define FORWARDER_UPLINK_STATE_H
 
-#include <libwebsockets.h>
-
+#include "auth/websocket.h"
+#include "http/ws_frame.h"
 #include "resolver.h"
 #include "uplink.h"
+#include "wire.h"
 
 enum uplink_phase {
     PHASE_IDLE,
     PHASE_RESOLVING,
     PHASE_CONNECTING, /* TCP */
     PHASE_SHAKING,    /* TLS and HTTP */
-    PHASE_PROBING,    /* no address took us: asking the system why */
     PHASE_OPEN,
     PHASE_CLOSING,
 };
 
 struct outgoing {
     struct list node;
-    struct buf message; /* LWS_PRE bytes of room in front */
+    struct buf message; /* WS_HEAD_MAX bytes of room in front */
     size_t sent;        /* of what is behind that room */
 };
 
 struct uplinks {
     struct agent_loop *loop;
     const struct endpoint *endpoint;
-    struct lws_context *context;
+    struct wire_tls *tls; /* NULL: ws:// */
 };
 
 struct uplink {
+    struct uplinks *uplinks;
     struct agent_loop *loop;
     const struct endpoint *endpoint;
-    struct uplinks *uplinks;
     struct uplink_events events;
     void *ctx;
 
-    struct lws *wsi; /* of the connection under way, whose opaque data is the uplink; NULL in one given up */
-    struct lws *called; /* libwebsockets is in our callback with it: it is ended by the return value */
-    bool dialing; /* inside lws_client_connect_via_info(), which calls back before it tells us the wsi */
+    struct wire *wire; /* of the connection under way */
     enum uplink_phase phase;
     char *token, *name, *resume;
 
@@ -49,30 +48,46 @@ struct uplink {
     struct timer attempt;  /* of one address, while there are others */
     struct task report;    /* carries an end out of the call that caused it */
     struct uplink_end end;
-    bool ping_wanted, close_sent, fill_wanted;
-    bool is_v2;
-    struct task fill;   /* at the end of the turn */
-    struct buf filling; /* a binary message, with LWS_PRE bytes of room in front */
-    int close_code;     /* PHASE_CLOSING: what we say */
 
-    struct buf incoming;
-    struct list queue; /* of struct outgoing */
+    bool is_v2;
+    char accept[WEBSOCKET_ACCEPT_LEN + 1]; /* what must come back */
+    struct ws_decoder decoder;
+    struct buf incoming; /* the head of the answer; later a text message that came in pieces */
+
+    bool ping_wanted, fill_wanted;
+    struct task push;   /* sends, at the end of the turn */
+    struct buf filling; /* a binary message, with WS_HEAD_MAX bytes of room in front */
+    struct list queue;  /* of struct outgoing */
     size_t queued_bytes;
     uint64_t heard_ms;
 };
 
-/* libwebsockets' callback, the end of its interest in a connection, and its log. */
-int uplink_on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len);
-void uplink_let_go(struct uplink *uplink);
-void uplink_on_lws_log(int level, const char *line);
+/* ---- uplink.c ---- */
 
-/* One address did not work out before TCP was there: the next one, or the end. */
-void uplink_address_failed(struct uplink *uplink);
 /* The connection is over for that reason; tells the owner from a safe point. */
 void uplink_finish(struct uplink *uplink, enum uplink_failure failure, const char *reason);
 /* Says goodbye with `code`; the end, with `reason`, comes when the peer has answered or after `grace_ms`. */
 void uplink_say_goodbye(struct uplink *uplink, int code, const char *reason, uint64_t grace_ms);
-/* Writes a message of v2 at once where the socket takes it, or asks to be called when it does. */
-void uplink_on_fill(struct task *task);
+
+/* ---- uplink_handshake.c ---- */
+
+/* Asks for the WebSocket. */
+void uplink_ask(struct uplink *uplink);
+/* Bytes of the answer. */
+void uplink_on_answer(struct uplink *uplink, struct view bytes);
+/* The gateway closed before its answer was whole. */
+void uplink_on_answer_end(struct uplink *uplink);
+/* Printable text only, as it ends up on somebody's terminal; appended to the reason of the end. */
+void uplink_keep_reason(struct uplink *uplink, struct view text);
+
+/* ---- uplink_ws.c ---- */
+
+/* The handshake is done; `rest` came behind it. */
+void uplink_on_open(struct uplink *uplink, struct view rest);
+/* Bytes of frames. */
+void uplink_on_frames(struct uplink *uplink, struct view bytes);
+/* Sends what is ready, as far as the socket takes it. */
+void uplink_on_push(struct task *task);
+void uplink_write_close(struct uplink *uplink, int code);
 
 #endif

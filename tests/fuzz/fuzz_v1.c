@@ -42,6 +42,7 @@ static bool encode(struct buf *out, const struct v1_message *message) {
     case V1_READY: return v1_encode_ready(out, message->capabilities, message->request_timeout_ms);
     case V1_PING: return v1_encode_ping(out);
     case V1_PONG: return v1_encode_pong(out);
+    case V1_DRAINING: return v1_encode_draining(out);
     case V1_HTTP_REQUEST: return encode_request(out, message);
     case V1_HTTP_RESPONSE: return message->status >= 0 && encode_response(out, message);
     case V1_ERROR:

@@ -1,0 +1,165 @@
+/* TCP. The struct lives until libuv lets go of its handle; an owner that has let go of it hears nothing more.
+ */
+#include "wire_state.h"
+
+#include <stdlib.h>
+
+/* ---- the end ---- */
+
+static void on_closed(uv_handle_t *handle) {
+    struct wire *wire = handle->data;
+    buf_done(&wire->flying);
+    buf_done(&wire->out);
+    free(wire);
+}
+
+void wire_free(struct wire *wire) {
+    if (!wire || wire->is_closed) return;
+    wire->is_closed = true;
+    task_cancel(&wire->failing);
+    wire_tls_end(wire);
+    uv_close((uv_handle_t *)&wire->tcp, on_closed);
+}
+
+void wire_fail(struct wire *wire, enum wire_failure failure, int error, const char *reason) {
+    struct wire_end end = {failure, error, reason};
+    uv_read_stop((uv_stream_t *)&wire->tcp);
+    wire->is_broken = true;
+    wire->events.on_end(wire->ctx, &end);
+}
+
+static void on_failing(struct task *task) {
+    struct wire *wire = LIST_ENTRY(task, struct wire, failing);
+    wire_fail(wire, wire->end.failure, wire->end.error, NULL);
+}
+
+static void fail_soon(struct wire *wire, enum wire_failure failure, int error) {
+    wire->is_broken = true;
+    wire->end = (struct wire_end){failure, error, NULL};
+    tasks_post(&wire->loop->tasks, &wire->failing);
+}
+
+/* ---- out ---- */
+
+static void fly(struct wire *wire);
+
+static void on_written(uv_write_t *write, int error) {
+    struct wire *wire = write->data;
+    wire->is_flying = false;
+    buf_clear(&wire->flying);
+    if (wire->is_closed) return;
+    if (error) {
+        wire->is_broken = true;
+        return;
+    }
+    if (wire->out.len)
+        fly(wire);
+    else
+        wire->events.on_drained(wire->ctx);
+}
+
+static void fly(struct wire *wire) {
+    struct buf empty = wire->flying;
+    wire->flying = wire->out;
+    wire->out = empty;
+    struct view bytes = buf_view(&wire->flying);
+    uv_buf_t piece = uv_buf_init((char *)(uintptr_t)bytes.ptr, (unsigned)bytes.len);
+    wire->is_flying = uv_write(&wire->write, (uv_stream_t *)&wire->tcp, &piece, 1, on_written) == 0;
+    if (!wire->is_flying) wire->is_broken = true;
+}
+
+void wire_send(struct wire *wire, struct view bytes) {
+    if (wire->is_broken || wire->is_closed || bytes.len == 0) return;
+    if (!wire->is_flying) {
+        uv_buf_t piece = uv_buf_init((char *)(uintptr_t)bytes.ptr, (unsigned)bytes.len);
+        int taken = uv_try_write((uv_stream_t *)&wire->tcp, &piece, 1);
+        if (taken < 0 && taken != UV_EAGAIN) {
+            wire->is_broken = true;
+            return;
+        }
+        bytes = view_skip(bytes, taken > 0 ? (size_t)taken : 0);
+        if (bytes.len == 0) return;
+    }
+    if (!buf_append_view(&wire->out, bytes))
+        fail_soon(wire, WIRE_CUT, UV_ENOBUFS);
+    else if (!wire->is_flying)
+        fly(wire);
+}
+
+void wire_write(struct wire *wire, struct view bytes) {
+    if (wire->tls)
+        wire_tls_write(wire, bytes);
+    else
+        wire_send(wire, bytes);
+}
+
+bool wire_is_full(const struct wire *wire) {
+    return wire->is_flying || wire->is_broken;
+}
+
+/* ---- in ---- */
+
+static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_room) {
+    struct wire *wire = handle->data;
+    (void)suggested;
+    *ret_room = uv_buf_init(wire->read_bytes, sizeof(wire->read_bytes));
+}
+
+static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *room) {
+    struct wire *wire = stream->data;
+    if (wire->is_closed || len == 0) return;
+    if (len < 0) {
+        bool shakes = wire->tls && !wire->is_up;
+        wire_fail(wire, shakes ? WIRE_TLS : WIRE_CUT, len == UV_EOF ? 0 : (int)len,
+                  shakes ? "the connection was closed within the handshake" : NULL);
+    } else if (wire->tls) {
+        wire_tls_receive(wire, view_of(room->base, (size_t)len));
+    } else {
+        wire->events.on_bytes(wire->ctx, view_of(room->base, (size_t)len));
+    }
+}
+
+/* ---- connecting ---- */
+
+static void on_connect(uv_connect_t *connect, int error) {
+    struct wire *wire = connect->data;
+    if (wire->is_closed) return;
+    if (!error) error = uv_read_start((uv_stream_t *)&wire->tcp, on_room, on_read);
+    if (!error && wire->context && !wire_tls_begin(wire)) error = UV_ENOMEM;
+    if (error) {
+        wire_fail(wire, WIRE_UNREACHABLE, error, NULL);
+        return;
+    }
+    uv_tcp_nodelay(&wire->tcp, 1);
+    wire->events.on_connected(wire->ctx);
+    if (wire->is_closed) return;
+    if (wire->tls) {
+        wire_tls_receive(wire, (struct view){0});
+        return;
+    }
+    wire->is_up = true;
+    wire->events.on_up(wire->ctx);
+}
+
+struct wire *wire_open(struct agent_loop *loop, const struct address *address, struct wire_tls *tls,
+                       const struct wire_events *events, void *ctx) {
+    struct wire *wire = malloc(sizeof(*wire)); /* not zeroed: most of it is room to read into */
+    if (!wire) return NULL;
+    memset(wire, 0, offsetof(struct wire, read_bytes));
+    wire->loop = loop;
+    wire->events = *events;
+    wire->ctx = ctx;
+    wire->context = tls;
+    wire->tcp.data = wire->connect.data = wire->write.data = wire;
+    buf_init(&wire->out, WIRE_QUEUE_MAX);
+    buf_init(&wire->flying, WIRE_QUEUE_MAX);
+    task_init(&wire->failing, on_failing);
+    if (uv_tcp_init(&loop->uv, &wire->tcp) != 0) {
+        free(wire);
+        return NULL;
+    }
+    int error = uv_tcp_connect(&wire->connect, &wire->tcp, (const struct sockaddr *)&address->socket_address,
+                               on_connect);
+    if (error) fail_soon(wire, WIRE_UNREACHABLE, error);
+    return wire;
+}

@@ -1,0 +1,53 @@
+/* One connection to the gateway as a stream of bytes: TCP, and over it TLS where there is a context for it
+ * (system authorities and those of --ca-file, host name checked). For one address; who has several tries one
+ * wire after the other. */
+#ifndef FORWARDER_WIRE_H
+#define FORWARDER_WIRE_H
+
+#include "agent_loop.h"
+#include "resolver.h"
+
+#define WIRE_QUEUE_MAX ((size_t)1024 * 1024)
+
+struct wire;
+struct wire_tls; /* what the connections to one gateway share */
+
+enum wire_failure {
+    WIRE_UNREACHABLE, /* no TCP connection: `error` says why */
+    WIRE_TLS,         /* no TLS: `reason` says why */
+    WIRE_CUT,         /* it was up */
+};
+
+struct wire_end {
+    enum wire_failure failure;
+    int error; /* of libuv, 0 for an orderly end */
+    const char *reason;
+};
+
+/* None is called from within a call to the wire; each may call any function of it. No event comes after
+ * wire_free(). */
+struct wire_events {
+    void (*on_connected)(void *ctx);                /* TCP is there */
+    void (*on_up)(void *ctx);                       /* and TLS, where it is wanted */
+    void (*on_bytes)(void *ctx, struct view bytes); /* borrowed until return */
+    void (*on_drained)(void *ctx);                  /* all that the socket had not taken at once has left */
+    void (*on_end)(void *ctx, const struct wire_end *end); /* the last one */
+};
+
+/* `ca_file` may be NULL; `host` is the name (or address) that certificates must be for. NULL, and a reason,
+ * on failure. */
+struct wire_tls *wire_tls_new(const char *host, const char *ca_file, char *error, size_t error_size);
+void wire_tls_free(struct wire_tls *tls);
+
+/* Begins to connect. `tls` (NULL: none) outlives the wire. NULL without memory. */
+struct wire *wire_open(struct agent_loop *loop, const struct address *address, struct wire_tls *tls,
+                       const struct wire_events *events, void *ctx);
+/* Closes at once what is open. NULL is fine. */
+void wire_free(struct wire *wire);
+
+/* Once up. What the socket does not take is copied; beyond WIRE_QUEUE_MAX the wire is cut. */
+void wire_write(struct wire *wire, struct view bytes);
+/* Does something wait for the socket, so that it would be better to write nothing now? */
+bool wire_is_full(const struct wire *wire);
+
+#endif

@@ -1,0 +1,45 @@
+/* What wire.c (TCP) and wire_tls.c (TLS over it) share. */
+#ifndef FORWARDER_WIRE_STATE_H
+#define FORWARDER_WIRE_STATE_H
+
+#include "base/buf.h"
+#include "wire.h"
+
+#define WIRE_READ_BYTES ((size_t)64 * 1024)
+
+struct ssl_st;
+
+struct wire {
+    struct agent_loop *loop;
+    struct wire_events events;
+    void *ctx;
+    uv_tcp_t tcp;
+    uv_connect_t connect;
+    uv_write_t write;
+    struct task failing; /* tells of a failure from a safe point */
+    struct wire_end end;
+    struct wire_tls *context;
+    struct ssl_st *tls; /* NULL: none */
+    bool is_up, is_closed;
+    bool is_broken;         /* takes no more bytes; reading will tell why */
+    bool is_flying;         /* `write` is under way, with `flying` */
+    struct buf flying, out; /* `out` comes after it */
+    char read_bytes[WIRE_READ_BYTES];
+    char reason[160];
+};
+
+/* To the socket, as it is. */
+void wire_send(struct wire *wire, struct view bytes);
+/* The end, from within an event of the loop. */
+void wire_fail(struct wire *wire, enum wire_failure failure, int error, const char *reason);
+
+/* ---- wire_tls.c ---- */
+
+/* False without memory. */
+bool wire_tls_begin(struct wire *wire);
+void wire_tls_end(struct wire *wire);
+/* One step of the handshake, or what has come, to the owner. */
+void wire_tls_receive(struct wire *wire, struct view bytes);
+void wire_tls_write(struct wire *wire, struct view bytes);
+
+#endif

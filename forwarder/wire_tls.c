@@ -1,0 +1,149 @@
+/* TLS of a wire, between two buffers in memory: what comes from the socket goes into one, what is to go out
+ * is taken from the other. */
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "wire_state.h"
+
+#define RECORD_MAX ((size_t)16 * 1024)
+#define NAME_MAX_BYTES 256
+
+struct wire_tls {
+    SSL_CTX *context;
+    char host[NAME_MAX_BYTES];
+    bool is_address;
+};
+
+/* ---- what the connections share ---- */
+
+static bool load_authorities(SSL_CTX *context, const char *ca_file, char *error, size_t error_size) {
+    if (SSL_CTX_set_default_verify_paths(context) != 1) ERR_clear_error(); /* a system without any */
+    if (!ca_file || SSL_CTX_load_verify_file(context, ca_file) == 1) return true;
+    const char *why = ERR_reason_error_string(ERR_peek_last_error());
+    snprintf(error, error_size, "no certificate authorities can be read from %s%s%s", ca_file,
+             why ? ": " : "", why ? why : "");
+    ERR_clear_error();
+    return false;
+}
+
+struct wire_tls *wire_tls_new(const char *host, const char *ca_file, char *error, size_t error_size) {
+    static const unsigned char protocols[] = "\x08http/1.1";
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    struct wire_tls *tls = calloc(1, sizeof(*tls));
+    snprintf(error, error_size, "out of memory");
+    if (!tls) return NULL;
+    tls->context = SSL_CTX_new(TLS_client_method());
+    tls->is_address = uv_ip4_addr(host, 0, &v4) == 0 || uv_ip6_addr(host, 0, &v6) == 0;
+    snprintf(tls->host, sizeof(tls->host), "%s", host);
+    if (!tls->context || !load_authorities(tls->context, ca_file, error, error_size)) {
+        wire_tls_free(tls);
+        return NULL;
+    }
+    SSL_CTX_set_min_proto_version(tls->context, TLS1_2_VERSION);
+    SSL_CTX_set_verify(tls->context, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_mode(tls->context, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_options(tls->context, SSL_OP_NO_RENEGOTIATION);
+    SSL_CTX_set_alpn_protos(tls->context, protocols, sizeof(protocols) - 1);
+    return tls;
+}
+
+void wire_tls_free(struct wire_tls *tls) {
+    if (!tls) return;
+    SSL_CTX_free(tls->context);
+    free(tls);
+}
+
+/* ---- one connection ---- */
+
+/* The certificate must be for this host (RFC 6125), and a server of several names is told which is meant. */
+static bool name_peer(SSL *ssl, const struct wire_tls *tls) {
+    if (tls->is_address) return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), tls->host) == 1;
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return SSL_set1_host(ssl, tls->host) == 1 && SSL_set_tlsext_host_name(ssl, tls->host) == 1;
+}
+
+bool wire_tls_begin(struct wire *wire) {
+    BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
+    wire->tls = SSL_new(wire->context->context);
+    if (!wire->tls || !in || !out || !name_peer(wire->tls, wire->context)) {
+        BIO_free(in);
+        BIO_free(out);
+        return false;
+    }
+    SSL_set_bio(wire->tls, in, out);
+    SSL_set_connect_state(wire->tls);
+    return true;
+}
+
+void wire_tls_end(struct wire *wire) {
+    SSL_free(wire->tls);
+    wire->tls = NULL;
+    ERR_clear_error();
+}
+
+static void flush(struct wire *wire) {
+    BIO *out = SSL_get_wbio(wire->tls);
+    char *bytes;
+    long len = BIO_get_mem_data(out, &bytes);
+    if (len > 0) wire_send(wire, view_of(bytes, (size_t)len));
+    BIO_reset(out);
+}
+
+static void shake_hands_failed(struct wire *wire) {
+    long verified = SSL_get_verify_result(wire->tls);
+    const char *why = ERR_reason_error_string(ERR_peek_last_error());
+    if (verified != X509_V_OK)
+        snprintf(wire->reason, sizeof(wire->reason), "the certificate is not trusted: %s",
+                 X509_verify_cert_error_string(verified));
+    else
+        snprintf(wire->reason, sizeof(wire->reason), "the handshake failed%s%s", why ? ": " : "",
+                 why ? why : "");
+    wire_fail(wire, WIRE_TLS, 0, wire->reason);
+}
+
+/* True: done, and the wire lives. */
+static bool shake_hands(struct wire *wire) {
+    ERR_clear_error();
+    int result = SSL_do_handshake(wire->tls);
+    int why = SSL_get_error(wire->tls, result);
+    flush(wire);
+    if (result == 1) {
+        wire->is_up = true;
+        wire->events.on_up(wire->ctx);
+        return !wire->is_closed;
+    }
+    if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE) shake_hands_failed(wire);
+    return false;
+}
+
+void wire_tls_receive(struct wire *wire, struct view bytes) {
+    char record[RECORD_MAX];
+    int len;
+    if (bytes.len) BIO_write(SSL_get_rbio(wire->tls), bytes.ptr, (int)bytes.len);
+    if (!wire->is_up && !shake_hands(wire)) return;
+    for (ERR_clear_error(); (len = SSL_read(wire->tls, record, sizeof(record))) > 0; ERR_clear_error()) {
+        wire->events.on_bytes(wire->ctx, view_of(record, (size_t)len));
+        if (wire->is_closed) return;
+    }
+    int why = SSL_get_error(wire->tls, len);
+    flush(wire); /* an answer to a key update */
+    if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE)
+        wire_fail(wire, WIRE_CUT, why == SSL_ERROR_ZERO_RETURN ? 0 : UV_EPROTO, NULL);
+}
+
+void wire_tls_write(struct wire *wire, struct view bytes) {
+    while (bytes.len && !wire->is_broken) {
+        struct view part = view_slice(bytes, 0, 1 << 30);
+        ERR_clear_error();
+        if (SSL_write(wire->tls, part.ptr, (int)part.len) <= 0) {
+            wire->is_broken = true;
+            break;
+        }
+        bytes = view_skip(bytes, part.len);
+    }
+    flush(wire);
+}
