@@ -12,8 +12,8 @@
 
 enum {
     TICK_MS = 1000,
-    UNSENT_PAUSE = 512 * 1024,  /* of an answer: written to the link and not yet gone */
-    UNSENT_RESUME = 256 * 1024, /* below it the service is read again */
+    UNSENT_PAUSE = 128 * 1024, /* of an answer: written to the link and not yet gone */
+    UNSENT_RESUME = 64 * 1024, /* below it the service is read again */
     ARENA_MAX = 512 * 1024
 };
 

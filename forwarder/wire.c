@@ -2,7 +2,11 @@
  */
 #include "wire_state.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
+
+#define UNSENT_BYTES (256 * 1024) /* in the kernel: what waits there, streams cannot overtake */
 
 /* ---- the end ---- */
 
@@ -121,6 +125,17 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *room) {
 
 /* ---- connecting ---- */
 
+static void limit_unsent(const uv_tcp_t *tcp) {
+#ifdef TCP_NOTSENT_LOWAT
+    int bytes = UNSENT_BYTES;
+    uv_os_fd_t fd;
+    if (uv_fileno((const uv_handle_t *)tcp, &fd) == 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
+#else
+    (void)tcp;
+#endif
+}
+
 static void on_connect(uv_connect_t *connect, int error) {
     struct wire *wire = connect->data;
     if (wire->is_closed) return;
@@ -131,6 +146,7 @@ static void on_connect(uv_connect_t *connect, int error) {
         return;
     }
     uv_tcp_nodelay(&wire->tcp, 1);
+    limit_unsent(&wire->tcp);
     wire->events.on_connected(wire->ctx);
     if (wire->is_closed) return;
     if (wire->tls) {

@@ -4,6 +4,7 @@
 #include "agent_streams.h"
 #include "base/log.h"
 #include "protocol/v1.h"
+#include "tcp.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 
 #define SERVICE_BUFFER_BYTES (64 * 1024)
 #define BUDGET_BYTES ((size_t)32 * 1024 * 1024)
+#define UNSENT_BYTES (256 * 1024) /* in the kernel: what waits there, streams cannot overtake */
 #define MESSAGE_BYTES_MAX                                                                                    \
     ((size_t)512 * 1024) /* of v2; a session makes at most 256 KiB, and a frame more                         \
                           */
@@ -228,6 +230,7 @@ void agent_ws_adopt(struct agent_ws *ws, const struct agent_socket *socket) {
     }
     if (!timer_armed(&ws->tick)) timer_start(&ws->loop->timers, &ws->tick, tick_ms(ws));
     ws->adopting = link;
+    tcp_limit_unsent(socket->fd, UNSENT_BYTES);
     /* It calls back at once, for the handshake as a whole; on failure WSI_DESTROY has ended the link. */
     lws_adopt_socket_vhost_readbuf(ws->vhost, socket->fd, buf_view(&handshake).ptr, handshake.len);
     if (ws->adopting) agent_link_free(ws->adopting); /* it never came as far as a callback */

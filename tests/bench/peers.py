@@ -211,7 +211,8 @@ class Tunnel(Peer):
     name = "tunnel"
     settings = "defaults but --log-level warn, since nginx logs nothing; ttf prints each request to a file"
 
-    def start(self):
+    def start(self, between=lambda endpoint: endpoint):
+        """`between` may put something between gateway and ttf: it says where ttf is to connect instead."""
         any_port = "127.0.0.1:0"
         log = self.run(
             "gateway", self.bin / "ttf-gateway", "--public-listen", any_port, "--agent-listen", any_port,
@@ -219,7 +220,7 @@ class Tunnel(Peer):
         )  # fmt: skip
         process = self.processes["gateway"]
         wait_line(log, r"^Ready", process)
-        endpoint = wait_line(log, r"^Agents: +(\S+)", process)[1]
+        endpoint = between(wait_line(log, r"^Agents: +(\S+)", process)[1])
         public = wait_line(log, r"^Public: +http://(\S+)", process)[1]
         log = self.run("ttf", self.bin / "ttf", "-e", endpoint, "-p", self.service.port, env={"XDG_STATE_HOME": str(self.folder)})
         host = wait_line(log, r"Tunnel established: http://(\S+)", self.processes["ttf"])[1]

@@ -1,9 +1,11 @@
 /* Where uploads go: an HTTP/1.1 server that reads each request's body, throws it away without copying it out
- * of the kernel, and answers 200 only when all of it has come. A thread a connection. `sink` listens on a
- * port of the kernel's choice on 127.0.0.1 and says which. */
+ * of the kernel, and answers 200 only when all of it has come. At /sha256 it answers with that of the body
+ * instead. A thread a connection. `sink` listens on a port of the kernel's choice on 127.0.0.1 and says
+ * which. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/evp.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -38,6 +40,30 @@ static int discard(int fd, int64_t left) {
     return 0;
 }
 
+static void hash_here(EVP_MD_CTX *hash, const void *bytes, size_t len) {
+    if (hash) EVP_DigestUpdate(hash, bytes, len);
+}
+
+static int hash_rest(int fd, EVP_MD_CTX *hash, int64_t left) {
+    static _Thread_local char piece[256 * 1024];
+    while (left > 0) {
+        ssize_t len = recv(fd, piece, left < (int64_t)sizeof(piece) ? (size_t)left : sizeof(piece), 0);
+        if (len <= 0) return -1;
+        EVP_DigestUpdate(hash, piece, (size_t)len);
+        left -= len;
+    }
+    return 0;
+}
+
+static int answer_hash(int fd, EVP_MD_CTX *hash) {
+    unsigned char digest[32];
+    char text[256];
+    EVP_DigestFinal_ex(hash, digest, NULL);
+    int len = snprintf(text, sizeof(text), "HTTP/1.1 200 OK\r\nContent-Length: 64\r\n\r\n");
+    for (size_t i = 0; i < sizeof(digest); i++) len += sprintf(text + len, "%02x", digest[i]);
+    return send(fd, text, (size_t)len, MSG_NOSIGNAL) > 0 ? 0 : -1;
+}
+
 /* Reads and answers one request; bytes behind it stay at the front of `bytes`. */
 static int serve_one(int fd, char *bytes, size_t *len) {
     char *end;
@@ -55,9 +81,19 @@ static int serve_one(int fd, char *bytes, size_t *len) {
         return -1;
     }
     int64_t here = (int64_t)(*len - (size_t)(end + 4 - bytes)), used = here < body ? here : body;
+    EVP_MD_CTX *hash = strstr(bytes, " /sha256") ? EVP_MD_CTX_new() : NULL;
+    if (hash) EVP_DigestInit_ex(hash, EVP_sha256(), NULL);
+    hash_here(hash, end + 4, (size_t)used);
     *len = (size_t)(here - used);
     memmove(bytes, end + 4 + used, *len);
-    if (discard(fd, body - used) != 0) return -1;
+    int status = hash ? hash_rest(fd, hash, body - used) : discard(fd, body - used);
+    if (hash && status == 0) {
+        status = answer_hash(fd, hash);
+        EVP_MD_CTX_free(hash);
+        return status;
+    }
+    EVP_MD_CTX_free(hash);
+    if (status != 0) return -1;
     return send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL) > 0 ? 0 : -1;
 }
 

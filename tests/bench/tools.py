@@ -68,7 +68,7 @@ def bore(folder, log):
 
 
 def sink(folder, log):
-    run(log, *CC, HERE / "sink.c", "-o", folder / "bin" / "sink", "-pthread")
+    run(log, *CC, HERE / "sink.c", "-o", folder / "bin" / "sink", "-pthread", "-lcrypto")
 
 
 def idle_agents(folder, log):
