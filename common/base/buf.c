@@ -1,5 +1,5 @@
-/* The growing buffer. Bytes are moved to the front only when at least half of the memory is waste, so that
- * consuming and appending in turn stays linear. */
+/* The growing buffer. Bytes are moved to the front only when at least a quarter of the memory is waste, so
+ * that consuming and appending in turn stays linear. */
 #include "base/buf.h"
 
 #include <assert.h>
@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #define FIRST_CAP 256
+#define LARGE_CAP ((size_t)64 * 1024)
 
 void buf_init(struct buf *buf, size_t max_bytes) {
     *buf = (struct buf){.max = max_bytes};
@@ -23,9 +24,12 @@ void buf_clear(struct buf *buf) {
     buf->failed = false;
 }
 
+/* Doubles while it is small; a large one is often a queue with a reader who lags, and there are many of
+ * those. */
 static size_t grown_cap(const struct buf *buf, size_t need) {
     size_t cap = buf->cap < FIRST_CAP ? FIRST_CAP : buf->cap;
-    while (cap < need) cap = cap > buf->max / 2 ? buf->max : cap * 2;
+    while (cap < need && cap < buf->max)
+        cap += cap < LARGE_CAP ? cap : LARGE_CAP * (1 + cap / (4 * LARGE_CAP));
     return cap > buf->max ? buf->max : cap;
 }
 
@@ -59,7 +63,7 @@ static bool make_room(struct buf *buf, size_t len) {
     size_t need = buf->len + len;
     if (buf->ptr && buf->start + need <= buf->cap) return true;
     bool at_end = buf->cap == buf->max;
-    if (buf->ptr && need <= buf->cap && (at_end || buf->start >= buf->cap / 2)) {
+    if (buf->ptr && need <= buf->cap && (at_end || buf->start >= buf->cap / 4)) {
         compact(buf);
         return true;
     }

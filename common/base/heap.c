@@ -7,7 +7,7 @@
 #include <malloc.h>
 #endif
 
-#define LARGE_BYTES (256 * 1024)
+#define LARGE_BYTES (128 * 1024)
 #define KEPT_BYTES (4 * 1024 * 1024)
 
 void heap_init(void) {

@@ -20,7 +20,8 @@
 enum link_role { LINK_OPENS, LINK_ANSWERS }; /* the gateway's, the agent's */
 
 /* Bytes that the links of a process may hold for slow readers; one for the process. The links keep the
- * account and stop growing windows at half of it; refusing new exchanges when it is full is the owners' part.
+ * account, and stop growing windows at a quarter of it, or when half of it is held or promised; refusing new
+ * exchanges when it is full is the owners' part.
  */
 struct link_budget {
     size_t max_bytes;     /* 32 MiB */

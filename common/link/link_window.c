@@ -30,9 +30,9 @@ static void grow(struct link_stream *stream) {
     struct link_budget *budget = stream->session->budget;
     uint32_t room = limits->window_max_bytes - stream->window;
     uint32_t more = stream->window < room ? stream->window : room;
-    size_t half = budget->max_bytes / 2;
     if (more == 0 || stream->id == CONTROL_ID) return;
-    if (budget->held_bytes + budget->granted_bytes + more > half) return;
+    if (budget->granted_bytes + more > budget->max_bytes / 4) return;
+    if (budget->held_bytes + budget->granted_bytes + more > budget->max_bytes / 2) return;
     budget->granted_bytes += more;
     stream->window += more;
     stream->credit += more;
