@@ -87,11 +87,14 @@ const struct setting config_settings[] = {
              "idle time of a visitor's connection between requests")},
     {SETTING("drain-delay", "DRAIN_DELAY", KIND_DURATION, drain_delay_ms, "5s",
              "how long /readyz says 503 before a gateway that stops accepts nobody any more"),
-     .detail =
-         "So long a balancer has to notice; make it longer than its health checks take. Left out when nobody "
-         "has asked for `/readyz` in the last minute. 0: none."},
+     .detail = "So long a balancer has to notice; make it longer than its health checks take (HAProxy's: 6 "
+               "s, if nothing else is said). Left out when nobody "
+               "has asked for `/readyz` in the last minute. 0: none."},
     {SETTING("drain-timeout", "DRAIN_TIMEOUT", KIND_DURATION, drain_timeout_ms, "30s",
-             "how long requests may finish when stopping, after the delay")},
+             "how long requests may finish when stopping, after the delay"),
+     .detail = "Whatever supervises the gateway has to wait longer than both before it kills: Docker's "
+               "`stop_grace_period` is 10 s "
+               "unless said, systemd's `TimeoutStopSec` 90 s."},
 
     {SETTING("max-body", "MAX_BODY", KIND_SIZE, body_bytes, "2MiB",
              "largest body of a request or an answer with an agent of v1"),

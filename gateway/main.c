@@ -66,6 +66,11 @@ static void stop_accepting(struct gateway *gateway) {
              visitors_busy(gateway->visitors), agent_ws_count(gateway->agents));
 }
 
+/* An exchange may have no visitor of ours, and a visitor still reads when his exchange has ended. */
+static bool has_finished(const struct gateway *gateway) {
+    return visitors_busy(gateway->visitors) == 0 && core_exchange_count(gateway->core) == 0;
+}
+
 static void enter(struct gateway *gateway, enum stop_phase phase, uint64_t limit_ms) {
     gateway->stop_phase = phase;
     gateway->stop_deadline_ms = loop_now(&gateway->loop) + (gateway->hurry ? 0 : limit_ms);
@@ -77,7 +82,7 @@ static void on_stopping(struct timer *timer) {
     if (gateway->stop_phase == STOP_DELAY && late) {
         stop_accepting(gateway);
         enter(gateway, STOP_FINISHING, gateway->config.drain_timeout_ms);
-    } else if (gateway->stop_phase == STOP_FINISHING && (late || visitors_busy(gateway->visitors) == 0)) {
+    } else if (gateway->stop_phase == STOP_FINISHING && (late || has_finished(gateway))) {
         agent_ws_close_all(gateway->agents);
         gateway->hurry = false;
         enter(gateway, STOP_CLOSING, CLOSE_AGENTS_MS);

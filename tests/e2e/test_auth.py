@@ -127,6 +127,18 @@ def test_a_name_stays_its_subjects_over_a_restart(start):
     assert refused(start, second, name="alices", headers=bearer(token("bob"))) == 409
 
 
+def test_a_refused_token_does_not_cost_the_url(start, gateway):
+    """ttf keeps what it knows of its tunnel, and has it again with a good token."""
+    service, home = start.service(), start._folder("home")
+    ttf = start.forwarder(gateway, service, state_home=home, env={"TTF_TOKEN": token()})
+    assert ttf.stop() == 0
+    late = start.forwarder(gateway, service, state_home=home, env={"TTF_TOKEN": token(lifetime=-60)}, wait=False)
+    late.expect_killed = True
+    assert late.wait_exit() == 1
+    again = start.forwarder(gateway, service, state_home=home, env={"TTF_TOKEN": token()})
+    assert again.url == ttf.url
+
+
 def test_a_resume_token_of_somebody_else_proves_nothing(start, gateway):
     ready = {"type": "ready", "capabilities": ["resume"]}
     alice = start.agent(gateway, hello, ready=ready, headers=bearer(token("alice")))
