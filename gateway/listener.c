@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -215,6 +216,21 @@ static int accept_batch(struct listening *listening) {
 static void on_readable(uv_poll_t *poll, int status, int events) {
     (void)events;
     if (status >= 0) accept_batch(poll->data);
+}
+
+/* A socket filter that drops segments with SYN. Where the kernel does not take it, a few connections are
+ * reset. */
+void listener_turn_away(struct listener *listener) {
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13), /* flags of the TCP header (RFC 9293 3.1) */
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x02, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+    struct sock_fprog program = {.len = sizeof(code) / sizeof(code[0]), .filter = code};
+    for (size_t i = 0; i < listener->count; i++)
+        if (setsockopt(listener->sockets[i].fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) != 0)
+            log_debug("listener", "no filter on port %u: %s", listener->port, strerror(errno));
 }
 
 void listener_accept_waiting(struct listener *listener) {

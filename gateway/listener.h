@@ -15,7 +15,10 @@ struct listener;
  * the address is taken. A machine without IPv6 is no error. `peers` outlives the listener. */
 struct listener *listener_new(struct loop *loop, const struct address *address, struct peers *peers,
                               listener_fn *accepted, void *ctx, const char **ret_why);
-/* Takes whoever has connected already; what comes between this and listener_free() is reset. */
+/* From now on attempts to connect get no answer; handshakes under way are finished. Call it a moment before
+ * the end, so that nobody who got through is reset by it. */
+void listener_turn_away(struct listener *listener);
+/* Takes whoever has connected already. */
 void listener_accept_waiting(struct listener *listener);
 /* The sockets are closed at once, memory follows with the loop. NULL is fine. */
 void listener_free(struct listener *listener);

@@ -19,10 +19,12 @@
 
 #define CLEANUP_MS 60000
 #define CLOSE_AGENTS_MS 2000
+#define TURN_AWAY_MS 40
 
 enum stop_phase {
     STOP_NO,
     STOP_DELAY,     /* balancers notice */
+    STOP_TURNING,   /* handshakes under way are finished */
     STOP_FINISHING, /* what runs */
     STOP_CLOSING,   /* agents */
 };
@@ -80,6 +82,9 @@ static void on_stopping(struct timer *timer) {
     struct gateway *gateway = LIST_ENTRY(timer, struct gateway, stopping);
     bool late = loop_now(&gateway->loop) >= gateway->stop_deadline_ms;
     if (gateway->stop_phase == STOP_DELAY && late) {
+        listener_turn_away(gateway->public_port);
+        enter(gateway, STOP_TURNING, TURN_AWAY_MS);
+    } else if (gateway->stop_phase == STOP_TURNING && late) {
         stop_accepting(gateway);
         enter(gateway, STOP_FINISHING, gateway->config.drain_timeout_ms);
     } else if (gateway->stop_phase == STOP_FINISHING && (late || has_finished(gateway))) {
