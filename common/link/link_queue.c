@@ -8,9 +8,16 @@
 #define LARGE_BLOCK ((size_t)64 * 1024)
 #define SPARE_BLOCKS 64
 
+/* Of what may be thousands of links, most carry a few control lines and then nothing: these get blocks that
+ * just fit. */
+static size_t block_cap(const struct link_session *session, size_t len) {
+    if (len <= SMALL_BLOCK && session->live_count > 0) return SMALL_BLOCK;
+    return len < LARGE_BLOCK ? len : LARGE_BLOCK;
+}
+
 static struct block *block_new(struct link_session *session, size_t len) {
     struct block *block = session->spare_blocks;
-    size_t cap = len <= SMALL_BLOCK ? SMALL_BLOCK : len < LARGE_BLOCK ? len : LARGE_BLOCK;
+    size_t cap = block_cap(session, len);
     if (cap == SMALL_BLOCK && block) {
         session->spare_blocks = block->next;
         session->spare_block_count--;
