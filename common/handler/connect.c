@@ -196,7 +196,9 @@ static void on_stored(void *target, uint64_t ticket, enum status status) {
     }
     struct core *core = connect->operation.core;
     core->counters.connects++;
-    if (connect->earlier.epoch > 0 && connect->earlier.state != CLAIM_OFFLINE)
+    /* where another gateway holds it, that one hears of it from its registry */
+    bool is_here = strcmp(connect->earlier.link.gateway, connect->claim.link.gateway) == 0;
+    if (connect->earlier.epoch > 0 && connect->earlier.state != CLAIM_OFFLINE && is_here)
         link_retire(core, &connect->earlier.link);
     connect_finish(connect, 200, "");
 }
@@ -214,12 +216,21 @@ static void write_claim(struct connect *connect) {
                                CLAIM_CONNECTING | CLAIM_READY | CLAIM_OFFLINE, on_stored, connect, 0);
 }
 
+/* Its owner, who can prove it, may be about to come back to a store that has lost everything. */
+static bool name_is_reserved(const struct connect *connect) {
+    const struct registry *registry = &connect->operation.core->ports.registry;
+    return connect->name[0] && !connect->resume_id[0] && registry->names_reserved &&
+           registry->names_reserved(registry->ctx);
+}
+
 static void on_lookup(void *target, uint64_t ticket, enum status status, const struct claim *claim) {
     (void)ticket;
     struct connect *connect = target;
     connect->earlier = status == STATUS_OK ? *claim : (struct claim){0};
     if (status == STATUS_OK && strcmp(claim->owner, connect->claim.owner) != 0)
         taken(connect);
+    else if (status == STATUS_NOT_FOUND && name_is_reserved(connect))
+        connect_finish(connect, 503, "names are being given back to those who held them; try again");
     else if (status == STATUS_OK || status == STATUS_NOT_FOUND)
         write_claim(connect);
     else

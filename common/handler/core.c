@@ -126,9 +126,41 @@ static void on_request_completed(void *ctx, struct view request_id) {
     mailbox_delivery_completed(ctx, request_id);
 }
 
+static void on_connection_gone(void *ctx, struct view connection_id) {
+    link_lost(ctx, connection_id);
+}
+
+static void on_connection_replaced(void *ctx, const struct link *link) {
+    link_retire(ctx, link);
+}
+
+static void ask_tunnel_again(void *ctx, struct table_node *node) {
+    dispatch_claim_changed(ctx, node->key);
+}
+
+static void ask_request_again(void *ctx, struct table_node *node) {
+    mailbox_delivery_completed(ctx, node->key);
+}
+
+static void on_missed(void *ctx) {
+    struct core *core = ctx;
+    table_each(&core->tunnels, ask_tunnel_again, core);
+    table_each(&core->requests, ask_request_again, core);
+}
+
 struct store_events core_store_events(struct core *core) {
-    return (struct store_events){
-        .ctx = core, .claim_changed = on_claim_changed, .request_completed = on_request_completed};
+    return (struct store_events){.ctx = core,
+                                 .claim_changed = on_claim_changed,
+                                 .request_completed = on_request_completed,
+                                 .connection_gone = on_connection_gone,
+                                 .connection_replaced = on_connection_replaced,
+                                 .missed = on_missed};
+}
+
+void core_set_resume_secret(struct core *core, const unsigned char secret[SECRET_LEN]) {
+    struct view *place = &core->settings.resume_secret;
+    if (place->len == SECRET_LEN)
+        memcpy((char *)(uintptr_t)place->ptr, secret, SECRET_LEN); /* our own copy */
 }
 
 const struct core_counters *core_counters(const struct core *core) {

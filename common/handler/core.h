@@ -57,6 +57,9 @@ struct core *core_new(const struct core_settings *settings, const struct ports *
  * have ended. */
 void core_free(struct core *core);
 
+/* Another one counts from now on. Only for a core that was made with one. */
+void core_set_resume_secret(struct core *core, const unsigned char secret[SECRET_LEN]);
+
 /* Hand these to the stores. */
 struct store_events core_store_events(struct core *core);
 const struct core_counters *core_counters(const struct core *core);

@@ -47,6 +47,8 @@ void link_use_settle(struct link_use *use);
 /* The connection has been taken over: told, and closed when its exchanges have ended. */
 void link_retire(struct core *core, const struct link *link);
 void link_use_free(struct link_use *use);
+/* disconnect.c: its connection has ended; the requests it had are sent once more or answered 502. */
+void link_lost(struct core *core, struct view connection_id);
 
 struct tunnel_use {
     struct table_node node;

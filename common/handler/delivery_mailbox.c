@@ -75,12 +75,16 @@ void mailbox_delivery_start(struct exchange *exchange) {
     core->ports.mailbox.put(core->ports.mailbox.ctx, &pending, on_put, core, exchange->ticket);
 }
 
+static void forget_request(struct exchange *exchange) {
+    table_remove(&exchange->core->requests, &exchange->request_node);
+    exchange->request_id[0] = '\0';
+}
+
 void mailbox_delivery_stop(struct exchange *exchange) {
     struct core *core = exchange->core;
     if (exchange->request_id[0]) {
         core->ports.mailbox.remove(core->ports.mailbox.ctx, view_from_cstr(exchange->request_id));
-        table_remove(&core->requests, &exchange->request_node);
-        exchange->request_id[0] = '\0';
+        forget_request(exchange);
     }
     if (exchange->link) {
         list_remove(&exchange->link_node);
@@ -121,6 +125,7 @@ static void on_taken(void *target, uint64_t ticket, enum status status, struct v
         if (exchange && exchange->state == EXCHANGE_TAKING) exchange->state = EXCHANGE_SENT;
         return;
     }
+    forget_request(exchange); /* the mailbox has, too */
     mailbox_delivery_stop(exchange);
     exchange->answer = answer;
     if (answer->type == V1_ERROR) {

@@ -54,7 +54,7 @@ static void on_connection(void *target, uint64_t ticket, enum status status, con
                                on_offline, disconnect, 0);
 }
 
-static void requests_lost(struct core *core, struct view connection_id) {
+void link_lost(struct core *core, struct view connection_id) {
     struct link_use *use = link_use_find(core, connection_id);
     if (!use) return;
     use->retiring = false; /* it is closed already */
@@ -70,7 +70,7 @@ static void requests_lost(struct core *core, struct view connection_id) {
 }
 
 void core_disconnect(struct core *core, struct view connection_id, core_done_fn *done, void *ctx) {
-    requests_lost(core, connection_id);
+    link_lost(core, connection_id);
     struct disconnect *disconnect = calloc(1, sizeof *disconnect);
     if (!disconnect) return;
     disconnect->done = done;

@@ -27,7 +27,8 @@ struct registry {
     void (*lookup)(void *ctx, struct view tunnel_id, registry_claim_fn *done, void *target, uint64_t ticket);
 
     /* The claim that this connection was accepted with, whether or not it has moved on since (compare
-     * link.connection). STATUS_NOT_FOUND when the connection was never stored, or removed. */
+     * link.connection). Asked by the host that holds the connection. STATUS_NOT_FOUND when it was never
+     * stored, or removed. */
     void (*lookup_connection)(void *ctx, struct view connection_id, registry_claim_fn *done, void *target,
                               uint64_t ticket);
 
@@ -44,6 +45,10 @@ struct registry {
     /* Removes what has expired, a bounded number at a time. */
     void (*sweep)(void *ctx, void (*done)(void *target, uint64_t ticket, enum status status, size_t removed),
                   void *target, uint64_t ticket);
+
+    /* True while the store has just lost what it held: names that nobody proves are not given away. NULL
+     * where a store cannot know. */
+    bool (*names_reserved)(void *ctx);
 };
 
 /* ---- mailbox: pending requests of v1, and being woken ---- */
@@ -83,6 +88,13 @@ struct store_events {
     void *ctx;
     void (*claim_changed)(void *ctx, struct view tunnel_id);
     void (*request_completed)(void *ctx, struct view request_id);
+    /* A connection that may be another gateway's was removed: what waits for its answers waits in vain. */
+    void (*connection_gone)(void *ctx, struct view connection_id);
+    /* The claim that this connection of ours was accepted with names another one now. */
+    void (*connection_replaced)(void *ctx, const struct link *link);
+    /* Changes may have been missed until now: what is remembered of claims, or waited for, is to be asked
+     * anew. */
+    void (*missed)(void *ctx);
 };
 
 /* ---- agent: the other end of a link ---- */
