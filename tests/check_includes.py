@@ -25,7 +25,7 @@ TABLE = {
     "common/handler": ({"common/base", "common/http", "common/protocol", "common/rewrite", "common/auth"}, set()),
     "gateway": (COMMON | {"gateway/store", "gateway/cluster", "gateway/admin", "gateway/apigw"},
                 {"uv", "microhttpd", "libwebsockets", "linux", "yaml"}),
-    "gateway/store": (COMMON | {"gateway"}, {"uv", "hiredis"}),
+    "gateway/store": (COMMON | {"gateway"}, {"uv", "hiredis", "openssl"}),
     "gateway/cluster": (COMMON | {"gateway"}, {"uv", "openssl"}),
     "gateway/admin": (COMMON | {"gateway"}, {"uv", "microhttpd", "jansson"}),
     "gateway/apigw": (COMMON | {"gateway", "aws-adapter/aws"}, {"uv", "microhttpd", "libwebsockets", "jansson", "curl"}),

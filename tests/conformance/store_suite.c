@@ -365,6 +365,58 @@ static void an_expired_request_takes_no_answer(void **state) {
     assert_int_equal(complete(seen, seen->request_id, "one", ""), STATUS_NOT_FOUND);
 }
 
+/* ---- two clients of one store ---- */
+
+static void a_change_by_another_is_told(void **state) {
+    struct seen *seen = *state;
+    struct registry *other = &seen->store->other_registry;
+    struct claim claim = a_claim(seen, "abcdefghijkl", "one", 1);
+    other->store(other->ctx, &claim, 0, 0, on_done, seen, 42);
+    assert_int_equal(settle(seen), STATUS_OK);
+    assert_int_equal(seen->changed, 1);
+    assert_string_equal(seen->changed_id, "abcdefghijkl");
+    assert_int_equal(lookup(seen, "abcdefghijkl"), STATUS_OK);
+    assert_string_equal(seen->claim.link.connection, "one");
+}
+
+static void two_clients_at_once_have_one_winner(void **state) {
+    struct seen *seen = *state;
+    struct registry *registry = &seen->store->registry, *other = &seen->store->other_registry;
+    struct claim claim = a_claim(seen, "abcdefghijkl", "old", 1),
+                 one = a_claim(seen, "abcdefghijkl", "one", 2), two = a_claim(seen, "abcdefghijkl", "two", 2);
+    assert_int_equal(store(seen, &claim, 0, 0), STATUS_OK);
+    struct seen first = {0}, second = {0};
+    registry->store(registry->ctx, &one, 1, ANY_STATE, on_done, &first, 1);
+    other->store(other->ctx, &two, 1, ANY_STATE, on_done, &second, 2);
+    seen->store->settle(seen->store->ctx);
+    assert_int_equal((first.status == STATUS_OK) + (second.status == STATUS_OK), 1);
+    assert_int_equal((first.status == STATUS_CONFLICT) + (second.status == STATUS_CONFLICT), 1);
+    assert_int_equal(lookup(seen, "abcdefghijkl"), STATUS_OK);
+    assert_string_equal(seen->claim.link.connection, first.status == STATUS_OK ? "one" : "two");
+}
+
+static void an_answer_through_another_wakes_the_one_who_waits(void **state) {
+    struct seen *seen = *state;
+    struct mailbox *other = &seen->store->other_mailbox;
+    enum status status;
+    char text[512];
+    assert_int_equal(put(seen, "one", 30000), STATUS_OK);
+    snprintf(text, sizeof text,
+             "{\"type\":\"error\",\"request_id\":\"%s\",\"code\":\"timeout\",\"message\":\"slow\"}",
+             seen->request_id);
+    for (int i = 0; i < 2; i++) {
+        struct v1_message *answer = v1_message_parse(view_from_cstr(text), 1024, &status);
+        other->complete(other->ctx, view_from_cstr(seen->request_id), VIEW("one"), answer, on_done, seen, 42);
+        assert_int_equal(settle(seen), i == 0 ? STATUS_OK : STATUS_NOT_FOUND);
+    }
+    assert_int_equal(seen->completed, 1);
+    assert_string_equal(seen->completed_id, seen->request_id);
+    assert_int_equal(take(seen, seen->request_id), STATUS_OK);
+    assert_int_equal(seen->answer->type, V1_ERROR);
+    assert_true(view_eq(seen->answer->code, VIEW("timeout")));
+    assert_true(view_eq(seen->answer->message, VIEW("slow")));
+}
+
 int store_suite_run(const char *name, struct store_fixture *(*open)(struct store_events events),
                     void (*close)(struct store_fixture *fixture)) {
 #define T(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -387,6 +439,9 @@ int store_suite_run(const char *name, struct store_fixture *(*open)(struct store
         T(an_answer_to_an_unknown_request_is_dropped),
         T(a_removed_request_takes_no_answer),
         T(an_expired_request_takes_no_answer),
+        T(a_change_by_another_is_told),
+        T(two_clients_at_once_have_one_winner),
+        T(an_answer_through_another_wakes_the_one_who_waits),
     };
 #undef T
     open_fixture = open;

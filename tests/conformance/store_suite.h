@@ -9,6 +9,9 @@ struct store_fixture {
     void *ctx;
     struct registry registry;
     struct mailbox mailbox;
+    /* Another client of the same store; for a store of one process the same again. */
+    struct registry other_registry;
+    struct mailbox other_mailbox;
     /* Lets the store work until nothing is owed any more. */
     void (*settle)(void *ctx);
     uint64_t (*wall_ms)(void *ctx);
@@ -16,8 +19,8 @@ struct store_fixture {
     void (*advance)(void *ctx, uint64_t ms);
 };
 
-/* `open` makes an empty store whose events go to `events`; `close` ends it. Returns the number of failed
- * tests. */
+/* `open` makes an empty store whose events (of the first client) go to `events`; `close` ends it. Returns the
+ * number of failed tests. */
 int store_suite_run(const char *name, struct store_fixture *(*open)(struct store_events events),
                     void (*close)(struct store_fixture *fixture));
 

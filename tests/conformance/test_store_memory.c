@@ -34,6 +34,8 @@ static struct store_fixture *memory_open(struct store_events events) {
     memory->fixture = (struct store_fixture){.ctx = memory,
                                              .registry = store_memory_registry(memory->store),
                                              .mailbox = store_memory_mailbox(memory->store),
+                                             .other_registry = store_memory_registry(memory->store),
+                                             .other_mailbox = store_memory_mailbox(memory->store),
                                              .settle = settle,
                                              .wall_ms = wall_ms,
                                              .advance = advance};

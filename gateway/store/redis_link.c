@@ -1,0 +1,211 @@
+/* See redis_link.h. Commands: their way into hiredis and back. */
+#include "store/redis_link_state.h"
+
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define CALLS_MAX 20000
+#define WAIT_MS 1000    /* of a command without a connection */
+#define OVERDUE_MS 3000 /* an answer later than this: the connection is dead */
+#define WORDS_MAX 24
+
+struct redis_call {
+    struct list node;
+    struct redis_link *link;
+    struct task task; /* fails it, where hiredis did not take it */
+    char *bytes;      /* in Redis' protocol */
+    size_t len;
+    bool again;
+    uint64_t since_ms;
+    redis_done_fn *done;
+    void *ctx;
+};
+
+static void call_end(struct redis_call *call, enum status status, const redisReply *reply) {
+    list_remove(&call->node);
+    task_cancel(&call->task);
+    call->link->owed--;
+    if (call->done) call->done(call->ctx, status, reply);
+    redisFreeCommand(call->bytes);
+    free(call);
+}
+
+static void on_failed(struct task *task) {
+    call_end(LIST_ENTRY(task, struct redis_call, task), STATUS_UNAVAILABLE, NULL);
+}
+
+static void fail_later(struct redis_call *call) {
+    list_remove(&call->node);
+    list_append(&call->link->waiting, &call->node); /* in no way any more, but still owed */
+    call->again = false;
+    tasks_post(&call->link->settings.loop->tasks, &call->task);
+}
+
+/* ---- errors of Redis' ---- */
+
+static bool begins(struct view text, const char *word) {
+    return view_starts_with(text, view_from_cstr(word));
+}
+
+static const char *in_words(struct view error) {
+    if (begins(error, "WRONGPASS") || begins(error, "ERR invalid password"))
+        return "the password or user in --store is wrong";
+    if (begins(error, "NOAUTH")) return "it wants a password: --store redis://:password@host";
+    if (begins(error, "ERR Client sent AUTH") || begins(error, "ERR AUTH <password> called"))
+        return "a password was given, but it wants none";
+    if (begins(error, "NOPERM")) return "its ACL does not let this user do what a gateway needs";
+    if (begins(error, "READONLY")) return "it is a read-only replica: give --store the primary";
+    if (begins(error, "OOM")) return "it is out of memory (maxmemory): no tunnel can be registered";
+    if (begins(error, "MISCONF")) return "it takes no writes, because it cannot save to its disk";
+    if (begins(error, "LOADING")) return "it is still loading its data";
+    if (begins(error, "MASTERDOWN")) return "it is a replica that has lost its primary";
+    return "it refuses a command";
+}
+
+void redis_complain(struct redis_link *link, struct view error) {
+    char word[sizeof link->complaint];
+    view_copy_to(view_slice(view_slice(error, 0, view_find(error, ' ')), 0, sizeof word - 1), word,
+                 sizeof word);
+    if (strcmp(word, link->complaint) == 0) return;
+    memcpy(link->complaint, word, sizeof word);
+    log_error("redis", "%s: %s (%.*s)", link->settings.url->shown, in_words(error), VIEW_ARG(error));
+}
+
+static enum status status_of(struct redis_link *link, const redisReply *reply) {
+    if (reply->type != REDIS_REPLY_ERROR) return STATUS_OK;
+    struct view error = view_of(reply->str, (size_t)reply->len);
+    if (begins(error, "WRONGTYPE")) return STATUS_INVALID;
+    if (begins(error, "NOSCRIPT")) return STATUS_GONE;
+    redis_complain(link, error);
+    return STATUS_UNAVAILABLE;
+}
+
+/* ---- calls ---- */
+
+/* NULL: the connection has died. */
+static void on_reply(redisAsyncContext *context, void *data, void *privdata) {
+    (void)context;
+    redisReply *reply = data;
+    struct redis_call *call = privdata;
+    struct redis_link *link = call->link;
+    if (reply) {
+        enum status status = status_of(link, reply);
+        call_end(call, status, status == STATUS_OK ? reply : NULL);
+    } else if (call->again && !link->ending) {
+        list_remove(&call->node);
+        list_append(&link->waiting, &call->node);
+    } else {
+        call_end(call, STATUS_UNAVAILABLE, NULL);
+    }
+}
+
+static bool send_call(struct redis_call *call) {
+    struct redis_link *link = call->link;
+    if (link->phase != REDIS_UP || !link->context ||
+        redisAsyncFormattedCommand(link->context, on_reply, call, call->bytes, call->len) != REDIS_OK)
+        return false;
+    list_remove(&call->node);
+    list_append(&link->flying, &call->node);
+    return true;
+}
+
+static struct redis_call *call_new(struct redis_link *link, const struct view *words, size_t count) {
+    const char *texts[WORDS_MAX];
+    size_t lens[WORDS_MAX];
+    struct redis_call *call = calloc(1, sizeof *call);
+    if (count > WORDS_MAX) abort();
+    for (size_t i = 0; i < count; i++) {
+        texts[i] = words[i].len ? words[i].ptr : "";
+        lens[i] = words[i].len;
+    }
+    long long len = call ? redisFormatCommandArgv(&call->bytes, (int)count, texts, lens) : -1;
+    if (len < 0) { /* a completion would be owed and could not be paid */
+        log_error("redis", "out of memory");
+        abort();
+    }
+    call->link = link;
+    call->len = (size_t)len;
+    list_init(&call->node);
+    task_init(&call->task, on_failed);
+    return call;
+}
+
+void redis_link_call(struct redis_link *link, const struct view *words, size_t count, bool again,
+                     redis_done_fn *done, void *ctx) {
+    struct redis_call *call = call_new(link, words, count);
+    call->again = again;
+    call->done = done;
+    call->ctx = ctx;
+    call->since_ms = loop_now(link->settings.loop);
+    link->owed++;
+    if (send_call(call)) return;
+    if (again && !link->ending && link->owed < CALLS_MAX)
+        list_append(&link->waiting, &call->node);
+    else
+        fail_later(call);
+}
+
+size_t redis_link_owed(const struct redis_link *link) {
+    return link->owed;
+}
+
+void redis_calls_up(struct redis_link *link) {
+    struct list calls;
+    list_init(&calls);
+    list_move_all(&calls, &link->waiting);
+    for (struct list *node; (node = list_pop(&calls));) {
+        struct redis_call *call = LIST_ENTRY(node, struct redis_call, node);
+        if (task_pending(&call->task) || !send_call(call)) list_append(&link->waiting, &call->node);
+    }
+}
+
+static void fail_waiting(struct redis_link *link, uint64_t before_ms) {
+    struct list calls;
+    list_init(&calls);
+    list_move_all(&calls, &link->waiting);
+    for (struct list *node; (node = list_pop(&calls));) {
+        struct redis_call *call = LIST_ENTRY(node, struct redis_call, node);
+        if (call->since_ms <= before_ms)
+            call_end(call, STATUS_UNAVAILABLE, NULL);
+        else
+            list_append(&link->waiting, &call->node);
+    }
+}
+
+bool redis_calls_overdue(struct redis_link *link, uint64_t now_ms) {
+    fail_waiting(link, now_ms > WAIT_MS ? now_ms - WAIT_MS : 0);
+    if (list_empty(&link->flying)) return false;
+    return now_ms - LIST_ENTRY(link->flying.next, struct redis_call, node)->since_ms > OVERDUE_MS;
+}
+
+/* ---- the module ---- */
+
+struct redis_link *redis_link_new(const struct redis_link_settings *settings) {
+    struct redis_link *link = calloc(1, sizeof *link);
+    if (!link) return NULL;
+    link->settings = *settings;
+    for (unsigned i = 0; i < settings->channel_count; i++)
+        snprintf(link->channels[i], sizeof link->channels[i], "%s", settings->channels[i]);
+    list_init(&link->flying);
+    list_init(&link->waiting);
+    redis_connect_init(link);
+    return link;
+}
+
+void redis_link_free(struct redis_link *link) {
+    if (!link) return;
+    link->ending = true;
+    redis_connect_done(link);
+    fail_waiting(link, UINT64_MAX);
+    free(link);
+}
+
+void redis_link_content(struct redis_link *link) {
+    link->complaint[0] = '\0';
+}
+
+bool redis_link_is_up(const struct redis_link *link) {
+    return link->phase == REDIS_UP;
+}

@@ -1,0 +1,414 @@
+/* See store_redis.h. The registry, and what is heard on the channels. */
+#include "store/store_redis_state.h"
+
+#include "base/log.h"
+#include "store/claim_record.h"
+#include "store/redis_tls.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- jobs ---- */
+
+struct job *job_new(struct store_redis *store, void *target, uint64_t ticket) {
+    struct job *job = calloc(1, sizeof *job);
+    if (!job) {
+        log_error("store", "out of memory");
+        abort();
+    }
+    job->store = store;
+    job->target = target;
+    job->ticket = ticket;
+    return job;
+}
+
+void job_done(struct job *job, enum status status) {
+    if (job->fn.done && !job->store->stopped) job->fn.done(job->target, job->ticket, status);
+    free(job);
+}
+
+struct later {
+    struct task task;
+    struct list node; /* of store->later */
+    struct job *job;
+    enum status status;
+};
+
+static void later_end(struct later *later) {
+    list_remove(&later->node);
+    task_cancel(&later->task);
+    job_done(later->job, later->status);
+    free(later);
+}
+
+static void on_later(struct task *task) {
+    later_end(LIST_ENTRY(task, struct later, task));
+}
+
+void job_done_later(struct job *job, enum status status) {
+    struct later *later = malloc(sizeof *later);
+    if (!later) abort();
+    *later = (struct later){.job = job, .status = status};
+    task_init(&later->task, on_later);
+    list_init(&later->node);
+    list_append(&job->store->later, &later->node);
+    tasks_post(&job->store->settings.loop->tasks, &later->task);
+}
+
+/* ---- keys, calls ---- */
+
+struct view key_of(struct key *key, const char *kind, struct view id) {
+    int len =
+        snprintf(key->text, sizeof key->text, KEY_PREFIX "%s%s%.*s", kind, id.len ? ":" : "", VIEW_ARG(id));
+    return view_of(key->text, len < (int)sizeof key->text ? (size_t)len : sizeof key->text - 1);
+}
+
+struct view channel_of(const struct store_redis *store, char out[CHANNEL_MAX], const char *gateway) {
+    snprintf(out, CHANNEL_MAX, KEY_PREFIX "%u:to:%s", store->url.database, gateway);
+    return view_from_cstr(out);
+}
+
+void store_call(struct store_redis *store, const struct view *words, size_t count, bool again,
+                redis_done_fn *done, void *ctx) {
+    if (store->commands)
+        redis_link_call(store->commands, words, count, again, done, ctx);
+    else if (done)
+        done(ctx, STATUS_UNAVAILABLE, NULL); /* stopped: nobody is called, what is owed is freed */
+}
+
+void store_script(struct store_redis *store, enum store_script script, const struct view *words, size_t keys,
+                  size_t count, bool again, redis_done_fn *done, void *ctx) {
+    struct redis_script_call call = {
+        .script = &store->scripts[script], .key_count = keys, .word_count = count, .again = again};
+    memcpy(call.words, words, count * sizeof *words);
+    if (store->commands)
+        redis_script_run(store->commands, &call, done, ctx);
+    else if (done)
+        done(ctx, STATUS_UNAVAILABLE, NULL);
+}
+
+void store_foreign(struct store_redis *store, const char *where, struct view id) {
+    if (store->foreign_logged) return;
+    store->foreign_logged = true;
+    log_warn("store",
+             "%s: something that is not ours stands at " KEY_PREFIX "%s:%.*s and is ignored (said once)",
+             store->url.shown, where, VIEW_ARG(id));
+}
+
+uint64_t store_wall_ms(const struct store_redis *store) {
+    return store->settings.wall_ms(store->settings.wall_ctx);
+}
+
+struct view reply_text(const redisReply *reply) {
+    bool is_text = reply && (reply->type == REDIS_REPLY_STRING || reply->type == REDIS_REPLY_STATUS);
+    return is_text ? view_of(reply->str, (size_t)reply->len) : (struct view){0};
+}
+
+/* ---- registry ---- */
+
+static void on_claim(struct job *job, const char *where, enum status status, const redisReply *reply,
+                     bool may_expire) {
+    struct claim claim;
+    struct view text = reply_text(reply);
+    if (status == STATUS_INVALID || (status == STATUS_OK && text.ptr && !claim_record_decode(text, &claim))) {
+        store_foreign(job->store, where, view_from_cstr(job->id));
+        status = STATUS_NOT_FOUND;
+    } else if (status == STATUS_OK && !text.ptr) {
+        status = STATUS_NOT_FOUND;
+    } else if (status == STATUS_OK && may_expire && claim.expires_ms <= store_wall_ms(job->store)) {
+        status = STATUS_NOT_FOUND;
+    }
+    if (!job->store->stopped)
+        job->fn.claim(job->target, job->ticket, status, status == STATUS_OK ? &claim : NULL);
+    free(job);
+}
+
+static void on_lookup(void *ctx, enum status status, const redisReply *reply) {
+    on_claim(ctx, "claim", status, reply, true);
+}
+
+static void on_lookup_connection(void *ctx, enum status status, const redisReply *reply) {
+    on_claim(ctx, "links", status, reply, false);
+}
+
+static void redis_lookup(void *ctx, struct view tunnel_id, registry_claim_fn *done, void *target,
+                         uint64_t ticket) {
+    struct job *job = job_new(ctx, target, ticket);
+    struct key key;
+    job->fn.claim = done;
+    view_copy_to(tunnel_id, job->id, sizeof job->id);
+    const struct view words[] = {VIEW("GET"), key_of(&key, "claim", tunnel_id)};
+    store_call(ctx, words, 2, true, on_lookup, job);
+}
+
+static void redis_lookup_connection(void *ctx, struct view connection_id, registry_claim_fn *done,
+                                    void *target, uint64_t ticket) {
+    struct store_redis *store = ctx;
+    struct job *job = job_new(store, target, ticket);
+    struct key key;
+    job->fn.claim = done;
+    view_copy_to(connection_id, job->id, sizeof job->id);
+    const struct view words[] = {VIEW("HGET"), key_of(&key, "links", view_from_cstr(store->gateway)),
+                                 connection_id};
+    store_call(store, words, 3, true, on_lookup_connection, job);
+}
+
+bool store_write(struct store_redis *store, const struct claim *claim, uint64_t expected_epoch,
+                 unsigned expected_states, redis_done_fn *done, void *ctx) {
+    struct buf record;
+    struct key claim_key, links_key;
+    char epoch[24], states[12], now[24], expires[24] = "", message[TUNNEL_NAME_MAX + 4];
+    buf_init(&record, CLAIM_RECORD_MAX);
+    bool encoded = claim_record_encode(&record, claim);
+    if (encoded) {
+        snprintf(epoch, sizeof epoch, "%llu", (unsigned long long)expected_epoch);
+        snprintf(states, sizeof states, "%u", expected_states);
+        snprintf(now, sizeof now, "%llu", (unsigned long long)store_wall_ms(store));
+        if (claim->expires_ms < INT64_MAX)
+            snprintf(expires, sizeof expires, "%llu", (unsigned long long)claim->expires_ms);
+        snprintf(message, sizeof message, "c\n%s", claim->tunnel_id);
+        const struct view words[] = {key_of(&claim_key, "claim", view_from_cstr(claim->tunnel_id)),
+                                     key_of(&links_key, "links", view_from_cstr(claim->link.gateway)),
+                                     buf_view(&record),
+                                     view_from_cstr(epoch),
+                                     view_from_cstr(states),
+                                     view_from_cstr(now),
+                                     view_from_cstr(expires),
+                                     claim->state == CLAIM_OFFLINE ? VIEW("")
+                                                                   : view_from_cstr(claim->link.connection),
+                                     view_from_cstr(store->claims_channel),
+                                     view_from_cstr(message)};
+        store_script(store, SCRIPT_STORE, words, 2, 10, false, done, ctx);
+    }
+    buf_done(&record);
+    return encoded;
+}
+
+static void on_store(void *ctx, enum status status, const redisReply *reply) {
+    bool conflict = status == STATUS_OK && (reply->type != REDIS_REPLY_INTEGER || reply->integer != 1);
+    job_done(ctx, conflict ? STATUS_CONFLICT : status);
+}
+
+static void redis_store(void *ctx, const struct claim *claim, uint64_t expected_epoch,
+                        unsigned expected_states, registry_done_fn *done, void *target, uint64_t ticket) {
+    struct job *job = job_new(ctx, target, ticket);
+    job->fn.done = done;
+    if (!store_write(ctx, claim, expected_epoch, expected_states, on_store, job))
+        job_done_later(job, STATUS_INVALID);
+}
+
+void store_remove_connection(struct store_redis *store, const char *gateway, struct view connection_id,
+                             redis_done_fn *done, void *ctx) {
+    struct key key;
+    char message[CONNECTION_ID_MAX + 4];
+    snprintf(message, sizeof message, "g\n%.*s", VIEW_ARG(connection_id));
+    const struct view words[] = {key_of(&key, "links", view_from_cstr(gateway)), connection_id,
+                                 view_from_cstr(store->claims_channel), view_from_cstr(message)};
+    store_script(store, SCRIPT_REMOVE_CONNECTION, words, 1, 4, true, done, ctx);
+}
+
+static void on_done(void *ctx, enum status status, const redisReply *reply) {
+    (void)reply;
+    job_done(ctx, status);
+}
+
+static void redis_remove_connection(void *ctx, struct view connection_id, registry_done_fn *done,
+                                    void *target, uint64_t ticket) {
+    struct store_redis *store = ctx;
+    struct job *job = job_new(store, target, ticket);
+    job->fn.done = done;
+    store_remove_connection(store, store->gateway, connection_id, on_done, job);
+}
+
+/* Redis itself removes what has expired. */
+struct swept {
+    void (*done)(void *target, uint64_t ticket, enum status status, size_t removed);
+    void *target;
+};
+
+static void on_swept(void *target, uint64_t ticket, enum status status) {
+    struct swept *swept = target;
+    if (swept->done) swept->done(swept->target, ticket, status, 0);
+    free(swept);
+}
+
+static void redis_sweep(void *ctx,
+                        void (*done)(void *target, uint64_t ticket, enum status status, size_t removed),
+                        void *target, uint64_t ticket) {
+    struct swept *swept = malloc(sizeof *swept);
+    if (!swept) abort();
+    *swept = (struct swept){.done = done, .target = target};
+    struct job *job = job_new(ctx, swept, ticket);
+    job->fn.done = on_swept;
+    job_done_later(job, STATUS_OK);
+}
+
+struct registry store_redis_registry(struct store_redis *store) {
+    return (struct registry){.ctx = store,
+                             .lookup = redis_lookup,
+                             .lookup_connection = redis_lookup_connection,
+                             .store = redis_store,
+                             .remove_connection = redis_remove_connection,
+                             .sweep = redis_sweep,
+                             .names_reserved = lease_names_reserved};
+}
+
+/* ---- what is heard ---- */
+
+static void on_heard(void *ctx, struct view channel, struct view message) {
+    struct store_redis *store = ctx;
+    const struct store_events *events = &store->events.store;
+    (void)channel;
+    if (message.len == 0) return;
+    char kind = message.ptr[0];
+    struct view rest = view_skip(message, 2);
+    switch (kind) {
+    case 'c':
+        if (events->claim_changed) events->claim_changed(events->ctx, rest);
+        break;
+    case 'g':
+        if (events->connection_gone) events->connection_gone(events->ctx, rest);
+        break;
+    case 'e': store->echoes++; break;
+    default: mailbox_heard(store, kind, rest); break;
+    }
+}
+
+static void on_channel_up(void *ctx) {
+    struct store_redis *store = ctx;
+    store->channel_up = true;
+    store_tell_state(store);
+}
+
+static void on_channel_down(void *ctx) {
+    struct store_redis *store = ctx;
+    store->channel_up = false;
+    store_tell_state(store);
+}
+
+static void listen_to_channels(struct store_redis *store) {
+    if (store->channel) return;
+    struct redis_link_settings settings = {
+        .loop = store->settings.loop,
+        .url = &store->url,
+        .channels = {store->claims_channel, store->own_channel},
+        .channel_count = 2,
+        .silence_ms = store->settings.lease_ms * 2, /* it hears each renewal of the lease */
+        .ctx = store,
+        .up = on_channel_up,
+        .down = on_channel_down,
+        .heard = on_heard,
+    };
+    store->channel = redis_link_new(&settings);
+    if (!store->channel) abort();
+}
+
+/* ---- the module ---- */
+
+static void on_commands_up(void *ctx) {
+    struct store_redis *store = ctx;
+    for (size_t i = 0; i < SCRIPTS_COUNT; i++) redis_script_load(store->commands, &store->scripts[i]);
+    listen_to_channels(store);
+    lease_up(store);
+}
+
+static void on_commands_down(void *ctx) {
+    lease_down(ctx);
+}
+
+bool store_redis_is_reached(const struct store_redis *store) {
+    return store->channel_up && store->leased && (!store->settings.keeps_secret || store->secret_agreed);
+}
+
+void store_tell_state(struct store_redis *store) {
+    bool reached = store_redis_is_reached(store);
+    if (reached == store->was_reached || store->stopped) return;
+    store->was_reached = reached;
+    if (reached && store->events.store.missed) store->events.store.missed(store->events.store.ctx);
+    if (reached && store->events.reached) store->events.reached(store->events.ctx);
+    if (!reached && store->events.lost) store->events.lost(store->events.ctx);
+}
+
+static const char *take_settings(struct store_redis *store, const struct store_redis_settings *settings) {
+    const char *why = redis_url_parse(view_from_cstr(settings->url), &store->url);
+    if (why) return why;
+    if (store->url.tls && !redis_tls_available())
+        return "TLS (rediss://) needs a newer hiredis (libhiredis 1.0 with hiredis_ssl) than this build has; "
+               "use "
+               "redis:// through stunnel, or an image based on Debian trixie";
+    if (!view_copy_to(view_from_cstr(settings->gateway), store->gateway, sizeof store->gateway))
+        return "the peer URL is too long";
+    store->settings = *settings;
+    store->settings.url = store->settings.gateway = NULL;
+    return NULL;
+}
+
+struct store_redis *store_redis_new(const struct store_redis_settings *settings, const char **ret_why) {
+    struct store_redis *store = calloc(1, sizeof *store);
+    *ret_why = store ? take_settings(store, settings) : "out of memory";
+    if (*ret_why) {
+        free(store);
+        return NULL;
+    }
+    list_init(&store->later);
+    list_init(&store->sends);
+    for (size_t i = 0; i < SCRIPTS_COUNT; i++) store->scripts[i].text = store_script_texts[i];
+    snprintf(store->claims_channel, sizeof store->claims_channel, KEY_PREFIX "%u:claims",
+             store->url.database);
+    channel_of(store, store->own_channel, store->gateway);
+    lease_init(store);
+    struct redis_link_settings link = {.loop = settings->loop,
+                                       .url = &store->url,
+                                       .ctx = store,
+                                       .up = on_commands_up,
+                                       .down = on_commands_down};
+    store->commands = redis_link_new(&link);
+    if (!store->commands) abort();
+    return store;
+}
+
+void store_redis_listen(struct store_redis *store, const struct store_redis_events *events) {
+    store->events = *events;
+}
+
+void store_redis_stop(struct store_redis *store) {
+    if (!store || store->stopped) return;
+    store->stopped = true;
+    lease_stop(store);
+    struct redis_link *commands = store->commands;
+    store->commands = NULL;
+    redis_link_free(store->channel);
+    redis_link_free(commands);
+    store->channel = NULL;
+    mailbox_tick(store, true);
+    while (!list_empty(&store->later)) later_end(LIST_ENTRY(store->later.next, struct later, node));
+}
+
+void store_redis_free(struct store_redis *store) {
+    if (!store) return;
+    store_redis_stop(store);
+    explicit_bzero(store->secret, sizeof store->secret);
+    explicit_bzero(store->url.password, sizeof store->url.password);
+    free(store);
+}
+
+struct view store_redis_secret(const struct store_redis *store) {
+    return view_from_cstr(store->secret);
+}
+
+const char *store_redis_where(const struct store_redis *store) {
+    return store->url.shown;
+}
+
+size_t store_redis_owed(const struct store_redis *store) {
+    return (store->commands ? redis_link_owed(store->commands) : 0) + (list_empty(&store->later) ? 0 : 1);
+}
+
+void store_redis_echo(struct store_redis *store) {
+    const struct view words[] = {VIEW("PUBLISH"), view_from_cstr(store->own_channel), VIEW("e")};
+    store_call(store, words, 3, false, NULL, NULL);
+}
+
+unsigned store_redis_echoes(const struct store_redis *store) {
+    return store->echoes;
+}

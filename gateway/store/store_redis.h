@@ -1,0 +1,87 @@
+/* The store that several gateways share: registry and mailbox in Redis, and what the gateways tell each other
+ * through it. What it promises is what tests/conformance says of every store, but for one thing:
+ * lookup_connection() knows the connections of this gateway only, which are the only ones it is asked about.
+ *
+ * Keys (all begin with "ttf1:"; whatever stands under one and is not ours counts as nothing, and is replaced
+ * when something is written there):
+ *   claim:<tunnel>     a claim_record; Redis expires it with the claim
+ *   links:<gateway>    hash, connection id -> claim_record as accepted: what this gateway holds
+ *   lease:<gateway>    the instance that renews it; expires
+ *   gateways           sorted set, gateway -> end of its lease by Redis' clock
+ *   pending:<request>  hash of a v1 request that waits for its answer: connection, expires, waiter, answer
+ *   message:<id>       a v1 message on its way to the gateway that holds the agent; expires
+ *   secret             hash: created, value; the tunnel secret where none was given
+ *   store              a random id: another one, and Redis has lost what it held
+ *   reserved           while it stands names are not given to strangers
+ * Channels: ttf1:<database>:claims, heard by all, and ttf1:<database>:to:<gateway>.
+ *
+ * Idempotent, so sent again when the connection dies: lookup, lookup_connection, remove_connection, put,
+ * complete, take, remove, the renewal of the lease. Not: store, send. */
+#ifndef STORE_STORE_REDIS_H
+#define STORE_STORE_REDIS_H
+
+#include "handler/ports.h"
+#include "loop.h"
+
+#define STORE_SECRET_MAX 128
+
+struct store_redis;
+
+struct store_redis_settings {
+    struct loop *loop;
+    const char *url;
+    const char *gateway; /* the peer URL of this process */
+    uint64_t (*wall_ms)(void *ctx);
+    void *wall_ctx;
+    uint64_t lease_ms;                         /* renewed thrice within it */
+    uint64_t keep_anonymous_ms, keep_owned_ms; /* of claims whose gateway has died */
+    size_t message_max_bytes, body_max_bytes;  /* of v1 */
+    bool keeps_secret; /* made by the first gateway, kept in Redis; otherwise everybody is given the same one
+                        */
+};
+
+struct store_redis_events {
+    struct store_events store;
+    void *ctx;
+    /* Reached (all works), or lost. The first is `reached`; then the secret is known. */
+    void (*reached)(void *ctx);
+    void (*lost)(void *ctx);
+    /* Another secret counts from now on: Redis had lost it, and the older one has come back. */
+    void (*secret_changed)(void *ctx);
+    /* A v1 message for an agent of ours, from another gateway. `done` wants to be called, now or later. */
+    void (*deliver)(void *ctx, struct view connection_id, struct view message, agent_sent_fn *done,
+                    void *target, uint64_t ticket);
+};
+
+/* NULL with *ret_why (a static text): the URL is wrong, TLS is asked for and this build has none, memory. */
+struct store_redis *store_redis_new(const struct store_redis_settings *settings, const char **ret_why);
+/* Before the first turn of the loop. */
+void store_redis_listen(struct store_redis *store, const struct store_redis_events *events);
+/* Ends the lease and the connections (no farewell waits for an answer); the loop runs on until they are
+ * closed. What is owed fails within. */
+void store_redis_stop(struct store_redis *store);
+void store_redis_free(struct store_redis *store); /* NULL is fine for both */
+
+struct registry store_redis_registry(struct store_redis *store);
+struct mailbox store_redis_mailbox(struct store_redis *store);
+/* Whether a request id is one that this mailbox has minted. */
+bool store_redis_minted(struct view request_id);
+/* A v1 message to an agent that another gateway holds; the agents port's contract (ports.h). STATUS_GONE:
+ * that gateway, or the connection there, is gone, and the message was certainly not handed on. */
+void store_redis_send(void *ctx, const struct link *link, struct view message, agent_sent_fn *done,
+                      void *target, uint64_t ticket);
+
+bool store_redis_is_reached(const struct store_redis *store);
+/* Empty until it was reached, and where the secret is not kept in Redis. */
+struct view store_redis_secret(const struct store_redis *store);
+/* Where Redis is, for people: without its password. */
+const char *store_redis_where(const struct store_redis *store);
+
+/* Calls that are not answered yet. */
+size_t store_redis_owed(const struct store_redis *store);
+/* For tests: what was published before store_redis_echo() has been heard once store_redis_echoes() has grown.
+ */
+void store_redis_echo(struct store_redis *store);
+unsigned store_redis_echoes(const struct store_redis *store);
+
+#endif
