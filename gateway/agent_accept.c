@@ -17,6 +17,7 @@ struct agent_accept {
     struct loop *loop;
     struct core *core;
     struct agent_ws *ws;
+    char gateway[GATEWAY_MAX + 1];
     bool speaks_v1, speaks_v2;
     uint64_t header_timeout_ms;
     struct list all;
@@ -146,7 +147,7 @@ static void ask_core(struct candidate *candidate) {
     ids_uuid4(candidate->id);
     struct connect_event event = {
         .connection_id = view_from_cstr(candidate->id),
-        .gateway = VIEW(""),
+        .gateway = view_from_cstr(side->gateway),
         .target = candidate->handshake.head.target,
         .headers = &candidate->handshake.head.headers,
         .peer = view_from_cstr(candidate->peer->text),
@@ -194,7 +195,8 @@ static void on_deadline(struct timer *timer) {
 }
 
 struct agent_accept *agent_accept_new(struct loop *loop, struct core *core, struct agent_ws *ws,
-                                      bool speaks_v1, bool speaks_v2, uint64_t header_timeout_ms) {
+                                      const char *gateway, bool speaks_v1, bool speaks_v2,
+                                      uint64_t header_timeout_ms) {
     struct agent_accept *side = calloc(1, sizeof(*side));
     if (!side) return NULL;
     *side = (struct agent_accept){.loop = loop,
@@ -203,6 +205,7 @@ struct agent_accept *agent_accept_new(struct loop *loop, struct core *core, stru
                                   .speaks_v1 = speaks_v1,
                                   .speaks_v2 = speaks_v2,
                                   .header_timeout_ms = header_timeout_ms};
+    view_copy_to(view_from_cstr(gateway), side->gateway, sizeof(side->gateway));
     list_init(&side->all);
     return side;
 }

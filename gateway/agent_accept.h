@@ -9,9 +9,10 @@
 struct agent_accept;
 
 /* Agents that offer v2 get it where it is spoken; those that do not are refused where v1 is not. NULL without
- * memory. `core` and `ws` outlive it. */
+ * memory. `core` and `ws` outlive it. `gateway`: link.gateway of their claims; copied. */
 struct agent_accept *agent_accept_new(struct loop *loop, struct core *core, struct agent_ws *ws,
-                                      bool speaks_v1, bool speaks_v2, uint64_t header_timeout_ms);
+                                      const char *gateway, bool speaks_v1, bool speaks_v2,
+                                      uint64_t header_timeout_ms);
 /* A listener_fn; ctx is the agent_accept. */
 void agent_accept_take(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len);
 /* Drops who has not got through yet. */

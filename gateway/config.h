@@ -33,6 +33,8 @@ struct config {
     enum answer require_auth;
     char *jwt_secret, *jwt_secret_file, *jwt_audience, *jwt_issuer;
     char *secret, *secret_file, *state_dir, *config_file;
+    char *peer_url;    /* may be NULL: made of the agent listener */
+    uint64_t lease_ms; /* of this gateway, in a shared store */
     uint64_t request_timeout_ms, body_idle_timeout_ms, grace_ms, header_timeout_ms, keepalive_timeout_ms;
     uint64_t agent_ping_interval_ms, offline_keep_ms, drain_delay_ms, drain_timeout_ms;
     size_t body_bytes, max_connections, max_connections_per_address;

@@ -1,5 +1,6 @@
 /* Settings that are right one by one and do not go together. */
 #include "config_parse.h"
+#include "store/redis_url.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,10 +110,19 @@ static int check_urls(const struct config *config) {
     struct view url = view_from_cstr(config->public_url);
     if (url.ptr && !view_starts_with(url, VIEW("http://")) && !view_starts_with(url, VIEW("https://")))
         return complain(config, &config->public_url, "expected http://… or https://…");
-    if (strcmp(config->store_url, "memory") != 0)
-        return complain(config, &config->store_url,
-                        strncmp(config->store_url, "redis", 5) == 0 ? "Redis is not available yet, use memory"
-                                                                    : "expected memory");
+    url = view_from_cstr(config->peer_url);
+    if (url.ptr && !view_starts_with(url, VIEW("ws://")) && !view_starts_with(url, VIEW("wss://")))
+        return complain(config, &config->peer_url, "expected ws://host:port");
+    return 0;
+}
+
+static int check_store(const struct config *config) {
+    struct redis_url url;
+    bool is_memory = strcmp(config->store_url, "memory") == 0;
+    const char *why = is_memory ? NULL : redis_url_parse(view_from_cstr(config->store_url), &url);
+    if (why) return complain(config, &config->store_url, why);
+    if (config->lease_ms < 1000 || config->lease_ms > 600000)
+        return complain(config, &config->lease_ms, "expected 1s to 10m");
     return 0;
 }
 
@@ -120,6 +130,7 @@ int config_check(struct config *config) {
     int code = parse_proxies(config);
     if (!code) code = check_protocols(config);
     if (!code) code = check_urls(config);
+    if (!code) code = check_store(config);
     if (!code) code = check_ports(config);
     if (!code) code = check_auth(config);
     if (!code) code = check_secrets(config);

@@ -62,14 +62,28 @@ const struct setting config_settings[] = {
              "how long a tunnel keeps its name without an agent"),
      .detail = "Of agents without a token; an authenticated subject keeps a name for 24 hours."},
 
-    {SETTING("store", "STORE_URL", KIND_TEXT, store_url, "memory", "who holds which tunnel: memory"),
+    {SETTING("store", "STORE_URL", KIND_TEXT, store_url, "memory",
+             "who holds which tunnel: memory, or redis://… for several gateways"),
+     .detail =
+         "`redis://[[user]:password@]host[:port][/database]`, `rediss://…` (TLS, where hiredis has it), or "
+         "`redis+unix://[[user]:password@]/path[?db=N]`; percent-encode what is odd in a password. A "
+         "password belongs in the variable or the file: others can read command lines.",
      .group = "State"},
+    {SETTING("peer-url", "PEER_URL", KIND_TEXT, peer_url, NULL,
+             "where other gateways reach this one, and its name among them"),
+     .detail =
+         "`ws://host:port` of its agent port as they see it. Without it `ws://` and the agent listener's "
+         "address, or this machine's name where that listens on all addresses."},
+    {SETTING("lease", "LEASE", KIND_DURATION, lease_ms, "5s",
+             "a gateway not heard of for so long is dead to the others"),
+     .detail = "1s to 10m; in a shared store. It is renewed thrice within it."},
     {SETTING("state-dir", "STATE_DIRECTORY", KIND_TEXT, state_dir, NULL,
              "where the secret is kept that the gateway makes itself"),
      .detail = "Without it `$XDG_STATE_HOME/ttf-gateway` or `~/.local/state/ttf-gateway`."},
     {SETTING("tunnel-secret", "TUNNEL_SECRET", KIND_TEXT, secret, NULL,
              "signs resume tokens, by which tunnels keep their URLs"),
-     .detail = "At least 16 bytes. Without one the gateway makes one and keeps it in the state directory.",
+     .detail = "At least 16 bytes. Without one the gateway makes one and keeps it in the state directory, or "
+               "in Redis.",
      .is_secret = true},
     {SETTING("tunnel-secret-file", "TUNNEL_SECRET_FILE", KIND_TEXT, secret_file, NULL,
              "a file that holds the tunnel secret")},

@@ -240,6 +240,10 @@ void listener_accept_waiting(struct listener *listener) {
     }
 }
 
+void listener_hold(struct listener *listener, bool held) {
+    set_polling(listener, !held);
+}
+
 static void on_closed(uv_handle_t *handle) {
     struct listening *listening = handle->data;
     struct listener *listener = listening->listener;

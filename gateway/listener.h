@@ -15,6 +15,8 @@ struct listener;
  * the address is taken. A machine without IPv6 is no error. `peers` outlives the listener. */
 struct listener *listener_new(struct loop *loop, const struct address *address, struct peers *peers,
                               listener_fn *accepted, void *ctx, const char **ret_why);
+/* Who connects while it is held waits in the sockets' queue. It begins not held. */
+void listener_hold(struct listener *listener, bool held);
 /* From now on attempts to connect get no answer; handshakes under way are finished. Call it a moment before
  * the end, so that nobody who got through is reset by it. */
 void listener_turn_away(struct listener *listener);

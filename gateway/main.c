@@ -1,12 +1,12 @@
 /* ttf-gateway: wires the adapters of one process to the handler core. */
 #include "admin/admin.h"
 #include "agent_accept.h"
+#include "backend.h"
 #include "config.h"
 #include "health.h"
 #include "listener.h"
 #include "log_buffer.h"
 #include "secret_file.h"
-#include "store/store_memory.h"
 #include "token_command.h"
 #include "visitor.h"
 
@@ -33,7 +33,7 @@ struct gateway {
     struct config config;
     struct loop loop;
     struct peers visitor_peers, agent_peers, admin_peers;
-    struct store_memory *store;
+    struct backend *backend;
     struct agent_ws *agents;
     struct core *core;
     struct agent_accept *accept;
@@ -44,9 +44,10 @@ struct gateway {
     enum stop_phase stop_phase;
     uint64_t stop_deadline_ms; /* of the phase */
     bool hurry;                /* asked twice */
+    bool started;              /* visitors and agents are let in */
     unsigned char resume_key[SECRET_LEN];
     struct secret_text jwt_secret; /* empty: agents need no token */
-    char public_url[512];
+    char public_url[512], peer_url[GATEWAY_MAX + 1];
 };
 
 /* ---- stopping: not ready, a moment for balancers, accept nobody, tell the agents to move, let requests
@@ -70,12 +71,18 @@ static void stop_accepting(struct gateway *gateway) {
 
 /* An exchange may have no visitor of ours, and a visitor still reads when his exchange has ended. */
 static bool has_finished(const struct gateway *gateway) {
-    return visitors_busy(gateway->visitors) == 0 && core_exchange_count(gateway->core) == 0;
+    return visitors_busy(gateway->visitors) == 0 && core_exchange_count(gateway->core) == 0 &&
+           backend_busy(gateway->backend) == 0;
 }
 
 static void enter(struct gateway *gateway, enum stop_phase phase, uint64_t limit_ms) {
     gateway->stop_phase = phase;
     gateway->stop_deadline_ms = loop_now(&gateway->loop) + (gateway->hurry ? 0 : limit_ms);
+}
+
+/* The agents are gone, and the store knows. */
+static bool all_is_told(const struct gateway *gateway) {
+    return agent_ws_count(gateway->agents) == 0 && backend_is_idle(gateway->backend);
 }
 
 static void on_stopping(struct timer *timer) {
@@ -91,7 +98,7 @@ static void on_stopping(struct timer *timer) {
         agent_ws_close_all(gateway->agents);
         gateway->hurry = false;
         enter(gateway, STOP_CLOSING, CLOSE_AGENTS_MS);
-    } else if (gateway->stop_phase == STOP_CLOSING && (late || agent_ws_count(gateway->agents) == 0)) {
+    } else if (gateway->stop_phase == STOP_CLOSING && (late || all_is_told(gateway))) {
         loop_quit(&gateway->loop);
         return;
     }
@@ -100,6 +107,10 @@ static void on_stopping(struct timer *timer) {
 
 static void on_stop(void *ctx, unsigned times) {
     struct gateway *gateway = ctx;
+    if (!gateway->started) {
+        loop_quit(&gateway->loop);
+        return;
+    }
     if (times > 1) {
         gateway->hurry = gateway->stop_phase != STOP_CLOSING;
         if (gateway->hurry) gateway->stop_deadline_ms = loop_now(&gateway->loop);
@@ -159,7 +170,10 @@ static bool open_ports(struct gateway *gateway) {
         open_port(gateway, "agent-listen", &config->agent_listen, &gateway->agent_peers, on_agent);
     gateway->admin_port =
         open_port(gateway, "admin-listen", &config->admin_listen, &gateway->admin_peers, on_admin);
-    return gateway->public_port && gateway->agent_port && gateway->admin_port;
+    if (!gateway->public_port || !gateway->agent_port || !gateway->admin_port) return false;
+    listener_hold(gateway->public_port, true); /* until the store can be used */
+    listener_hold(gateway->agent_port, true);
+    return true;
 }
 
 static void make_public_url(struct gateway *gateway) {
@@ -173,6 +187,24 @@ static void make_public_url(struct gateway *gateway) {
         snprintf(gateway->public_url, sizeof(gateway->public_url), "http://%s:%u", config->domain, port);
     size_t len = strlen(gateway->public_url);
     while (len && gateway->public_url[len - 1] == '/') gateway->public_url[--len] = '\0';
+}
+
+/* How other gateways reach the agent port; a port on all addresses by the machine's name. */
+static void make_peer_url(struct gateway *gateway) {
+    const struct address *listen = &gateway->config.agent_listen;
+    char text[ADDRESS_TEXT_MAX], host[64] = "localhost";
+    size_t size = sizeof(host);
+    bool on_all = strcmp(listen->host, "*") == 0 || strcmp(listen->host, "0.0.0.0") == 0 ||
+                  strcmp(listen->host, "::") == 0;
+    if (on_all) uv_os_gethostname(host, &size);
+    listener_text(gateway->agent_port, text);
+    if (gateway->config.peer_url)
+        snprintf(gateway->peer_url, sizeof(gateway->peer_url), "%s", gateway->config.peer_url);
+    else if (on_all)
+        snprintf(gateway->peer_url, sizeof(gateway->peer_url), "ws://%s:%u", host,
+                 listener_port(gateway->agent_port));
+    else
+        snprintf(gateway->peer_url, sizeof(gateway->peer_url), "ws://%s", text);
 }
 
 static bool make_core(struct gateway *gateway) {
@@ -199,17 +231,16 @@ static bool make_core(struct gateway *gateway) {
     if (settings.pending_ms < settings.request_timeout_ms + 5000)
         settings.pending_ms = settings.request_timeout_ms + 5000;
     settings.exchanges_total = config->max_connections;
+    struct agents agents = agent_ws_port(gateway->agents);
     struct ports ports = {
-        .registry = store_memory_registry(gateway->store),
-        .mailbox = store_memory_mailbox(gateway->store),
-        .agents = agent_ws_port(gateway->agents),
         .clock = {.wall_ms = loop_wall_ms, .timers = &gateway->loop.timers, .tasks = &gateway->loop.tasks},
         .ids = {.tunnel = ids_tunnel, .random = ids_random},
     };
+    if (!backend_ports(gateway->backend, &agents, &ports)) return false;
     gateway->core = core_new(&settings, &ports);
     if (!gateway->core) return false;
     agent_ws_set_core(gateway->agents, gateway->core);
-    store_memory_listen(gateway->store, core_store_events(gateway->core));
+    backend_listen(gateway->backend, core_store_events(gateway->core));
     return true;
 }
 
@@ -221,15 +252,14 @@ static bool make_adapters(struct gateway *gateway) {
         .body_idle_timeout_ms = config->body_idle_timeout_ms,
         .max_connections = config->max_connections,
     };
-    gateway->store = store_memory_new(&gateway->loop.tasks, loop_wall_ms, NULL);
     gateway->agents = agent_ws_new(&gateway->loop, config->agent_ping_interval_ms);
-    if (!gateway->store || !gateway->agents || !make_core(gateway)) return false;
+    if (!gateway->agents || !make_core(gateway)) return false;
     gateway->visitors = visitors_new(&gateway->loop, gateway->core, &settings);
-    gateway->accept =
-        agent_accept_new(&gateway->loop, gateway->core, gateway->agents, config_speaks(config, VIEW("v1")),
-                         config_speaks(config, VIEW("v2")), config->header_timeout_ms);
-    gateway->admin = admin_new(&gateway->loop, !address_is_loopback(&config->admin_listen));
-    return gateway->visitors && gateway->accept && gateway->admin;
+    gateway->accept = agent_accept_new(&gateway->loop, gateway->core, gateway->agents,
+                                       backend_is_shared(gateway->backend) ? gateway->peer_url : "",
+                                       config_speaks(config, VIEW("v1")), config_speaks(config, VIEW("v2")),
+                                       config->header_timeout_ms);
+    return gateway->visitors && gateway->accept;
 }
 
 /* Scripts wait for these lines. */
@@ -253,6 +283,59 @@ static void raise_descriptor_limit(void) {
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+static bool derive_key(struct gateway *gateway) {
+    return secret_derive(backend_secret(gateway->backend), VIEW("resume"), gateway->resume_key);
+}
+
+/* The store can be used: everybody may come in. */
+static void on_backend_ready(void *ctx) {
+    struct gateway *gateway = ctx;
+    if (backend_secret(gateway->backend).len && !derive_key(gateway)) abort(); /* OpenSSL does not work */
+    if (!make_adapters(gateway)) {
+        loop_quit(&gateway->loop);
+        return;
+    }
+    gateway->started = true;
+    listener_hold(gateway->public_port, false);
+    listener_hold(gateway->agent_port, false);
+    timer_start(&gateway->loop.timers, &gateway->cleanup, CLEANUP_MS);
+    admin_set_state(gateway->admin, ADMIN_READY);
+    announce(gateway);
+}
+
+static void on_backend_degraded(void *ctx, const char *what) {
+    struct gateway *gateway = ctx;
+    admin_set_degraded(gateway->admin, what);
+}
+
+static void on_secret_changed(void *ctx) {
+    struct gateway *gateway = ctx;
+    if (derive_key(gateway) && gateway->core) core_set_resume_secret(gateway->core, gateway->resume_key);
+}
+
+static bool make_backend(struct gateway *gateway) {
+    const struct config *config = &gateway->config;
+    struct core_settings defaults;
+    const char *why;
+    core_settings_init(&defaults);
+    struct backend_settings settings = {.loop = &gateway->loop,
+                                        .store_url = config->store_url,
+                                        .gateway = gateway->peer_url,
+                                        .lease_ms = config->lease_ms,
+                                        .keep_anonymous_ms = config->offline_keep_ms,
+                                        .keep_owned_ms = defaults.keep_owned_ms,
+                                        .retire_ms = defaults.retire_ms,
+                                        .body_max_bytes = config->body_bytes,
+                                        .keeps_secret = !config->secret && !config->secret_file,
+                                        .ctx = gateway,
+                                        .ready = on_backend_ready,
+                                        .degraded = on_backend_degraded,
+                                        .secret_changed = on_secret_changed};
+    gateway->backend = backend_new(&settings, &why);
+    if (!gateway->backend) fprintf(stderr, "ttf-gateway: --store: %s\n", why);
+    return gateway->backend != NULL;
+}
+
 static void stop_adapters(struct gateway *gateway) {
     timer_stop(&gateway->loop.timers, &gateway->cleanup);
     timer_stop(&gateway->loop.timers, &gateway->stopping);
@@ -262,6 +345,7 @@ static void stop_adapters(struct gateway *gateway) {
     visitors_stop(gateway->visitors);
     admin_stop(gateway->admin);
     agent_ws_stop(gateway->agents);
+    backend_stop(gateway->backend);
 }
 
 /* In the order in which the parts refer to each other; the loop runs the last close callbacks in between. */
@@ -273,14 +357,17 @@ static void free_all(struct gateway *gateway) {
     agent_accept_free(gateway->accept);
     visitors_free(gateway->visitors);
     admin_free(gateway->admin);
-    store_memory_free(gateway->store);
+    backend_free(gateway->backend);
     peers_done(&gateway->visitor_peers);
     peers_done(&gateway->agent_peers);
     peers_done(&gateway->admin_peers);
 }
 
+/* Without a secret that was given a shared store keeps it. */
 static bool load_secrets(struct gateway *gateway) {
-    return secret_load(&gateway->config, gateway->resume_key) &&
+    const struct config *config = &gateway->config;
+    bool kept_there = strcmp(config->store_url, "memory") != 0 && !config->secret && !config->secret_file;
+    return (kept_there || secret_load(&gateway->config, gateway->resume_key)) &&
            (gateway->config.require_auth != ANSWER_YES ||
             secret_load_jwt(&gateway->config, &gateway->jwt_secret));
 }
@@ -293,21 +380,21 @@ static int run(struct gateway *gateway) {
     raise_descriptor_limit();
     timer_init(&gateway->cleanup, on_cleanup);
     timer_init(&gateway->stopping, on_stopping);
-    bool started = open_ports(gateway);
-    if (started) {
+    bool opened = open_ports(gateway);
+    if (opened) {
         make_public_url(gateway);
-        started = make_adapters(gateway);
+        make_peer_url(gateway);
+        gateway->admin = admin_new(&gateway->loop, !address_is_loopback(&gateway->config.admin_listen));
     }
-    if (started) {
+    bool runs = gateway->admin && make_backend(gateway);
+    if (runs) {
         loop_on_stop(&gateway->loop, on_stop, gateway);
-        timer_start(&gateway->loop.timers, &gateway->cleanup, CLEANUP_MS);
-        admin_set_state(gateway->admin, ADMIN_READY);
-        announce(gateway);
+        if (backend_is_shared(gateway->backend)) log_info("gateway", "waiting for the store");
         loop_run(&gateway->loop);
     }
     stop_adapters(gateway);
     free_all(gateway);
-    return started ? 0 : 1;
+    return gateway->started || (runs && gateway->loop.stops) ? 0 : 1;
 }
 
 int main(int argc, char **argv) {

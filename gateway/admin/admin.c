@@ -5,6 +5,7 @@
 #include "http/host.h"
 #include "mhd_loop.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 struct admin {
     struct mhd_loop mhd;
     enum admin_state state;
+    const char *degraded;    /* NULL: no */
     uint64_t ready_asked_ms; /* 0: never */
     bool any_host;
     struct peer *accepting;
@@ -32,7 +34,7 @@ static bool is_own_host(const char *text) {
 
 static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *text) {
     struct MHD_Response *response =
-        MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
+        MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
     if (!response) return MHD_NO;
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/plain; charset=utf-8");
     MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
@@ -43,8 +45,12 @@ static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status
 
 static enum MHD_Result answer_ready(struct admin *admin, struct MHD_Connection *connection) {
     admin->ready_asked_ms = loop_now(admin->mhd.loop);
+    char text[64];
     switch (admin->state) {
-    case ADMIN_READY: return answer(connection, MHD_HTTP_OK, "ready\n");
+    case ADMIN_READY:
+        snprintf(text, sizeof(text), "ready\n%s%s%s", admin->degraded ? "degraded: " : "",
+                 admin->degraded ? admin->degraded : "", admin->degraded ? "\n" : "");
+        return answer(connection, MHD_HTTP_OK, text);
     case ADMIN_STARTING: return answer(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "starting\n");
     case ADMIN_DRAINING: break;
     }
@@ -108,6 +114,10 @@ void admin_set_state(struct admin *admin, enum admin_state state) {
 
 bool admin_is_watched(const struct admin *admin) {
     return admin->ready_asked_ms && loop_now(admin->mhd.loop) - admin->ready_asked_ms < WATCHED_MS;
+}
+
+void admin_set_degraded(struct admin *admin, const char *what) {
+    admin->degraded = what;
 }
 
 void admin_accept(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len) {

@@ -14,6 +14,8 @@ struct admin;
  * DNS rebinding). NULL without memory. */
 struct admin *admin_new(struct loop *loop, bool any_host);
 void admin_set_state(struct admin *admin, enum admin_state state);
+/* /readyz stays 200 and says so. `what` is a static text ("redis"); NULL: all is well again. */
+void admin_set_degraded(struct admin *admin, const char *what);
 /* Has anybody asked for /readyz within the last minute? A balancer does, again and again. */
 bool admin_is_watched(const struct admin *admin);
 /* A listener_fn; ctx is the admin. */

@@ -1,0 +1,450 @@
+/* See claims_cache.h. What is known here is told through the task queue, as the store would tell it. */
+#include "cluster/claims_cache_state.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { ASKED_MAX = 4 };
+
+struct remembered {
+    struct table_node node;
+    struct list age;
+    struct claim claim;
+    uint64_t until_ms; /* wall clock */
+};
+
+/* ---- owed completions ---- */
+
+void *owed_new(struct claims_cache *cache, size_t size) {
+    struct owed *owed = calloc(1, size);
+    if (!owed) abort(); /* a completion would be owed and could not be paid */
+    owed->cache = cache;
+    list_init(&owed->node);
+    list_append(&cache->operations, &owed->node);
+    task_init(&owed->task, NULL);
+    return owed;
+}
+
+void owed_free(struct owed *owed) {
+    list_remove(&owed->node);
+    task_cancel(&owed->task);
+    free(owed);
+}
+
+/* ---- what is held here ---- */
+
+struct held *held_find(const struct claims_cache *cache, struct view connection_id) {
+    struct table_node *node = table_get(&cache->held, connection_id);
+    return node ? TABLE_ENTRY(node, struct held, node) : NULL;
+}
+
+struct held *held_serving(const struct claims_cache *cache, struct view tunnel_id) {
+    struct table_node *node = table_get(&cache->serving, tunnel_id);
+    return node ? TABLE_ENTRY(node, struct held, tunnel_node) : NULL;
+}
+
+void held_stop_serving(struct claims_cache *cache, struct held *held) {
+    if (!held->serves) return;
+    held->serves = false;
+    table_remove(&cache->serving, &held->tunnel_node);
+}
+
+void held_free(struct claims_cache *cache, struct held *held) {
+    held_stop_serving(cache, held);
+    list_remove(&held->unverified);
+    table_remove(&cache->held, &held->node);
+    free(held);
+}
+
+static struct held *held_new(struct claims_cache *cache, const struct claim *claim) {
+    struct held *held = calloc(1, sizeof *held);
+    if (!held) return NULL;
+    held->accepted = *claim;
+    list_init(&held->unverified);
+    if (table_put(&cache->held, &held->node, view_from_cstr(held->accepted.link.connection))) return held;
+    free(held);
+    return NULL;
+}
+
+/* Our claim has been written. */
+static void note_live(struct claims_cache *cache, const struct claim *claim) {
+    struct held *held = held_find(cache, view_from_cstr(claim->link.connection));
+    if (!held) held = held_new(cache, claim);
+    if (!held) return; /* without memory the store is asked each time */
+    held->claim = *claim;
+    if (held->serves) return;
+    struct held *earlier = held_serving(cache, view_from_cstr(claim->tunnel_id));
+    if (earlier) held_stop_serving(cache, earlier);
+    held->serves = table_put(&cache->serving, &held->tunnel_node, view_from_cstr(held->claim.tunnel_id));
+}
+
+/* ---- what is remembered of others ---- */
+
+static void forget(struct claims_cache *cache, struct remembered *remembered) {
+    table_remove(&cache->remembered, &remembered->node);
+    list_remove(&remembered->age);
+    free(remembered);
+}
+
+static struct remembered *find_remembered(const struct claims_cache *cache, struct view tunnel_id) {
+    struct table_node *node = table_get(&cache->remembered, tunnel_id);
+    return node ? TABLE_ENTRY(node, struct remembered, node) : NULL;
+}
+
+static void forget_tunnel(struct claims_cache *cache, struct view tunnel_id) {
+    struct remembered *remembered = find_remembered(cache, tunnel_id);
+    if (remembered) forget(cache, remembered);
+}
+
+static void forget_all(struct claims_cache *cache) {
+    while (!list_empty(&cache->ages)) forget(cache, LIST_ENTRY(cache->ages.next, struct remembered, age));
+}
+
+static uint64_t now(const struct claims_cache *cache) {
+    return cache->settings.wall_ms(cache->settings.wall_ctx);
+}
+
+static void remember(struct claims_cache *cache, const struct claim *claim) {
+    forget_tunnel(cache, view_from_cstr(claim->tunnel_id));
+    if (cache->remembered.count >= cache->settings.remembered_max)
+        forget(cache, LIST_ENTRY(cache->ages.next, struct remembered, age));
+    struct remembered *remembered = calloc(1, sizeof *remembered);
+    if (!remembered) return;
+    remembered->claim = *claim;
+    remembered->until_ms = now(cache) + cache->settings.remember_ms;
+    list_init(&remembered->age);
+    if (table_put(&cache->remembered, &remembered->node, view_from_cstr(remembered->claim.tunnel_id)))
+        list_append(&cache->ages, &remembered->age);
+    else
+        free(remembered);
+}
+
+/* ---- lookup ---- */
+
+struct lookup {
+    struct owed owed;
+    registry_claim_fn *done;
+    void *target;
+    uint64_t ticket;
+    char tunnel_id[TUNNEL_NAME_MAX + 1]; /* "" where a connection is looked up */
+    bool changed; /* meanwhile: the answer may be older than what was heard, and is asked for again */
+    unsigned asked;
+    struct claim claim;
+    enum status status;
+};
+
+static void lookup_end(struct lookup *lookup, enum status status, const struct claim *claim) {
+    lookup->done(lookup->target, lookup->ticket, status, status == STATUS_OK ? claim : NULL);
+    owed_free(&lookup->owed);
+}
+
+static void on_known(struct task *task) {
+    struct lookup *lookup = LIST_ENTRY(task, struct lookup, owed.task);
+    lookup_end(lookup, lookup->status, &lookup->claim);
+}
+
+static struct lookup *lookup_new(struct claims_cache *cache, registry_claim_fn *done, void *target,
+                                 uint64_t ticket) {
+    struct lookup *lookup = owed_new(cache, sizeof *lookup);
+    lookup->owed.task.fn = on_known;
+    lookup->done = done;
+    lookup->target = target;
+    lookup->ticket = ticket;
+    return lookup;
+}
+
+static void answer_known(struct lookup *lookup, const struct claim *claim) {
+    bool lives = claim->expires_ms > now(lookup->owed.cache);
+    lookup->status = lives ? STATUS_OK : STATUS_NOT_FOUND;
+    lookup->claim = *claim;
+    tasks_post(lookup->owed.cache->settings.tasks, &lookup->owed.task);
+}
+
+static bool is_ours(const struct claims_cache *cache, const struct claim *claim) {
+    return strcmp(claim->link.gateway, cache->gateway) == 0;
+}
+
+static void ask_store(struct lookup *lookup);
+
+static void on_looked_up(void *target, uint64_t ticket, enum status status, const struct claim *claim) {
+    (void)ticket;
+    struct lookup *lookup = target;
+    struct claims_cache *cache = lookup->owed.cache;
+    if (lookup->changed && lookup->asked < ASKED_MAX && status != STATUS_UNAVAILABLE) {
+        ask_store(lookup);
+        return;
+    }
+    struct remembered *remembered = NULL;
+    if (status == STATUS_UNAVAILABLE) remembered = find_remembered(cache, view_from_cstr(lookup->tunnel_id));
+    if (status == STATUS_OK && lookup->tunnel_id[0] && claim->state == CLAIM_READY &&
+        !is_ours(cache, claim) && !lookup->changed && !cache->deaf)
+        remember(cache, claim);
+    if (remembered)
+        lookup_end(lookup, STATUS_OK, &remembered->claim);
+    else
+        lookup_end(lookup, status, claim);
+}
+
+static void ask_store(struct lookup *lookup) {
+    struct registry *inner = &lookup->owed.cache->settings.inner;
+    lookup->changed = false;
+    lookup->asked++;
+    inner->lookup(inner->ctx, view_from_cstr(lookup->tunnel_id), on_looked_up, lookup, 0);
+}
+
+static const struct claim *known_claim(const struct claims_cache *cache, struct view tunnel_id) {
+    const struct held *held = held_serving(cache, tunnel_id);
+    if (held) return &held->claim;
+    const struct remembered *remembered = cache->deaf ? NULL : find_remembered(cache, tunnel_id);
+    return remembered && remembered->until_ms > now(cache) ? &remembered->claim : NULL;
+}
+
+static void cache_lookup(void *ctx, struct view tunnel_id, registry_claim_fn *done, void *target,
+                         uint64_t ticket) {
+    struct claims_cache *cache = ctx;
+    struct lookup *lookup = lookup_new(cache, done, target, ticket);
+    const struct claim *claim = known_claim(cache, tunnel_id);
+    view_copy_to(tunnel_id, lookup->tunnel_id, sizeof lookup->tunnel_id);
+    if (claim)
+        answer_known(lookup, claim);
+    else
+        ask_store(lookup);
+}
+
+static void cache_lookup_connection(void *ctx, struct view connection_id, registry_claim_fn *done,
+                                    void *target, uint64_t ticket) {
+    struct claims_cache *cache = ctx;
+    struct lookup *lookup = lookup_new(cache, done, target, ticket);
+    const struct held *held = held_find(cache, connection_id);
+    if (!held) {
+        cache->settings.inner.lookup_connection(cache->settings.inner.ctx, connection_id, on_looked_up,
+                                                lookup, 0);
+        return;
+    }
+    lookup->status = STATUS_OK;
+    lookup->claim = held->accepted;
+    tasks_post(cache->settings.tasks, &lookup->owed.task);
+}
+
+/* ---- store ---- */
+
+struct write {
+    struct owed owed;
+    registry_done_fn *done;
+    void *target;
+    uint64_t ticket;
+    struct claim claim;
+    enum status status;
+};
+
+static void write_end(struct write *write, enum status status) {
+    if (write->done) write->done(write->target, write->ticket, status);
+    owed_free(&write->owed);
+}
+
+static void on_written(struct task *task) {
+    struct write *write = LIST_ENTRY(task, struct write, owed.task);
+    write_end(write, write->status);
+}
+
+static struct write *write_new(struct claims_cache *cache, registry_done_fn *done, void *target,
+                               uint64_t ticket) {
+    struct write *write = owed_new(cache, sizeof *write);
+    write->owed.task.fn = on_written;
+    write->done = done;
+    write->target = target;
+    write->ticket = ticket;
+    return write;
+}
+
+static void note_offline(struct claims_cache *cache, struct held *held, const struct claim *claim,
+                         enum status status) {
+    if (status == STATUS_UNAVAILABLE) {
+        held->claim = *claim;
+        held->ended = true;
+    } else {
+        held_stop_serving(cache, held);
+    }
+}
+
+static void on_stored(void *target, uint64_t ticket, enum status status) {
+    (void)ticket;
+    struct write *write = target;
+    struct claims_cache *cache = write->owed.cache;
+    const struct claim *claim = &write->claim;
+    struct held *held = held_find(cache, view_from_cstr(claim->link.connection));
+    if (status == STATUS_OK) forget_tunnel(cache, view_from_cstr(claim->tunnel_id));
+    if (held && claim->state == CLAIM_OFFLINE) {
+        note_offline(cache, held, claim, status);
+        if (held->ended) status = STATUS_OK; /* it will be written when the store is back */
+    } else if (status == STATUS_OK && claim->state != CLAIM_OFFLINE && is_ours(cache, claim)) {
+        note_live(cache, claim);
+    }
+    struct claim written = write->claim;
+    write_end(write, status);
+    /* The store's own word of it may have come before its answer, when what is known here was older. */
+    if (status == STATUS_OK && cache->events.claim_changed)
+        cache->events.claim_changed(cache->events.ctx, view_from_cstr(written.tunnel_id));
+}
+
+static void cache_store(void *ctx, const struct claim *claim, uint64_t expected_epoch,
+                        unsigned expected_states, registry_done_fn *done, void *target, uint64_t ticket) {
+    struct claims_cache *cache = ctx;
+    struct write *write = write_new(cache, done, target, ticket);
+    write->claim = *claim;
+    cache->settings.inner.store(cache->settings.inner.ctx, claim, expected_epoch, expected_states, on_stored,
+                                write, 0);
+}
+
+static void on_removed(void *target, uint64_t ticket, enum status status) {
+    (void)ticket;
+    write_end(target, status);
+}
+
+static void cache_remove_connection(void *ctx, struct view connection_id, registry_done_fn *done,
+                                    void *target, uint64_t ticket) {
+    struct claims_cache *cache = ctx;
+    struct held *held = held_find(cache, connection_id);
+    struct write *write = write_new(cache, done, target, ticket);
+    if (held && held->ended) { /* removed when its end has been written */
+        write->status = STATUS_OK;
+        tasks_post(cache->settings.tasks, &write->owed.task);
+        return;
+    }
+    if (held) held_free(cache, held);
+    cache->settings.inner.remove_connection(cache->settings.inner.ctx, connection_id, on_removed, write, 0);
+}
+
+static void cache_sweep(void *ctx,
+                        void (*done)(void *target, uint64_t ticket, enum status status, size_t removed),
+                        void *target, uint64_t ticket) {
+    struct claims_cache *cache = ctx;
+    cache->settings.inner.sweep(cache->settings.inner.ctx, done, target, ticket);
+}
+
+static bool cache_names_reserved(void *ctx) {
+    const struct registry *inner = &((struct claims_cache *)ctx)->settings.inner;
+    return inner->names_reserved && inner->names_reserved(inner->ctx);
+}
+
+struct registry claims_cache_registry(struct claims_cache *cache) {
+    return (struct registry){.ctx = cache,
+                             .lookup = cache_lookup,
+                             .lookup_connection = cache_lookup_connection,
+                             .store = cache_store,
+                             .remove_connection = cache_remove_connection,
+                             .sweep = cache_sweep,
+                             .names_reserved = cache_names_reserved};
+}
+
+/* ---- events ---- */
+
+/* Answers to lookups that are under way may be older than what was just heard. */
+static void spoil_lookups(struct claims_cache *cache, struct view tunnel_id) {
+    for (struct list *node = cache->operations.next; node != &cache->operations; node = node->next) {
+        struct owed *owed = LIST_ENTRY(node, struct owed, node);
+        if (owed->task.fn != on_known) continue;
+        struct lookup *lookup = LIST_ENTRY(owed, struct lookup, owed);
+        if (lookup->asked && (!tunnel_id.ptr || view_eq(view_from_cstr(lookup->tunnel_id), tunnel_id)))
+            lookup->changed = true;
+    }
+}
+
+static void on_claim_changed(void *ctx, struct view tunnel_id) {
+    struct claims_cache *cache = ctx;
+    spoil_lookups(cache, tunnel_id);
+    forget_tunnel(cache, tunnel_id);
+    struct held *held = held_serving(cache, tunnel_id);
+    if (held) keep_verify(cache, held);
+    if (cache->events.claim_changed) cache->events.claim_changed(cache->events.ctx, tunnel_id);
+}
+
+static void on_request_completed(void *ctx, struct view request_id) {
+    struct claims_cache *cache = ctx;
+    if (cache->events.request_completed) cache->events.request_completed(cache->events.ctx, request_id);
+}
+
+/* Of one that lives here: others thought us dead. */
+static void on_connection_gone(void *ctx, struct view connection_id) {
+    struct claims_cache *cache = ctx;
+    struct held *held = held_find(cache, connection_id);
+    if (held) {
+        held->rewrite = true;
+        keep_verify(cache, held);
+    } else if (cache->events.connection_gone) {
+        cache->events.connection_gone(cache->events.ctx, connection_id);
+    }
+}
+
+static void on_missed(void *ctx) {
+    struct claims_cache *cache = ctx;
+    cache->deaf = false;
+    spoil_lookups(cache, (struct view){0});
+    forget_all(cache);
+    keep_verify_all(cache);
+    if (cache->events.missed) cache->events.missed(cache->events.ctx);
+}
+
+struct store_events claims_cache_store_events(struct claims_cache *cache) {
+    return (struct store_events){.ctx = cache,
+                                 .claim_changed = on_claim_changed,
+                                 .request_completed = on_request_completed,
+                                 .connection_gone = on_connection_gone,
+                                 .missed = on_missed};
+}
+
+void claims_cache_listen(struct claims_cache *cache, struct store_events events) {
+    cache->events = events;
+}
+
+void claims_cache_deaf(struct claims_cache *cache) {
+    cache->deaf = true;
+}
+
+/* ---- the module ---- */
+
+struct claims_cache *claims_cache_new(const struct claims_cache_settings *settings) {
+    struct claims_cache *cache = calloc(1, sizeof *cache);
+    if (!cache) return NULL;
+    cache->settings = *settings;
+    snprintf(cache->gateway, sizeof cache->gateway, "%s", settings->gateway);
+    table_init(&cache->held);
+    table_init(&cache->serving);
+    table_init(&cache->remembered);
+    list_init(&cache->ages);
+    list_init(&cache->operations);
+    list_init(&cache->unverified);
+    return cache;
+}
+
+static void free_held(void *ctx, struct table_node *node) {
+    held_free(ctx, TABLE_ENTRY(node, struct held, node));
+}
+
+void claims_cache_free(struct claims_cache *cache) {
+    if (!cache) return;
+    while (!list_empty(&cache->operations)) owed_free(LIST_ENTRY(cache->operations.next, struct owed, node));
+    forget_all(cache);
+    table_each(&cache->held, free_held, cache);
+    table_done(&cache->held);
+    table_done(&cache->serving);
+    table_done(&cache->remembered);
+    free(cache);
+}
+
+bool claims_cache_holds(const struct claims_cache *cache, struct view connection_id) {
+    return held_find(cache, connection_id) != NULL;
+}
+
+bool claims_cache_serves(const struct claims_cache *cache, struct view connection_id) {
+    const struct held *held = held_find(cache, connection_id);
+    return held && held->serves && !held->ended;
+}
+
+size_t claims_cache_held(const struct claims_cache *cache) {
+    return cache->held.count;
+}
+
+size_t claims_cache_remembered(const struct claims_cache *cache) {
+    return cache->remembered.count;
+}
