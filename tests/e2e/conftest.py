@@ -5,10 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 
+import backends
 import http_raw
 from agent_v1 import AgentV1
 from agent_v2 import AgentV2
-from programs import BIN, Forwarder, Gateway, Program
+from programs import BIN, Forwarder, Program
 from relay import Relay, make_authority, make_certificate
 from service import Service, WebSocketService
 
@@ -29,6 +30,9 @@ def pytest_generate_tests(metafunc):
 
 def pytest_collection_modifyitems(items):
     for item in items:
+        protocol = item.callspec.params.get("protocol", "v2") if hasattr(item, "callspec") else "v2"
+        if not backends.serves(protocol):
+            item.add_marker(pytest.mark.skip(reason=f"{protocol} to another gateway"))
         if item.get_closest_marker("slow") and (os.environ.get("TTF_SLOW") or os.environ.get("TTF_QUICK")):
             item.add_marker(pytest.mark.skip(reason="slow"))
 
@@ -55,7 +59,7 @@ class Starter:
     def gateway(self, *options, state_dir=None, **more):
         if self.protocol == "v1":
             options = ("--agent-protocols", "v1", *options)
-        return self._keep(Gateway(state_dir or self._folder("gateway"), *options, **more))
+        return self._keep(backends.make_gateway(state_dir or self._folder("gateway"), *options, **more))
 
     def forwarder(self, endpoint, port, *options, state_home=None, **more):
         endpoint = getattr(endpoint, "endpoint", endpoint)
@@ -203,5 +207,9 @@ def authority(tmp_path_factory):
     )
 
 
+def pytest_sessionfinish():
+    backends.stop()
+
+
 def pytest_report_header():
-    return f"programs: {BIN}" + (" (deadlines stretched)" if os.environ.get("TTF_SLOW") else "")
+    return f"programs: {BIN}, on {backends.STACK}" + (" (deadlines stretched)" if os.environ.get("TTF_SLOW") else "")
