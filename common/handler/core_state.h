@@ -34,7 +34,8 @@ struct link_use {
     struct table_node node;
     struct core *core;
     struct link link;
-    struct list exchanges; /* exchange.link_node: sent there, not yet answered */
+    struct list exchanges; /* v1: exchange.link_node: sent there, not yet answered */
+    size_t stream_count;   /* v2: exchanges that have a stream there; each hears by it of the link's end */
     bool retiring;         /* taken over: close it when the last exchange has ended */
     struct timer retire_timer;
 };
@@ -44,6 +45,9 @@ struct link_use *link_use_get(struct core *core, const struct link *link);
 struct link_use *link_use_find(struct core *core, struct view connection_id);
 /* Frees it when nothing holds it any more, and closes the link if it was retiring. */
 void link_use_settle(struct link_use *use);
+/* A stream more; NULL without memory. And one less. */
+struct link_use *link_use_stream(struct core *core, const struct link *link);
+void link_use_stream_ended(struct link_use *use);
 /* The connection has been taken over: told, and closed when its exchanges have ended. */
 void link_retire(struct core *core, const struct link *link);
 void link_use_free(struct link_use *use);
@@ -120,9 +124,10 @@ struct exchange {
 
     /* stream delivery */
     struct agent_stream *stream;
-    bool stream_ended; /* our direction */
-    bool body_unkept;  /* more has come than is kept */
-    bool may_idle;     /* hours of silence are in order */
+    struct link_use *stream_link; /* counts it; NULL without a stream */
+    bool stream_ended;            /* our direction */
+    bool body_unkept;             /* more has come than is kept */
+    bool may_idle;                /* hours of silence are in order */
     uint64_t stream_sent, granted_bytes;
 
     /* mailbox delivery */

@@ -197,6 +197,7 @@ void stream_delivery_start(struct exchange *exchange) {
         return;
     }
     exchange->was_sent = true;
+    exchange->stream_link = link_use_stream(exchange->core, &exchange->claim.link);
     expect_answer(exchange);
     if (!wants_body(exchange)) return;
     if (exchange->body.len > 0 || exchange->body_complete) replay(exchange);
@@ -206,4 +207,6 @@ void stream_delivery_start(struct exchange *exchange) {
 void stream_delivery_stop(struct exchange *exchange) {
     if (exchange->stream) agents_of(exchange)->reset(exchange->stream);
     exchange->stream = NULL;
+    if (exchange->stream_link) link_use_stream_ended(exchange->stream_link);
+    exchange->stream_link = NULL;
 }

@@ -66,7 +66,7 @@ void link_lost(struct core *core, struct view connection_id) {
         exchange->link = NULL;
         dispatch_agent_lost(exchange);
     }
-    link_use_free(use);
+    link_use_settle(use);
 }
 
 void core_disconnect(struct core *core, struct view connection_id, core_done_fn *done, void *ctx) {

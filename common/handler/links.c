@@ -35,11 +35,26 @@ void link_use_free(struct link_use *use) {
     free(use);
 }
 
+static bool is_used(const struct link_use *use) {
+    return use->stream_count > 0 || !list_empty(&use->exchanges);
+}
+
 void link_use_settle(struct link_use *use) {
-    if (!list_empty(&use->exchanges)) return;
+    if (is_used(use)) return;
     struct agents *agents = &use->core->ports.agents;
     if (use->retiring) agents->close(agents->ctx, &use->link);
     link_use_free(use);
+}
+
+struct link_use *link_use_stream(struct core *core, const struct link *link) {
+    struct link_use *use = link_use_get(core, link);
+    if (use) use->stream_count++;
+    return use;
+}
+
+void link_use_stream_ended(struct link_use *use) {
+    use->stream_count--;
+    link_use_settle(use);
 }
 
 static void tell_taken_over(struct core *core, const struct link *link) {
@@ -57,7 +72,7 @@ void link_retire(struct core *core, const struct link *link) {
     if (!use) return;
     use->retiring = true;
     tell_taken_over(core, link);
-    if (list_empty(&use->exchanges))
+    if (!is_used(use))
         link_use_settle(use);
     else
         timer_start(core->ports.clock.timers, &use->retire_timer, core->settings.retire_ms);
