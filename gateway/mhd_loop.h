@@ -7,9 +7,16 @@
 
 #include <microhttpd.h>
 
+/* 1.0 keeps a connection that is added from "outside" in a queue until MHD_run, so that its NOTIFY_STARTED
+ * would come when nobody knows any more whose it is, unless it is told that there is one thread only. */
+#if MHD_VERSION >= 0x01000000
+#define MHD_LOOP_THREADING MHD_USE_NO_THREAD_SAFETY
+#else
+#define MHD_LOOP_THREADING MHD_USE_ITC
+#endif
 #define MHD_LOOP_FLAGS                                                                                       \
-    (MHD_USE_EPOLL | MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | \
-     MHD_USE_ERROR_LOG)
+    (MHD_USE_EPOLL | MHD_LOOP_THREADING | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME |              \
+     MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG)
 
 /* For MHD_OPTION_EXTERNAL_LOGGER: its complaints about peers, at level debug. */
 void mhd_loop_log(void *ctx, const char *format, va_list args);

@@ -165,6 +165,14 @@ static int accepted(void) {
     return __atomic_load_n(&server.accepted, __ATOMIC_SEQ_CST);
 }
 
+static bool has_ip6(void) {
+    struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback};
+    int fd = socket(AF_INET6, SOCK_STREAM, 0);
+    bool has = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+    if (fd >= 0) close(fd);
+    return has;
+}
+
 static void listen_on(int family) {
     struct sockaddr_storage address = {.ss_family = (sa_family_t)family};
     socklen_t len = family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
@@ -691,6 +699,7 @@ static void test_refused(void **state) {
 
 static void test_second_address(void **state) {
     (void)state;
+    if (!has_ip6()) skip(); /* in a container, say */
     begin_on(AF_INET6, serve_hello, (struct local_target){.host = "localhost"}, 5000);
     for (int i = 0; i < 3; i++) {
         struct probe probe = try_get();
