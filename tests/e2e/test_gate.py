@@ -24,6 +24,8 @@ def libmicrohttpd_version():
     return tuple(int(part) for part in library.MHD_get_version().decode().split(".")[:3])
 
 
+# 1.0.1 takes the LF behind a chunk extension for the first byte of the chunk, and then refuses the body.
+REFUSES_CHUNK_EXTENSIONS = libmicrohttpd_version() == (1, 0, 1)
 OLD = libmicrohttpd_version() < (1, 0, 0)
 
 # What libmicrohttpd 0.9 does before anybody above it can look. Newer ones refuse these; so must we, with them.
@@ -259,7 +261,8 @@ def test_passed(stack, row):
     with stack.connect() as connection:
         connection.send(fill(data, stack))
         response = connection.read_response()
-        if "refused or" in row and response.status == 400:
+        may_refuse = "refused or" in row or (row == "chunk extensions" and REFUSES_CHUNK_EXTENSIONS)
+        if may_refuse and response.status == 400:
             assert connection.is_closed_within(10)
             return
         assert response.status == 200, response
@@ -280,7 +283,7 @@ def test_values_are_trimmed(stack):
 
 def test_an_answer_of_a_refusal_says_that_it_closes(stack):
     with stack.connect() as connection:
-        connection.send(fill(REFUSED["CL + TE"][0], stack))
+        connection.send(fill(REFUSED["two different CL"][0], stack))  # every libmicrohttpd leaves this one to us
         response = connection.read_response()
         assert (response.status, response.error) == (400, "bad_request")
         assert (response.header("connection") or "").lower() == "close"

@@ -131,7 +131,7 @@ def test_chunked_request(stack):
         connection.send(http_raw.build("PUT", "/chunks", stack.ttf.host, [("Transfer-Encoding", "chunked")]))
         for at in range(0, len(body), 7_001):
             piece = body[at : at + 7_001]
-            connection.send(b"%x;ext=1\r\n%s\r\n" % (len(piece), piece))
+            connection.send(b"%x\r\n%s\r\n" % (len(piece), piece))
         connection.send(b"0\r\nX-Trailer: dropped\r\n\r\n")
         response = connection.read_response()
     assert response.status == 200, response
