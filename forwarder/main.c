@@ -171,6 +171,14 @@ static int run(const struct options *options) {
     return code;
 }
 
+static int ask_health(void) {
+    char *dir = resume_store_default_dir();
+    bool well = resume_store_health(dir);
+    if (!well) fprintf(stderr, "ttf: no tunnel is up, or not every one\n");
+    free(dir);
+    return well ? 0 : 1;
+}
+
 int main(int argc, char *argv[]) {
     char error[512];
     struct dotenv dotenv;
@@ -188,6 +196,8 @@ int main(int argc, char *argv[]) {
         options_help(stdout);
     } else if (options.version) {
         puts("ttf " TTF_VERSION);
+    } else if (options.health) {
+        code = ask_health();
     } else {
         log_set_level(options.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN);
         code = run(&options);

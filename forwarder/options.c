@@ -40,6 +40,8 @@ static const struct option_row rows[] = {
      0},
     {0, "ca-file", "FILE", NULL, "trust these certificates too (PEM) for wss://", OPTION_TEXT,
      MEMBER(ca_file), 0, 0},
+    {0, "health", NULL, NULL, "ask by the exit code whether the tunnels of this user are up", OPTION_FLAG,
+     MEMBER(health), 0, 0},
     {'h', "help", NULL, NULL, "show this text", OPTION_FLAG, MEMBER(help), 0, 0},
     {'V', "version", NULL, NULL, "show the version", OPTION_FLAG, MEMBER(version), 0, 0},
 };

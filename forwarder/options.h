@@ -14,7 +14,7 @@ struct options {
     const char *host, *token, *name, *ca_file, *host_header, *unix_path;
     long port;
     long connect_timeout_s, request_timeout_s;
-    bool verbose, help, version, local_https;
+    bool verbose, help, version, health, local_https;
 };
 
 /* Strings are borrowed from argv, the environment and `dotenv`. On failure one line for people is in `error`.

@@ -1,5 +1,6 @@
 #include "resume_store.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -8,6 +9,8 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/log.h"
 
 #define MAGIC "ttf-resume-1"
 
@@ -140,7 +143,10 @@ enum resume_claim resume_store_open(struct resume_store *ret_store, const char *
     if (!prepare_dir(dir, error, error_size)) return RESUME_UNAVAILABLE;
     for (unsigned slot = 0; slot < (key->name ? 1 : RESUME_SLOTS); slot++) {
         enum resume_claim claim = claim_slot(ret_store, dir, key, slot);
-        if (claim == RESUME_HELD) return claim;
+        if (claim == RESUME_HELD) {
+            resume_store_tell(ret_store, false);
+            return claim;
+        }
         if (claim == RESUME_UNAVAILABLE) {
             snprintf(error, error_size, "%s: %s", dir, strerror(errno));
             return claim;
@@ -230,4 +236,36 @@ bool resume_store_save(struct resume_store *store, struct view token, char *erro
     free(temporary);
     buf_done(&content);
     return ok;
+}
+
+/* ---- health ---- */
+
+void resume_store_tell(struct resume_store *store, bool is_up) {
+    if (store->lock_fd < 0) return;
+    char state = is_up ? 'u' : 'd';
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    (void)fcntl(store->lock_fd, F_SETLK, &lock);
+    if (pwrite(store->lock_fd, &state, 1, 0) != 1) log_debug("resume", "nobody learns that it is %c", state);
+}
+
+/* flock() can only be asked by taking it, and might then be taken from a ttf that starts; so there is a
+ * record lock besides. */
+static bool is_held(int fd) {
+    struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+    return fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+bool resume_store_health(const char *dir) {
+    DIR *entries = dir ? opendir(dir) : NULL;
+    size_t held = 0, up = 0;
+    for (const struct dirent *entry; entries && (entry = readdir(entries));) {
+        if (!view_ends_with(view_from_cstr(entry->d_name), VIEW(".lock"))) continue;
+        int fd = openat(dirfd(entries), entry->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0) continue;
+        char state = '\0';
+        if (is_held(fd)) held++, up += read(fd, &state, 1) == 1 && state == 'u';
+        close(fd);
+    }
+    if (entries) closedir(entries);
+    return held > 0 && up == held;
 }

@@ -1,6 +1,7 @@
 /* Where ttf keeps its resume tokens, so that a tunnel keeps its URL when ttf is started again: one file for
  * each (endpoint, port, name) in $XDG_STATE_HOME/ttf or ~/.local/state/ttf (mode 0700, files 0600), replaced
- * by rename, and locked (flock on `<file>.lock`, which is never removed) while a ttf uses it. */
+ * by rename, and locked (flock on `<file>.lock`, which is never removed) while a ttf uses it. The lock's file
+ * says whether the tunnel is up. */
 #ifndef FORWARDER_RESUME_STORE_H
 #define FORWARDER_RESUME_STORE_H
 
@@ -40,5 +41,10 @@ void resume_store_close(struct resume_store *store);
 char *resume_store_load(const struct resume_store *store);
 /* True also where nothing is kept. On failure `error` says why; the old token stays. */
 bool resume_store_save(struct resume_store *store, struct view token, char *error, size_t error_size);
+
+/* Whether our tunnel is up, for resume_store_health() of other processes. At first it is down. */
+void resume_store_tell(struct resume_store *store, bool is_up);
+/* True when a ttf that lives keeps its token in `dir`, and the tunnels of all that do are up. */
+bool resume_store_health(const char *dir);
 
 #endif

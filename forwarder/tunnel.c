@@ -76,6 +76,7 @@ static uint32_t wait_before_next(struct tunnel *tunnel) {
     ids_random(&random, sizeof(random));
     uint32_t wait_ms = backoff_next_ms(&tunnel->backoff, random);
     tunnel->state = TUNNEL_WAITING;
+    resume_store_tell(tunnel->settings.resume, tunnel->older_count > 0);
     if (!timer_start(&tunnel->loop->timers, &tunnel->timer, wait_ms)) fail(tunnel, "out of memory");
     return wait_ms;
 }
@@ -252,6 +253,7 @@ static void on_established(struct tunnel *tunnel, const struct v1_message *messa
     tunnel->resume_refused = false;
     tunnel->up_ms = agent_loop_now_ms(tunnel->loop);
     keep_resume(tunnel, message->resume);
+    resume_store_tell(tunnel->settings.resume, true);
     console_line(tunnel->settings.console, "Tunnel established: %.*s", VIEW_ARG(url));
     if (tunnel->url && !view_eq(url, view_from_cstr(tunnel->url)))
         console_line(tunnel->settings.console, "The tunnel's URL has changed, it was: %s", tunnel->url);

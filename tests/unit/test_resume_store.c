@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cmocka_setup.h"
@@ -187,6 +188,35 @@ static void where_it_is(void **state) {
     free(found);
 }
 
+/* Asked by another process: a record lock does not show to the one that has it. */
+static bool health_elsewhere(void) {
+    pid_t child = fork();
+    if (child == 0) _exit(resume_store_health(dir) ? 0 : 1);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static void tells_whether_it_is_up(void **state) {
+    (void)state;
+    struct resume_store one, two;
+    assert_false(health_elsewhere()); /* no directory yet */
+    assert_int_equal(open_store(&one, "ws://h:1", 3000, NULL), RESUME_HELD);
+    assert_false(health_elsewhere());
+    resume_store_tell(&one, true);
+    assert_true(health_elsewhere());
+    assert_int_equal(open_store(&two, "ws://h:1", 3000, NULL), RESUME_HELD);
+    assert_false(health_elsewhere()); /* all of them */
+    resume_store_tell(&two, true);
+    assert_true(health_elsewhere());
+    resume_store_tell(&one, false);
+    assert_false(health_elsewhere());
+    resume_store_close(&one);
+    assert_true(health_elsewhere());
+    resume_store_close(&two);
+    assert_false(health_elsewhere()); /* what it said last does not count */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_base, remove_base)
 
 int main(void) {
@@ -199,6 +229,7 @@ int main(void) {
         TEST(without_a_directory),
         TEST(loose_directory_is_tightened),
         TEST(where_it_is),
+        TEST(tells_whether_it_is_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
