@@ -259,6 +259,7 @@ static bool make_adapters(struct gateway *gateway) {
                                        backend_is_shared(gateway->backend) ? gateway->peer_url : "",
                                        config_speaks(config, VIEW("v1")), config_speaks(config, VIEW("v2")),
                                        config->header_timeout_ms);
+    admin_set_core(gateway->admin, gateway->core);
     return gateway->visitors && gateway->accept;
 }
 

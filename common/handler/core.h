@@ -85,6 +85,11 @@ size_t core_message_max(const struct core *core);
 /* Removes what has expired from the stores. */
 void core_cleanup(struct core *core, core_done_fn *done, void *ctx);
 
+/* May a certificate be had for this host name? `done` gets STATUS_OK for the gateway's own names and for
+ * tunnels whose name was asked for with a token; STATUS_NOT_FOUND for everything else, generated ids above
+ * all; STATUS_UNAVAILABLE. False without memory: then it does not fire. */
+bool core_certify(struct core *core, struct view name, core_done_fn *done, void *ctx);
+
 /* ---- forward: one visitor's request ---- */
 
 struct exchange;

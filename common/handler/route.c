@@ -1,15 +1,14 @@
 /* Routing, see route.h and docs/ARCHITECTURE.md, Routing. */
 #include "handler/route.h"
 
-static bool takes_path_mode(const struct route_names *names, const struct host *host) {
-    if (host->is_ip || view_eq(host->name, names->domain)) return true;
+bool route_is_own_name(const struct route_names *names, struct view name) {
+    if (view_eq(name, names->domain)) return true;
     for (size_t i = 0; i < names->other_names_count; i++)
-        if (view_eq(host->name, names->other_names[i])) return true;
+        if (view_eq(name, names->other_names[i])) return true;
     return false;
 }
 
-/* The one label in front of the domain; absent when there is none, or more than one. */
-static struct view tunnel_label(const struct route_names *names, struct view name) {
+struct view route_tunnel_label(const struct route_names *names, struct view name) {
     struct view none = {0};
     if (!names->subdomain_routing || name.len <= names->domain.len + 1) return none;
     size_t len = name.len - names->domain.len - 1;
@@ -47,8 +46,9 @@ static enum http_error route_path(const struct gate_verdict *verdict, struct are
 enum http_error route_request(const struct route_names *names, const struct gate_verdict *verdict,
                               struct arena *arena, struct route *ret_route) {
     *ret_route = (struct route){0};
-    struct view label = tunnel_label(names, verdict->host.name);
+    struct view label = route_tunnel_label(names, verdict->host.name);
     if (label.ptr) return route_subdomain(label, verdict, arena, ret_route);
-    if (takes_path_mode(names, &verdict->host)) return route_path(verdict, arena, ret_route);
+    if (verdict->host.is_ip || route_is_own_name(names, verdict->host.name))
+        return route_path(verdict, arena, ret_route);
     return HTTP_ERROR_UNKNOWN_HOST;
 }

@@ -26,4 +26,9 @@ struct route {
 enum http_error route_request(const struct route_names *names, const struct gate_verdict *verdict,
                               struct arena *arena, struct route *ret_route);
 
+/* The domain, or one of the other names. Names are as host_parse() makes them. */
+bool route_is_own_name(const struct route_names *names, struct view name);
+/* The one label in front of the domain; absent when there is none, or more than one. */
+struct view route_tunnel_label(const struct route_names *names, struct view name);
+
 #endif

@@ -1,9 +1,8 @@
 /* See admin.h. A second small libmicrohttpd daemon on the same loop. */
-#include "admin/admin.h"
+#include "admin/admin_state.h"
 
 #include "base/log.h"
 #include "http/host.h"
-#include "mhd_loop.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,15 +10,6 @@
 
 #define IDLE_SECONDS 10
 #define WATCHED_MS 60000
-
-struct admin {
-    struct mhd_loop mhd;
-    enum admin_state state;
-    const char *degraded;    /* NULL: no */
-    uint64_t ready_asked_ms; /* 0: never */
-    bool any_host;
-    struct peer *accepting;
-};
 
 static bool is_own_host(const char *text) {
     struct arena arena;
@@ -32,7 +22,7 @@ static bool is_own_host(const char *text) {
     return own;
 }
 
-static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *text) {
+enum MHD_Result admin_answer(struct MHD_Connection *connection, unsigned status, const char *text) {
     struct MHD_Response *response =
         MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
     if (!response) return MHD_NO;
@@ -50,36 +40,51 @@ static enum MHD_Result answer_ready(struct admin *admin, struct MHD_Connection *
     case ADMIN_READY:
         snprintf(text, sizeof(text), "ready\n%s%s%s", admin->degraded ? "degraded: " : "",
                  admin->degraded ? admin->degraded : "", admin->degraded ? "\n" : "");
-        return answer(connection, MHD_HTTP_OK, text);
-    case ADMIN_STARTING: return answer(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "starting\n");
+        return admin_answer(connection, MHD_HTTP_OK, text);
+    case ADMIN_STARTING: return admin_answer(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "starting\n");
     case ADMIN_DRAINING: break;
     }
-    return answer(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "draining\n");
+    return admin_answer(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "draining\n");
 }
+
+/* What MHD keeps of a request: that it has been seen, or what it waits for. */
+static int seen;
 
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *data, size_t *size,
                                   void **request) {
     (void)version, (void)data;
-    static int seen;
     struct admin *admin = ctx;
     if (*request == NULL) { /* an answer in the first call would close the connection */
         *request = &seen;
         return MHD_YES;
     }
+    if (*request != &seen) return tls_ask_answer(*request, connection);
     if (*size) {
         *size = 0;
         return MHD_YES;
     }
     const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
     if (!admin->any_host && !is_own_host(host))
-        return answer(connection, MHD_HTTP_MISDIRECTED_REQUEST,
-                      "The admin port answers to localhost only.\n");
+        return admin_answer(connection, MHD_HTTP_MISDIRECTED_REQUEST,
+                            "The admin port answers to localhost only.\n");
     if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
-        return answer(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET and HEAD only.\n");
-    if (strcmp(url, "/healthz") == 0) return answer(connection, MHD_HTTP_OK, "ok\n");
+        return admin_answer(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET and HEAD only.\n");
+    if (strcmp(url, "/healthz") == 0) return admin_answer(connection, MHD_HTTP_OK, "ok\n");
     if (strcmp(url, "/readyz") == 0) return answer_ready(admin, connection);
-    return answer(connection, MHD_HTTP_NOT_FOUND, "Not found.\n");
+    if (strcmp(url, "/api/v1/tls-ask") == 0 && admin->core) {
+        struct tls_ask *ask = tls_ask_new(admin, connection);
+        if (ask) *request = ask;
+        return ask ? MHD_YES : MHD_NO;
+    }
+    return admin_answer(connection, MHD_HTTP_NOT_FOUND, "Not found.\n");
+}
+
+static void on_completed(void *ctx, struct MHD_Connection *connection, void **request,
+                         enum MHD_RequestTerminationCode code) {
+    (void)ctx, (void)connection, (void)code;
+    if (*request && *request != &seen) tls_ask_end(*request);
+    *request = NULL;
 }
 
 static void on_connection(void *ctx, struct MHD_Connection *connection, void **socket_context,
@@ -99,13 +104,19 @@ struct admin *admin_new(struct loop *loop, bool any_host) {
     struct admin *admin = calloc(1, sizeof(*admin));
     if (!admin) return NULL;
     admin->any_host = any_host;
-    struct MHD_Daemon *daemon = MHD_start_daemon(
-        MHD_LOOP_FLAGS, 0, NULL, NULL, on_request, admin, MHD_OPTION_EXTERNAL_LOGGER, mhd_loop_log, NULL,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, admin, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)IDLE_SECONDS, MHD_OPTION_CONNECTION_LIMIT, 64u, MHD_OPTION_END);
+    list_init(&admin->asks);
+    struct MHD_Daemon *daemon =
+        MHD_start_daemon(MHD_LOOP_FLAGS, 0, NULL, NULL, on_request, admin, MHD_OPTION_EXTERNAL_LOGGER,
+                         mhd_loop_log, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, admin,
+                         MHD_OPTION_NOTIFY_COMPLETED, on_completed, admin, MHD_OPTION_CONNECTION_TIMEOUT,
+                         (unsigned)IDLE_SECONDS, MHD_OPTION_CONNECTION_LIMIT, 64u, MHD_OPTION_END);
     if (daemon && mhd_loop_start(&admin->mhd, loop, daemon)) return admin;
     log_error("admin", "libmicrohttpd does not start");
     abort();
+}
+
+void admin_set_core(struct admin *admin, struct core *core) {
+    admin->core = core;
 }
 
 void admin_set_state(struct admin *admin, enum admin_state state) {
@@ -130,9 +141,13 @@ void admin_accept(void *ctx, int fd, struct peer *peer, const struct sockaddr *a
 }
 
 void admin_stop(struct admin *admin) {
-    if (admin) mhd_loop_stop(&admin->mhd);
+    if (!admin) return;
+    tls_asks_stop(admin);
+    MHD_run(admin->mhd.daemon); /* nothing may be suspended when it stops */
+    mhd_loop_stop(&admin->mhd);
 }
 
 void admin_free(struct admin *admin) {
+    if (admin) tls_asks_free(admin);
     free(admin);
 }

@@ -1,7 +1,9 @@
-/* The admin port: /healthz (the process is well) and /readyz (it may be given visitors). */
+/* The admin port: /healthz (the process is well), /readyz (it may be given visitors), and
+ * /api/v1/tls-ask?domain=NAME (200: a certificate may be had for that host name). */
 #ifndef GATEWAY_ADMIN_ADMIN_H
 #define GATEWAY_ADMIN_ADMIN_H
 
+#include "handler/core.h"
 #include "loop.h"
 #include "peers.h"
 
@@ -13,6 +15,8 @@ struct admin;
  * fields that name this machine's loopback are answered (a web page could else ask through a name of its own:
  * DNS rebinding). NULL without memory. */
 struct admin *admin_new(struct loop *loop, bool any_host);
+/* Knows the names; borrowed until admin_stop. Until then tls-ask is 404. */
+void admin_set_core(struct admin *admin, struct core *core);
 void admin_set_state(struct admin *admin, enum admin_state state);
 /* /readyz stays 200 and says so. `what` is a static text ("redis"); NULL: all is well again. */
 void admin_set_degraded(struct admin *admin, const char *what);
@@ -20,7 +24,8 @@ void admin_set_degraded(struct admin *admin, const char *what);
 bool admin_is_watched(const struct admin *admin);
 /* A listener_fn; ctx is the admin. */
 void admin_accept(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len);
-/* Memory goes in admin_free, after the loop has run the close callbacks. NULL is fine for both. */
+/* Memory goes in admin_free, after the core has been freed (it may still answer) and the loop has run the
+ * close callbacks. NULL is fine for both. */
 void admin_stop(struct admin *admin);
 void admin_free(struct admin *admin);
 
