@@ -215,7 +215,7 @@ stack_test() { # arguments for pytest...
     stack_ready || return 1
     local status=0
     read -r PUBLIC_PORT AGENT_PORT HTTPS_PORT < <(free_ports)
-    export PUBLIC_PORT AGENT_PORT HTTPS_PORT COMPOSE_PROJECT_NAME=http-tunnel-test COMPOSE_PROFILES=tls
+    export PUBLIC_PORT AGENT_PORT HTTPS_PORT COMPOSE_PROJECT_NAME=http-tunnel-test COMPOSE_PROFILES=tls LOG_LEVEL=info
     export TTF_ENDPOINT=wss://tls:$HTTPS_PORT/.tunnel/agent PUBLIC_URL=https://tunnel.localhost:$HTTPS_PORT
     stack_up && STACK_COMPOSE="${COMPOSE[*]}" "$PYTHON" -m pytest -q -p no:cacheprovider tests/stack "$@" || status=$?
     trap - EXIT

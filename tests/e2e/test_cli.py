@@ -1,8 +1,10 @@
 """ttf and ttf-gateway as people meet them: lines, options, exit codes, TLS."""
 
+import os
 import re
 import signal
 import socket
+import subprocess
 import time
 
 import pytest
@@ -84,12 +86,27 @@ def test_version_and_help(start, program):
     assert two.out and not two.err
 
 
+def test_health_of_ttf(start, tmp_path):
+    gateway = start.gateway()
+
+    def health():
+        ask = [BIN / "ttf", "--health"]
+        return subprocess.run(ask, env={**os.environ, "XDG_STATE_HOME": str(tmp_path)}, capture_output=True).returncode
+
+    assert health() == 1
+    ttf = start.forwarder(gateway, 1, state_home=tmp_path)
+    assert health() == 0
+    gateway.kill()
+    ttf.wait_line(r"reconnecting")
+    assert health() == 1
+
+
 def test_every_option_of_ttf_is_in_its_help(start):
     one = start.program(BIN / "ttf", "-h")
     one.wait_exit()
     text = "\n".join(one.out)
     for option in ("-e, --endpoint", "-p, --port", "--host", "-t, --token", "-n, --name", "-v, --verbose", "--connect-timeout",
-                   "--request-timeout", "--ca-file", "-h, --help", "-V, --version", "TTF_ENDPOINT", "TTF_TOKEN"):  # fmt: skip
+                   "--request-timeout", "--ca-file", "--health", "-h, --help", "-V, --version", "TTF_ENDPOINT", "TTF_TOKEN"):  # fmt: skip
         assert option in text, text
 
 

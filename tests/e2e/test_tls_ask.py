@@ -5,6 +5,7 @@ from urllib.parse import quote
 import pytest
 
 import http_raw
+from test_auth import PROTECTED, token
 
 
 def ask(gateway, target, method="GET"):
@@ -43,6 +44,17 @@ def test_tunnels_without_a_token_do_not_count(gateway, start):
     assert named.host.startswith("shop.tunnel.example")
     for ttf in (named, unnamed):
         assert ask(gateway, f"?domain={ttf.tunnel_id}.tunnel.example") == 404
+
+
+def test_a_name_claimed_with_a_token(start):
+    gateway = start.gateway("--domain", "tunnel.example", env=PROTECTED)
+    service = start.service()
+    named = start.forwarder(gateway, service, "--name", "shop", "--token", token())
+    unnamed = start.forwarder(gateway, service, "--token", token())
+    assert ask(gateway, "?domain=shop.tunnel.example") == 200
+    assert ask(gateway, f"?domain={unnamed.tunnel_id}.tunnel.example") == 404  # generated
+    named.stop()
+    assert ask(gateway, "?domain=shop.tunnel.example") == 200  # it keeps its name
 
 
 def test_the_method(gateway):

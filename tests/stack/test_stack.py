@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import http.client
 import http.server
 import ipaddress
 import json
@@ -320,3 +321,50 @@ def test_health_sees_a_service_that_is_gone():
         while plain(f"todo.{DOMAIN}", "/todos").status != 200 and time.monotonic() < deadline:
             time.sleep(0.1)
     assert plain(f"todo.{DOMAIN}", "/todos").status == 200
+
+
+# ---- a gateway dies ----
+
+
+def gateway_of(tunnel):
+    """The service that holds its agent, by what it logs."""
+    for service in ("gateway-1", "gateway-2"):
+        if re.findall(rf"for tunnel {tunnel}\b", compose("logs", "--no-log-prefix", service).stdout):
+            return service
+    raise AssertionError(f"no gateway has an agent of {tunnel}")
+
+
+def test_a_gateway_dies(containers):
+    """Visitors of the balancer do not notice: their requests wait until the agent is at the other gateway."""
+    statuses, stop = [], threading.Event()
+
+    def visit():
+        while not stop.is_set():
+            connection = http.client.HTTPConnection("127.0.0.1", HTTP, timeout=30)
+            try:
+                connection.request("GET", "/todos", headers={"Host": f"todo.{DOMAIN}"})
+                answer = connection.getresponse()
+                answer.read()
+                statuses.append(answer.status)
+            except OSError as error:
+                statuses.append(repr(error))
+            finally:
+                connection.close()
+            stop.wait(0.02)
+
+    visitors = [threading.Thread(target=visit) for _ in range(4)]
+    for visitor in visitors:
+        visitor.start()
+    try:
+        victim = gateway_of("todo")
+        run("docker", "kill", containers[victim]["Id"])
+        before = len(statuses)
+        deadline = time.monotonic() + 60
+        while len(statuses) < before + 200 and time.monotonic() < deadline:
+            time.sleep(0.1)
+    finally:
+        stop.set()
+        for visitor in visitors:
+            visitor.join()
+        compose("start", victim)
+    assert len(statuses) >= before + 200 and set(statuses) == {200}, statuses[before - 5 :]
