@@ -137,7 +137,9 @@ static void try_next_address(struct uplink *uplink) {
     log_debug("uplink", "connecting to %s port %u", address->text, uplink->endpoint->port);
     if (uplink->next_address < uplink->addresses.count)
         timer_start(&uplink->loop->timers, &uplink->attempt, ATTEMPT_MS);
-    uplink->wire = wire_open(uplink->loop, address, uplink->uplinks->tls, &wire_events, uplink);
+    struct wire_loop loop = {&uplink->loop->uv, &uplink->loop->tasks};
+    uplink->wire = wire_open(&loop, (const struct sockaddr *)&address->socket_address, uplink->uplinks->tls,
+                             &wire_events, uplink);
     if (!uplink->wire) uplink_finish(uplink, UPLINK_UNREACHABLE, "out of memory");
 }
 

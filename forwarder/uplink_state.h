@@ -5,9 +5,9 @@
 
 #include "auth/websocket.h"
 #include "http/ws_frame.h"
+#include "net/wire.h"
 #include "resolver.h"
 #include "uplink.h"
-#include "wire.h"
 
 enum uplink_phase {
     PHASE_IDLE,

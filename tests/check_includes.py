@@ -12,7 +12,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
-COMMON = {"common/base", "common/http", "common/protocol", "common/link", "common/handler", "common/rewrite", "common/auth"}
+COMMON = {"common/base", "common/http", "common/protocol", "common/link", "common/handler", "common/rewrite", "common/auth",
+          "common/net"}
 
 # folder: (folders of ours it may include besides itself, libraries)
 TABLE = {
@@ -21,6 +22,7 @@ TABLE = {
     "common/protocol": ({"common/base", "common/http"}, {"jansson"}),
     "common/link": ({"common/base", "common/http", "common/protocol"}, {"nghttp2"}),
     "common/rewrite": ({"common/base", "common/http"}, set()),
+    "common/net": ({"common/base"}, {"uv", "openssl"}),
     "common/auth": ({"common/base"}, {"openssl", "jwt", "jansson"}),
     "common/handler": ({"common/base", "common/http", "common/protocol", "common/rewrite", "common/auth"}, set()),
     "gateway": (COMMON | {"gateway/store", "gateway/cluster", "gateway/admin", "gateway/apigw"},

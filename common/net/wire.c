@@ -1,6 +1,6 @@
 /* TCP. The struct lives until libuv lets go of its handle; an owner that has let go of it hears nothing more.
  */
-#include "wire_state.h"
+#include "net/wire_state.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -40,7 +40,7 @@ static void on_failing(struct task *task) {
 static void fail_soon(struct wire *wire, enum wire_failure failure, int error) {
     wire->is_broken = true;
     wire->end = (struct wire_end){failure, error, NULL};
-    tasks_post(&wire->loop->tasks, &wire->failing);
+    tasks_post(wire->loop.tasks, &wire->failing);
 }
 
 /* ---- out ---- */
@@ -157,12 +157,12 @@ static void on_connect(uv_connect_t *connect, int error) {
     wire->events.on_up(wire->ctx);
 }
 
-struct wire *wire_open(struct agent_loop *loop, const struct address *address, struct wire_tls *tls,
+struct wire *wire_open(const struct wire_loop *loop, const struct sockaddr *address, struct wire_tls *tls,
                        const struct wire_events *events, void *ctx) {
     struct wire *wire = malloc(sizeof(*wire)); /* not zeroed: most of it is room to read into */
     if (!wire) return NULL;
     memset(wire, 0, offsetof(struct wire, read_bytes));
-    wire->loop = loop;
+    wire->loop = *loop;
     wire->events = *events;
     wire->ctx = ctx;
     wire->context = tls;
@@ -170,12 +170,11 @@ struct wire *wire_open(struct agent_loop *loop, const struct address *address, s
     buf_init(&wire->out, WIRE_QUEUE_MAX);
     buf_init(&wire->flying, WIRE_QUEUE_MAX);
     task_init(&wire->failing, on_failing);
-    if (uv_tcp_init(&loop->uv, &wire->tcp) != 0) {
+    if (uv_tcp_init(loop->uv, &wire->tcp) != 0) {
         free(wire);
         return NULL;
     }
-    int error = uv_tcp_connect(&wire->connect, &wire->tcp, (const struct sockaddr *)&address->socket_address,
-                               on_connect);
+    int error = uv_tcp_connect(&wire->connect, &wire->tcp, address, on_connect);
     if (error) fail_soon(wire, WIRE_UNREACHABLE, error);
     return wire;
 }

@@ -1,16 +1,16 @@
 /* What wire.c (TCP) and wire_tls.c (TLS over it) share. */
-#ifndef FORWARDER_WIRE_STATE_H
-#define FORWARDER_WIRE_STATE_H
+#ifndef NET_WIRE_STATE_H
+#define NET_WIRE_STATE_H
 
 #include "base/buf.h"
-#include "wire.h"
+#include "net/wire.h"
 
 #define WIRE_READ_BYTES ((size_t)64 * 1024)
 
 struct ssl_st;
 
 struct wire {
-    struct agent_loop *loop;
+    struct wire_loop loop;
     struct wire_events events;
     void *ctx;
     uv_tcp_t tcp;

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "wire_state.h"
+#include "net/wire_state.h"
 
 #define RECORD_MAX ((size_t)16 * 1024)
 #define NAME_MAX_BYTES 256

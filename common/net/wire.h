@@ -1,11 +1,14 @@
-/* One connection to the gateway as a stream of bytes: TCP, and over it TLS where there is a context for it
+/* One connection to a gateway as a stream of bytes: TCP, and over it TLS where there is a context for it
  * (system authorities and those of --ca-file, host name checked). For one address; who has several tries one
  * wire after the other. */
-#ifndef FORWARDER_WIRE_H
-#define FORWARDER_WIRE_H
+#ifndef NET_WIRE_H
+#define NET_WIRE_H
 
-#include "agent_loop.h"
-#include "resolver.h"
+#include "base/tasks.h"
+#include "base/view.h"
+
+#include <sys/socket.h>
+#include <uv.h>
 
 #define WIRE_QUEUE_MAX ((size_t)1024 * 1024)
 
@@ -39,8 +42,14 @@ struct wire_events {
 struct wire_tls *wire_tls_new(const char *host, const char *ca_file, char *error, size_t error_size);
 void wire_tls_free(struct wire_tls *tls);
 
+/* The loop that wires live on. */
+struct wire_loop {
+    uv_loop_t *uv;
+    struct tasks *tasks;
+};
+
 /* Begins to connect. `tls` (NULL: none) outlives the wire. NULL without memory. */
-struct wire *wire_open(struct agent_loop *loop, const struct address *address, struct wire_tls *tls,
+struct wire *wire_open(const struct wire_loop *loop, const struct sockaddr *address, struct wire_tls *tls,
                        const struct wire_events *events, void *ctx);
 /* Closes at once what is open. NULL is fine. */
 void wire_free(struct wire *wire);
