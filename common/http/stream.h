@@ -9,7 +9,9 @@
 enum stream_end {
     STREAM_RESET,       /* reset by the other side: it gave up */
     STREAM_UNPROCESSED, /* REFUSED_STREAM, or above the last stream of a GOAWAY: certainly not executed */
-    STREAM_LOST,        /* the link itself ended */
+    STREAM_LOST,        /* the link itself ended, and who was at its other end with it */
+    STREAM_SEVERED,     /* the way to the other end broke; that may live, and be reached again */
+    STREAM_UNREACHED,   /* there is no way to the other end at present: certainly not executed */
     STREAM_BROKEN       /* the other side broke the protocol or a limit on this stream; it was reset */
 };
 

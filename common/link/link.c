@@ -6,8 +6,6 @@
 #include "link/link_state.h"
 
 #define LIFTED ((uint64_t)1 << 40)
-#define NOISE_AT_ONCE 1000
-#define NOISE_PER_SECOND 100
 #define OUTBOUND_ACKS 500
 #define CONTINUATIONS 20  /* a head over our limit, but one that we could send, costs its stream only */
 #define TABLE_BYTES 16384 /* of compression: some 30 visitors' headers; a larger one is slower to search */
@@ -153,13 +151,14 @@ struct link_session *link_new(enum link_role role, const struct link_limits *lim
     session->budget = budget;
     session->events = *events;
     session->announced = true;
+    session->loss = STREAM_LOST;
     session->walk.left = role == LINK_ANSWERS ? NGHTTP2_CLIENT_MAGIC_LEN : 0;
     set_limits(session, limits);
     lists_init(session);
     control_init(session);
     uint32_t at_once = clamp(session->limits.streams_max, limits->resets_per_second, UINT32_MAX);
     bucket_init(&session->resets, at_once, limits->resets_per_second);
-    bucket_init(&session->noise, NOISE_AT_ONCE, NOISE_PER_SECOND);
+    bucket_init(&session->noise, (uint64_t)limits->noise_per_second * 10, limits->noise_per_second);
     if (h2_new(session) != 0 || !submit_settings(session) || (role == LINK_OPENS && !control_open(session))) {
         link_free(session);
         return NULL;
@@ -168,6 +167,10 @@ struct link_session *link_new(enum link_role role, const struct link_limits *lim
 }
 
 /* ---- death ---- */
+
+void link_set_loss(struct link_session *session, enum stream_end why) {
+    session->loss = why;
+}
 
 void link_free(struct link_session *session) {
     struct list *node;

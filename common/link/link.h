@@ -38,12 +38,14 @@ struct link_limits {
     size_t message_bytes;      /* 256 KiB: the most that one link_send() makes; at least 64 KiB */
     uint32_t
         resets_per_second; /* by the answering side, before the link is ended: 200 (streams_max at once) */
+    uint32_t
+        noise_per_second; /* likewise frames and interim answers that carry nothing: 100 (1000 at once) */
 };
 #define LINK_LIMITS_DEFAULT                                                                                  \
     {                                                                                                        \
         .window_bytes = 256 * 1024, .window_max_bytes = 8 * 1024 * 1024, .streams_max = 4352,                \
         .headers_bytes = 64 * 1024, .headers_count = 256, .message_bytes = 256 * 1024,                       \
-        .resets_per_second = 200                                                                             \
+        .resets_per_second = 200, .noise_per_second = 100                                                    \
     }
 
 struct link_session;
@@ -67,6 +69,8 @@ struct link_events {
  * `limits` and `events` are copied; `budget` outlives the session. */
 struct link_session *link_new(enum link_role role, const struct link_limits *limits,
                               struct link_budget *budget, const struct link_events *events);
+/* What open streams are told when the session is freed: STREAM_LOST unless said otherwise here. */
+void link_set_loss(struct link_session *session, enum stream_end why);
 /* Each open stream gets its `lost` (STREAM_LOST) first, or its `done` where only its reader was behind.
  * NULL is fine. */
 void link_free(struct link_session *session);

@@ -134,6 +134,7 @@ struct link_session {
 
     uint64_t now_ms, active_ms; /* now, and when a stream was last opened */
     bool ticked;
+    enum stream_end loss; /* of streams that are open when it is freed */
     struct bucket resets, noise;
     struct frame_walk walk;
     uint64_t late, late_allowed; /* bytes of frames on streams that had ended; what was under way then */

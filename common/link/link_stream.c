@@ -117,7 +117,7 @@ void stream_closed(struct link_stream *stream, uint32_t code) {
 
 void stream_abandon(struct link_stream *stream) {
     bool complete = stream_is_complete(stream);
-    if (!stream->dead && !complete) stream_lose(stream, STREAM_LOST);
+    if (!stream->dead && !complete) stream_lose(stream, stream->session->loss);
     drop_queue(stream);
     window_close(stream);
     stream_finish(stream);
