@@ -85,10 +85,10 @@ static struct link_stream *stream_of(struct agent_stream *stream) {
     return (struct link_stream *)stream;
 }
 
-static struct agent_stream *open_stream(void *ctx, const struct link *to, const struct stream_head *head,
+static struct agent_stream *open_stream(void *ctx, const struct claim *claim, const struct stream_head *head,
                                         bool body_follows, const struct stream_events *events, void *target,
                                         enum status *ret_status) {
-    struct agent_link *link = agent_link_find(ctx, view_from_cstr(to->connection));
+    struct agent_link *link = agent_link_find(ctx, view_from_cstr(claim->link.connection));
     *ret_status = STATUS_GONE;
     if (!link || !link->session || link->closing_ms) return NULL;
     return (struct agent_stream *)link_open(link->session, head, body_follows, events, target, ret_status);

@@ -46,6 +46,7 @@ struct core_counters {
     uint64_t requests, answers, connects;
     uint64_t messages_malformed, messages_unknown, answers_unmatched;
     uint64_t gate_refused, retries;
+    uint64_t dispatched; /* for other gateways */
 };
 
 struct core;
@@ -100,6 +101,12 @@ struct exchange;
 struct exchange *core_forward(struct core *core, const struct forward_event *event,
                               const struct body_source *source, const struct answer_sink *sink,
                               size_t window_bytes);
+/* The same without ingress, for another gateway, which looks for another way itself: what was certainly not
+ * given to the agent that it means fails with HTTP_ERROR_STALE_EPOCH, and nothing is sent a second time.
+ * Where the visitor expects a 100 (Continue), the first grant is the word for it. */
+struct exchange *core_dispatch(struct core *core, const struct dispatch_event *event,
+                               const struct body_source *source, const struct answer_sink *sink,
+                               size_t window_bytes);
 /* At most what was granted. */
 void exchange_body(struct exchange *exchange, struct view data);
 void exchange_body_end(struct exchange *exchange);

@@ -101,6 +101,9 @@ struct exchange {
     uint64_t started_ms; /* monotonic */
 
     /* the request */
+    bool from_peer; /* taken in by another gateway, which meant the agent of this epoch */
+    uint64_t peer_epoch;
+    struct view gateway; /* claims with this one may serve it */
     struct view method, accept;
     struct headers headers; /* what the local service gets */
     struct gate_verdict verdict;
@@ -114,6 +117,7 @@ struct exchange {
     struct link_use *link;
     struct list link_node;
     char lost_connection[CONNECTION_ID_MAX + 1]; /* the agent that died with it; "" if none */
+    uint64_t unreached_ms;                       /* since when there is no way to it; 0: there is */
     bool was_sent;                               /* an agent may have executed it */
     bool sent_twice;                             /* and once more */
     bool by_stream;                              /* stream delivery; otherwise by mailbox */
@@ -141,8 +145,9 @@ struct exchange {
 /* By ticket; NULL when it has ended. */
 struct exchange *exchange_find(struct core *core, uint64_t ticket);
 
-/* ingress.c: gate, route, forwarded headers. */
+/* ingress.c: gate, route, forwarded headers; or what another gateway's ingress made of them. */
 enum http_error ingress(struct exchange *exchange, const struct forward_event *event);
+enum http_error ingress_done(struct exchange *exchange, const struct dispatch_event *event);
 
 /* dispatch.c: finds the agent, waits for it, starts the delivery. */
 void dispatch_start(struct exchange *exchange);
@@ -150,6 +155,10 @@ void dispatch_start(struct exchange *exchange);
 void dispatch_agent_lost(struct exchange *exchange);
 /* The agent was never given the request: look again. */
 void dispatch_undelivered(struct exchange *exchange);
+/* The same, but this agent will do as well: there was no way to it. */
+void dispatch_unreached(struct exchange *exchange);
+/* It may have been given the request when the way broke: once more, to whoever there is, or 502. */
+void dispatch_severed(struct exchange *exchange);
 void dispatch_claim_changed(struct core *core, struct view tunnel_id);
 
 /* delivery_mailbox.c: protocol v1. */

@@ -1,10 +1,11 @@
 /* Stream delivery (protocol v2): the request is one stream to the agent; bodies flow both ways as they come,
- * each side slowed by the other's windows. The first 256 KiB of the request's body are kept until the
- * answer's head, so that what was certainly not executed can be sent again. */
+ * each side slowed by the other's windows. The beginning of the request's body is kept until the answer's
+ * head, so that what was certainly not executed can be sent again: as much as may have come before the agent
+ * has taken anything, which is a stream's first window and ours. */
 #include "base/log.h"
 #include "handler/core_state.h"
 
-enum { BODY_WINDOW = 256 * 1024, BODY_KEPT = 256 * 1024 };
+enum { BODY_WINDOW = 256 * 1024, BODY_KEPT = 256 * 1024 + BODY_WINDOW };
 
 static struct timers *timers_of(const struct exchange *exchange) {
     return exchange->core->ports.clock.timers;
@@ -40,7 +41,7 @@ static void grant(struct exchange *exchange) {
 }
 
 static void keep(struct exchange *exchange, struct view data) {
-    if (exchange->body_unkept) return;
+    if (exchange->body_unkept || exchange->from_peer) return;
     if (exchange->body.len + data.len <= BODY_KEPT && buf_append_view(&exchange->body, data)) return;
     exchange->body_unkept = true;
     buf_done(&exchange->body);
@@ -98,11 +99,24 @@ static void on_switched(struct exchange *exchange, struct headers *headers) {
     grant(exchange);
 }
 
+static void lose(struct exchange *exchange, enum stream_end why);
+
+/* The agent speaks, or the gateway that holds it; not the service. */
+static void on_error(struct exchange *exchange, enum http_error error) {
+    bool is_stale = error == HTTP_ERROR_STALE_EPOCH;
+    if (is_stale || error == HTTP_ERROR_AGENT_LOST) {
+        stream_delivery_stop(exchange);
+        lose(exchange, is_stale ? STREAM_UNPROCESSED : STREAM_LOST);
+    } else {
+        exchange_fail(exchange, error);
+    }
+}
+
 static void on_head(void *ctx, const struct stream_head *head) {
     struct exchange *exchange = ctx;
     struct view error = headers_get(head->headers, VIEW("x-tunnel-error"));
-    if (error.ptr) { /* the agent speaks, not the service */
-        exchange_fail(exchange, http_error_from_code(error));
+    if (error.ptr) {
+        on_error(exchange, http_error_from_code(error));
         return;
     }
     struct headers headers;
@@ -136,14 +150,16 @@ static void on_end(void *ctx, const struct headers *trailers) {
     exchange_end(ctx, trailers);
 }
 
+/* Of a request to switch nothing but its head was sent, as long as no answer has come. What a peer sent is
+ * for the peer to send again. */
 static bool may_send_again(const struct exchange *exchange, enum stream_end why) {
-    if (exchange->body_unkept || exchange->verdict.is_upgrade) return false;
-    return why == STREAM_UNPROCESSED || (why == STREAM_LOST && http_method_is_safe(exchange->method));
+    if (exchange->from_peer) return why == STREAM_UNPROCESSED;
+    if (exchange->body_unkept) return false;
+    if (why == STREAM_UNPROCESSED || why == STREAM_UNREACHED) return true;
+    return http_method_is_safe(exchange->method) && !exchange->verdict.is_upgrade;
 }
 
-static void on_lost(void *ctx, enum stream_end why) {
-    struct exchange *exchange = ctx;
-    exchange->stream = NULL;
+static void lose(struct exchange *exchange, enum stream_end why) {
     if (exchange->state == EXCHANGE_ANSWERING)
         exchange_fail(exchange, HTTP_ERROR_BAD_RESPONSE);
     else if (why == STREAM_RESET || why == STREAM_BROKEN)
@@ -152,8 +168,18 @@ static void on_lost(void *ctx, enum stream_end why) {
         exchange_fail(exchange, HTTP_ERROR_AGENT_LOST);
     else if (why == STREAM_UNPROCESSED)
         dispatch_undelivered(exchange);
+    else if (why == STREAM_UNREACHED)
+        dispatch_unreached(exchange);
+    else if (why == STREAM_SEVERED)
+        dispatch_severed(exchange);
     else
         dispatch_agent_lost(exchange);
+}
+
+static void on_lost(void *ctx, enum stream_end why) {
+    struct exchange *exchange = ctx;
+    exchange->stream = NULL;
+    lose(exchange, why);
 }
 
 static const struct stream_events stream_events = {.informational = on_informational,
@@ -187,7 +213,7 @@ void stream_delivery_start(struct exchange *exchange) {
     exchange->state = EXCHANGE_STREAMING;
     exchange->stream_sent = 0;
     exchange->stream_ended = !wants_body(exchange);
-    exchange->stream = agents_of(exchange)->open(agents_of(exchange)->ctx, &exchange->claim.link, &head,
+    exchange->stream = agents_of(exchange)->open(agents_of(exchange)->ctx, &exchange->claim, &head,
                                                  wants_body(exchange), &stream_events, exchange, &status);
     if (!exchange->stream) {
         if (status == STATUS_GONE || status == STATUS_UNAVAILABLE) /* the agent is on its way elsewhere */

@@ -60,10 +60,34 @@ static void deliver(struct exchange *exchange) {
                     exchange->core->settings.body_idle_timeout_ms);
 }
 
+/* A request that another gateway sent here: by its agent as it was meant, or not at all. What we know may be
+ * older than what the other one knows. */
+static void serve_peer(struct exchange *exchange, enum status status, const struct claim *claim) {
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
+        exchange_fail(exchange, HTTP_ERROR_OVERLOADED);
+        return;
+    }
+    bool is_old = status == STATUS_OK && claim->epoch < exchange->peer_epoch;
+    bool is_meant = status == STATUS_OK && claim->epoch == exchange->peer_epoch &&
+                    view_eq(view_from_cstr(claim->link.gateway), exchange->gateway) &&
+                    claim->link.protocol == LINK_V2;
+    if (is_meant && claim->state == CLAIM_READY) {
+        exchange->claim = *claim;
+        exchange_stop_waiting(exchange);
+        deliver(exchange);
+    } else if (is_old || (is_meant && claim->state == CLAIM_CONNECTING)) {
+        wait_for_agent(exchange, exchange->core->settings.grace_ms);
+    } else {
+        exchange_fail(exchange, HTTP_ERROR_STALE_EPOCH);
+    }
+}
+
 static void on_lookup(void *target, uint64_t ticket, enum status status, const struct claim *claim) {
     struct exchange *exchange = exchange_find(target, ticket);
     if (!exchange || exchange->state != EXCHANGE_LOOKUP) return;
-    if (status == STATUS_NOT_FOUND) {
+    if (exchange->from_peer) {
+        serve_peer(exchange, status, claim);
+    } else if (status == STATUS_NOT_FOUND) {
         exchange_fail(exchange, HTTP_ERROR_TUNNEL_NOT_FOUND);
     } else if (status != STATUS_OK) {
         exchange_fail(exchange, HTTP_ERROR_OVERLOADED);
@@ -100,26 +124,58 @@ void dispatch_claim_changed(struct core *core, struct view tunnel_id) {
     }
 }
 
-/* Waits from now on for a connection other than the one it was on. */
-static void wait_for_another(struct exchange *exchange) {
-    memcpy(exchange->lost_connection, exchange->claim.link.connection, sizeof exchange->lost_connection);
+static void look_again(struct exchange *exchange, uint64_t wait_ms) {
     mailbox_delivery_stop(exchange);
     stream_delivery_stop(exchange);
     timer_stop(exchange->core->ports.clock.timers, &exchange->timer);
-    wait_for_agent(exchange, exchange->core->settings.grace_ms);
+    wait_for_agent(exchange, wait_ms);
     dispatch_start(exchange);
 }
 
-void dispatch_agent_lost(struct exchange *exchange) {
-    if (!http_method_is_safe(exchange->method) || exchange->sent_twice) {
+/* Waits from now on for a connection other than the one it was on. */
+static void wait_for_another(struct exchange *exchange) {
+    struct registry *registry = &exchange->core->ports.registry;
+    if (registry->forget) registry->forget(registry->ctx, exchange->route.tunnel_id);
+    exchange->unreached_ms = 0;
+    memcpy(exchange->lost_connection, exchange->claim.link.connection, sizeof exchange->lost_connection);
+    look_again(exchange, exchange->core->settings.grace_ms);
+}
+
+/* May what an agent may have executed be sent to one again? False when that has ended the exchange. */
+static bool send_twice(struct exchange *exchange) {
+    if (exchange->from_peer || !http_method_is_safe(exchange->method) || exchange->sent_twice) {
         exchange_fail(exchange, HTTP_ERROR_AGENT_LOST);
-        return;
+        return false;
     }
     exchange->sent_twice = true;
     exchange->core->counters.retries++;
-    wait_for_another(exchange);
+    return true;
+}
+
+void dispatch_agent_lost(struct exchange *exchange) {
+    if (send_twice(exchange)) wait_for_another(exchange);
+}
+
+void dispatch_severed(struct exchange *exchange) {
+    exchange->unreached_ms = 0;
+    if (send_twice(exchange)) look_again(exchange, exchange->core->settings.grace_ms);
 }
 
 void dispatch_undelivered(struct exchange *exchange) {
-    wait_for_another(exchange);
+    exchange->was_sent = exchange->sent_twice;
+    if (exchange->from_peer)
+        exchange_fail(exchange, HTTP_ERROR_STALE_EPOCH);
+    else
+        wait_for_another(exchange);
+}
+
+void dispatch_unreached(struct exchange *exchange) {
+    uint64_t grace = exchange->core->settings.grace_ms, now = core_now_ms(exchange->core);
+    if (!exchange->unreached_ms) exchange->unreached_ms = now;
+    uint64_t waited = now - exchange->unreached_ms;
+    exchange->was_sent = exchange->sent_twice;
+    if (waited < grace)
+        look_again(exchange, grace - waited);
+    else
+        exchange_fail(exchange, exchange->was_sent ? HTTP_ERROR_AGENT_LOST : HTTP_ERROR_AGENT_OFFLINE);
 }

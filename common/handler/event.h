@@ -34,6 +34,19 @@ struct forward_event {
     bool peer_is_proxy; /* a configured proxy: its X-Forwarded-* are kept and appended to */
 };
 
+/* A request that passed another gateway's ingress, and came here because the agent is here. */
+struct dispatch_event {
+    struct view tunnel_id;
+    uint64_t epoch;                /* of the claim by which this process was found */
+    struct view gateway;           /* link.gateway of the claims that are served here */
+    struct view method;            /* GET for an upgrade */
+    struct view upgrade;           /* the protocol to switch to; absent: none */
+    struct view host;              /* the visitor's Host field */
+    struct view target;            /* what the local service is asked for */
+    const struct headers *headers; /* what it gets, x-forwarded-* included */
+    bool has_body;
+};
+
 /* Where the request's body comes from. The host may hand over (exchange_body) as many bytes as were granted
  * in all, and must hold the rest back. Nothing is granted before the request's fate is known. */
 struct body_source {

@@ -172,21 +172,41 @@ uint64_t exchange_request_timeout_ms(const struct exchange *exchange) {
     return asked < settings->request_timeout_max_ms ? asked : settings->request_timeout_max_ms;
 }
 
-struct exchange *core_forward(struct core *core, const struct forward_event *event,
-                              const struct body_source *source, const struct answer_sink *sink,
-                              size_t window_bytes) {
+static struct exchange *begin(struct core *core, const struct body_source *source,
+                              const struct answer_sink *sink, size_t window_bytes) {
     struct exchange *exchange = exchange_new(core);
     if (!exchange) return NULL;
-    core->counters.requests++;
     exchange->source = *source;
     exchange->sink = *sink;
     exchange->window_bytes = window_bytes;
-    enum http_error error = ingress(exchange, event);
+    return exchange;
+}
+
+static void go_on(struct exchange *exchange, enum http_error error) {
     if (error == HTTP_ERROR_NONE) error = admit(exchange);
     if (error == HTTP_ERROR_NONE)
         dispatch_start(exchange);
     else
         fail_later(exchange, error);
+}
+
+struct exchange *core_forward(struct core *core, const struct forward_event *event,
+                              const struct body_source *source, const struct answer_sink *sink,
+                              size_t window_bytes) {
+    struct exchange *exchange = begin(core, source, sink, window_bytes);
+    if (!exchange) return NULL;
+    core->counters.requests++;
+    go_on(exchange, ingress(exchange, event));
+    return exchange;
+}
+
+struct exchange *core_dispatch(struct core *core, const struct dispatch_event *event,
+                               const struct body_source *source, const struct answer_sink *sink,
+                               size_t window_bytes) {
+    struct exchange *exchange = begin(core, source, sink, window_bytes);
+    if (!exchange) return NULL;
+    core->counters.dispatched++;
+    go_on(exchange, ingress_done(exchange, event));
     return exchange;
 }
 
@@ -259,7 +279,7 @@ void exchange_end(struct exchange *exchange, const struct headers *trailers) {
         hop_strip(&passed);
         hop_strip_ours(&passed, (struct view){0});
     }
-    exchange->core->counters.answers++;
+    if (!exchange->from_peer) exchange->core->counters.answers++;
     sink.end(sink.ctx, &passed);
     exchange_free(exchange);
 }

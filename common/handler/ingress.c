@@ -1,5 +1,7 @@
-/* Ingress: the request gate, the route, and the header fields that the local service gets. */
+/* Ingress: the request gate, the route, and the header fields that the local service gets. What another
+ * gateway has let pass is believed only as far as our own sending it on needs no more. */
 #include "handler/core_state.h"
+#include "http/chars.h"
 #include "http/hop.h"
 
 static enum http_error copy_request(struct exchange *exchange, const struct forward_event *event,
@@ -57,4 +59,55 @@ enum http_error ingress(struct exchange *exchange, const struct forward_event *e
     hop_strip(&exchange->headers);
     hop_strip_ours(&exchange->headers, (struct view){0});
     return forwarded_headers(exchange, event) ? HTTP_ERROR_NONE : HTTP_ERROR_HEADERS_TOO_LARGE;
+}
+
+/* ---- a request that another gateway took in ---- */
+
+/* The ingress there has set them, or taken them away. */
+static void read_route(struct exchange *exchange) {
+    struct view prefix = headers_get(&exchange->headers, VIEW("x-forwarded-prefix"));
+    exchange->route.mode = prefix.ptr ? ROUTE_PATH : ROUTE_SUBDOMAIN;
+    exchange->route.prefix = prefix;
+}
+
+static void read_framing(struct exchange *exchange, const struct dispatch_event *event) {
+    struct gate_verdict *verdict = &exchange->verdict;
+    struct view length = headers_get(&exchange->headers, VIEW("content-length"));
+    verdict->is_upgrade = event->upgrade.ptr != NULL;
+    verdict->expects_continue = headers_count(&exchange->headers, VIEW("expect")) > 0;
+    if (!event->has_body || verdict->is_upgrade) return;
+    bool counted = length.ptr && view_parse_u64(length, &verdict->content_length);
+    verdict->framing = counted ? BODY_LENGTH : BODY_CHUNKED;
+}
+
+static bool copy_event(struct exchange *exchange, const struct dispatch_event *event) {
+    struct arena *arena = &exchange->arena;
+    exchange->gateway = arena_copy(arena, event->gateway);
+    exchange->method = arena_copy(arena, event->method);
+    exchange->accept = arena_copy(arena, headers_get(event->headers, VIEW("accept")));
+    exchange->verdict.host_field = arena_copy(arena, event->host);
+    exchange->verdict.upgrade = arena_copy(arena, event->upgrade);
+    exchange->route.tunnel_id = arena_copy(arena, event->tunnel_id);
+    exchange->route.target = arena_copy(arena, event->target);
+    return exchange->gateway.ptr && exchange->method.ptr && exchange->accept.ptr &&
+           exchange->verdict.host_field.ptr && exchange->verdict.upgrade.ptr &&
+           exchange->route.tunnel_id.ptr && exchange->route.target.ptr &&
+           headers_copy(&exchange->headers, event->headers);
+}
+
+enum http_error ingress_done(struct exchange *exchange, const struct dispatch_event *event) {
+    const struct http_limits *limits = &exchange->core->settings.limits;
+    struct headers *headers = &exchange->headers;
+    exchange->from_peer = true;
+    exchange->peer_epoch = event->epoch;
+    if (!copy_event(exchange, event)) return HTTP_ERROR_HEADERS_TOO_LARGE;
+    if (!http_is_token(event->method) || view_eq(event->method, VIEW("CONNECT")) || event->host.len == 0 ||
+        event->target.len == 0 || event->target.len > limits->target_bytes ||
+        !host_is_tunnel_label(event->tunnel_id) || !gate_check_fields(headers))
+        return HTTP_ERROR_BAD_REQUEST;
+    read_framing(exchange, event);
+    read_route(exchange);
+    hop_strip(headers);
+    hop_strip_ours(headers, (struct view){0});
+    return HTTP_ERROR_NONE;
 }

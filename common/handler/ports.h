@@ -46,6 +46,10 @@ struct registry {
     void (*sweep)(void *ctx, void (*done)(void *target, uint64_t ticket, enum status status, size_t removed),
                   void *target, uint64_t ticket);
 
+    /* What is remembered of this claim has led to nobody: the next lookup asks the store itself. NULL where
+     * nothing is remembered. */
+    void (*forget)(void *ctx, struct view tunnel_id);
+
     /* True while the store has just lost what it held: names that nobody proves are not given away. NULL
      * where a store cannot know. */
     bool (*names_reserved)(void *ctx);
@@ -112,9 +116,10 @@ struct agents {
     /* Closes after what was sent has left. */
     void (*close)(void *ctx, const struct link *link);
 
-    /* v2 only, NULL where no links of v2 exist: one request as a stream (http/stream.h); its events come to
-     * `target`, none from inside these calls. NULL with STATUS_GONE, or STATUS_OVERLOADED. */
-    struct agent_stream *(*open)(void *ctx, const struct link *link, const struct stream_head *head,
+    /* v2 only, NULL where no links of v2 exist: one request as a stream (http/stream.h) to the agent that
+     * serves this claim; its events come to `target`, none from inside these calls. NULL with STATUS_GONE,
+     * STATUS_UNAVAILABLE (the agent is on its way elsewhere) or STATUS_OVERLOADED. */
+    struct agent_stream *(*open)(void *ctx, const struct claim *claim, const struct stream_head *head,
                                  bool body_follows, const struct stream_events *events, void *target,
                                  enum status *ret_status);
     void (*write)(struct agent_stream *stream, struct view data); /* copied */

@@ -17,6 +17,7 @@
     X(EXPECTATION_FAILED, 417, "expectation_failed", "The only expectation known is 100-continue.")          \
     X(UNKNOWN_HOST, 421, "unknown_host",                                                                     \
       "This gateway does not answer for that host name (its operator sets DOMAIN_NAME or --domain).")        \
+    X(STALE_EPOCH, 421, "stale_epoch", "The tunnel's agent has moved.") /* between gateways only */          \
     X(RATE_LIMITED, 429, "rate_limited", "Too many requests. Try again shortly.")                            \
     X(HEADERS_TOO_LARGE, 431, "headers_too_large", "The request's headers are too large.")                   \
     X(INTERNAL, 500, "internal_error", "The gateway failed.")                                                \

@@ -158,13 +158,16 @@ enum http_error gate_check_request(const struct gate_request *request, const str
 
 enum http_error gate_check_response(int status, const struct headers *headers,
                                     const struct http_limits *limits) {
-    if (status < 200 || status > 599 || !within(headers, limits)) return HTTP_ERROR_BAD_RESPONSE;
+    bool passes = status >= 200 && status <= 599 && within(headers, limits) && gate_check_fields(headers);
+    return passes ? HTTP_ERROR_NONE : HTTP_ERROR_BAD_RESPONSE;
+}
+
+bool gate_check_fields(const struct headers *headers) {
     for (size_t i = 0; i < headers->count; i++) {
         const struct header *field = &headers->fields[i];
-        if (!http_is_token(field->name) || !http_is_field_value(view_trim(field->value)))
-            return HTTP_ERROR_BAD_RESPONSE;
+        if (!http_is_token(field->name) || !http_is_field_value(view_trim(field->value))) return false;
     }
-    return HTTP_ERROR_NONE;
+    return true;
 }
 
 bool http_answer_has_body(struct view method, int status) {

@@ -42,6 +42,9 @@ enum http_error gate_check_request(const struct gate_request *request, const str
 enum http_error gate_check_response(int status, const struct headers *headers,
                                     const struct http_limits *limits);
 
+/* Names tokens, values without control bytes? */
+bool gate_check_fields(const struct headers *headers);
+
 /* Has an answer to this method with this status a body? (RFC 9110 6.4.1: HEAD, 1xx, 204, 304 have none.) */
 bool http_answer_has_body(struct view method, int status);
 

@@ -138,13 +138,13 @@ static void reach_close(void *ctx, const struct link *link) {
     timer_start(reach->settings.timers, &busy->limit, reach->settings.retire_ms);
 }
 
-static struct agent_stream *reach_open(void *ctx, const struct link *link, const struct stream_head *head,
+static struct agent_stream *reach_open(void *ctx, const struct claim *claim, const struct stream_head *head,
                                        bool body_follows, const struct stream_events *events, void *target,
                                        enum status *ret_status) {
     struct reach *reach = ctx;
     struct agents *agents = &reach->settings.agents;
-    if (is_here(reach, link))
-        return agents->open(agents->ctx, link, head, body_follows, events, target, ret_status);
+    if (is_here(reach, &claim->link))
+        return agents->open(agents->ctx, claim, head, body_follows, events, target, ret_status);
     *ret_status = STATUS_GONE;
     return NULL;
 }
