@@ -1,6 +1,7 @@
 /* See agent_accept.h. */
 #include "agent_accept.h"
 #include "agent_streams.h"
+#include "cluster/peer_protocol.h"
 #include "handshake.h"
 
 #include "base/ids.h"
@@ -20,6 +21,7 @@ struct agent_accept {
     char gateway[GATEWAY_MAX + 1];
     bool speaks_v1, speaks_v2;
     uint64_t header_timeout_ms;
+    struct peer_guard *guard; /* NULL: no peers */
     struct list all;
     bool stopped;
 };
@@ -108,12 +110,13 @@ static void refuse(struct candidate *candidate, int status, struct view text) {
     timer_start(&candidate->side->loop->timers, &candidate->deadline, LINGER_MS);
 }
 
-static void hand_on(struct candidate *candidate) {
+static void hand_on(struct candidate *candidate, struct view peer_reply) {
     struct agent_socket socket = {
         .fd = candidate->fd,
         .peer = candidate->peer,
         .key = candidate->handshake.key,
-        .protocol = protocol_of(candidate),
+        .protocol = peer_reply.ptr ? LINK_V2 : protocol_of(candidate),
+        .peer_reply = peer_reply,
         .early = view_skip(buf_view(&candidate->bytes), candidate->handshake.len),
         .connection_id = view_from_cstr(candidate->id),
     };
@@ -136,7 +139,7 @@ static void on_outcome(void *ctx, const struct connect_outcome *outcome) {
     }
     log_info("agent", "%s: connected as %s for tunnel %.*s, protocol %s", candidate->peer->text,
              candidate->id, VIEW_ARG(outcome->tunnel_id), protocol_of(candidate) == LINK_V2 ? "v2" : "v1");
-    hand_on(candidate);
+    hand_on(candidate, (struct view){0});
 }
 
 static void ask_core(struct candidate *candidate) {
@@ -156,12 +159,34 @@ static void ask_core(struct candidate *candidate) {
     core_connect(side->core, &event, on_outcome, candidate);
 }
 
+/* Another gateway, which needs no claim. */
+static void take_peer(struct candidate *candidate) {
+    struct agent_accept *side = candidate->side;
+    const struct headers *headers = &candidate->handshake.head.headers;
+    char reply[PEER_REPLY_LEN + 1];
+    struct view text = VIEW("This gateway shares its store with no other.");
+    int status = side->guard ? peer_guard_check(side->guard, headers, loop_wall_ms(NULL), reply, &text) : 404;
+    if (status != 101) {
+        log_warn("peer", "%s: refused a peer link", candidate->peer->text);
+        refuse(candidate, status, text);
+        return;
+    }
+    stop_poll(candidate);
+    timer_stop(&side->loop->timers, &candidate->deadline);
+    ids_uuid4(candidate->id);
+    log_info("peer", "%s: link %s is gateway %.*s's", candidate->peer->text, candidate->id,
+             VIEW_ARG(headers_get(headers, VIEW(PEER_FROM))));
+    hand_on(candidate, view_of(reply, PEER_REPLY_LEN));
+}
+
 static void look_at_head(struct candidate *candidate) {
     struct view text;
     int status =
         handshake_check(buf_view(&candidate->bytes), &candidate->arena, &candidate->handshake, &text);
     if (status == 0) return; /* more to come */
-    if (status == 101 && protocol_of(candidate) == LINK_V1 && !candidate->side->speaks_v1)
+    if (status == 101 && peer_guard_is_meant(&candidate->handshake.head.headers))
+        take_peer(candidate);
+    else if (status == 101 && protocol_of(candidate) == LINK_V1 && !candidate->side->speaks_v1)
         refuse(candidate, 400, VIEW("This gateway speaks protocol v2 only: a newer agent is needed."));
     else if (status == 101)
         ask_core(candidate);
@@ -208,6 +233,10 @@ struct agent_accept *agent_accept_new(struct loop *loop, struct core *core, stru
     view_copy_to(view_from_cstr(gateway), side->gateway, sizeof(side->gateway));
     list_init(&side->all);
     return side;
+}
+
+void agent_accept_peers(struct agent_accept *side, struct peer_guard *guard) {
+    side->guard = guard;
 }
 
 void agent_accept_take(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len) {

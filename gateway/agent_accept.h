@@ -5,6 +5,7 @@
 #define GATEWAY_AGENT_ACCEPT_H
 
 #include "agent_ws.h"
+#include "cluster/peer_guard.h"
 
 struct agent_accept;
 
@@ -13,6 +14,8 @@ struct agent_accept;
 struct agent_accept *agent_accept_new(struct loop *loop, struct core *core, struct agent_ws *ws,
                                       const char *gateway, bool speaks_v1, bool speaks_v2,
                                       uint64_t header_timeout_ms);
+/* Peers are let in, too, if this guard thinks so; it outlives the accept. */
+void agent_accept_peers(struct agent_accept *accept, struct peer_guard *guard);
 /* A listener_fn; ctx is the agent_accept. */
 void agent_accept_take(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len);
 /* Drops who has not got through yet. */

@@ -22,6 +22,8 @@ struct agent_link *agent_link_new(struct agent_ws *ws, const struct agent_socket
     link->magic = AGENT_LINK_MAGIC;
     link->ws = ws;
     link->fd = socket->fd;
+    link->is_peer = view_copy_to(socket->peer_reply, link->peer_reply, sizeof(link->peer_reply)) &&
+                    socket->peer_reply.len > 0;
     link->heard_ms = link->pinged_ms = loop_now(ws->loop);
     buf_init(&link->message, core_message_max(ws->core));
     list_init(&link->outgoing);
@@ -37,7 +39,7 @@ struct agent_link *agent_link_new(struct agent_ws *ws, const struct agent_socket
     }
     link->peer = socket->peer;
     list_append(&ws->all, &link->all);
-    ws->count++;
+    ++*(link->is_peer ? &ws->peer_count : &ws->count);
     return link;
 }
 
@@ -51,9 +53,9 @@ void agent_link_free(struct agent_link *link) {
     struct agent_ws *ws = link->ws;
     table_remove(&ws->links, &link->node);
     list_remove(&link->all);
-    ws->count--;
+    --*(link->is_peer ? &ws->peer_count : &ws->count);
     agent_streams_stop(link);
-    core_disconnect(ws->core, view_from_cstr(link->id), NULL, NULL);
+    if (!link->is_peer) core_disconnect(ws->core, view_from_cstr(link->id), NULL, NULL);
     drop_outgoing(link);
     buf_done(&link->message);
     peer_release(link->peer);

@@ -4,6 +4,7 @@
 
 #include "agent_ws.h"
 
+#include "auth/peer.h"
 #include "base/buf.h"
 #include "link/link.h"
 
@@ -21,9 +22,12 @@ struct agent_ws {
     struct list all;
     struct timer tick;
     struct agent_link *adopting;
-    size_t count;
+    size_t count, peer_count;  /* of agents, of other gateways */
     struct link_budget budget; /* of all links of v2 */
-    struct buf message;        /* being made for one of them */
+    void (*peer_request)(void *ctx, struct link_stream *stream, const struct stream_head *head,
+                         bool has_body);
+    void *peer_ctx;
+    struct buf message; /* being made for one of them */
 };
 
 /* A message that waits to be written. */
@@ -51,6 +55,8 @@ struct agent_link {
     uint64_t heard_ms, pinged_ms, closing_ms; /* closing: 0 no */
     unsigned close_code;
     bool is_established, is_writable_asked, ping_due, is_close_sent;
+    bool is_peer;                        /* another gateway, which asks; otherwise an agent, which is asked */
+    char peer_reply[PEER_REPLY_LEN + 1]; /* for the handshake's answer */
 };
 
 struct agent_link *agent_link_new(struct agent_ws *ws, const struct agent_socket *socket);

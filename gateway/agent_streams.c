@@ -2,11 +2,14 @@
 #include "agent_streams.h"
 
 #include "base/log.h"
+#include "cluster/peer_protocol.h"
 
 /* ---- what the session tells ---- */
 
+/* Peers say nothing there yet. */
 static void on_control(void *ctx, struct view line) {
     struct agent_link *link = ctx;
+    if (link->is_peer) return;
     core_message(link->ws->core, view_from_cstr(link->id), line, NULL, NULL);
 }
 
@@ -30,9 +33,11 @@ static void on_draining(void *ctx) {
     log_info("agent", "%s: takes no new requests", link->id);
 }
 
-/* An agent opens no streams at a gateway; unattached, it is refused. */
+/* Only peers ask, and only where they are served. */
 static void on_request(void *ctx, struct link_stream *stream, const struct stream_head *head, bool has_body) {
-    (void)ctx, (void)stream, (void)head, (void)has_body;
+    const struct agent_link *link = ctx;
+    const struct agent_ws *ws = link->ws;
+    if (ws->peer_request) ws->peer_request(ws->peer_ctx, stream, head, has_body);
 }
 
 bool agent_streams_start(struct agent_link *link) {
@@ -43,9 +48,10 @@ bool agent_streams_start(struct agent_link *link) {
         .writable = on_writable,
         .draining = on_draining,
     };
-    struct link_limits limits = LINK_LIMITS_DEFAULT;
+    struct link_limits limits = LINK_LIMITS_DEFAULT, peer_limits = PEER_LINK_LIMITS;
     task_init(&link->flush, on_flush);
-    link->session = link_new(LINK_OPENS, &limits, &link->ws->budget, &events);
+    link->session = link->is_peer ? link_new(LINK_ANSWERS, &peer_limits, &link->ws->budget, &events)
+                                  : link_new(LINK_OPENS, &limits, &link->ws->budget, &events);
     return link->session != NULL;
 }
 

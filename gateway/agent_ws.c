@@ -3,6 +3,7 @@
 
 #include "agent_streams.h"
 #include "base/log.h"
+#include "cluster/peer_protocol.h"
 #include "protocol/v1.h"
 #include "tcp.h"
 
@@ -37,6 +38,18 @@ static void on_adopted(struct lws *wsi) {
     ws->adopting = NULL;
 }
 
+/* To the handshake's answer. */
+static int add_headers(struct lws *wsi, struct lws_process_html_args *args) {
+    const struct agent_link *link = link_of(wsi);
+    if (!link || !link->is_peer) return 0;
+    unsigned char *at = (unsigned char *)args->p, *end = at + args->max_len;
+    if (lws_add_http_header_by_name(wsi, (const unsigned char *)PEER_REPLY ":",
+                                    (const unsigned char *)link->peer_reply, PEER_REPLY_LEN, &at, end))
+        return -1;
+    args->p = (char *)at;
+    return 0;
+}
+
 static void on_established(struct lws *wsi) {
     struct agent_link *link = link_of(wsi);
     if (!link) return;
@@ -58,6 +71,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
     case LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED: on_adopted(wsi); return 0;
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
         return in && strcmp(in, "websocket") == 0 ? 0 : -1; /* no use of wsi here */
+    case LWS_CALLBACK_ADD_HEADERS: return add_headers(wsi, in);
     case LWS_CALLBACK_ESTABLISHED: on_established(wsi); return 0;
     case LWS_CALLBACK_RECEIVE: return (link = link_of(wsi)) ? agent_link_receive(link, view_of(in, len)) : -1;
     case LWS_CALLBACK_RECEIVE_PONG:
@@ -83,6 +97,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
 static const struct lws_protocols protocols[] = {
     {.name = "agents", .callback = on_event}, /* v1 asks for none */
     {.name = AGENT_SUBPROTOCOL_V2, .callback = on_event},
+    {.name = PEER_SUBPROTOCOL, .callback = on_event},
     {.name = NULL},
 };
 
@@ -184,6 +199,18 @@ struct agent_ws *agent_ws_new(struct loop *loop, uint64_t ping_interval_ms) {
     return NULL;
 }
 
+void agent_ws_serve_peers(struct agent_ws *ws,
+                          void (*request)(void *ctx, struct link_stream *stream,
+                                          const struct stream_head *head, bool has_body),
+                          void *ctx) {
+    ws->peer_request = request;
+    ws->peer_ctx = ctx;
+}
+
+struct link_budget *agent_ws_budget(struct agent_ws *ws) {
+    return &ws->budget;
+}
+
 void agent_ws_set_core(struct agent_ws *ws, struct core *core) {
     ws->core = core;
 }
@@ -203,18 +230,22 @@ static void on_tick(struct timer *timer) {
     if (!list_empty(&ws->all)) timer_start(&ws->loop->timers, &ws->tick, tick_ms(ws));
 }
 
+static const char *subprotocol_of(const struct agent_socket *socket) {
+    if (socket->peer_reply.ptr) return "Sec-WebSocket-Protocol: " PEER_SUBPROTOCOL "\r\n";
+    return socket->protocol == LINK_V2 ? "Sec-WebSocket-Protocol: " AGENT_SUBPROTOCOL_V2 "\r\n" : "";
+}
+
 static bool print_handshake(const struct agent_socket *socket, struct buf *out) {
     buf_printf(out,
                "GET / HTTP/1.1\r\nHost: agents\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %.*s\r\n%s\r\n",
-               VIEW_ARG(socket->key),
-               socket->protocol == LINK_V2 ? "Sec-WebSocket-Protocol: " AGENT_SUBPROTOCOL_V2 "\r\n" : "");
+               VIEW_ARG(socket->key), subprotocol_of(socket));
     buf_append_view(out, socket->early);
     return !out->failed;
 }
 
 static void refuse(struct agent_ws *ws, const struct agent_socket *socket) {
-    core_disconnect(ws->core, socket->connection_id, NULL, NULL);
+    if (!socket->peer_reply.ptr) core_disconnect(ws->core, socket->connection_id, NULL, NULL);
     close(socket->fd);
     peer_release(socket->peer);
 }
@@ -242,12 +273,18 @@ size_t agent_ws_count(const struct agent_ws *ws) {
     return ws->count;
 }
 
+size_t agent_ws_peers(const struct agent_ws *ws) {
+    return ws->peer_count;
+}
+
 void agent_ws_tell_draining(struct agent_ws *ws) {
     struct buf text;
     buf_init(&text, 64);
     v1_encode_draining(&text);
-    for (struct list *node = ws->all.next; node != &ws->all; node = node->next)
-        agent_link_send(LIST_ENTRY(node, struct agent_link, all), buf_view(&text));
+    for (struct list *node = ws->all.next; node != &ws->all; node = node->next) {
+        struct agent_link *link = LIST_ENTRY(node, struct agent_link, all);
+        if (!link->is_peer) agent_link_send(link, buf_view(&text));
+    }
     buf_done(&text);
 }
 

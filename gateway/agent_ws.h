@@ -9,6 +9,7 @@
 #include "peers.h"
 
 #include "handler/core.h"
+#include "link/link.h"
 
 struct agent_ws;
 
@@ -18,6 +19,14 @@ struct agent_ws *agent_ws_new(struct loop *loop, uint64_t ping_interval_ms);
 struct agents agent_ws_port(struct agent_ws *ws);
 void agent_ws_set_core(struct agent_ws *ws, struct core *core);
 
+/* Where the requests of peers go (link_events.request); before the first peer. */
+void agent_ws_serve_peers(struct agent_ws *ws,
+                          void (*request)(void *ctx, struct link_stream *stream,
+                                          const struct stream_head *head, bool has_body),
+                          void *ctx);
+/* Of all links of v2 in this process. */
+struct link_budget *agent_ws_budget(struct agent_ws *ws);
+
 struct agent_socket {
     int fd;            /* moved */
     struct peer *peer; /* moved */
@@ -25,14 +34,18 @@ struct agent_socket {
     struct view early; /* bytes that came behind the handshake */
     struct view connection_id;
     enum link_protocol protocol;
+    struct view peer_reply; /* another gateway's: the proof it gets in return; absent: an agent's */
 };
-/* Takes over a socket whose connection the core has accepted; the core hears of its end, whatever happens. */
+/* Takes over a socket: of an agent, whose connection the core has accepted, and then hears of the end of,
+ * whatever happens; or of a peer. */
 void agent_ws_adopt(struct agent_ws *ws, const struct agent_socket *socket);
 
+/* Agents. */
 size_t agent_ws_count(const struct agent_ws *ws);
+size_t agent_ws_peers(const struct agent_ws *ws);
 /* Tells all agents to connect again, elsewhere; they go on serving here meanwhile. */
 void agent_ws_tell_draining(struct agent_ws *ws);
-/* Closes all agents with 1001; those of v2 get a GOAWAY first. */
+/* Closes all agents and peers with 1001; those of v2 get a GOAWAY first. */
 void agent_ws_close_all(struct agent_ws *ws);
 /* Begins the end of libwebsockets; the loop must run on (loop_done does) until its handles are closed. */
 void agent_ws_stop(struct agent_ws *ws);

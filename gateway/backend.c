@@ -119,7 +119,8 @@ struct backend *backend_new(const struct backend_settings *settings, const char 
     return NULL;
 }
 
-bool backend_ports(struct backend *backend, const struct agents *agents, struct ports *ports) {
+bool backend_ports(struct backend *backend, const struct agents *agents, struct peer_links *peers,
+                   struct ports *ports) {
     ports->registry = store_memory_registry(backend->memory);
     ports->mailbox = store_memory_mailbox(backend->memory);
     ports->agents = *agents;
@@ -133,7 +134,8 @@ bool backend_ports(struct backend *backend, const struct agents *agents, struct 
                                       .timers = &backend->settings.loop->timers,
                                       .retire_ms = backend->settings.retire_ms,
                                       .away_ctx = backend->redis,
-                                      .send_away = store_redis_send};
+                                      .send_away = store_redis_send,
+                                      .peers = peers};
     backend->reach = reach_new(&settings);
     if (!backend->reach) return false;
     ports->registry = claims_cache_registry(backend->claims);

@@ -2,6 +2,7 @@
 #ifndef GATEWAY_BACKEND_H
 #define GATEWAY_BACKEND_H
 
+#include "cluster/peer_links.h"
 #include "loop.h"
 
 #include "handler/ports.h"
@@ -27,8 +28,10 @@ struct backend_settings {
 
 /* Texts are copied. NULL with *ret_why (a static text). */
 struct backend *backend_new(const struct backend_settings *settings, const char **ret_why);
-/* `agents`: those that are held here. Fills registry, mailbox and agents. */
-bool backend_ports(struct backend *backend, const struct agents *agents, struct ports *ports);
+/* `agents`: those that are held here; `peers`: the ways to others (NULL where the store is not shared). Fills
+ * registry, mailbox and agents. */
+bool backend_ports(struct backend *backend, const struct agents *agents, struct peer_links *peers,
+                   struct ports *ports);
 /* The core made with these ports. */
 void backend_listen(struct backend *backend, struct store_events events);
 

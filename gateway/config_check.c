@@ -1,5 +1,7 @@
 /* Settings that are right one by one and do not go together. */
+#include "cluster/peer_url.h"
 #include "config_parse.h"
+#include "handler/claim.h"
 #include "store/redis_url.h"
 
 #include <stdio.h>
@@ -110,10 +112,11 @@ static int check_urls(const struct config *config) {
     struct view url = view_from_cstr(config->public_url);
     if (url.ptr && !view_starts_with(url, VIEW("http://")) && !view_starts_with(url, VIEW("https://")))
         return complain(config, &config->public_url, "expected http://… or https://…");
+    struct peer_url peer_url;
     url = view_from_cstr(config->peer_url);
-    if (url.ptr && !view_starts_with(url, VIEW("ws://")) && !view_starts_with(url, VIEW("wss://")))
-        return complain(config, &config->peer_url, "expected ws://host:port");
-    return 0;
+    if (url.len > GATEWAY_MAX) return complain(config, &config->peer_url, "it is too long");
+    const char *wrong = url.ptr ? peer_url_parse(url, &peer_url) : NULL;
+    return wrong ? complain(config, &config->peer_url, wrong) : 0;
 }
 
 static int check_store(const struct config *config) {

@@ -71,9 +71,10 @@ const struct setting config_settings[] = {
      .group = "State"},
     {SETTING("peer-url", "PEER_URL", KIND_TEXT, peer_url, NULL,
              "where other gateways reach this one, and its name among them"),
-     .detail =
-         "`ws://host:port` of its agent port as they see it. Without it `ws://` and the agent listener's "
-         "address, or this machine's name where that listens on all addresses."},
+     .detail = "`ws://host:port` of its agent port as they see it, or `wss://…` of a proxy before it that "
+               "ends TLS. "
+               "Without it `ws://` and the agent listener's "
+               "address, or this machine's name where that listens on all addresses."},
     {SETTING("lease", "LEASE", KIND_DURATION, lease_ms, "5s",
              "a gateway not heard of for so long is dead to the others"),
      .detail = "1s to 10m; in a shared store. It is renewed thrice within it."},
@@ -81,7 +82,7 @@ const struct setting config_settings[] = {
              "where the secret is kept that the gateway makes itself"),
      .detail = "Without it `$XDG_STATE_HOME/ttf-gateway` or `~/.local/state/ttf-gateway`."},
     {SETTING("tunnel-secret", "TUNNEL_SECRET", KIND_TEXT, secret, NULL,
-             "signs resume tokens, by which tunnels keep their URLs"),
+             "signs resume tokens, by which tunnels keep their URLs, and proves gateways to each other"),
      .detail = "At least 16 bytes. Without one the gateway makes one and keeps it in the state directory, or "
                "in Redis.",
      .is_secret = true},

@@ -2,6 +2,7 @@
 #include "admin/admin.h"
 #include "agent_accept.h"
 #include "backend.h"
+#include "cluster/peering.h"
 #include "config.h"
 #include "health.h"
 #include "listener.h"
@@ -35,6 +36,7 @@ struct gateway {
     struct peers visitor_peers, agent_peers, admin_peers;
     struct backend *backend;
     struct agent_ws *agents;
+    struct peering *peering; /* NULL: no other gateways */
     struct core *core;
     struct agent_accept *accept;
     struct visitors *visitors;
@@ -45,7 +47,7 @@ struct gateway {
     uint64_t stop_deadline_ms; /* of the phase */
     bool hurry;                /* asked twice */
     bool started;              /* visitors and agents are let in */
-    unsigned char resume_key[SECRET_LEN];
+    struct secret_keys keys;
     struct secret_text jwt_secret; /* empty: agents need no token */
     char public_url[512], peer_url[GATEWAY_MAX + 1];
 };
@@ -69,10 +71,11 @@ static void stop_accepting(struct gateway *gateway) {
              visitors_busy(gateway->visitors), agent_ws_count(gateway->agents));
 }
 
-/* An exchange may have no visitor of ours, and a visitor still reads when his exchange has ended. */
+/* An exchange may have no visitor of ours, and a visitor (or a peer) still reads when his exchange has ended.
+ */
 static bool has_finished(const struct gateway *gateway) {
     return visitors_busy(gateway->visitors) == 0 && core_exchange_count(gateway->core) == 0 &&
-           backend_busy(gateway->backend) == 0;
+           backend_busy(gateway->backend) == 0 && peering_busy(gateway->peering) == 0;
 }
 
 static void enter(struct gateway *gateway, enum stop_phase phase, uint64_t limit_ms) {
@@ -80,9 +83,10 @@ static void enter(struct gateway *gateway, enum stop_phase phase, uint64_t limit
     gateway->stop_deadline_ms = loop_now(&gateway->loop) + (gateway->hurry ? 0 : limit_ms);
 }
 
-/* The agents are gone, and the store knows. */
+/* The agents and the peers are gone, and the store knows. */
 static bool all_is_told(const struct gateway *gateway) {
-    return agent_ws_count(gateway->agents) == 0 && backend_is_idle(gateway->backend);
+    return agent_ws_count(gateway->agents) == 0 && agent_ws_peers(gateway->agents) == 0 &&
+           backend_is_idle(gateway->backend);
 }
 
 static void on_stopping(struct timer *timer) {
@@ -216,7 +220,7 @@ static bool make_core(struct gateway *gateway) {
     settings.other_names = config->names.items;
     settings.other_names_count = config->names.count;
     settings.subdomain_routing = config->subdomain_routing;
-    settings.resume_secret = view_of(gateway->resume_key, sizeof(gateway->resume_key));
+    settings.resume_secret = view_of(gateway->keys.resume, SECRET_LEN);
     settings.require_auth = config->require_auth == ANSWER_YES;
     settings.jwt.secret = view_of(gateway->jwt_secret.bytes, gateway->jwt_secret.len);
     settings.jwt.audience = view_from_cstr(config->jwt_audience);
@@ -236,12 +240,20 @@ static bool make_core(struct gateway *gateway) {
         .clock = {.wall_ms = loop_wall_ms, .timers = &gateway->loop.timers, .tasks = &gateway->loop.tasks},
         .ids = {.tunnel = ids_tunnel, .random = ids_random},
     };
-    if (!backend_ports(gateway->backend, &agents, &ports)) return false;
+    struct peer_links *peers = gateway->peering ? peering_links(gateway->peering) : NULL;
+    if (!backend_ports(gateway->backend, &agents, peers, &ports)) return false;
     gateway->core = core_new(&settings, &ports);
     if (!gateway->core) return false;
     agent_ws_set_core(gateway->agents, gateway->core);
     backend_listen(gateway->backend, core_store_events(gateway->core));
     return true;
+}
+
+static bool make_peering(struct gateway *gateway) {
+    if (!backend_is_shared(gateway->backend)) return true;
+    gateway->peering = peering_new(&gateway->loop, gateway->peer_url, gateway->agents);
+    if (gateway->peering) peering_set_key(gateway->peering, gateway->keys.peer);
+    return gateway->peering != NULL;
 }
 
 static bool make_adapters(struct gateway *gateway) {
@@ -253,14 +265,15 @@ static bool make_adapters(struct gateway *gateway) {
         .max_connections = config->max_connections,
     };
     gateway->agents = agent_ws_new(&gateway->loop, config->agent_ping_interval_ms);
-    if (!gateway->agents || !make_core(gateway)) return false;
+    if (!gateway->agents || !make_peering(gateway) || !make_core(gateway)) return false;
     gateway->visitors = visitors_new(&gateway->loop, gateway->core, &settings);
     gateway->accept = agent_accept_new(&gateway->loop, gateway->core, gateway->agents,
                                        backend_is_shared(gateway->backend) ? gateway->peer_url : "",
                                        config_speaks(config, VIEW("v1")), config_speaks(config, VIEW("v2")),
                                        config->header_timeout_ms);
     admin_set_core(gateway->admin, gateway->core);
-    return gateway->visitors && gateway->accept;
+    if (!gateway->visitors || !gateway->accept) return false;
+    return !gateway->peering || peering_serve(gateway->peering, gateway->core, gateway->accept);
 }
 
 /* Scripts wait for these lines. */
@@ -284,14 +297,14 @@ static void raise_descriptor_limit(void) {
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static bool derive_key(struct gateway *gateway) {
-    return secret_derive(backend_secret(gateway->backend), VIEW("resume"), gateway->resume_key);
+static bool derive_keys(struct gateway *gateway) {
+    return secret_keys_derive(backend_secret(gateway->backend), &gateway->keys);
 }
 
 /* The store can be used: everybody may come in. */
 static void on_backend_ready(void *ctx) {
     struct gateway *gateway = ctx;
-    if (backend_secret(gateway->backend).len && !derive_key(gateway)) abort(); /* OpenSSL does not work */
+    if (backend_secret(gateway->backend).len && !derive_keys(gateway)) abort(); /* OpenSSL does not work */
     if (!make_adapters(gateway)) {
         loop_quit(&gateway->loop);
         return;
@@ -311,7 +324,9 @@ static void on_backend_degraded(void *ctx, const char *what) {
 
 static void on_secret_changed(void *ctx) {
     struct gateway *gateway = ctx;
-    if (derive_key(gateway) && gateway->core) core_set_resume_secret(gateway->core, gateway->resume_key);
+    if (!derive_keys(gateway) || !gateway->core) return;
+    core_set_resume_secret(gateway->core, gateway->keys.resume);
+    if (gateway->peering) peering_set_key(gateway->peering, gateway->keys.peer);
 }
 
 static bool make_backend(struct gateway *gateway) {
@@ -344,6 +359,7 @@ static void stop_adapters(struct gateway *gateway) {
     listener_free(gateway->admin_port);
     agent_accept_stop(gateway->accept);
     visitors_stop(gateway->visitors);
+    peering_stop(gateway->peering);
     admin_stop(gateway->admin);
     agent_ws_stop(gateway->agents);
     backend_stop(gateway->backend);
@@ -354,6 +370,7 @@ static void free_all(struct gateway *gateway) {
     core_free(gateway->core);
     log_buffer_stop();
     loop_done(&gateway->loop);
+    peering_free(gateway->peering);
     agent_ws_free(gateway->agents);
     agent_accept_free(gateway->accept);
     visitors_free(gateway->visitors);
@@ -368,7 +385,7 @@ static void free_all(struct gateway *gateway) {
 static bool load_secrets(struct gateway *gateway) {
     const struct config *config = &gateway->config;
     bool kept_there = strcmp(config->store_url, "memory") != 0 && !config->secret && !config->secret_file;
-    return (kept_there || secret_load(&gateway->config, gateway->resume_key)) &&
+    return (kept_there || secret_load(&gateway->config, &gateway->keys)) &&
            (gateway->config.require_auth != ANSWER_YES ||
             secret_load_jwt(&gateway->config, &gateway->jwt_secret));
 }

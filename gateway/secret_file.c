@@ -4,6 +4,7 @@
 
 #include "auth/jwt.h"
 #include "base/ids.h"
+#include "cluster/peer_links.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -96,10 +97,14 @@ static bool read_secret(const struct config *config, struct secret_text *out) {
     return out->len >= SECRET_MIN || complain(config->secret_file, "it has fewer than 16 bytes");
 }
 
-bool secret_load(const struct config *config, unsigned char ret_resume_key[SECRET_LEN]) {
+bool secret_keys_derive(struct view secret, struct secret_keys *ret_keys) {
+    return secret_derive(secret, VIEW("resume"), ret_keys->resume) &&
+           secret_derive(secret, VIEW(PEER_KEY_LABEL), ret_keys->peer);
+}
+
+bool secret_load(const struct config *config, struct secret_keys *ret_keys) {
     struct secret_text text;
-    bool derived = read_secret(config, &text) &&
-                   secret_derive(view_of(text.bytes, text.len), VIEW("resume"), ret_resume_key);
+    bool derived = read_secret(config, &text) && secret_keys_derive(view_of(text.bytes, text.len), ret_keys);
     explicit_bzero(&text, sizeof(text));
     return derived;
 }

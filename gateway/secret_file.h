@@ -7,8 +7,16 @@
 
 #include "auth/secret.h"
 
-/* The key derived from it for resume tokens. False after saying why on standard error. */
-bool secret_load(const struct config *config, unsigned char ret_resume_key[SECRET_LEN]);
+/* Derived from it. */
+struct secret_keys {
+    unsigned char resume[SECRET_LEN], peer[SECRET_LEN];
+};
+
+/* False only if OpenSSL fails. */
+bool secret_keys_derive(struct view secret, struct secret_keys *ret_keys);
+
+/* False after saying why on standard error. */
+bool secret_load(const struct config *config, struct secret_keys *ret_keys);
 
 #define SECRET_TEXT_MAX 4096
 

@@ -322,6 +322,10 @@ static void cache_sweep(void *ctx,
     cache->settings.inner.sweep(cache->settings.inner.ctx, done, target, ticket);
 }
 
+static void cache_forget(void *ctx, struct view tunnel_id) {
+    forget_tunnel(ctx, tunnel_id);
+}
+
 static bool cache_names_reserved(void *ctx) {
     const struct registry *inner = &((struct claims_cache *)ctx)->settings.inner;
     return inner->names_reserved && inner->names_reserved(inner->ctx);
@@ -334,6 +338,7 @@ struct registry claims_cache_registry(struct claims_cache *cache) {
                              .store = cache_store,
                              .remove_connection = cache_remove_connection,
                              .sweep = cache_sweep,
+                             .forget = cache_forget,
                              .names_reserved = cache_names_reserved};
 }
 

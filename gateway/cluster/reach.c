@@ -138,6 +138,7 @@ static void reach_close(void *ctx, const struct link *link) {
     timer_start(reach->settings.timers, &busy->limit, reach->settings.retire_ms);
 }
 
+/* Both give a link's own stream, so that what goes with `open` is the same for both. */
 static struct agent_stream *reach_open(void *ctx, const struct claim *claim, const struct stream_head *head,
                                        bool body_follows, const struct stream_events *events, void *target,
                                        enum status *ret_status) {
@@ -145,8 +146,7 @@ static struct agent_stream *reach_open(void *ctx, const struct claim *claim, con
     struct agents *agents = &reach->settings.agents;
     if (is_here(reach, &claim->link))
         return agents->open(agents->ctx, claim, head, body_follows, events, target, ret_status);
-    *ret_status = STATUS_GONE;
-    return NULL;
+    return peer_links_open(reach->settings.peers, claim, head, body_follows, events, target, ret_status);
 }
 
 struct agents reach_agents(struct reach *reach) {

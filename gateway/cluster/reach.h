@@ -1,10 +1,11 @@
-/* Ways to an agent by protocol v1, wherever it is: an agent that is held here by its socket and the mailbox
- * in memory, whatever the store, so that it costs the store nothing; one at another gateway through the
- * shared mailbox. Ports over ports: the core asks as ever. */
+/* Ways to an agent, wherever it is: one that is held here by its socket, and by the mailbox in memory,
+ * whatever the store, so that it costs the store nothing; one at another gateway by a peer link (v2) or
+ * through the shared mailbox (v1). Ports over ports: the core asks as ever. */
 #ifndef CLUSTER_REACH_H
 #define CLUSTER_REACH_H
 
 #include "cluster/claims_cache.h"
+#include "cluster/peer_links.h"
 
 struct reach_settings {
     const char *gateway; /* of claims whose link is here; outlives the reach */
@@ -17,6 +18,7 @@ struct reach_settings {
     void *away_ctx;
     void (*send_away)(void *ctx, const struct link *link, struct view message, agent_sent_fn *done,
                       void *target, uint64_t ticket);
+    struct peer_links *peers; /* v2 */
 };
 
 struct reach;

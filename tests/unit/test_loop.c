@@ -154,10 +154,10 @@ static void test_secret(void **state) {
     snprintf(nested, sizeof(nested), "%s/a/b", directory);
     snprintf(path, sizeof(path), "%s/secret", nested);
     struct config config = {.state_dir = nested};
-    unsigned char made[SECRET_LEN], again[SECRET_LEN], given[SECRET_LEN];
-    assert_true(secret_load(&config, made));
-    assert_true(secret_load(&config, again));
-    assert_memory_equal(made, again, SECRET_LEN);
+    struct secret_keys made, again, given;
+    assert_true(secret_load(&config, &made));
+    assert_true(secret_load(&config, &again));
+    assert_memory_equal(&made, &again, sizeof(made));
     struct stat info;
     assert_int_equal(stat(path, &info), 0);
     assert_int_equal(info.st_mode & 0777, 0600);
@@ -167,15 +167,16 @@ static void test_secret(void **state) {
 
     char secret[] = "0123456789abcdef0123456789abcdef";
     struct config by_text = {.secret = secret}, by_file = {.secret_file = path};
-    assert_true(secret_load(&by_text, given));
-    assert_memory_not_equal(made, given, SECRET_LEN);
-    assert_true(secret_load(&by_file, again));
-    assert_memory_equal(made, again, SECRET_LEN);
+    assert_true(secret_load(&by_text, &given));
+    assert_memory_not_equal(&made, &given, sizeof(made));
+    assert_memory_not_equal(made.resume, made.peer, SECRET_LEN);
+    assert_true(secret_load(&by_file, &again));
+    assert_memory_equal(&made, &again, sizeof(made));
     assert_int_equal(truncate(path, 8), 0);
-    assert_false(secret_load(&by_file, again));
-    assert_false(secret_load(&config, again));
+    assert_false(secret_load(&by_file, &again));
+    assert_false(secret_load(&config, &again));
     assert_int_equal(unlink(path), 0);
-    assert_false(secret_load(&by_file, again));
+    assert_false(secret_load(&by_file, &again));
     rmdir(nested);
     snprintf(nested, sizeof(nested), "%s/a", directory);
     rmdir(nested);
