@@ -13,15 +13,9 @@ from redis_server import Redis
 
 STACK = os.environ.get("TTF_STACK", "memory")
 assert STACK in ("memory", "redis", "redis2"), f"TTF_STACK={STACK}?"
-
-# Between agent and gateway, where the visitor comes to another gateway.
-PROTOCOLS_AWAY = ("v1",)
+LINKS = 2 if STACK == "redis2" else 1  # between the visitor's gateway and ttf: each has windows and buffers
 
 shared = SimpleNamespace(redis=None, databases={})
-
-
-def serves(protocol):
-    return STACK != "redis2" or protocol in PROTOCOLS_AWAY
 
 
 def store_options(state_dir):
@@ -56,7 +50,9 @@ class PairOfGateways(Gateway):
         self.front = Gateway(state_dir, *options, ports=(public, 0, 0), **more)
         url = f"http://{domain}:{self.front.address[1]}"
         try:
-            super().__init__(state_dir, "--public-url", url, *options, ports=(0, agent, admin), **more)
+            if "--public-url" not in options:
+                options = ("--public-url", url, *options)
+            super().__init__(state_dir, *options, ports=(0, agent, admin), **more)
         except BaseException:
             self.front.kill()
             raise

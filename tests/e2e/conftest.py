@@ -30,9 +30,6 @@ def pytest_generate_tests(metafunc):
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        protocol = item.callspec.params.get("protocol", "v2") if hasattr(item, "callspec") else "v2"
-        if not backends.serves(protocol):
-            item.add_marker(pytest.mark.skip(reason=f"{protocol} to another gateway"))
         if item.get_closest_marker("slow") and (os.environ.get("TTF_SLOW") or os.environ.get("TTF_QUICK")):
             item.add_marker(pytest.mark.skip(reason="slow"))
 
