@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -211,21 +212,52 @@ class Tunnel(Peer):
     name = "tunnel"
     settings = "defaults but --log-level warn, since nginx logs nothing; ttf prints each request to a file"
 
-    def start(self, between=lambda endpoint: endpoint):
-        """`between` may put something between gateway and ttf: it says where ttf is to connect instead."""
+    def gateway(self, label, *options):
+        """Where agents connect, and where visitors come."""
         any_port = "127.0.0.1:0"
         log = self.run(
-            "gateway", self.bin / "ttf-gateway", "--public-listen", any_port, "--agent-listen", any_port,
-            "--admin-listen", any_port, "--state-dir", self.folder / "state", "--log-level", "warn",
+            label, self.bin / "ttf-gateway", "--public-listen", any_port, "--agent-listen", any_port,
+            "--admin-listen", any_port, "--state-dir", self.folder / "state", "--log-level", "warn", *options,
         )  # fmt: skip
-        process = self.processes["gateway"]
+        process = self.processes[label]
         wait_line(log, r"^Ready", process)
-        endpoint = between(wait_line(log, r"^Agents: +(\S+)", process)[1])
-        public = wait_line(log, r"^Public: +http://(\S+)", process)[1]
+        return wait_line(log, r"^Agents: +(\S+)", process)[1], wait_line(log, r"^Public: +http://(\S+)", process)[1]
+
+    def tunnel(self, endpoint, public):
         log = self.run("ttf", self.bin / "ttf", "-e", endpoint, "-p", self.service.port, env={"XDG_STATE_HOME": str(self.folder)})
         host = wait_line(log, r"Tunnel established: http://(\S+)", self.processes["ttf"])[1]
         self.url = f"http://{public}/"
-        self.headers = {"Host": host}
+        self.headers = {"Host": f"{host.partition('.')[0]}.localhost"}
+
+    def start(self, between=lambda endpoint: endpoint):
+        """`between` may put something between gateway and ttf: it says where ttf is to connect instead."""
+        endpoint, public = self.gateway("gateway")
+        self.tunnel(between(endpoint), public)
+
+
+class TunnelRedis(Tunnel):
+    name = "tunnel-redis"
+    settings = "the same with --store redis://..., redis-server on a unix socket, nothing on disk; its agent is here"
+
+    def redis(self):
+        self.socket = tempfile.mktemp(prefix="bench-redis-", dir="/tmp")  # a socket's path must be short
+        log = self.run("redis", "redis-server", "--port", 0, "--unixsocket", self.socket, "--save", "", "--dir", self.folder)
+        wait_line(log, r"ready to accept connections", self.processes["redis"])
+        return "--store", f"redis+unix://{self.socket}"
+
+    def start(self):
+        self.tunnel(*self.gateway("gateway", *self.redis()))
+
+
+class TunnelPeer(TunnelRedis):
+    name = "tunnel-peer"
+    settings = "the same with two gateways: visitors come to the one without the agent"
+
+    def start(self):
+        store = self.redis()
+        endpoint, _ = self.gateway("gateway", *store)
+        _, public = self.gateway("front", *store)
+        self.tunnel(endpoint, public)
 
 
 FRPS = """
@@ -338,4 +370,4 @@ class Bore(Peer):
 
 
 SERVICES = {"web": Web, "sink": Sink}
-PEERS = [TwoHops, Tunnel, FrpHttp, FrpTcp, Rathole, Bore]
+PEERS = [TwoHops, Tunnel, TunnelRedis, TunnelPeer, FrpHttp, FrpTcp, Rathole, Bore]

@@ -8,7 +8,7 @@ BASE, OURS = "nginx-2-hops", "tunnel"
 
 @dataclass
 class Target:
-    """Ours compared with `factor` times a peer's."""
+    """Ours (or that of `whose`) compared with `factor` times a peer's."""
 
     title: str
     scenario: str
@@ -16,6 +16,7 @@ class Target:
     sign: str
     factor: float
     peer: str
+    whose: str = OURS
 
 
 def faster_than_relays(title, scenario):
@@ -31,6 +32,8 @@ TARGETS = [
     *faster_than_relays("MB/s, 64 KB x 8", "64k"),
     *faster_than_relays("MB/s, 100 MB down", "down"),
     *faster_than_relays("MB/s, 100 MB up", "up"),
+    Target("requests/s with Redis, the agent here", "tiny32", "requests_per_second", ">=", 0.95, OURS, "tunnel-redis"),
+    Target("requests/s through a peer", "tiny32", "requests_per_second", ">=", 0.6, OURS, "tunnel-peer"),
     Target("goal: requests/s, 32 connections", "tiny32", "requests_per_second", ">=", 1.0, "rathole"),
 ]
 
@@ -84,7 +87,7 @@ def scenario_lines(scenario, peers):
 def judge(target, medians):
     """A row: pass, miss, or that it was not measured."""
     peers = medians.get(target.scenario, {})
-    ours, other = peers.get(OURS), peers.get(target.peer)
+    ours, other = peers.get(target.whose), peers.get(target.peer)
     if not ours or not other:
         return None, "not measured"
     if ours["failed"]:
@@ -120,6 +123,6 @@ def table(scenarios, medians, memory, settings, missing):
         lines += ["", "not measured, or died"] + [f"  {peer:14} {why}" for peer, why in missing.items()]
     lines += ["", "targets: the tunnel's figure in multiples of the peer's"]
     for row in target_rows(medians):
-        want = f"{row['sign']} {row['factor']:.1f} x {row['peer']}"
-        lines.append(f"  {row['title']:33} {want:22} {shown(row['found'], '.2f'):>6}  {row['verdict']}")
+        want = f"{row['sign']} {row['factor']:g} x {row['peer']}"
+        lines.append(f"  {row['title']:38} {want:22} {shown(row['found'], '.2f'):>6}  {row['verdict']}")
     return "\n".join(lines)
