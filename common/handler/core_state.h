@@ -118,6 +118,7 @@ struct exchange {
     struct list link_node;
     char lost_connection[CONNECTION_ID_MAX + 1]; /* the agent that died with it; "" if none */
     uint64_t unreached_ms;                       /* since when there is no way to it; 0: there is */
+    bool agent_gone;                             /* v1: what is not in the mailbox will not come */
     bool was_sent;                               /* an agent may have executed it */
     bool sent_twice;                             /* and once more */
     bool by_stream;                              /* stream delivery; otherwise by mailbox */
@@ -164,6 +165,9 @@ void dispatch_claim_changed(struct core *core, struct view tunnel_id);
 /* delivery_mailbox.c: protocol v1. */
 void mailbox_delivery_start(struct exchange *exchange);
 void mailbox_delivery_completed(struct core *core, struct view request_id);
+/* The agent that was asked has gone. Its answer may be there all the same: a store may tell of the two in
+ * either order. */
+void mailbox_delivery_agent_gone(struct exchange *exchange);
 /* Forgets the request at the mailbox and the link, whatever had come of it. */
 void mailbox_delivery_stop(struct exchange *exchange);
 /* Gives the sink as much of the answer's body as it takes; true when the exchange has ended. */

@@ -71,6 +71,7 @@ void mailbox_delivery_start(struct exchange *exchange) {
     struct pending pending = {.connection_id = view_from_cstr(exchange->claim.link.connection),
                               .expires_ms = core_wall_ms(core) + keep};
     exchange->state = EXCHANGE_POSTING;
+    exchange->agent_gone = false;
     timer_stop(core->ports.clock.timers, &exchange->timer);
     core->ports.mailbox.put(core->ports.mailbox.ctx, &pending, on_put, core, exchange->ticket);
 }
@@ -118,11 +119,17 @@ void mailbox_delivery_push(struct exchange *exchange) {
     if (rest->len == 0) exchange_end(exchange, NULL);
 }
 
+/* There is no answer, and from an agent that has gone none will come. */
+static void not_taken(struct exchange *exchange) {
+    exchange->state = EXCHANGE_SENT;
+    if (exchange->agent_gone) dispatch_agent_lost(exchange);
+}
+
 static void on_taken(void *target, uint64_t ticket, enum status status, struct v1_message *answer) {
     struct exchange *exchange = exchange_find(target, ticket);
     if (!exchange || exchange->state != EXCHANGE_TAKING || status != STATUS_OK) {
         v1_message_free(answer);
-        if (exchange && exchange->state == EXCHANGE_TAKING) exchange->state = EXCHANGE_SENT;
+        if (exchange && exchange->state == EXCHANGE_TAKING) not_taken(exchange);
         return;
     }
     forget_request(exchange); /* the mailbox has, too */
@@ -138,11 +145,21 @@ static void on_taken(void *target, uint64_t ticket, enum status status, struct v
     }
 }
 
+static void take(struct exchange *exchange) {
+    struct core *core = exchange->core;
+    if (exchange->state != EXCHANGE_SENT) return;
+    exchange->state = EXCHANGE_TAKING;
+    core->ports.mailbox.take(core->ports.mailbox.ctx, view_from_cstr(exchange->request_id), on_taken, core,
+                             exchange->ticket);
+}
+
 void mailbox_delivery_completed(struct core *core, struct view request_id) {
     struct table_node *node = table_get(&core->requests, request_id);
     if (!node) return;
-    struct exchange *exchange = TABLE_ENTRY(node, struct exchange, request_node);
-    if (exchange->state != EXCHANGE_SENT) return;
-    exchange->state = EXCHANGE_TAKING;
-    core->ports.mailbox.take(core->ports.mailbox.ctx, request_id, on_taken, core, exchange->ticket);
+    take(TABLE_ENTRY(node, struct exchange, request_node));
+}
+
+void mailbox_delivery_agent_gone(struct exchange *exchange) {
+    exchange->agent_gone = true;
+    take(exchange);
 }

@@ -64,7 +64,7 @@ void link_lost(struct core *core, struct view connection_id) {
     for (struct list *node; (node = list_pop(&lost));) {
         struct exchange *exchange = LIST_ENTRY(node, struct exchange, link_node);
         exchange->link = NULL;
-        dispatch_agent_lost(exchange);
+        mailbox_delivery_agent_gone(exchange);
     }
     link_use_settle(use);
 }
