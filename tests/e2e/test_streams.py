@@ -146,6 +146,7 @@ def test_64_mib_down_and_up(fresh):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_1_gib_down_and_up(fresh):
     check_big(fresh(), 1024 * MIB, kinds=[""])
 
@@ -254,6 +255,7 @@ def test_service_that_stops_reading_stops_the_visitor(stack, held):
     assert digest == [sha256_of(body_of(size))]
 
 
+@pytest.mark.alone
 def test_stalled_readers_harm_nobody(fresh):
     """20 who read nothing of 50 MB and 20 who read slowly: the service stops early for the stalled, memory stays bounded, and
     a good visitor notices nothing."""
@@ -530,6 +532,7 @@ def test_a_long_upload_has_no_total_timeout(fresh):
         assert (response.status, response.body.decode()) == (200, sha256_of([b"012345"])), response
 
 
+@pytest.mark.alone
 def test_events_arrive_at_once(stack):
     """1000 events, each within 20 ms of its sending, none lost. The best of three: this machine has other things to do."""
     sent, count = [], 1000 // SLOW
@@ -846,6 +849,7 @@ def test_ttf_that_stops_ends_its_local_requests(fresh, held):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_throughput_over_50_ms(start):
     """25 ms in each direction: 100 MB down and up, and small requests beside a download. The figures are printed; the bound
     here is loose, other tests run beside this one (`./dev bench` measures)."""

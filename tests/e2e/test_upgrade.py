@@ -250,6 +250,7 @@ def test_200_websockets_at_once(start, tunnel):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_1000_websockets_at_once(start, tunnel):
     service = start.websockets(echo)
     gateway, ttf = tunnel(service)
