@@ -262,7 +262,6 @@ static bool make_adapters(struct gateway *gateway) {
         .header_timeout_ms = config->header_timeout_ms,
         .keepalive_timeout_ms = config->keepalive_timeout_ms,
         .body_idle_timeout_ms = config->body_idle_timeout_ms,
-        .max_connections = config->max_connections,
     };
     gateway->agents = agent_ws_new(&gateway->loop, config->agent_ping_interval_ms);
     if (!gateway->agents || !make_peering(gateway) || !make_core(gateway)) return false;

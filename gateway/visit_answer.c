@@ -1,16 +1,17 @@
 /* See visit.h. What the core hands to the sink is gathered until the end of the turn. An answer that is whole
- * by then goes out as one buffer; one that is not is streamed, MHD drawing from a bounded buffer. */
-#include "tcp.h"
-#include "visit_upgrade.h"
+ * by then goes out with one system call and a length; one that is not is streamed from a bounded buffer.
+ *
+ * What goes out next is a lead (the head, a chunk's size), a piece of the body, and a tail (the chunk's end,
+ * the last chunk); only the piece counts toward the core as drained. */
+#include "visit.h"
 
-#include "base/log.h"
 #include "http/gate.h"
 
-#include <stdio.h>
+#include <errno.h>
+#include <microhttpd.h> /* its reason phrases */
 #include <stdlib.h>
 #include <sys/socket.h>
-
-#define BY_HAND_MAX (64 * 1024)
+#include <time.h>
 
 static struct visit *visit_of(void *ctx) {
     struct visit *visit = ctx;
@@ -18,57 +19,125 @@ static struct visit *visit_of(void *ctx) {
     return visit;
 }
 
-/* ---- the core's sink ---- */
+/* ---- the head ---- */
 
-/* The exchange is cancelled when MHD drops the request: the core must not lose it within its own call. */
-static void give_up(struct visit *visit) {
-    visit->is_broken = true;
-    visit_wake(visit);
+static void add_field(struct buf *to, struct view name, struct view value) {
+    char *at = buf_reserve(to, name.len + value.len + 4);
+    if (!at) return; /* `failed` tells */
+    memcpy(at, name.ptr, name.len);
+    at += name.len;
+    *at++ = ':';
+    *at++ = ' ';
+    if (value.len) memcpy(at, value.ptr, value.len);
+    at += value.len;
+    *at++ = '\r';
+    *at++ = '\n';
+    buf_commit(to, name.len + value.len + 4);
 }
+
+static void add_fields(struct buf *to, const struct headers *headers) {
+    for (size_t i = 0; i < headers->count; i++)
+        add_field(to, headers->fields[i].name, headers->fields[i].value);
+}
+
+/* IMF-fixdate (RFC 9110 5.6.7), made once a second. */
+static struct view date_now(struct visitors *side) {
+    time_t now = time(NULL);
+    if (now != side->date_s) {
+        struct tm fields;
+        side->date_s = now;
+        gmtime_r(&now, &fields);
+        strftime(side->date, sizeof(side->date), "%a, %d %b %Y %H:%M:%S GMT", &fields);
+    }
+    return view_from_cstr(side->date);
+}
+
+static void begin_head(struct visit *visit, const struct answer_head *head) {
+    struct buf *lead = &visit->lead;
+    buf_reserve(lead, head->headers->bytes + 256);
+    buf_printf(lead, "HTTP/1.1 %d %s\r\n", head->status, MHD_get_reason_phrase_for((unsigned)head->status));
+    if (!headers_get(head->headers, VIEW("date")).ptr) add_field(lead, VIEW("Date"), date_now(visit->side));
+    if (visit->is_upgrade) visit_upgrade_fields(visit, head->upgrade);
+    add_fields(lead, head->headers);
+}
+
+static void choose_framing(struct visit *visit) {
+    bool is_known = visit->content_length != LENGTH_UNKNOWN;
+    bool has_trailers = visit->trailers.count > 0;
+    if (visit->is_upgrade) {
+        visit->framing = ANSWER_UNTIL_CLOSE;
+    } else if (!visit->has_body || !http_answer_has_body(view_from_cstr(visit->method), visit->status)) {
+        visit->framing = ANSWER_NO_BODY;
+    } else if (is_known || (visit->is_ended && !has_trailers)) {
+        visit->framing = ANSWER_LENGTH;
+        if (!is_known) visit->content_length = visit->out.len;
+    } else {
+        visit->framing = visit->is_old ? ANSWER_UNTIL_CLOSE : ANSWER_CHUNKED;
+    }
+}
+
+/* HEAD and 304 say what the length of the body would be, if it is known (RFC 9110 8.6). */
+static void add_framing(struct visit *visit) {
+    struct buf *lead = &visit->lead;
+    bool would_have_one = strcmp(visit->method, "HEAD") == 0 || visit->status == 304;
+    uint64_t length = visit->content_length;
+    if (visit->framing == ANSWER_CHUNKED) add_field(lead, VIEW("Transfer-Encoding"), VIEW("chunked"));
+    if (visit->framing == ANSWER_NO_BODY && !would_have_one)
+        length = visit->status == 204 || visit->status < 200 ? LENGTH_UNKNOWN : 0;
+    bool has_length = visit->framing == ANSWER_LENGTH || visit->framing == ANSWER_NO_BODY;
+    if (has_length && length != LENGTH_UNKNOWN)
+        buf_printf(lead, "Content-Length: %llu\r\n", (unsigned long long)length);
+}
+
+static void add_connection(struct visit *visit) {
+    visit->must_close = visit->must_close || !visit->keeps_alive || visit->side->draining ||
+                        visit->framing == ANSWER_UNTIL_CLOSE || !request_reader_is_at_end(&visit->reader);
+    if (visit->must_close)
+        add_field(&visit->lead, VIEW("Connection"), VIEW("close"));
+    else if (visit->is_old)
+        add_field(&visit->lead, VIEW("Connection"), VIEW("keep-alive"));
+}
+
+/* At the end of the turn that brought the head: how much of the body there is decides the framing. */
+static void end_head(struct visit *visit) {
+    visit->is_begun = true;
+    choose_framing(visit);
+    if (visit->is_upgrade) {
+        visit->phase = VISIT_UPGRADED;
+    } else {
+        add_connection(visit);
+        add_framing(visit);
+    }
+    buf_append_view(&visit->lead, VIEW("\r\n"));
+}
+
+/* ---- the core's sink ---- */
 
 static void on_head(void *ctx, const struct answer_head *head) {
     struct visit *visit = visit_of(ctx);
-    headers_init(&visit->answer_headers, &visit->arena);
     headers_init(&visit->trailers, &visit->arena);
-    if (!headers_copy(&visit->answer_headers, head->headers)) {
-        give_up(visit);
-        return;
-    }
     visit->has_head = true;
     visit->status = head->status;
     visit->content_length = head->content_length;
     visit->has_body = head->has_body;
     visit->must_close = head->close;
-    visit->upgrade_token = arena_copy(&visit->arena, head->upgrade);
-    if (!head->upgrade.ptr) visit->upgrade_token = (struct view){0};
+    visit->is_upgrade = head->upgrade.ptr;
     visit->error = head->error;
-    if (!view_copy_to(exchange_tunnel(visit->exchange), visit->tunnel, sizeof(visit->tunnel)))
+    if (!visit->exchange || !view_copy_to(exchange_tunnel(visit->exchange), visit->tunnel, sizeof(visit->tunnel)))
         visit->tunnel[0] = '\0';
+    begin_head(visit, head);
     visit_wake(visit);
 }
 
 static void on_data(void *ctx, struct view data) {
     struct visit *visit = visit_of(ctx);
-    if (!buf_append_view(&visit->out, data)) {
-        give_up(visit);
-        return;
-    }
+    buf_append_view(&visit->out, data); /* `failed` tells */
     visit_wake(visit);
-}
-
-/* MHD sends them behind the last chunk; an answer that is whole already, or has a length, has no place for
- * any. */
-static void add_trailers(struct visit *visit) {
-    if (visit->content_length != LENGTH_UNKNOWN || !visit->response) return;
-    for (size_t i = 0; i < visit->trailers.count; i++) {
-        const struct header *field = &visit->trailers.fields[i]; /* both have a NUL behind them */
-        MHD_add_response_footer(visit->response, field->name.ptr, field->value.ptr);
-    }
 }
 
 static void on_end(void *ctx, const struct headers *trailers) {
     struct visit *visit = visit_of(ctx);
-    if (trailers && trailers->count && headers_copy(&visit->trailers, trailers)) add_trailers(visit);
+    if (trailers && trailers->count && !headers_copy(&visit->trailers, trailers)) visit->is_broken = true;
     visit->exchange = NULL;
     visit->is_ended = true;
     visit_wake(visit);
@@ -86,172 +155,118 @@ struct answer_sink visit_sink(struct visit *visit) {
         .ctx = visit, .head = on_head, .data = on_data, .end = on_end, .abort = on_abort};
 }
 
-/* ---- to MHD ---- */
+void visit_answer_error(struct visit *visit, enum http_error error) {
+    struct headers headers;
+    headers_init(&headers, &visit->arena);
+    headers_add(&headers, VIEW("x-tunnel-error"), http_error_code(error));
+    headers_add(&headers, VIEW("content-type"), VIEW("text/plain; charset=utf-8"));
+    headers_add(&headers, VIEW("cache-control"), VIEW("no-store"));
+    char body[256];
+    int len = snprintf(body, sizeof(body), "%.*s: %.*s\n", VIEW_ARG(http_error_code(error)),
+                       VIEW_ARG(http_error_text(error)));
+    struct answer_head head = {.status = http_error_status(error),
+                               .headers = &headers,
+                               .content_length = (uint64_t)len,
+                               .has_body = true,
+                               .close = true,
+                               .error = error};
+    on_head(visit, &head);
+    on_data(visit, view_of(body, (size_t)len));
+    on_end(visit, NULL);
+}
 
-static ssize_t read_answer(void *ctx, uint64_t position, char *out, size_t max) {
-    (void)position;
-    struct visit *visit = visit_of(ctx);
-    if (visit->is_broken) {
-        tcp_reset(visit->fd);
-        return MHD_CONTENT_READER_END_WITH_ERROR;
+/* ---- to the socket ---- */
+
+/* Is there more, or less, than the head said? */
+static bool contradicts_length(const struct visit *visit) {
+    if (visit->framing != ANSWER_LENGTH) return false;
+    uint64_t total = visit->sent_bytes + visit->out.len;
+    return total > visit->content_length || (visit->is_ended && total < visit->content_length);
+}
+
+static void end_body(struct visit *visit) {
+    visit->is_closed_body = true;
+    if (visit->framing != ANSWER_CHUNKED) return;
+    buf_append_view(&visit->tail, VIEW("0\r\n"));
+    add_fields(&visit->tail, &visit->trailers);
+    buf_append_view(&visit->tail, VIEW("\r\n"));
+}
+
+static void next_piece(struct visit *visit) {
+    if (visit->framing == ANSWER_NO_BODY) buf_done(&visit->out);
+    visit->piece_bytes = visit->out.len;
+    if (visit->piece_bytes && visit->framing == ANSWER_CHUNKED) {
+        buf_printf(&visit->lead, "%zx\r\n", visit->piece_bytes);
+        buf_append_view(&visit->tail, VIEW("\r\n"));
     }
-    struct view ready = buf_view(&visit->out);
-    if (ready.len) {
-        size_t len = ready.len < max ? ready.len : max;
-        memcpy(out, ready.ptr, len);
-        buf_consume(&visit->out, len);
-        visit->sent_bytes += len;
-        visit->deadline_ms = loop_now(visit->side->loop) + visit->side->settings.body_idle_timeout_ms;
-        if (visit->exchange) exchange_drained(visit->exchange, len);
-        return (ssize_t)len;
+    if (visit->is_ended && !visit->is_closed_body) end_body(visit);
+}
+
+static bool has_failed(const struct visit *visit) {
+    return visit->is_broken || visit->lead.failed || visit->out.failed || visit->tail.failed;
+}
+
+static bool has_output(const struct visit *visit) {
+    return visit->lead.len || visit->piece_bytes || visit->tail.len;
+}
+
+static ssize_t send_output(const struct visit *visit, size_t *ret_total) {
+    const struct view parts[3] = {buf_view(&visit->lead),
+                                  view_slice(buf_view(&visit->out), 0, visit->piece_bytes),
+                                  buf_view(&visit->tail)};
+    struct iovec vectors[3];
+    struct msghdr message = {.msg_iov = vectors};
+    *ret_total = 0;
+    for (size_t i = 0; i < 3; i++) {
+        if (!parts[i].len) continue;
+        vectors[message.msg_iovlen++] =
+            (struct iovec){.iov_base = (void *)(uintptr_t)parts[i].ptr, .iov_len = parts[i].len};
+        *ret_total += parts[i].len;
     }
-    if (visit->is_ended) {
-        bool is_short = visit->content_length != LENGTH_UNKNOWN && visit->sent_bytes < visit->content_length;
-        if (!is_short) return MHD_CONTENT_READER_END_OF_STREAM;
-        visit->is_broken = true;
-        tcp_reset(visit->fd);
-        return MHD_CONTENT_READER_END_WITH_ERROR;
+    return sendmsg(visit->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static size_t consume(struct buf *buf, size_t most, size_t len) {
+    size_t count = len < most ? len : most;
+    buf_consume(buf, count);
+    return count;
+}
+
+static void on_sent(struct visit *visit, size_t len) {
+    len -= consume(&visit->lead, visit->lead.len, len);
+    size_t body = consume(&visit->out, visit->piece_bytes, len);
+    consume(&visit->tail, visit->tail.len, len - body);
+    visit->piece_bytes -= body;
+    visit->sent_bytes += body;
+    visit->moved = true;
+    if (body && visit->exchange) exchange_drained(visit->exchange, body);
+}
+
+static bool write_output(struct visit *visit) {
+    while (!visit->is_blocked) {
+        size_t total;
+        if (visit->is_begun && !visit->piece_bytes && !visit->tail.len) next_piece(visit);
+        if (has_failed(visit)) return false;
+        if (!has_output(visit)) return true;
+        ssize_t len = send_output(visit, &total);
+        if (len < 0 && errno != EAGAIN && errno != EINTR) return false;
+        if (len > 0) on_sent(visit, (size_t)len);
+        visit->is_blocked = len < 0 ? errno == EAGAIN : (size_t)len < total;
     }
-    visit_suspend(visit);
-    return 0;
-}
-
-static ssize_t read_nothing(void *ctx, uint64_t position, char *out, size_t max) {
-    (void)ctx, (void)position, (void)out, (void)max;
-    return MHD_CONTENT_READER_END_WITH_ERROR; /* never asked: the answer has a length but no body */
-}
-
-static struct MHD_Response *empty_response(void) {
-    return MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
-}
-
-/* A bodyless answer that does not say how long the body would be. */
-static struct MHD_Response *lengthless_response(const struct visit *visit) {
-#if MHD_VERSION >= 0x01000000
-    (void)visit;
-    return MHD_create_response_empty(MHD_RF_HEAD_ONLY_RESPONSE);
-#else
-    /* 0.9 can only say none and close (with chunks it would send the last chunk of a body that is not there).
-     * That is right for HEAD, where a made-up length misleads. A 304 is too frequent for it and may say 0:
-     * caches must not store that (RFC 9111 3.2). */
-    if (visit->status == MHD_HTTP_NOT_MODIFIED) return empty_response();
-    struct MHD_Response *response =
-        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1024, read_nothing, NULL, NULL);
-    if (response) MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
-    return response;
-#endif
-}
-
-/* HEAD and 304: the length is what the body would have, and none is sent. */
-static struct MHD_Response *bodyless_response(const struct visit *visit) {
-    bool tells_length = strcmp(visit->method, "HEAD") == 0 || visit->status == MHD_HTTP_NOT_MODIFIED;
-    if (!tells_length || visit->content_length == 0 || visit->status == MHD_HTTP_NO_CONTENT)
-        return empty_response();
-    if (visit->content_length == LENGTH_UNKNOWN) return lengthless_response(visit);
-    return MHD_create_response_from_callback(visit->content_length, 1024, read_nothing, NULL, NULL);
-}
-
-static struct MHD_Response *whole_response(struct visit *visit) {
-    size_t len;
-    char *bytes = buf_take(&visit->out, &len);
-    visit->sent_bytes = len;
-    if (!bytes) return empty_response();
-    struct MHD_Response *response = MHD_create_response_from_buffer(len, bytes, MHD_RESPMEM_MUST_FREE);
-    if (!response) free(bytes);
-    return response;
-}
-
-static struct MHD_Response *create_response(struct visit *visit) {
-    if (visit->upgrade_token.ptr) return visit_upgrade_response(visit);
-    if (!visit->has_body || !http_answer_has_body(view_from_cstr(visit->method), visit->status))
-        return bodyless_response(visit);
-    bool is_known = visit->content_length != LENGTH_UNKNOWN;
-    bool has_trailers = !is_known && visit->trailers.count > 0;
-    if (visit->is_ended && !has_trailers && (!is_known || visit->out.len == visit->content_length))
-        return whole_response(visit);
-    uint64_t length = is_known ? visit->content_length : MHD_SIZE_UNKNOWN;
-    return MHD_create_response_from_callback(length, VISIT_BLOCK_BYTES, read_answer, visit, NULL);
-}
-
-/* MHD takes no empty value (a blank is the same to every parser) and splits at none but CR and LF; a tab
- * becomes a blank. */
-static bool add_header(struct visit *visit, struct MHD_Response *response, const struct header *field) {
-    struct view value = field->value.len ? field->value : VIEW(" ");
-    struct view name = arena_copy(&visit->arena, field->name), text = arena_copy(&visit->arena, value);
-    if (!name.ptr || !text.ptr) return false;
-    for (char *tab = (char *)(uintptr_t)text.ptr; (tab = strchr(tab, '\t')); tab++) *tab = ' ';
-    if (MHD_add_response_header(response, name.ptr, text.ptr) == MHD_YES) return true;
-    log_debug("visitor", "a field of the answer was left out: %.*s", VIEW_ARG(field->name));
     return true;
 }
 
-static bool add_headers(struct visit *visit, struct MHD_Response *response) {
-    for (size_t i = 0; i < visit->answer_headers.count; i++)
-        if (!add_header(visit, response, &visit->answer_headers.fields[i])) return false;
-    if (visit->upgrade_token.ptr || (!visit->must_close && !visit->side->draining)) return true;
-    return MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close") == MHD_YES;
-}
-
-/* Two heads that are both of extreme size; MHD would close without a word. */
-static bool fits_pool(const struct visit *visit) {
-    size_t request = visit->target.len + visit->headers.bytes + visit->headers.count * 80;
-    return request + visit->answer_headers.bytes + 4096 <= VISIT_POOL_BYTES;
-}
-
-static void replace_answer(struct visit *visit) {
-    struct view text = http_error_text(HTTP_ERROR_BAD_RESPONSE);
-    buf_done(&visit->out);
-    buf_append_view(&visit->out, text);
-    headers_init(&visit->answer_headers, &visit->arena);
-    headers_add(&visit->answer_headers, VIEW("x-tunnel-error"), http_error_code(HTTP_ERROR_BAD_RESPONSE));
-    visit->status = http_error_status(HTTP_ERROR_BAD_RESPONSE);
-    visit->error = HTTP_ERROR_BAD_RESPONSE;
-    visit->content_length = text.len;
-    visit->is_ended = visit->must_close = true;
-    if (visit->exchange) exchange_cancel(visit->exchange);
-    visit->exchange = NULL;
-}
-
-enum MHD_Result visit_queue(struct visit *visit) {
-    if (!fits_pool(visit)) replace_answer(visit);
-    struct MHD_Response *response = create_response(visit);
-    if (!response) return MHD_NO;
-    enum MHD_Result queued = MHD_NO;
-    if (add_headers(visit, response)) {
-        visit->phase = visit->upgrade_token.ptr ? VISIT_UPGRADED : VISIT_SENDING;
-        visit->response = response;
-        add_trailers(visit);
-        visit->deadline_ms = loop_now(visit->side->loop) + visit->side->settings.body_idle_timeout_ms;
-        queued = MHD_queue_response(visit->mhd, (unsigned)visit->status, response);
+bool visit_flush(struct visit *visit) {
+    if (visit->waits_for_100 && visit->credit && !visit->has_head) {
+        visit->waits_for_100 = false;
+        buf_append_view(&visit->lead, VIEW("HTTP/1.1 100 Continue\r\n\r\n"));
     }
-    MHD_destroy_response(response);
-    return queued;
+    if (has_failed(visit)) return false;
+    if (visit->has_head && !visit->is_begun) end_head(visit);
+    if (visit->is_begun && contradicts_length(visit)) return false;
+    return write_output(visit);
 }
 
-/* ---- past MHD ---- */
-
-static bool print_answer(struct visit *visit, struct buf *out) {
-    bool has_body = visit->has_body && http_answer_has_body(view_from_cstr(visit->method), visit->status);
-    buf_printf(out, "HTTP/1.1 %d %s\r\nConnection: close\r\n", visit->status,
-               MHD_get_reason_phrase_for((unsigned)visit->status));
-    for (size_t i = 0; i < visit->answer_headers.count; i++) {
-        const struct header *field = &visit->answer_headers.fields[i];
-        buf_printf(out, "%.*s: %.*s\r\n", VIEW_ARG(field->name), VIEW_ARG(field->value));
-    }
-    buf_printf(out, "Content-Length: %zu\r\n\r\n", has_body ? visit->out.len : 0);
-    if (has_body) buf_append_view(out, buf_view(&visit->out));
-    return !out->failed;
-}
-
-bool visit_answer_by_hand(struct visit *visit) {
-    struct buf out;
-    buf_init(&out, BY_HAND_MAX);
-    bool fits = print_answer(visit, &out);
-    if (fits) {
-        ssize_t sent = send(visit->fd, buf_view(&out).ptr, out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent == (ssize_t)out.len) visit->sent_bytes = visit->out.len;
-        shutdown(visit->fd, SHUT_WR); /* sent as a whole or not: no more follows */
-    }
-    buf_done(&out);
-    return fits;
+bool visit_is_answered(const struct visit *visit) {
+    return visit->is_closed_body && !visit->out.len && !has_output(visit);
 }

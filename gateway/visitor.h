@@ -1,8 +1,7 @@
-/* The public side: visitors' HTTP connections on libmicrohttpd, each request an exchange of the core.
+/* The public side: visitors' HTTP/1.1 connections, each request an exchange of the core.
  *
- * libmicrohttpd parses and writes; it decides nothing: the core's request gate sees the raw target and all
- * fields. While a request waits (for credit, for its answer) its connection is suspended; a suspended one is
- * watched by us, because MHD then neither notices that the visitor left nor times out. */
+ * The sockets are ours (visit.h has one's state machine). What is read and written decides nothing: the
+ * core's request gate sees the raw target and all fields. */
 #ifndef GATEWAY_VISITOR_H
 #define GATEWAY_VISITOR_H
 
@@ -15,12 +14,11 @@ struct visitor_settings {
     uint64_t header_timeout_ms;    /* for the whole head of a request */
     uint64_t keepalive_timeout_ms; /* between requests */
     uint64_t body_idle_timeout_ms; /* silence of the visitor within a body, either way */
-    size_t max_connections;
 };
 
 struct visitors;
 
-/* NULL when the daemon cannot be started. `core` outlives the visitors. */
+/* NULL without memory. `core` outlives the visitors. */
 struct visitors *visitors_new(struct loop *loop, struct core *core, const struct visitor_settings *settings);
 /* A listener_fn; ctx is the visitors. */
 void visitors_accept(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len);

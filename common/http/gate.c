@@ -108,6 +108,18 @@ static bool check_framing(const struct notes *notes, bool is_1_1, struct gate_ve
     return true;
 }
 
+bool gate_read_framing(const struct headers *headers, int minor_version, enum body_framing *ret_framing,
+                       uint64_t *ret_length) {
+    struct notes notes = {.expect_unknown = false};
+    struct gate_verdict verdict = {.framing = BODY_NONE};
+    for (size_t i = 0; i < headers->count; i++)
+        note_field(&notes, &headers->fields[i], view_trim(headers->fields[i].value));
+    bool is_clear = check_framing(&notes, minor_version >= 1, &verdict);
+    *ret_framing = verdict.framing;
+    *ret_length = verdict.content_length;
+    return is_clear;
+}
+
 /* HTTP/2 in clear text is an offer that may be ignored (RFC 9113 3.1, RFC 9110 7.8), and clients make it with
  * every request. */
 static bool is_ignorable(struct view upgrade) {

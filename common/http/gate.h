@@ -37,6 +37,11 @@ struct gate_verdict {
 enum http_error gate_check_request(const struct gate_request *request, const struct http_limits *limits,
                                    struct arena *arena, struct gate_verdict *ret_verdict);
 
+/* How a request's body is delimited (RFC 9112 6.3), by the same rules, for whoever reads it. False where that
+ * is in doubt: gate_check_request() refuses the request. *ret_length only for BODY_LENGTH. */
+bool gate_read_framing(const struct headers *headers, int minor_version, enum body_framing *ret_framing,
+                       uint64_t *ret_length);
+
 /* Status 200-599, names tokens, values without control bytes, within the limits. HTTP_ERROR_BAD_RESPONSE
  * otherwise. */
 enum http_error gate_check_response(int status, const struct headers *headers,
