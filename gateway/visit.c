@@ -168,8 +168,8 @@ static void set_deadline(struct visit *visit) {
         visit->deadline_ms = 0;
     else if (visit->moved || !visit->deadline_ms) /* the core ends an upload that stalls; this is for when
                                                      even that does not get through */
-        visit->deadline_ms = loop_now(side->loop) + side->settings.body_idle_timeout_ms +
-                             (owes_reading ? 0 : LINGER_MS);
+        visit->deadline_ms =
+            loop_now(side->loop) + side->settings.body_idle_timeout_ms + (owes_reading ? 0 : LINGER_MS);
     visit->moved = false;
 }
 
@@ -206,14 +206,13 @@ static bool has_answered(const struct visit *visit) {
 }
 
 void visit_go_on(struct visit *visit) {
-    bool again = true;
-    while (again) {
+    enum visit_phase before;
+    do { /* what is held may be of use to another phase: the next request, or what was switched to */
+        before = visit->phase;
         if (!visit_take_held(visit) || !answer(visit)) return;
-        bool is_over = has_answered(visit);
-        if (is_over) after_answer(visit);
+        if (has_answered(visit)) after_answer(visit);
         if (visit->phase == VISIT_CLOSED) return;
-        again = is_over && visit->phase == VISIT_IDLE && visit->in.len;
-    }
+    } while (visit->phase != before && visit->in.len);
     if (!heed_eof(visit)) return;
     set_deadline(visit);
     arm(visit);

@@ -63,29 +63,29 @@ struct visit {
     struct list node, changed, leaving;
     uint64_t deadline_ms; /* 0: none */
     uint64_t leave_ms;
-    uint64_t acked_bytes;   /* by the visitor's TCP, when last looked at */
-    bool is_eof;            /* the visitor has closed his direction */
-    bool is_blocked;        /* the socket takes no more for now */
-    bool moved;             /* bytes went, either way, since the deadline was set */
-    struct buf in;          /* read, and not used yet */
-    struct arena arena;     /* of the request */
+    uint64_t acked_bytes; /* by the visitor's TCP, when last looked at */
+    bool is_eof;          /* the visitor has closed his direction */
+    bool is_blocked;      /* the socket takes no more for now */
+    bool moved;           /* bytes went, either way, since the deadline was set */
+    struct buf in;        /* read, and not used yet */
+    struct arena arena;   /* of the request */
     struct request_reader reader;
 
     /* the request */
-    struct view target; /* raw */
+    struct view target;        /* raw */
     struct exchange *exchange; /* NULL: not begun, or ended */
     uint64_t started_ns;       /* 0: there never was one on this connection */
     char method[24];
-    size_t credit; /* bytes of the body that the core still takes */
-    bool keeps_alive;    /* the visitor would */
-    bool is_old;         /* HTTP/1.0 */
-    bool waits_for_100;  /* and has sent nothing of the body yet */
-    bool has_said_end; /* to the core, of an upgraded connection's direction */
+    size_t credit;      /* bytes of the body that the core still takes */
+    bool keeps_alive;   /* the visitor would */
+    bool is_old;        /* HTTP/1.0 */
+    bool waits_for_100; /* and has sent nothing of the body yet */
+    bool has_said_end;  /* to the core, of an upgraded connection's direction */
 
     /* the answer */
     bool has_head, is_ended, is_broken; /* broken: nothing whole can follow */
     bool has_body, must_close;
-    bool is_begun;  /* the end of its head was written: how it is framed is settled */
+    bool is_begun;       /* the end of its head was written: how it is framed is settled */
     bool is_closed_body; /* and that of its body */
     bool is_upgrade;
     enum answer_framing framing;
@@ -93,11 +93,11 @@ struct visit {
     enum http_error error;
     uint64_t content_length;
     struct headers trailers;
-    struct buf lead;      /* goes out before the piece */
-    struct buf out;       /* of the body */
-    struct buf tail;      /* goes out behind the piece */
-    size_t piece_bytes;   /* of `out`, from its begin, between lead and tail */
-    uint64_t sent_bytes;  /* of the body */
+    struct buf lead;     /* goes out before the piece */
+    struct buf out;      /* of the body */
+    struct buf tail;     /* goes out behind the piece */
+    size_t piece_bytes;  /* of `out`, from its begin, between lead and tail */
+    uint64_t sent_bytes; /* of the body */
     char tunnel[TUNNEL_NAME_MAX + 1];
 };
 

@@ -123,7 +123,8 @@ static void on_head(void *ctx, const struct answer_head *head) {
     visit->must_close = head->close;
     visit->is_upgrade = head->upgrade.ptr;
     visit->error = head->error;
-    if (!visit->exchange || !view_copy_to(exchange_tunnel(visit->exchange), visit->tunnel, sizeof(visit->tunnel)))
+    if (!visit->exchange ||
+        !view_copy_to(exchange_tunnel(visit->exchange), visit->tunnel, sizeof(visit->tunnel)))
         visit->tunnel[0] = '\0';
     begin_head(visit, head);
     visit_wake(visit);

@@ -35,6 +35,11 @@ static void begin_body(struct request_reader *reader, struct arena *arena) {
     chunked_init(&reader->chunked, &reader->trailers);
 }
 
+static enum http_error too_large(struct view bytes) {
+    bool has_line = view_find(bytes, '\n') < bytes.len;
+    return has_line ? HTTP_ERROR_HEADERS_TOO_LARGE : HTTP_ERROR_URI_TOO_LONG;
+}
+
 /* Looks only when there is the end of a line that it has not seen: a head that comes byte by byte is not read
  * from its begin with every byte. */
 static enum request_step read_head(struct request_reader *reader, struct view *bytes, struct arena *arena) {
@@ -50,9 +55,7 @@ static enum request_step read_head(struct request_reader *reader, struct view *b
     switch (request_head_parse(*bytes, reader->head_max_bytes, arena, &reader->head, &len)) {
     case HEAD_COMPLETE: break;
     case HEAD_INCOMPLETE: reader->scanned_bytes = bytes->len; return REQUEST_MORE;
-    case HEAD_TOO_LARGE:
-        return refuse(reader, view_find(*bytes, '\n') < bytes->len ? HTTP_ERROR_HEADERS_TOO_LARGE
-                                                                   : HTTP_ERROR_URI_TOO_LONG);
+    case HEAD_TOO_LARGE: return refuse(reader, too_large(view_slice(*bytes, 0, reader->head_max_bytes)));
     case HEAD_MALFORMED: return refuse(reader, HTTP_ERROR_BAD_REQUEST);
     }
     *bytes = view_skip(*bytes, len);

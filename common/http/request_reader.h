@@ -10,10 +10,10 @@
 #include "http/head.h"
 
 enum request_step {
-    REQUEST_MORE, /* nothing can be done without more bytes, or more room for the body */
-    REQUEST_HEAD, /* reader->head; its method and target point into the bytes */
-    REQUEST_DATA, /* a piece of the body */
-    REQUEST_END,  /* the request is whole; request_reader_begin() is next */
+    REQUEST_MORE,    /* nothing can be done without more bytes, or more room for the body */
+    REQUEST_HEAD,    /* reader->head; its method and target point into the bytes */
+    REQUEST_DATA,    /* a piece of the body */
+    REQUEST_END,     /* the request is whole; request_reader_begin() is next */
     REQUEST_REFUSED, /* final: reader->error says why */
 };
 

@@ -281,9 +281,8 @@ static int setup(void **state) {
     struct core *core = calloc(1, sizeof(*core));
     const char *why;
     struct address address;
-    struct visitor_settings settings = {.header_timeout_ms = 1000,
-                                        .keepalive_timeout_ms = 300,
-                                        .body_idle_timeout_ms = 1000};
+    struct visitor_settings settings = {
+        .header_timeout_ms = 1000, .keepalive_timeout_ms = 300, .body_idle_timeout_ms = 1000};
     if (!core || !loop_init(&core->loop)) return -1;
     log_set_level(LOG_LEVEL_WARN);
     timer_init(&core->limit, on_limit);
@@ -394,9 +393,11 @@ static void test_leaving(void **state) {
 
 static void test_deadlines(void **state) {
     check(*state, "GET /hello HTTP/1.1\r\nHos", 0, "HTTP/1.1 408 ", "in time.\n");
-    struct client client = {.request = "GET /he"};
+    check(*state, "GET /he", 0, "HTTP/1.1 408 ", "in time.\n");
+    struct client client = {.request = ""};
     visit(*state, &client);
     assert_int_equal(client.len, 0);
+    assert_int_equal(client.error, 0);
     free(client.answer);
 }
 
