@@ -17,8 +17,7 @@ void tcp_limit_unsent(int fd, int bytes) {
 }
 
 void tcp_reset(int fd) {
-    /* Dissolving the association sends RST; SO_LINGER would not, because libmicrohttpd shuts down (FIN)
-     * before it closes. */
+    /* Dissolving the association sends RST. */
     struct sockaddr nobody = {.sa_family = AF_UNSPEC};
     (void)!connect(fd, &nobody, sizeof(nobody));
 }

@@ -178,8 +178,18 @@ static void set_deadline(struct visit *visit) {
 static void leave_soon(struct visit *visit) {
     struct visitors *side = visit->side;
     visit->leave_ms = loop_now(side->loop) + LEAVE_MS;
+    visit->leave_bytes = visit->sent_bytes;
     list_append(&side->leaving, &visit->leaving);
     if (!timer_armed(&side->leave)) timer_start(&side->loop->timers, &side->leave, LEAVE_MS);
+}
+
+void visit_leave(struct visit *visit) {
+    bool gets_answer = visit->is_blocked || visit->sent_bytes > visit->leave_bytes;
+    list_remove(&visit->leaving);
+    if (gets_answer) /* were he gone, a reset would come for it */
+        leave_soon(visit);
+    else
+        visit_cut(visit);
 }
 
 /* False when that was the connection's end. */

@@ -61,14 +61,14 @@ struct visit {
     int fd;
     int events; /* that the poll is armed for */
     struct list node, changed, leaving;
-    uint64_t deadline_ms; /* 0: none */
-    uint64_t leave_ms;
-    uint64_t acked_bytes; /* by the visitor's TCP, when last looked at */
-    bool is_eof;          /* the visitor has closed his direction */
-    bool is_blocked;      /* the socket takes no more for now */
-    bool moved;           /* bytes went, either way, since the deadline was set */
-    struct buf in;        /* read, and not used yet */
-    struct arena arena;   /* of the request */
+    uint64_t deadline_ms;           /* 0: none */
+    uint64_t leave_ms, leave_bytes; /* when it counts as left, unless more was sent by then */
+    uint64_t acked_bytes;           /* by the visitor's TCP, when last looked at */
+    bool is_eof;                    /* the visitor has closed his direction */
+    bool is_blocked;                /* the socket takes no more for now */
+    bool moved;                     /* bytes went, either way, since the deadline was set */
+    struct buf in;                  /* read, and not used yet */
+    struct arena arena;             /* of the request */
     struct request_reader reader;
 
     /* the request */
@@ -110,6 +110,8 @@ void visit_wake(struct visit *visit);
 void visit_go_on(struct visit *visit);
 /* The visitor is gone, or has to go: cuts what runs and closes. */
 void visit_cut(struct visit *visit);
+/* It closed its direction a while ago. */
+void visit_leave(struct visit *visit);
 /* Is it past its deadline? */
 void visit_tick(struct visit *visit, uint64_t now_ms);
 

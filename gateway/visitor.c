@@ -44,7 +44,7 @@ static void on_leave(struct timer *timer) {
             timer_start(&side->loop->timers, timer, visit->leave_ms - now);
             return;
         }
-        visit_cut(visit); /* takes it off the list */
+        visit_leave(visit); /* off the list, or to its end */
     }
 }
 

@@ -198,6 +198,7 @@ struct client {
     const char *request;
     size_t padding;    /* bytes of body behind the request */
     unsigned leave_ms; /* not 0: go away after so long, without reading */
+    bool says_end;     /* closes its direction behind the request */
     char *answer;
     size_t len;
     int error; /* of recv: 0 is an orderly end */
@@ -224,6 +225,7 @@ static void *client_run(void *ctx) {
     char body[1000] = {0};
     for (size_t left = client->padding; left > 0; left -= left < 1000 ? left : 1000)
         if (send(fd, body, left < 1000 ? left : 1000, MSG_NOSIGNAL) < 0) break;
+    if (client->says_end) shutdown(fd, SHUT_WR);
     if (client->leave_ms)
         usleep(client->leave_ms * 1000);
     else
@@ -390,6 +392,51 @@ static void test_leaving(void **state) {
     assert_int_equal(core->exchanges, 0);
 }
 
+/* Far more than is held at once; each is answered, in order, with a body between them. */
+static void test_pipelined(void **state) {
+    static const char get[] = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n",
+                      post[] = "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
+                      last[] = "GET /hello HTTP/1.1\r\n" CLOSE;
+    enum { PAIRS = 2000 };
+    char *requests = calloc(PAIRS + 1, sizeof(get) + sizeof(post)), *end = requests;
+    assert_non_null(requests);
+    for (int i = 0; i < PAIRS; i++) end = stpcpy(stpcpy(end, get), post);
+    strcpy(end, last);
+    struct client client = {.request = requests};
+    visit(*state, &client);
+    const char *at = client.answer;
+    for (int i = 0; i < PAIRS; i++) {
+        at = strstr(at, "\r\n\r\nhello");
+        at = at ? strstr(at, "\r\n\r\n3HTTP/1.1 200 OK\r\n") : NULL;
+        if (!at) fail_msg("pair %d is missing", i);
+    }
+    assert_non_null(strstr(at, "\r\n\r\nhello"));
+    assert_int_equal(client.error, 0);
+    free(client.answer);
+    free(requests);
+}
+
+/* Who closes his direction behind his request gets an answer that comes at once, however long it takes to
+ * read, and counts as gone otherwise. */
+static void test_half_closed(void **state) {
+    struct core *core = *state;
+    struct client hello = {.request = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n", .says_end = true};
+    visit(core, &hello);
+    assert_non_null(strstr(hello.answer, "\r\n\r\nhello"));
+    assert_int_equal(hello.error, 0);
+    free(hello.answer);
+    struct client big = {.request = "GET /big HTTP/1.1\r\nHost: a\r\n\r\n", .says_end = true};
+    visit(core, &big);
+    assert_true(big.len > BIG_BYTES && big.error == 0);
+    free(big.answer);
+    int before = core->cancelled;
+    struct client hang = {.request = "GET /hang HTTP/1.1\r\nHost: a\r\n\r\n", .says_end = true};
+    visit(core, &hang);
+    assert_int_equal(hang.len, 0);
+    assert_int_equal(core->cancelled, before + 1);
+    free(hang.answer);
+}
+
 static void test_deadlines(void **state) {
     check(*state, "GET /hello HTTP/1.1\r\nHos", 0, "HTTP/1.1 408 ", "in time.\n");
     check(*state, "GET /he", 0, "HTTP/1.1 408 ", "in time.\n");
@@ -429,6 +476,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_cuts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_uploads, setup, teardown),
         cmocka_unit_test_setup_teardown(test_leaving, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_pipelined, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_half_closed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_deadlines, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stopping, setup, teardown),
     };
