@@ -1,5 +1,5 @@
 /* A libmicrohttpd daemon as a guest of our loop (its epoll descriptor inside ours). MHD_run is called once a
- * turn at most, however many events and resumed connections the turn brought. */
+ * turn at most, however many events the turn brought. */
 #ifndef GATEWAY_MHD_LOOP_H
 #define GATEWAY_MHD_LOOP_H
 
@@ -32,11 +32,11 @@ struct mhd_loop {
 
 /* Takes a daemon that was started with MHD_LOOP_FLAGS. False when it has no epoll descriptor. */
 bool mhd_loop_start(struct mhd_loop *mhd, struct loop *loop, struct MHD_Daemon *daemon);
-/* Something was resumed, or added: run in this turn. */
+/* A connection was added: run in this turn. */
 static inline void mhd_loop_kick(struct mhd_loop *mhd) {
     mhd->ready = true;
 }
-/* Stops the daemon (nothing may be suspended any more). `mhd` must live until the loop has run its close
+/* Stops the daemon. `mhd` must live until the loop has run its close
  * callbacks. */
 void mhd_loop_stop(struct mhd_loop *mhd);
 

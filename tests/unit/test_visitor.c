@@ -401,7 +401,7 @@ static void test_pipelined(void **state) {
     char *requests = calloc(PAIRS + 1, sizeof(get) + sizeof(post)), *end = requests;
     assert_non_null(requests);
     for (int i = 0; i < PAIRS; i++) end = stpcpy(stpcpy(end, get), post);
-    strcpy(end, last);
+    stpcpy(end, last);
     struct client client = {.request = requests};
     visit(*state, &client);
     const char *at = client.answer;
