@@ -132,6 +132,15 @@ static bool read_established(struct v1_message *message, size_t body_max) {
            read_string(object, "resume", false, &message->resume) && read_capabilities(message);
 }
 
+static bool read_chunk(struct v1_message *message, size_t body_max) {
+    (void)body_max;
+    const json_t *object = message->document;
+    return read_request_id(message, true) && json_object_get(object, "seq") &&
+           json_object_get(object, "total") && read_unsigned(object, "seq", &message->chunk.seq) &&
+           read_unsigned(object, "total", &message->chunk.total) &&
+           read_string(object, "data", true, &message->chunk.data);
+}
+
 static const struct {
     struct view name;
     enum v1_type type;
@@ -145,6 +154,7 @@ static const struct {
     {{"ready", 5}, V1_READY, read_ready},
     {{"connection_established", 22}, V1_CONNECTION_ESTABLISHED, read_established},
     {{"draining", 8}, V1_DRAINING, read_nothing},
+    {{"chunk", 5}, V1_CHUNK, read_chunk},
 };
 
 static bool read_message(struct v1_message *message, size_t body_max) {

@@ -23,6 +23,7 @@ enum v1_type {
     V1_ERROR,
     V1_CONNECTION_ESTABLISHED,
     V1_DRAINING,
+    V1_CHUNK,
 };
 
 enum v1_capability { V1_CAP_CHUNKS = 1, V1_CAP_RESUME = 2 };
@@ -36,6 +37,12 @@ enum v1_capability { V1_CAP_CHUNKS = 1, V1_CAP_RESUME = 2 };
 #define V1_CODE_TAKEN_OVER "taken_over"
 #define V1_REASON_RESPONSE_TOO_LARGE "response_too_large"
 
+/* A piece of a message's text, see chunks.h, which says what makes sense. */
+struct v1_chunk {
+    uint64_t seq, total;
+    struct view data;
+};
+
 /* One message, parsed. Which members count depends on the type; the others are empty. All views live as long
  * as it. */
 struct v1_message {
@@ -43,7 +50,7 @@ struct v1_message {
     struct arena arena;
     struct json_t *document; /* what the views point into */
 
-    struct view request_id; /* http_request, http_response, error (absent where null) */
+    struct view request_id; /* http_request, http_response, chunk, error (absent where null) */
 
     struct headers headers; /* http_request, http_response; names in lower case, not yet gated */
     struct view body;       /* decoded */
@@ -59,6 +66,8 @@ struct v1_message {
 
     unsigned capabilities;       /* ready, connection_established: enum v1_capability, or'ed */
     uint64_t request_timeout_ms; /* ready: how long the agent lets its service take; 0 where unsaid */
+
+    struct v1_chunk chunk; /* chunk */
 
     struct view connection_id, tunnel_id, public_url, subdomain_url, path_based_url,
         resume; /* connection_established */
