@@ -82,6 +82,7 @@ void core_message(struct core *core, struct view connection_id, struct view text
 
 /* The largest v1 text message that can be a legal one; hosts may end a connection that sends more. */
 size_t core_message_max(const struct core *core);
+size_t core_settings_message_max(const struct core_settings *settings);
 
 /* Removes what has expired from the stores. */
 void core_cleanup(struct core *core, core_done_fn *done, void *ctx);

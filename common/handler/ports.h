@@ -33,8 +33,8 @@ struct registry {
                               uint64_t ticket);
 
     /* Writes the claim if what stands there has epoch `expected_epoch` (0: there is none, or it has expired)
-     * and a state in `expected_states` (or'ed; ignored with epoch 0). A claim with a new connection id makes
-     * a connection record beside it, in the same step. STATUS_CONFLICT when the condition fails. */
+     * and a state in `expected_states` (or'ed; ignored with epoch 0). A CLAIM_CONNECTING claim makes a
+     * connection record beside it, in the same step. STATUS_CONFLICT when the condition fails. */
     void (*store)(void *ctx, const struct claim *claim, uint64_t expected_epoch, unsigned expected_states,
                   registry_done_fn *done, void *target, uint64_t ticket);
 
@@ -78,6 +78,12 @@ struct mailbox {
      * unknown, expired, completed already, or another connection's. */
     void (*complete)(void *ctx, struct view request_id, struct view connection_id, struct v1_message *answer,
                      mailbox_done_fn *done, void *target, uint64_t ticket);
+
+    /* One piece of an answer (protocol/chunks.h), for stores whose pieces come to more than one process; the
+     * last one completes the request. As `complete`, but STATUS_OK for each piece. NULL: the core joins the
+     * pieces itself. */
+    void (*complete_part)(void *ctx, struct view request_id, struct view connection_id,
+                          const struct v1_chunk *chunk, mailbox_done_fn *done, void *target, uint64_t ticket);
 
     /* The answer, and the end of the request. STATUS_NOT_FOUND while there is none. */
     void (*take)(void *ctx, struct view request_id, mailbox_take_fn *done, void *target, uint64_t ticket);

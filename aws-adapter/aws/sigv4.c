@@ -1,0 +1,263 @@
+/* See sigv4.h. The canonical request is put together in one buffer, hashed, and the hash signed with a key
+ * that is the secret hashed with day, region and service. */
+#include "aws/sigv4.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "http/chars.h"
+
+enum { HASH_LEN = 32, CANONICAL_MAX = 256 * 1024, PARAMETERS_MAX = 64, HEADERS_MAX = 64 };
+
+static const char hex_lower[] = "0123456789abcdef", hex_upper[] = "0123456789ABCDEF";
+
+/* ---- hashes ---- */
+
+struct hex_hash {
+    char text[2 * HASH_LEN + 1];
+};
+
+static void to_hex(const unsigned char hash[HASH_LEN], struct hex_hash *out) {
+    for (size_t i = 0; i < HASH_LEN; i++) {
+        out->text[2 * i] = hex_lower[hash[i] >> 4];
+        out->text[2 * i + 1] = hex_lower[hash[i] & 15];
+    }
+    out->text[2 * HASH_LEN] = '\0';
+}
+
+static bool hash_hex(struct view v, struct hex_hash *out) {
+    unsigned char hash[HASH_LEN];
+    unsigned len = 0;
+    if (!EVP_Digest(v.len ? v.ptr : "", v.len, hash, &len, EVP_sha256(), NULL)) return false;
+    to_hex(hash, out);
+    return true;
+}
+
+static bool mac(struct view key, struct view text, unsigned char out[HASH_LEN]) {
+    unsigned len = 0;
+    return key.len <= INT32_MAX && HMAC(EVP_sha256(), key.ptr, (int)key.len, (const unsigned char *)text.ptr,
+                                        text.len, out, &len) != NULL;
+}
+
+/* ---- the canonical request ---- */
+
+static bool is_unreserved(char byte) {
+    return (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') ||
+           byte == '-' || byte == '.' || byte == '_' || byte == '~';
+}
+
+bool sigv4_encode(struct buf *out, struct view v, bool keep_slash) {
+    for (size_t i = 0; i < v.len; i++) {
+        unsigned char byte = (unsigned char)v.ptr[i];
+        char escape[3] = {'%', hex_upper[byte >> 4], hex_upper[byte & 15]};
+        bool plain = is_unreserved(v.ptr[i]) || (keep_slash && byte == '/');
+        if (!(plain ? buf_append_byte(out, v.ptr[i]) : buf_append(out, escape, 3))) return false;
+    }
+    return true;
+}
+
+/* What stands on the wire is read first: "%7e" and "~" are the same here. */
+static bool encode_again(struct buf *out, struct view v) {
+    for (size_t i = 0; i < v.len; i++) {
+        char byte = v.ptr[i];
+        int high = v.len - i >= 3 ? http_hex_value(v.ptr[i + 1]) : -1;
+        int low = v.len - i >= 3 ? http_hex_value(v.ptr[i + 2]) : -1;
+        if (byte == '%' && high >= 0 && low >= 0) {
+            byte = (char)(high << 4 | low);
+            i += 2;
+        }
+        if (!sigv4_encode(out, view_of(&byte, 1), false)) return false;
+    }
+    return true;
+}
+
+static int compare_views(struct view a, struct view b) {
+    size_t len = a.len < b.len ? a.len : b.len;
+    int order = len ? memcmp(a.ptr, b.ptr, len) : 0;
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+struct parameter {
+    struct view name, value;
+};
+
+static int compare_parameters(const void *a, const void *b) {
+    const struct parameter *one = a, *two = b;
+    int order = compare_views(one->name, two->name);
+    return order ? order : compare_views(one->value, two->value);
+}
+
+static struct view encoded(struct buf *room, struct view v) {
+    size_t before = room->len;
+    return encode_again(room, v) ? view_skip(buf_view(room), before) : (struct view){0};
+}
+
+static bool append_parameters(struct buf *out, const struct parameter *parameters, size_t count) {
+    bool ok = true;
+    for (size_t i = 0; i < count && ok; i++)
+        ok = (i == 0 || buf_append_byte(out, '&')) && buf_append_view(out, parameters[i].name) &&
+             buf_append_byte(out, '=') && buf_append_view(out, parameters[i].value);
+    return ok;
+}
+
+/* Sorted by what they look like once encoded. */
+static bool append_query(struct buf *out, struct view query) {
+    struct parameter parameters[PARAMETERS_MAX];
+    size_t count = 0;
+    struct view piece;
+    struct buf room;
+    buf_init(&room, 3 * query.len + 1);
+    bool ok = buf_reserve(&room, 3 * query.len + 1) != NULL; /* once: views into it must not move */
+    while (ok && query.len > 0 && view_split(&query, '&', &piece)) {
+        size_t equals = view_find(piece, '=');
+        ok = count < PARAMETERS_MAX;
+        if (!ok || piece.len == 0) continue;
+        parameters[count].name = encoded(&room, view_slice(piece, 0, equals));
+        parameters[count++].value = encoded(&room, view_skip(piece, equals + 1));
+    }
+    if (ok && count > 1) qsort(parameters, count, sizeof parameters[0], compare_parameters);
+    ok = ok && !room.failed && append_parameters(out, parameters, count);
+    buf_done(&room);
+    return ok;
+}
+
+/* By name; those of one name stay as they came. */
+static void sort_headers(struct header *fields, size_t count) {
+    for (size_t i = 1; i < count; i++) {
+        struct header field = fields[i];
+        size_t at = i;
+        for (; at > 0 && compare_views(fields[at - 1].name, field.name) > 0; at--)
+            fields[at] = fields[at - 1];
+        fields[at] = field;
+    }
+}
+
+/* Without white space at the ends, each run of it inside as one space. */
+static bool append_value(struct buf *out, struct view value) {
+    value = view_trim(value);
+    for (size_t i = 0; i < value.len; i++) {
+        bool space = value.ptr[i] == ' ', before = i > 0 && value.ptr[i - 1] == ' ';
+        if (space && before) continue;
+        if (!buf_append_byte(out, value.ptr[i])) return false;
+    }
+    return true;
+}
+
+static bool append_headers(struct buf *out, const struct header *sorted, size_t count) {
+    bool ok = true;
+    for (size_t i = 0; i < count && ok; i++) {
+        bool same = i > 0 && view_eq(sorted[i].name, sorted[i - 1].name);
+        bool next_same = i + 1 < count && view_eq(sorted[i].name, sorted[i + 1].name);
+        if (!same) ok = buf_append_view(out, sorted[i].name) && buf_append_byte(out, ':');
+        ok = ok && append_value(out, sorted[i].value) && buf_append_byte(out, next_same ? ',' : '\n');
+    }
+    return ok;
+}
+
+static bool append_names(struct buf *out, const struct header *sorted, size_t count) {
+    bool ok = true;
+    for (size_t i = 0; i < count && ok; i++) {
+        if (i > 0 && view_eq(sorted[i].name, sorted[i - 1].name)) continue;
+        ok = (i == 0 || buf_append_byte(out, ';')) && buf_append_view(out, sorted[i].name);
+    }
+    return ok;
+}
+
+static bool append_canonical(struct buf *out, const struct sigv4_request *request,
+                             const struct header *sorted, size_t count) {
+    struct hex_hash body;
+    return buf_append_view(out, request->method) && buf_append_byte(out, '\n') &&
+           sigv4_encode(out, request->path, true) && buf_append_byte(out, '\n') &&
+           append_query(out, request->query) && buf_append_byte(out, '\n') &&
+           append_headers(out, sorted, count) && buf_append_byte(out, '\n') &&
+           append_names(out, sorted, count) && buf_append_byte(out, '\n') && hash_hex(request->body, &body) &&
+           buf_printf(out, "%s", body.text);
+}
+
+/* ---- the signature ---- */
+
+static bool signing_key(const struct sigv4_scope *scope, struct view secret, struct view day,
+                        unsigned char out[HASH_LEN]) {
+    char first[256];
+    unsigned char keys[3][HASH_LEN];
+    if (secret.len > sizeof first - 4) return false;
+    memcpy(first, "AWS4", 4);
+    memcpy(first + 4, secret.ptr, secret.len);
+    bool ok = mac(view_of(first, 4 + secret.len), day, keys[0]) &&
+              mac(view_of(keys[0], HASH_LEN), scope->region, keys[1]) &&
+              mac(view_of(keys[1], HASH_LEN), scope->service, keys[2]) &&
+              mac(view_of(keys[2], HASH_LEN), VIEW("aws4_request"), out);
+    explicit_bzero(first, sizeof first);
+    explicit_bzero(keys, sizeof keys);
+    return ok;
+}
+
+struct signing {
+    const struct sigv4_scope *scope;
+    const struct aws_credentials *credentials;
+    char stamp[17]; /* 20150830T123600Z */
+    struct view day;
+};
+
+static bool sign_canonical(const struct signing *signing, struct view canonical, struct hex_hash *ret) {
+    struct hex_hash hash;
+    struct buf text;
+    unsigned char key[HASH_LEN], signature[HASH_LEN];
+    buf_init(&text, 1024);
+    bool ok = hash_hex(canonical, &hash) &&
+              buf_printf(&text, "AWS4-HMAC-SHA256\n%s\n%.*s/%.*s/%.*s/aws4_request\n%s", signing->stamp,
+                         VIEW_ARG(signing->day), VIEW_ARG(signing->scope->region),
+                         VIEW_ARG(signing->scope->service), hash.text) &&
+              signing_key(signing->scope, signing->credentials->secret_key, signing->day, key) &&
+              mac(view_of(key, HASH_LEN), buf_view(&text), signature);
+    if (ok) to_hex(signature, ret);
+    explicit_bzero(key, sizeof key);
+    buf_done(&text);
+    return ok;
+}
+
+static bool add_authorization(const struct signing *signing, const struct header *sorted, size_t count,
+                              const struct hex_hash *signature, struct headers *headers) {
+    struct buf value;
+    buf_init(&value, 8192);
+    bool ok =
+        buf_printf(&value, "AWS4-HMAC-SHA256 Credential=%.*s/%.*s/%.*s/%.*s/aws4_request, SignedHeaders=",
+                   VIEW_ARG(signing->credentials->access_key), VIEW_ARG(signing->day),
+                   VIEW_ARG(signing->scope->region), VIEW_ARG(signing->scope->service)) &&
+        append_names(&value, sorted, count) && buf_printf(&value, ", Signature=%s", signature->text) &&
+        headers_add(headers, VIEW("authorization"), buf_view(&value));
+    buf_done(&value);
+    return ok;
+}
+
+static bool add_stamp(struct signing *signing, struct headers *headers) {
+    time_t now = (time_t)signing->scope->now_s;
+    struct tm utc;
+    if (!gmtime_r(&now, &utc) || strftime(signing->stamp, sizeof signing->stamp, "%Y%m%dT%H%M%SZ", &utc) == 0)
+        return false;
+    signing->day = view_of(signing->stamp, 8);
+    struct view token = signing->credentials->session_token;
+    return headers_set(headers, VIEW("x-amz-date"), view_from_cstr(signing->stamp)) &&
+           (token.len == 0 || headers_set(headers, VIEW("x-amz-security-token"), token));
+}
+
+bool sigv4_sign(const struct sigv4_request *request, const struct sigv4_scope *scope,
+                const struct aws_credentials *credentials, struct headers *headers) {
+    struct signing signing = {.scope = scope, .credentials = credentials};
+    if (!add_stamp(&signing, headers)) return false;
+    struct header sorted[HEADERS_MAX]; /* of its own: adding to `headers` may move the fields */
+    size_t count = headers->count;
+    if (count > HEADERS_MAX) return false;
+    memcpy(sorted, headers->fields, count * sizeof sorted[0]);
+    sort_headers(sorted, count);
+    struct hex_hash signature;
+    struct buf canonical;
+    buf_init(&canonical, CANONICAL_MAX);
+    bool ok = append_canonical(&canonical, request, sorted, count) &&
+              sign_canonical(&signing, buf_view(&canonical), &signature) &&
+              add_authorization(&signing, sorted, count, &signature, headers);
+    buf_done(&canonical);
+    return ok;
+}

@@ -1,0 +1,48 @@
+/* What the two files of the mailbox on DynamoDB share: the requests, and the parts of large answers. */
+#ifndef AWS_ADAPTER_STORE_DYNAMODB_REQUESTS_H
+#define AWS_ADAPTER_STORE_DYNAMODB_REQUESTS_H
+
+#include "store_dynamodb_state.h"
+
+enum {
+    POLL_FIRST_MS = 50,
+    POLL_MAX_MS = 500,
+    ITEM_TEXT_MAX = 350 * 1024, /* an item holds 400 KB, names and all */
+    REQUEST_BODY_MAX = 16 * 1024,
+};
+
+struct waiting {
+    struct table_node node;
+    struct store_dynamodb *store;
+    char request_id[UUID_LEN + 1];
+    struct timer poll;
+    uint64_t interval_ms;
+    struct v1_message *answer; /* seen by a poll, not yet taken */
+    size_t parts;              /* that the record is known to have */
+    bool told;
+};
+
+struct waiting *waiting_find(struct store_dynamodb *store, struct view request_id);
+
+/* Never NULL but without memory: what makes no sense becomes an error of the agent. */
+struct v1_message *parse_answer(const struct store_dynamodb *store, struct view text);
+
+/* Only the agent that was asked, once, in time. Leaves the braces of ExpressionAttributeValues open. */
+bool put_owner_condition(struct buf *out, const struct store_op *op, const char *further);
+/* Tells, and ends the op with STATUS_OK. */
+void request_completed(struct store_op *op);
+/* Ends the op with that status, later. */
+void request_refuse(struct store_op *op, enum status status);
+
+/* Joins the parts of op->request_id, op->total of them. NULL: not to be had now. */
+typedef void parts_fn(struct store_op *op, struct v1_message *answer);
+void parts_read(struct store_op *op, parts_fn *then);
+/* Writes op->text as parts, then completes the request with them. */
+void parts_write(struct store_op *op);
+/* op->total of them; frees the op. */
+void parts_delete(struct store_op *op);
+
+void complete_part(void *ctx, struct view request_id, struct view connection_id, const struct v1_chunk *chunk,
+                   mailbox_done_fn *done, void *target, uint64_t ticket);
+
+#endif
