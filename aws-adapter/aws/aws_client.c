@@ -31,6 +31,7 @@ static uint64_t now_ms(const struct aws_client *client) {
 }
 
 static void call_free(struct aws_call *call) {
+    call->client->active--;
     timer_stop(call->client->timers, &call->wait);
     task_cancel(&call->give_up);
     arena_done(&call->arena);
@@ -39,10 +40,10 @@ static void call_free(struct aws_call *call) {
 
 static void call_end(struct aws_call *call, enum status status, const struct aws_answer *answer) {
     struct aws_answer none = {.repeated = call->repeated};
-    aws_call_fn *done = call->done;
-    void *ctx = call->ctx;
-    done(ctx, status, answer ? answer : &none);
+    struct aws_client *client = call->client;
+    call->done(call->ctx, status, answer ? answer : &none);
     call_free(call);
+    if (client->active == 0 && client->on_idle) client->on_idle(client->idle_ctx);
 }
 
 /* ---- what an answer means ---- */
@@ -253,6 +254,7 @@ struct aws_call *aws_call_start(struct aws_client *client, const struct aws_requ
     timer_init(&call->wait, on_wait);
     task_init(&call->give_up, on_give_up);
     client->calls++;
+    client->active++;
     if (keep_request(call, request))
         attempt(call);
     else

@@ -13,8 +13,11 @@ struct aws_client {
     struct tasks *tasks;
     uint64_t (*wall_ms)(void *ctx);
     void *wall_ctx;
-    uint64_t deadline_ms;    /* of `timers`' clock: no call lasts longer; 0: none */
-    uint64_t calls, repeats; /* counted */
+    uint64_t deadline_ms;       /* of `timers`' clock: no call lasts longer; 0: none */
+    uint64_t calls, repeats;    /* counted */
+    size_t active;              /* calls under way */
+    void (*on_idle)(void *ctx); /* the last one has ended; may be NULL */
+    void *idle_ctx;
 };
 
 struct aws_request {

@@ -6,6 +6,8 @@
 #include "base/log.h"
 #include "handler/core_state.h"
 
+enum { CHUNKS_HELD_MAX = 64 * 1024 * 1024, CHUNKED_MESSAGES_MAX = 1024 };
+
 void core_settings_init(struct core_settings *settings) {
     *settings = (struct core_settings){
         .domain = VIEW("localhost"),
@@ -67,6 +69,11 @@ struct core *core_new(const struct core_settings *settings, const struct ports *
     table_init(&core->tunnels);
     table_init(&core->requests);
     list_init(&core->operations);
+    chunks_init(&core->chunks, &(struct chunks_limits){.message_bytes = core_message_max(core),
+                                                       .sender_bytes = 4 * core_message_max(core),
+                                                       .all_bytes = CHUNKS_HELD_MAX,
+                                                       .messages = CHUNKED_MESSAGES_MAX,
+                                                       .pending_ms = settings->pending_ms});
     if (!keep_settings(core)) {
         core_free(core);
         return NULL;
@@ -100,6 +107,7 @@ void core_free(struct core *core) {
     table_done(&core->links);
     table_done(&core->tunnels);
     table_done(&core->requests);
+    chunks_done(&core->chunks);
     free(core->slots);
     free(core->free_slots);
     arena_done(&core->texts);

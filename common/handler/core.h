@@ -34,10 +34,13 @@ struct core_settings {
     uint64_t keep_anonymous_ms;      /* 5 min */
     uint64_t keep_owned_ms;          /* 24 h */
     uint64_t claim_ttl_ms;           /* of a live claim; renewed by the host's lease, or 2 h on AWS */
-    uint64_t resume_ttl_ms;          /* 7 d */
-    size_t exchanges_per_tunnel;     /* 256 */
-    size_t long_lived_per_tunnel;    /* 4096: upgraded connections and event streams */
-    size_t exchanges_total;          /* overloaded beyond it */
+    /* 0: the store tells of changes. Otherwise a request that waits for an agent, or for its answer, looks at
+     * the claim so often. */
+    uint64_t recheck_waiting_ms, recheck_sent_ms;
+    uint64_t resume_ttl_ms;       /* 7 d */
+    size_t exchanges_per_tunnel;  /* 256 */
+    size_t long_lived_per_tunnel; /* 4096: upgraded connections and event streams */
+    size_t exchanges_total;       /* overloaded beyond it */
 };
 
 void core_settings_init(struct core_settings *settings); /* the defaults; no names, no secret */
@@ -115,6 +118,9 @@ void exchange_body_end(struct exchange *exchange);
 void exchange_drained(struct exchange *exchange, size_t bytes);
 /* The visitor is gone: nothing is called any more, the pointer is dead on return. */
 void exchange_cancel(struct exchange *exchange);
+
+/* The host's own time is up: 504, or, within a body, abort. From a safe point; ends the exchange. */
+void exchange_expire(struct exchange *exchange);
 
 /* For the access log; views live as long as the exchange. */
 struct view exchange_id(const struct exchange *exchange);

@@ -7,6 +7,7 @@
 #include "handler/core.h"
 #include "handler/route.h"
 #include "http/gate.h"
+#include "protocol/chunks.h"
 
 struct core {
     struct core_settings settings;
@@ -19,6 +20,7 @@ struct core {
         links; /* struct link_use by connection id: agents that have requests of ours, or are being retired */
     struct table tunnels;   /* struct tunnel_use by tunnel id: tunnels that have exchanges */
     struct table requests;  /* struct exchange by request id */
+    struct chunks chunks;   /* answers that come in pieces */
     struct list operations; /* struct operation under way */
 
     struct exchange **slots; /* by the low half of a ticket */
@@ -95,6 +97,7 @@ struct exchange {
     struct arena arena;
     struct task task; /* the next step that must not run inside a host's call */
     struct timer timer;
+    struct timer recheck; /* of the claim, where the store does not tell */
     struct body_source source;
     struct answer_sink sink;
     size_t window_bytes; /* of the answer: what the sink takes still */
@@ -150,6 +153,9 @@ struct exchange *exchange_find(struct core *core, uint64_t ticket);
 enum http_error ingress(struct exchange *exchange, const struct forward_event *event);
 enum http_error ingress_done(struct exchange *exchange, const struct dispatch_event *event);
 
+/* disconnect.c: this connection of the claim is gone, whoever found out: offline, unless it has moved on. */
+void claim_gone(struct core *core, const struct claim *claim);
+
 /* dispatch.c: finds the agent, waits for it, starts the delivery. */
 void dispatch_start(struct exchange *exchange);
 /* The agent that had the request is gone: once more, or 502. */
@@ -161,6 +167,9 @@ void dispatch_unreached(struct exchange *exchange);
 /* It may have been given the request when the way broke: once more, to whoever there is, or 502. */
 void dispatch_severed(struct exchange *exchange);
 void dispatch_claim_changed(struct core *core, struct view tunnel_id);
+/* It waits, for an agent or for its answer: looks at the claim again in a while, if nobody else tells. */
+void dispatch_recheck_later(struct exchange *exchange);
+void dispatch_recheck(struct exchange *exchange);
 
 /* delivery_mailbox.c: protocol v1. */
 void mailbox_delivery_start(struct exchange *exchange);

@@ -1,22 +1,89 @@
 /* Mailbox delivery (protocol v1): a pending record, a message to the agent, and being woken when the record
  * is completed. The body is complete when it starts; the answer is whole when it comes. */
+#include <stdlib.h>
+
 #include "base/log.h"
 #include "handler/core_state.h"
 
 static void fail_sending(struct exchange *exchange, enum status status) {
     switch (status) {
     case STATUS_GONE:
-    case STATUS_NOT_FOUND: dispatch_undelivered(exchange); break;
+    case STATUS_NOT_FOUND:
+        claim_gone(exchange->core, &exchange->claim);
+        dispatch_undelivered(exchange);
+        break;
     case STATUS_TOO_LARGE: exchange_fail(exchange, HTTP_ERROR_BODY_TOO_LARGE); break;
     default: exchange_fail(exchange, HTTP_ERROR_OVERLOADED); break;
     }
 }
 
+/* The messages of one request, until the agent port has told of each. The exchange may meanwhile have ended,
+ * or be under way to another agent under another request id. */
+struct sending {
+    struct operation operation;
+    uint64_t ticket;
+    size_t left;
+    char request_id[V1_REQUEST_ID_MAX + 1];
+};
+
+static void sending_drop(struct operation *operation) {
+    free(operation);
+}
+
 static void on_sent(void *target, uint64_t ticket, enum status status) {
-    struct exchange *exchange = exchange_find(target, ticket);
-    if (!exchange || exchange->state != EXCHANGE_SENT || status == STATUS_OK) return;
+    (void)ticket;
+    struct sending *sending = target;
+    struct exchange *exchange = exchange_find(sending->operation.core, sending->ticket);
+    bool current = exchange && exchange->state == EXCHANGE_SENT &&
+                   strcmp(exchange->request_id, sending->request_id) == 0;
+    if (--sending->left == 0) {
+        operation_end(&sending->operation);
+        free(sending);
+    }
+    if (!current || status == STATUS_OK) return;
     exchange->was_sent = false;
     fail_sending(exchange, status);
+}
+
+static void send_message(struct sending *sending, const struct exchange *exchange, struct view text) {
+    struct agents *agents = &exchange->core->ports.agents;
+    sending->left++;
+    agents->send(agents->ctx, &exchange->claim.link, text, on_sent, sending, 0);
+}
+
+/* An agent that can join them gets a long message in pieces. */
+static bool send_pieces(struct sending *sending, const struct exchange *exchange, struct view text) {
+    struct chunk_cutter cutter;
+    struct buf piece;
+    if (!chunk_cutter_init(&cutter, view_from_cstr(exchange->request_id), text, CHUNKS_MESSAGE_MAX))
+        return false;
+    buf_init(&piece, CHUNKS_MESSAGE_MAX);
+    while (chunk_cutter_next(&cutter, &piece)) {
+        send_message(sending, exchange, buf_view(&piece));
+        buf_clear(&piece);
+    }
+    bool ok = !piece.failed;
+    buf_done(&piece);
+    return ok;
+}
+
+static bool send_text(struct exchange *exchange, struct view text) {
+    struct sending *sending = calloc(1, sizeof *sending);
+    if (!sending) return false;
+    bool in_pieces = (exchange->claim.capabilities & V1_CAP_CHUNKS) && text.len > CHUNKS_MESSAGE_MAX,
+         ok = true;
+    operation_start(exchange->core, &sending->operation, sending_drop);
+    sending->ticket = exchange->ticket;
+    memcpy(sending->request_id, exchange->request_id, sizeof sending->request_id);
+    if (in_pieces)
+        ok = send_pieces(sending, exchange, text);
+    else
+        send_message(sending, exchange, text);
+    if (sending->left == 0) {
+        operation_end(&sending->operation);
+        free(sending);
+    }
+    return ok;
 }
 
 static bool encode_request(struct exchange *exchange, struct buf *out) {
@@ -43,9 +110,10 @@ static void send_request(struct exchange *exchange) {
     exchange->state = EXCHANGE_SENT;
     exchange->was_sent = true;
     timer_start(core->ports.clock.timers, &exchange->timer, exchange_request_timeout_ms(exchange));
-    core->ports.agents.send(core->ports.agents.ctx, &exchange->claim.link, buf_view(&text), on_sent, core,
-                            exchange->ticket);
+    dispatch_recheck_later(exchange);
+    bool sent = send_text(exchange, buf_view(&text));
     buf_done(&text);
+    if (!sent) exchange_fail(exchange, HTTP_ERROR_BODY_TOO_LARGE);
 }
 
 static void on_put(void *target, uint64_t ticket, enum status status, struct view request_id) {

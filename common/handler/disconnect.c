@@ -12,6 +12,15 @@ struct disconnect {
     char connection_id[CONNECTION_ID_MAX + 1];
 };
 
+static struct claim offline(const struct core *core, const struct claim *claim) {
+    struct claim changed = *claim;
+    changed.state = CLAIM_OFFLINE;
+    changed.changed_ms = core_wall_ms(core);
+    changed.expires_ms = changed.changed_ms + (claim_is_anonymous(claim) ? core->settings.keep_anonymous_ms
+                                                                         : core->settings.keep_owned_ms);
+    return changed;
+}
+
 static void disconnect_drop(struct operation *operation) {
     free(operation);
 }
@@ -45,14 +54,39 @@ static void on_connection(void *target, uint64_t ticket, enum status status, con
         return;
     }
     struct core *core = disconnect->operation.core;
-    struct claim claim = *accepted;
-    claim.state = CLAIM_OFFLINE;
-    claim.changed_ms = core_wall_ms(core);
-    claim.expires_ms = claim.changed_ms + (claim_is_anonymous(&claim) ? core->settings.keep_anonymous_ms
-                                                                      : core->settings.keep_owned_ms);
+    struct claim claim = offline(core, accepted);
     core->ports.registry.store(core->ports.registry.ctx, &claim, claim.epoch, CLAIM_CONNECTING | CLAIM_READY,
                                on_offline, disconnect, 0);
 }
+
+/* ---- found out by a message that could not be sent ---- */
+
+struct gone {
+    struct operation operation;
+};
+
+static void gone_drop(struct operation *operation) {
+    free(operation);
+}
+
+static void on_gone_stored(void *target, uint64_t ticket, enum status status) {
+    (void)ticket;
+    (void)status;
+    struct gone *gone = target;
+    operation_end(&gone->operation);
+    free(gone);
+}
+
+void claim_gone(struct core *core, const struct claim *claim) {
+    struct gone *gone = calloc(1, sizeof *gone);
+    if (!gone) return; /* the next message finds out too */
+    operation_start(core, &gone->operation, gone_drop);
+    struct claim changed = offline(core, claim);
+    core->ports.registry.store(core->ports.registry.ctx, &changed, claim->epoch, CLAIM_READY, on_gone_stored,
+                               gone, 0);
+}
+
+/* ---- told by the host ---- */
 
 void link_lost(struct core *core, struct view connection_id) {
     struct link_use *use = link_use_find(core, connection_id);
@@ -71,6 +105,7 @@ void link_lost(struct core *core, struct view connection_id) {
 
 void core_disconnect(struct core *core, struct view connection_id, core_done_fn *done, void *ctx) {
     link_lost(core, connection_id);
+    chunks_forget(&core->chunks, connection_id);
     struct disconnect *disconnect = calloc(1, sizeof *disconnect);
     if (!disconnect) return;
     disconnect->done = done;

@@ -9,6 +9,7 @@ static void wait_for_agent(struct exchange *exchange, uint64_t wait_ms) {
     list_append(&exchange->tunnel->waiting, &exchange->tunnel_node);
     if (!timer_armed(&exchange->timer))
         timer_start(exchange->core->ports.clock.timers, &exchange->timer, wait_ms);
+    dispatch_recheck_later(exchange);
 }
 
 /* How long a request waits for the agent of this claim; 0: not at all. */
@@ -122,6 +123,38 @@ void dispatch_claim_changed(struct core *core, struct view tunnel_id) {
         struct exchange *exchange = LIST_ENTRY(entry, struct exchange, tunnel_node);
         if (exchange->state == EXCHANGE_WAITING) dispatch_start(exchange);
     }
+}
+
+/* ---- where the store does not tell ---- */
+
+void dispatch_recheck_later(struct exchange *exchange) {
+    const struct core_settings *settings = &exchange->core->settings;
+    uint64_t in_ms =
+        exchange->state == EXCHANGE_SENT ? settings->recheck_sent_ms : settings->recheck_waiting_ms;
+    if (in_ms > 0) timer_start(exchange->core->ports.clock.timers, &exchange->recheck, in_ms);
+}
+
+/* The agent that was asked has gone, or another has taken its place: no answer will come of it. */
+static void on_rechecked(void *target, uint64_t ticket, enum status status, const struct claim *claim) {
+    struct exchange *exchange = exchange_find(target, ticket);
+    if (!exchange || exchange->state != EXCHANGE_SENT) return;
+    bool lost = status == STATUS_OK && (claim->state == CLAIM_OFFLINE ||
+                                        strcmp(claim->link.connection, exchange->claim.link.connection) != 0);
+    if (lost)
+        dispatch_agent_lost(exchange);
+    else
+        dispatch_recheck_later(exchange);
+}
+
+void dispatch_recheck(struct exchange *exchange) {
+    struct registry *registry = &exchange->core->ports.registry;
+    if (exchange->state == EXCHANGE_WAITING)
+        dispatch_start(exchange);
+    else if (exchange->state == EXCHANGE_SENT)
+        registry->lookup(registry->ctx, exchange->route.tunnel_id, on_rechecked, exchange->core,
+                         exchange->ticket);
+    else if (exchange->state == EXCHANGE_TAKING)
+        dispatch_recheck_later(exchange);
 }
 
 static void look_again(struct exchange *exchange, uint64_t wait_ms) {

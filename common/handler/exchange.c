@@ -89,6 +89,7 @@ static void exchange_free(struct exchange *exchange) {
     stream_delivery_stop(exchange);
     tunnel_leave(exchange);
     timer_stop(core->ports.clock.timers, &exchange->timer);
+    timer_stop(core->ports.clock.timers, &exchange->recheck);
     task_cancel(&exchange->task);
     slot_release(exchange);
     core->exchange_count--;
@@ -107,6 +108,10 @@ static void on_timer(struct timer *timer) {
     case EXCHANGE_READING: exchange_fail(exchange, HTTP_ERROR_REQUEST_TIMEOUT); break;
     default: exchange_fail(exchange, HTTP_ERROR_TIMEOUT); break;
     }
+}
+
+static void on_recheck(struct timer *timer) {
+    dispatch_recheck(LIST_ENTRY(timer, struct exchange, recheck));
 }
 
 /* What a host's call asked for and must not happen inside it. */
@@ -134,6 +139,7 @@ static struct exchange *exchange_new(struct core *core) {
     buf_init(&exchange->body, core->settings.v1_body_bytes);
     task_init(&exchange->task, on_task);
     timer_init(&exchange->timer, on_timer);
+    timer_init(&exchange->recheck, on_recheck);
     list_init(&exchange->tunnel_node);
     list_init(&exchange->link_node);
     exchange->started_ms = core_now_ms(core);
@@ -246,6 +252,10 @@ void exchange_drained(struct exchange *exchange, size_t bytes) {
 
 void exchange_cancel(struct exchange *exchange) {
     exchange_free(exchange);
+}
+
+void exchange_expire(struct exchange *exchange) {
+    exchange_fail(exchange, HTTP_ERROR_TIMEOUT);
 }
 
 struct view exchange_tunnel(const struct exchange *exchange) {

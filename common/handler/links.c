@@ -70,10 +70,10 @@ static void tell_taken_over(struct core *core, const struct link *link) {
 void link_retire(struct core *core, const struct link *link) {
     struct link_use *use = link_use_get(core, link);
     if (!use) return;
-    use->retiring = true;
+    use->retiring = core->ports.agents.close != NULL;
     tell_taken_over(core, link);
     if (!is_used(use))
         link_use_settle(use);
-    else
+    else if (use->retiring)
         timer_start(core->ports.clock.timers, &use->retire_timer, core->settings.retire_ms);
 }

@@ -107,9 +107,9 @@ static void on_connection(void *target, uint64_t ticket, enum status status, con
     message->claim = *claim;
     message->claim.state = CLAIM_READY;
     message->claim.changed_ms = core_wall_ms(core);
-    /* chunks are for API Gateway's limits; a gateway's sockets carry whole messages */
-    message->claim.capabilities = message->capabilities & V1_CAP_RESUME;
-    if (core->settings.resume_secret.len != SECRET_LEN) message->claim.capabilities = 0;
+    message->claim.capabilities = message->capabilities & (V1_CAP_RESUME | V1_CAP_CHUNKS);
+    if (core->settings.resume_secret.len != SECRET_LEN)
+        message->claim.capabilities &= ~(unsigned)V1_CAP_RESUME;
     uint64_t timeout = message->request_timeout_ms;
     if (timeout > core->settings.request_timeout_max_ms) timeout = core->settings.request_timeout_max_ms;
     message->claim.request_timeout_ms = (uint32_t)timeout;
@@ -156,6 +156,50 @@ static void on_error(struct message *message, struct v1_message *error) {
     end_later(message, STATUS_OK);
 }
 
+static void on_malformed(struct message *message, enum status status) {
+    message->operation.core->counters.messages_malformed++;
+    log_warn("core", "connection %s: a malformed message was dropped", message->connection_id);
+    end_later(message, status);
+}
+
+/* ---- answers in pieces ---- */
+
+/* What pieces joined to must be the answer to the request that they were sent for. */
+static void on_joined(struct message *message, struct view request_id, struct view text) {
+    enum status status;
+    struct v1_message *parsed =
+        v1_message_parse(text, message->operation.core->settings.v1_body_bytes, &status);
+    bool is_answer = parsed && (parsed->type == V1_HTTP_RESPONSE || parsed->type == V1_ERROR) &&
+                     view_eq(parsed->request_id, request_id);
+    if (is_answer) {
+        on_answer(message, parsed);
+        return;
+    }
+    if (parsed) status = STATUS_INVALID;
+    v1_message_free(parsed);
+    on_malformed(message, status);
+}
+
+static void on_chunk(struct message *message, const struct v1_message *parsed) {
+    struct core *core = message->operation.core;
+    struct mailbox *mailbox = &core->ports.mailbox;
+    struct view sender = view_from_cstr(message->connection_id);
+    if (mailbox->complete_part) {
+        mailbox->complete_part(mailbox->ctx, parsed->request_id, sender, &parsed->chunk, on_completed,
+                               message, 0);
+        return;
+    }
+    struct buf text;
+    buf_init(&text, core_message_max(core));
+    switch (chunks_add(&core->chunks, sender, parsed->request_id, &parsed->chunk, core_now_ms(core), &text)) {
+    case CHUNK_COMPLETE: on_joined(message, parsed->request_id, buf_view(&text)); break;
+    case CHUNK_REFUSED: on_malformed(message, STATUS_INVALID); break;
+    case CHUNK_MORE:
+    case CHUNK_REPEATED: end_later(message, STATUS_OK); break;
+    }
+    buf_done(&text);
+}
+
 static void send_pong(struct message *message) {
     struct link link = {.gateway = ""};
     memcpy(link.connection, message->connection_id, sizeof link.connection);
@@ -176,6 +220,7 @@ static void on_parsed(struct message *message, struct v1_message *parsed) {
         end_later(message, STATUS_OK);
         break;
     case V1_PONG: end_later(message, STATUS_OK); break;
+    case V1_CHUNK: on_chunk(message, parsed); break;
     default:
         message->operation.core->counters.messages_unknown++;
         log_debug("core", "connection %s: a message of an unknown type was ignored", message->connection_id);
@@ -183,12 +228,6 @@ static void on_parsed(struct message *message, struct v1_message *parsed) {
         break;
     }
     v1_message_free(parsed);
-}
-
-static void on_malformed(struct message *message, enum status status) {
-    message->operation.core->counters.messages_malformed++;
-    log_warn("core", "connection %s: a malformed message was dropped", message->connection_id);
-    end_later(message, status);
 }
 
 void core_message(struct core *core, struct view connection_id, struct view text, core_done_fn *done,

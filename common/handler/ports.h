@@ -119,7 +119,8 @@ struct agents {
     void (*send)(void *ctx, const struct link *link, struct view message, agent_sent_fn *done, void *target,
                  uint64_t ticket);
 
-    /* Closes after what was sent has left. */
+    /* Closes after what was sent has left. NULL where an agent's requests may be under way in other
+     * processes: one that was taken over is told, and ends by itself. */
     void (*close)(void *ctx, const struct link *link);
 
     /* v2 only, NULL where no links of v2 exist: one request as a stream (http/stream.h) to the agent that

@@ -1,7 +1,7 @@
 #include "handler/urls.h"
 
-/* Splits "http://host:port" into scheme and ":port". The host is the domain's, whatever stands in between. */
-static void split(struct view url, struct view *ret_scheme, struct view *ret_host, struct view *ret_port) {
+/* Scheme and ":port" of "http://host:port/path". The host is the domain's, whatever stands in between. */
+static void split(struct view url, struct view *ret_scheme, struct view *ret_port) {
     size_t colon = view_find(url, ':');
     *ret_scheme = view_slice(url, 0, colon);
     struct view authority = view_skip(url, colon + 3);
@@ -10,20 +10,16 @@ static void split(struct view url, struct view *ret_scheme, struct view *ret_hos
     size_t port = view_find_last(authority, ':');
     if (port < authority.len && view_find(view_skip(authority, port), ']') < authority.len - port)
         port = authority.len;
-    *ret_host = view_slice(authority, 0, port);
     *ret_port = view_skip(authority, port);
 }
 
 bool urls_subdomain(struct buf *out, const struct core_settings *settings, struct view tunnel_id) {
-    struct view scheme, host, port;
-    split(settings->public_url, &scheme, &host, &port);
+    struct view scheme, port;
+    split(settings->public_url, &scheme, &port);
     return buf_printf(out, "%.*s://%.*s.%.*s%.*s", VIEW_ARG(scheme), VIEW_ARG(tunnel_id),
                       VIEW_ARG(settings->domain), VIEW_ARG(port));
 }
 
 bool urls_path(struct buf *out, const struct core_settings *settings, struct view tunnel_id) {
-    struct view scheme, host, port;
-    split(settings->public_url, &scheme, &host, &port);
-    return buf_printf(out, "%.*s://%.*s%.*s/%.*s", VIEW_ARG(scheme), VIEW_ARG(host), VIEW_ARG(port),
-                      VIEW_ARG(tunnel_id));
+    return buf_printf(out, "%.*s/%.*s", VIEW_ARG(settings->public_url), VIEW_ARG(tunnel_id));
 }

@@ -7,7 +7,7 @@
 
 /* "http://<id>.localhost:8080": the public URL with the tunnel as a label in front of the domain. */
 bool urls_subdomain(struct buf *out, const struct core_settings *settings, struct view tunnel_id);
-/* "http://localhost:8080/<id>" */
+/* "http://localhost:8080/<id>"; what path the public URL has comes in front of it */
 bool urls_path(struct buf *out, const struct core_settings *settings, struct view tunnel_id);
 
 #endif

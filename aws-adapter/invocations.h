@@ -1,0 +1,32 @@
+/* One invocation after the other: takes an event from the runtime API, gives it to the handler core, answers,
+ * waits for what is still under way, asks for the next. */
+#ifndef AWS_ADAPTER_INVOCATIONS_H
+#define AWS_ADAPTER_INVOCATIONS_H
+
+#include "agents_apigw.h"
+#include "handler/core.h"
+#include "publisher.h"
+#include "run_loop.h"
+#include "store_dynamodb.h"
+
+struct invocations_parts {
+    struct run_loop *loop;
+    struct http_client *http;
+    struct aws_client *aws;
+    struct core *core;
+    struct store_dynamodb *store;
+    struct agents_apigw *agents;
+    struct publisher *publisher;
+    const char *runtime_api;
+};
+
+struct invocations;
+
+/* What `parts` points to outlives it. NULL without memory. */
+struct invocations *invocations_new(const struct invocations_parts *parts);
+void invocations_free(struct invocations *invocations);
+
+/* Asks for the first event; ends the loop when there is no runtime API any more. */
+void invocations_start(struct invocations *invocations);
+
+#endif

@@ -1,0 +1,30 @@
+/* The function's settings: its environment (docs/AWS.md lists it). */
+#ifndef AWS_ADAPTER_LAMBDA_CONFIG_H
+#define AWS_ADAPTER_LAMBDA_CONFIG_H
+
+#include "auth/secret.h"
+#include "aws/environment.h"
+#include "base/log.h"
+
+enum { LAMBDA_NAMES_MAX = 8 };
+
+struct lambda_config {
+    struct aws_environment aws;
+    const char *runtime_api;
+    const char *connections_table, *requests_table;
+    const char *websocket_endpoint;
+    const char *event_bus;                     /* NULL: nothing is published */
+    char domain[256];                          /* lower case, no port */
+    char public_url[512];                      /* no slash at the end */
+    struct view other_names[LAMBDA_NAMES_MAX]; /* into the environment */
+    size_t other_names_count;
+    bool subdomain_routing;
+    bool has_secret;
+    unsigned char resume_key[SECRET_LEN]; /* has_secret */
+    enum log_level log_level;
+};
+
+/* False, and in `why` what is wrong with which variable; never a value that could be a secret. */
+bool lambda_config_read(struct lambda_config *config, char why[256]);
+
+#endif
