@@ -4,8 +4,11 @@
 
 #include "base/log.h"
 #include "heartbeat.h"
+#include "protocol/chunks.h"
 #include "relay.h"
 #include "streams.h"
+
+#define PIECES_PENDING_MS 60000
 
 struct lane {
     struct lane_settings settings;
@@ -14,6 +17,8 @@ struct lane {
     struct uplink *uplink;
     struct relay *relay;     /* v1 */
     struct streams *streams; /* v2 */
+    struct chunks chunks;    /* v1: requests that come in pieces */
+    bool cuts_messages;      /* v1: the gateway takes answers in pieces */
     struct heartbeat heartbeat;
     struct task settle; /* looks whether a retired lane has finished */
     bool is_retired;
@@ -35,7 +40,8 @@ static void say(struct lane *lane, bool (*encode)(struct lane *lane, struct buf 
 }
 
 static bool encode_ready(struct lane *lane, struct buf *out) {
-    return v1_encode_ready(out, V1_CAP_RESUME, lane->settings.request_timeout_ms);
+    unsigned chunks = uplink_is_v2(lane->uplink) ? 0 : V1_CAP_CHUNKS;
+    return v1_encode_ready(out, V1_CAP_RESUME | chunks, lane->settings.request_timeout_ms);
 }
 
 static bool encode_ping(struct lane *lane, struct buf *out) {
@@ -113,6 +119,38 @@ static void on_open(void *ctx) {
     lane->events.opened(lane->ctx, lane);
 }
 
+/* Pieces join to a request, and nothing else. */
+static void on_chunk(struct lane *lane, const struct v1_message *piece) {
+    struct buf text;
+    enum status status;
+    buf_init(&text, UPLINK_MESSAGE_MAX);
+    enum chunk_result result = chunks_add(&lane->chunks, (struct view){0}, piece->request_id, &piece->chunk,
+                                          agent_loop_now_ms(lane->settings.loop), &text);
+    struct v1_message *joined =
+        result == CHUNK_COMPLETE ? v1_message_parse(buf_view(&text), RELAY_BODY_MAX, &status) : NULL;
+    buf_done(&text);
+    if (joined && joined->type == V1_HTTP_REQUEST && view_eq(joined->request_id, piece->request_id)) {
+        relay_take(lane->relay, joined);
+        return;
+    }
+    if (joined || result == CHUNK_COMPLETE || result == CHUNK_REFUSED)
+        log_warn("tunnel", "a piece of a message of the gateway is ignored");
+    v1_message_free(joined);
+}
+
+/* Only v1 has these. */
+static bool on_request(struct lane *lane, struct v1_message *message) {
+    if (uplink_is_v2(lane->uplink)) return false;
+    if (message->type == V1_HTTP_REQUEST) {
+        relay_take(lane->relay, message);
+        return true;
+    }
+    if (message->type != V1_CHUNK) return false;
+    on_chunk(lane, message);
+    v1_message_free(message);
+    return true;
+}
+
 static void on_message(void *ctx, struct view text) {
     struct lane *lane = ctx;
     enum status status;
@@ -121,10 +159,9 @@ static void on_message(void *ctx, struct view text) {
         log_warn("tunnel", "a message of the gateway is ignored: %s", status_text(status));
         return;
     }
-    if (message->type == V1_HTTP_REQUEST && !uplink_is_v2(lane->uplink)) {
-        relay_take(lane->relay, message);
-        return;
-    }
+    if (on_request(lane, message)) return;
+    if (message->type == V1_CONNECTION_ESTABLISHED)
+        lane->cuts_messages = (message->capabilities & V1_CAP_CHUNKS) && !uplink_is_v2(lane->uplink);
     if (message->type == V1_PING)
         say(lane, encode_pong);
     else if (message->type != V1_HTTP_REQUEST)
@@ -167,9 +204,26 @@ static bool begin_message(void *ctx, struct buf *message) {
     return uplink_message_init(message);
 }
 
-static bool send_message(void *ctx, struct buf *message) {
+/* Behind API Gateway nothing longer arrives. */
+static bool send_pieces(struct lane *lane, struct view request_id, struct view text) {
+    struct chunk_cutter cutter;
+    if (!chunk_cutter_init(&cutter, request_id, text, CHUNKS_MESSAGE_MAX)) return false;
+    while (cutter.rest.len > 0) {
+        struct buf piece;
+        if (uplink_message_init(&piece)) chunk_cutter_next(&cutter, &piece);
+        if (!uplink_send(lane->uplink, &piece)) return false;
+    }
+    return true;
+}
+
+static bool send_message(void *ctx, struct view request_id, struct buf *message) {
     struct lane *lane = ctx;
-    return uplink_send(lane->uplink, message);
+    struct view text = uplink_message_text(message);
+    if (message->failed || !lane->cuts_messages || text.len <= CHUNKS_MESSAGE_MAX)
+        return uplink_send(lane->uplink, message);
+    bool sent = send_pieces(lane, request_id, text);
+    buf_done(message);
+    return sent;
 }
 
 static size_t waiting_bytes(void *ctx) {
@@ -233,6 +287,11 @@ struct lane *lane_new(const struct lane_settings *settings, const struct lane_ev
     const struct heartbeat_host host = {.ctx = lane, .ask = ask, .heard_ms = heard_ms, .silent = on_silent};
     heartbeat_init(&lane->heartbeat, settings->loop, settings->heartbeat_ms, &host);
     task_init(&lane->settle, on_settle);
+    chunks_init(&lane->chunks, &(struct chunks_limits){.message_bytes = UPLINK_MESSAGE_MAX,
+                                                       .sender_bytes = RELAY_HELD_SOFT,
+                                                       .all_bytes = RELAY_HELD_SOFT,
+                                                       .messages = RELAY_REQUESTS_MAX,
+                                                       .pending_ms = PIECES_PENDING_MS});
     if (make_uplink(lane) && make_relay(lane) && make_streams(lane)) return lane;
     lane_free(lane);
     return NULL;
@@ -243,6 +302,8 @@ void lane_stop(struct lane *lane) {
     task_cancel(&lane->settle);
     if (lane->relay) relay_cancel_all(lane->relay);
     if (lane->streams) streams_stop(lane->streams);
+    chunks_forget(&lane->chunks, (struct view){0});
+    lane->cuts_messages = false;
 }
 
 void lane_abort(struct lane *lane) {
@@ -261,6 +322,7 @@ void lane_free(struct lane *lane) {
     relay_free(lane->relay);
     streams_free(lane->streams);
     uplink_free(lane->uplink);
+    chunks_done(&lane->chunks);
     free(lane);
 }
 

@@ -130,7 +130,8 @@ static void send_error(struct relay *relay, struct view request_id, const struct
     if (relay->host.begin(relay->host.ctx, &message))
         v1_encode_error(&message, request_id, view_from_cstr(failure->code), view_from_cstr(failure->message),
                         view_from_cstr(failure->reason));
-    if (!relay->host.send(relay->host.ctx, &message)) log_warn("relay", "an answer could not be sent");
+    if (!relay->host.send(relay->host.ctx, request_id, &message))
+        log_warn("relay", "an answer could not be sent");
 }
 
 static void fail_now(struct exchange *exchange, const struct failure *failure) {
@@ -215,7 +216,7 @@ static void answer(struct exchange *exchange) {
     };
     struct buf message;
     if (relay->host.begin(relay->host.ctx, &message)) v1_encode_response(&message, &response);
-    if (!relay->host.send(relay->host.ctx, &message)) {
+    if (!relay->host.send(relay->host.ctx, response.request_id, &message)) {
         fail_now(exchange, &overloaded);
         return;
     }

@@ -24,9 +24,9 @@ struct relay;
 struct relay_host {
     void *ctx;
     /* Makes an empty message, which relay appends to and gives back to `send`, in any case, also when it
-     * failed. */
+     * failed. `request_id` is what it answers. */
     bool (*begin)(void *ctx, struct buf *message);
-    bool (*send)(void *ctx, struct buf *message);
+    bool (*send)(void *ctx, struct view request_id, struct buf *message);
     /* Bytes of answers that were sent and are not on their way yet. */
     size_t (*waiting_bytes)(void *ctx);
     /* The last request has been answered. From a safe point of the loop. */

@@ -256,6 +256,10 @@ bool uplink_message_init(struct buf *message) {
     return true;
 }
 
+struct view uplink_message_text(const struct buf *message) {
+    return view_skip(buf_view(message), WS_HEAD_MAX);
+}
+
 bool uplink_is_v2(const struct uplink *uplink) {
     return uplink->is_v2;
 }
