@@ -71,7 +71,8 @@ bool body_key(struct buf *out, const char *name, struct view value) {
 }
 
 enum status port_status(enum status status) {
-    return status == STATUS_NOT_FOUND || status == STATUS_GONE ? STATUS_UNAVAILABLE : status;
+    bool senseless = status == STATUS_NOT_FOUND || status == STATUS_GONE || status == STATUS_INVALID;
+    return senseless ? STATUS_UNAVAILABLE : status;
 }
 
 struct store_dynamodb *store_dynamodb_new(struct dynamodb *dynamodb,

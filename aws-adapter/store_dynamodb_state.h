@@ -69,7 +69,8 @@ static inline uint64_t store_wall_ms(const struct store_dynamodb *store) {
 bool body_begin(struct buf *out, const char *table);
 bool body_key(struct buf *out, const char *name, struct view value);
 
-/* What a port sees of a failed call; STATUS_NOT_FOUND (no such table) is none of its answers. */
+/* What a port sees of a failed call: no such table, an answer that makes no sense, nobody knows what: the
+ * store cannot be reached. */
 enum status port_status(enum status status);
 
 /* store_dynamodb_claims.c */

@@ -87,7 +87,7 @@ class Function:
         self.waiting = queue.Queue()
         self.invocations = {}
         self.init_error = None
-        self.asked = threading.Semaphore(0)  # released by each call for the next event
+        self.asked = self.begun = 0  # calls for the next event; invocations
         self.server = Server(self.handle)
         self.log = []
         self.environment = {"PATH": os.environ["PATH"], **environment, "AWS_LAMBDA_RUNTIME_API": self.server.address}
@@ -107,7 +107,7 @@ class Function:
     def handle(self, method, path, headers, body):
         parts = path.split("/")[3:]  # /2018-06-01/runtime/…
         if parts == ["invocation", "next"]:
-            self.asked.release()
+            self.asked += 1
             invocation = self.waiting.get()
             if invocation is None:
                 return None
@@ -129,6 +129,7 @@ class Function:
 
     def begin(self, event, seconds=30):
         invocation = Invocation(event, seconds)
+        self.begun += 1
         self.waiting.put(invocation)
         return invocation
 
@@ -138,7 +139,7 @@ class Function:
     def idle(self, timeout=20):
         """Until it has asked for the next event after all that were invoked."""
         deadline = time.monotonic() + timeout
-        while not (self.waiting.empty() and not self.invocations):
+        while self.asked <= self.begun:
             assert time.monotonic() < deadline
             time.sleep(0.005)
 

@@ -1,0 +1,250 @@
+"""DynamoDB and EventBridge in trouble: 503 or 504 to the visitor, no crash, no lost answer, and an end before the deadline."""
+
+import http.client
+import json
+import threading
+import time
+import uuid
+
+import pytest
+
+import events
+from world import Failed, Server
+
+
+def error(status, name, message="no"):
+    body = json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{name}", "message": message}).encode()
+    return status, {"Content-Type": "application/x-amz-json-1.0"}, body
+
+
+THROTTLED = error(400, "ProvisionedThroughputExceededException")
+FAULTS = {
+    "throttled": THROTTLED,
+    "throttled 429": error(429, "ThrottlingException"),
+    "down": error(500, "InternalServerError"),
+    "busy": (503, {}, b"<html>Service Unavailable</html>"),
+    "cut": None,
+}
+FATAL = {
+    "denied": error(400, "AccessDeniedException", "User: arn:aws:sts::1:assumed-role/x is not authorized"),
+    "expired": error(400, "ExpiredTokenException"),
+    "invalid": error(400, "ValidationException"),
+    "no table": error(400, "ResourceNotFoundException"),
+    "garbage": (200, {}, b"\x00\xff not JSON"),
+    "not an object": (200, {}, b"[]"),
+    "empty": (200, {}, b""),
+    "nonsense 400": (400, {}, b"{}"),
+}
+
+
+class Faulty:
+    """In front of DynamoDB Local. `faults[operation]` is a list of what to answer first, instead of asking; `after` the same,
+    once it was done. A callable says what to do for each call."""
+
+    def __init__(self, endpoint):
+        self.host = endpoint.removeprefix("http://")
+        self.faults, self.after, self.always = {}, {}, {}
+        self.calls = []
+        self.stopped = threading.Event()
+        self.server = Server(self.handle)
+        self.endpoint = f"http://{self.server.address}"
+
+    def handle(self, method, path, headers, body):
+        operation = headers["X-Amz-Target"].partition(".")[2]
+        self.calls.append(operation)
+        if operation in self.always:
+            fault = self.always[operation]
+            if fault == "hang":
+                self.stopped.wait(30)
+                return None
+            return fault
+        if self.faults.get(operation):
+            return self.faults[operation].pop(0)
+        connection = http.client.HTTPConnection(self.host, timeout=20)
+        connection.request(method, path, body, {name: headers[name] for name in ("X-Amz-Target", "Content-Type", "Authorization")})
+        response = connection.getresponse()
+        answer = response.status, {"Content-Type": "application/x-amz-json-1.0"}, response.read()
+        connection.close()
+        if self.after.get(operation):
+            return self.after[operation].pop(0)
+        return answer
+
+    def stop(self):
+        self.stopped.set()
+        self.server.stop()
+
+
+@pytest.fixture
+def faulty(tables):
+    proxy = Faulty(tables.endpoint)
+    yield proxy
+    proxy.stop()
+
+
+@pytest.fixture
+def world(aws, faulty):
+    """(visitors behind the faulty DynamoDB, agents behind the same, an agent that is up)"""
+    visitors = aws.function(AWS_ENDPOINT_URL_DYNAMODB=faulty.endpoint)
+    agents = aws.function(AWS_ENDPOINT_URL_DYNAMODB=faulty.endpoint)
+    agent = aws.agent(agents, lambda request: {"headers": {"x-uri": [request["uri"]]}}).up("resume")
+    return visitors, agents, agent
+
+
+def visit(visitors, agent, target="/", **more):
+    return visitors.invoke(events.http2(target, host=f"{agent.tunnel}.tunnel.example.com"), **more)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("operation", ["GetItem", "PutItem", "UpdateItem", "DeleteItem"])
+def test_passing_trouble_is_not_seen(aws, world, faulty, operation, fault):
+    visitors, _, agent = world
+    faulty.faults[operation] = [FAULTS[fault]] * 2
+    answer = visit(visitors, agent, "/x")
+    assert answer["statusCode"] == 200 and answer["headers"]["x-uri"] == "/x"
+    visitors.idle()
+    assert aws.tables.items(aws.tables.requests) == []
+
+
+@pytest.mark.parametrize("operation", ["GetItem", "PutItem"])
+@pytest.mark.parametrize("fault", [*FATAL, "throttled", "down", "hang"])
+def test_lasting_trouble_is_an_answer(world, faulty, operation, fault):
+    visitors, _, agent = world
+    faulty.always[operation] = "hang" if fault == "hang" else {**FATAL, **FAULTS}[fault]
+    began = time.monotonic()
+    answer = visit(visitors, agent, seconds=4)
+    assert answer["statusCode"] in (503, 504) and answer["headers"]["x-tunnel-error"] in ("overloaded", "timeout")
+    assert time.monotonic() - began < 4
+    faulty.always.clear()
+    assert visit(visitors, agent)["statusCode"] == 200, "the next one is served"
+
+
+@pytest.mark.parametrize("fault", ["denied", "garbage", "throttled", "hang"])
+def test_an_answer_that_cannot_be_stored(world, faulty, fault):
+    visitors, agents, agent = world
+    faulty.always["UpdateItem"] = "hang" if fault == "hang" else {**FATAL, **FAULTS}[fault]
+    errors = []
+    say = agent.say
+
+    def note(message):
+        invocation = say(message)
+        invocation.deadline_ms = int((time.time() + 2) * 1000)
+        errors.append(invocation)
+
+    agent.say = note
+    answer = visit(visitors, agent, seconds=4)
+    assert answer["statusCode"] == 504
+    with pytest.raises(Failed) as failed:
+        errors[0].result()
+    assert failed.value.error["errorType"] == "Handler.StoreFailed"
+    faulty.always.clear()
+    agent.say = say
+    assert visit(visitors, agent)["statusCode"] == 200
+
+
+@pytest.mark.parametrize("operation", ["PutItem", "UpdateItem", "DeleteItem"])
+def test_done_and_nobody_heard_of_it(aws, world, faulty, operation):
+    """A conditional write that is tried again finds its own doing."""
+    visitors, _, agent = world
+    faulty.after[operation] = [None]
+    assert visit(visitors, agent)["statusCode"] == 200
+    visitors.idle()
+    assert aws.tables.items(aws.tables.requests) == []
+
+
+@pytest.mark.parametrize("operation, fault", [("TransactWriteItems", None), ("TransactWriteItems", FAULTS["down"]), ("PutItem", None)])
+def test_connecting_and_nobody_heard_of_it(aws, faulty, operation, fault):
+    function = aws.function(AWS_ENDPOINT_URL_DYNAMODB=faulty.endpoint)
+    faulty.after[operation] = [fault]
+    agent = aws.agent(function).up("resume")
+    claim = aws.tables.item(aws.tables.connections, "tunnel#" + agent.tunnel)
+    assert claim["claimConnection"] == {"S": agent.connection_id} and claim["claimState"] == {"S": "ready"}
+
+
+@pytest.mark.parametrize("fault", ["denied", "garbage", "down", "throttled", "hang"])
+def test_an_agent_that_cannot_be_stored_is_refused(aws, faulty, fault):
+    function = aws.function(AWS_ENDPOINT_URL_DYNAMODB=faulty.endpoint)
+    faulty.always["TransactWriteItems"] = "hang" if fault == "hang" else {**FATAL, **FAULTS}[fault]
+    answer = function.invoke(events.connect("c=" + uuid.uuid4().hex), seconds=3)
+    assert answer["statusCode"] == 503
+
+
+def test_cleanup_that_fails_says_so(aws, faulty):
+    function = aws.function(AWS_ENDPOINT_URL_DYNAMODB=faulty.endpoint)
+    faulty.always["Scan"] = FATAL["denied"]
+    with pytest.raises(Failed):
+        function.invoke(events.schedule())
+    faulty.always.clear()
+    assert function.invoke(events.schedule())["connectionsDeleted"] == 0
+
+
+def test_the_calls_of_a_request(world, faulty):
+    """What a GET costs: get the claim, put, get the answer, update, delete."""
+    visitors, agents, agent = world
+    visit(visitors, agent)
+    visitors.idle()
+    agents.idle()
+    del faulty.calls[:]
+    visit(visitors, agent)
+    visitors.idle()
+    agents.idle()
+    reads = faulty.calls.count("GetItem")
+    assert reads >= 2 and sorted(call for call in faulty.calls if call != "GetItem") == ["DeleteItem", "PutItem", "UpdateItem"]
+
+
+# ---- EventBridge ----
+
+
+class Bus:
+    def __init__(self):
+        self.entries, self.answers = [], []
+        self.server = Server(self.handle)
+
+    def handle(self, method, path, headers, body):
+        assert headers["X-Amz-Target"] == "AWSEvents.PutEvents" and "/events/aws4_request" in headers["Authorization"]
+        entries = json.loads(body)["Entries"]
+        self.entries += entries
+        if self.answers:
+            return self.answers.pop(0)
+        return 200, {}, json.dumps({"FailedEntryCount": 0, "Entries": [{"EventId": "1"}] * len(entries)}).encode()
+
+
+@pytest.fixture
+def bus(aws):
+    bus = Bus()
+    bus.function = aws.function(PUBLISH_EVENTS="true", EVENT_BUS_NAME="bus",
+                                AWS_ENDPOINT_URL_EVENTS=f"http://{bus.server.address}")  # fmt: skip
+    yield bus
+    bus.server.stop()
+
+
+def record(number, **image):
+    return {"eventName": "MODIFY", "eventSource": "aws:dynamodb",
+            "dynamodb": {"SequenceNumber": str(number), "NewImage": {k: {"S": v} for k, v in image.items()}}}  # fmt: skip
+
+
+def test_completed_requests_are_published(bus):
+    records = [record(n, requestId=f"r{n}", connectionId="c", status="completed") for n in range(23)]
+    records += [record(90, requestId="p", status="pending"), record(91, requestId="r0#0"), {"eventSource": "aws:dynamodb"}]
+    answer = bus.function.invoke(events.stream(*records))
+    assert answer == {"statusCode": 200, "batchItemFailures": []}
+    assert [json.loads(entry["Detail"])["requestId"] for entry in bus.entries] == [f"r{n}" for n in range(23)]
+    assert {(entry["Source"], entry["DetailType"], entry["EventBusName"]) for entry in bus.entries} == {
+        ("http-tunnel.response", "HttpResponseReady", "bus")}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "answers, again",
+    [
+        ([(200, {}, b'{"FailedEntryCount":1,"Entries":[{"EventId":"1"},{"ErrorCode":"ThrottlingException"}]}')], ["8"]),
+        ([(500, {}, b"")] * 4, ["7", "8"]),
+        ([(500, {}, b"")] * 3, []),
+        ([error(400, "AccessDeniedException")], []),
+        ([(200, {}, b"garbage")], []),
+    ],
+    ids=["one refused", "down", "down for a moment", "denied", "garbage"],
+)
+def test_what_the_bus_did_not_take_comes_again(bus, answers, again):
+    bus.answers = list(answers)
+    records = [record(n, requestId=f"r{n}", connectionId="c", status="completed") for n in (7, 8)]
+    answer = bus.function.invoke(events.stream(*records))
+    assert [failure["itemIdentifier"] for failure in answer["batchItemFailures"]] == again

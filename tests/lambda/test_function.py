@@ -1,0 +1,430 @@
+"""bootstrap between a Runtime API of ours, DynamoDB Local and an @connections of ours."""
+
+import base64
+import json
+import random
+import threading
+import time
+
+import pytest
+
+import events
+from world import Failed
+
+BODY = random.Random(3).randbytes(2 * 1024 * 1024)
+
+
+def host_of(agent):
+    return f"{agent.tunnel}.tunnel.example.com"
+
+
+def body_of(answer):
+    return base64.b64decode(answer["body"])
+
+
+def wait_until(check, seconds=15):
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+# ---- the way of a request ----
+
+
+def test_connect_ready_request_disconnect(aws, pair):
+    visitors, agents, agent = pair
+    assert agent.established["public_url"] == f"https://{agent.tunnel}.tunnel.example.com"
+    assert agent.established["path_based_url"] == f"https://tunnel.example.com/{agent.tunnel}"
+    answer = visitors.invoke(events.http2("/a?b=%20&b", host=host_of(agent)))
+    assert answer["statusCode"] == 200 and answer["headers"]["x-uri"] == "/a?b=%20&b"
+    visitors.idle()
+    assert aws.tables.items(aws.tables.requests) == [], "nothing of a request outlives it"
+    agent.leave()
+    claim = aws.tables.item(aws.tables.connections, "tunnel#" + agent.tunnel)
+    assert claim["claimState"] == {"S": "offline"} and "tunnelId" not in claim
+    assert aws.tables.item(aws.tables.connections, agent.connection_id) is None
+
+
+def test_what_stands_in_the_tables(aws):
+    function = aws.function()
+    seen = {}
+
+    def answer(request):
+        seen.update(aws.tables.item(aws.tables.requests, request["request_id"]))
+        return {}
+
+    agents = aws.function()
+    agent = aws.agent(agents, answer).up()
+    connection = aws.tables.item(aws.tables.connections, agent.connection_id)
+    assert connection["tunnelId"] == {"S": agent.tunnel} and connection["publicUrl"] == {"S": f"https://{host_of(agent)}"}
+    assert int(connection["ttl"]["N"]) - int(connection["createdAt"]["N"]) in range(7190, 7210)
+    event = events.http2("/", host=host_of(agent))
+    function.invoke(event)
+    assert seen["connectionId"] == {"S": agent.connection_id} and seen["status"] == {"S": "pending"}
+    assert seen["apiGatewayRequestId"] == {"S": event["requestContext"]["requestId"]}
+
+
+def test_what_the_agent_gets(pair):
+    visitors, _, agent = pair
+    event = events.http1("/p", "POST", [("X-A", "1"), ("X-A", "2"), ("X-Tunnel-Id", "x"), ("Connection", "close")],
+                         b"\x00\xff", host=host_of(agent))  # fmt: skip
+    answer = visitors.invoke(event)
+    assert answer["multiValueHeaders"]["x-uri"] == ["/p"] and body_of(answer) == b"\x00\xff"
+    request = agent.requests[-1]
+    assert request["method"] == "POST" and request["headers"]["x-a"] == ["1", "2"]
+    assert request["headers"]["x-forwarded-for"] == ["192.0.2.1"] and request["headers"]["x-forwarded-proto"] == ["https"]
+    assert not {"x-tunnel-id", "connection"} & set(request["headers"])
+
+
+def test_repeated_fields_of_an_answer(aws):
+    visitors, agents = aws.function(), aws.function()
+    fields = {"set-cookie": ["a=1; Path=/", "b=2"], "vary": ["a", "b"], "x": ["\u00e9"]}
+    agent = aws.agent(agents, lambda request: {"headers": fields}).up()
+    answer = visitors.invoke(events.http2("/", host=host_of(agent)))
+    assert answer["cookies"] == fields["set-cookie"] and answer["headers"]["vary"] == "a, b"
+    assert "set-cookie" not in answer["headers"]
+    answer = visitors.invoke(events.http1("/", host=host_of(agent)))
+    assert {name: answer["multiValueHeaders"][name] for name in fields} == fields
+
+
+def test_a_named_stage_without_a_domain_of_its_own(aws):
+    own = "abc123.execute-api.eu-west-1.amazonaws.com"
+    environment = {"DOMAIN_NAME": own, "ENABLE_SUBDOMAIN_ROUTING": "false"}
+    visitors, agents = aws.function(**environment), aws.function(**environment)
+    agent = aws.agent(agents, lambda request: {"headers": {"x-uri": [request["uri"]]}}).up()
+    assert agent.established["public_url"] == f"https://{own}/dev/{agent.tunnel}"
+    context = {"host": own, "stage": "dev", "apiId": "abc123"}
+    answer = visitors.invoke(events.http2(f"/dev/{agent.tunnel}/x y?z", **context))
+    assert answer["headers"]["x-uri"] == "/x%20y?z"
+    answer = visitors.invoke(events.http1(f"/dev/{agent.tunnel}", **context))
+    assert answer["multiValueHeaders"]["x-uri"] == ["/"]
+
+
+@pytest.mark.parametrize("size", [0, 1, 90_000, 120_000, 400_000, 2 * 1024 * 1024])
+def test_bodies_both_ways(aws, size):
+    """Through messages of 128 KB and items of 400 KB: each piece of an answer is an invocation of its own."""
+    visitors, agents, others = aws.function(), aws.function(), aws.function()
+
+    class Chunked(type(aws.agent(agents))):
+        def receive(self, text):
+            message = json.loads(text)
+            if message["type"] != "chunk":
+                return super().receive(text)
+            pieces = self.__dict__.setdefault("pieces", {})
+            pieces[message["seq"]] = message["data"]
+            if len(pieces) == message["total"]:
+                super().receive("".join(pieces[seq] for seq in sorted(pieces)))
+
+        def respond(self, request):
+            text = json.dumps({"type": "http_response", "request_id": request["request_id"], "status_code": 200,
+                               "headers": {}, "body": request["body"]})  # fmt: skip
+            data = [text[at : at + 100_000] for at in range(0, len(text), 100_000)]
+            if len(data) == 1:
+                self.say(json.loads(text))
+                return
+            pieces = [{"type": "chunk", "request_id": request["request_id"], "seq": seq, "total": len(data), "data": piece}
+                      for seq, piece in enumerate(data)]  # fmt: skip
+            random.Random(4).shuffle(pieces)
+            for number, piece in enumerate(pieces + pieces[:2]):
+                (agents if number % 2 else others).begin(events.message(self.connection_id, piece))
+
+    agent = Chunked(aws.connections, agents).up("chunks")
+    answer = visitors.invoke(events.http2("/", "POST", host=host_of(agent), body=BODY[:size]))
+    assert answer["statusCode"] == 200 and body_of(answer) == BODY[:size]
+    for function in (visitors, agents, others):
+        function.idle()
+    assert aws.tables.items(aws.tables.requests) == []
+
+
+def test_a_large_request_for_an_agent_without_chunks(aws):
+    visitors, agents = aws.function(), aws.function()
+    agent = aws.agent(agents).up()
+    answer = visitors.invoke(events.http2("/", "POST", host=host_of(agent), body=b"x" * 200_000))
+    assert answer["statusCode"] == 413 and answer["headers"]["x-tunnel-error"] == "body_too_large"
+
+
+def test_the_agents_own_errors(aws):
+    visitors, agents = aws.function(), aws.function()
+
+    class Failing(type(aws.agent(agents))):
+        def respond(self, request):
+            self.say({"type": "error", "request_id": request["request_id"], "code": "local_service_unavailable", "message": ""})
+
+    agent = Failing(aws.connections, agents).up()
+    answer = visitors.invoke(events.http2("/", host=host_of(agent)))
+    assert answer["statusCode"] == 503 and answer["headers"]["x-tunnel-error"] == "local_service_unavailable"
+
+
+# ---- agents come and go ----
+
+
+def test_no_such_tunnel(aws):
+    answer = aws.function().invoke(events.http2("/", host="nobodyishere.tunnel.example.com"))
+    assert answer["statusCode"] == 404 and answer["headers"]["x-tunnel-error"] == "tunnel_not_found"
+
+
+def test_refused_agents(aws):
+    function = aws.function()
+    assert aws.agent(function).connect(headers={"Origin": "https://evil.example"})["statusCode"] == 403
+    assert aws.agent(function).connect(query={"name": "-"})["statusCode"] == 400
+    assert aws.agent(function).connect(query={"name": "mine"})["statusCode"] == 200
+    assert aws.agent(function).connect(query={"name": "mine"})["statusCode"] == 409
+
+
+def test_an_agent_that_comes_back_keeps_its_tunnel(aws, pair):
+    visitors, agents, agent = pair
+    again = aws.agent(agents, lambda request: {"headers": {"x-who": ["again"]}})
+    again.up("resume", headers={"x-tunnel-resume": agent.established["resume"]})
+    assert again.tunnel == agent.tunnel
+    assert agent.wait_for("error")["code"] == "taken_over"
+    assert visitors.invoke(events.http2("/", host=host_of(again)))["headers"]["x-who"] == "again"
+    listed = aws.tables.client.query(
+        TableName=aws.tables.connections, IndexName="tunnel-id-index", KeyConditionExpression="tunnelId = :t",
+        ExpressionAttributeValues={":t": {"S": agent.tunnel}})["Items"]  # fmt: skip
+    assert [item["connectionId"]["S"] for item in listed] == [again.connection_id], "an earlier version lists these"
+    agent.leave()
+    assert visitors.invoke(events.http2("/", host=host_of(again)))["statusCode"] == 200
+
+
+def test_a_request_between_connect_and_ready(aws):
+    visitors, agents = aws.function(), aws.function()
+    agent = aws.agent(agents)
+    agent.connect(query={"name": "early"})
+    waiting = visitors.begin(events.http2("/", host="early.tunnel.example.com"))
+    time.sleep(0.3)  # it must wait, however long: this is what the test is about
+    assert not waiting.done.is_set()
+    agent.ready()
+    assert waiting.result()["statusCode"] == 200
+
+
+def killed_in_flight(aws, method):
+    visitors, agents = aws.function(), aws.function()
+    dead = aws.agent(agents, lambda request: None).up("resume")
+    waiting = visitors.begin(events.http2("/", method, host=host_of(dead)))
+    wait_until(lambda: dead.requests)
+    dead.leave()
+    again = aws.agent(agents, lambda request: {"headers": {"x-who": ["again"]}})
+    again.up("resume", headers={"x-tunnel-resume": dead.established["resume"]})
+    return waiting.result(), dead, again
+
+
+def test_an_agent_that_dies_in_flight_get(aws):
+    answer, dead, again = killed_in_flight(aws, "GET")
+    assert answer["headers"].get("x-who") == "again"
+    assert again.requests[0]["request_id"] != dead.requests[0]["request_id"]
+    aws.functions[0].idle()
+    assert aws.tables.items(aws.tables.requests) == []
+
+
+def test_an_agent_that_dies_in_flight_post(aws):
+    answer, _, again = killed_in_flight(aws, "POST")
+    assert answer["statusCode"] == 502 and answer["headers"]["x-tunnel-error"] == "agent_lost"
+    assert again.requests == []
+
+
+def test_an_agent_that_is_gone_and_nobody_said_so(aws, pair):
+    visitors, agents, agent = pair
+    agent.leave(tell=False)
+    waiting = visitors.begin(events.http2("/", host=host_of(agent)))
+    claim = "tunnel#" + agent.tunnel
+    wait_until(lambda: aws.tables.item(aws.tables.connections, claim)["claimState"] == {"S": "offline"})
+    again = aws.agent(agents)
+    again.up("resume", headers={"x-tunnel-resume": agent.established["resume"]})
+    assert waiting.result()["statusCode"] == 200
+    assert again.requests
+
+
+def test_connection_established_is_tried_three_times(aws):
+    function = aws.function()
+    agent = aws.agent(function)
+    agent.connect()
+    aws.connections.answers = [500, 500]
+    agent.ready()
+    assert len(aws.connections.posts) == 3
+
+
+def test_a_post_whose_fate_is_unknown_is_not_made_twice(aws, pair):
+    visitors, _, agent = pair
+    before = len(aws.connections.posts)
+    aws.connections.answers = [500]
+    answer = visitors.invoke(events.http2("/", host=host_of(agent)))
+    assert answer["statusCode"] == 503 and len(aws.connections.posts) == before + 1
+    aws.connections.answers = [429, 429]  # certainly not delivered
+    assert visitors.invoke(events.http2("/", host=host_of(agent)))["statusCode"] == 200
+    assert len(aws.connections.posts) == before + 4
+
+
+# ---- tunnels of an earlier version ----
+
+
+def test_a_tunnel_of_an_earlier_version(aws):
+    visitors, agents = aws.function(), aws.function()
+    agent = aws.agent(agents)
+    now = str(int(time.time()))
+    aws.tables.client.put_item(TableName=aws.tables.connections, Item={
+        "connectionId": {"S": agent.connection_id}, "tunnelId": {"S": "oldtunnel123"}, "publicUrl": {"S": "https://x"},
+        "createdAt": {"N": now}, "ttl": {"N": str(int(now) + 7200)}})  # fmt: skip
+    aws.connections.agents[agent.connection_id] = agent
+    host = "oldtunnel123.tunnel.example.com"
+    assert visitors.invoke(events.http2("/", host=host))["statusCode"] == 200
+    agent.ready()
+    assert agent.tunnel == "oldtunnel123"
+    assert visitors.invoke(events.http2("/", host=host))["statusCode"] == 200
+    agent.leave()
+    assert aws.tables.item(aws.tables.connections, agent.connection_id) is None
+
+
+# ---- many at once ----
+
+
+def test_forty_requests_on_cold_environments(aws):
+    agents = aws.function()
+    agent = aws.agent(agents, lambda request: {"headers": {"x-uri": [request["uri"]]}}).up()
+    cold = [aws.function() for _ in range(8)]
+    waiting = [cold[n % len(cold)].begin(events.http2(f"/{n}", host=host_of(agent)), seconds=60) for n in range(40)]
+    answers = [one.result(60) for one in waiting]
+    assert [answer["headers"]["x-uri"] for answer in answers] == [f"/{n}" for n in range(40)]
+
+
+def test_two_agents_want_one_name_at_once(aws):
+    functions = [aws.function() for _ in range(4)]
+    statuses = []
+    threads = [
+        threading.Thread(target=lambda f=f: statuses.append(aws.agent(f).connect(query={"name": "prize"})["statusCode"]))
+        for f in functions
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(statuses) == [200, 409, 409, 409]
+
+
+# ---- schedule and stream ----
+
+
+def test_cleanup_removes_what_has_expired(aws, pair):
+    visitors, _, agent = pair
+    client, old, new = aws.tables.client, str(int(time.time()) - 10), str(int(time.time()) + 1000)
+    for number, ttl in enumerate([old, old, new]):
+        client.put_item(TableName=aws.tables.connections, Item={"connectionId": {"S": f"c{number}"}, "ttl": {"N": ttl}})
+        client.put_item(TableName=aws.tables.requests, Item={"requestId": {"S": f"r{number}"}, "ttl": {"N": ttl}})
+    answer = visitors.invoke(events.schedule())
+    assert set(answer) == {"connectionsDeleted", "requestsDeleted", "timestamp"}
+    assert abs(answer["timestamp"] - time.time()) < 30
+    left = {item["connectionId"]["S"] for item in aws.tables.items(aws.tables.connections)}
+    assert left == {"c2", agent.connection_id, "tunnel#" + agent.tunnel}
+    assert [item["requestId"]["S"] for item in aws.tables.items(aws.tables.requests)] == ["r2"]
+
+
+def record(number, **image):
+    return {"eventName": "MODIFY", "eventSource": "aws:dynamodb",
+            "dynamodb": {"SequenceNumber": str(number), "NewImage": {k: {"S": v} for k, v in image.items()}}}  # fmt: skip
+
+
+def test_a_stream_is_taken_as_it_is(aws):
+    answer = aws.function().invoke(events.golden("dynamodb_stream"))
+    assert answer == {"statusCode": 200, "batchItemFailures": []}
+
+
+def test_poison_in_a_stream_holds_nothing_up(aws):
+    poison = [{"eventSource": "aws:dynamodb"}, {"eventSource": "aws:dynamodb", "dynamodb": "x"}, 7, None, [],
+              {"eventSource": "aws:dynamodb", "dynamodb": {"SequenceNumber": 1, "NewImage": []}}]  # fmt: skip
+    answer = aws.function().invoke(events.stream(*poison))
+    assert answer == {"statusCode": 200, "batchItemFailures": []}
+
+
+# ---- the process ----
+
+
+def test_cut_by_the_deadline(aws):
+    visitors, agents = aws.function(), aws.function()
+    agent = aws.agent(agents, lambda request: None).up()
+    began = time.monotonic()
+    answer = visitors.invoke(events.http2("/", host=host_of(agent)), seconds=3)
+    assert answer["statusCode"] == 504 and answer["headers"]["x-tunnel-error"] == "timeout"
+    assert time.monotonic() - began < 3
+    visitors.idle()
+    assert aws.tables.items(aws.tables.requests) == []
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (events.GOLDEN.parent / "bad").glob("*.json")))
+def test_bad_events(shared_function, name):
+    text = (events.GOLDEN.parent / "bad" / f"{name}.json").read_bytes()
+    with pytest.raises(Failed) as failed:
+        shared_function.invoke(text)
+    assert failed.value.error["errorType"] == "Handler.BadEvent" and failed.value.error["errorMessage"]
+    answer = shared_function.invoke(events.golden("dynamodb_stream"))
+    assert answer["statusCode"] == 200, "the next event is served"
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["", "{", "[]", '"x"', '{"type":"http_response"}', '{"type":"http_response","request_id":"x","status_code":"y"}',
+     '{"type":"chunk","request_id":"a","seq":9,"total":2,"data":"x"}', '{"type":"nonsense"}', "\u00ff" * 1000,
+     '{"type":"http_response","request_id":"x#1","status_code":200,"headers":{},"body":""}'],
+)  # fmt: skip
+def test_bad_messages_of_agents_are_dropped(shared_function, message):
+    assert shared_function.invoke(events.message("nobody=", message)) == {"statusCode": 200}
+
+
+@pytest.fixture(scope="module")
+def shared_function(dynamodb):
+    from conftest import Tables, World
+
+    tables = Tables(dynamodb.endpoint)
+    aws = World(tables)
+    yield aws.function()
+    aws.stop()
+    tables.drop()
+
+
+def test_nothing_secret_is_logged(aws, pair):
+    visitors, agents, agent = pair
+    agent.leave()
+    aws.agent(agents).connect(query={"token": "hush-token", "resume": agent.established["resume"]})
+    visitors.invoke(events.http2("/?token=hush-token", headers={"authorization": "Bearer hush-header"}, host=host_of(agent)))
+    loud = aws.function(LOG_LEVEL="debug")
+    loud.invoke(events.http2("/?token=hush-token", host="nobodyishere.tunnel.example.com"))
+    for function in aws.functions:
+        function.idle()
+    text = "".join(sum((function.log for function in aws.functions), []))
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert lines and all({"time", "level", "component", "message"} <= set(line) for line in lines)
+    assert any(line.get("requestId") and line.get("tunnelId") == agent.tunnel for line in lines)
+    for secret in ("hush", agent.established["resume"], "a secret of the tests", "Signature=", '"session"'):
+        assert secret not in text
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        ({"CONNECTIONS_TABLE_NAME": None}, "CONNECTIONS_TABLE_NAME"),
+        ({"PENDING_REQUESTS_TABLE_NAME": None}, "PENDING_REQUESTS_TABLE_NAME"),
+        ({"WEBSOCKET_API_ENDPOINT": None}, "WEBSOCKET_API_ENDPOINT"),
+        ({"DOMAIN_NAME": None}, "DOMAIN_NAME"),
+        ({"AWS_REGION": None}, "AWS_REGION"),
+        ({"AWS_SECRET_ACCESS_KEY": None}, "AWS_SECRET_ACCESS_KEY"),
+        ({"REQUIRE_AUTH": None}, "REQUIRE_AUTH"),
+        ({"REQUIRE_AUTH": "true"}, "REQUIRE_AUTH"),
+        ({"REQUIRE_AUTH": "perhaps"}, "REQUIRE_AUTH"),
+        ({"ENABLE_SUBDOMAIN_ROUTING": "perhaps"}, "ENABLE_SUBDOMAIN_ROUTING"),
+        ({"TUNNEL_SECRET": "short"}, "TUNNEL_SECRET"),
+        ({"PUBLISH_EVENTS": "true"}, "EVENT_BUS_NAME"),
+        ({"LOG_LEVEL": "loud"}, "LOG_LEVEL"),
+    ],
+)
+def test_a_wrong_environment_is_an_init_error(aws, change, said):
+    function = aws.function(**change)
+    assert function.process.wait(20) == 1
+    assert function.init_error["errorType"] == "Runtime.BadConfiguration"
+    assert function.init_error["errorMessage"].startswith(said + ":")
+    assert "short" not in function.init_error["errorMessage"]
+
+
+def test_the_runtime_api_is_gone(aws):
+    function = aws.function()
+    function.idle()
+    function.stop()
+    assert function.process.returncode == 1
