@@ -29,7 +29,7 @@ static bool append_byte(struct buf *out, char byte, const char *legal) {
 }
 
 static bool is_escape(struct view v, size_t at) {
-    return v.ptr[at] == '%' && v.len - at >= 3 && http_hex_value(v.ptr[at + 1]) >= 0 &&
+    return v.ptr && v.ptr[at] == '%' && v.len - at >= 3 && http_hex_value(v.ptr[at + 1]) >= 0 &&
            http_hex_value(v.ptr[at + 2]) >= 0;
 }
 

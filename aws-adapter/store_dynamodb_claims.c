@@ -117,7 +117,7 @@ static bool put_urls(struct buf *out, const struct core_settings *settings, stru
 /* ---- lookup ---- */
 
 static void claim_done(struct store_op *op, enum status status, const struct claim *claim) {
-    if (status == STATUS_OK) op->store->seen = *claim;
+    if (status == STATUS_OK && claim) op->store->seen = *claim;
     op->fn.claim(op->target, op->ticket, status, status == STATUS_OK ? claim : NULL);
     store_op_free(op);
 }

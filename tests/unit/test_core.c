@@ -95,7 +95,7 @@ static void pass(struct world *world, uint64_t ms) {
 
 #define JWT_KEY "0123456789abcdef0123456789abcdef"
 
-static int set_up_world(void **state, bool require_auth) {
+static int make_world(void **state, bool store_tells, bool require_auth) {
     struct world *world = calloc(1, sizeof *world);
     tasks_init(&world->tasks, NULL, NULL);
     task_init(&world->gone.task, on_gone);
@@ -116,18 +116,25 @@ static int set_up_world(void **state, bool require_auth) {
     settings.exchanges_per_tunnel = 4;
     settings.require_auth = require_auth;
     settings.jwt.secret = VIEW(JWT_KEY);
+    settings.recheck_waiting_ms = store_tells ? 0 : 250;
+    settings.recheck_sent_ms = store_tells ? 0 : 1000;
     world->core = core_new(&settings, &ports);
-    store_memory_listen(world->store, core_store_events(world->core));
+    if (store_tells) store_memory_listen(world->store, core_store_events(world->core));
     *state = world;
     return 0;
 }
 
 static int set_up(void **state) {
-    return set_up_world(state, false);
+    return make_world(state, true, false);
 }
 
 static int set_up_auth(void **state) {
-    return set_up_world(state, true);
+    return make_world(state, true, true);
+}
+
+/* A store whose changes are other processes' doing. */
+static int set_up_silent(void **state) {
+    return make_world(state, false, false);
 }
 
 static int tear_down(void **state) {
@@ -638,6 +645,90 @@ static void malformed_messages_are_dropped_and_counted(void **state) {
     assert_int_equal(visitor.status, 200);
 }
 
+static void an_answer_may_come_in_pieces(void **state) {
+    struct world *world = *state;
+    agent_ready(world, "one", "/", NULL);
+    struct visitor visitor;
+    visit_tunnel(world, &visitor, "GET", NULL);
+    static const char *const pieces[] = {"0,\"total\":2,\"data\":\"{\\\"type\\\":\\\"http_response\\\",",
+                                         "1,\"total\":2,\"data\":\"\\\"status_code\\\":201}"};
+    struct view id = last_sent(world)->request_id;
+    char text[512];
+    for (int i = 1; i >= 0; i--) {
+        assert_false(visitor.ended);
+        snprintf(text, sizeof text, "{\"type\":\"chunk\",\"request_id\":\"%.*s\",\"seq\":%s%s%.*s%s\"}",
+                 VIEW_ARG(id), pieces[i], i ? "" : "\\\"request_id\\\":\\\"", i ? 0 : (int)id.len, id.ptr,
+                 i ? "" : "\\\",");
+        agent_says(world, "one", text);
+    }
+    assert_true(visitor.ended);
+    assert_int_equal(visitor.status, 201);
+}
+
+static void a_request_waits_for_an_agent_that_the_store_does_not_tell_of(void **state) {
+    struct world *world = *state;
+    assert_int_equal(agent_connect(world, "one", "/", NULL, NULL), 200);
+    struct visitor visitor;
+    visit_tunnel(world, &visitor, "GET", NULL);
+    pass(world, 600);
+    agent_says(world, "one", "{\"type\":\"ready\"}");
+    assert_int_equal(last_sent(world)->type, V1_CONNECTION_ESTABLISHED);
+    pass(world, 250);
+    assert_int_equal(last_sent(world)->type, V1_HTTP_REQUEST);
+    exchange_cancel(visitor.exchange);
+}
+
+/* Another process has seen the agent leave, and come back. */
+static void a_request_in_flight_looks_at_the_claim_again(void **state) {
+    struct world *world = *state;
+    char resume[1024] = "";
+    struct visitor get, post;
+    agent_ready(world, "one", "/", resume);
+    visit_tunnel(world, &get, "GET", NULL);
+    visit_tunnel(world, &post, "POST", "0");
+    exchange_body_end(post.exchange);
+    settle(world);
+    pass(world, 1000);
+    assert_int_equal(get.status, 0);
+    agent_ready(world, "two", "/", resume);
+    pass(world, 1000);
+    assert_refused(&post, HTTP_ERROR_AGENT_LOST);
+    assert_string_equal(world->sent[world->sent_count - 1].connection, "two");
+    assert_int_equal(last_sent(world)->type, V1_HTTP_REQUEST);
+    exchange_cancel(get.exchange);
+    buf_done(&get.body);
+}
+
+static void on_claim(void *target, uint64_t ticket, enum status status, const struct claim *claim) {
+    (void)ticket;
+    assert_int_equal(status, STATUS_OK);
+    *(enum claim_state *)target = claim->state;
+}
+
+static void a_post_that_finds_nobody_takes_the_claim_offline(void **state) {
+    struct world *world = *state;
+    struct registry registry = store_memory_registry(world->store);
+    struct visitor visitor;
+    enum claim_state claim_state = CLAIM_CONNECTING;
+    agent_ready(world, "one", "/", NULL);
+    strcpy(world->dead, "one");
+    visit_tunnel(world, &visitor, "GET", NULL);
+    registry.lookup(registry.ctx, view_from_cstr(world->tunnel), on_claim, &claim_state, 0);
+    settle(world);
+    assert_int_equal(claim_state, CLAIM_OFFLINE);
+    pass(world, 5000);
+    assert_refused(&visitor, HTTP_ERROR_AGENT_OFFLINE);
+}
+
+static void a_host_may_be_out_of_time(void **state) {
+    struct world *world = *state;
+    struct visitor visitor;
+    agent_ready(world, "one", "/", NULL);
+    visit_tunnel(world, &visitor, "GET", NULL);
+    exchange_expire(visitor.exchange);
+    assert_refused(&visitor, HTTP_ERROR_TIMEOUT);
+}
+
 static void a_ping_is_answered(void **state) {
     struct world *world = *state;
     agent_ready(world, "one", "/", NULL);
@@ -685,6 +776,13 @@ int main(void) {
         T(an_origin_is_refused),
         T(too_many_at_once_are_refused),
         T(malformed_messages_are_dropped_and_counted),
+        T(an_answer_may_come_in_pieces),
+        cmocka_unit_test_setup_teardown(a_request_waits_for_an_agent_that_the_store_does_not_tell_of,
+                                        set_up_silent, tear_down),
+        cmocka_unit_test_setup_teardown(a_request_in_flight_looks_at_the_claim_again, set_up_silent,
+                                        tear_down),
+        T(a_post_that_finds_nobody_takes_the_claim_offline),
+        T(a_host_may_be_out_of_time),
         T(a_ping_is_answered),
         T(the_core_may_end_with_work_under_way),
     };
