@@ -215,7 +215,8 @@ static void attempt(struct aws_call *call) {
                                          .headers = &headers,
                                          .body = call->body,
                                          .timeout_ms = timeout,
-                                         .answer_max = call->request.answer_max};
+                                         .answer_max = call->request.answer_max,
+                                         .once = !call->request.idempotent};
         call->http = http_client_start(call->client->http, &http, on_answer, call);
     }
     arena_done(&arena);

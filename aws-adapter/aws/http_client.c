@@ -26,6 +26,7 @@ struct http_call {
     CURL *easy;
     struct curl_slist *lines;
     char *body;
+    struct view unread; /* of the body, where it is sent once only */
     struct arena arena;
     struct headers headers;
     struct buf answer;
@@ -208,9 +209,28 @@ static bool set_headers(struct http_call *call, const struct headers *headers) {
     return ok && curl_easy_setopt(call->easy, CURLOPT_HTTPHEADER, call->lines) == CURLE_OK;
 }
 
-static bool set_body(struct http_call *call, struct view body) {
+static size_t on_read(char *out, size_t size, size_t count, void *ctx) {
+    struct http_call *call = ctx;
+    size_t len = call->unread.len < size * count ? call->unread.len : size * count;
+    memcpy(out, call->unread.ptr, len);
+    call->unread = view_skip(call->unread, len);
+    return len;
+}
+
+/* What libcurl cannot rewind it does not send twice. */
+static bool set_body_once(struct http_call *call) {
+    return curl_easy_setopt(call->easy, CURLOPT_POST, 1L) == CURLE_OK &&
+           curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->unread.len) ==
+               CURLE_OK &&
+           curl_easy_setopt(call->easy, CURLOPT_READFUNCTION, on_read) == CURLE_OK &&
+           curl_easy_setopt(call->easy, CURLOPT_READDATA, call) == CURLE_OK;
+}
+
+static bool set_body(struct http_call *call, struct view body, bool once) {
     if (!body.ptr) return true;
     call->body = view_to_cstr(body);
+    call->unread = view_of(call->body, body.len);
+    if (call->body && once) return set_body_once(call);
     return call->body &&
            curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len) == CURLE_OK &&
            curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, call->body) == CURLE_OK;
@@ -234,7 +254,8 @@ static bool set_options(struct http_call *call, const struct http_call_request *
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
     if (call->client->ca_file) curl_easy_setopt(easy, CURLOPT_CAINFO, call->client->ca_file);
     return curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_URL, url.ptr) == CURLE_OK && set_body(call, request->body) &&
+           curl_easy_setopt(easy, CURLOPT_URL, url.ptr) == CURLE_OK &&
+           set_body(call, request->body, request->once) &&
            (view_eq(request->method, VIEW("GET")) ||
             curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method.ptr) == CURLE_OK) &&
            set_headers(call, request->headers);

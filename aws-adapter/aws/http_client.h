@@ -25,6 +25,8 @@ struct http_call_request {
     struct view body;              /* ptr NULL: none */
     uint64_t timeout_ms;           /* for all of it; 0: as long as it takes */
     size_t answer_max;             /* bytes of the answer's body */
+    bool
+        once; /* never sent again by libcurl itself, as it does when a kept connection turns out to be dead */
 };
 
 struct http_answer {

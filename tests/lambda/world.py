@@ -161,7 +161,7 @@ class Connections:
     def __init__(self):
         self.agents = {}
         self.posts = []  # (connection id, text)
-        self.answers = []  # statuses for the next posts, instead of what is right
+        self.answers = []  # statuses for the next posts, instead of what is right; None: the connection is cut
         self.server = Server(self.handle)
         self.endpoint = f"ws://{self.server.address}/dev"
 
@@ -171,6 +171,8 @@ class Connections:
         self.posts.append((connection, body.decode()))
         if self.answers:
             status = self.answers.pop(0)
+            if status is None:
+                return None
             if status != 200:
                 return status, {}, b'{"message":"no"}'
         agent = self.agents.get(connection)
