@@ -80,6 +80,12 @@ class World:
         self.functions.append(world.Function(merged))
         return self.functions[-1]
 
+    def function_v1(self):
+        """As it was before this project."""
+        command = [sys.executable, str(Path(__file__).with_name("function_v1.py"))]
+        self.functions.append(world.Function({**self.environment, "ASAN_OPTIONS": ""}, command))
+        return self.functions[-1]
+
     def agent(self, function, answer=None, **more):
         return world.Agent(self.connections, function, answer, **more)
 

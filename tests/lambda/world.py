@@ -83,7 +83,7 @@ class Invocation:
 class Function:
     """One execution environment: a bootstrap process and its Runtime API. Events are invoked one after the other."""
 
-    def __init__(self, environment, start=True):
+    def __init__(self, environment, command=(BOOTSTRAP,)):
         self.waiting = queue.Queue()
         self.invocations = {}
         self.init_error = None
@@ -91,14 +91,8 @@ class Function:
         self.server = Server(self.handle)
         self.log = []
         self.environment = {"PATH": os.environ["PATH"], **environment, "AWS_LAMBDA_RUNTIME_API": self.server.address}
-        self.process = None
-        if start:
-            self.start()
-
-    def start(self):
-        self.process = subprocess.Popen([BOOTSTRAP], env=self.environment, stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE)
         threading.Thread(target=self.read_log, daemon=True).start()
-        return self
 
     def read_log(self):
         for line in self.process.stdout:
@@ -145,7 +139,7 @@ class Function:
 
     def stop(self):
         self.server.stop()
-        if self.process and self.process.poll() is None:
+        if self.process.poll() is None:
             self.waiting.put(None)  # cuts the call for the next event, and there is nobody to call again
             try:
                 self.process.wait(10)
