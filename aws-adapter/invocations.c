@@ -63,8 +63,8 @@ static void on_settle(struct task *task) {
     struct invocations *invocations = LIST_ENTRY(task, struct invocations, settle);
     const struct invocations_parts *parts = &invocations->parts;
     if (!invocations->request_id[0] || !invocations->answered) return;
-    bool busy =
-        parts->aws->active > 0 || agents_apigw_busy(parts->agents) || store_dynamodb_busy(parts->store);
+    bool busy = parts->aws->active > 0 || agents_apigw_busy(parts->agents) ||
+                store_dynamodb_busy(parts->store) || (parts->direct && mailbox_direct_busy(parts->direct));
     if (!busy) ask_for_next(invocations);
 }
 
@@ -210,8 +210,36 @@ static void on_connected(void *ctx, const struct connect_outcome *outcome) {
     respond_status(invocations, outcome->status, outcome->reason);
 }
 
+static enum waiter_claim claims_waiter(const struct invocations *invocations) {
+    const struct lambda_event *event = invocations->event;
+    const unsigned char *key = invocations->parts.waiter_key;
+    if (!key) return WAITER_NONE;
+    return event->kind == LAMBDA_CONNECT ? waiter_check_target(event->target, key, run_loop_wall_ms(NULL))
+                                         : waiter_check_message(event->body, key, run_loop_wall_ms(NULL));
+}
+
+static void on_waiter_told(void *ctx, enum status status) {
+    (void)status; /* it asks again, or opens anew */
+    respond_status(ctx, 200, NULL);
+}
+
+static void tell_waiter(struct invocations *invocations) {
+    struct view connection = invocations->event->connection_id;
+    struct buf text;
+    buf_init(&text, 1024);
+    waiter_encode_ready(&text, connection);
+    connections_post(invocations->parts.connections, connection, buf_view(&text), 2, on_waiter_told,
+                     invocations);
+    buf_done(&text);
+}
+
 static void connect_agent(struct invocations *invocations) {
     const struct lambda_event *event = invocations->event;
+    enum waiter_claim waiter = claims_waiter(invocations);
+    if (waiter != WAITER_NONE) {
+        respond_status(invocations, waiter == WAITER_GOOD ? 200 : 401, NULL);
+        return;
+    }
     struct connect_event connect = {.connection_id = event->connection_id,
                                     .target = event->target,
                                     .headers = &event->headers,
@@ -230,6 +258,17 @@ static void on_handled(void *ctx, enum status status) {
         fail(invocations, "Handler.StoreFailed", status_text(status));
     else
         respond_status(invocations, 200, NULL);
+}
+
+static void hear_agent(struct invocations *invocations) {
+    const struct lambda_event *event = invocations->event;
+    enum waiter_claim waiter = claims_waiter(invocations);
+    if (waiter == WAITER_GOOD)
+        tell_waiter(invocations);
+    else if (waiter == WAITER_REFUSED)
+        respond_status(invocations, 401, NULL);
+    else
+        core_message(invocations->parts.core, event->connection_id, event->body, on_handled, invocations);
 }
 
 /* ---- stream and schedule ---- */
@@ -269,9 +308,7 @@ static void dispatch(struct invocations *invocations) {
     case LAMBDA_HTTP_2: forward(invocations); break;
     case LAMBDA_CONNECT: connect_agent(invocations); break;
     case LAMBDA_DISCONNECT: core_disconnect(core, event->connection_id, on_handled, invocations); break;
-    case LAMBDA_MESSAGE:
-        core_message(core, event->connection_id, event->body, on_handled, invocations);
-        break;
+    case LAMBDA_MESSAGE: hear_agent(invocations); break;
     case LAMBDA_STREAM:
         publisher_publish(invocations->parts.publisher, event->records, on_published, invocations);
         break;

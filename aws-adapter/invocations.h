@@ -5,6 +5,7 @@
 
 #include "agents_apigw.h"
 #include "handler/core.h"
+#include "mailbox_direct.h"
 #include "publisher.h"
 #include "run_loop.h"
 #include "store_dynamodb.h"
@@ -15,6 +16,9 @@ struct invocations_parts {
     struct aws_client *aws;
     struct core *core;
     struct store_dynamodb *store;
+    struct mailbox_direct *direct;   /* NULL: no secret */
+    const unsigned char *waiter_key; /* NULL: no secret */
+    struct connections *connections;
     struct agents_apigw *agents;
     struct publisher *publisher;
     const char *runtime_api;

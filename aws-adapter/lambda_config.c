@@ -93,7 +93,8 @@ static bool read_secret(struct lambda_config *config, char why[256]) {
     if (!own && (!shared || strlen(shared) < SECRET_MIN)) return true;
     bool ok = own || secret_derive(view_from_cstr(shared), VIEW("tunnel"), derived);
     struct view secret = own ? view_from_cstr(own) : view_of(derived, sizeof derived);
-    ok = ok && secret_derive(secret, VIEW("resume"), config->resume_key);
+    ok = ok && secret_derive(secret, VIEW("resume"), config->resume_key) &&
+         secret_derive(secret, VIEW("waiter"), config->waiter_key);
     explicit_bzero(derived, sizeof derived);
     config->has_secret = ok;
     return ok || complain(why, "TUNNEL_SECRET", "no key could be made from it");
@@ -105,6 +106,15 @@ static bool read_auth(char why[256]) {
         return complain(why, "REQUIRE_AUTH", "say false if any agent may open tunnels");
     if (!read_bool("REQUIRE_AUTH", &wanted, why)) return false;
     return !wanted || complain(why, "REQUIRE_AUTH", "authentication of agents is not available yet");
+}
+
+/* USE_EVENT_DRIVEN is what earlier versions called it. */
+static bool read_wait_mode(struct lambda_config *config, char why[256]) {
+    const char *mode = variable("WAIT_MODE");
+    if (!mode) return read_bool("USE_EVENT_DRIVEN", &config->direct, why);
+    config->direct = strcmp(mode, "direct") == 0;
+    return config->direct || strcmp(mode, "polling") == 0 ||
+           complain(why, "WAIT_MODE", "expected polling or direct");
 }
 
 static bool read_level(struct lambda_config *config, char why[256]) {
@@ -129,7 +139,7 @@ bool lambda_config_read(struct lambda_config *config, char why[256]) {
               read_names(config, why) && read_other_names(config, why) &&
               read_bool("ENABLE_SUBDOMAIN_ROUTING", &config->subdomain_routing, why) &&
               read_bool("PUBLISH_EVENTS", &publish, why) && read_secret(config, why) && read_auth(why) &&
-              read_level(config, why);
+              read_wait_mode(config, why) && read_level(config, why);
     if (ok && publish) ok = required("EVENT_BUS_NAME", &config->event_bus, why);
     return ok;
 }

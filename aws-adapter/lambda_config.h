@@ -19,8 +19,9 @@ struct lambda_config {
     struct view other_names[LAMBDA_NAMES_MAX]; /* into the environment */
     size_t other_names_count;
     bool subdomain_routing;
+    bool direct; /* WAIT_MODE */
     bool has_secret;
-    unsigned char resume_key[SECRET_LEN]; /* has_secret */
+    unsigned char resume_key[SECRET_LEN], waiter_key[SECRET_LEN]; /* has_secret */
     enum log_level log_level;
 };
 

@@ -29,13 +29,13 @@ static bool append_byte(struct buf *out, char byte, const char *legal) {
 }
 
 static bool is_escape(struct view v, size_t at) {
-    return v.ptr && v.ptr[at] == '%' && v.len - at >= 3 && http_hex_value(v.ptr[at + 1]) >= 0 &&
+    return v.ptr[at] == '%' && v.len - at >= 3 && http_hex_value(v.ptr[at + 1]) >= 0 &&
            http_hex_value(v.ptr[at + 2]) >= 0;
 }
 
 /* pchar and '/' of RFC 3986 3.3 stay. In a path that was decoded each '%' stands for itself. */
 static bool append_path(struct buf *out, struct view path, bool was_decoded) {
-    bool ok = path.len > 0 && path.ptr[0] == '/' ? true : buf_append_byte(out, '/');
+    bool ok = view_starts_with(path, VIEW("/")) || buf_append_byte(out, '/');
     for (size_t i = 0; i < path.len && ok; i++)
         ok = !was_decoded && is_escape(path, i) ? buf_append_byte(out, '%')
                                                 : append_byte(out, path.ptr[i], "/-._~!$&'()*+,;=:@");
@@ -93,7 +93,8 @@ static bool append_raw_query(struct buf *out, struct view query) {
 /* The API's own host name begins with the API's id; there the stage's name is the first segment. */
 static bool is_own_host(const json_t *context) {
     struct view domain = text_of(context, "domainName"), id = text_of(context, "apiId");
-    return id.len > 0 && view_starts_with(domain, id) && (domain.len == id.len || domain.ptr[id.len] == '.');
+    struct view rest = view_skip(domain, id.len);
+    return id.len > 0 && view_starts_with(domain, id) && (rest.len == 0 || view_starts_with(rest, VIEW(".")));
 }
 
 static struct view without_stage(const json_t *context, struct view path) {

@@ -5,6 +5,8 @@
 #include "log_json.h"
 #include "runtime_client.h"
 
+#include "aws/websocket.h"
+
 #include "base/ids.h"
 
 #include <curl/curl.h>
@@ -25,6 +27,8 @@ struct lambda {
     struct publisher publisher;
     struct core_settings settings;
     struct store_dynamodb *store;
+    struct waiter *waiter;         /* NULL: answers are polled for */
+    struct mailbox_direct *direct; /* NULL: no secret */
     struct agents_apigw agents;
     struct core *core;
     struct invocations *invocations;
@@ -51,7 +55,8 @@ static void make_settings(struct lambda *lambda) {
 static bool make_core(struct lambda *lambda) {
     struct ports ports = {
         .registry = store_dynamodb_registry(lambda->store),
-        .mailbox = store_dynamodb_mailbox(lambda->store),
+        .mailbox =
+            lambda->direct ? mailbox_direct_port(lambda->direct) : store_dynamodb_mailbox(lambda->store),
         .agents = agents_apigw_port(&lambda->agents),
         .clock = {.wall_ms = run_loop_wall_ms, .timers = &lambda->loop.timers, .tasks = &lambda->loop.tasks},
         .ids = {.tunnel = ids_tunnel, .random = ids_random},
@@ -59,7 +64,28 @@ static bool make_core(struct lambda *lambda) {
     lambda->core = core_new(&lambda->settings, &ports);
     if (!lambda->core) return false;
     store_dynamodb_listen(lambda->store, core_store_events(lambda->core));
+    if (lambda->direct) mailbox_direct_listen(lambda->direct, core_store_events(lambda->core));
     return true;
+}
+
+/* Answers to requests of other environments may have to be sent on, whatever the mode of this one. */
+static bool make_direct(struct lambda *lambda) {
+    const struct lambda_config *config = &lambda->config;
+    if (!config->has_secret) return true;
+    bool waits = config->direct && websocket_available();
+    struct waiter_settings waiter = {.http = lambda->http,
+                                     .websocket_endpoint = config->websocket_endpoint,
+                                     .key = config->waiter_key,
+                                     .wall_ms = run_loop_wall_ms,
+                                     .message_max = CONNECTIONS_MESSAGE_MAX};
+    if (waits) lambda->waiter = waiter_new(&waiter);
+    struct mailbox_direct_settings direct = {.store = lambda->store,
+                                             .connections = &lambda->connections,
+                                             .waiter = lambda->waiter,
+                                             .key = config->waiter_key,
+                                             .core = &lambda->settings};
+    lambda->direct = mailbox_direct_new(&direct);
+    return lambda->direct && (lambda->waiter || !waits);
 }
 
 static bool make_adapters(struct lambda *lambda) {
@@ -76,7 +102,7 @@ static bool make_adapters(struct lambda *lambda) {
                                              .requests_table = config->requests_table,
                                              .core = &lambda->settings};
     lambda->store = store_dynamodb_new(&lambda->dynamodb, &tables);
-    return lambda->store && make_core(lambda) &&
+    return lambda->store && make_direct(lambda) && make_core(lambda) &&
            aws_environment_endpoint(&config->aws, "dynamodb", lambda->dynamodb.endpoint) &&
            aws_environment_endpoint(&config->aws, "events", lambda->publisher.endpoint) &&
            connections_set_endpoint(&lambda->connections, view_from_cstr(config->websocket_endpoint));
@@ -88,6 +114,10 @@ static bool make_invocations(struct lambda *lambda) {
                                       .aws = &lambda->aws,
                                       .core = lambda->core,
                                       .store = lambda->store,
+                                      .direct = lambda->direct,
+                                      .waiter_key =
+                                          lambda->config.has_secret ? lambda->config.waiter_key : NULL,
+                                      .connections = &lambda->connections,
                                       .agents = &lambda->agents,
                                       .publisher = &lambda->publisher,
                                       .runtime_api = lambda->config.runtime_api};
@@ -123,6 +153,8 @@ static void tell_init_error(struct lambda *lambda, const char *why) {
 static void free_all(struct lambda *lambda) {
     invocations_free(lambda->invocations);
     core_free(lambda->core);
+    mailbox_direct_free(lambda->direct);
+    waiter_free(lambda->waiter);
     store_dynamodb_free(lambda->store);
     agents_apigw_done(&lambda->agents);
     http_client_free(lambda->http);
@@ -135,9 +167,9 @@ static int run(struct lambda *lambda) {
     if (!lambda->config.runtime_api) {
         fprintf(
             stderr,
-            "bootstrap v%s is the custom runtime of an AWS Lambda function: it wants Lambda's environment "
-            "(AWS_LAMBDA_RUNTIME_API)\n",
-            TTF_VERSION);
+            "bootstrap v%s (libcurl %s WebSockets) is the custom runtime of an AWS Lambda function: it wants "
+            "Lambda's environment (AWS_LAMBDA_RUNTIME_API)\n",
+            TTF_VERSION, websocket_available() ? "with" : "without");
         return 2;
     }
     if (!run_loop_init(&lambda->loop)) return 1;
@@ -150,6 +182,9 @@ static int run(struct lambda *lambda) {
         if (!lambda->config.has_secret)
             log_warn("bootstrap",
                      "neither TUNNEL_SECRET nor JWT_SECRET is set: agents cannot resume their tunnels");
+        if (lambda->config.direct && !lambda->waiter)
+            log_warn("bootstrap",
+                     "WAIT_MODE=direct wants a secret and a libcurl with WebSockets: answers are polled for");
         invocations_start(lambda->invocations);
         run_loop_run(&lambda->loop); /* until there is no runtime API any more */
     } else if (lambda->http) {

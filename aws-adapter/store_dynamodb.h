@@ -31,6 +31,22 @@ struct mailbox store_dynamodb_mailbox(struct store_dynamodb *store);
 /* Who hears of changes made, and of completions seen, by this process. */
 void store_dynamodb_listen(struct store_dynamodb *store, struct store_events events);
 
+/* ---- for the mailbox of direct mode (mailbox_direct.h), whose requests have no record at first ---- */
+
+/* Polls for the record of this request from now on, as if it had been put here. */
+void store_dynamodb_watch(struct store_dynamodb *store, struct view request_id);
+/* Puts the record of a completed request, where there is none; `answer` moves. STATUS_NOT_FOUND: there is
+ * one. */
+void store_dynamodb_deposit(struct store_dynamodb *store, struct view request_id, struct view connection_id,
+                            uint64_t expires_ms, struct v1_message *answer, mailbox_done_fn *done,
+                            void *target, uint64_t ticket);
+/* As the port's complete_part, making the record where there is none. `done` may be NULL. */
+void store_dynamodb_deposit_part(struct store_dynamodb *store, struct view request_id,
+                                 struct view connection_id, uint64_t expires_ms, const struct v1_chunk *chunk,
+                                 mailbox_done_fn *done, void *target, uint64_t ticket);
+/* An answer as it is stored: one that is too large as the error that it is. */
+bool store_dynamodb_encode_answer(const struct v1_message *answer, struct buf *out);
+
 /* `apiGatewayRequestId` of the requests that are put from now on. Copied, cut to 128 bytes. */
 void store_dynamodb_set_request(struct store_dynamodb *store, struct view api_gateway_request_id);
 

@@ -92,6 +92,27 @@ static void on_number_added(void *ctx, enum status status, const struct dynamodb
         store_op_done(op, STATUS_OK);
 }
 
+static void put_number(struct buf *body, const struct store_op *op) {
+    buf_printf(body, ",\"UpdateExpression\":\"SET partsTotal = :total ADD parts :number\"");
+    put_owner_condition(body, op, " AND (attribute_not_exists(partsTotal) OR partsTotal = :total)");
+}
+
+/* The request has no record yet, or one that another piece of it made. */
+static void put_deposit(struct buf *body, const struct store_op *op) {
+    buf_printf(
+        body,
+        ",\"UpdateExpression\":\"SET partsTotal = :total, connectionId = :connection, #status = :pending, "
+        "expiresMs = :expires, #ttl = :ttl ADD parts :number\","
+        "\"ConditionExpression\":\"attribute_not_exists(requestId) OR (connectionId = :connection AND "
+        "#status = :pending AND partsTotal = :total)\","
+        "\"ExpressionAttributeNames\":{\"#status\":\"status\",\"#ttl\":\"ttl\"},"
+        "\"ExpressionAttributeValues\":{");
+    item_put_string(body, ":connection", view_from_cstr(op->connection_id));
+    item_put_string(body, ":pending", VIEW("pending"));
+    item_put_number(body, ":expires", op->expires_ms);
+    item_put_number(body, ":ttl", op->expires_ms / 1000 + 1);
+}
+
 static void on_piece_put(void *ctx, enum status status, const struct dynamodb_answer *answer) {
     (void)answer;
     struct store_op *op = ctx;
@@ -104,17 +125,17 @@ static void on_piece_put(void *ctx, enum status status, const struct dynamodb_an
     buf_init(&body, REQUEST_BODY_MAX);
     body_begin(&body, op->store->settings.requests_table);
     body_key(&body, "requestId", view_from_cstr(op->request_id));
-    buf_printf(&body, ",\"UpdateExpression\":\"SET partsTotal = :total ADD parts :number\"");
-    put_owner_condition(&body, op, " AND (attribute_not_exists(partsTotal) OR partsTotal = :total)");
+    if (op->deposit)
+        put_deposit(&body, op);
+    else
+        put_number(&body, op);
     item_put_number(&body, ":total", op->total);
     buf_printf(&body, ",\":number\":{\"NS\":[\"%zu\"]}},\"ReturnValues\":\"UPDATED_NEW\"}", op->next);
     store_op_send(op, "UpdateItem", &body, on_number_added);
 }
 
-void complete_part(void *ctx, struct view request_id, struct view connection_id, const struct v1_chunk *chunk,
-                   mailbox_done_fn *done, void *target, uint64_t ticket) {
-    struct store_op *op = store_op_new(ctx, target, ticket);
-    op->fn.done = done;
+static void take_piece(struct store_op *op, struct view request_id, struct view connection_id,
+                       const struct v1_chunk *chunk) {
     bool sane = chunk->total > 0 && chunk->total <= PARTS_MAX && chunk->seq < chunk->total &&
                 chunk->data.len > 0 && chunk->data.len <= ITEM_TEXT_MAX;
     if (!sane || !view_copy_to(request_id, op->request_id, sizeof op->request_id) || !op->request_id[0] ||
@@ -125,6 +146,23 @@ void complete_part(void *ctx, struct view request_id, struct view connection_id,
     op->total = (size_t)chunk->total;
     op->next = (size_t)chunk->seq;
     send_part(op, op->next, chunk->data, on_piece_put);
+}
+
+void complete_part(void *ctx, struct view request_id, struct view connection_id, const struct v1_chunk *chunk,
+                   mailbox_done_fn *done, void *target, uint64_t ticket) {
+    struct store_op *op = store_op_new(ctx, target, ticket);
+    op->fn.done = done;
+    take_piece(op, request_id, connection_id, chunk);
+}
+
+void store_dynamodb_deposit_part(struct store_dynamodb *store, struct view request_id,
+                                 struct view connection_id, uint64_t expires_ms, const struct v1_chunk *chunk,
+                                 mailbox_done_fn *done, void *target, uint64_t ticket) {
+    struct store_op *op = store_op_new(store, target, ticket);
+    op->fn.done = done;
+    op->deposit = true;
+    op->expires_ms = expires_ms;
+    take_piece(op, request_id, connection_id, chunk);
 }
 
 /* ---- a whole answer that is too large for one item ---- */

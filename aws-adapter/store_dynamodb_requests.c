@@ -107,6 +107,7 @@ static void on_polled(void *ctx, enum status status, const struct dynamodb_answe
     struct waiting *waiting = waiting_find(op->store, view_from_cstr(op->request_id));
     const json_t *item = json_object_get(answer->json, "Item");
     uint64_t total = 0;
+    if (waiting && item) waiting->recordless = false;
     if (waiting && !waiting->told && status == STATUS_OK &&
         view_eq(item_string(item, "status"), VIEW("completed"))) {
         if (item_number(item, "partsTotal", &total) && total > 0) {
@@ -123,11 +124,14 @@ static void on_polled(void *ctx, enum status status, const struct dynamodb_answe
     store_op_free(op);
 }
 
-static void on_poll(struct timer *timer) {
-    struct waiting *waiting = LIST_ENTRY(timer, struct waiting, poll);
+static void poll_now(struct waiting *waiting) {
     struct store_op *op = store_op_new(waiting->store, NULL, 0);
     memcpy(op->request_id, waiting->request_id, sizeof waiting->request_id);
     read_request(op, on_polled);
+}
+
+static void on_poll(struct timer *timer) {
+    poll_now(LIST_ENTRY(timer, struct waiting, poll));
 }
 
 static struct waiting *waiting_new(struct store_dynamodb *store, const char *request_id) {
@@ -135,7 +139,7 @@ static struct waiting *waiting_new(struct store_dynamodb *store, const char *req
     if (!waiting) return NULL;
     waiting->store = store;
     waiting->interval_ms = POLL_FIRST_MS;
-    memcpy(waiting->request_id, request_id, sizeof waiting->request_id);
+    strncat(waiting->request_id, request_id, sizeof waiting->request_id - 1);
     timer_init(&waiting->poll, on_poll);
     if (!table_put(&store->waiting, &waiting->node, view_from_cstr(waiting->request_id))) {
         free(waiting);
@@ -225,7 +229,7 @@ static void complete_whole(struct store_op *op) {
     store_op_send(op, "UpdateItem", &body, on_completed);
 }
 
-static bool encode_answer(const struct v1_message *answer, struct buf *out) {
+bool store_dynamodb_encode_answer(const struct v1_message *answer, struct buf *out) {
     struct v1_response response = {.request_id = answer->request_id,
                                    .status = answer->status,
                                    .headers = &answer->headers,
@@ -257,7 +261,7 @@ static void complete(void *ctx, struct view request_id, struct view connection_i
     op->fn.done = done;
     bool fits = view_copy_to(request_id, op->request_id, sizeof op->request_id) && op->request_id[0] &&
                 view_copy_to(connection_id, op->connection_id, sizeof op->connection_id);
-    bool encoded = encode_answer(answer, &op->text);
+    bool encoded = store_dynamodb_encode_answer(answer, &op->text);
     v1_message_free(answer);
     if (!fits || !encoded)
         request_refuse(op, fits ? STATUS_NO_MEMORY : STATUS_NOT_FOUND);
@@ -359,8 +363,50 @@ static void forget(void *ctx, struct view request_id) {
     struct store_dynamodb *store = ctx;
     struct waiting *waiting = waiting_find(store, request_id);
     if (!waiting) return; /* taken, and deleted with it */
-    delete_request(store, waiting);
+    if (!waiting->recordless) delete_request(store, waiting);
     waiting_free(waiting);
+}
+
+/* ---- direct mode ---- */
+
+void store_dynamodb_watch(struct store_dynamodb *store, struct view request_id) {
+    char id[V1_REQUEST_ID_MAX + 1];
+    if (!view_copy_to(request_id, id, sizeof id) || waiting_find(store, request_id)) return;
+    struct waiting *waiting = waiting_new(store, id);
+    if (!waiting) return;
+    waiting->recordless = true;
+    poll_now(waiting);
+}
+
+static void on_deposited(void *ctx, enum status status, const struct dynamodb_answer *answer) {
+    (void)answer;
+    store_op_done(ctx, status == STATUS_CONFLICT ? STATUS_NOT_FOUND : port_status(status));
+}
+
+void store_dynamodb_deposit(struct store_dynamodb *store, struct view request_id, struct view connection_id,
+                            uint64_t expires_ms, struct v1_message *answer, mailbox_done_fn *done,
+                            void *target, uint64_t ticket) {
+    struct store_op *op = store_op_new(store, target, ticket);
+    struct buf body;
+    op->fn.done = done;
+    bool encoded = store_dynamodb_encode_answer(answer, &op->text);
+    v1_message_free(answer);
+    if (!encoded || op->text.len > ITEM_TEXT_MAX) { /* it came as one message of 128 KB */
+        request_refuse(op, STATUS_TOO_LARGE);
+        return;
+    }
+    buf_init(&body, 2 * ITEM_TEXT_MAX + REQUEST_BODY_MAX);
+    body_begin(&body, store->settings.requests_table);
+    buf_printf(&body, ",\"Item\":{");
+    item_put_string(&body, "requestId", request_id);
+    item_put_string(&body, "connectionId", connection_id);
+    item_put_number(&body, "createdAt", store_wall_ms(store) / 1000);
+    item_put_number(&body, "ttl", expires_ms / 1000 + 1);
+    item_put_number(&body, "expiresMs", expires_ms);
+    item_put_string(&body, "status", VIEW("completed"));
+    item_put_string(&body, "responseData", buf_view(&op->text));
+    buf_printf(&body, "},\"ConditionExpression\":\"attribute_not_exists(requestId)\"}");
+    store_op_send(op, "PutItem", &body, on_deposited);
 }
 
 void requests_port(struct store_dynamodb *store, struct mailbox *ret_mailbox) {

@@ -14,12 +14,13 @@ enum {
 struct waiting {
     struct table_node node;
     struct store_dynamodb *store;
-    char request_id[UUID_LEN + 1];
+    char request_id[V1_REQUEST_ID_MAX + 1];
     struct timer poll;
     uint64_t interval_ms;
     struct v1_message *answer; /* seen by a poll, not yet taken */
     size_t parts;              /* that the record is known to have */
     bool told;
+    bool recordless; /* of direct mode: nobody has seen a record of it yet */
 };
 
 struct waiting *waiting_find(struct store_dynamodb *store, struct view request_id);

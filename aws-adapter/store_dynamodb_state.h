@@ -49,6 +49,7 @@ struct store_op {
     size_t total, next;        /* mailbox: parts; registry: sweep's deletions under way */
     uint64_t expires_ms;
     bool put_here; /* mailbox: the part was not there before */
+    bool deposit;  /* mailbox: makes the record where there is none */
     enum status status;
 };
 

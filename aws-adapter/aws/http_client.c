@@ -2,25 +2,16 @@
  * completions are taken from its queue after each of these, never from inside a call of ours. */
 #include "aws/http_client.h"
 
-#include <curl/curl.h>
 #include <stdlib.h>
 
+#include "aws/http_client_state.h"
 #include "base/buf.h"
-#include "base/list.h"
 #include "base/log.h"
 
 enum { CONNECT_TIMEOUT_MS = 3000, CONNECTIONS_KEPT = 16, HEADERS_MAX = 64 * 1024 };
 
-struct http_client {
-    uv_loop_t *uv;
-    struct timers *timers;
-    const char *ca_file;
-    CURLM *multi;
-    struct timer timer;
-    struct list calls, sockets;
-};
-
 struct http_call {
+    struct http_transfer transfer;
     struct list node;
     struct http_client *client;
     CURL *easy;
@@ -145,7 +136,8 @@ static enum status status_of(CURLcode code, struct http_call *call) {
     }
 }
 
-static void call_end(struct http_call *call, CURLcode code) {
+static void call_end(struct http_transfer *transfer, CURLcode code) {
+    struct http_call *call = LIST_ENTRY(transfer, struct http_call, transfer);
     long http_status = 0;
     curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &http_status);
     enum status status = status_of(code, call);
@@ -164,9 +156,10 @@ static void take_completions(struct http_client *client) {
     while ((message = curl_multi_info_read(client->multi, &left))) {
         if (message->msg != CURLMSG_DONE) continue;
         CURLcode code = message->data.result;
-        char *call = NULL;
-        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &call);
-        call_end((struct http_call *)(void *)call, code);
+        char *private = NULL;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
+        struct http_transfer *transfer = (struct http_transfer *)(void *)private;
+        transfer->done(transfer, code);
     }
 }
 
@@ -241,7 +234,7 @@ static bool set_options(struct http_call *call, const struct http_call_request *
     struct view method = arena_copy(&call->arena, request->method);
     struct view url = arena_copy(&call->arena, request->url);
     if (!url.ptr || !method.ptr) return false;
-    curl_easy_setopt(easy, CURLOPT_PRIVATE, (void *)call);
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, (void *)&call->transfer);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
@@ -266,6 +259,7 @@ struct http_call *http_client_start(struct http_client *client, const struct htt
     struct http_call *call = calloc(1, sizeof *call);
     if (!call) return NULL;
     call->client = client;
+    call->transfer.done = call_end;
     call->done = done;
     call->ctx = ctx;
     list_init(&call->node);

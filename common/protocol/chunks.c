@@ -1,10 +1,7 @@
 /* See chunks.h. */
 #include "protocol/chunks.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
-
-#include "protocol/json_text.h"
 
 /* ---- cutting ---- */
 
@@ -30,19 +27,12 @@ static size_t count_pieces(struct view rest, size_t data_max) {
     return count;
 }
 
-static bool append_frame(struct buf *out, struct view request_id, size_t seq, size_t total,
-                         struct view data) {
-    return buf_printf(out, "{\"type\":\"chunk\",\"request_id\":") && json_text_string(out, request_id) &&
-           buf_printf(out, ",\"seq\":%zu,\"total\":%zu,\"data\":", seq, total) &&
-           json_text_string(out, data) && buf_append_byte(out, '}');
-}
-
 bool chunk_cutter_init(struct chunk_cutter *cutter, struct view request_id, struct view text,
                        size_t message_max) {
     struct buf frame; /* without data: what it leaves is for data */
     buf_init(&frame, 8 * 1024);
-    bool ok = append_frame(&frame, request_id, CHUNKS_TOTAL_MAX, CHUNKS_TOTAL_MAX, VIEW("")) &&
-              frame.len + 2 <= message_max;
+    const struct v1_chunk empty = {CHUNKS_TOTAL_MAX, CHUNKS_TOTAL_MAX, VIEW("")};
+    bool ok = v1_encode_chunk(&frame, request_id, &empty) && frame.len + 2 <= message_max;
     *cutter = (struct chunk_cutter){.request_id = request_id, .rest = text};
     if (ok) {
         cutter->data_max = message_max - frame.len;
@@ -55,8 +45,8 @@ bool chunk_cutter_init(struct chunk_cutter *cutter, struct view request_id, stru
 bool chunk_cutter_next(struct chunk_cutter *cutter, struct buf *out) {
     if (cutter->rest.len == 0) return false;
     size_t len = piece_len(cutter->rest, cutter->data_max);
-    struct view data = view_slice(cutter->rest, 0, len);
-    if (!append_frame(out, cutter->request_id, cutter->seq, cutter->total, data)) return false;
+    struct v1_chunk chunk = {cutter->seq, cutter->total, view_slice(cutter->rest, 0, len)};
+    if (!v1_encode_chunk(out, cutter->request_id, &chunk)) return false;
     cutter->rest = view_skip(cutter->rest, len);
     cutter->seq++;
     return true;

@@ -102,6 +102,8 @@ struct v1_response {
 };
 bool v1_encode_response(struct buf *out, const struct v1_response *response);
 
+bool v1_encode_chunk(struct buf *out, struct view request_id, const struct v1_chunk *chunk);
+
 /* `request_id` absent: null. `reason` absent: left out. */
 bool v1_encode_error(struct buf *out, struct view request_id, struct view code, struct view message,
                      struct view reason);

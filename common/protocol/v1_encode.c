@@ -88,6 +88,12 @@ bool v1_encode_response(struct buf *out, const struct v1_response *response) {
            text(out, "}");
 }
 
+bool v1_encode_chunk(struct buf *out, struct view request_id, const struct v1_chunk *chunk) {
+    return text(out, "{\"type\":\"chunk\"") && member(out, "request_id", request_id) &&
+           number(out, "seq", chunk->seq) && number(out, "total", chunk->total) &&
+           member(out, "data", chunk->data) && text(out, "}");
+}
+
 bool v1_encode_error(struct buf *out, struct view request_id, struct view code, struct view message,
                      struct view reason) {
     return text(out, "{\"type\":\"error\",\"request_id\":") &&

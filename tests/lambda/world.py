@@ -1,8 +1,11 @@
 """What surrounds the function: a Lambda Runtime API for one bootstrap process, API Gateway's @connections, and agents."""
 
+import base64
+import hashlib
 import json
 import os
 import queue
+import socket
 import subprocess
 import threading
 import time
@@ -19,14 +22,19 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, handle):
-        """handle(method, path, headers, body) -> (status, headers, body), or None: cut the connection"""
+    def __init__(self, handle, upgrade=None):
+        """handle(method, path, headers, body) -> (status, headers, body), or None: cut the connection. upgrade(handler) has
+        a WebSocket handshake for its own."""
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
 
             def answer(self):
+                if upgrade and self.headers.get("Upgrade") == "websocket":
+                    self.close_connection = True
+                    upgrade(self)
+                    return
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 result = handle(self.command, self.path, self.headers, body)
                 if result is None:
@@ -156,8 +164,11 @@ class Connections:
         self.agents = {}
         self.posts = []  # (connection id, text)
         self.answers = []  # statuses for the next posts, instead of what is right; None: the connection is cut
-        self.server = Server(self.handle)
+        self.server = Server(self.handle, self.upgrade)
         self.endpoint = f"ws://{self.server.address}/dev"
+        self.function = None  # of the WebSocket API, for those that connect by WebSocket: the waiters
+        self.sockets = {}  # their handlers by connection id
+        self.opened = 0
 
     def handle(self, method, path, headers, body):
         connection = urllib.parse.unquote(path.removeprefix("/dev/@connections/"))
@@ -169,6 +180,9 @@ class Connections:
                 return None
             if status != 200:
                 return status, {}, b'{"message":"no"}'
+        if connection in self.sockets:
+            self.write(self.sockets[connection], body)
+            return 200, {}, b""
         agent = self.agents.get(connection)
         if agent is None:
             return 410, {"x-amzn-ErrorType": "GoneException"}, b'{"message":null}'
@@ -177,7 +191,58 @@ class Connections:
         agent.receive(body.decode())
         return 200, {}, b""
 
+    def upgrade(self, handler):
+        connection, query = uuid.uuid4().hex[:15] + "=", urllib.parse.urlsplit(handler.path).query
+        answer = self.function.invoke(events.connect(connection, query=dict(urllib.parse.parse_qsl(query))))
+        if answer["statusCode"] != 200:
+            handler.send_error(answer["statusCode"])
+            return
+        self.opened += 1
+        key = handler.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        handler.send_response(101)
+        accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+        for name, value in (("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", accept)):
+            handler.send_header(name, value)
+        handler.end_headers()
+        self.sockets[connection] = handler
+        try:
+            while (text := self.read(handler)) is not None:
+                self.function.begin(events.message(connection, text))
+        except OSError:
+            pass
+        self.sockets.pop(connection, None)
+
+    @staticmethod
+    def read(handler):
+        """A short text message, which is one masked frame; None at the end."""
+        head = handler.rfile.read(2)
+        if len(head) < 2 or head[0] & 15 == 8:
+            return None
+        size = head[1] & 127
+        if size == 126:
+            size = int.from_bytes(handler.rfile.read(2), "big")
+        mask, data = handler.rfile.read(4), handler.rfile.read(size)
+        return bytes(byte ^ mask[n % 4] for n, byte in enumerate(data)).decode()
+
+    @staticmethod
+    def write(handler, data):
+        """In frames of 32 KB at most."""
+        pieces = [data[at : at + 32768] for at in range(0, len(data), 32768)]
+        for n, piece in enumerate(pieces):
+            first = (1 if n == 0 else 0) | (0x80 if n == len(pieces) - 1 else 0)
+            size = bytes([len(piece)]) if len(piece) < 126 else b"\x7e" + len(piece).to_bytes(2, "big")
+            handler.wfile.write(bytes([first]) + size + piece)
+        handler.wfile.flush()
+
+    def cut_sockets(self, forget=True):
+        """The waiters' connections die; without `forget`, posts to them run into that."""
+        for connection, handler in list(self.sockets.items()):
+            if forget:
+                del self.sockets[connection]
+            handler.connection.shutdown(socket.SHUT_RDWR)
+
     def stop(self):
+        self.cut_sockets()
         self.server.stop()
 
 

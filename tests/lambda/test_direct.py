@@ -1,0 +1,236 @@
+"""WAIT_MODE=direct: the waiting invocation is woken through a WebSocket of its own, and loses nothing when that dies. Needs a
+libcurl with WebSockets (8.11 or later)."""
+
+import base64
+import json
+import random
+import subprocess
+import threading
+import time
+
+import pytest
+
+import events
+import world
+from test_faults import Faulty
+
+BODY = random.Random(6).randbytes(1_000_000)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def websockets():
+    said = subprocess.run([world.BOOTSTRAP], env={}, capture_output=True, text=True).stderr
+    if "with WebSockets" not in said:
+        pytest.skip("this libcurl has no WebSockets")
+
+
+class Direct:
+    def __init__(self, aws):
+        self.aws = aws
+        self.proxy = Faulty(aws.tables.endpoint)
+        self.visitors = aws.function(WAIT_MODE="direct", LOG_LEVEL="debug", AWS_ENDPOINT_URL_DYNAMODB=self.proxy.endpoint)
+        self.agents = aws.function(LOG_LEVEL="debug", AWS_ENDPOINT_URL_DYNAMODB=self.proxy.endpoint)
+        aws.connections.function = self.agents
+        self.before = lambda request: None
+        self.answer = lambda request: {"body": request["body"]}
+        self.agent = aws.agent(self.agents, self.respond).up("resume", "chunks")
+
+    def respond(self, request):
+        self.before(request)
+        return self.answer(request)
+
+    def visit(self, **more):
+        return self.visitors.invoke(events.http2("/x", host=f"{self.agent.tunnel}.tunnel.example.com", **more))
+
+    def warm(self):
+        """The first request polls, and the waiter is opened beside it."""
+        for _ in range(100):
+            assert self.visit()["statusCode"] == 200
+            self.visitors.idle()
+            if self.agent.requests[-1]["request_id"].startswith("d1."):
+                return self
+            time.sleep(0.05)
+        raise AssertionError("the waiter is not up:\n" + "".join(self.visitors.log + self.agents.log))
+
+    def calls_of(self, act):
+        self.settle()
+        del self.proxy.calls[:]
+        result = act()
+        self.settle()
+        return result, sorted(self.proxy.calls)
+
+    def settle(self):
+        self.visitors.idle()
+        self.agents.idle()
+
+    def nothing_left(self):
+        self.settle()
+        assert self.aws.tables.items(self.aws.tables.requests) == []
+
+
+@pytest.fixture
+def direct(aws):
+    made = Direct(aws)
+    yield made
+    made.proxy.stop()
+
+
+def test_the_first_request_polls(direct):
+    assert direct.visit()["statusCode"] == 200
+    assert not direct.agent.requests[0]["request_id"].startswith("d1.")
+
+
+def test_one_read_and_nothing_else(direct):
+    direct.warm()
+    answer, calls = direct.calls_of(direct.visit)
+    assert answer["statusCode"] == 200
+    assert calls == ["GetItem"], "the claim, and nothing else"
+    assert direct.aws.connections.opened == 1
+    direct.nothing_left()
+
+
+def test_bodies_both_ways(direct):
+    direct.warm()
+    answer, calls = direct.calls_of(lambda: direct.visit(method="POST", body=bytes(range(256))))
+    assert base64.b64decode(answer["body"]) == bytes(range(256)) and calls == ["GetItem"]
+
+
+def pieces_of(request, body):
+    text = json.dumps({"type": "http_response", "request_id": request["request_id"], "status_code": 200, "headers": {},
+                       "body": base64.b64encode(body).decode()})  # fmt: skip
+    data = [text[at : at + 100_000] for at in range(0, len(text), 100_000)]
+    return [{"type": "chunk", "request_id": request["request_id"], "seq": seq, "total": len(data), "data": piece}
+            for seq, piece in enumerate(data)]  # fmt: skip
+
+
+def in_pieces(direct, body, between=lambda number: None):
+    def answer(request):
+        pieces = pieces_of(request, body)
+        random.Random(7).shuffle(pieces)
+        for number, piece in enumerate(pieces):
+            between(number)
+            direct.agent.say(piece).done.wait(20)
+
+    direct.answer = answer
+
+
+def test_an_answer_in_pieces(direct):
+    direct.warm()
+    in_pieces(direct, BODY)
+    answer, calls = direct.calls_of(direct.visit)
+    assert base64.b64decode(answer["body"]) == BODY and set(calls) == {"GetItem"}
+    direct.nothing_left()
+
+
+@pytest.mark.parametrize("forget", [True, False], ids=["told", "not told"])
+def test_the_waiter_dies_after_the_request_was_sent(direct, forget):
+    """API Gateway answers 410 for it, or, not told of its end, has trouble with it."""
+    direct.warm()
+    direct.before = lambda request: direct.aws.connections.cut_sockets(forget)
+    began = time.monotonic()
+    answer = direct.visit(method="POST", body=b"once")
+    assert base64.b64decode(answer["body"]) == b"once" and time.monotonic() - began < 5
+    assert len(direct.agent.requests[-1]["request_id"]) <= 256
+    direct.before = lambda request: None
+    direct.nothing_left()
+    direct.warm()  # a new one is opened
+    assert direct.aws.connections.opened == 2
+
+
+def test_the_waiter_dies_within_an_answer(direct):
+    direct.warm()
+    in_pieces(direct, BODY, lambda number: direct.aws.connections.cut_sockets() if number == 5 else None)
+    assert base64.b64decode(direct.visit()["body"]) == BODY
+    direct.nothing_left()
+
+
+def test_a_post_to_the_waiter_that_fails(direct):
+    """The record is put after all; the waiter itself is fine."""
+    direct.warm()
+
+    def before(request):
+        direct.aws.connections.answers = [500]
+
+    direct.before = before
+    assert direct.visit(method="POST", body=b"kept")["statusCode"] == 200
+    direct.nothing_left()
+
+
+@pytest.mark.parametrize("which", [0, 4, 13])
+def test_a_piece_that_cannot_be_posted(direct, which):
+    """One piece is stored, the others came: they meet in the store."""
+    direct.warm()
+
+    def between(number):
+        if number == which:
+            direct.aws.connections.answers = [500]
+
+    in_pieces(direct, BODY, between)
+    assert base64.b64decode(direct.visit()["body"]) == BODY
+    direct.nothing_left()
+
+
+def test_a_slow_service(direct):
+    """After 300 ms of silence the record is looked for; there is none, and none is deleted."""
+    direct.warm()
+    direct.before = lambda request: time.sleep(1)
+    answer, calls = direct.calls_of(direct.visit)
+    assert answer["statusCode"] == 200 and set(calls) == {"GetItem"} and len(calls) > 2
+    direct.nothing_left()
+
+
+def test_answers_of_others_are_refused(direct):
+    direct.warm()
+    other = direct.aws.agent(direct.agents).up()
+    forged = threading.Event()
+
+    def answer(request):
+        for request_id in (request["request_id"], request["request_id"][:-1] + "A", request["request_id"] + "A", "d1.x.y.z.w"):
+            other.say({"type": "http_response", "request_id": request_id, "status_code": 200, "headers": {}, "body": "Zm9yZ2Vk"}
+                      ).result()  # fmt: skip
+        forged.set()
+        return {"body": "dHJ1ZQ=="}
+
+    direct.answer = answer
+    assert base64.b64decode(direct.visit()["body"]) == b"true" and forged.is_set()
+    direct.nothing_left()
+
+
+def test_late_and_repeated_answers_are_dropped(direct):
+    direct.warm()
+    requests = []
+
+    def answer(request):
+        requests.append(request)
+        return {"body": base64.b64encode(b"%d" % len(requests)).decode()}
+
+    direct.answer = answer
+    for number in (1, 2):
+        assert base64.b64decode(direct.visit()["body"]) == b"%d" % number
+        direct.agent.say({"type": "http_response", "request_id": requests[0]["request_id"], "status_code": 200, "headers": {},
+                          "body": "bGF0ZQ=="}).result()  # fmt: skip
+
+
+@pytest.mark.parametrize("token", ["", "x", "1.x", "99999999999999.AAAAAAAAAAAAAAAAAAAAAA"])
+def test_nobody_else_may_be_a_waiter(direct, token):
+    assert direct.agents.invoke(events.connect("c=", query={"waiter": token})) == {"statusCode": 401}
+    message = {"type": "waiter", "token": token}
+    text = json.dumps(message, separators=(",", ":"))
+    posts = len(direct.aws.connections.posts)
+    assert direct.agents.invoke(events.message("c=", text))["statusCode"] == 401
+    assert len(direct.aws.connections.posts) == posts
+
+
+def test_an_agent_in_flight_that_is_replaced(direct):
+    direct.warm()
+    direct.answer = lambda request: None
+    waiting = direct.visitors.begin(events.http2("/", host=f"{direct.agent.tunnel}.tunnel.example.com"))
+    count = len(direct.agent.requests)
+    deadline = time.monotonic() + 10
+    while len(direct.agent.requests) == count and time.monotonic() < deadline:
+        time.sleep(0.01)
+    direct.agent.leave()
+    again = direct.aws.agent(direct.agents)
+    again.up("resume", headers={"x-tunnel-resume": direct.agent.established["resume"]})
+    assert waiting.result()["statusCode"] == 200 and again.requests
+    direct.nothing_left()
