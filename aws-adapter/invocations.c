@@ -273,6 +273,28 @@ static void hear_agent(struct invocations *invocations) {
 
 /* ---- stream and schedule ---- */
 
+static void on_woken(void *ctx, enum status status) {
+    (void)ctx;
+    (void)status; /* a waiter that is gone polls */
+}
+
+/* The invocations that wait for what this batch tells. */
+static void wake_waiters(struct invocations *invocations) {
+    size_t index;
+    json_t *record;
+    json_array_foreach(invocations->event->records, index, record) {
+        const json_t *image = json_object_get(json_object_get(record, "dynamodb"), "NewImage");
+        struct view waiter = item_string(image, "waiterConnection");
+        bool completed = view_eq(item_string(image, "status"), VIEW("completed"));
+        if (!completed || waiter.len == 0 || waiter.len > CONNECTION_ID_MAX) continue;
+        struct buf text;
+        buf_init(&text, 2048);
+        if (waiter_encode_wake(&text, item_string(image, "requestId")))
+            connections_post(invocations->parts.connections, waiter, buf_view(&text), 1, on_woken, NULL);
+        buf_done(&text);
+    }
+}
+
 static void on_published(void *ctx, json_t *failures) {
     struct buf answer;
     char *text = json_dumps(failures, JSON_COMPACT);
@@ -280,6 +302,11 @@ static void on_published(void *ctx, json_t *failures) {
     buf_printf(&answer, "{\"statusCode\":200,\"batchItemFailures\":%s}", text ? text : "[]");
     free(text);
     respond(ctx, &answer);
+}
+
+static void take_records(struct invocations *invocations) {
+    wake_waiters(invocations);
+    publisher_publish(invocations->parts.publisher, invocations->event->records, on_published, invocations);
 }
 
 static void on_cleaned(void *ctx, enum status status) {
@@ -309,9 +336,7 @@ static void dispatch(struct invocations *invocations) {
     case LAMBDA_CONNECT: connect_agent(invocations); break;
     case LAMBDA_DISCONNECT: core_disconnect(core, event->connection_id, on_handled, invocations); break;
     case LAMBDA_MESSAGE: hear_agent(invocations); break;
-    case LAMBDA_STREAM:
-        publisher_publish(invocations->parts.publisher, event->records, on_published, invocations);
-        break;
+    case LAMBDA_STREAM: take_records(invocations); break;
     case LAMBDA_CLEANUP: core_cleanup(core, on_cleaned, invocations); break;
     }
 }

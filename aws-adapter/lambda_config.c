@@ -110,11 +110,19 @@ static bool read_auth(char why[256]) {
 
 /* USE_EVENT_DRIVEN is what earlier versions called it. */
 static bool read_wait_mode(struct lambda_config *config, char why[256]) {
+    static const char *const modes[] = {"polling", "stream", "direct"};
     const char *mode = variable("WAIT_MODE");
-    if (!mode) return read_bool("USE_EVENT_DRIVEN", &config->direct, why);
-    config->direct = strcmp(mode, "direct") == 0;
-    return config->direct || strcmp(mode, "polling") == 0 ||
-           complain(why, "WAIT_MODE", "expected polling or direct");
+    bool event_driven = false;
+    if (!mode) {
+        if (!read_bool("USE_EVENT_DRIVEN", &event_driven, why)) return false;
+        config->wait_mode = event_driven ? WAIT_DIRECT : WAIT_POLLING;
+        return true;
+    }
+    for (enum wait_mode i = WAIT_POLLING; i <= WAIT_DIRECT; i++) {
+        config->wait_mode = i;
+        if (strcmp(mode, modes[i]) == 0) return true;
+    }
+    return complain(why, "WAIT_MODE", "expected polling, stream or direct");
 }
 
 static bool read_level(struct lambda_config *config, char why[256]) {

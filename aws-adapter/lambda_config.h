@@ -8,6 +8,9 @@
 
 enum { LAMBDA_NAMES_MAX = 8 };
 
+/* How a waiting invocation learns of its answer. */
+enum wait_mode { WAIT_POLLING, WAIT_STREAM, WAIT_DIRECT };
+
 struct lambda_config {
     struct aws_environment aws;
     const char *runtime_api;
@@ -19,7 +22,7 @@ struct lambda_config {
     struct view other_names[LAMBDA_NAMES_MAX]; /* into the environment */
     size_t other_names_count;
     bool subdomain_routing;
-    bool direct; /* WAIT_MODE */
+    enum wait_mode wait_mode;
     bool has_secret;
     unsigned char resume_key[SECRET_LEN], waiter_key[SECRET_LEN]; /* has_secret */
     enum log_level log_level;

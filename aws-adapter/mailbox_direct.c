@@ -184,6 +184,12 @@ static void on_piece(struct expected *expected, const struct v1_chunk *chunk) {
 
 static void on_waiter_message(void *ctx, struct view text) {
     struct mailbox_direct *direct = ctx;
+    if (direct->settings.by_stream) {
+        char request_id[V1_REQUEST_ID_MAX + 1];
+        if (waiter_read_wake(text, request_id))
+            store_dynamodb_wake(direct->settings.store, view_from_cstr(request_id));
+        return;
+    }
     enum status status;
     struct v1_message *message = v1_message_parse(text, direct->settings.core->v1_body_bytes, &status);
     struct expected *expected = message ? expected_find(direct, message->request_id) : NULL;
@@ -242,7 +248,9 @@ static void put(void *ctx, const struct pending *pending, mailbox_put_fn *done, 
     struct mailbox_direct *direct = ctx;
     struct view waiter =
         direct->settings.waiter ? waiter_connection(direct->settings.waiter) : (struct view){0};
-    struct expected *expected = waiter.ptr ? expected_new(direct, pending, waiter) : NULL;
+    bool by_stream = direct->settings.by_stream;
+    struct expected *expected = waiter.ptr && !by_stream ? expected_new(direct, pending, waiter) : NULL;
+    store_dynamodb_set_waiter(direct->settings.store, by_stream ? waiter : (struct view){0});
     if (!expected) {
         direct->store.put(direct->store.ctx, pending, done, target, ticket);
         return;

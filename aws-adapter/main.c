@@ -72,7 +72,7 @@ static bool make_core(struct lambda *lambda) {
 static bool make_direct(struct lambda *lambda) {
     const struct lambda_config *config = &lambda->config;
     if (!config->has_secret) return true;
-    bool waits = config->direct && websocket_available();
+    bool waits = config->wait_mode != WAIT_POLLING && websocket_available();
     struct waiter_settings waiter = {.http = lambda->http,
                                      .websocket_endpoint = config->websocket_endpoint,
                                      .key = config->waiter_key,
@@ -82,6 +82,7 @@ static bool make_direct(struct lambda *lambda) {
     struct mailbox_direct_settings direct = {.store = lambda->store,
                                              .connections = &lambda->connections,
                                              .waiter = lambda->waiter,
+                                             .by_stream = config->wait_mode == WAIT_STREAM,
                                              .key = config->waiter_key,
                                              .core = &lambda->settings};
     lambda->direct = mailbox_direct_new(&direct);
@@ -182,9 +183,9 @@ static int run(struct lambda *lambda) {
         if (!lambda->config.has_secret)
             log_warn("bootstrap",
                      "neither TUNNEL_SECRET nor JWT_SECRET is set: agents cannot resume their tunnels");
-        if (lambda->config.direct && !lambda->waiter)
+        if (lambda->config.wait_mode != WAIT_POLLING && !lambda->waiter)
             log_warn("bootstrap",
-                     "WAIT_MODE=direct wants a secret and a libcurl with WebSockets: answers are polled for");
+                     "WAIT_MODE wants a secret and a libcurl with WebSockets: answers are polled for");
         invocations_start(lambda->invocations);
         run_loop_run(&lambda->loop); /* until there is no runtime API any more */
     } else if (lambda->http) {

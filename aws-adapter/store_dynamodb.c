@@ -119,6 +119,10 @@ void store_dynamodb_set_request(struct store_dynamodb *store, struct view id) {
                  sizeof store->api_gateway_request_id);
 }
 
+void store_dynamodb_set_waiter(struct store_dynamodb *store, struct view connection_id) {
+    view_copy_to(connection_id, store->waiter, sizeof store->waiter);
+}
+
 bool store_dynamodb_busy(const struct store_dynamodb *store) {
     return store->operation_count > 0;
 }

@@ -31,7 +31,13 @@ struct mailbox store_dynamodb_mailbox(struct store_dynamodb *store);
 /* Who hears of changes made, and of completions seen, by this process. */
 void store_dynamodb_listen(struct store_dynamodb *store, struct store_events events);
 
-/* ---- for the mailbox of direct mode (mailbox_direct.h), whose requests have no record at first ---- */
+/* ---- for the mailbox in front of it (mailbox_direct.h) ---- */
+
+/* Requests that are put from now on name this waiter, to be woken by the stream's handler; absent: none.
+ * Copied. */
+void store_dynamodb_set_waiter(struct store_dynamodb *store, struct view connection_id);
+/* That request of ours has been completed: looks at once. */
+void store_dynamodb_wake(struct store_dynamodb *store, struct view request_id);
 
 /* Polls for the record of this request from now on, as if it had been put here. */
 void store_dynamodb_watch(struct store_dynamodb *store, struct view request_id);

@@ -138,7 +138,7 @@ static struct waiting *waiting_new(struct store_dynamodb *store, const char *req
     struct waiting *waiting = calloc(1, sizeof *waiting);
     if (!waiting) return NULL;
     waiting->store = store;
-    waiting->interval_ms = POLL_FIRST_MS;
+    waiting->interval_ms = store->waiter[0] ? POLL_WOKEN_MS : POLL_FIRST_MS;
     strncat(waiting->request_id, request_id, sizeof waiting->request_id - 1);
     timer_init(&waiting->poll, on_poll);
     if (!table_put(&store->waiting, &waiting->node, view_from_cstr(waiting->request_id))) {
@@ -177,6 +177,7 @@ static void put(void *ctx, const struct pending *pending, mailbox_put_fn *done, 
     item_put_number(&body, "ttl", pending->expires_ms / 1000 + 1);
     item_put_number(&body, "expiresMs", pending->expires_ms);
     item_put_string(&body, "status", VIEW("pending"));
+    if (store->waiter[0]) item_put_string(&body, "waiterConnection", view_from_cstr(store->waiter));
     buf_printf(&body, "}}");
     store_op_send(op, "PutItem", &body, on_put);
 }
@@ -367,7 +368,7 @@ static void forget(void *ctx, struct view request_id) {
     waiting_free(waiting);
 }
 
-/* ---- direct mode ---- */
+/* ---- woken ---- */
 
 void store_dynamodb_watch(struct store_dynamodb *store, struct view request_id) {
     char id[V1_REQUEST_ID_MAX + 1];
@@ -375,6 +376,13 @@ void store_dynamodb_watch(struct store_dynamodb *store, struct view request_id) 
     struct waiting *waiting = waiting_new(store, id);
     if (!waiting) return;
     waiting->recordless = true;
+    poll_now(waiting);
+}
+
+void store_dynamodb_wake(struct store_dynamodb *store, struct view request_id) {
+    struct waiting *waiting = waiting_find(store, request_id);
+    if (!waiting || !timer_armed(&waiting->poll)) return; /* unknown, or asked for just now */
+    timer_stop(store->dynamodb->aws->timers, &waiting->poll);
     poll_now(waiting);
 }
 

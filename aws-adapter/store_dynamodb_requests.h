@@ -6,6 +6,7 @@
 
 enum {
     POLL_FIRST_MS = 50,
+    POLL_WOKEN_MS = 300, /* where somebody is to wake us */
     POLL_MAX_MS = 500,
     ITEM_TEXT_MAX = 350 * 1024, /* an item holds 400 KB, names and all */
     REQUEST_BODY_MAX = 16 * 1024,

@@ -20,6 +20,7 @@ struct store_dynamodb {
     struct table waiting; /* struct waiting by request id: put here, not yet taken */
     struct claim seen;    /* the last one looked up */
     char api_gateway_request_id[129];
+    char waiter[CONNECTION_ID_MAX + 1]; /* "": none */
     size_t swept_connections, swept_requests;
 };
 

@@ -139,3 +139,18 @@ bool waiter_encode_ready(struct buf *out, struct view connection_id) {
     return buf_printf(out, "{\"type\":\"waiter_ready\",\"connection_id\":") &&
            json_text_string(out, connection_id) && buf_append_byte(out, '}');
 }
+
+bool waiter_encode_wake(struct buf *out, struct view request_id) {
+    return buf_printf(out, "{\"type\":\"wake\",\"request_id\":") && json_text_string(out, request_id) &&
+           buf_append_byte(out, '}');
+}
+
+bool waiter_read_wake(struct view text, char ret_request_id[V1_REQUEST_ID_MAX + 1]) {
+    json_t *root = text.len ? json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    const char *type = json_string_value(json_object_get(root, "type"));
+    struct view id = view_from_cstr(json_string_value(json_object_get(root, "request_id")));
+    bool ok = type && strcmp(type, "wake") == 0 && id.len > 0 &&
+              view_copy_to(id, ret_request_id, V1_REQUEST_ID_MAX + 1);
+    json_decref(root);
+    return ok;
+}

@@ -5,6 +5,7 @@
 #define AWS_ADAPTER_WAITER_H
 
 #include "aws/http_client.h"
+#include "protocol/v1.h"
 #include "waiter_id.h"
 
 struct waiter;
@@ -43,5 +44,9 @@ enum waiter_claim waiter_check_target(struct view target, const unsigned char ke
 enum waiter_claim waiter_check_message(struct view text, const unsigned char key[SECRET_LEN],
                                        uint64_t now_ms);
 bool waiter_encode_ready(struct buf *out, struct view connection_id);
+
+/* {"type":"wake","request_id":S}: that request has been completed. */
+bool waiter_encode_wake(struct buf *out, struct view request_id);
+bool waiter_read_wake(struct view text, char ret_request_id[V1_REQUEST_ID_MAX + 1]);
 
 #endif

@@ -1,4 +1,4 @@
-"""WAIT_MODE=direct: the waiting invocation is woken through a WebSocket of its own, and loses nothing when that dies. Needs a
+"""WAIT_MODE=direct and stream: the waiting invocation is woken through a WebSocket of its own, and loses nothing when that dies. Needs a
 libcurl with WebSockets (8.11 or later)."""
 
 import base64
@@ -25,10 +25,10 @@ def websockets():
 
 
 class Direct:
-    def __init__(self, aws):
+    def __init__(self, aws, mode="direct"):
         self.aws = aws
         self.proxy = Faulty(aws.tables.endpoint)
-        self.visitors = aws.function(WAIT_MODE="direct", LOG_LEVEL="debug", AWS_ENDPOINT_URL_DYNAMODB=self.proxy.endpoint)
+        self.visitors = aws.function(WAIT_MODE=mode, LOG_LEVEL="debug", AWS_ENDPOINT_URL_DYNAMODB=self.proxy.endpoint)
         self.agents = aws.function(LOG_LEVEL="debug", AWS_ENDPOINT_URL_DYNAMODB=self.proxy.endpoint)
         aws.connections.function = self.agents
         self.before = lambda request: None
@@ -66,6 +66,26 @@ class Direct:
     def nothing_left(self):
         self.settle()
         assert self.aws.tables.items(self.aws.tables.requests) == []
+
+
+@pytest.fixture
+def streamed(aws):
+    made = Direct(aws, "stream")
+    made.images = []
+
+    def answer(request):
+        """As the agent and the mapping of the stream do it."""
+        image = {**aws.tables.item(aws.tables.requests, request["request_id"]), "status": {"S": "completed"}}
+        made.images.append(image)
+        made.agent.say({"type": "http_response", "request_id": request["request_id"], "status_code": 200, "headers": {},
+                        "body": request["body"]}).result()  # fmt: skip
+        if made.streams:
+            record = {"eventSource": "aws:dynamodb", "dynamodb": {"SequenceNumber": "1", "NewImage": image}}
+            made.agents.invoke(events.stream(record, {"eventSource": "aws:dynamodb"}))
+
+    made.answer, made.streams = answer, True
+    yield made
+    made.proxy.stop()
 
 
 @pytest.fixture
@@ -234,3 +254,45 @@ def test_an_agent_in_flight_that_is_replaced(direct):
     again.up("resume", headers={"x-tunnel-resume": direct.agent.established["resume"]})
     assert waiting.result()["statusCode"] == 200 and again.requests
     direct.nothing_left()
+
+
+def warm_stream(streamed):
+    for _ in range(100):
+        assert streamed.visit()["statusCode"] == 200
+        if "waiterConnection" in streamed.images[-1]:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the waiter is not up")
+
+
+def test_woken_by_the_stream(streamed):
+    warm_stream(streamed)
+    for _ in range(5):
+        began = time.monotonic()
+        answer, calls = streamed.calls_of(lambda: streamed.visit(method="POST", body=b"x"))
+        assert base64.b64decode(answer["body"]) == b"x"
+        if time.monotonic() - began < 0.25:
+            break
+    else:
+        raise AssertionError("it was not woken, but polled")
+    assert calls == ["DeleteItem", "GetItem", "GetItem", "PutItem", "UpdateItem"]
+    streamed.nothing_left()
+
+
+@pytest.mark.parametrize("trouble", ["no stream", "waiter cut", "post fails"])
+def test_the_stream_or_the_waiter_fails(streamed, trouble):
+    """Then the request polls."""
+    warm_stream(streamed)
+    streamed.streams = trouble != "no stream"
+
+    def before(request):
+        if trouble == "waiter cut":
+            streamed.aws.connections.cut_sockets()
+        if trouble == "post fails":
+            streamed.aws.connections.answers = [500]
+
+    streamed.before = before
+    answer = streamed.visit(method="POST", body=b"x")
+    assert base64.b64decode(answer["body"]) == b"x"
+    streamed.aws.connections.answers = []
+    streamed.nothing_left()

@@ -416,6 +416,8 @@ def test_nothing_secret_is_logged(aws, pair):
         ({"TUNNEL_SECRET": "short"}, "TUNNEL_SECRET"),
         ({"PUBLISH_EVENTS": "true"}, "EVENT_BUS_NAME"),
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL"),
+        ({"WAIT_MODE": "telepathy"}, "WAIT_MODE"),
+        ({"USE_EVENT_DRIVEN": "perhaps"}, "USE_EVENT_DRIVEN"),
     ],
 )
 def test_a_wrong_environment_is_an_init_error(aws, change, said):
