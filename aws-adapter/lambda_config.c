@@ -100,12 +100,15 @@ static bool read_secret(struct lambda_config *config, char why[256]) {
     return ok || complain(why, "TUNNEL_SECRET", "no key could be made from it");
 }
 
-static bool read_auth(char why[256]) {
-    bool wanted = false;
+static bool read_auth(struct lambda_config *config, char why[256]) {
     if (!variable("REQUIRE_AUTH"))
         return complain(why, "REQUIRE_AUTH", "say false if any agent may open tunnels");
-    if (!read_bool("REQUIRE_AUTH", &wanted, why)) return false;
-    return !wanted || complain(why, "REQUIRE_AUTH", "authentication of agents is not available yet");
+    if (!read_bool("REQUIRE_AUTH", &config->require_auth, why)) return false;
+    config->jwt = (struct jwt_settings){.secret = view_from_cstr(variable("JWT_SECRET")),
+                                        .audience = view_from_cstr(variable("JWT_AUDIENCE")),
+                                        .issuer = view_from_cstr(variable("JWT_ISSUER"))};
+    return !config->require_auth || config->jwt.secret.len >= JWT_SECRET_MIN ||
+           complain(why, "JWT_SECRET", "REQUIRE_AUTH wants one of 32 bytes or more");
 }
 
 /* USE_EVENT_DRIVEN is what earlier versions called it. */
@@ -146,8 +149,8 @@ bool lambda_config_read(struct lambda_config *config, char why[256]) {
               required("WEBSOCKET_API_ENDPOINT", &config->websocket_endpoint, why) &&
               read_names(config, why) && read_other_names(config, why) &&
               read_bool("ENABLE_SUBDOMAIN_ROUTING", &config->subdomain_routing, why) &&
-              read_bool("PUBLISH_EVENTS", &publish, why) && read_secret(config, why) && read_auth(why) &&
-              read_wait_mode(config, why) && read_level(config, why);
+              read_bool("PUBLISH_EVENTS", &publish, why) && read_secret(config, why) &&
+              read_auth(config, why) && read_wait_mode(config, why) && read_level(config, why);
     if (ok && publish) ok = required("EVENT_BUS_NAME", &config->event_bus, why);
     return ok;
 }

@@ -2,6 +2,7 @@
 #ifndef AWS_ADAPTER_LAMBDA_CONFIG_H
 #define AWS_ADAPTER_LAMBDA_CONFIG_H
 
+#include "auth/jwt.h"
 #include "auth/secret.h"
 #include "aws/environment.h"
 #include "base/log.h"
@@ -21,7 +22,8 @@ struct lambda_config {
     char public_url[512];                      /* no slash at the end */
     struct view other_names[LAMBDA_NAMES_MAX]; /* into the environment */
     size_t other_names_count;
-    bool subdomain_routing;
+    bool subdomain_routing, require_auth;
+    struct jwt_settings jwt; /* require_auth; into the environment */
     enum wait_mode wait_mode;
     bool has_secret;
     unsigned char resume_key[SECRET_LEN], waiter_key[SECRET_LEN]; /* has_secret */

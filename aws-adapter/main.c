@@ -46,6 +46,8 @@ static void make_settings(struct lambda *lambda) {
     settings->other_names_count = config->other_names_count;
     settings->subdomain_routing = config->subdomain_routing;
     if (config->has_secret) settings->resume_secret = view_of(config->resume_key, sizeof(config->resume_key));
+    settings->require_auth = config->require_auth;
+    settings->jwt = config->jwt;
     settings->claim_ttl_ms = CONNECTION_TTL_MS;
     settings->request_timeout_max_ms = REQUEST_TIMEOUT_MAX_MS;
     settings->recheck_waiting_ms = RECHECK_WAITING_MS;

@@ -1,6 +1,7 @@
 """bootstrap between a Runtime API of ours, DynamoDB Local and an @connections of ours."""
 
 import base64
+import hmac
 import json
 import random
 import threading
@@ -170,6 +171,27 @@ def test_refused_agents(aws):
     assert aws.agent(function).connect(query={"name": "-"})["statusCode"] == 400
     assert aws.agent(function).connect(query={"name": "mine"})["statusCode"] == 200
     assert aws.agent(function).connect(query={"name": "mine"})["statusCode"] == 409
+
+
+def token_of(subject, secret):
+    def part(data):
+        return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+    text = part(b'{"alg":"HS256","typ":"JWT"}') + b"." + part(json.dumps({"sub": subject, "exp": int(time.time()) + 600}).encode())
+    return (text + b"." + part(hmac.digest(secret.encode(), text, "sha256"))).decode()
+
+
+def test_agents_that_must_show_a_token(aws):
+    secret = "a secret of thirty-two bytes, or more"
+    function = aws.function(REQUIRE_AUTH="true", JWT_SECRET=secret)
+    mine, others = token_of("me", secret), token_of("another", secret)
+    assert aws.agent(function).connect()["statusCode"] == 401
+    assert aws.agent(function).connect(query={"token": token_of("me", secret + "x")})["statusCode"] == 401
+    assert aws.agent(function).connect(headers={"Authorization": f"Bearer {mine}"}, query={"name": "mine"})["statusCode"] == 200
+    assert aws.agent(function).connect(query={"token": others, "name": "mine"})["statusCode"] == 409
+    again = aws.agent(function)
+    assert again.connect(query={"token": mine, "name": "mine"})["statusCode"] == 200
+    assert again.ready().tunnel == "mine"
 
 
 def test_an_agent_that_comes_back_keeps_its_tunnel(aws, pair):
@@ -410,7 +432,8 @@ def test_nothing_secret_is_logged(aws, pair):
         ({"AWS_REGION": None}, "AWS_REGION"),
         ({"AWS_SECRET_ACCESS_KEY": None}, "AWS_SECRET_ACCESS_KEY"),
         ({"REQUIRE_AUTH": None}, "REQUIRE_AUTH"),
-        ({"REQUIRE_AUTH": "true"}, "REQUIRE_AUTH"),
+        ({"REQUIRE_AUTH": "true"}, "JWT_SECRET"),
+        ({"REQUIRE_AUTH": "true", "JWT_SECRET": "short"}, "JWT_SECRET"),
         ({"REQUIRE_AUTH": "perhaps"}, "REQUIRE_AUTH"),
         ({"ENABLE_SUBDOMAIN_ROUTING": "perhaps"}, "ENABLE_SUBDOMAIN_ROUTING"),
         ({"TUNNEL_SECRET": "short"}, "TUNNEL_SECRET"),
