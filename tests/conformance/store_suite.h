@@ -12,6 +12,9 @@ struct store_fixture {
     /* Another client of the same store; for a store of one process the same again. */
     struct registry other_registry;
     struct mailbox other_mailbox;
+    /* Nobody tells it what others change: it is not told of claims, and sees completed requests by polling.
+     */
+    bool polls;
     /* Lets the store work until nothing is owed any more. */
     void (*settle)(void *ctx);
     uint64_t (*wall_ms)(void *ctx);

@@ -24,7 +24,7 @@ struct dynamodb_fixture {
     struct store_fixture fixture;
     struct core_settings core;
     char connections[64], requests[64];
-    struct store_dynamodb *store;
+    struct store_dynamodb *store, *other; /* of one pair of tables */
 };
 
 static uint64_t wall(void *ctx) {
@@ -74,7 +74,9 @@ static void drop_table(const char *name) {
 
 static void settle(void *ctx) {
     struct dynamodb_fixture *fixture = ctx;
-    while (store_dynamodb_busy(fixture->store)) uv_run(&loop.uv, UV_RUN_ONCE);
+    uv_run(&loop.uv, UV_RUN_NOWAIT);
+    while (store_dynamodb_busy(fixture->store) || store_dynamodb_busy(fixture->other))
+        uv_run(&loop.uv, UV_RUN_ONCE);
 }
 
 static uint64_t fixture_wall(void *ctx) {
@@ -98,10 +100,14 @@ static struct store_fixture *dynamodb_open(struct store_events events) {
     core_settings_init(&fixture->core);
     struct store_dynamodb_settings settings = {fixture->connections, fixture->requests, &fixture->core};
     fixture->store = store_dynamodb_new(&dynamodb, &settings);
+    fixture->other = store_dynamodb_new(&dynamodb, &settings);
     store_dynamodb_listen(fixture->store, events);
     fixture->fixture = (struct store_fixture){.ctx = fixture,
                                               .registry = store_dynamodb_registry(fixture->store),
                                               .mailbox = store_dynamodb_mailbox(fixture->store),
+                                              .other_registry = store_dynamodb_registry(fixture->other),
+                                              .other_mailbox = store_dynamodb_mailbox(fixture->other),
+                                              .polls = true,
                                               .settle = settle,
                                               .wall_ms = fixture_wall,
                                               .advance = advance};
@@ -111,6 +117,7 @@ static struct store_fixture *dynamodb_open(struct store_events events) {
 static void dynamodb_close(struct store_fixture *fixture) {
     struct dynamodb_fixture *dynamo = fixture->ctx;
     store_dynamodb_free(dynamo->store);
+    store_dynamodb_free(dynamo->other);
     drop_table(dynamo->connections);
     drop_table(dynamo->requests);
     free(dynamo);
