@@ -37,6 +37,12 @@ struct config {
     uint64_t lease_ms; /* of this gateway, in a shared store */
     uint64_t request_timeout_ms, body_idle_timeout_ms, grace_ms, header_timeout_ms, keepalive_timeout_ms;
     uint64_t agent_ping_interval_ms, offline_keep_ms, drain_delay_ms, drain_timeout_ms;
+    char *backend, *bootstrap, *api_stage, *api_payload; /* of the stand-in for API Gateway and Lambda */
+    char *dynamodb_endpoint, *stream_table, *stream_filter;
+    bool api_custom_domain;
+    size_t api_rate, api_burst, lambda_memory_bytes, lambda_concurrency, stream_retries;
+    uint64_t lambda_timeout_ms, lambda_idle_ms, dynamodb_latency_ms, cleanup_interval_ms, ws_idle_ms,
+        ws_life_ms;
     size_t body_bytes, max_connections, max_connections_per_address;
     enum log_level log_level;
     bool wants_health, wants_help, wants_version, wants_markdown;
@@ -48,6 +54,8 @@ bool config_init(struct config *config, int argc, char **argv, int *ret_exit);
 /* The same without asking whether the settings go together: for what needs only some of them. */
 bool config_load(struct config *config, int argc, char **argv, int *ret_exit);
 void config_done(struct config *config);
+/* The stand-in for API Gateway and Lambda, instead of a gateway. */
+bool config_is_lambda(const struct config *config);
 /* "v1" or "v2", with agents. */
 bool config_speaks(const struct config *config, struct view protocol);
 /* To standard output: the text for people, and docs/CONFIGURATION.md. */

@@ -129,8 +129,30 @@ static int check_store(const struct config *config) {
     return 0;
 }
 
+bool config_is_lambda(const struct config *config) {
+    return strcmp(config->backend, "lambda") == 0;
+}
+
+static int check_lambda(const struct config *config) {
+    bool is_lambda = config_is_lambda(config);
+    if (!is_lambda && strcmp(config->backend, "gateway") != 0)
+        return complain(config, &config->backend, "expected gateway or lambda");
+    if (!is_lambda && config->bootstrap)
+        return complain(config, &config->bootstrap, "it is for --backend=lambda (BACKEND)");
+    if (!is_lambda) return 0;
+    if (!config->bootstrap) return complain(config, &config->backend, "it needs --bootstrap (BOOTSTRAP)");
+    if (!config->dynamodb_endpoint)
+        return complain(config, &config->backend, "it needs --dynamodb-endpoint (AWS_ENDPOINT_URL_DYNAMODB)");
+    if (strcmp(config->api_payload, "2.0") != 0 && strcmp(config->api_payload, "1.0") != 0)
+        return complain(config, &config->api_payload, "expected 2.0 or 1.0");
+    if (config->lambda_concurrency == 0 || config->lambda_concurrency > 1000)
+        return complain(config, &config->lambda_concurrency, "expected 1 to 1000");
+    return 0;
+}
+
 int config_check(struct config *config) {
     int code = parse_proxies(config);
+    if (!code) code = check_lambda(config);
     if (!code) code = check_protocols(config);
     if (!code) code = check_urls(config);
     if (!code) code = check_store(config);

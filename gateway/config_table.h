@@ -31,7 +31,7 @@ struct setting {
     bool is_hidden;       /* not in --help */
 };
 
-#define SETTINGS_MAX 64
+#define SETTINGS_MAX 96
 
 extern const struct setting config_settings[];
 extern const size_t config_settings_count; /* at most SETTINGS_MAX */

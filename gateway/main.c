@@ -1,6 +1,7 @@
 /* ttf-gateway: wires the adapters of one process to the handler core. */
 #include "admin/admin.h"
 #include "agent_accept.h"
+#include "apigw/apigw.h"
 #include "backend.h"
 #include "cluster/peering.h"
 #include "config.h"
@@ -394,7 +395,6 @@ static int run(struct gateway *gateway) {
     if (!loop_init(&gateway->loop)) return 1;
     log_set_level(gateway->config.log_level);
     log_buffer_start(&gateway->loop);
-    raise_descriptor_limit();
     timer_init(&gateway->cleanup, on_cleanup);
     timer_init(&gateway->stopping, on_stopping);
     bool opened = open_ports(gateway);
@@ -418,6 +418,7 @@ int main(int argc, char **argv) {
     static struct gateway gateway;
     int code;
     heap_init();
+    raise_descriptor_limit();
     if (argc > 1 && strcmp(argv[1], "token") == 0) return token_command(argc - 1, argv + 1);
     if (config_init(&gateway.config, argc, argv, &code)) {
         if (gateway.config.wants_help)
@@ -429,7 +430,7 @@ int main(int argc, char **argv) {
         else if (gateway.config.wants_health)
             code = health_ask(&gateway.config.admin_listen);
         else
-            code = run(&gateway);
+            code = config_is_lambda(&gateway.config) ? apigw_run(&gateway.config) : run(&gateway);
     }
     config_done(&gateway.config);
     return code;

@@ -30,14 +30,14 @@ TABLE = {
     "gateway/store": (COMMON | {"gateway"}, {"uv", "hiredis", "openssl"}),
     "gateway/cluster": (COMMON | {"gateway"}, {"uv", "openssl"}),
     "gateway/admin": (COMMON | {"gateway"}, {"uv", "microhttpd", "jansson"}),
-    "gateway/apigw": (COMMON | {"gateway", "aws-adapter/aws"}, {"uv", "microhttpd", "libwebsockets", "jansson", "curl"}),
+    "gateway/apigw": (COMMON | {"gateway", "gateway/admin", "aws-adapter/aws"}, {"uv", "microhttpd", "libwebsockets", "jansson", "linux"}),
     "forwarder": (COMMON, {"uv", "openssl"}),
     "aws-adapter": ((COMMON - {"common/link"}) | {"aws-adapter/aws"}, {"uv", "curl", "ares", "openssl", "jansson", "jwt"}),
     "aws-adapter/aws": (COMMON - {"common/link"}, {"uv", "curl", "ares", "openssl", "jansson"}),
 }  # fmt: skip
 
 # Roots from which "name.h" is looked up besides the including file's own folder (as CMakeLists.txt has them).
-ROOTS = {"common": ["common"], "gateway": ["gateway", "common"], "forwarder": ["forwarder", "common"],
+ROOTS = {"common": ["common"], "gateway": ["gateway", "common", "aws-adapter"], "forwarder": ["forwarder", "common"],
          "aws-adapter": ["aws-adapter", "common", "."]}  # fmt: skip
 
 LIBRARIES = {
@@ -53,7 +53,7 @@ LIBRARIES = {
     "curl": r"curl/.*",
     "ares": r"ares\.h",
     "glibc": r"malloc\.h",
-    "linux": r"sys/epoll\.h|sys/eventfd\.h|sys/timerfd\.h|linux/.*",
+    "linux": r"sys/epoll\.h|sys/eventfd\.h|sys/timerfd\.h|sys/prctl\.h|linux/.*",
 }
 
 # C17 and POSIX, which every folder may use; what only Linux has is not among them.

@@ -10,6 +10,7 @@
 
 #define IDLE_SECONDS 10
 #define WATCHED_MS 60000
+#define PAGE_BYTES_MAX ((size_t)256 * 1024)
 
 static bool is_own_host(const char *text) {
     struct arena arena;
@@ -47,6 +48,22 @@ static enum MHD_Result answer_ready(struct admin *admin, struct MHD_Connection *
     return admin_answer(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "draining\n");
 }
 
+static enum MHD_Result answer_page(const struct admin_page *page, struct MHD_Connection *connection) {
+    struct buf text;
+    buf_init(&text, PAGE_BYTES_MAX);
+    struct MHD_Response *response = NULL;
+    if (page->print(page->ctx, &text))
+        response = MHD_create_response_from_buffer(text.len, (void *)(uintptr_t)buf_view(&text).ptr,
+                                                   MHD_RESPMEM_MUST_COPY);
+    buf_done(&text);
+    if (!response) return MHD_NO;
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    enum MHD_Result queued = MHD_queue_response(connection, MHD_HTTP_OK, response);
+    MHD_destroy_response(response);
+    return queued;
+}
+
 /* What MHD keeps of a request: that it has been seen, or what it waits for. */
 static int seen;
 
@@ -77,6 +94,8 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
         if (ask) *request = ask;
         return ask ? MHD_YES : MHD_NO;
     }
+    for (size_t i = 0; i < admin->page_count; i++)
+        if (strcmp(url, admin->pages[i].path) == 0) return answer_page(&admin->pages[i], connection);
     return admin_answer(connection, MHD_HTTP_NOT_FOUND, "Not found.\n");
 }
 
@@ -121,6 +140,11 @@ void admin_set_core(struct admin *admin, struct core *core) {
 
 void admin_set_state(struct admin *admin, enum admin_state state) {
     admin->state = state;
+}
+
+void admin_add_page(struct admin *admin, const char *path, admin_page_fn *print, void *ctx) {
+    if (admin->page_count == ADMIN_PAGES_MAX) abort();
+    admin->pages[admin->page_count++] = (struct admin_page){path, print, ctx};
 }
 
 bool admin_is_watched(const struct admin *admin) {

@@ -3,6 +3,7 @@
 #ifndef GATEWAY_ADMIN_ADMIN_H
 #define GATEWAY_ADMIN_ADMIN_H
 
+#include "base/buf.h"
 #include "handler/core.h"
 #include "loop.h"
 #include "peers.h"
@@ -20,6 +21,11 @@ void admin_set_core(struct admin *admin, struct core *core);
 void admin_set_state(struct admin *admin, enum admin_state state);
 /* /readyz stays 200 and says so. `what` is a static text ("redis"); NULL: all is well again. */
 void admin_set_degraded(struct admin *admin, const char *what);
+/* A page in JSON, made at each request by `print`. `path` is borrowed for the admin's life; at most
+ * ADMIN_PAGES_MAX. */
+enum { ADMIN_PAGES_MAX = 4 };
+typedef bool admin_page_fn(void *ctx, struct buf *out);
+void admin_add_page(struct admin *admin, const char *path, admin_page_fn *print, void *ctx);
 /* Has anybody asked for /readyz within the last minute? A balancer does, again and again. */
 bool admin_is_watched(const struct admin *admin);
 /* A listener_fn; ctx is the admin. */

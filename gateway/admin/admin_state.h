@@ -6,6 +6,12 @@
 #include "base/list.h"
 #include "mhd_loop.h"
 
+struct admin_page {
+    const char *path;
+    admin_page_fn *print;
+    void *ctx;
+};
+
 struct admin {
     struct mhd_loop mhd;
     struct core *core; /* NULL: not yet */
@@ -15,6 +21,8 @@ struct admin {
     bool any_host;
     struct peer *accepting;
     struct list asks; /* struct tls_ask.node: all there are */
+    struct admin_page pages[ADMIN_PAGES_MAX];
+    size_t page_count;
 };
 
 enum MHD_Result admin_answer(struct MHD_Connection *connection, unsigned status, const char *text);

@@ -1,0 +1,69 @@
+/* See function_environment.h. */
+#include "apigw/function_environment.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+extern char **environ;
+
+#define SET_MAX 16
+
+static bool put(struct function_environment *environment, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static bool put(struct function_environment *environment, const char *format, ...) {
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    char *copy = len > 0 && (size_t)len < sizeof(text) ? strdup(text) : NULL;
+    if (copy) environment->variables[environment->count++] = copy;
+    return copy != NULL;
+}
+
+/* Set by us, or by nobody. */
+static bool is_ours(const char *variable) {
+    static const char *const names[] = {
+        "AWS_LAMBDA_",   "AWS_ENDPOINT_URL",        "DOMAIN_NAME=",
+        "PUBLIC_URL=",   "WEBSOCKET_API_ENDPOINT=", "ENABLE_SUBDOMAIN_ROUTING=",
+        "REQUIRE_AUTH=", "LAMBDA_TASK_ROOT="};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strncmp(variable, names[i], strlen(names[i])) == 0) return true;
+    return false;
+}
+
+static bool inherit(struct function_environment *environment) {
+    for (char **variable = environ; *variable; variable++) {
+        if (is_ours(*variable)) continue;
+        char *copy = strdup(*variable);
+        if (!copy) return false;
+        environment->variables[environment->count++] = copy;
+    }
+    return true;
+}
+
+bool function_environment_init(struct function_environment *environment, const struct config *config,
+                               const struct shape_api *api, const char *public_url, const char *websocket_url,
+                               uint16_t dynamodb_port) {
+    size_t inherited = 0;
+    while (environ[inherited]) inherited++;
+    environment->count = 0;
+    environment->variables = calloc(inherited + SET_MAX + 1, sizeof(*environment->variables));
+    bool subdomains = api->has_custom_domain && config->subdomain_routing;
+    return environment->variables && inherit(environment) &&
+           put(environment, "AWS_ENDPOINT_URL_DYNAMODB=http://127.0.0.1:%u", dynamodb_port) &&
+           put(environment, "AWS_LAMBDA_FUNCTION_NAME=tunnel") &&
+           put(environment, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=%zu", config->lambda_memory_bytes >> 20) &&
+           put(environment, "DOMAIN_NAME=%s", api->domain) && put(environment, "PUBLIC_URL=%s", public_url) &&
+           put(environment, "WEBSOCKET_API_ENDPOINT=%s", websocket_url) &&
+           put(environment, "ENABLE_SUBDOMAIN_ROUTING=%s", subdomains ? "true" : "false") &&
+           put(environment, "REQUIRE_AUTH=%s", config->require_auth == ANSWER_YES ? "true" : "false");
+}
+
+void function_environment_done(struct function_environment *environment) {
+    for (size_t i = 0; i < environment->count; i++) free(environment->variables[i]);
+    free(environment->variables);
+    *environment = (struct function_environment){0};
+}

@@ -1,0 +1,20 @@
+/* The environment variables of the function: our own, so that whatever it needs can be said where we are
+ * started, and over them what only the stand-in knows. */
+#ifndef GATEWAY_APIGW_FUNCTION_ENVIRONMENT_H
+#define GATEWAY_APIGW_FUNCTION_ENVIRONMENT_H
+
+#include "apigw/shape.h"
+#include "config.h"
+
+struct function_environment {
+    char **variables; /* up to NULL */
+    size_t count;
+};
+
+/* `public_url` and `websocket_url` without a slash at the end. False without memory. */
+bool function_environment_init(struct function_environment *environment, const struct config *config,
+                               const struct shape_api *api, const char *public_url, const char *websocket_url,
+                               uint16_t dynamodb_port);
+void function_environment_done(struct function_environment *environment);
+
+#endif

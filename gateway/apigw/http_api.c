@@ -1,0 +1,209 @@
+/* See http_api.h. A visit lives from the request to the function's outcome, even when the visitor has been
+ * answered (after 30 s) or has gone: API Gateway does not take an invocation back. */
+#include "apigw/http_api.h"
+
+#include "apigw/throttle.h"
+#include "apigw/web.h"
+#include "base/log.h"
+#include "http/gate.h"
+
+#include <stdlib.h>
+
+#define ANSWER_ARENA_BYTES ((size_t)1024 * 1024)
+
+struct http_api {
+    struct loop *loop;
+    struct http_api_settings settings;
+    struct lambda *lambda;
+    struct usage *usage;
+    struct web *web;
+    struct throttle throttle;
+    size_t busy;
+};
+
+struct visit {
+    struct http_api *api;
+    struct web_exchange *exchange; /* NULL: answered */
+    struct timer timeout;
+    char id[SHAPE_ID_MAX];
+    uint64_t begun_ms;
+};
+
+/* ---- answers ---- */
+
+static void refuse(struct web_exchange *exchange, int status, const char *message) {
+    char json[128];
+    int len = snprintf(json, sizeof(json), "{\"message\":\"%s\"}", message);
+    web_answer_json(exchange, status, view_of(json, (size_t)len));
+}
+
+static void pass_on(struct visit *visit, struct view text) {
+    struct arena arena;
+    struct shape_answer answer;
+    arena_init(&arena, ANSWER_ARENA_BYTES);
+    if (shape_answer_read(text, visit->api->settings.api.is_payload_1, &arena, &answer)) {
+        headers_add(&answer.headers, VIEW("apigw-requestid"), view_from_cstr(visit->id));
+        web_answer(visit->exchange, answer.status, &answer.headers, answer.body);
+        log_info("access", "%s %d %llums %zuB", visit->id, answer.status,
+                 (unsigned long long)(loop_now(visit->api->loop) - visit->begun_ms), answer.body.len);
+        shape_answer_done(&answer);
+    } else {
+        log_warn("http-api", "%s: the function's answer makes no sense", visit->id);
+        refuse(visit->exchange, 500, "Internal Server Error");
+    }
+    arena_done(&arena);
+}
+
+static void on_outcome(void *ctx, enum lambda_outcome outcome, struct view answer) {
+    struct visit *visit = ctx;
+    struct http_api *api = visit->api;
+    timer_stop(&api->loop->timers, &visit->timeout);
+    if (visit->exchange) {
+        switch (outcome) {
+        case LAMBDA_OK: pass_on(visit, answer); break;
+        case LAMBDA_ERROR: refuse(visit->exchange, 500, "Internal Server Error"); break;
+        case LAMBDA_TIMEOUT:
+        case LAMBDA_THROTTLED: refuse(visit->exchange, 503, "Service Unavailable"); break;
+        case LAMBDA_TOO_LARGE: refuse(visit->exchange, 413, "Request Entity Too Large"); break;
+        }
+    }
+    api->busy--;
+    free(visit);
+}
+
+/* The function may go on; nobody hears of it. */
+static void on_timeout(struct timer *timer) {
+    struct visit *visit = LIST_ENTRY(timer, struct visit, timeout);
+    refuse(visit->exchange, 503, "Service Unavailable");
+    visit->exchange = NULL;
+}
+
+/* ---- requests ---- */
+
+static size_t head_bytes(const struct web_request *request) {
+    size_t bytes = request->method.len + request->target.len + request->version.len + 4;
+    return bytes + request->headers->bytes;
+}
+
+/* 0: it may pass. */
+static int check(struct http_api *api, const struct web_request *request, struct arena *arena,
+                 const char **ret_message, struct gate_verdict *verdict) {
+    struct http_limits limits = HTTP_LIMITS_DEFAULT;
+    const struct gate_request gate = {.method = request->method,
+                                      .raw_target = request->target,
+                                      .version = request->version,
+                                      .headers = request->headers};
+    limits.target_bytes = HTTP_API_HEAD_MAX;
+    limits.header_value_bytes = HTTP_API_HEAD_MAX;
+    *ret_message = "Bad Request";
+    if (head_bytes(request) > HTTP_API_HEAD_MAX) {
+        *ret_message = "Request Header Fields Too Large";
+        return 431;
+    }
+    enum http_error error = gate_check_request(&gate, &limits, arena, verdict);
+    if (error || !request->is_strict || verdict->target.form == TARGET_ASTERISK) return 400;
+    if (!throttle_take(&api->throttle, loop_now(api->loop))) {
+        *ret_message = "Too Many Requests";
+        return 429;
+    }
+    *ret_message = "Request Entity Too Large";
+    return request->is_body_too_large ? 413 : 0;
+}
+
+/* Where there is no custom domain a path begins with the stage. */
+static bool is_in_stage(const struct shape_api *api, struct view target) {
+    struct view stage = view_from_cstr(api->stage), rest = view_skip(target, 1);
+    if (api->has_custom_domain || view_eq(stage, VIEW("$default"))) return true;
+    if (!view_starts_with(rest, stage)) return false;
+    rest = view_skip(rest, stage.len);
+    return rest.len == 0 || rest.ptr[0] == '/' || rest.ptr[0] == '?';
+}
+
+static void invoke(struct http_api *api, struct web_exchange *exchange, const struct web_request *request,
+                   struct view target) {
+    struct visit *visit = calloc(1, sizeof(*visit));
+    if (!visit) {
+        refuse(exchange, 500, "Internal Server Error");
+        return;
+    }
+    *visit = (struct visit){.api = api, .exchange = exchange, .begun_ms = loop_now(api->loop)};
+    shape_id(visit->id);
+    timer_init(&visit->timeout, on_timeout);
+    const struct shape_request shaped = {.method = request->method,
+                                         .target = target,
+                                         .version = request->version,
+                                         .headers = request->headers,
+                                         .body = request->body,
+                                         .peer = request->peer,
+                                         .id = visit->id,
+                                         .now_ms = loop_wall_ms(NULL)};
+    json_t *event = shape_http(&api->settings.api, &shaped);
+    char *text = event ? json_dumps(event, JSON_COMPACT) : NULL;
+    json_decref(event);
+    if (!text || !timer_start(&api->loop->timers, &visit->timeout, api->settings.timeout_ms)) {
+        refuse(exchange, 500, "Internal Server Error");
+        free(visit);
+    } else {
+        api->busy++;
+        lambda_invoke(api->lambda, SOURCE_HTTP, view_from_cstr(text), on_outcome, visit);
+    }
+    free(text);
+}
+
+static void on_request(void *ctx, struct web_exchange *exchange, const struct web_request *request) {
+    struct http_api *api = ctx;
+    struct arena arena;
+    struct gate_verdict verdict;
+    const char *message;
+    arena_init(&arena, 64 * 1024);
+    api->usage->requests++;
+    int status = check(api, request, &arena, &message, &verdict);
+    struct view target = status ? (struct view){0} : target_origin(&verdict.target, &arena);
+    if (status)
+        refuse(exchange, status, message);
+    else if (!target.ptr || !is_in_stage(&api->settings.api, target))
+        refuse(exchange, 404, "Not Found");
+    else
+        invoke(api, exchange, request, target);
+    arena_done(&arena);
+}
+
+/* ---- the module ---- */
+
+struct http_api *http_api_new(struct loop *loop, const struct http_api_settings *settings,
+                              struct lambda *lambda, struct usage *usage) {
+    struct http_api *api = calloc(1, sizeof(*api));
+    if (!api) return NULL;
+    api->loop = loop;
+    api->settings = *settings;
+    api->lambda = lambda;
+    api->usage = usage;
+    throttle_init(&api->throttle, settings->rate, settings->burst);
+    const struct web_settings web = {.body_max = HTTP_API_BODY_MAX,
+                                     .connections_max = settings->connections_max,
+                                     .handle = on_request,
+                                     .ctx = api};
+    api->web = web_new(loop, &web);
+    if (api->web) return api;
+    free(api);
+    return NULL;
+}
+
+void http_api_accept(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len) {
+    struct http_api *api = ctx;
+    web_accept(api->web, fd, peer, address, len, 0);
+}
+
+size_t http_api_busy(const struct http_api *api) {
+    return api->busy;
+}
+
+void http_api_stop(struct http_api *api) {
+    if (api) web_stop(api->web);
+}
+
+void http_api_free(struct http_api *api) {
+    if (!api) return;
+    web_free(api->web);
+    free(api);
+}

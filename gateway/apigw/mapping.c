@@ -1,0 +1,351 @@
+/* See mapping.h. One call or invocation at a time: the state says what it was. */
+#include "apigw/mapping.h"
+
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define POLL_MS 250 /* Lambda's "four times a second" */
+#define RETRY_MS 200
+#define PROBLEM_MS 2000
+#define SHARDS_MAX 64 /* with those of the last day that are closed */
+#define RANGES_MAX 32
+#define ID_MAX 128
+
+struct shard {
+    char id[ID_MAX];
+    char *iterator; /* NULL: to be got */
+    bool is_new, is_done;
+};
+
+/* Records [from, to) that go together, tried so often. */
+struct range {
+    size_t from, to, tries;
+};
+
+struct mapping {
+    struct loop *loop;
+    struct mapping_settings settings;
+    struct aws_client *aws;
+    struct lambda *lambda;
+    struct usage *usage;
+    json_t *filter;
+    char arn[256];
+    struct shard shards[SHARDS_MAX];
+    size_t shard_count, at;
+    bool has_begun;                  /* shards found from now on are read from their beginning */
+    json_t *records;                 /* being worked on */
+    struct range ranges[RANGES_MAX]; /* the last is the next */
+    size_t range_count;
+    struct timer timer;
+    struct aws_call *call;
+};
+
+static void look_for_stream(struct mapping *mapping);
+static void look_for_shards(struct mapping *mapping);
+static void read_shard(struct mapping *mapping);
+static void work(struct mapping *mapping);
+static void next_shard(struct mapping *mapping);
+
+/* ---- the filter ---- */
+
+bool mapping_filter_matches(const json_t *pattern, const json_t *record) {
+    const char *name;
+    json_t *wanted, *allowed;
+    size_t index;
+    json_object_foreach((json_t *)(uintptr_t)pattern, name, wanted) {
+        const json_t *value = json_object_get(record, name);
+        bool ok = json_is_object(wanted) && value && mapping_filter_matches(wanted, value);
+        json_array_foreach(wanted, index, allowed) ok = ok || (value && json_equal(allowed, value));
+        if (!ok) return false;
+    }
+    return true;
+}
+
+/* ---- calls ---- */
+
+static void call(struct mapping *mapping, const char *operation, json_t *body, aws_call_fn *done) {
+    char target[80];
+    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+    if (!text) abort(); /* out of memory */
+    snprintf(target, sizeof(target), "DynamoDBStreams_20120810.%s", operation);
+    const struct aws_request request = {.service = VIEW("dynamodb"),
+                                        .endpoint = view_from_cstr(mapping->settings.endpoint),
+                                        .method = VIEW("POST"),
+                                        .path = VIEW("/"),
+                                        .content_type = VIEW("application/x-amz-json-1.0"),
+                                        .target = view_from_cstr(target),
+                                        .body = view_from_cstr(text),
+                                        .idempotent = true,
+                                        .attempts_max = 3,
+                                        .attempt_ms = 5000,
+                                        .answer_max = (size_t)16 * 1024 * 1024};
+    mapping->usage->stream_reads += strcmp(operation, "GetRecords") == 0;
+    mapping->call = aws_call_start(mapping->aws, &request, done, mapping);
+    free(text);
+    json_decref(body);
+}
+
+/* NULL, and later all from the beginning, when the answer is none. */
+static json_t *take(struct mapping *mapping, enum status status, const struct aws_answer *answer) {
+    mapping->call = NULL;
+    json_t *root = status == STATUS_OK ? json_loadb(answer->body.ptr, answer->body.len, 0, NULL) : NULL;
+    if (root) return root;
+    log_warn("stream", "%s: %s", mapping->settings.table, status_text(status));
+    timer_start(&mapping->loop->timers, &mapping->timer, PROBLEM_MS);
+    return NULL;
+}
+
+static void on_timer(struct timer *timer) {
+    struct mapping *mapping = LIST_ENTRY(timer, struct mapping, timer);
+    if (mapping->range_count > 0)
+        work(mapping);
+    else if (mapping->records)
+        next_shard(mapping);
+    else if (!mapping->arn[0])
+        look_for_stream(mapping);
+    else
+        look_for_shards(mapping);
+}
+
+static void wait_ms(struct mapping *mapping, uint64_t ms) {
+    timer_start(&mapping->loop->timers, &mapping->timer, ms);
+}
+
+/* ---- the stream and its shards ---- */
+
+static void on_streams(void *ctx, enum status status, const struct aws_answer *answer) {
+    struct mapping *mapping = ctx;
+    json_t *root = take(mapping, status, answer);
+    if (!root) return;
+    const char *arn =
+        json_string_value(json_object_get(json_array_get(json_object_get(root, "Streams"), 0), "StreamArn"));
+    if (arn)
+        snprintf(mapping->arn, sizeof(mapping->arn), "%s", arn);
+    else
+        log_warn("stream", "%s has no stream", mapping->settings.table);
+    json_decref(root);
+    if (arn)
+        look_for_shards(mapping);
+    else
+        wait_ms(mapping, PROBLEM_MS);
+}
+
+static void look_for_stream(struct mapping *mapping) {
+    call(mapping, "ListStreams", json_pack("{s:s}", "TableName", mapping->settings.table), on_streams);
+}
+
+static bool knows(const struct mapping *mapping, const char *id) {
+    for (size_t i = 0; i < mapping->shard_count; i++)
+        if (strcmp(mapping->shards[i].id, id) == 0) return true;
+    return false;
+}
+
+static void on_shards(void *ctx, enum status status, const struct aws_answer *answer) {
+    struct mapping *mapping = ctx;
+    json_t *root = take(mapping, status, answer), *shard;
+    size_t index;
+    if (!root) {
+        mapping->arn[0] = '\0'; /* the table may have been made anew */
+        return;
+    }
+    const json_t *about = json_object_get(root, "StreamDescription");
+    json_array_foreach(json_object_get(about, "Shards"), index, shard) {
+        const char *id = json_string_value(json_object_get(shard, "ShardId"));
+        bool is_closed =
+            json_object_get(json_object_get(shard, "SequenceNumberRange"), "EndingSequenceNumber") != NULL;
+        if (!id || knows(mapping, id) || mapping->shard_count == SHARDS_MAX) continue;
+        if (is_closed && !mapping->has_begun) continue;
+        struct shard *found = &mapping->shards[mapping->shard_count++];
+        *found = (struct shard){.is_new = mapping->has_begun};
+        snprintf(found->id, sizeof(found->id), "%s", id);
+    }
+    json_decref(root);
+    mapping->has_begun = true;
+    mapping->at = 0;
+    read_shard(mapping);
+}
+
+/* DynamoDB splits a shard every few hours: the children are found here. */
+static void look_for_shards(struct mapping *mapping) {
+    call(mapping, "DescribeStream", json_pack("{s:s}", "StreamArn", mapping->arn), on_shards);
+}
+
+/* ---- records ---- */
+
+static void on_records(void *ctx, enum status status, const struct aws_answer *answer);
+
+static void on_iterator(void *ctx, enum status status, const struct aws_answer *answer) {
+    struct mapping *mapping = ctx;
+    json_t *root = take(mapping, status, answer);
+    const char *iterator = json_string_value(json_object_get(root, "ShardIterator"));
+    struct shard *shard = &mapping->shards[mapping->at];
+    if (iterator)
+        shard->iterator = view_to_cstr(view_from_cstr(iterator));
+    else
+        shard->is_done = true;
+    json_decref(root);
+    if (root) read_shard(mapping);
+}
+
+/* The next shard with something to read; behind the last one a pause. */
+static void read_shard(struct mapping *mapping) {
+    while (mapping->at < mapping->shard_count && mapping->shards[mapping->at].is_done) mapping->at++;
+    if (mapping->at == mapping->shard_count) {
+        wait_ms(mapping, POLL_MS);
+        return;
+    }
+    struct shard *shard = &mapping->shards[mapping->at];
+    if (shard->iterator)
+        call(mapping, "GetRecords",
+             json_pack("{s:s, s:i}", "ShardIterator", shard->iterator, "Limit", (int)mapping->settings.batch),
+             on_records);
+    else
+        call(mapping, "GetShardIterator",
+             json_pack("{s:s, s:s, s:s}", "StreamArn", mapping->arn, "ShardId", shard->id,
+                       "ShardIteratorType", shard->is_new ? "TRIM_HORIZON" : "LATEST"),
+             on_iterator);
+}
+
+static void next_shard(struct mapping *mapping) {
+    json_decref(mapping->records);
+    mapping->records = NULL;
+    mapping->at++;
+    read_shard(mapping);
+}
+
+static json_t *filtered(struct mapping *mapping, const json_t *records) {
+    json_t *kept = json_array(), *record;
+    size_t index;
+    json_array_foreach(records, index, record) {
+        if (!mapping_filter_matches(mapping->filter, record)) continue;
+        json_object_set_new(record, "eventSourceARN", json_string(mapping->arn));
+        json_array_append(kept, record);
+    }
+    return kept;
+}
+
+static void on_records(void *ctx, enum status status, const struct aws_answer *answer) {
+    struct mapping *mapping = ctx;
+    struct shard *shard = &mapping->shards[mapping->at];
+    json_t *root = take(mapping, status, answer);
+    free(shard->iterator);
+    shard->iterator = NULL;
+    if (!root) { /* an iterator lives 15 minutes: what is older than the next one's place is lost, as for AWS
+                  */
+        mapping->arn[0] = '\0';
+        mapping->shard_count = 0;
+        mapping->has_begun = false;
+        return;
+    }
+    const char *next = json_string_value(json_object_get(root, "NextShardIterator"));
+    if (next) shard->iterator = view_to_cstr(view_from_cstr(next));
+    shard->is_done = shard->iterator == NULL;
+    mapping->records = filtered(mapping, json_object_get(root, "Records"));
+    json_decref(root);
+    size_t count = json_array_size(mapping->records);
+    mapping->usage->stream_records += count;
+    if (count > 0) {
+        mapping->ranges[mapping->range_count++] = (struct range){0, count, 0};
+        work(mapping);
+    } else {
+        next_shard(mapping);
+    }
+}
+
+/* ---- batches ---- */
+
+static struct range *current(struct mapping *mapping) {
+    return &mapping->ranges[mapping->range_count - 1];
+}
+
+/* The record that the function named is where the next try begins. */
+static size_t first_failed(const struct mapping *mapping, const struct range *range, struct view text) {
+    json_t *root = json_loadb(text.len ? text.ptr : "", text.len, JSON_DECODE_ANY, NULL);
+    const json_t *first = json_array_get(json_object_get(root, "batchItemFailures"), 0);
+    const char *number = json_string_value(json_object_get(first, "itemIdentifier"));
+    size_t found = first ? range->from : range->to;
+    for (size_t i = range->from; number && i < range->to; i++) {
+        const char *own = json_string_value(json_object_get(
+            json_object_get(json_array_get(mapping->records, i), "dynamodb"), "SequenceNumber"));
+        if (own && strcmp(own, number) == 0) found = i;
+    }
+    json_decref(root);
+    return found;
+}
+
+static void drop_or_halve(struct mapping *mapping) {
+    struct range *range = current(mapping);
+    range->tries++;
+    if (range->to - range->from > 1 && mapping->range_count < RANGES_MAX) {
+        struct range first = *range;
+        first.to = range->from = (range->from + range->to) / 2;
+        mapping->ranges[mapping->range_count++] = first;
+    } else if (range->tries > mapping->settings.retries) {
+        log_error("stream", "%s: %zu records are dropped: the function failed %zu times",
+                  mapping->settings.table, range->to - range->from, range->tries);
+        mapping->usage->stream_dropped += range->to - range->from;
+        mapping->range_count--;
+    }
+}
+
+static void on_outcome(void *ctx, enum lambda_outcome outcome, struct view answer) {
+    struct mapping *mapping = ctx;
+    struct range *range = current(mapping);
+    size_t from = outcome == LAMBDA_OK ? first_failed(mapping, range, answer) : range->from;
+    if (from == range->to) {
+        mapping->range_count--;
+    } else if (outcome != LAMBDA_THROTTLED) { /* Lambda tries again by itself */
+        range->from = from;
+        drop_or_halve(mapping);
+    }
+    if (from < range->to && outcome != LAMBDA_OK)
+        wait_ms(mapping, RETRY_MS);
+    else
+        wait_ms(mapping, 0);
+}
+
+static void work(struct mapping *mapping) {
+    const struct range *range = current(mapping);
+    json_t *batch = json_array(), *event;
+    for (size_t i = range->from; i < range->to; i++)
+        json_array_append(batch, json_array_get(mapping->records, i));
+    event = json_pack("{s:o}", "Records", batch);
+    char *text = event ? json_dumps(event, JSON_COMPACT) : NULL;
+    if (!text) abort(); /* out of memory */
+    lambda_invoke(mapping->lambda, SOURCE_STREAM, view_from_cstr(text), on_outcome, mapping);
+    free(text);
+    json_decref(event);
+}
+
+/* ---- the module ---- */
+
+struct mapping *mapping_new(struct loop *loop, const struct mapping_settings *settings,
+                            struct aws_client *aws, struct lambda *lambda, struct usage *usage,
+                            const char **ret_why) {
+    struct mapping *mapping = calloc(1, sizeof(*mapping));
+    *ret_why = "out of memory";
+    if (!mapping) return NULL;
+    *mapping =
+        (struct mapping){.loop = loop, .settings = *settings, .aws = aws, .lambda = lambda, .usage = usage};
+    timer_init(&mapping->timer, on_timer);
+    mapping->filter = json_loads(settings->filter, 0, NULL);
+    if (!json_is_object(mapping->filter)) {
+        *ret_why = "the filter is no JSON object";
+        mapping_free(mapping);
+        return NULL;
+    }
+    wait_ms(mapping, 0);
+    return mapping;
+}
+
+void mapping_free(struct mapping *mapping) {
+    if (!mapping) return;
+    timer_stop(&mapping->loop->timers, &mapping->timer);
+    if (mapping->call) aws_call_cancel(mapping->call);
+    for (size_t i = 0; i < mapping->shard_count; i++) free(mapping->shards[i].iterator);
+    json_decref(mapping->records);
+    json_decref(mapping->filter);
+    free(mapping);
+}

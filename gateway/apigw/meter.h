@@ -1,0 +1,24 @@
+/* A proxy between the function and DynamoDB that counts what AWS would bill: it asks for the consumed
+ * capacity with each call and adds it up. It may also make each call take as long as in a data centre. */
+#ifndef GATEWAY_APIGW_METER_H
+#define GATEWAY_APIGW_METER_H
+
+#include "apigw/usage.h"
+#include "aws/http_client.h"
+#include "loop.h"
+
+#include <stdint.h>
+
+struct meter;
+
+/* `endpoint` ("http://127.0.0.1:8000"), `http` and `usage` outlive it. `least_ms`: no call takes less. NULL,
+ * with *ret_why, on failure. */
+struct meter *meter_new(struct loop *loop, struct http_client *http, const char *endpoint, uint64_t least_ms,
+                        struct usage *usage, const char **ret_why);
+/* Where it listens, on loopback. */
+uint16_t meter_port(const struct meter *meter);
+/* Memory goes in meter_free(), after the loop has run the close callbacks. NULL is fine for both. */
+void meter_stop(struct meter *meter);
+void meter_free(struct meter *meter);
+
+#endif
