@@ -63,6 +63,8 @@ void shape_add(json_t *object, const char *name, json_t *value, enum shape_repea
         json_object_set_new(object, name,
                             json_sprintf("%s,%s", json_string_value(before), json_string_value(value)));
         json_decref(value);
+    } else if (before && repeats == REPEATS_FIRST) {
+        json_decref(value);
     } else {
         json_object_set_new(object, name, value);
     }

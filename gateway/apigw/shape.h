@@ -70,8 +70,8 @@ void shape_id(char out[SHAPE_ID_MAX]);
 json_t *shape_text(struct view v);
 /* Percent-decoded; as it was where that is not UTF-8 or holds a NUL. */
 json_t *shape_decoded(struct view v, bool plus_is_space);
-/* `{"a":"x,y"}` or `{"a":["x","y"]}` or `{"a":"y"}` of a query. */
-enum shape_repeats { REPEATS_JOIN, REPEATS_LIST, REPEATS_LAST };
+/* `{"a":"x,y"}`, `{"a":["x","y"]}`, `{"a":"x"}` or `{"a":"y"}` of what comes more than once. */
+enum shape_repeats { REPEATS_JOIN, REPEATS_LIST, REPEATS_FIRST, REPEATS_LAST };
 json_t *shape_query(struct view query, enum shape_repeats repeats);
 void shape_add(json_t *object, const char *name, json_t *value, enum shape_repeats repeats);
 /* "12/Mar/2020:19:03:58 +0000" */

@@ -165,7 +165,7 @@ static json_t *shape_1(const struct shape_api *api, const struct shape_request *
     set_text(event, "httpMethod", request->method);
     set(event, "headers", fields(headers, REPEATS_LAST));
     set(event, "multiValueHeaders", fields(headers, REPEATS_LIST));
-    set(event, "queryStringParameters", query.len > 0 ? shape_query(query, REPEATS_LAST) : json_null());
+    set(event, "queryStringParameters", query.len > 0 ? shape_query(query, REPEATS_FIRST) : json_null());
     set(event, "multiValueQueryStringParameters",
         query.len > 0 ? shape_query(query, REPEATS_LIST) : json_null());
     set(event, "requestContext", context_1(api, request));

@@ -74,7 +74,7 @@ json_t *shape_connect(const struct shape_api *api, const struct shape_connection
     }
     arena_done(&arena);
     if (query.len > 0) {
-        set(event, "queryStringParameters", shape_query(query, REPEATS_LAST));
+        set(event, "queryStringParameters", shape_query(query, REPEATS_FIRST));
         set(event, "multiValueQueryStringParameters", shape_query(query, REPEATS_LIST));
     }
     set(event, "requestContext",

@@ -2,12 +2,14 @@
 """Makes the tables of tables.json, which infra and the tests read too.
 
     make_tables.py ENDPOINT [PREFIX]   at a DynamoDB, DynamoDB Local for one; prints NAME=table lines for an environment
+    make_tables.py --wait              at $AWS_ENDPOINT_URL_DYNAMODB; prints that too, then "Ready", and stays
 
 Tables that exist already stay as they are. Credentials and region come from the environment, as AWS's own tools take them.
 """
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -45,7 +47,16 @@ def make(dynamodb, prefix=""):
     return names
 
 
+def wait():
+    endpoint = os.environ["AWS_ENDPOINT_URL_DYNAMODB"]
+    lines = {"AWS_ENDPOINT_URL_DYNAMODB": endpoint, **make(client(endpoint))}
+    print(*(f"{name}={value}" for name, value in lines.items()), "Ready", sep="\n", flush=True)
+    signal.pause()
+
+
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--wait"]:
+        wait()
     if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
     for variable, name in make(client(sys.argv[1]), *sys.argv[2:]).items():

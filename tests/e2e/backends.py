@@ -3,24 +3,31 @@
     memory   one gateway, its store in memory
     redis    one gateway, its store in Redis
     redis2   two gateways that share Redis: agents connect to one, visitors come to the other
+    aws      bootstrap, the Lambda, in the stand-in for API Gateway, with DynamoDB Local (aws.py)
 """
 
 import os
 from types import SimpleNamespace
 
+import aws
 from programs import Gateway
 from redis_server import Redis
 
 STACK = os.environ.get("TTF_STACK", "memory")
-assert STACK in ("memory", "redis", "redis2"), f"TTF_STACK={STACK}?"
+assert STACK in ("memory", "redis", "redis2", "aws"), f"TTF_STACK={STACK}?"
 LINKS = 2 if STACK == "redis2" else 1  # between the visitor's gateway and ttf: each has windows and buffers
 
 shared = SimpleNamespace(redis=None, databases={})
 
 
+def exception(item):
+    """Why this stack cannot run that test; None: it can."""
+    return aws.exception(item) if STACK == "aws" else None
+
+
 def store_options(state_dir):
     """A database for each state directory: a gateway started again in it finds what it has left."""
-    if STACK == "memory":
+    if STACK in ("memory", "aws"):
         return ()
     if shared.redis is None:
         shared.redis = Redis()
@@ -30,6 +37,7 @@ def store_options(state_dir):
 
 
 def stop():
+    aws.stop()
     if shared.redis is not None:
         shared.redis.stop()
 
@@ -80,5 +88,5 @@ class PairOfGateways(Gateway):
 
 
 def make_gateway(state_dir, *options, **more):
-    kind = PairOfGateways if STACK == "redis2" else Gateway
+    kind = {"redis2": PairOfGateways, "aws": aws.StandIn}.get(STACK, Gateway)
     return kind(state_dir, *store_options(state_dir), *options, **more)

@@ -30,6 +30,8 @@ def pytest_generate_tests(metafunc):
 
 def pytest_collection_modifyitems(items):
     for item in items:
+        if reason := backends.exception(item):
+            item.add_marker(pytest.mark.skip(reason=reason))
         if item.get_closest_marker("slow") and (os.environ.get("TTF_SLOW") or os.environ.get("TTF_QUICK")):
             item.add_marker(pytest.mark.skip(reason="slow"))
 

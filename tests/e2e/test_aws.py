@@ -1,0 +1,678 @@
+"""The stand-in for API Gateway and Lambda (--backend lambda), with a function whose handler is the test's own. What the events
+must look like is said by files made after AWS's documentation (tests/golden/lambda, its README names the documents) and by a
+library that is not ours."""
+
+import base64
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import botocore.session
+import pytest
+from websockets.exceptions import InvalidStatusCode
+
+import aws
+import backends
+import http_raw
+from programs import BIN, ROOT
+from ws_client import Socket
+
+pytestmark = pytest.mark.skipif(backends.STACK != "memory", reason="it brings its own stack")
+
+FUNCTION = ROOT / "tests/e2e/function_proxy.py"
+GOLDEN = ROOT / "tests/golden/lambda/ok"
+OK = {"statusCode": 200}
+
+
+class Exit(Exception):
+    """The function's process ends."""
+
+
+class Failure(Exception):
+    """The function says that it has failed."""
+
+
+class Function:
+    """handle(event) -> what the function returns (a dict, a str or bytes as they are)."""
+
+    def __init__(self):
+        self.events, self.pids, self.deadlines = queue.Queue(), [], []
+        self.handle = lambda event: OK
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def do_POST(self):
+                event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                _, pid, deadline = self.path.split("/")
+                outer.pids.append(int(pid))
+                outer.deadlines.append(int(deadline))
+                outer.events.put(event)
+                status, answer = 200, b""
+                try:
+                    answer = outer.handle(event)
+                    answer = answer if isinstance(answer, (bytes, str)) else json.dumps(answer)
+                    answer = answer if isinstance(answer, bytes) else answer.encode()
+                except Exit:
+                    status = 555
+                except Failure as failure:
+                    status, answer = 500, json.dumps({"errorType": "Failure", "errorMessage": str(failure)}).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_):
+                pass
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            request_queue_size = 256
+
+            def handle_error(self, *_):
+                pass  # a process that was killed
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.address = "127.0.0.1:%d" % self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def next(self, route=None, seconds=20):
+        """The next event, of that route of a WebSocket API if it is said."""
+        while True:
+            event = self.events.get(timeout=seconds)
+            if route is None or event.get("requestContext", {}).get("routeKey") == route:
+                return event
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def function():
+    made = Function()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def stand_in(start, function):
+    """make(*options): the stand-in with that function."""
+
+    def make(*options, **more):
+        gateway = aws.StandIn(start._folder("standin"), *options, bootstrap=FUNCTION,
+                              env={"HANDLER": function.address, **more.pop("env", {})}, **more)  # fmt: skip
+        return start._keep(gateway)
+
+    return make
+
+
+def usage(gateway):
+    with urllib.request.urlopen("http://%s:%d/aws/usage" % gateway.admin, timeout=10) as answer:
+        return json.load(answer)
+
+
+def wait_until(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return found
+
+
+def visit(gateway, target="/", method="GET", **more):
+    return http_raw.request(gateway.address, method, target, **more)
+
+
+# ---- events ----
+
+VOLATILE = {"requestId", "extendedRequestId", "time", "timeEpoch", "requestTime", "requestTimeEpoch", "connectedAt", "messageId",
+            "connectionId", "apiId", "domainName", "domainPrefix", "accountId", "stage", "sourceIp", "authentication"}  # fmt: skip
+ADDED = {"x-forwarded-for", "x-forwarded-port", "x-forwarded-proto", "x-amzn-trace-id"}
+# of routes, variables and authorizers that this API has not
+NOT_OURS = {"pathParameters", "stageVariables", "authorizer"}
+
+
+def shape(value, name=""):
+    """Types, names and all values but those that no two requests have in common."""
+    if name in VOLATILE:
+        return type(value).__name__
+    if name in ("headers", "multiValueHeaders"):
+        return {k.lower(): v for k, v in value.items() if k.lower() not in ADDED | {"host"}}
+    if isinstance(value, dict):
+        return {k: shape(v, k) for k, v in value.items() if k not in NOT_OURS | {"authentication"}}
+    return value
+
+
+def golden(name):
+    return json.loads((GOLDEN / f"{name}.json").read_text())
+
+
+def raw_request(gateway, target, headers, body=b"", method="POST"):
+    return http_raw.request(gateway.address, method, target, "id.execute-api.us-east-1.amazonaws.com", headers, body)
+
+
+def test_payload_2_0_is_as_documented(stand_in, function):
+    gateway, expected = stand_in(), golden("http_api_2_0")
+    raw_request(gateway, "/my/path?" + expected["rawQueryString"],
+                [("Header1", "value1"), ("Header2", "value1"), ("Header2", "value2"), ("User-Agent", "agent"),
+                 ("Cookie", "cookie1; cookie2"), ("Content-Type", "text/plain")], b"Hello from Lambda")  # fmt: skip
+    expected["headers"].update({"user-agent": "agent", "content-type": "text/plain", "content-length": "17"})
+    assert shape(function.next()) == shape(expected)
+
+
+def test_payload_1_0_is_as_documented(stand_in, function):
+    gateway, expected = stand_in("--api-payload", "1.0"), golden("http_api_1_0")
+    raw_request(gateway, expected["path"] + "?parameter1=value1&parameter1=value2&parameter2=value",
+                [("Header1", "value1"), ("Header2", "value1"), ("Header2", "value2"), ("User-Agent", "user-agent"),
+                 ("Content-Type", "text/plain")], expected["body"].encode(), expected["httpMethod"])  # fmt: skip
+    got = function.next()
+    more = {"user-agent": "user-agent", "content-type": "text/plain", "content-length": str(len(expected["body"]))}
+    expected["headers"] = {**{k.lower(): v for k, v in expected["headers"].items()}, **more}
+    expected["multiValueHeaders"] = {**{k.lower(): v for k, v in expected["multiValueHeaders"].items()},
+                                     **{k: [v] for k, v in more.items()}}  # fmt: skip
+    for field in ("resource", "resourceId", "resourcePath"):  # the example has a route of its own, ours is $default
+        for where in (expected, expected["requestContext"]):
+            if field in where:
+                where[field] = "$default"
+    wanted, came = shape(expected), shape(got)
+    wanted["requestContext"].pop("identity"), came["requestContext"].pop("identity")
+    assert came == wanted
+    assert set(expected["requestContext"]["identity"]) - {"clientCert"} <= set(got["requestContext"]["identity"])
+
+
+def test_routes_of_a_websocket_api_are_as_documented(stand_in, function):
+    gateway = stand_in("--api-stage", "dev", "--api-custom-domain", "false")
+    assert gateway.endpoint
+    with Socket(gateway.endpoint + "/dev") as agent:
+        came = function.next("$connect")
+        expected = golden("websocket_connect")
+        for about in (expected["headers"], expected["multiValueHeaders"]):
+            about.pop("Sec-WebSocket-Extensions")  # what the client of the example offered
+        assert set(shape(expected)["headers"]) <= set(shape(came)["headers"])
+        for event in (came, expected):
+            for field in ("headers", "multiValueHeaders"):
+                event.pop(field)
+            event["requestContext"]["identity"].pop("userAgent", None)
+        assert shape(came) == shape(expected)
+        agent.send('{"type":"ready"}')
+        came, expected = function.next("$default"), golden("websocket_message")
+        came["requestContext"]["identity"].pop("userAgent", None)
+        assert shape(came) == shape(expected)
+        connection = came["requestContext"]["connectionId"]
+        assert len(connection) == 16 and connection.endswith("=")
+        agent.abort()
+    came, expected = function.next("$disconnect"), golden("websocket_disconnect")
+    assert came["requestContext"]["connectionId"] == connection
+    for event in (came, expected):
+        event["requestContext"]["identity"].pop("userAgent", None)
+        event["requestContext"].pop("disconnectStatusCode"), event["requestContext"].pop("disconnectReason")
+    assert shape(came) == shape(expected)
+
+
+def test_the_schedule_is_as_documented(stand_in, function):
+    stand_in("--cleanup-interval", "100ms")
+    came, expected = function.next(), golden("schedule")
+    assert set(came) == set(expected)
+    assert came["source"] == expected["source"] and came["detail-type"] == expected["detail-type"]
+
+
+CHECK = """
+import json, sys
+from aws_lambda_powertools.utilities.parser import models
+for line in sys.stdin:
+    name, event = json.loads(line)
+    getattr(models, name).model_validate(event)
+print("all parsed")
+"""
+
+
+def test_events_are_parsed_by_a_library_that_is_not_ours(stand_in, function):
+    python = Path(os.environ.get("TTF_POWERTOOLS", ROOT / "build/powertools/bin/python"))
+    if not python.exists():
+        if os.environ.get("CI"):
+            raise AssertionError(f"no aws-lambda-powertools: {python} is not there")
+        pytest.skip("no aws-lambda-powertools")
+    lines = []
+    for payload, model in (("2.0", "APIGatewayProxyEventV2Model"), ("1.0", "APIGatewayProxyEventModel")):
+        gateway = stand_in("--api-payload", payload)
+        visit(gateway, "/a%20b?x=1&x=%C3%A4", headers=[("Cookie", "a=b; c=d"), ("User-Agent", "tests")])
+        visit(gateway, "/", "POST", headers=[("User-Agent", "tests")], body=bytes(range(256)))
+        lines += [(model, function.next()), (model, function.next())]
+        lines[-1][1]["requestContext"].get("identity", {})
+    with Socket(gateway.endpoint + "/?token=x") as agent:
+        agent.send("hello")
+        lines += [("APIGatewayWebSocketConnectEventModel", function.next("$connect"))]
+        lines += [("APIGatewayWebSocketMessageEventModel", function.next("$default"))]
+    lines += [("APIGatewayWebSocketDisconnectEventModel", function.next("$disconnect"))]
+    put_completed(gateway, "x")
+    lines += [("DynamoDBStreamModel", function.next())]
+    text = "\n".join(json.dumps(line) for line in lines)
+    ran = subprocess.run([python, "-c", CHECK], input=text, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0 and "all parsed" in ran.stdout, ran.stderr
+
+
+def test_paths_are_decoded_and_queries_are_not(stand_in, function):
+    gateway = stand_in()
+    visit(gateway, "/a%2Fb/%41%C3%A4?q=%2F+%41&q=&&e")
+    event = function.next()
+    assert event["rawPath"] == "/a/b/Aä" == event["requestContext"]["http"]["path"]
+    assert event["rawQueryString"] == "q=%2F+%41&q=&&e"
+    assert event["queryStringParameters"] == {"q": "/ A,", "e": ""}
+
+
+def test_only_text_bodies_go_as_they_are(stand_in, function):
+    gateway = stand_in()
+    for content_type, body, is_text in [("application/json", '{"a":"ä"}'.encode(), True), ("text/plain", b"\xff", False),
+                                        ("application/octet-stream", b"abc", False), (None, b"abc", False),
+                                        ("application/x-www-form-urlencoded", b"a=b", False)]:  # fmt: skip
+        visit(gateway, "/", "POST", headers=[("Content-Type", content_type)] if content_type else [], body=body)
+        event = function.next()
+        assert event["isBase64Encoded"] is not is_text
+        assert (event["body"].encode() if is_text else base64.b64decode(event["body"])) == body
+    visit(gateway)
+    assert "body" not in (event := function.next()) and event["isBase64Encoded"] is False
+
+
+def test_a_named_stage_stands_in_front_of_paths(stand_in, function):
+    gateway = stand_in("--api-stage", "dev", "--api-custom-domain", "false")
+    assert visit(gateway, "/dev/x/y").status == 200
+    event = function.next()
+    assert event["rawPath"] == "/dev/x/y" and event["requestContext"]["stage"] == "dev"
+    assert event["requestContext"]["domainName"] == event["requestContext"]["apiId"] + ".execute-api.localhost"
+    for target in ("/x", "/devx", "/"):
+        answer = visit(gateway, target)
+        assert answer.status == 404 and json.loads(answer.body) == {"message": "Not Found"}
+    with pytest.raises(InvalidStatusCode):
+        Socket(gateway.endpoint + "/other")
+
+
+# ---- answers ----
+
+
+def test_answers_of_payload_2_0(stand_in, function):
+    gateway = stand_in()
+    function.handle = lambda event: {"statusCode": 201, "headers": {"X-A": "1", "Content-Length": "99", "n": 5},
+                                     "cookies": ["a=1; Path=/", "b=2"], "body": base64.b64encode(b"\0\xff").decode(),
+                                     "isBase64Encoded": True}  # fmt: skip
+    answer = visit(gateway)
+    assert (answer.status, answer.body) == (201, b"\0\xff")
+    assert answer.all("set-cookie") == ["a=1; Path=/", "b=2"] and answer.all("x-a") == ["1"] and answer.all("n") == ["5"]
+    assert answer.all("apigw-requestid")
+    function.handle = lambda event: {"hello": "there"}
+    answer = visit(gateway)
+    assert answer.status == 200 and json.loads(answer.body) == {"hello": "there"}
+    assert answer.all("content-type") == ["application/json"]
+
+
+def test_answers_of_payload_1_0(stand_in, function):
+    gateway = stand_in("--api-payload", "1.0")
+    function.handle = lambda event: {"statusCode": 200, "headers": {"a": "lost", "b": "2"},
+                                     "multiValueHeaders": {"a": ["1", "2"]}, "body": "text"}  # fmt: skip
+    answer = visit(gateway)
+    assert answer.all("a") == ["1", "2"] and answer.all("b") == ["2"] and answer.body == b"text"
+    function.handle = lambda event: {"hello": "there"}
+    assert visit(gateway).status == 500
+
+
+@pytest.mark.parametrize("bad", ["no JSON", '{"statusCode":99}', '{"statusCode":"x"}', '{"statusCode":200,"body":"*","isBase64Encoded":true}'])
+def test_answers_that_make_no_sense_are_500(stand_in, function, bad):
+    gateway = stand_in()
+    function.handle = lambda event: bad
+    answer = visit(gateway)
+    assert answer.status == 500 and json.loads(answer.body) == {"message": "Internal Server Error"}
+
+
+# ---- processes ----
+
+
+def state_of(pid):
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_processes_are_started_on_demand_used_again_and_frozen(stand_in, function):
+    gateway = stand_in()
+    assert usage(gateway)["coldStarts"] == 0
+    for _ in range(5):
+        assert visit(gateway).status == 200
+        wait_until(lambda: state_of(function.pids[0]) == "T")
+    assert len(set(function.pids)) == 1
+    assert 25_000 < function.deadlines[0] - time.time() * 1000 <= 30_000
+    counted = usage(gateway)
+    assert counted["coldStarts"] == 1 and counted["invocations"] == 5 and counted["billedMs"] >= 5
+
+
+def together(count, call):
+    """The results of `count` calls at once."""
+    results = [None] * count
+    barrier = threading.Barrier(count)
+
+    def run(n):
+        barrier.wait()
+        results[n] = call(n)
+
+    threads = [threading.Thread(target=run, args=(n,)) for n in range(count)]
+    [thread.start() for thread in threads]
+    [thread.join(60) for thread in threads]
+    return results
+
+
+def test_each_process_has_one_event_at_a_time(stand_in, function):
+    gateway = stand_in()
+    gate = threading.Barrier(8)
+    function.handle = lambda event: gate.wait(20) >= 0 and OK
+    assert [answer.status for answer in together(8, lambda n: visit(gateway))] == [200] * 8
+    assert len(set(function.pids)) == 8 == usage(gateway)["coldStarts"]
+
+
+def test_beyond_the_concurrency_is_503(stand_in, function):
+    gateway = stand_in("--lambda-concurrency", "2")
+    busy, go_on = threading.Semaphore(0), threading.Event()
+    function.handle = lambda event: (busy.release(), go_on.wait(20)) and OK
+    results = []
+    threads = [threading.Thread(target=lambda: results.append(visit(gateway).status)) for _ in range(2)]
+    [thread.start() for thread in threads]
+    busy.acquire(), busy.acquire()
+    answer = visit(gateway)
+    assert answer.status == 503 and json.loads(answer.body) == {"message": "Service Unavailable"}
+    go_on.set()
+    [thread.join() for thread in threads]
+    assert results == [200, 200] and usage(gateway)["throttled"] == 1
+
+
+def test_a_process_that_takes_too_long_is_killed(stand_in, function):
+    gateway = stand_in("--lambda-timeout", "700ms")
+    go_on = threading.Event()
+    function.handle = lambda event: go_on.wait(20) and OK
+    assert visit(gateway).status == 503
+    wait_until(lambda: not Path(f"/proc/{function.pids[0]}").exists())
+    go_on.set()
+    assert visit(gateway).status == 200
+    counted = usage(gateway)
+    assert counted["timeouts"] == 1 and counted["coldStarts"] == 2 and counted["billedMs"] >= 700
+
+
+def test_errors_and_ends_of_the_function_are_500_and_the_next_is_served(stand_in, function):
+    gateway = stand_in()
+    for ending in (Failure("no"), Exit()):
+
+        def fail(event, ending=ending):
+            raise ending
+
+        function.handle = fail
+        answer = visit(gateway)
+        assert answer.status == 500 and json.loads(answer.body) == {"message": "Internal Server Error"}
+        function.handle = lambda event: OK
+        assert visit(gateway).status == 200
+    assert usage(gateway)["errors"] == 2 and len(set(function.pids)) == 2
+
+
+def test_idle_processes_end_after_a_while(stand_in, function):
+    gateway = stand_in("--lambda-idle", "100ms")
+    assert visit(gateway).status == 200
+    wait_until(lambda: usage(gateway)["environments"] == 0)
+    assert visit(gateway).status == 200 and len(set(function.pids)) == 2
+
+
+def test_processes_die_with_the_stand_in(stand_in, function):
+    gateway = stand_in()
+    visit(gateway)
+    gateway.kill()
+    wait_until(lambda: not Path(f"/proc/{function.pids[0]}").exists())
+
+
+def test_a_new_version_takes_over_without_a_gap(stand_in, function):
+    gateway = stand_in()
+    busy, go_on = threading.Event(), threading.Event()
+    function.handle = lambda event: (busy.set(), go_on.wait(20)) and OK
+    slow = []
+    thread = threading.Thread(target=lambda: slow.append(visit(gateway).status))
+    thread.start()
+    assert busy.wait(20)
+    gateway.process.send_signal(signal.SIGHUP)
+    gateway.wait_err("a new version")
+    function.handle = lambda event: OK
+    assert visit(gateway).status == 200  # by a new process, while the old one works
+    go_on.set()
+    thread.join()
+    assert slow == [200] and len(set(function.pids)) == 2
+    wait_until(lambda: usage(gateway)["environments"] == 1)
+
+
+# ---- bounds of the HTTP API ----
+
+
+def test_throttled_visitors_get_429(stand_in):
+    gateway = stand_in("--api-rate", "1", "--api-burst", "3")
+    statuses = [visit(gateway).status for _ in range(5)]
+    assert statuses[:3] == [200] * 3 and 429 in statuses[3:]
+
+
+def test_the_head_has_10240_bytes(stand_in, function):
+    gateway = stand_in()
+    assert visit(gateway, headers=[("x", "a" * 10100)]).status == 200
+    answer = visit(gateway, headers=[("x", "a" * 10240)])
+    assert answer.status == 431 and function.events.qsize() == 1
+
+
+def test_bodies_of_10_mb_and_payloads_of_6(stand_in, function):
+    gateway = stand_in()
+    plain = [("Content-Type", "text/plain")]
+    assert visit(gateway, "/", "POST", headers=plain, body=b"a" * (5 << 20)).status == 200
+    assert len(function.next()["body"]) == 5 << 20
+    for size in (6_400_000, (10 << 20) + 1):  # the event is too large for Lambda; the body for API Gateway
+        answer = visit(gateway, "/", "POST", headers=plain, body=b"a" * size)
+        assert answer.status == 413 and json.loads(answer.body) == {"message": "Request Entity Too Large"}
+    assert function.events.empty()
+    function.handle = lambda event: {"statusCode": 200, "body": "a" * 6_300_000}
+    assert visit(gateway).status == 500
+    function.handle = lambda event: {"statusCode": 200, "body": "a" * 6_000_000}
+    assert len(visit(gateway).body) == 6_000_000
+
+
+@pytest.mark.parametrize("bad", [b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+                                 b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"])  # fmt: skip
+def test_malformed_requests_do_not_reach_the_function(stand_in, function, bad):
+    gateway = stand_in()
+    with http_raw.Connection(gateway.address) as connection:
+        connection.send(bad)
+        assert connection.read_response().status == 400
+    assert function.events.empty()
+
+
+# ---- the WebSocket API ----
+
+
+def test_connect_may_refuse_and_is_the_only_event_with_headers(stand_in, function):
+    gateway = stand_in()
+    function.handle = lambda event: {"statusCode": 401, "body": "no"}
+    with pytest.raises(InvalidStatusCode) as refused:
+        Socket(gateway.endpoint + "/?token=t", {"Authorization": "Bearer x"})
+    assert refused.value.status_code == 401
+    event = function.next("$connect")
+    assert event["headers"]["Authorization"] == "Bearer x" and event["queryStringParameters"] == {"token": "t"}
+    function.handle = lambda event: OK
+    with Socket(gateway.endpoint) as agent:
+        agent.send("x")
+        assert "headers" not in function.next("$default")
+
+
+@pytest.mark.parametrize("what, code", [("frame", 1009), ("message", 1009), ("binary", 1003)])
+def test_frames_messages_and_kinds_are_bounded(stand_in, function, what, code):
+    gateway = stand_in()
+    with Socket(gateway.endpoint) as agent:
+        whole = ["a" * 32_000] * 4
+        agent.send(whole)
+        assert function.next("$default")["body"] == "".join(whole)
+        agent.send("a" * 32768)
+        assert len(function.next("$default")["body"]) == 32768
+        agent.send({"frame": "a" * 32769, "message": ["a" * 32_000] * 5, "binary": b"x"}[what])
+        assert agent.closed() == code
+    assert function.next("$disconnect")["requestContext"]["disconnectStatusCode"] == code
+    counted = usage(gateway)
+    assert counted["messagesIn"] == 4 + 1 and counted["connections"] == 0
+
+
+@pytest.mark.parametrize("option", ["--ws-idle", "--ws-life"])
+def test_idle_and_old_connections_are_closed(stand_in, function, option):
+    gateway = stand_in(option, "300ms")
+    with Socket(gateway.endpoint) as agent:
+        assert agent.closed() == 1001
+    assert function.next("$disconnect")["requestContext"]["disconnectReason"] == "Going away"
+
+
+def test_a_client_hears_of_an_integration_that_failed(stand_in, function):
+    gateway = stand_in()
+    with Socket(gateway.endpoint) as agent:
+
+        def fail(event):
+            raise Failure("no")
+
+        function.handle = fail
+        agent.send("x")
+        assert json.loads(agent.recv())["message"] == "Internal server error"
+        function.handle = lambda event: OK
+
+
+def management(gateway, key="local"):
+    return botocore.session.get_session().create_client(
+        "apigatewaymanagementapi", region_name="us-east-1", endpoint_url="http://127.0.0.1:%d" % gateway.agents[1],
+        aws_access_key_id=key, aws_secret_access_key="local")  # fmt: skip
+
+
+def test_connections_are_posted_to_read_about_and_closed(stand_in, function):
+    gateway = stand_in()
+    client = management(gateway)
+    inside = []
+
+    def post_inside(event):
+        if event["requestContext"]["routeKey"] == "$connect":
+            try:
+                client.post_to_connection(ConnectionId=event["requestContext"]["connectionId"], Data=b"too early")
+            except client.exceptions.GoneException as gone:
+                inside.append(gone.response["ResponseMetadata"]["HTTPStatusCode"])
+        return OK
+
+    function.handle = post_inside
+    with Socket(gateway.endpoint, {"User-Agent": "tests/1"}) as agent:
+        connection = function.next("$connect")["requestContext"]["connectionId"]
+        assert inside == [410]
+        client.post_to_connection(ConnectionId=connection, Data="hällo".encode())
+        assert agent.recv() == "hällo"
+        client.post_to_connection(ConnectionId=connection, Data=b"a" * (128 * 1024))
+        assert len(agent.recv()) == 128 * 1024
+        with pytest.raises(client.exceptions.PayloadTooLargeException):
+            client.post_to_connection(ConnectionId=connection, Data=b"a" * (128 * 1024 + 1))
+        about = client.get_connection(ConnectionId=connection)
+        assert about["Identity"] == {"SourceIp": "127.0.0.1", "UserAgent": "tests/1"}
+        assert abs(about["ConnectedAt"].timestamp() - time.time()) < 60
+        with pytest.raises(botocore.exceptions.ClientError) as refused:
+            management(gateway, "stranger").post_to_connection(ConnectionId=connection, Data=b"x")
+        assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+        client.delete_connection(ConnectionId=connection)
+        assert agent.closed() == 1000
+    assert function.next("$disconnect")["requestContext"]["connectionId"] == connection
+    for call in (lambda: client.post_to_connection(ConnectionId=connection, Data=b"x"),
+                 lambda: client.get_connection(ConnectionId=connection),
+                 lambda: client.delete_connection(ConnectionId=connection)):  # fmt: skip
+        with pytest.raises(client.exceptions.GoneException):
+            call()
+
+
+# ---- the stream ----
+
+
+def dynamodb():
+    return aws.make_tables.client(aws.shared.dynamodb.endpoint)
+
+
+def put_completed(gateway, *keys, status="completed"):
+    for key in keys:
+        dynamodb().put_item(TableName=gateway.tables["PENDING_REQUESTS_TABLE_NAME"],
+                            Item={"requestId": {"S": key}, "status": {"S": status}})  # fmt: skip
+
+
+def keys_of(event):
+    return [record["dynamodb"]["Keys"]["requestId"]["S"] for record in event["Records"]]
+
+
+def wait_for_stream(gateway):
+    """The mapping reads from where the stream is when it begins."""
+    wait_until(lambda: usage(gateway)["streamReads"] > 0)
+
+
+def test_the_stream_is_filtered_and_in_order(stand_in, function):
+    gateway = stand_in()
+    wait_for_stream(gateway)
+    put_completed(gateway, "p", status="pending")
+    put_completed(gateway, *"abcdef")
+    got = []
+    while len(got) < 6:
+        got += keys_of(function.next())
+    assert got == list("abcdef")
+
+
+def test_a_poison_record_does_not_block_the_stream(stand_in, function):
+    gateway = stand_in("--stream-retries", "3")
+    wait_for_stream(gateway)
+    taken = []
+
+    def handle(event):
+        if "bad" in keys_of(event):
+            raise Failure("poison")
+        taken.extend(keys_of(event))
+        return OK
+
+    function.handle = handle
+    put_completed(gateway, "a", "b", "bad", "c", "d")
+    wait_until(lambda: len(taken) == 4, 40)
+    assert taken == list("abcd")
+    wait_until(lambda: usage(gateway)["streamDropped"] == 1)
+    put_completed(gateway, "e")
+    wait_until(lambda: "e" in taken)
+
+
+def test_what_a_function_reports_of_a_batch_comes_again(stand_in, function):
+    gateway = stand_in()
+    wait_for_stream(gateway)
+    taken, failed = [], []
+
+    def handle(event):
+        for record in event["Records"]:
+            key = record["dynamodb"]["Keys"]["requestId"]["S"]
+            if key == "c" and not failed:
+                failed.append(key)
+                return {"batchItemFailures": [{"itemIdentifier": record["dynamodb"]["SequenceNumber"]}]}
+            taken.append(key)
+        return OK
+
+    function.handle = handle
+    put_completed(gateway, *"abcde")
+    wait_until(lambda: len(taken) == 5)
+    assert taken == list("abcde")
+
+
+# ---- settings ----
+
+
+@pytest.mark.parametrize("options, said", [
+    (["--backend", "lambda"], "--bootstrap"), (["--backend", "other"], "gateway or lambda"),
+    (["--bootstrap", "x"], "--backend=lambda"),
+    (["--backend", "lambda", "--bootstrap", "/nonexistent", "--dynamodb-endpoint", "http://127.0.0.1:1"], "No such file"),
+    (["--backend", "lambda", "--bootstrap", "/bin/true", "--dynamodb-endpoint", "http://127.0.0.1:1", "--api-payload", "3"], "2.0 or 1.0"),
+])  # fmt: skip
+def test_settings_that_make_no_sense_are_said(start, options, said):
+    program = start.program(BIN / "ttf-gateway", "--public-listen", "127.0.0.1:0", "--agent-listen", "127.0.0.1:0",
+                            "--admin-listen", "127.0.0.1:0", *options, expect_killed=True)  # fmt: skip
+    assert program.wait_exit() in (1, 2)
+    assert said in "\n".join(program.err)

@@ -1,0 +1,214 @@
+"""Tunnels through the stand-in for API Gateway and Lambda: our function, an earlier version of it, and both in turn on the
+same tables, with ttf and with a plain v1 agent."""
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from urllib.parse import urlsplit
+
+import pytest
+
+import aws
+import backends
+import http_raw
+from agent_v1 import hello
+from programs import BIN, ROOT
+from service import Response
+from test_aws import together, usage, wait_until
+
+pytestmark = pytest.mark.skipif(backends.STACK != "memory", reason="it brings its own stack")
+
+
+@pytest.fixture
+def earlier(tmp_path):
+    """The earlier version of the function, as a program."""
+    path = tmp_path / "earlier"
+    path.write_text(f"#!/bin/sh\nexec {sys.executable} {ROOT}/tests/lambda/function_v1.py\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def stand_in(start):
+    def make(*options, bootstrap=BIN / "bootstrap", **more):
+        return start._keep(aws.StandIn(start._folder("standin"), *options, bootstrap=bootstrap, **more))
+
+    return make
+
+
+def visit(gateway, host, target="/", method="GET", **more):
+    return http_raw.request(gateway.address, method, target, host, **more)
+
+
+def test_an_earlier_function_serves_our_ttf(stand_in, start, earlier):
+    gateway, service = stand_in(bootstrap=earlier), start.service()
+    ttf = start.forwarder(gateway, service)
+    host = f"{ttf.tunnel_id}.localhost"
+    got = visit(gateway, host, "/a?b=c", "POST", body=bytes(range(256)) * 40)
+    assert got.status == 200
+    report = json.loads(got.body)
+    assert (report["method"], report["target"], report["length"]) == ("POST", "/a?b=c", 256 * 40)
+    assert visit(gateway, "unknown12345.localhost").status == 404
+    counted = usage(gateway)  # what it has always cost: put, gets, update, delete, and one query
+    assert counted["invocationsOf"]["http"] == 2 and counted["invocationsOf"]["message"] == 2
+
+
+def exchange(gateway, link, program):
+    """A new version of the function, as a deployment would put it there."""
+    fresh = link.with_name("fresh")
+    fresh.symlink_to(program)
+    os.replace(fresh, link)
+    seen = len(gateway.err)
+    gateway.process.send_signal(signal.SIGHUP)
+    gateway.wait_err("a new version", after=seen)
+
+
+def test_upgrade_and_roll_back_under_live_agents(stand_in, start, tmp_path, earlier):
+    link = tmp_path / "bootstrap"
+    link.symlink_to(earlier)
+    gateway, service = stand_in(bootstrap=link), start.service()
+    old_ttf, old_agent = start.forwarder(gateway, service), start.agent(gateway, hello)
+    hosts = [f"{old_ttf.tunnel_id}.localhost", f"{old_agent.tunnel_id}.localhost"]
+    statuses, stop = [], threading.Event()
+
+    def go_on_visiting():
+        while not stop.is_set():
+            statuses.extend(visit(gateway, host).status for host in list(hosts))
+
+    visitor = threading.Thread(target=go_on_visiting)
+    visitor.start()
+    try:
+        wait_until(lambda: len(statuses) > 4)
+        for program in (BIN / "bootstrap", earlier, BIN / "bootstrap"):
+            exchange(gateway, link, program)
+            seen = len(statuses)
+            ttf, agent = start.forwarder(gateway, service), start.agent(gateway, hello)
+            hosts += [f"{ttf.tunnel_id}.localhost", f"{agent.tunnel_id}.localhost"]
+            wait_until(lambda: len(statuses) > seen + 2 * len(hosts))
+    finally:
+        stop.set()
+        visitor.join(60)
+    assert len(hosts) == 8 and set(statuses) == {200}
+
+
+def test_two_environments_and_one_tunnel(stand_in, start):
+    gateway, service = stand_in(), start.service()
+    gate = threading.Barrier(2)
+    service.on("/both", lambda request: gate.wait(20) >= 0 and Response(body="both"))
+    ttf = start.forwarder(gateway, service)
+    assert [got.body for got in together(2, lambda n: visit(gateway, ttf.host, "/both"))] == [b"both"] * 2
+    assert usage(gateway)["environments"] >= 2
+
+
+def test_forty_requests_at_once_on_cold_environments(stand_in, start):
+    gateway, service = stand_in("--lambda-concurrency", "200"), start.service()
+    ttf = start.forwarder(gateway, service)
+    before = usage(gateway)
+    got = together(40, lambda n: visit(gateway, ttf.host, f"/{n}"))
+    assert [answer.status for answer in got] == [200] * 40
+    assert sorted(json.loads(answer.body)["target"] for answer in got) == sorted(f"/{n}" for n in range(40))
+    assert usage(gateway)["coldStarts"] - before["coldStarts"] >= 35
+
+
+@pytest.mark.parametrize("method, status", [("GET", 200), ("POST", 502)])
+def test_an_agent_killed_in_flight(stand_in, start, method, status):
+    """A GET is sent once more to the agent that has come back, a POST is executed at most once."""
+    gateway, service = stand_in(), start.service()
+    asked, executed, go_on = threading.Semaphore(0), [], threading.Event()
+
+    def slow(request):
+        executed.append(request.method)
+        asked.release()
+        if len(executed) == 1:
+            go_on.wait(30)
+        return Response(body="done")
+
+    service.on("/slow", slow)
+    home = start._folder("ttf")
+    ttf = start.forwarder(gateway, service, state_home=home)
+    got = []
+    thread = threading.Thread(target=lambda: got.append(visit(gateway, ttf.host, "/slow", method)))
+    thread.start()
+    asked.acquire()
+    ttf.kill()
+    again = start.forwarder(gateway, service, state_home=home)
+    assert again.tunnel_id == ttf.tunnel_id
+    thread.join(40)
+    go_on.set()
+    assert got[0].status == status and executed == [method] * (2 if status == 200 else 1)
+    if status == 502:
+        assert got[0].all("x-tunnel-error") == ["agent_lost"]
+
+
+def test_a_request_between_connect_and_ready_waits(stand_in, start):
+    gateway = stand_in()
+    agent = start.agent(gateway, hello, ready={"type": "ready", "capabilities": ["resume"]})
+    host = f"{agent.tunnel_id}.localhost"
+    agent.stop()
+    again = start.agent(gateway, hello, ready={}, headers={"x-tunnel-resume": agent.established["resume"]})
+    got = []
+    thread = threading.Thread(target=lambda: got.append(visit(gateway, host)))
+    thread.start()
+    wait_until(lambda: usage(gateway)["invocationsOf"]["http"] == 1)
+    assert not got
+    again.send({"type": "ready"})
+    thread.join(30)
+    assert got[0].status == 200
+
+
+@pytest.mark.parametrize("payload", ["1.0", "2.0"])
+@pytest.mark.parametrize("custom", ["true", "false"])
+def test_stages_domains_and_payloads(stand_in, start, custom, payload):
+    gateway, service = stand_in("--api-stage", "dev", "--api-custom-domain", custom, "--api-payload", payload), start.service()
+    ttf = start.forwarder(gateway.endpoint + ("" if custom == "true" else "/dev"), service)
+    host, path = ttf.host, urlsplit(ttf.url).path
+    tunnel = host.partition(".")[0] if custom == "true" else path.rpartition("/")[2]
+    assert ttf.url.endswith("" if custom == "true" else f".execute-api.localhost:{gateway.address[1]}/dev/{tunnel}")
+    got = visit(gateway, host, path + "/x%20y?a=1&a=2", headers=[("X-Twice", "1"), ("X-Twice", "2")])
+    assert got.status == 200
+    report = json.loads(got.body)
+    assert report["target"] == "/x%20y?a=1&a=2"
+    twice = [value for name, value in report["headers"] if name == "x-twice"]
+    assert twice == (["1", "2"] if payload == "1.0" else ["1,2"])
+
+
+def test_the_stand_in_does_not_grow(stand_in, start):
+    gateway, service = stand_in(), start.service()
+    ttf = start.forwarder(gateway, service)
+    body = b"x" * 200_000
+
+    def load(count):
+        for _ in range(count):
+            assert visit(gateway, ttf.host, "/", "POST", body=body).status == 200
+        return gateway.rss_kib()
+
+    before = load(15)
+    assert load(45) < before + 12_000
+
+
+def test_the_usage_page_counts_what_a_request_costs(stand_in, start):
+    gateway, service = stand_in(), start.service()
+    ttf = start.forwarder(gateway, service)
+    assert visit(gateway, ttf.host).status == 200  # the way is warm
+    before = wait_until(lambda: settled(gateway))
+    for _ in range(10):
+        assert visit(gateway, ttf.host).status == 200
+    after = wait_until(lambda: settled(gateway))
+    spent = {name: after[name] - before[name] for name in after if isinstance(after[name], (int, float))}
+    assert spent["requests"] == 10 == spent["messagesOut"] == spent["messagesIn"]
+    http, messages = (after["invocationsOf"][kind] - before["invocationsOf"][kind] for kind in ("http", "message"))
+    assert (http, messages) == (10, 10) and spent["coldStarts"] == 0 and spent["billedMs"] >= 20
+    assert 1 <= spent["writeUnits"] / 10 <= 8 and 1 <= spent["readUnits"] / 10 <= 10
+
+
+def settled(gateway):
+    """The counts, once nothing is being counted."""
+    first = usage(gateway)
+    time.sleep(0.3)
+    second = usage(gateway)
+    for counted in (first, second):
+        counted.pop("streamReads")
+    return second if first == second else None
