@@ -8,13 +8,14 @@
 
 #define POLL_MS 250 /* Lambda's "four times a second" */
 #define RETRY_MS 200
-#define PROBLEM_MS 2000
+#define PROBLEM_MS 500
 #define SHARDS_MAX 64 /* with those of the last day that are closed */
 #define RANGES_MAX 32
 #define ID_MAX 128
 
 struct shard {
     char id[ID_MAX];
+    char last[64];  /* sequence number of the last record read; empty: none */
     char *iterator; /* NULL: to be got */
     bool is_new, is_done;
 };
@@ -92,7 +93,8 @@ static json_t *take(struct mapping *mapping, enum status status, const struct aw
     mapping->call = NULL;
     json_t *root = status == STATUS_OK ? json_loadb(answer->body.ptr, answer->body.len, 0, NULL) : NULL;
     if (root) return root;
-    log_warn("stream", "%s: %s", mapping->settings.table, status_text(status));
+    log_warn("stream", "%s: %s (%.*s)", mapping->settings.table, status_text(status),
+             VIEW_ARG(view_slice(answer ? answer->error : (struct view){0}, 0, 100)));
     timer_start(&mapping->loop->timers, &mapping->timer, PROBLEM_MS);
     return NULL;
 }
@@ -136,6 +138,13 @@ static void look_for_stream(struct mapping *mapping) {
     call(mapping, "ListStreams", json_pack("{s:s}", "TableName", mapping->settings.table), on_streams);
 }
 
+static void forget(struct mapping *mapping) {
+    for (size_t i = 0; i < mapping->shard_count; i++) free(mapping->shards[i].iterator);
+    mapping->shard_count = 0;
+    mapping->arn[0] = '\0';
+    mapping->has_begun = false;
+}
+
 static bool knows(const struct mapping *mapping, const char *id) {
     for (size_t i = 0; i < mapping->shard_count; i++)
         if (strcmp(mapping->shards[i].id, id) == 0) return true;
@@ -147,7 +156,7 @@ static void on_shards(void *ctx, enum status status, const struct aws_answer *an
     json_t *root = take(mapping, status, answer), *shard;
     size_t index;
     if (!root) {
-        mapping->arn[0] = '\0'; /* the table may have been made anew */
+        forget(mapping); /* the table may have been made anew */
         return;
     }
     const json_t *about = json_object_get(root, "StreamDescription");
@@ -176,17 +185,34 @@ static void look_for_shards(struct mapping *mapping) {
 
 static void on_records(void *ctx, enum status status, const struct aws_answer *answer);
 
+/* DynamoDB Local says so of a shard that was empty, too. */
+static void note_trimmed(struct shard *shard, const struct aws_answer *answer) {
+    if (!view_eq(answer->error, VIEW("TrimmedDataAccessException"))) return;
+    shard->is_new = true;
+    shard->last[0] = '\0';
+}
+
 static void on_iterator(void *ctx, enum status status, const struct aws_answer *answer) {
     struct mapping *mapping = ctx;
-    json_t *root = take(mapping, status, answer);
-    const char *iterator = json_string_value(json_object_get(root, "ShardIterator"));
     struct shard *shard = &mapping->shards[mapping->at];
-    if (iterator)
-        shard->iterator = view_to_cstr(view_from_cstr(iterator));
-    else
-        shard->is_done = true;
+    json_t *root = take(mapping, status, answer);
+    if (!root) {
+        note_trimmed(shard, answer);
+        return;
+    }
+    const char *iterator = json_string_value(json_object_get(root, "ShardIterator"));
+    if (iterator) shard->iterator = view_to_cstr(view_from_cstr(iterator));
+    shard->is_done = shard->iterator == NULL;
     json_decref(root);
-    if (root) read_shard(mapping);
+    read_shard(mapping);
+}
+
+static json_t *iterator_wanted(const struct mapping *mapping, const struct shard *shard) {
+    const char *type = shard->last[0] ? "AFTER_SEQUENCE_NUMBER" : shard->is_new ? "TRIM_HORIZON" : "LATEST";
+    json_t *body = json_pack("{s:s, s:s, s:s}", "StreamArn", mapping->arn, "ShardId", shard->id,
+                             "ShardIteratorType", type);
+    if (shard->last[0]) json_object_set_new(body, "SequenceNumber", json_string(shard->last));
+    return body;
 }
 
 /* The next shard with something to read; behind the last one a pause. */
@@ -202,10 +228,7 @@ static void read_shard(struct mapping *mapping) {
              json_pack("{s:s, s:i}", "ShardIterator", shard->iterator, "Limit", (int)mapping->settings.batch),
              on_records);
     else
-        call(mapping, "GetShardIterator",
-             json_pack("{s:s, s:s, s:s}", "StreamArn", mapping->arn, "ShardId", shard->id,
-                       "ShardIteratorType", shard->is_new ? "TRIM_HORIZON" : "LATEST"),
-             on_iterator);
+        call(mapping, "GetShardIterator", iterator_wanted(mapping, shard), on_iterator);
 }
 
 static void next_shard(struct mapping *mapping) {
@@ -226,23 +249,29 @@ static json_t *filtered(struct mapping *mapping, const json_t *records) {
     return kept;
 }
 
+static void note_last(struct shard *shard, const json_t *records) {
+    const json_t *last = json_array_get(records, json_array_size(records) - 1);
+    const char *number =
+        json_string_value(json_object_get(json_object_get(last, "dynamodb"), "SequenceNumber"));
+    if (number) snprintf(shard->last, sizeof(shard->last), "%s", number);
+}
+
 static void on_records(void *ctx, enum status status, const struct aws_answer *answer) {
     struct mapping *mapping = ctx;
     struct shard *shard = &mapping->shards[mapping->at];
     json_t *root = take(mapping, status, answer);
     free(shard->iterator);
     shard->iterator = NULL;
-    if (!root) { /* an iterator lives 15 minutes: what is older than the next one's place is lost, as for AWS
-                  */
-        mapping->arn[0] = '\0';
-        mapping->shard_count = 0;
-        mapping->has_begun = false;
+    if (!root) { /* from behind the last one, when the pause is over */
+        note_trimmed(shard, answer);
         return;
     }
     const char *next = json_string_value(json_object_get(root, "NextShardIterator"));
     if (next) shard->iterator = view_to_cstr(view_from_cstr(next));
     shard->is_done = shard->iterator == NULL;
-    mapping->records = filtered(mapping, json_object_get(root, "Records"));
+    const json_t *records = json_object_get(root, "Records");
+    note_last(shard, records);
+    mapping->records = filtered(mapping, records);
     json_decref(root);
     size_t count = json_array_size(mapping->records);
     mapping->usage->stream_records += count;
@@ -344,7 +373,7 @@ void mapping_free(struct mapping *mapping) {
     if (!mapping) return;
     timer_stop(&mapping->loop->timers, &mapping->timer);
     if (mapping->call) aws_call_cancel(mapping->call);
-    for (size_t i = 0; i < mapping->shard_count; i++) free(mapping->shards[i].iterator);
+    forget(mapping);
     json_decref(mapping->records);
     json_decref(mapping->filter);
     free(mapping);
