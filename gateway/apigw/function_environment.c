@@ -1,6 +1,8 @@
 /* See function_environment.h. */
 #include "apigw/function_environment.h"
 
+#include "base/buf.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,10 +27,15 @@ static bool put(struct function_environment *environment, const char *format, ..
 
 /* Set by us, or by nobody. */
 static bool is_ours(const char *variable) {
-    static const char *const names[] = {
-        "AWS_LAMBDA_",   "AWS_ENDPOINT_URL",        "DOMAIN_NAME=",
-        "PUBLIC_URL=",   "WEBSOCKET_API_ENDPOINT=", "ENABLE_SUBDOMAIN_ROUTING=",
-        "REQUIRE_AUTH=", "LAMBDA_TASK_ROOT="};
+    static const char *const names[] = {"AWS_LAMBDA_",
+                                        "AWS_ENDPOINT_URL",
+                                        "DOMAIN_NAME=",
+                                        "PUBLIC_URL=",
+                                        "WEBSOCKET_API_ENDPOINT=",
+                                        "ENABLE_SUBDOMAIN_ROUTING=",
+                                        "REQUIRE_AUTH=",
+                                        "OTHER_NAMES=",
+                                        "LAMBDA_TASK_ROOT="};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strncmp(variable, names[i], strlen(names[i])) == 0) return true;
     return false;
@@ -42,6 +49,17 @@ static bool inherit(struct function_environment *environment) {
         environment->variables[environment->count++] = copy;
     }
     return true;
+}
+
+static bool put_names(struct function_environment *environment, const struct text_list *names) {
+    struct buf text;
+    buf_init(&text, 512);
+    for (size_t i = 0; i < names->count; i++)
+        buf_printf(&text, "%s%.*s", i ? "," : "", VIEW_ARG(names->items[i]));
+    struct view joined = buf_view(&text);
+    bool ok = !text.failed && put(environment, "OTHER_NAMES=%.*s", VIEW_ARG(joined));
+    buf_done(&text);
+    return ok;
 }
 
 bool function_environment_init(struct function_environment *environment, const struct config *config,
@@ -59,6 +77,7 @@ bool function_environment_init(struct function_environment *environment, const s
            put(environment, "DOMAIN_NAME=%s", api->domain) && put(environment, "PUBLIC_URL=%s", public_url) &&
            put(environment, "WEBSOCKET_API_ENDPOINT=%s", websocket_url) &&
            put(environment, "ENABLE_SUBDOMAIN_ROUTING=%s", subdomains ? "true" : "false") &&
+           put_names(environment, &config->names) &&
            put(environment, "REQUIRE_AUTH=%s", config->require_auth == ANSWER_YES ? "true" : "false");
 }
 

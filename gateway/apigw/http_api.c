@@ -120,7 +120,7 @@ static bool is_in_stage(const struct shape_api *api, struct view target) {
 }
 
 static void invoke(struct http_api *api, struct web_exchange *exchange, const struct web_request *request,
-                   struct view target) {
+                   const struct gate_verdict *verdict, struct view target) {
     struct visit *visit = calloc(1, sizeof(*visit));
     if (!visit) {
         refuse(exchange, 500, "Internal Server Error");
@@ -133,6 +133,7 @@ static void invoke(struct http_api *api, struct web_exchange *exchange, const st
                                          .target = target,
                                          .version = request->version,
                                          .headers = request->headers,
+                                         .host = verdict->host_field,
                                          .body = request->body,
                                          .peer = request->peer,
                                          .id = visit->id,
@@ -164,7 +165,7 @@ static void on_request(void *ctx, struct web_exchange *exchange, const struct we
     else if (!target.ptr || !is_in_stage(&api->settings.api, target))
         refuse(exchange, 404, "Not Found");
     else
-        invoke(api, exchange, request, target);
+        invoke(api, exchange, request, &verdict, target);
     arena_done(&arena);
 }
 

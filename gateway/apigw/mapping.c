@@ -12,6 +12,7 @@
 #define SHARDS_MAX 64 /* with those of the last day that are closed */
 #define RANGES_MAX 32
 #define ID_MAX 128
+#define TRIMMED VIEW("TrimmedDataAccessException")
 
 struct shard {
     char id[ID_MAX];
@@ -93,8 +94,9 @@ static json_t *take(struct mapping *mapping, enum status status, const struct aw
     mapping->call = NULL;
     json_t *root = status == STATUS_OK ? json_loadb(answer->body.ptr, answer->body.len, 0, NULL) : NULL;
     if (root) return root;
-    log_warn("stream", "%s: %s (%.*s)", mapping->settings.table, status_text(status),
-             VIEW_ARG(view_slice(answer ? answer->error : (struct view){0}, 0, 100)));
+    if (!view_eq(answer->error, TRIMMED))
+        log_warn("stream", "%s: %s (%.*s)", mapping->settings.table, status_text(status),
+                 VIEW_ARG(view_slice(answer->error, 0, 100)));
     timer_start(&mapping->loop->timers, &mapping->timer, PROBLEM_MS);
     return NULL;
 }
@@ -187,7 +189,7 @@ static void on_records(void *ctx, enum status status, const struct aws_answer *a
 
 /* DynamoDB Local says so of a shard that was empty, too. */
 static void note_trimmed(struct shard *shard, const struct aws_answer *answer) {
-    if (!view_eq(answer->error, VIEW("TrimmedDataAccessException"))) return;
+    if (!view_eq(answer->error, TRIMMED)) return;
     shard->is_new = true;
     shard->last[0] = '\0';
 }

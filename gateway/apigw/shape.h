@@ -25,6 +25,7 @@ struct shape_request {
     struct view method, target;    /* origin form */
     struct view version;           /* "HTTP/1.1" */
     const struct headers *headers; /* lower case */
+    struct view host;              /* that counts, with its port (an absolute form's goes before Host) */
     struct view body;
     struct view peer;
     const char *id; /* of API Gateway */

@@ -42,9 +42,14 @@ static json_t *decoded_path(struct view target) {
     return shape_decoded(view_slice(target, 0, view_find(target, '?')), false);
 }
 
-static json_t *domain_prefix(const struct shape_api *api) {
-    struct view domain = view_from_cstr(api->domain);
-    return shape_text(view_slice(domain, 0, view_find(domain, '.')));
+/* A custom domain may be a wildcard: then the name by which it was called. */
+static struct view domain_of(const struct shape_api *api, const struct shape_request *request) {
+    if (!api->has_custom_domain) return view_from_cstr(api->domain);
+    return view_slice(request->host, 0, view_find_last(request->host, ':'));
+}
+
+static struct view prefix_of(struct view domain) {
+    return view_slice(domain, 0, view_find(domain, '.'));
 }
 
 /* All that API Gateway says of a request's origin. */
@@ -52,6 +57,7 @@ static bool received(struct headers *out, const struct shape_api *api, const str
     if (!headers_copy(out, request->headers)) return false;
     hop_strip(out);
     headers_remove(out, VIEW("expect"));
+    if (request->host.len > 0 && !headers_set(out, VIEW("host"), request->host)) return false;
     return shape_forwarded(out, api, request);
 }
 
@@ -88,8 +94,8 @@ static json_t *context_2(const struct shape_api *api, const struct shape_request
     set_text(http, "userAgent", headers_get(request->headers, VIEW("user-agent")));
     set(context, "accountId", json_string(ACCOUNT));
     set(context, "apiId", json_string(api->id));
-    set(context, "domainName", json_string(api->domain));
-    set(context, "domainPrefix", domain_prefix(api));
+    set_text(context, "domainName", domain_of(api, request));
+    set_text(context, "domainPrefix", prefix_of(domain_of(api, request)));
     set(context, "http", http);
     set(context, "requestId", json_string(request->id));
     set(context, "routeKey", json_string("$default"));
@@ -139,8 +145,8 @@ static json_t *context_1(const struct shape_api *api, const struct shape_request
     json_t *context = json_object();
     set(context, "accountId", json_string(ACCOUNT));
     set(context, "apiId", json_string(api->id));
-    set(context, "domainName", json_string(api->domain));
-    set(context, "domainPrefix", domain_prefix(api));
+    set_text(context, "domainName", domain_of(api, request));
+    set_text(context, "domainPrefix", prefix_of(domain_of(api, request)));
     set(context, "extendedRequestId", json_string(request->id));
     set_text(context, "httpMethod", request->method);
     set(context, "identity", identity(request));

@@ -32,6 +32,12 @@ def hello(request):
     return answer(request, body=f"{request['method']} {request['uri']}".encode())
 
 
+def in_frames(message):
+    """API Gateway takes none over 32 KB."""
+    size = 31 * 1024
+    return message if len(message) <= size else [message[at : at + size] for at in range(0, len(message), size)]
+
+
 class AgentV1(AgentThread):
     """Runs in a thread of its own. `handler(request)` returns the answer, or None to give none; without a handler the
     requests wait in `requests`. `url` and `tunnel_id` are set once start() is back."""
@@ -90,7 +96,7 @@ class AgentV1(AgentThread):
         elif kind == "http_request" and self.handler:
             reply = self.handler(message)
             if reply is not None:
-                await self._socket.send(json.dumps(reply))
+                await self._socket.send(in_frames(json.dumps(reply)))
         elif kind == "http_request":
             self.requests.put(message)
         else:
@@ -101,7 +107,7 @@ class AgentV1(AgentThread):
 
     def send(self, message):
         """A dict as JSON; str and bytes as they are (bytes: a binary frame)."""
-        self._call(self._socket.send(json.dumps(message) if isinstance(message, dict) else message))
+        self._call(self._socket.send(in_frames(json.dumps(message) if isinstance(message, dict) else message)))
 
     def send_text(self, data):
         """A text frame of exactly these bytes, be they UTF-8 or not."""
