@@ -2,7 +2,7 @@
 """What a visitor's request costs on AWS, and how long it takes: counted and measured in the stand-in for API Gateway and Lambda,
 with DynamoDB Local whose calls take at least 2 ms.
 
-    aws.py [--bin build/bin] [--out build/bench] [--requests 100] [--modes polling,direct]
+    aws.py [--bin build/bin] [--out build/bench] [--requests 100] [--modes polling,stream,direct]
 
 Prints a table and writes it to OUT/aws.md. Dollars are list prices of us-east-1 (on demand), below."""
 
@@ -73,9 +73,10 @@ class Stack:
     def __init__(self, binaries, folder, names, endpoint, service_port, mode):
         environment = {**os.environ, **CREDENTIALS, **names, "AWS_ENDPOINT_URL_DYNAMODB": endpoint, "WAIT_MODE": mode,
                        "TUNNEL_SECRET": "a secret for a measurement"}  # fmt: skip
+        stream = ["--stream-table", names["PENDING_REQUESTS_TABLE_NAME"]] if mode == "stream" else []
         self.log = open(folder / f"{mode}.log", "w+b")
         options = ["--public-listen", "127.0.0.1:0", "--agent-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
-                   "--lambda-concurrency", "300", "--lambda-idle", "3s", "--dynamodb-latency", f"{DYNAMODB_MS}ms"]  # fmt: skip
+                   "--lambda-concurrency", "300", "--lambda-idle", "3s", "--dynamodb-latency", f"{DYNAMODB_MS}ms", *stream]  # fmt: skip
         self.gateway = subprocess.Popen(
             [binaries / "ttf-gateway", "--backend", "lambda", "--bootstrap", binaries / "bootstrap", *options],
             env=environment, stdout=subprocess.PIPE, stderr=self.log, text=True)  # fmt: skip
@@ -200,7 +201,7 @@ def main():
     arguments.add_argument("--bin", type=Path, default=ROOT / "build/bin")
     arguments.add_argument("--out", type=Path, default=ROOT / "build/bench")
     arguments.add_argument("--requests", type=int, default=100)
-    arguments.add_argument("--modes", default="polling,direct")
+    arguments.add_argument("--modes", default="polling,stream,direct")
     said = arguments.parse_args()
     server = Server(("127.0.0.1", 0), Service)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -175,6 +175,7 @@ def test_stages_domains_and_payloads(stand_in, start, custom, payload):
     assert twice == (["1", "2"] if payload == "1.0" else ["1,2"])
 
 
+@pytest.mark.slow
 def test_the_stand_in_does_not_grow(stand_in, start):
     gateway, service = stand_in(), start.service()
     ttf = start.forwarder(gateway, service)
