@@ -2,7 +2,7 @@
 """What a visitor's request costs on AWS, and how long it takes: counted and measured in the stand-in for API Gateway and Lambda,
 with DynamoDB Local whose calls take at least 2 ms.
 
-    aws.py [--bin build/bin] [--out build/bench] [--requests 100] [--modes polling,stream,direct]
+    aws.py [--bin build/bin] [--bootstrap PROGRAM] [--out build/bench] [--requests 100] [--modes polling,stream,direct]
 
 Prints a table and writes it to OUT/aws.md. Dollars are list prices of us-east-1 (on demand), below."""
 
@@ -70,7 +70,7 @@ def line_of(process, start):
 
 
 class Stack:
-    def __init__(self, binaries, folder, names, endpoint, service_port, mode):
+    def __init__(self, binaries, bootstrap, folder, names, endpoint, service_port, mode):
         environment = {**os.environ, **CREDENTIALS, **names, "AWS_ENDPOINT_URL_DYNAMODB": endpoint, "WAIT_MODE": mode,
                        "TUNNEL_SECRET": "a secret for a measurement"}  # fmt: skip
         stream = ["--stream-table", names["PENDING_REQUESTS_TABLE_NAME"]] if mode == "stream" else []
@@ -78,7 +78,7 @@ class Stack:
         options = ["--public-listen", "127.0.0.1:0", "--agent-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
                    "--lambda-concurrency", "300", "--lambda-idle", "3s", "--dynamodb-latency", f"{DYNAMODB_MS}ms", *stream]  # fmt: skip
         self.gateway = subprocess.Popen(
-            [binaries / "ttf-gateway", "--backend", "lambda", "--bootstrap", binaries / "bootstrap", *options],
+            [binaries / "ttf-gateway", "--backend", "lambda", "--bootstrap", bootstrap, *options],
             env=environment, stdout=subprocess.PIPE, stderr=self.log, text=True)  # fmt: skip
         self.public = line_of(self.gateway, "Public: http://")
         agents = line_of(self.gateway, "Agents: ")
@@ -199,6 +199,7 @@ def row(kind, mode, got):
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--bin", type=Path, default=ROOT / "build/bin")
+    arguments.add_argument("--bootstrap", type=Path, help="that of the package, for one: its libcurl has WebSockets")
     arguments.add_argument("--out", type=Path, default=ROOT / "build/bench")
     arguments.add_argument("--requests", type=int, default=100)
     arguments.add_argument("--modes", default="polling,stream,direct")
@@ -206,12 +207,13 @@ def main():
     server = Server(("127.0.0.1", 0), Service)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     service = "127.0.0.1:%d" % server.server_address[1]
+    bootstrap = (said.bootstrap or said.bin / "bootstrap").resolve()
     lines = [HEAD]
     print(HEAD)
     with DynamoDBLocal() as dynamodb, tempfile.TemporaryDirectory() as folder:
         for mode in said.modes.split(","):
             names = make_tables.make(make_tables.client(dynamodb.endpoint), f"{mode}-")
-            stack = Stack(said.bin.resolve(), Path(folder), names, dynamodb.endpoint, server.server_address[1], mode)
+            stack = Stack(said.bin.resolve(), bootstrap, Path(folder), names, dynamodb.endpoint, server.server_address[1], mode)
             try:
                 if mode != "polling" and stack.has("answers are polled for"):
                     print(f"WAIT_MODE={mode}: this bootstrap cannot (its libcurl has no WebSockets)", file=sys.stderr)
