@@ -1,0 +1,12 @@
+# Debian's compiler for TTF_TRIPLET, and all else from the folder that sysroot.sh makes, be it this machine's architecture or not.
+get_filename_component(TTF_SYSROOT ${CMAKE_CURRENT_LIST_DIR}/../../build/lambda/${TTF_ARCHITECTURE}/root ABSOLUTE)
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_C_COMPILER ${TTF_TRIPLET}-gcc)
+set(CMAKE_SYSROOT ${TTF_SYSROOT})
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE ONLY)
+set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE ONLY)
+set(ENV{PKG_CONFIG_SYSROOT_DIR} ${TTF_SYSROOT})
+set(ENV{PKG_CONFIG_LIBDIR} ${TTF_SYSROOT}/usr/lib/${TTF_TRIPLET}/pkgconfig:${TTF_SYSROOT}/usr/lib/pkgconfig)
+set(PKG_CONFIG_ARGN --static)

@@ -1,0 +1,4 @@
+set(TTF_ARCHITECTURE x86_64)
+set(TTF_TRIPLET x86_64-linux-gnu)
+set(CMAKE_SYSTEM_PROCESSOR x86_64)
+include(${CMAKE_CURRENT_LIST_DIR}/static.cmake)
