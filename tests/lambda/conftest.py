@@ -75,9 +75,9 @@ class World:
             "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1:exitcode=98",
         }
 
-    def function(self, **environment):
+    def function(self, command=(world.BOOTSTRAP,), **environment):
         merged = {k: v for k, v in {**self.environment, **environment}.items() if v is not None}
-        self.functions.append(world.Function(merged))
+        self.functions.append(world.Function(merged, command))
         return self.functions[-1]
 
     def function_v1(self):

@@ -22,9 +22,10 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, handle, upgrade=None):
+    def __init__(self, handle, upgrade=None, address=("127.0.0.1", 0), tls=None):
         """handle(method, path, headers, body) -> (status, headers, body), or None: cut the connection. upgrade(handler) has
         a WebSocket handshake for its own."""
+        self.tls = tls
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -53,9 +54,15 @@ class Server(ThreadingHTTPServer):
             def log_message(self, *_):
                 pass
 
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(address, Handler)
         self.address = "127.0.0.1:%d" % self.server_address[1]
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+    def finish_request(self, request, client_address):
+        if not self.tls:
+            return super().finish_request(request, client_address)
+        with self.tls.wrap_socket(request, server_side=True) as wrapped:
+            super().finish_request(wrapped, client_address)
 
     def handle_error(self, *_):
         pass  # a client that left
