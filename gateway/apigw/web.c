@@ -3,8 +3,8 @@
  */
 #include "apigw/web.h"
 
+#include "apigw/mhd_head.h"
 #include "base/log.h"
-#include "mhd_head.h"
 #include "mhd_loop.h"
 
 #include <stdlib.h>
