@@ -14,6 +14,7 @@
 #include "store_suite.h"
 
 static struct run_loop loop;
+static uv_timer_t tick; /* one turn may complete what is waited for, and then wait for what never comes */
 static struct aws_environment environment;
 static struct aws_client aws;
 static struct dynamodb dynamodb;
@@ -454,11 +455,17 @@ static void an_answer_that_makes_no_sense_is_an_error_of_the_agent(void **state)
     assert_int_equal(world->answer->type, V1_ERROR);
 }
 
+static void on_tick(uv_timer_t *timer) {
+    (void)timer;
+}
+
 int main(void) {
     const char *missing;
     int failed = 1;
     curl_global_init(CURL_GLOBAL_DEFAULT);
     if (!run_loop_init(&loop)) return 1;
+    uv_timer_init(&loop.uv, &tick);
+    uv_timer_start(&tick, on_tick, 5, 5);
     struct http_client *http = http_client_new(&loop.uv, &loop.timers, NULL);
     aws = (struct aws_client){.http = http,
                               .environment = &environment,
@@ -487,6 +494,7 @@ int main(void) {
                  cmocka_run_group_tests_name("store_dynamodb, beside the suite", tests, NULL, NULL);
     }
     http_client_free(http);
+    uv_close((uv_handle_t *)&tick, NULL);
     run_loop_done(&loop);
     curl_global_cleanup();
     return failed;
