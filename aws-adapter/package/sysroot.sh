@@ -98,8 +98,8 @@ build_curl() {
         -DCURL_CA_BUNDLE=none -DCURL_CA_PATH=none "${options[@]}"
 }
 
-# The tarball alone: all that Debian changes in it is its base64, for which there is libjwt/base64.h. HAVE_OPENSSL is what its
-# other build system says, and libjwt.pc what only that makes.
+# The tarball alone, without Debian's patches. It lacks libjwt's own base64, in whose place Debian has libb64 and we have
+# libjwt/base64.h. HAVE_OPENSSL is what its other build system says, and libjwt.pc what only that makes.
 build_jwt() {
     (cd "$FOLDER/source" && apt-get -qq source --only-source --tar-only libjwt && tar xf libjwt_*.orig.tar.*)
     build libjwt -DCMAKE_C_FLAGS="-ffunction-sections -fdata-sections -DHAVE_OPENSSL -I$HERE/libjwt"

@@ -1,4 +1,4 @@
-/* The two functions of libjwt that Debian's tarball leaves out (for the licence of theirs), by OpenSSL. */
+/* The two functions of libjwt that Debian's tarball leaves out, by OpenSSL. */
 #ifndef PACKAGE_LIBJWT_BASE64_H
 #define PACKAGE_LIBJWT_BASE64_H
 
