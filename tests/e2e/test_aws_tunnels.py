@@ -201,7 +201,8 @@ def test_the_usage_page_counts_what_a_request_costs(stand_in, start):
     spent = {name: after[name] - before[name] for name in after if isinstance(after[name], (int, float))}
     assert spent["requests"] == 10 == spent["messagesOut"] == spent["messagesIn"]
     http, messages = (after["invocationsOf"][kind] - before["invocationsOf"][kind] for kind in ("http", "message"))
-    assert (http, messages) == (10, 10) and spent["coldStarts"] == 0 and spent["billedMs"] >= 20
+    assert (http, messages) == (10, 10) and spent["billedMs"] >= 20
+    assert spent["coldStarts"] <= 1  # where an event comes before the process of the one before it is back
     assert 1 <= spent["writeUnits"] / 10 <= 8 and 1 <= spent["readUnits"] / 10 <= 10
 
 
