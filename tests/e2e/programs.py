@@ -129,10 +129,17 @@ class Program:
         return 0
 
 
+PORTS_GIVEN = set()
+
+
 def free_port():
-    """A port that nobody listens on, outside the range from which the kernel serves port 0."""
+    """A port that nobody listens on, outside the range from which the kernel serves port 0, and that no other test is given."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 8
     while True:
-        port = random.randint(15000, 30000)
+        port = random.randrange(15000 + worker, 30000, 8)
+        if port in PORTS_GIVEN:
+            continue
+        PORTS_GIVEN.add(port)
         with socket.socket() as one:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
