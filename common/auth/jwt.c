@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 #include <jwt.h>
+#include <openssl/err.h>
 #include <stdlib.h>
 
 #include "base/base64.h"
@@ -50,12 +51,20 @@ static json_t *decode_object(struct view segment) {
     return NULL;
 }
 
-/* ---- the header: which algorithm ---- */
+/* ---- the header: which algorithm, which key ---- */
+
+/* HS256 alone, where there is no set. */
+static bool read_alg(const struct jwt_settings *settings, const json_t *header, enum jws_alg *ret_alg,
+                     const char **ret_reason) {
+    struct view name = view_from_cstr(json_string_value(json_object_get(header, "alg")));
+    bool known = jws_alg_parse(name, ret_alg);
+    if (!settings->keys && (!known || *ret_alg != JWS_HS256))
+        return refuse(ret_reason, "the token is not signed with HS256");
+    return known || refuse(ret_reason, "the token's algorithm is not one of RS, ES or HS256, 384 or 512");
+}
 
 static bool header_is_ours(const json_t *header, const char **ret_reason) {
-    const char *alg = json_string_value(json_object_get(header, "alg"));
     const json_t *type = json_object_get(header, "typ");
-    if (!alg || strcmp(alg, "HS256") != 0) return refuse(ret_reason, "the token is not signed with HS256");
     if (type && !view_eq_nocase(view_from_cstr(json_string_value(type)), VIEW("JWT")))
         return refuse(ret_reason, "the token is not of type JWT");
     if (json_object_get(header, "crit") || json_object_get(header, "zip"))
@@ -69,15 +78,46 @@ static bool is_key(struct view secret) {
     return secret.len >= JWT_SECRET_MIN && secret.len <= INT32_MAX;
 }
 
-static bool signature_holds(const struct jwt_settings *settings, struct view token, const char **ret_reason) {
+static bool is_signed_with(enum jws_alg alg, struct view key, struct view token) {
+    static const jwt_alg_t algs[JWS_ALGS] = {JWT_ALG_HS256, JWT_ALG_HS384, JWT_ALG_HS512,
+                                             JWT_ALG_RS256, JWT_ALG_RS384, JWT_ALG_RS512,
+                                             JWT_ALG_ES256, JWT_ALG_ES384, JWT_ALG_ES512};
     char text[JWT_TOKEN_MAX + 1];
     jwt_t *jwt = NULL;
-    const unsigned char *key = (const unsigned char *)settings->secret.ptr;
-    bool holds = is_key(settings->secret) && view_copy_to(token, text, sizeof(text)) &&
-                 jwt_decode(&jwt, text, key, (int)settings->secret.len) == 0 &&
-                 jwt_get_alg(jwt) == JWT_ALG_HS256;
+    bool is = view_copy_to(token, text, sizeof(text)) &&
+              jwt_decode(&jwt, text, (const unsigned char *)key.ptr, (int)key.len) == 0 &&
+              jwt_get_alg(jwt) == algs[alg];
     jwt_free(jwt);
-    return holds || refuse(ret_reason, "the token's signature does not hold");
+    ERR_clear_error(); /* what libjwt leaves in the queue would be taken for an error of the next TLS call */
+    return is;
+}
+
+static bool is_signed_by_set(const struct jwt_settings *settings, const json_t *header, enum jws_alg alg,
+                             struct view token, const char **ret_reason) {
+    const json_t *name = json_object_get(header, "kid");
+    const struct jwk *keys[JWKS_TRIES_MAX];
+    if (name && !json_is_string(name)) return refuse(ret_reason, "the token's kid is no text");
+    struct view kid = view_of(json_string_value(name), json_string_length(name));
+    size_t count = jwks_find(settings->keys, alg, kid, keys);
+    if (count == 0 && name)
+        return refuse(ret_reason, "the token's key (kid) is not known here, or not for its algorithm");
+    if (count == 0) return refuse(ret_reason, "there is no key for the token's algorithm");
+    if (count > JWKS_TRIES_MAX)
+        return refuse(ret_reason, "the token does not say which of many keys it is signed with (kid)");
+    for (size_t i = 0; i < count; i++)
+        if (is_signed_with(alg, view_of(keys[i]->material, keys[i]->len), token)) return true;
+    return refuse(ret_reason, "the token's signature does not hold");
+}
+
+/* With both a secret and a set HS256 is the secret's, so that no token chooses between them. */
+static bool signature_holds(const struct jwt_settings *settings, const json_t *header, struct view token,
+                            const char **ret_reason) {
+    enum jws_alg alg;
+    if (!read_alg(settings, header, &alg, ret_reason)) return false;
+    if (settings->keys && (alg != JWS_HS256 || settings->secret.len == 0))
+        return is_signed_by_set(settings, header, alg, token, ret_reason);
+    return (is_key(settings->secret) && is_signed_with(alg, settings->secret, token)) ||
+           refuse(ret_reason, "the token's signature does not hold");
 }
 
 /* ---- the claims ---- */
@@ -154,7 +194,7 @@ bool jwt_check(const struct jwt_settings *settings, struct view token, uint64_t 
     if (!header || !claims)
         refuse(ret_reason, "the token is malformed");
     else
-        good = header_is_ours(header, ret_reason) && signature_holds(settings, token, ret_reason) &&
+        good = header_is_ours(header, ret_reason) && signature_holds(settings, header, token, ret_reason) &&
                claims_hold(settings, claims, now_s, ret_claims, ret_reason);
     json_decref(header);
     json_decref(claims);

@@ -1,9 +1,11 @@
-/* Tokens of agents: JSON Web Tokens (RFC 7519) signed with HS256 and one secret. libjwt computes the
- * signature; everything else is checked here, because it takes the algorithm from the token, takes unsigned
- * tokens where there is no key, and looks at no date (RFC 8725 has the list of what goes wrong). */
+/* Tokens of agents: JSON Web Tokens (RFC 7519), signed with HS256 and one secret, or with a key of a set.
+ * libjwt checks the signature; everything else is checked here, because it takes the algorithm from the
+ * token, takes unsigned tokens where there is no key, and looks at no date (RFC 8725 has the list of what
+ * goes wrong). */
 #ifndef AUTH_JWT_H
 #define AUTH_JWT_H
 
+#include "auth/jwks.h"
 #include "base/buf.h"
 
 #define JWT_SECRET_MIN 32 /* RFC 7518 3.2: no shorter than the hash */
@@ -11,10 +13,12 @@
 #define JWT_SUBJECT_MAX 128
 
 struct jwt_settings {
-    struct view secret;   /* JWT_SECRET_MIN bytes at least; a shorter one accepts nothing */
-    struct view audience; /* `aud` must name it; empty: not looked at */
-    struct view issuer;   /* `iss` must be it; empty: not looked at */
-    uint64_t leeway_s;    /* by which clocks may differ */
+    struct view secret;      /* of HS256: JWT_SECRET_MIN bytes at least; a shorter one accepts nothing. Empty:
+                                HS256 is `keys`' too */
+    const struct jwks *keys; /* of all other algorithms; NULL: none */
+    struct view audience;    /* `aud` must name it; empty: not looked at */
+    struct view issuer;      /* `iss` must be it; empty: not looked at */
+    uint64_t leeway_s;       /* by which clocks may differ */
 };
 
 struct jwt_claims {
@@ -27,8 +31,8 @@ struct jwt_claims {
 bool jwt_check(const struct jwt_settings *settings, struct view token, uint64_t now_s,
                struct jwt_claims *ret_claims, const char **ret_reason);
 
-/* Appends a token for that subject, with the settings' audience and issuer. False when the subject or the
- * secret is not fit for one, or without memory. */
+/* Appends a token for that subject, signed with the secret, with the settings' audience and issuer. False
+ * when the subject or the secret is not fit for one, or without memory. */
 bool jwt_issue(const struct jwt_settings *settings, struct view subject, uint64_t now_s, uint64_t lifetime_s,
                struct buf *out);
 
