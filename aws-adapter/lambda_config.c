@@ -1,13 +1,16 @@
 #include "lambda_config.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
+#define JWKS_PATH_DEFAULT "/var/task/jwks.json"
+
 enum { SECRET_MIN = 16 };
 
 static bool complain(char why[256], const char *name, const char *what) {
-    snprintf(why, 256, "%s: %s", name, what);
+    snprintf(why, 256, "%s: %.200s", name, what);
     return false;
 }
 
@@ -100,6 +103,24 @@ static bool read_secret(struct lambda_config *config, char why[256]) {
     return ok || complain(why, "TUNNEL_SECRET", "no key could be made from it");
 }
 
+/* JWKS, or else the file, which need not be there if nobody said so. */
+static bool read_key_set(struct lambda_config *config, char why[256]) {
+    const char *text = variable("JWKS"), *said = variable("JWKS_PATH"),
+               *path = said ? said : JWKS_PATH_DEFAULT;
+    char what[JWKS_WHY_MAX];
+    struct buf file;
+    buf_init(&file, JWKS_READ_MAX);
+    int error = text ? 0 : jwks_read_file(path, &file);
+    bool absent = !text && !said && error == ENOENT;
+    if (error)
+        snprintf(what, sizeof what, "%s: %s", path, strerror(error));
+    else
+        config->jwks = jwks_parse(text ? view_from_cstr(text) : buf_view(&file), what);
+    buf_done(&file);
+    return config->jwks || absent || complain(why, text ? "JWKS" : "JWKS_PATH", what);
+}
+
+/* Keys are looked at only where they count. */
 static bool read_auth(struct lambda_config *config, char why[256]) {
     if (!variable("REQUIRE_AUTH"))
         return complain(why, "REQUIRE_AUTH", "say false if any agent may open tunnels");
@@ -107,8 +128,15 @@ static bool read_auth(struct lambda_config *config, char why[256]) {
     config->jwt = (struct jwt_settings){.secret = view_from_cstr(variable("JWT_SECRET")),
                                         .audience = view_from_cstr(variable("JWT_AUDIENCE")),
                                         .issuer = view_from_cstr(variable("JWT_ISSUER"))};
-    return !config->require_auth || config->jwt.secret.len >= JWT_SECRET_MIN ||
-           complain(why, "JWT_SECRET", "REQUIRE_AUTH wants one of 32 bytes or more");
+    if (!config->require_auth) return true;
+    if (!read_key_set(config, why)) return false;
+    config->jwt.keys = config->jwks;
+    bool has_secret = config->jwt.secret.len > 0;
+    if (!has_secret && config->jwks) return true;
+    return config->jwt.secret.len >= JWT_SECRET_MIN ||
+           complain(why, "JWT_SECRET",
+                    has_secret ? "it has fewer than 32 bytes"
+                               : "REQUIRE_AUTH wants it, or JWKS or JWKS_PATH");
 }
 
 /* USE_EVENT_DRIVEN is what earlier versions called it. */
@@ -153,4 +181,9 @@ bool lambda_config_read(struct lambda_config *config, char why[256]) {
               read_auth(config, why) && read_wait_mode(config, why) && read_level(config, why);
     if (ok && publish) ok = required("EVENT_BUS_NAME", &config->event_bus, why);
     return ok;
+}
+
+void lambda_config_done(struct lambda_config *config) {
+    jwks_free(config->jwks);
+    config->jwks = NULL;
 }

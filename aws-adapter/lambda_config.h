@@ -23,7 +23,8 @@ struct lambda_config {
     struct view other_names[LAMBDA_NAMES_MAX]; /* into the environment */
     size_t other_names_count;
     bool subdomain_routing, require_auth;
-    struct jwt_settings jwt; /* require_auth; into the environment */
+    struct jwt_settings jwt; /* require_auth; into the environment, and to `jwks` */
+    struct jwks *jwks;       /* NULL: none */
     enum wait_mode wait_mode;
     bool has_secret;
     unsigned char resume_key[SECRET_LEN], waiter_key[SECRET_LEN]; /* has_secret */
@@ -32,5 +33,6 @@ struct lambda_config {
 
 /* False, and in `why` what is wrong with which variable; never a value that could be a secret. */
 bool lambda_config_read(struct lambda_config *config, char why[256]);
+void lambda_config_done(struct lambda_config *config);
 
 #endif

@@ -47,7 +47,10 @@ static void make_settings(struct lambda *lambda) {
     settings->subdomain_routing = config->subdomain_routing;
     if (config->has_secret) settings->resume_secret = view_of(config->resume_key, sizeof(config->resume_key));
     settings->require_auth = config->require_auth;
-    settings->jwt = config->jwt;
+    settings->jwt.secret = config->jwt.secret;
+    settings->jwt.keys = config->jwt.keys;
+    settings->jwt.audience = config->jwt.audience;
+    settings->jwt.issuer = config->jwt.issuer;
     settings->claim_ttl_ms = CONNECTION_TTL_MS;
     settings->request_timeout_max_ms = REQUEST_TIMEOUT_MAX_MS;
     settings->recheck_waiting_ms = RECHECK_WAITING_MS;
@@ -162,6 +165,7 @@ static void free_all(struct lambda *lambda) {
     agents_apigw_done(&lambda->agents);
     http_client_free(lambda->http);
     run_loop_done(&lambda->loop);
+    lambda_config_done(&lambda->config);
 }
 
 static int run(struct lambda *lambda) {

@@ -55,18 +55,29 @@ static int check_ports(const struct config *config) {
     return 0;
 }
 
+/* A setting that verifies tokens, of those that were said; NULL: none was. */
+static const void *token_key(const struct config *config) {
+    if (config->jwt_secret_file) return &config->jwt_secret_file;
+    if (config->jwt_secret) return &config->jwt_secret;
+    if (config->jwks_path) return &config->jwks_path;
+    return config->jwks ? &config->jwks : NULL;
+}
+
 static int check_auth(const struct config *config) {
-    const void *secret = config->jwt_secret_file ? &config->jwt_secret_file : &config->jwt_secret;
-    bool has_secret = config->jwt_secret || config->jwt_secret_file;
+    const void *key = token_key(config);
     if (config->jwt_secret && config->jwt_secret_file)
         return contradict(config, &config->jwt_secret, &config->jwt_secret_file, "one secret is enough");
-    if (config->require_auth == ANSWER_YES && !has_secret)
-        return complain(config, &config->require_auth,
-                        "tokens cannot be verified without JWT_SECRET or JWT_SECRET_FILE");
-    if (config->require_auth == ANSWER_NO && has_secret)
-        return contradict(config, &config->require_auth, secret, "no token is asked for");
-    if (config->require_auth == ANSWER_UNSAID && has_secret)
-        return complain(config, secret,
+    if (config->jwks && config->jwks_path)
+        return contradict(config, &config->jwks, &config->jwks_path, "one key set is enough");
+    if (config->require_auth == ANSWER_YES && !key)
+        return complain(
+            config, &config->require_auth,
+            "tokens cannot be verified without JWT_SECRET or JWT_SECRET_FILE, or a key set (JWKS or "
+            "JWKS_PATH)");
+    if (config->require_auth == ANSWER_NO && key)
+        return contradict(config, &config->require_auth, key, "no token is asked for");
+    if (config->require_auth == ANSWER_UNSAID && key)
+        return complain(config, key,
                         "it is there, but tokens are not asked for: say --require-auth=true "
                         "(REQUIRE_AUTH), or leave it out");
     if (config->require_auth != ANSWER_YES && (config->jwt_audience || config->jwt_issuer))

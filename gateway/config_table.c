@@ -36,7 +36,8 @@ const struct setting config_settings[] = {
 
     {SETTING("require-auth", "REQUIRE_AUTH", KIND_ANSWER, require_auth, NULL,
              "must agents show a token? true or false"),
-     .detail = "True needs `jwt-secret` or `jwt-secret-file`. False lets whoever reaches the agent port open "
+     .detail = "True needs `jwt-secret`, `jwt-secret-file`, `jwks` or `jwks-path`. False lets whoever "
+               "reaches the agent port open "
                "tunnels. Unsaid is false where agents can come from this machine only.",
      .group = "Agents"},
     {SETTING("jwt-secret", "JWT_SECRET", KIND_TEXT, jwt_secret, NULL,
@@ -46,6 +47,16 @@ const struct setting config_settings[] = {
     {SETTING("jwt-secret-file", "JWT_SECRET_FILE", KIND_TEXT, jwt_secret_file, NULL,
              "a file that holds the secret of agents' tokens"),
      .detail = "A line break at its end does not count."},
+    {SETTING("jwks", "JWKS", KIND_TEXT, jwks, NULL, "verifies agents' tokens: a JSON Web Key Set, as text"),
+     .detail =
+         "Keys of RSA (RS256, RS384, RS512; 2048 bits or more), EC (ES256, ES384, ES512) and `oct` (HS256, "
+         "HS384, HS512); others, and those for encryption, are passed over. A token names its key (`kid`); "
+         "without a name up to 4 keys for its algorithm are tried. Beside a secret HS256 is the secret's. A "
+         "set with `oct` keys is itself a secret: others can read command lines."},
+    {SETTING("jwks-path", "JWKS_PATH", KIND_TEXT, jwks_path, NULL, "a file that holds the JSON Web Key Set"),
+     .detail =
+         "Looked at each second: a new set counts for agents that connect from then on. One that is no good "
+         "is told in the log, and the old keys stay."},
     {SETTING("jwt-audience", "JWT_AUDIENCE", KIND_TEXT, jwt_audience, NULL,
              "what the aud of agents' tokens must name"),
      .detail = "Without it `aud` is not looked at."},

@@ -10,6 +10,7 @@
 #include "log_buffer.h"
 #include "secret_file.h"
 #include "token_command.h"
+#include "token_keys.h"
 #include "visitor.h"
 
 #include "base/heap.h"
@@ -49,7 +50,8 @@ struct gateway {
     bool hurry;                /* asked twice */
     bool started;              /* visitors and agents are let in */
     struct secret_keys keys;
-    struct secret_text jwt_secret; /* empty: agents need no token */
+    struct secret_text jwt_secret; /* empty: agents' tokens are not signed with one */
+    struct token_keys token_keys;
     char public_url[512], peer_url[GATEWAY_MAX + 1];
 };
 
@@ -224,6 +226,7 @@ static bool make_core(struct gateway *gateway) {
     settings.resume_secret = view_of(gateway->keys.resume, SECRET_LEN);
     settings.require_auth = config->require_auth == ANSWER_YES;
     settings.jwt.secret = view_of(gateway->jwt_secret.bytes, gateway->jwt_secret.len);
+    settings.jwt.keys = gateway->token_keys.set;
     settings.jwt.audience = view_from_cstr(config->jwt_audience);
     settings.jwt.issuer = view_from_cstr(config->jwt_issuer);
     settings.allowed_origins = config->allowed_origins.items;
@@ -272,6 +275,7 @@ static bool make_adapters(struct gateway *gateway) {
                                        config_speaks(config, VIEW("v1")), config_speaks(config, VIEW("v2")),
                                        config->header_timeout_ms);
     admin_set_core(gateway->admin, gateway->core);
+    token_keys_watch(&gateway->token_keys, &gateway->loop, gateway->core);
     if (!gateway->visitors || !gateway->accept) return false;
     return !gateway->peering || peering_serve(gateway->peering, gateway->core, gateway->accept);
 }
@@ -353,6 +357,7 @@ static bool make_backend(struct gateway *gateway) {
 }
 
 static void stop_adapters(struct gateway *gateway) {
+    token_keys_stop(&gateway->token_keys);
     timer_stop(&gateway->loop.timers, &gateway->cleanup);
     timer_stop(&gateway->loop.timers, &gateway->stopping);
     close_ports(gateway);
@@ -368,6 +373,7 @@ static void stop_adapters(struct gateway *gateway) {
 /* In the order in which the parts refer to each other; the loop runs the last close callbacks in between. */
 static void free_all(struct gateway *gateway) {
     core_free(gateway->core);
+    token_keys_done(&gateway->token_keys);
     log_buffer_stop();
     loop_done(&gateway->loop);
     peering_free(gateway->peering);
@@ -385,9 +391,10 @@ static void free_all(struct gateway *gateway) {
 static bool load_secrets(struct gateway *gateway) {
     const struct config *config = &gateway->config;
     bool kept_there = strcmp(config->store_url, "memory") != 0 && !config->secret && !config->secret_file;
-    return (kept_there || secret_load(&gateway->config, &gateway->keys)) &&
-           (gateway->config.require_auth != ANSWER_YES ||
-            secret_load_jwt(&gateway->config, &gateway->jwt_secret));
+    bool has_jwt_secret = config->jwt_secret || config->jwt_secret_file;
+    return (kept_there || secret_load(config, &gateway->keys)) &&
+           (!has_jwt_secret || secret_load_jwt(config, &gateway->jwt_secret)) &&
+           token_keys_load(&gateway->token_keys, config);
 }
 
 static int run(struct gateway *gateway) {

@@ -3,8 +3,10 @@
 #define AUTH_JWKS_H
 
 #include "auth/jwk.h"
+#include "base/buf.h"
 
 #define JWKS_TEXT_MAX ((size_t)64 * 1024)
+#define JWKS_READ_MAX (JWKS_TEXT_MAX + 8192)
 #define JWKS_KEYS_MAX 64
 #define JWKS_TRIES_MAX 4 /* keys that one token is tried with */
 #define JWKS_WHY_MAX 256
@@ -15,6 +17,10 @@ struct jwks;
  * key, or none that could verify a token. Keys for other purposes or of other kinds are passed over. */
 struct jwks *jwks_parse(struct view text, char why[JWKS_WHY_MAX]);
 void jwks_free(struct jwks *set);
+
+/* Appends what stands in the file, or of a larger one enough for jwks_parse to see that it is too large:
+ * `out` has room for JWKS_READ_MAX. 0, or errno; EINVAL for what is no file. */
+int jwks_read_file(const char *path, struct buf *out);
 
 size_t jwks_count(const struct jwks *set);
 size_t jwks_passed_over(const struct jwks *set);

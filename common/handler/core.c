@@ -171,6 +171,10 @@ void core_set_resume_secret(struct core *core, const unsigned char secret[SECRET
         memcpy((char *)(uintptr_t)place->ptr, secret, SECRET_LEN); /* our own copy */
 }
 
+void core_set_token_keys(struct core *core, const struct jwks *keys) {
+    core->settings.jwt.keys = keys;
+}
+
 const struct core_counters *core_counters(const struct core *core) {
     return &core->counters;
 }

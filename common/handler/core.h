@@ -64,6 +64,9 @@ void core_free(struct core *core);
 /* Another one counts from now on. Only for a core that was made with one. */
 void core_set_resume_secret(struct core *core, const unsigned char secret[SECRET_LEN]);
 
+/* `settings.jwt.keys` from now on. Borrowed; only for a core that was made with a set. */
+void core_set_token_keys(struct core *core, const struct jwks *keys);
+
 /* Hand these to the stores. */
 struct store_events core_store_events(struct core *core);
 const struct core_counters *core_counters(const struct core *core);

@@ -7,7 +7,9 @@ import random
 import threading
 import time
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 import events
 from world import Failed
@@ -192,6 +194,37 @@ def test_agents_that_must_show_a_token(aws):
     again = aws.agent(function)
     assert again.connect(query={"token": mine, "name": "mine"})["statusCode"] == 200
     assert again.ready().tunnel == "mine"
+
+
+def key_set_and_token(subject):
+    private = ec.generate_private_key(ec.SECP256R1())
+    public = private.public_key().public_numbers()
+    x, y = (base64.urlsafe_b64encode(n.to_bytes(32, "big")).rstrip(b"=").decode() for n in (public.x, public.y))
+    keys = {"keys": [{"kty": "EC", "crv": "P-256", "kid": "one", "x": x, "y": y}]}
+    claims = {"sub": subject, "exp": int(time.time()) + 600, "iat": int(time.time()) + 5}  # clocks differ
+    return json.dumps(keys), jwt.encode(claims, private, "ES256", {"kid": "one"})
+
+
+@pytest.mark.parametrize("how", ["text", "file", "text over a file"])
+def test_tokens_of_a_key_set(aws, tmp_path, how):
+    keys, token = key_set_and_token("me")
+    path = tmp_path / "jwks.json"
+    path.write_text(keys if how == "file" else "{}")
+    environment = {"text": {"JWKS": keys}, "file": {"JWKS": "", "JWKS_PATH": str(path)},
+                   "text over a file": {"JWKS": keys, "JWKS_PATH": str(path)}}[how]  # fmt: skip
+    function = aws.function(REQUIRE_AUTH="true", **environment)
+    assert aws.agent(function).connect()["statusCode"] == 401
+    assert aws.agent(function).connect(query={"token": key_set_and_token("me")[1]})["statusCode"] == 401
+    assert aws.agent(function).connect(query={"token": token_of("me", keys)})["statusCode"] == 401
+    assert aws.agent(function).connect(query={"token": token, "name": "mine"})["statusCode"] == 200
+
+
+def test_keys_are_looked_at_only_where_tokens_are(aws):
+    """Nor need the default file be there, or a text that is empty say anything."""
+    secret = "a secret of thirty-two bytes, or more"
+    for environment in {"JWKS": "", "JWT_SECRET": secret, "REQUIRE_AUTH": "true"}, {"JWKS_PATH": "/nonexistent"}:
+        function = aws.function(**environment)
+        assert aws.agent(function).connect(query={"token": token_of("me", secret)})["statusCode"] == 200
 
 
 def test_an_agent_that_comes_back_keeps_its_tunnel(aws, pair):
@@ -434,6 +467,10 @@ def test_nothing_secret_is_logged(aws, pair):
         ({"REQUIRE_AUTH": None}, "REQUIRE_AUTH"),
         ({"REQUIRE_AUTH": "true"}, "JWT_SECRET"),
         ({"REQUIRE_AUTH": "true", "JWT_SECRET": "short"}, "JWT_SECRET"),
+        ({"REQUIRE_AUTH": "true", "JWT_SECRET": "short", "JWKS": '{"keys":[]}'}, "JWKS"),
+        ({"REQUIRE_AUTH": "true", "JWKS": '{"keys":[{"kty":"oct","k":"c2hvcnQ"}]}'}, "JWKS"),
+        ({"REQUIRE_AUTH": "true", "JWKS_PATH": "/nonexistent/jwks.json"}, "JWKS_PATH"),
+        ({"REQUIRE_AUTH": "true", "JWKS": "", "JWKS_PATH": "/"}, "JWKS_PATH"),
         ({"REQUIRE_AUTH": "perhaps"}, "REQUIRE_AUTH"),
         ({"ENABLE_SUBDOMAIN_ROUTING": "perhaps"}, "ENABLE_SUBDOMAIN_ROUTING"),
         ({"TUNNEL_SECRET": "short"}, "TUNNEL_SECRET"),
