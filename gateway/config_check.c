@@ -1,7 +1,7 @@
 /* Settings that are right one by one and do not go together. */
 #include "cluster/peer_url.h"
 #include "config_parse.h"
-#include "handler/claim.h"
+#include "handler/core.h"
 #include "store/redis_url.h"
 
 #include <stdio.h>
@@ -110,6 +110,8 @@ static int check_times(const struct config *config) {
 static int check_bounds(const struct config *config) {
     if (config->max_connections == 0 || config->max_connections > 1000000)
         return complain(config, &config->max_connections, "expected 1 to 1000000");
+    if (config->tunnel_rate > TUNNEL_RATE_MAX)
+        return complain(config, &config->tunnel_rate, "expected 0 (any) to 1000000 requests a second");
     if (config->body_bytes > ((size_t)1 << 30))
         return complain(config, &config->body_bytes, "expected at most 1GiB: v1 keeps bodies in memory");
     if (said(config, &config->max_connections) && said(config, &config->max_connections_per_address) &&

@@ -129,6 +129,13 @@ const struct setting config_settings[] = {
              "visitors, and agents, at once")},
     {SETTING("max-connections-per-address", "MAX_CONNECTIONS_PER_ADDRESS", KIND_SIZE,
              max_connections_per_address, "1024", "except loopback and trusted proxies")},
+    {SETTING("per-tunnel-rate-limit", "PER_TUNNEL_RATE_LIMIT", KIND_SIZE, tunnel_rate, "0",
+             "requests a second of each tunnel, 0: any"),
+     .detail = "As many may come at once as in a second; beyond that visitors get 429 `rate_limited` with "
+               "`Retry-After`, and "
+               "the agent gets nothing. Counted by the gateway that holds the agent; for agents of v1 by "
+               "each gateway "
+               "for the visitors that come to it."},
 
     {SETTING("backend", "BACKEND", KIND_TEXT, backend, "gateway",
              "gateway, or lambda: stand in for API Gateway and AWS Lambda"),

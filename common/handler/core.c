@@ -53,8 +53,9 @@ static bool keep_views(struct core *core, const struct view **views, size_t coun
 static bool keep_settings(struct core *core) {
     struct core_settings *settings = &core->settings;
     return keep_view(core, &settings->domain) && keep_view(core, &settings->public_url) &&
-           keep_view(core, &settings->resume_secret) && keep_view(core, &settings->jwt.secret) &&
-           keep_view(core, &settings->jwt.audience) && keep_view(core, &settings->jwt.issuer) &&
+           keep_view(core, &settings->resume_secret) && keep_view(core, &settings->gateway) &&
+           keep_view(core, &settings->jwt.secret) && keep_view(core, &settings->jwt.audience) &&
+           keep_view(core, &settings->jwt.issuer) &&
            keep_views(core, &settings->other_names, settings->other_names_count) &&
            keep_views(core, &settings->allowed_origins, settings->allowed_origins_count);
 }
@@ -69,6 +70,8 @@ struct core *core_new(const struct core_settings *settings, const struct ports *
     table_init(&core->tunnels);
     table_init(&core->requests);
     list_init(&core->operations);
+    list_init(&core->resting);
+    timer_init(&core->rest_timer, tunnels_on_rest);
     chunks_init(&core->chunks, &(struct chunks_limits){.message_bytes = core_message_max(core),
                                                        .sender_bytes = 4 * core_message_max(core),
                                                        .all_bytes = CHUNKS_HELD_MAX,
@@ -105,7 +108,7 @@ void core_free(struct core *core) {
     }
     table_each(&core->links, free_link, NULL);
     table_done(&core->links);
-    table_done(&core->tunnels);
+    tunnels_done(core);
     table_done(&core->requests);
     chunks_done(&core->chunks);
     free(core->slots);

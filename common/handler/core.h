@@ -16,6 +16,7 @@ struct core_settings {
     const struct view *other_names; /* further host names that take path mode */
     size_t other_names_count;
     bool subdomain_routing;
+    struct view gateway;       /* link.gateway of the agents that are here; empty where links have none */
     struct view resume_secret; /* SECRET_LEN bytes; empty: no resume */
     bool require_auth;         /* agents show a token that `jwt` accepts */
     struct jwt_settings jwt;
@@ -41,14 +42,19 @@ struct core_settings {
     size_t exchanges_per_tunnel;  /* 256 */
     size_t long_lived_per_tunnel; /* 4096: upgraded connections and event streams */
     size_t exchanges_total;       /* overloaded beyond it */
+    /* What a tunnel's agent is sent, counted where the agent is (v1: where the visitor is); as many at once
+     * as in a second, beyond that HTTP_ERROR_RATE_LIMITED. 0: as many as come, TUNNEL_RATE_MAX at most. */
+    size_t tunnel_requests_per_second;
 };
+
+#define TUNNEL_RATE_MAX 1000000
 
 void core_settings_init(struct core_settings *settings); /* the defaults; no names, no secret */
 
 struct core_counters {
     uint64_t requests, answers, connects;
     uint64_t messages_malformed, messages_unknown, answers_unmatched;
-    uint64_t gate_refused, retries;
+    uint64_t gate_refused, retries, rate_limited;
     uint64_t dispatched; /* for other gateways */
 };
 

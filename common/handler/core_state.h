@@ -22,6 +22,8 @@ struct core {
     struct table requests;  /* struct exchange by request id */
     struct chunks chunks;   /* answers that come in pieces */
     struct list operations; /* struct operation under way */
+    struct list resting;    /* struct tunnel_use.rest_node, by rest_until_ms */
+    struct timer rest_timer;
 
     struct exchange **slots; /* by the low half of a ticket */
     uint32_t *free_slots;
@@ -62,7 +64,19 @@ struct tunnel_use {
     struct list waiting; /* exchange.tunnel_node: until the claim changes */
     size_t exchange_count;
     size_t long_lived_count; /* of them: upgraded connections and event streams */
+    uint64_t full_ns;        /* when its bucket of requests is full again, by the monotonic clock */
+    struct list rest_node;   /* no exchanges, and a bucket that is not full yet */
+    uint64_t rest_until_ms;
 };
+
+/* tunnels.c: the exchange counts for its tunnel until it leaves. False without memory. */
+bool tunnel_join(struct exchange *exchange);
+void tunnel_leave(struct exchange *exchange);
+/* May it be sent to the agent of its claim? Asked as often as one likes, counted once. */
+bool tunnel_admit(struct exchange *exchange);
+void tunnels_on_rest(struct timer *timer); /* of core.rest_timer */
+/* No exchange may be left. */
+void tunnels_done(struct core *core);
 
 /* ---- operations: connect, ready, disconnect; each a chain of calls to the registry ---- */
 
@@ -124,6 +138,7 @@ struct exchange {
     bool agent_gone;                             /* v1: what is not in the mailbox will not come */
     bool was_sent;                               /* an agent may have executed it */
     bool sent_twice;                             /* and once more */
+    bool admitted;                               /* counted among its tunnel's requests of this second */
     bool by_stream;                              /* stream delivery; otherwise by mailbox */
     bool long_lived;                             /* counted so */
     bool has_body;                               /* of the answer, once its head is out */

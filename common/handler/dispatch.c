@@ -41,6 +41,10 @@ static enum http_error check_v1(const struct exchange *exchange) {
 }
 
 static void deliver(struct exchange *exchange) {
+    if (!tunnel_admit(exchange)) {
+        exchange_fail(exchange, HTTP_ERROR_RATE_LIMITED);
+        return;
+    }
     exchange->by_stream = exchange->claim.link.protocol == LINK_V2;
     if (exchange->by_stream) {
         stream_delivery_start(exchange);

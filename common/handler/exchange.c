@@ -46,42 +46,12 @@ struct exchange *exchange_find(struct core *core, uint64_t ticket) {
     return exchange && exchange->ticket == ticket ? exchange : NULL;
 }
 
-/* ---- the tunnel it is for ---- */
-
-static bool tunnel_join(struct exchange *exchange) {
-    struct core *core = exchange->core;
-    struct table_node *node = table_get(&core->tunnels, exchange->route.tunnel_id);
-    struct tunnel_use *tunnel = node ? TABLE_ENTRY(node, struct tunnel_use, node) : calloc(1, sizeof *tunnel);
-    if (!tunnel) return false;
-    if (!node) {
-        list_init(&tunnel->waiting);
-        view_copy_to(exchange->route.tunnel_id, tunnel->tunnel_id, sizeof tunnel->tunnel_id);
-        if (!table_put(&core->tunnels, &tunnel->node, view_from_cstr(tunnel->tunnel_id))) {
-            free(tunnel);
-            return false;
-        }
-    }
-    tunnel->exchange_count++;
-    exchange->tunnel = tunnel;
-    return true;
-}
-
-static void tunnel_leave(struct exchange *exchange) {
-    struct tunnel_use *tunnel = exchange->tunnel;
-    if (!tunnel) return;
-    list_remove(&exchange->tunnel_node);
-    if (exchange->long_lived) tunnel->long_lived_count--;
-    if (--tunnel->exchange_count > 0) return;
-    table_remove(&exchange->core->tunnels, &tunnel->node);
-    free(tunnel);
-}
+/* ---- birth and end ---- */
 
 void exchange_stop_waiting(struct exchange *exchange) {
     list_remove(&exchange->tunnel_node);
     timer_stop(exchange->core->ports.clock.timers, &exchange->timer);
 }
-
-/* ---- birth and end ---- */
 
 static void exchange_free(struct exchange *exchange) {
     struct core *core = exchange->core;

@@ -50,6 +50,11 @@ struct registry {
      * nothing is remembered. */
     void (*forget)(void *ctx, struct view tunnel_id);
 
+    /* One request more for this tunnel, of `per_second` that all processes together may send: false when they
+     * have sent too many of late, by what the last lookup knew. Counts it, and waits for nothing. NULL: who
+     * asks counts alone. */
+    bool (*admit)(void *ctx, struct view tunnel_id, size_t per_second);
+
     /* True while the store has just lost what it held: names that nobody proves are not given away. NULL
      * where a store cannot know. */
     bool (*names_reserved)(void *ctx);

@@ -8,7 +8,7 @@
 #include "handler/core.h"
 #include "store/store_memory.h"
 
-enum { SENT_MAX = 64 };
+enum { SENT_MAX = 128 };
 
 struct world {
     struct tasks tasks;
@@ -31,6 +31,8 @@ struct world {
     char closed[64];
     int connect_status;
     char tunnel[64];
+    bool others_sent_too_many; /* by what the store knows */
+    unsigned admitted;         /* how often it was asked */
 };
 
 struct visitor {
@@ -95,7 +97,18 @@ static void pass(struct world *world, uint64_t ms) {
 
 #define JWT_KEY "0123456789abcdef0123456789abcdef"
 
-static int make_world(void **state, bool store_tells, bool require_auth) {
+static struct world *counting; /* the store's context is its own */
+
+static bool admit(void *ctx, struct view tunnel_id, size_t per_second) {
+    struct world *world = counting;
+    (void)ctx;
+    assert_true(view_eq(tunnel_id, view_from_cstr(world->tunnel)));
+    assert_int_equal(per_second, 3);
+    world->admitted++;
+    return !world->others_sent_too_many;
+}
+
+static int make_world(void **state, bool store_tells, bool require_auth, size_t requests_per_second) {
     struct world *world = calloc(1, sizeof *world);
     tasks_init(&world->tasks, NULL, NULL);
     task_init(&world->gone.task, on_gone);
@@ -109,6 +122,8 @@ static int make_world(void **state, bool store_tells, bool require_auth) {
         .ids = {.tunnel = ids_tunnel, .random = ids_random},
     };
     struct core_settings settings;
+    counting = world;
+    if (requests_per_second) ports.registry.admit = admit;
     core_settings_init(&settings);
     settings.public_url = VIEW("http://localhost:8080");
     settings.resume_secret = VIEW("0123456789abcdef0123456789abcdef");
@@ -118,6 +133,7 @@ static int make_world(void **state, bool store_tells, bool require_auth) {
     settings.jwt.secret = VIEW(JWT_KEY);
     settings.recheck_waiting_ms = store_tells ? 0 : 250;
     settings.recheck_sent_ms = store_tells ? 0 : 1000;
+    settings.tunnel_requests_per_second = requests_per_second;
     world->core = core_new(&settings, &ports);
     if (store_tells) store_memory_listen(world->store, core_store_events(world->core));
     *state = world;
@@ -125,16 +141,20 @@ static int make_world(void **state, bool store_tells, bool require_auth) {
 }
 
 static int set_up(void **state) {
-    return make_world(state, true, false);
+    return make_world(state, true, false, 0);
 }
 
 static int set_up_auth(void **state) {
-    return make_world(state, true, true);
+    return make_world(state, true, true, 0);
+}
+
+static int set_up_limited(void **state) {
+    return make_world(state, true, false, 3);
 }
 
 /* A store whose changes are other processes' doing. */
 static int set_up_silent(void **state) {
-    return make_world(state, false, false);
+    return make_world(state, false, false, 0);
 }
 
 static int tear_down(void **state) {
@@ -750,6 +770,101 @@ static void the_core_may_end_with_work_under_way(void **state) {
     store_memory_listen(world->store, core_store_events(world->core));
 }
 
+static void answer_last(struct world *world, const char *connection, struct visitor *visitor) {
+    agent_answers(world, connection, last_sent(world)->request_id, 204, "");
+    assert_int_equal(visitor->status, 204);
+    buf_done(&visitor->body);
+}
+
+static void visit_and_answer(struct world *world, const char *connection) {
+    struct visitor visitor;
+    visit_tunnel(world, &visitor, "GET", NULL);
+    answer_last(world, connection, &visitor);
+}
+
+static void visit_in_vain(struct world *world) {
+    size_t sent = world->sent_count;
+    uint64_t counted = core_counters(world->core)->rate_limited;
+    struct visitor visitor;
+    visit_tunnel(world, &visitor, "POST", "5");
+    assert_refused(&visitor, HTTP_ERROR_RATE_LIMITED);
+    assert_int_equal(visitor.granted, 0);
+    assert_int_equal(world->sent_count, sent);
+    assert_int_equal(core_counters(world->core)->rate_limited, counted + 1);
+}
+
+static void a_tunnel_has_so_many_requests_a_second(void **state) {
+    struct world *world = *state;
+    agent_ready(world, "one", "/", NULL);
+    char first[64];
+    strcpy(first, world->tunnel);
+    for (int i = 0; i < 3; i++) visit_and_answer(world, "one"); /* all at once */
+    visit_in_vain(world);
+    agent_ready(world, "two", "/", NULL); /* another tunnel has its own */
+    visit_and_answer(world, "two");
+    strcpy(world->tunnel, first);
+    for (int i = 0; i < 9; i++) { /* and then one each third of a second */
+        pass(world, 200);
+        visit_in_vain(world);
+        pass(world, 134);
+        visit_and_answer(world, "one");
+    }
+    visit_in_vain(world);
+    pass(world, 1000);
+    for (int i = 0; i < 3; i++) visit_and_answer(world, "one");
+    visit_in_vain(world);
+    pass(world, 3600 * 1000); /* no more than in a second are saved up */
+    for (int i = 0; i < 3; i++) visit_and_answer(world, "one");
+    visit_in_vain(world);
+    assert_int_equal(core_counters(world->core)->rate_limited, 13);
+}
+
+static void what_is_sent_again_is_counted_once(void **state) {
+    struct world *world = *state;
+    char resume[1024] = "";
+    struct visitor visitor;
+    agent_ready(world, "one", "/", resume);
+    visit_and_answer(world, "one");
+    visit_and_answer(world, "one");
+    visit_tunnel(world, &visitor, "GET", NULL);
+    agent_leaves(world, "one");
+    assert_int_equal(agent_connect(world, "two", "/", resume, NULL), 200);
+    agent_says(world, "two", "{\"type\":\"ready\"}");
+    assert_int_equal(last_sent(world)->type, V1_HTTP_REQUEST);
+    answer_last(world, "two", &visitor);
+    visit_in_vain(world);
+}
+
+/* Neither one that finds nobody nor one that waits for its agent in vain is the agent's. */
+static void what_is_not_sent_is_not_counted(void **state) {
+    struct world *world = *state;
+    char resume[1024] = "";
+    struct visitor visitor;
+    agent_ready(world, "one", "/", resume);
+    agent_leaves(world, "one");
+    for (int i = 0; i < 4; i++) {
+        visit_tunnel(world, &visitor, "GET", NULL);
+        if (i == 0) pass(world, 5000);
+        assert_refused(&visitor, HTTP_ERROR_AGENT_OFFLINE);
+    }
+    agent_ready(world, "two", "/", resume);
+    for (int i = 0; i < 3; i++) visit_and_answer(world, "two");
+    visit_in_vain(world);
+}
+
+static void what_others_have_sent_counts(void **state) {
+    struct world *world = *state;
+    agent_ready(world, "one", "/", NULL);
+    visit_and_answer(world, "one");
+    world->others_sent_too_many = true;
+    visit_in_vain(world);
+    world->others_sent_too_many = false;
+    visit_and_answer(world, "one");
+    assert_int_equal(world->admitted, 3);
+    visit_in_vain(world);
+    assert_int_equal(world->admitted, 3); /* its own count was enough */
+}
+
 int main(void) {
 #define T(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -784,6 +899,10 @@ int main(void) {
         T(a_post_that_finds_nobody_takes_the_claim_offline),
         T(a_host_may_be_out_of_time),
         T(a_ping_is_answered),
+        cmocka_unit_test_setup_teardown(a_tunnel_has_so_many_requests_a_second, set_up_limited, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_sent_again_is_counted_once, set_up_limited, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_not_sent_is_not_counted, set_up_limited, tear_down),
+        cmocka_unit_test_setup_teardown(what_others_have_sent_counts, set_up_limited, tear_down),
         T(the_core_may_end_with_work_under_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
