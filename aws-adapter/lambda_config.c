@@ -1,5 +1,7 @@
 #include "lambda_config.h"
 
+#include "handler/core.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,6 +141,14 @@ static bool read_auth(struct lambda_config *config, char why[256]) {
                                : "REQUIRE_AUTH wants it, or JWKS or JWKS_PATH");
 }
 
+static bool read_rate(struct lambda_config *config, char why[256]) {
+    const char *text = variable("PER_TUNNEL_RATE_LIMIT");
+    uint64_t rate = 0;
+    bool good = !text || (view_parse_u64(view_from_cstr(text), &rate) && rate <= TUNNEL_RATE_MAX);
+    config->tunnel_rate = (size_t)rate;
+    return good || complain(why, "PER_TUNNEL_RATE_LIMIT", "expected 0 (any) to 1000000 requests a second");
+}
+
 /* USE_EVENT_DRIVEN is what earlier versions called it. */
 static bool read_wait_mode(struct lambda_config *config, char why[256]) {
     static const char *const modes[] = {"polling", "stream", "direct"};
@@ -178,7 +188,8 @@ bool lambda_config_read(struct lambda_config *config, char why[256]) {
               read_names(config, why) && read_other_names(config, why) &&
               read_bool("ENABLE_SUBDOMAIN_ROUTING", &config->subdomain_routing, why) &&
               read_bool("PUBLISH_EVENTS", &publish, why) && read_secret(config, why) &&
-              read_auth(config, why) && read_wait_mode(config, why) && read_level(config, why);
+              read_auth(config, why) && read_rate(config, why) && read_wait_mode(config, why) &&
+              read_level(config, why);
     if (ok && publish) ok = required("EVENT_BUS_NAME", &config->event_bus, why);
     return ok;
 }

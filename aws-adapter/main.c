@@ -51,6 +51,7 @@ static void make_settings(struct lambda *lambda) {
     settings->jwt.keys = config->jwt.keys;
     settings->jwt.audience = config->jwt.audience;
     settings->jwt.issuer = config->jwt.issuer;
+    settings->tunnel_requests_per_second = config->tunnel_rate;
     settings->claim_ttl_ms = CONNECTION_TTL_MS;
     settings->request_timeout_max_ms = REQUEST_TIMEOUT_MAX_MS;
     settings->recheck_waiting_ms = RECHECK_WAITING_MS;

@@ -1,6 +1,7 @@
 /* The registry on DynamoDB. A claim as a record:
  *   connectionId "tunnel#<id>", claimTunnel, claimOwner, claimEpoch, claimState, claimConnection,
- *   claimGateway, claimProtocol, claimCapabilities, claimTimeoutMs, changedMs, expiresMs, ttl.
+ *   claimGateway, claimProtocol, claimCapabilities, claimTimeoutMs, changedMs, expiresMs, ttl,
+ *   and what store_dynamodb_rate.c counts in it, from one change of the claim to the next.
  * A connection has the same attributes beside those that existing deployments know (connectionId, tunnelId,
  * publicUrl, subdomainUrl, pathBasedUrl, createdAt, ttl): what it was accepted with. A claim record never has
  * a tunnelId, or the index over it would list it among the connections. */
@@ -20,7 +21,7 @@ static const struct {
 } states[] = {
     {CLAIM_CONNECTING, {"connecting", 10}}, {CLAIM_READY, {"ready", 5}}, {CLAIM_OFFLINE, {"offline", 7}}};
 
-static struct view claim_key(struct view tunnel_id, char out[CLAIM_KEY_MAX]) {
+struct view claim_key(struct view tunnel_id, char out[CLAIM_KEY_MAX]) {
     int len = snprintf(out, CLAIM_KEY_MAX, CLAIM_KEY_PREFIX "%.*s", VIEW_ARG(tunnel_id));
     return view_of(out, len > 0 && (size_t)len < CLAIM_KEY_MAX ? (size_t)len : 0);
 }
@@ -141,6 +142,7 @@ static bool choose_legacy(const json_t *items, uint64_t now_ms, struct claim *re
 static void on_index_asked(void *ctx, enum status status, const struct dynamodb_answer *answer) {
     struct store_op *op = ctx;
     struct claim claim;
+    rate_seen(op->store, view_from_cstr(op->claim.tunnel_id), NULL);
     if (status != STATUS_OK)
         claim_done(op, port_status(status), NULL);
     else if (choose_legacy(json_object_get(answer->json, "Items"), store_wall_ms(op->store), &claim))
@@ -173,6 +175,7 @@ static void on_claim_read(void *ctx, enum status status, const struct dynamodb_a
         claim_done(op, STATUS_INVALID, NULL);
     } else {
         bool live = claim.expires_ms > store_wall_ms(op->store);
+        rate_seen(op->store, view_from_cstr(op->claim.tunnel_id), item);
         claim_done(op, live ? STATUS_OK : STATUS_NOT_FOUND, &claim);
     }
 }
@@ -373,5 +376,6 @@ void claims_port(struct store_dynamodb *store, struct registry *ret_registry) {
                                       .lookup_connection = lookup_connection,
                                       .store = store_claim,
                                       .remove_connection = remove_connection,
-                                      .sweep = dynamodb_sweep};
+                                      .sweep = dynamodb_sweep,
+                                      .admit = rate_admit};
 }

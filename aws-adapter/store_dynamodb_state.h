@@ -9,7 +9,18 @@
 
 #define CLAIM_KEY_PREFIX "tunnel#"
 #define CLAIM_KEY_MAX (TUNNEL_NAME_MAX + sizeof CLAIM_KEY_PREFIX)
-#define PARTS_MAX 100 /* of one answer: what BatchGetItem gives at once */
+#define RATE_ENTRIES 32 /* tunnels whose requests an environment counts */
+#define PARTS_MAX 100   /* of one answer: what BatchGetItem gives at once */
+
+/* The requests of one tunnel. */
+struct rate_entry {
+    char tunnel_id[TUNNEL_NAME_MAX + 1];
+    bool has_record;          /* there is a claim to add to */
+    uint64_t since_ms, count; /* what stood there; since_ms 0: no period yet */
+    uint64_t seen_ms;         /* when it was read */
+    size_t untold;            /* counted here and not yet added */
+    uint64_t counted_ms, told_ms;
+};
 
 struct store_dynamodb {
     struct dynamodb *dynamodb;
@@ -22,6 +33,9 @@ struct store_dynamodb {
     char api_gateway_request_id[129];
     char waiter[CONNECTION_ID_MAX + 1]; /* "": none */
     size_t swept_connections, swept_requests;
+    struct rate_entry rates[RATE_ENTRIES];
+    bool rate_adding; /* one at a time */
+    bool rate_denied; /* the role may not */
 };
 
 /* One call of a port, from its first request to its completion. */
@@ -59,6 +73,8 @@ struct store_op *store_op_new(struct store_dynamodb *store, void *target, uint64
 void store_op_free(struct store_op *op);
 /* Sends `body`, and frees it. `then` gets the op, and STATUS_NO_MEMORY for a body that is marked failed. */
 void store_op_send(struct store_op *op, const char *operation, struct buf *body, dynamodb_fn *then);
+/* The same, but once and briefly: for what may as well not happen. */
+void store_op_try(struct store_op *op, const char *operation, struct buf *body, dynamodb_fn *then);
 /* Calls fn.done, if any, and frees. */
 void store_op_done(struct store_op *op, enum status status);
 
@@ -77,6 +93,12 @@ enum status port_status(enum status status);
 
 /* store_dynamodb_claims.c */
 void claims_port(struct store_dynamodb *store, struct registry *ret_registry);
+/* "tunnel#<id>", into `out`. */
+struct view claim_key(struct view tunnel_id, char out[CLAIM_KEY_MAX]);
+/* store_dynamodb_rate.c: the tunnel's claim was read; NULL: it has no record. */
+void rate_seen(struct store_dynamodb *store, struct view tunnel_id, const json_t *item);
+/* The port's `admit`. */
+bool rate_admit(void *ctx, struct view tunnel_id, size_t per_second);
 /* store_dynamodb_sweep.c */
 void dynamodb_sweep(void *ctx,
                     void (*done)(void *target, uint64_t ticket, enum status status, size_t removed),

@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "protocol/json_text.h"
 
-enum { ATTEMPTS_MAX = 8, ATTEMPT_MS = 3000, ANSWER_MAX = 17 * 1024 * 1024 };
+enum { ATTEMPTS_MAX = 8, ATTEMPT_MS = 3000, TRY_MS = 500, ANSWER_MAX = 17 * 1024 * 1024 };
 
 struct dynamodb_call {
     struct aws_call *aws;
@@ -41,8 +41,8 @@ static void on_answer(void *ctx, enum status status, const struct aws_answer *aw
     free(call);
 }
 
-struct dynamodb_call *dynamodb_start(struct dynamodb *dynamodb, const char *operation, struct view body,
-                                     dynamodb_fn *done, void *ctx) {
+static struct dynamodb_call *start(struct dynamodb *dynamodb, const char *operation, struct view body,
+                                   unsigned attempts_max, uint64_t attempt_ms, dynamodb_fn *done, void *ctx) {
     char target[64] = "DynamoDB_20120810.";
     struct dynamodb_call *call = calloc(1, sizeof *call);
     if (!call) { /* a completion is owed and cannot be paid */
@@ -61,11 +61,21 @@ struct dynamodb_call *dynamodb_start(struct dynamodb *dynamodb, const char *oper
                                   .target = view_from_cstr(target),
                                   .body = body,
                                   .idempotent = true,
-                                  .attempts_max = ATTEMPTS_MAX,
-                                  .attempt_ms = ATTEMPT_MS,
+                                  .attempts_max = attempts_max,
+                                  .attempt_ms = attempt_ms,
                                   .answer_max = ANSWER_MAX};
     call->aws = aws_call_start(dynamodb->aws, &request, on_answer, call);
     return call;
+}
+
+struct dynamodb_call *dynamodb_start(struct dynamodb *dynamodb, const char *operation, struct view body,
+                                     dynamodb_fn *done, void *ctx) {
+    return start(dynamodb, operation, body, ATTEMPTS_MAX, ATTEMPT_MS, done, ctx);
+}
+
+struct dynamodb_call *dynamodb_try(struct dynamodb *dynamodb, const char *operation, struct view body,
+                                   dynamodb_fn *done, void *ctx) {
+    return start(dynamodb, operation, body, 1, TRY_MS, done, ctx);
 }
 
 void dynamodb_cancel(struct dynamodb_call *call) {

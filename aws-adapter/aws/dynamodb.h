@@ -25,8 +25,11 @@ struct dynamodb_call;
 
 /* `operation`: "GetItem". `body` is copied. Every operation is tried again when its fate is unknown: where a
  * condition then fails, `repeated` says that it may have been our own doing. */
-struct dynamodb_call *dynamodb_start(struct dynamodb *dynamodb, const char *operation, struct view body,
-                                     dynamodb_fn *done, void *ctx);
+typedef struct dynamodb_call *dynamodb_start_fn(struct dynamodb *dynamodb, const char *operation,
+                                                struct view body, dynamodb_fn *done, void *ctx);
+dynamodb_start_fn dynamodb_start;
+/* Once, and for half a second at most: for what may as well not happen. */
+dynamodb_start_fn dynamodb_try;
 void dynamodb_cancel(struct dynamodb_call *call);
 
 /* ---- attribute values ---- */

@@ -18,7 +18,7 @@ static uv_timer_t tick; /* one turn may complete what is waited for, and then wa
 static struct aws_environment environment;
 static struct aws_client aws;
 static struct dynamodb dynamodb;
-static uint64_t advanced_ms;
+static uint64_t advanced_ms, frozen_ms; /* frozen: the clock moves by what it is advanced alone */
 static unsigned table_number;
 
 struct dynamodb_fixture {
@@ -30,7 +30,7 @@ struct dynamodb_fixture {
 
 static uint64_t wall(void *ctx) {
     (void)ctx;
-    return run_loop_wall_ms(NULL) + advanced_ms;
+    return (frozen_ms ? frozen_ms : run_loop_wall_ms(NULL)) + advanced_ms;
 }
 
 /* ---- one call, to its end ---- */
@@ -94,7 +94,7 @@ static struct store_fixture *dynamodb_open(struct store_events events) {
     json_t *schema = json_load_file(TEST_DATA "/../infra/schema/tables.json", 0, NULL);
     assert_non_null(fixture);
     assert_non_null(schema);
-    advanced_ms = 0;
+    advanced_ms = frozen_ms = 0;
     make_table(schema, "connections", fixture->connections, sizeof fixture->connections);
     make_table(schema, "pendingRequests", fixture->requests, sizeof fixture->requests);
     json_decref(schema);
@@ -455,6 +455,101 @@ static void an_answer_that_makes_no_sense_is_an_error_of_the_agent(void **state)
     assert_int_equal(world->answer->type, V1_ERROR);
 }
 
+/* ---- requests a second, counted by two environments ---- */
+
+enum { PER_SECOND = 1000 };
+
+static struct registry *environment_of(struct world *world, bool other) {
+    world->fixture->core.tunnel_requests_per_second = PER_SECOND;
+    frozen_ms = frozen_ms ? frozen_ms : run_loop_wall_ms(NULL);
+    return other ? &world->fixture->fixture.other_registry : &world->fixture->fixture.registry;
+}
+
+/* After one lookup, what a visitor's request begins with: how many of so many more are let through. */
+static size_t admit(struct world *world, bool other, size_t count) {
+    struct registry *registry = environment_of(world, other);
+    size_t admitted = 0;
+    registry->lookup(registry->ctx, VIEW("abcdefghijkl"), on_claim, world, 0);
+    settle(world->fixture);
+    assert_int_equal(world->status, STATUS_OK);
+    for (size_t i = 0; i < count; i++)
+        admitted += registry->admit(registry->ctx, VIEW("abcdefghijkl"), PER_SECOND);
+    settle(world->fixture);
+    return admitted;
+}
+
+static void environments_count_together(void **state) {
+    struct world *world = *state;
+    struct claim claim = new_claim("abcdefghijkl", "one", 1);
+    assert_int_equal(store_it(world, &claim, 0, 0), STATUS_OK);
+    assert_int_equal(admit(world, false, 900), 900);
+    assert_int_equal(admit(world, false, 200), 100);
+    advance(NULL, 600);
+    assert_int_equal(admit(world, false, 1), 1);
+    advance(NULL, 600); /* more than a second after the first five were told of */
+    assert_int_equal(admit(world, false, 1), 1);
+    assert_int_equal(admit(world, true, 2 * PER_SECOND), PER_SECOND - 997);
+    assert_int_equal(admit(world, false, 2 * PER_SECOND), PER_SECOND - 997);
+    advance(NULL, 900);
+    assert_int_equal(admit(world, true, 2 * PER_SECOND), 900);
+    advance(NULL, 60000); /* no more than in a second are saved up */
+    assert_int_equal(admit(world, true, 2 * PER_SECOND), PER_SECOND);
+    assert_string_equal(world->claim.link.connection, "one");
+}
+
+/* A second environment begins a period at the same moment: its count is added to the first one's. */
+static void environments_begin_at_once(void **state) {
+    struct world *world = *state;
+    struct claim claim = new_claim("abcdefghijkl", "one", 1);
+    assert_int_equal(store_it(world, &claim, 0, 0), STATUS_OK);
+    struct registry *first = environment_of(world, false), *second = environment_of(world, true);
+    admit(world, false, 0);
+    admit(world, true, 0);
+    for (int i = 0; i < 5; i++) assert_true(first->admit(first->ctx, VIEW("abcdefghijkl"), PER_SECOND));
+    for (int i = 0; i < 5; i++) assert_true(second->admit(second->ctx, VIEW("abcdefghijkl"), PER_SECOND));
+    settle(world->fixture);
+    json_t *answer = call("GetItem", json_pack("{s:s,s:{s:{s:s}}}", "TableName", world->fixture->connections,
+                                               "Key", "connectionId", "S", "tunnel#abcdefghijkl"));
+    uint64_t count = 0;
+    assert_true(item_number(json_object_get(answer, "Item"), "rateCount", &count));
+    assert_int_equal(count, 10);
+    json_decref(answer);
+}
+
+static void requests_now_and_then_cost_no_write(void **state) {
+    struct world *world = *state;
+    struct claim claim = new_claim("abcdefghijkl", "one", 1);
+    assert_int_equal(store_it(world, &claim, 0, 0), STATUS_OK);
+    uint64_t calls = aws.calls;
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(admit(world, false, 1), 1);
+        advance(NULL, 1000);
+    }
+    assert_int_equal(aws.calls - calls, 20);
+    calls = aws.calls;
+    for (int i = 0; i < 50; i++) { /* ten a second: a write a second */
+        assert_int_equal(admit(world, false, 1), 1);
+        advance(NULL, 100);
+    }
+    assert_int_equal(aws.calls - calls - 50, 5);
+}
+
+static void counting_makes_no_claim(void **state) {
+    struct world *world = *state;
+    struct registry *registry = environment_of(world, false);
+    put_legacy(world, "old=", "abcdefghijkl", 100);
+    assert_int_equal(admit(world, false, 100), 100);
+    struct claim claim = new_claim("abcdefghijkl", "one", 2);
+    assert_int_equal(store_it(world, &claim, 0, 0), STATUS_OK);
+    admit(world, false, 0);
+    size_t items = count_items(world->fixture->connections);
+    json_decref(call("DeleteItem", json_pack("{s:s,s:{s:{s:s}}}", "TableName", world->fixture->connections,
+                                             "Key", "connectionId", "S", "tunnel#abcdefghijkl")));
+    for (int i = 0; i < 100; i++) registry->admit(registry->ctx, VIEW("abcdefghijkl"), PER_SECOND);
+    settle(world->fixture);
+    assert_int_equal(count_items(world->fixture->connections), items - 1);
+}
+
 static void on_tick(uv_timer_t *timer) {
     (void)timer;
 }
@@ -488,6 +583,10 @@ int main(void) {
             T(pieces_of_others_and_of_the_dead_leave_nothing),
             T(an_open_request_is_polled),
             T(an_answer_that_makes_no_sense_is_an_error_of_the_agent),
+            T(environments_count_together),
+            T(environments_begin_at_once),
+            T(requests_now_and_then_cost_no_write),
+            T(counting_makes_no_claim),
         };
 #undef T
         failed = store_suite_run("store_dynamodb", dynamodb_open, dynamodb_close) +

@@ -59,6 +59,20 @@ def test_what_a_request_for_a_remote_agent_costs(start, redis, gateway):  # noqa
     assert costs(redis, lambda: [works(two, ttf) for _ in range(20)]) == []
 
 
+def test_a_limit_is_counted_where_the_agent_is(start, gateway):
+    """Whichever gateway visitors come to, together they have so many requests a second."""
+    service = start.service()
+    limit = {"PER_TUNNEL_RATE_LIMIT": "10"}
+    one, two = gateway(env=limit), gateway(env=limit)
+    ttf = start.forwarder(one, service)
+    began = time.monotonic()
+    answers = [get(place, ttf.host) for _ in range(40) for place in (one, two)]
+    passed = sum(answer.status == 200 for answer in answers)
+    assert 10 <= passed <= 10 * (1 + time.monotonic() - began) + 1 and passed < 80
+    assert {(answer.status, answer.error) for answer in answers} == {(200, None), (429, "rate_limited")}
+    assert len(service.requests) == passed
+
+
 # ---- who is let in ----
 
 

@@ -4,6 +4,10 @@ import time
 
 import pytest
 
+import backends
+
+ABOUT = 2 if backends.STACK == "aws" else 1  # environments that count together do so approximately
+
 pytestmark = pytest.mark.protocols("v2", "v1")
 
 
@@ -34,7 +38,7 @@ def test_more_than_so_many_are_told_to_come_again(start, fresh):
     began = time.monotonic()
     passed = good(burst(stack, 40))
     took = time.monotonic() - began
-    assert 5 <= passed <= 5 * (1 + took) + 1 and passed < 40
+    assert 5 <= passed <= ABOUT * 5 * (1 + took) + 1 and passed < 40
     assert len(stack.service.requests) == passed
     assert stack.request(host=other.host).status == 200
     body = stack.request("POST", body=b"x" * 1000)

@@ -191,6 +191,65 @@ def test_the_calls_of_a_request(world, faulty):
     assert reads >= 2 and sorted(call for call in faulty.calls if call != "GetItem") == ["DeleteItem", "PutItem", "UpdateItem"]
 
 
+# ---- requests a second ----
+
+
+def limited(aws, faulty, limit):
+    """(a function for visitors that counts, an agent of another one)"""
+    visitors = aws.function(AWS_ENDPOINT_URL_DYNAMODB=faulty.endpoint, PER_TUNNEL_RATE_LIMIT=str(limit))
+    return visitors, aws.agent(aws.function(), lambda request: {"headers": {"x-uri": [request["uri"]]}}).up("resume")
+
+
+def burst(visitors, agent, count=24):
+    """How many were let through; the others are told to come again, and their agent hears nothing of them."""
+    heard = len(agent.requests)
+    answers = [visit(visitors, agent) for _ in range(count)]
+    for answer in answers:
+        if answer["statusCode"] != 200:
+            assert answer["statusCode"] == 429 and answer["headers"]["x-tunnel-error"] == "rate_limited"
+            assert int(answer["headers"]["retry-after"]) >= 1
+    passed = sum(answer["statusCode"] == 200 for answer in answers)
+    assert len(agent.requests) - heard == passed
+    return passed
+
+
+def test_a_limit_is_counted_in_the_claim(aws, faulty):
+    visitors, agent = limited(aws, faulty, 3)
+    before = aws.tables.item(aws.tables.connections, "tunnel#" + agent.tunnel)
+    began = time.monotonic()
+    passed = burst(visitors, agent)
+    assert 3 <= passed <= 3 * (1 + time.monotonic() - began) + 1
+    visitors.idle()
+    after = aws.tables.item(aws.tables.connections, "tunnel#" + agent.tunnel)
+    assert int(after.pop("rateCount")["N"]) >= 2 and abs(int(after.pop("rateSince")["N"]) / 1000 - time.time()) < 30
+    assert after == before, "nothing else of it has changed"
+    assert faulty.calls.count("UpdateItem") <= 1 + (time.monotonic() - began), "once a second at most"
+
+
+@pytest.mark.parametrize("fault", ["denied", "throttled", "down", "invalid", "garbage", "hang"])
+def test_a_count_that_cannot_be_stored(aws, faulty, fault):
+    """The environment goes on by its own count; that the role may not is said once, and not tried again."""
+    visitors, agent = limited(aws, faulty, 3)
+    faulty.always["UpdateItem"] = "hang" if fault == "hang" else {**FATAL, **FAULTS}[fault]
+    began = time.monotonic()
+    passed = burst(visitors, agent)
+    visitors.idle()
+    assert 3 <= passed <= 3 * (1 + time.monotonic() - began) + 1
+    assert time.monotonic() - began < 15
+    said = [line for line in visitors.log if "PER_TUNNEL_RATE_LIMIT" in line]
+    assert len(said) == (1 if fault == "denied" else 0)
+    if fault == "denied":
+        assert faulty.calls.count("UpdateItem") == 1
+
+
+@pytest.mark.parametrize("limit", [0, 1000])
+def test_a_limit_that_is_not_reached_costs_nothing(aws, faulty, limit):
+    visitors, agent = limited(aws, faulty, limit)
+    assert burst(visitors, agent, 4) == 4
+    visitors.idle()
+    assert faulty.calls.count("UpdateItem") == 0
+
+
 # ---- EventBridge ----
 
 
