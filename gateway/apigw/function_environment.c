@@ -35,6 +35,7 @@ static bool is_ours(const char *variable) {
                                         "ENABLE_SUBDOMAIN_ROUTING=",
                                         "REQUIRE_AUTH=",
                                         "OTHER_NAMES=",
+                                        "PER_TUNNEL_RATE_LIMIT=",
                                         "LAMBDA_TASK_ROOT="};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strncmp(variable, names[i], strlen(names[i])) == 0) return true;
@@ -78,6 +79,7 @@ bool function_environment_init(struct function_environment *environment, const s
            put(environment, "WEBSOCKET_API_ENDPOINT=%s", websocket_url) &&
            put(environment, "ENABLE_SUBDOMAIN_ROUTING=%s", subdomains ? "true" : "false") &&
            put_names(environment, &config->names) &&
+           put(environment, "PER_TUNNEL_RATE_LIMIT=%zu", config->tunnel_rate) &&
            put(environment, "REQUIRE_AUTH=%s", config->require_auth == ANSWER_YES ? "true" : "false");
 }
 

@@ -70,6 +70,7 @@ class World:
             "DOMAIN_NAME": "tunnel.example.com",
             "ENABLE_SUBDOMAIN_ROUTING": "true",
             "REQUIRE_AUTH": "false",
+            "PER_TUNNEL_RATE_LIMIT": "1000",  # as deployments have it
             "TUNNEL_SECRET": "a secret of the tests",
             "ASAN_OPTIONS": "detect_leaks=1:exitcode=99",
             "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1:exitcode=98",

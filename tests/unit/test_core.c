@@ -817,6 +817,9 @@ static void a_tunnel_has_so_many_requests_a_second(void **state) {
     for (int i = 0; i < 3; i++) visit_and_answer(world, "one");
     visit_in_vain(world);
     assert_int_equal(core_counters(world->core)->rate_limited, 13);
+    assert_int_equal(world->timers.count, 1);
+    pass(world, 1000);
+    assert_int_equal(world->timers.count, 0); /* nothing is kept of a tunnel whose bucket is full */
 }
 
 static void what_is_sent_again_is_counted_once(void **state) {
