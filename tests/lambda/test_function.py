@@ -7,11 +7,10 @@ import random
 import threading
 import time
 
-import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
 
 import events
+from tokens import key_set_and_token
 from world import Failed
 
 BODY = random.Random(3).randbytes(2 * 1024 * 1024)
@@ -194,15 +193,6 @@ def test_agents_that_must_show_a_token(aws):
     again = aws.agent(function)
     assert again.connect(query={"token": mine, "name": "mine"})["statusCode"] == 200
     assert again.ready().tunnel == "mine"
-
-
-def key_set_and_token(subject):
-    private = ec.generate_private_key(ec.SECP256R1())
-    public = private.public_key().public_numbers()
-    x, y = (base64.urlsafe_b64encode(n.to_bytes(32, "big")).rstrip(b"=").decode() for n in (public.x, public.y))
-    keys = {"keys": [{"kty": "EC", "crv": "P-256", "kid": "one", "x": x, "y": y}]}
-    claims = {"sub": subject, "exp": int(time.time()) + 600, "iat": int(time.time()) + 5}  # clocks differ
-    return json.dumps(keys), jwt.encode(claims, private, "ES256", {"kid": "one"})
 
 
 @pytest.mark.parametrize("how", ["text", "file", "text over a file"])

@@ -14,6 +14,7 @@ import pytest
 import events
 import sealed
 import world
+from tokens import key_set_and_token
 
 ARCHITECTURES = ["x86_64", "aarch64"]
 SIZE_MAX, RESIDENT_MAX_KIB = 3_000_000, 6 * 1024
@@ -118,6 +119,22 @@ def test_requests_in_an_empty_root(aws, seal):
     assert len(agent.requests) > 1 and not agent.requests[0]["request_id"].startswith("d1.")
     assert set(place.names.asked) == {sealed.DYNAMODB, sealed.API}
     assert any("PutItem" in call for call in place.services[sealed.DYNAMODB].calls)
+
+
+@pytest.mark.parametrize("kind", ["EC", "RSA"])
+def test_the_key_set_beside_the_program(aws, seal, kind):
+    """The default file; and both kinds of keys by the libraries that are inside."""
+    place = seal()
+    keys, token = key_set_and_token("me", kind)
+    path = place.root / "var/task/jwks.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(keys)
+    function = aws.function(place.command, REQUIRE_AUTH="true", **place.environment)
+    assert aws.agent(function).connect(query={"token": key_set_and_token("me", kind)[1]})["statusCode"] == 401
+    assert aws.agent(function).connect(query={"token": token, "name": "mine"})["statusCode"] == 200
+    path.unlink()
+    function = aws.function(place.command, REQUIRE_AUTH="true", **place.environment)
+    assert function.process.wait(20) == 1 and function.init_error["errorMessage"].startswith("JWT_SECRET:")
 
 
 def test_a_server_with_another_name(aws, seal):
