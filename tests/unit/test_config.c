@@ -117,6 +117,10 @@ static void test_refusals(void **state) {
         {"--max-connections=10", "--max-connections-per-address=11"},
         {"--public-url", "ftp://x"},
         {"--agent-protocols", ","},
+        {"--jwks", "{}"},
+        {"--jwks-path", "/x"},
+        {"--per-tunnel-rate-limit", "1000001"},
+        {"--per-tunnel-rate-limit", "-1"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct config config;
@@ -130,6 +134,10 @@ static void test_refusals(void **state) {
     config_done(&config);
     unsetenv("TUNNEL_SECRET");
     assert_int_equal(init(&config, "--agent-listen", ":8081", "--require-auth=false"), 0);
+    config_done(&config);
+    assert_int_equal(init(&config, "--require-auth", "--jwks-path=/x", "--per-tunnel-rate-limit=50"), 0);
+    assert_string_equal(config.jwks_path, "/x");
+    assert_int_equal(config.tunnel_rate, 50);
     config_done(&config);
 }
 
