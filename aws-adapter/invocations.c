@@ -119,7 +119,7 @@ static void log_request(struct invocations *invocations) {
              VIEW_ARG(buf_view(&target)), invocations->status,
              VIEW_ARG(invocations->error ? http_error_code(invocations->error) : VIEW("ok")),
              invocations->body.len,
-             (unsigned long long)(run_loop_now_ms(invocations->parts.loop) - invocations->began_ms));
+             (unsigned long long)(loop_now(invocations->parts.loop) - invocations->began_ms));
     buf_done(&target);
 }
 
@@ -214,8 +214,8 @@ static enum waiter_claim claims_waiter(const struct invocations *invocations) {
     const struct lambda_event *event = invocations->event;
     const unsigned char *key = invocations->parts.waiter_key;
     if (!key) return WAITER_NONE;
-    return event->kind == LAMBDA_CONNECT ? waiter_check_target(event->target, key, run_loop_wall_ms(NULL))
-                                         : waiter_check_message(event->body, key, run_loop_wall_ms(NULL));
+    return event->kind == LAMBDA_CONNECT ? waiter_check_target(event->target, key, loop_wall_ms(NULL))
+                                         : waiter_check_message(event->body, key, loop_wall_ms(NULL));
 }
 
 static void on_waiter_told(void *ctx, enum status status) {
@@ -320,7 +320,7 @@ static void on_cleaned(void *ctx, enum status status) {
     store_dynamodb_swept(invocations->parts.store, &connections, &requests);
     buf_init(&answer, 4096);
     buf_printf(&answer, "{\"connectionsDeleted\":%zu,\"requestsDeleted\":%zu,\"timestamp\":%llu}",
-               connections, requests, (unsigned long long)(run_loop_wall_ms(NULL) / 1000));
+               connections, requests, (unsigned long long)(loop_wall_ms(NULL) / 1000));
     log_info("cleanup", "%zu connections and %zu requests had expired", connections, requests);
     respond(invocations, &answer);
 }
@@ -342,13 +342,13 @@ static void dispatch(struct invocations *invocations) {
 }
 
 static void set_deadlines(struct invocations *invocations, uint64_t deadline_ms) {
-    struct run_loop *loop = invocations->parts.loop;
-    uint64_t wall = run_loop_wall_ms(NULL), left = deadline_ms > wall ? deadline_ms - wall : 0;
+    struct loop *loop = invocations->parts.loop;
+    uint64_t wall = loop_wall_ms(NULL), left = deadline_ms > wall ? deadline_ms - wall : 0;
     uv_update_time(&loop->uv);
     if (deadline_ms == 0) return;
     uint64_t answer = left > 2 * ANSWER_MARGIN_MS ? left - ANSWER_MARGIN_MS : left / 2;
     uint64_t calls = left > 2 * ANSWER_MARGIN_MS ? left - CALLS_MARGIN_MS : left * 3 / 4;
-    invocations->parts.aws->deadline_ms = run_loop_now_ms(loop) + calls + 1;
+    invocations->parts.aws->deadline_ms = loop_now(loop) + calls + 1;
     timer_start(&loop->timers, &invocations->deadline, answer);
 }
 
@@ -362,7 +362,7 @@ static void on_event(void *ctx, struct view request_id, uint64_t deadline_ms, st
     buf_init(&invocations->body, ANSWER_MAX);
     invocations->answered = invocations->told_too_large = false;
     set_deadlines(invocations, deadline_ms);
-    invocations->began_ms = run_loop_now_ms(invocations->parts.loop);
+    invocations->began_ms = loop_now(invocations->parts.loop);
     invocations->event = lambda_event_parse(text, &why);
     if (invocations->event)
         dispatch(invocations);
@@ -372,7 +372,7 @@ static void on_event(void *ctx, struct view request_id, uint64_t deadline_ms, st
 
 static void on_gone(void *ctx) {
     struct invocations *invocations = ctx;
-    run_loop_quit(invocations->parts.loop);
+    loop_quit(invocations->parts.loop);
 }
 
 struct invocations *invocations_new(const struct invocations_parts *parts) {

@@ -6,12 +6,12 @@
 #include "agents_apigw.h"
 #include "handler/core.h"
 #include "mailbox_direct.h"
+#include "net/loop.h"
 #include "publisher.h"
-#include "run_loop.h"
 #include "store_dynamodb.h"
 
 struct invocations_parts {
-    struct run_loop *loop;
+    struct loop *loop;
     struct http_client *http;
     struct aws_client *aws;
     struct core *core;

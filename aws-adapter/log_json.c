@@ -1,7 +1,6 @@
 #include "log_json.h"
 
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "protocol/json_text.h"
@@ -19,16 +18,10 @@ static void append_about(struct buf *line, const char *name, const char *value) 
 /* In one write(2). */
 static void write_line(void *ctx, enum log_level level, const char *component, struct view text) {
     (void)ctx;
-    char stamp[32];
-    struct timespec now;
-    struct tm utc;
     struct buf line;
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
-    strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &utc);
     buf_init(&line, LINE_MAX_BYTES);
-    buf_printf(&line, "{\"time\":\"%s.%03dZ\",\"level\":\"%s\",\"component\":\"%s\",\"message\":", stamp,
-               (int)(now.tv_nsec / 1000000), log_level_name(level), component);
+    buf_printf(&line, "{\"time\":\"%s\",\"level\":\"%s\",\"component\":\"%s\",\"message\":", log_stamp(),
+               log_level_name(level), component);
     json_text_string(&line, text);
     append_about(&line, "requestId", about.request_id);
     append_about(&line, "tunnelId", about.tunnel_id);

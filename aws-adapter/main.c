@@ -19,7 +19,7 @@
 
 struct lambda {
     struct lambda_config config;
-    struct run_loop loop;
+    struct loop loop;
     struct http_client *http;
     struct aws_client aws;
     struct dynamodb dynamodb;
@@ -64,7 +64,7 @@ static bool make_core(struct lambda *lambda) {
         .mailbox =
             lambda->direct ? mailbox_direct_port(lambda->direct) : store_dynamodb_mailbox(lambda->store),
         .agents = agents_apigw_port(&lambda->agents),
-        .clock = {.wall_ms = run_loop_wall_ms, .timers = &lambda->loop.timers, .tasks = &lambda->loop.tasks},
+        .clock = {.wall_ms = loop_wall_ms, .timers = &lambda->loop.timers, .tasks = &lambda->loop.tasks},
         .ids = {.tunnel = ids_tunnel, .random = ids_random},
     };
     lambda->core = core_new(&lambda->settings, &ports);
@@ -82,7 +82,7 @@ static bool make_direct(struct lambda *lambda) {
     struct waiter_settings waiter = {.http = lambda->http,
                                      .websocket_endpoint = config->websocket_endpoint,
                                      .key = config->waiter_key,
-                                     .wall_ms = run_loop_wall_ms,
+                                     .wall_ms = loop_wall_ms,
                                      .message_max = CONNECTIONS_MESSAGE_MAX};
     if (waits) lambda->waiter = waiter_new(&waiter);
     struct mailbox_direct_settings direct = {.store = lambda->store,
@@ -101,7 +101,7 @@ static bool make_adapters(struct lambda *lambda) {
                                       .environment = &config->aws,
                                       .timers = &lambda->loop.timers,
                                       .tasks = &lambda->loop.tasks,
-                                      .wall_ms = run_loop_wall_ms};
+                                      .wall_ms = loop_wall_ms};
     lambda->dynamodb.aws = lambda->connections.aws = lambda->publisher.aws = &lambda->aws;
     lambda->publisher.bus = config->event_bus;
     make_settings(lambda);
@@ -135,12 +135,12 @@ static bool make_invocations(struct lambda *lambda) {
 /* ---- a start that failed is told to Lambda ---- */
 
 static void quit(void *ctx) {
-    run_loop_quit(ctx);
+    loop_quit(ctx);
 }
 
 static void quit_posted(void *ctx, enum status status) {
     (void)status;
-    run_loop_quit(ctx);
+    loop_quit(ctx);
 }
 
 static void tell_init_error(struct lambda *lambda, const char *why) {
@@ -151,7 +151,7 @@ static void tell_init_error(struct lambda *lambda, const char *why) {
                                      .on_gone = quit};
     log_error("bootstrap", "%s", why);
     runtime_fail_init(&runtime, "Runtime.BadConfiguration", why);
-    run_loop_run(&lambda->loop);
+    loop_run(&lambda->loop);
 }
 
 /* ---- the whole ---- */
@@ -165,7 +165,7 @@ static void free_all(struct lambda *lambda) {
     store_dynamodb_free(lambda->store);
     agents_apigw_done(&lambda->agents);
     http_client_free(lambda->http);
-    run_loop_done(&lambda->loop);
+    loop_done(&lambda->loop);
     lambda_config_done(&lambda->config);
 }
 
@@ -180,7 +180,7 @@ static int run(struct lambda *lambda) {
             TTF_VERSION, websocket_available() ? "with" : "without");
         return 2;
     }
-    if (!run_loop_init(&lambda->loop)) return 1;
+    if (!loop_init(&lambda->loop)) return 1;
     log_json_start();
     log_set_level(lambda->config.log_level);
     agents_apigw_init(&lambda->agents, &lambda->connections);
@@ -194,7 +194,7 @@ static int run(struct lambda *lambda) {
             log_warn("bootstrap",
                      "WAIT_MODE wants a secret and a libcurl with WebSockets: answers are polled for");
         invocations_start(lambda->invocations);
-        run_loop_run(&lambda->loop); /* until there is no runtime API any more */
+        loop_run(&lambda->loop); /* until there is no runtime API any more */
     } else if (lambda->http) {
         tell_init_error(lambda, why);
     }

@@ -5,10 +5,8 @@
 #define WATCH_MS 5000
 #define SLEPT_MS 15000
 
-static int64_t clock_offset_ms(const struct agent_loop *loop) {
-    uv_timeval64_t wall;
-    if (uv_gettimeofday(&wall) != 0) return 0;
-    return wall.tv_sec * 1000 + wall.tv_usec / 1000 - (int64_t)agent_loop_now_ms(loop);
+static int64_t clock_offset_ms(const struct loop *loop) {
+    return (int64_t)loop_wall_ms(NULL) - (int64_t)loop_now(loop);
 }
 
 static void fall_silent(struct heartbeat *heartbeat, uint64_t for_ms) {
@@ -18,7 +16,7 @@ static void fall_silent(struct heartbeat *heartbeat, uint64_t for_ms) {
 
 static void on_beat(struct timer *timer) {
     struct heartbeat *heartbeat = LIST_ENTRY(timer, struct heartbeat, beat);
-    uint64_t quiet_ms = agent_loop_now_ms(heartbeat->loop) - heartbeat->host.heard_ms(heartbeat->host.ctx);
+    uint64_t quiet_ms = loop_now(heartbeat->loop) - heartbeat->host.heard_ms(heartbeat->host.ctx);
     if (quiet_ms >= 2 * heartbeat->interval_ms) {
         fall_silent(heartbeat, quiet_ms);
         return;
@@ -31,7 +29,7 @@ static void on_beat(struct timer *timer) {
  * survives it. */
 static void on_watch(struct timer *timer) {
     struct heartbeat *heartbeat = LIST_ENTRY(timer, struct heartbeat, watch);
-    uint64_t now_ms = agent_loop_now_ms(heartbeat->loop);
+    uint64_t now_ms = loop_now(heartbeat->loop);
     if (heartbeat->asked_ms && heartbeat->host.heard_ms(heartbeat->host.ctx) < heartbeat->asked_ms) {
         fall_silent(heartbeat, now_ms - heartbeat->asked_ms);
         return;
@@ -47,7 +45,7 @@ static void on_watch(struct timer *timer) {
     timer_start(&heartbeat->loop->timers, &heartbeat->watch, WATCH_MS);
 }
 
-void heartbeat_init(struct heartbeat *heartbeat, struct agent_loop *loop, uint64_t interval_ms,
+void heartbeat_init(struct heartbeat *heartbeat, struct loop *loop, uint64_t interval_ms,
                     const struct heartbeat_host *host) {
     *heartbeat = (struct heartbeat){.loop = loop, .host = *host, .interval_ms = interval_ms};
     timer_init(&heartbeat->beat, on_beat);

@@ -3,7 +3,7 @@
 #ifndef FORWARDER_HEARTBEAT_H
 #define FORWARDER_HEARTBEAT_H
 
-#include "agent_loop.h"
+#include "net/loop.h"
 
 #define HEARTBEAT_GATEWAY_MS 20000u
 #define HEARTBEAT_AWS_MS 300000u /* each message costs; API Gateway's idle limit is 600 s */
@@ -16,7 +16,7 @@ struct heartbeat_host {
 };
 
 struct heartbeat {
-    struct agent_loop *loop;
+    struct loop *loop;
     struct heartbeat_host host;
     uint64_t interval_ms;
     struct timer beat, watch;
@@ -24,7 +24,7 @@ struct heartbeat {
     int64_t clock_offset_ms; /* wall clock minus the loop's: jumps when the machine slept */
 };
 
-void heartbeat_init(struct heartbeat *heartbeat, struct agent_loop *loop, uint64_t interval_ms,
+void heartbeat_init(struct heartbeat *heartbeat, struct loop *loop, uint64_t interval_ms,
                     const struct heartbeat_host *host);
 void heartbeat_start(struct heartbeat *heartbeat);
 void heartbeat_stop(struct heartbeat *heartbeat);

@@ -125,7 +125,7 @@ static void on_chunk(struct lane *lane, const struct v1_message *piece) {
     enum status status;
     buf_init(&text, UPLINK_MESSAGE_MAX);
     enum chunk_result result = chunks_add(&lane->chunks, (struct view){0}, piece->request_id, &piece->chunk,
-                                          agent_loop_now_ms(lane->settings.loop), &text);
+                                          loop_now(lane->settings.loop), &text);
     struct v1_message *joined =
         result == CHUNK_COMPLETE ? v1_message_parse(buf_view(&text), RELAY_BODY_MAX, &status) : NULL;
     buf_done(&text);

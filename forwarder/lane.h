@@ -26,7 +26,7 @@ struct lane_events {
 
 /* All borrowed for the lane's life. */
 struct lane_settings {
-    struct agent_loop *loop;
+    struct loop *loop;
     struct uplinks *uplinks;
     struct local_client *client;
     struct host_field *host_field;

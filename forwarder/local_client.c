@@ -174,7 +174,7 @@ void client_lookup(struct local_client *client) {
 
 void client_want_tick(struct local_client *client, uint64_t deadline_ms) {
     if (client->shut || (timer_armed(&client->tick) && client->tick.deadline_ms <= deadline_ms)) return;
-    uint64_t now_ms = agent_loop_now_ms(client->loop);
+    uint64_t now_ms = loop_now(client->loop);
     timer_start(&client->loop->timers, &client->tick, deadline_ms > now_ms ? deadline_ms - now_ms : 0);
 }
 
@@ -204,7 +204,7 @@ static struct local_request *earliest_expecting(struct local_client *client) {
 
 static void on_tick(struct timer *timer) {
     struct local_client *client = LIST_ENTRY(timer, struct local_client, tick);
-    uint64_t now_ms = agent_loop_now_ms(client->loop);
+    uint64_t now_ms = loop_now(client->loop);
     struct local_connection *connection;
     struct local_request *request;
     client_enter(client);
@@ -268,7 +268,7 @@ static bool copy_target(struct local_client *client, const struct local_target *
     return true;
 }
 
-struct local_client *local_client_new(struct agent_loop *loop, const struct local_target *target,
+struct local_client *local_client_new(struct loop *loop, const struct local_target *target,
                                       uint64_t connect_timeout_ms) {
     struct local_client *client = calloc(1, sizeof(*client));
     if (!client) return NULL;

@@ -12,8 +12,8 @@
 #ifndef FORWARDER_LOCAL_CLIENT_H
 #define FORWARDER_LOCAL_CLIENT_H
 
-#include "agent_loop.h"
 #include "http/headers.h"
+#include "net/loop.h"
 
 enum local_error {
     LOCAL_OK,
@@ -81,7 +81,7 @@ struct local_request;
 
 /* Connecting, TLS and all addresses of the name included, takes `connect_timeout_ms` at most. NULL without
  * memory. */
-struct local_client *local_client_new(struct agent_loop *loop, const struct local_target *target,
+struct local_client *local_client_new(struct loop *loop, const struct local_target *target,
                                       uint64_t connect_timeout_ms);
 /* Cancels what is under way and lets go of the loop, which must run a little more before local_client_free().
  * Not from within an event. */

@@ -188,7 +188,7 @@ static void give_back(struct local_connection *connection) {
 }
 
 static void begin_attempt(struct local_connection *connection) {
-    uint64_t now_ms = agent_loop_now_ms(connection->client->loop);
+    uint64_t now_ms = loop_now(connection->client->loop);
     uint64_t left_ms = connection->deadline_ms > now_ms ? connection->deadline_ms - now_ms : 0;
     connection->stage = CONNECTION_DIALS;
     connection->again_ms = 0;
@@ -202,7 +202,7 @@ static void dial(struct local_connection *connection) {
         int error = dial_address(connection);
         if (!error) return; /* it may even be gone: `connection` is not touched any more */
         if (error == EAGAIN && connection->client->unix_path) {
-            connection->again_ms = agent_loop_now_ms(connection->client->loop) + DIAL_AGAIN_MS;
+            connection->again_ms = loop_now(connection->client->loop) + DIAL_AGAIN_MS;
             client_want_tick(connection->client, connection->again_ms);
             return;
         }
@@ -242,7 +242,7 @@ void connection_open(struct local_client *client, struct local_request *request)
         request_fail_soon(request, LOCAL_NO_MEMORY, "no memory for a connection");
         return;
     }
-    connection->deadline_ms = agent_loop_now_ms(client->loop) + client->connect_timeout_ms;
+    connection->deadline_ms = loop_now(client->loop) + client->connect_timeout_ms;
     client_want_tick(client, connection->deadline_ms);
     if (client->unix_path || client->addresses_known)
         begin_dialling(connection);
@@ -331,7 +331,7 @@ void connection_release(struct local_connection *connection) {
     struct local_client *client = connection->client;
     connection->request = NULL;
     connection->used = true;
-    connection->idle_since_ms = agent_loop_now_ms(client->loop);
+    connection->idle_since_ms = loop_now(client->loop);
     list_remove(&connection->node);
     list_append(client->idle.next, &connection->node); /* in front */
     connection_arm(connection);                        /* a pause may have ended the polling */

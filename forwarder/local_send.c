@@ -117,7 +117,7 @@ static bool may_send(const struct local_request *request) {
 static void await_continue(struct local_request *request) {
     struct local_client *client = request->client;
     if (!request->expects_continue || !request->holds_body || !list_empty(&request->expecting_node)) return;
-    request->continue_deadline_ms = agent_loop_now_ms(client->loop) + LOCAL_CONTINUE_MAX_MS;
+    request->continue_deadline_ms = loop_now(client->loop) + LOCAL_CONTINUE_MAX_MS;
     list_append(&client->expecting, &request->expecting_node);
     client_want_tick(client, request->continue_deadline_ms);
 }

@@ -27,7 +27,7 @@ struct ssl_st;
 struct ssl_ctx_st;
 
 struct local_client {
-    struct agent_loop *loop;
+    struct loop *loop;
     char *host, *unix_path;
     uint16_t port;
     struct ssl_ctx_st *tls; /* NULL: no TLS */

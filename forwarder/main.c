@@ -15,10 +15,9 @@
 enum { EXIT_USAGE = 2 };
 
 struct program {
-    struct agent_loop loop;
+    struct loop loop;
     struct tunnel *tunnel;
-    uv_signal_t interrupt, terminate;
-    int signals, exit_code;
+    int exit_code;
 };
 
 static int usage_error(const char *error) {
@@ -29,32 +28,22 @@ static int usage_error(const char *error) {
 static void on_exit_wanted(void *ctx, int code) {
     struct program *program = ctx;
     program->exit_code = code;
-    uv_stop(&program->loop.uv);
+    loop_quit(&program->loop);
 }
 
-static void on_signal(uv_signal_t *handle, int number) {
-    struct program *program = handle->data;
-    if (++program->signals > 1) { /* the user means it */
+static void on_stop(void *ctx, unsigned times, int number) {
+    struct program *program = ctx;
+    if (times > 1) { /* the user means it */
         signal(number, SIG_DFL);
         raise(number);
     }
     tunnel_stop(program->tunnel);
 }
 
-static void watch_signals(struct program *program) {
-    uv_signal_init(&program->loop.uv, &program->interrupt);
-    uv_signal_init(&program->loop.uv, &program->terminate);
-    program->interrupt.data = program->terminate.data = program;
-    uv_signal_start(&program->interrupt, on_signal, SIGINT);
-    uv_signal_start(&program->terminate, on_signal, SIGTERM);
-}
-
 /* Takes everything down in order; what cannot be (a name lookup that hangs) is left to the system. */
 static int tear_down(struct program *program) {
     tunnel_shut(program->tunnel);
-    uv_close((uv_handle_t *)&program->interrupt, NULL);
-    uv_close((uv_handle_t *)&program->terminate, NULL);
-    if (!agent_loop_done(&program->loop, TEARDOWN_MS)) {
+    if (!loop_done_within(&program->loop, TEARDOWN_MS)) {
         fflush(NULL);
         _exit(program->exit_code);
     }
@@ -65,9 +54,8 @@ static int tear_down(struct program *program) {
 static int run_tunnel(const struct tunnel_settings *settings) {
     struct program program = {.exit_code = 1};
     char error[512];
-    int failed = agent_loop_init(&program.loop);
-    if (failed) {
-        fprintf(stderr, "ttf: %s\n", uv_strerror(failed));
+    if (!loop_init(&program.loop)) {
+        fprintf(stderr, "ttf: the system gives no event loop\n");
         return 1;
     }
     program.tunnel = tunnel_new(&program.loop, settings, on_exit_wanted, &program, error, sizeof(error));
@@ -75,10 +63,10 @@ static int run_tunnel(const struct tunnel_settings *settings) {
         fprintf(stderr, "ttf: %s\n", error);
         return 1;
     }
-    watch_signals(&program);
+    loop_on_stop(&program.loop, on_stop, &program);
     console_attach(settings->console, &program.loop.tasks);
     tunnel_start(program.tunnel);
-    agent_loop_run(&program.loop);
+    loop_run(&program.loop);
     console_attach(settings->console, NULL);
     return tear_down(&program);
 }

@@ -9,7 +9,7 @@
 #include "seen_ids.h"
 
 struct relay {
-    struct agent_loop *loop;
+    struct loop *loop;
     struct relay_settings settings;
     struct relay_host host;
     struct local_client *client;
@@ -119,7 +119,7 @@ static void show(const struct exchange *exchange, int status, const char *code, 
         .target = exchange->message->uri,
         .status = status,
         .code = code,
-        .took_ms = agent_loop_now_ms(exchange->relay->loop) - exchange->began_ms,
+        .took_ms = loop_now(exchange->relay->loop) - exchange->began_ms,
         .bytes = bytes,
     };
     console_request(exchange->relay->settings.console, &line);
@@ -212,7 +212,7 @@ static void answer(struct exchange *exchange) {
         .status = exchange->status,
         .headers = &exchange->headers,
         .body = buf_view(&exchange->body),
-        .processing_time_ms = agent_loop_now_ms(relay->loop) - exchange->began_ms,
+        .processing_time_ms = loop_now(relay->loop) - exchange->began_ms,
     };
     struct buf message;
     if (relay->host.begin(relay->host.ctx, &message)) v1_encode_response(&message, &response);
@@ -299,7 +299,7 @@ static struct exchange *exchange_new(struct relay *relay, struct v1_message *mes
     if (!exchange) return NULL;
     exchange->relay = relay;
     exchange->message = message;
-    exchange->began_ms = agent_loop_now_ms(relay->loop);
+    exchange->began_ms = loop_now(relay->loop);
     list_append(&relay->exchanges, &exchange->node);
     timer_init(&exchange->deadline, on_deadline);
     task_init(&exchange->failing, on_failing);
@@ -336,8 +336,8 @@ void relay_take(struct relay *relay, struct v1_message *request) {
 
 /* ---- life ---- */
 
-struct relay *relay_new(struct agent_loop *loop, const struct relay_settings *settings,
-                        struct local_client *client, const struct relay_host *host) {
+struct relay *relay_new(struct loop *loop, const struct relay_settings *settings, struct local_client *client,
+                        const struct relay_host *host) {
     struct relay *relay = calloc(1, sizeof(*relay));
     if (!relay) return NULL;
     relay->loop = loop;

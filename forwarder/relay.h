@@ -4,11 +4,11 @@
 #ifndef FORWARDER_RELAY_H
 #define FORWARDER_RELAY_H
 
-#include "agent_loop.h"
 #include "base/buf.h"
 #include "console.h"
 #include "host_field.h"
 #include "local_client.h"
+#include "net/loop.h"
 #include "protocol/v1.h"
 
 #define RELAY_BODY_MAX (2u * 1024 * 1024)   /* either direction */
@@ -40,8 +40,8 @@ struct relay_settings {
 };
 
 /* `client` and what `settings` points to are borrowed. */
-struct relay *relay_new(struct agent_loop *loop, const struct relay_settings *settings,
-                        struct local_client *client, const struct relay_host *host);
+struct relay *relay_new(struct loop *loop, const struct relay_settings *settings, struct local_client *client,
+                        const struct relay_host *host);
 void relay_free(struct relay *relay);
 
 /* Takes the message, which is an http_request. One whose id came before over this link is dropped. */

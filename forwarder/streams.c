@@ -18,7 +18,7 @@ enum {
 };
 
 struct streams {
-    struct agent_loop *loop;
+    struct loop *loop;
     struct streams_settings settings;
     struct local_client *client;
     struct streams_host host;
@@ -56,7 +56,7 @@ static void show(const struct inbound *inbound) {
                                    .target = inbound->target,
                                    .status = inbound->status,
                                    .code = inbound->code,
-                                   .took_ms = agent_loop_now_ms(streams->loop) - inbound->began_ms,
+                                   .took_ms = loop_now(streams->loop) - inbound->began_ms,
                                    .bytes = inbound->bytes};
     console_request(streams->settings.console, &line);
 }
@@ -256,7 +256,7 @@ static struct inbound *inbound_new(struct streams *streams, struct link_stream *
     if (!inbound) return NULL;
     inbound->streams = streams;
     inbound->stream = stream;
-    inbound->began_ms = agent_loop_now_ms(streams->loop);
+    inbound->began_ms = loop_now(streams->loop);
     arena_init(&inbound->arena, ARENA_MAX);
     headers_init(&inbound->trailers, &inbound->arena);
     timer_init(&inbound->deadline, on_deadline);
@@ -328,11 +328,11 @@ static void on_writable(void *ctx) {
 
 static void on_tick(struct timer *timer) {
     struct streams *streams = LIST_ENTRY(timer, struct streams, tick);
-    link_tick(streams->session, agent_loop_now_ms(streams->loop));
+    link_tick(streams->session, loop_now(streams->loop));
     timer_start(&streams->loop->timers, &streams->tick, TICK_MS);
 }
 
-struct streams *streams_new(struct agent_loop *loop, const struct streams_settings *settings,
+struct streams *streams_new(struct loop *loop, const struct streams_settings *settings,
                             struct local_client *client, const struct streams_host *host) {
     struct streams *streams = calloc(1, sizeof(*streams));
     if (!streams) return NULL;

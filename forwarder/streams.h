@@ -4,12 +4,12 @@
 #ifndef FORWARDER_STREAMS_H
 #define FORWARDER_STREAMS_H
 
-#include "agent_loop.h"
 #include "base/buf.h"
 #include "base/status.h"
 #include "console.h"
 #include "host_field.h"
 #include "local_client.h"
+#include "net/loop.h"
 
 struct streams;
 
@@ -27,7 +27,7 @@ struct streams_settings {
 };
 
 /* `client` and what `settings` points to are borrowed. NULL without memory. */
-struct streams *streams_new(struct agent_loop *loop, const struct streams_settings *settings,
+struct streams *streams_new(struct loop *loop, const struct streams_settings *settings,
                             struct local_client *client, const struct streams_host *host);
 void streams_free(struct streams *streams);
 

@@ -26,7 +26,7 @@ enum tunnel_state {
 };
 
 struct tunnel {
-    struct agent_loop *loop;
+    struct loop *loop;
     struct tunnel_settings settings;
     void (*on_exit)(void *ctx, int code);
     void *ctx;
@@ -82,7 +82,7 @@ static uint32_t wait_before_next(struct tunnel *tunnel) {
 }
 
 static void connect_later(struct tunnel *tunnel, const char *what, const char *reason) {
-    bool stable = tunnel->state == TUNNEL_UP && agent_loop_now_ms(tunnel->loop) - tunnel->up_ms >= STABLE_MS;
+    bool stable = tunnel->state == TUNNEL_UP && loop_now(tunnel->loop) - tunnel->up_ms >= STABLE_MS;
     if (stable) backoff_reset(&tunnel->backoff);
     lane_stop(tunnel->lane);
     uint32_t wait_ms = wait_before_next(tunnel);
@@ -251,7 +251,7 @@ static void on_established(struct tunnel *tunnel, const struct v1_message *messa
     tunnel->state = TUNNEL_UP;
     tunnel->was_up = true;
     tunnel->resume_refused = false;
-    tunnel->up_ms = agent_loop_now_ms(tunnel->loop);
+    tunnel->up_ms = loop_now(tunnel->loop);
     keep_resume(tunnel, message->resume);
     resume_store_tell(tunnel->settings.resume, true);
     console_line(tunnel->settings.console, "Tunnel established: %.*s", VIEW_ARG(url));
@@ -332,7 +332,7 @@ static bool make_parts(struct tunnel *tunnel, char *error, size_t error_size) {
     return tunnel->lane != NULL;
 }
 
-struct tunnel *tunnel_new(struct agent_loop *loop, const struct tunnel_settings *settings,
+struct tunnel *tunnel_new(struct loop *loop, const struct tunnel_settings *settings,
                           void (*on_exit)(void *ctx, int code), void *ctx, char *error, size_t error_size) {
     struct tunnel *tunnel = calloc(1, sizeof(*tunnel));
     if (!tunnel) return NULL;

@@ -26,12 +26,12 @@ struct tunnel_settings {
 
 /* `on_exit` is called once, from the loop: the process is to end with that code, and why is on standard
  * error. */
-struct tunnel *tunnel_new(struct agent_loop *loop, const struct tunnel_settings *settings,
+struct tunnel *tunnel_new(struct loop *loop, const struct tunnel_settings *settings,
                           void (*on_exit)(void *ctx, int code), void *ctx, char *error, size_t error_size);
 void tunnel_start(struct tunnel *tunnel);
 /* Says goodbye to the gateway and exits with 0, within 150 ms. */
 void tunnel_stop(struct tunnel *tunnel);
-/* Lets go of the loop, which must run a little more (agent_loop_done) before tunnel_free(). */
+/* Lets go of the loop, which must run a little more (loop_done_within) before tunnel_free(). */
 void tunnel_shut(struct tunnel *tunnel);
 void tunnel_free(struct tunnel *tunnel);
 

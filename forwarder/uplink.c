@@ -197,7 +197,7 @@ void uplink_connect(struct uplink *uplink, const struct uplink_credentials *cred
 
 /* ---- life ---- */
 
-struct uplinks *uplinks_new(struct agent_loop *loop, const struct endpoint *endpoint, const char *ca_file,
+struct uplinks *uplinks_new(struct loop *loop, const struct endpoint *endpoint, const char *ca_file,
                             char *error, size_t error_size) {
     struct uplinks *uplinks = calloc(1, sizeof(*uplinks));
     if (!uplinks) return NULL;

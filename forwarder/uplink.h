@@ -4,9 +4,9 @@
 #ifndef FORWARDER_UPLINK_H
 #define FORWARDER_UPLINK_H
 
-#include "agent_loop.h"
 #include "base/buf.h"
 #include "endpoint.h"
+#include "net/loop.h"
 
 #define UPLINK_MESSAGE_MAX                                                                                   \
     (4u * 1024 * 1024) /* either direction: a body of 2 MiB in base64, and its headers */
@@ -53,7 +53,7 @@ struct uplink_credentials {
 
 /* What all uplinks to one gateway share. `endpoint` and `ca_file` (may be NULL) are borrowed for its life.
  * NULL, and a reason, on failure. */
-struct uplinks *uplinks_new(struct agent_loop *loop, const struct endpoint *endpoint, const char *ca_file,
+struct uplinks *uplinks_new(struct loop *loop, const struct endpoint *endpoint, const char *ca_file,
                             char *error, size_t error_size);
 /* When all uplinks have been freed, or aborted and the loop has ended. NULL is fine. */
 void uplinks_free(struct uplinks *uplinks);

@@ -25,14 +25,14 @@ struct outgoing {
 };
 
 struct uplinks {
-    struct agent_loop *loop;
+    struct loop *loop;
     const struct endpoint *endpoint;
     struct wire_tls *tls; /* NULL: ws:// */
 };
 
 struct uplink {
     struct uplinks *uplinks;
-    struct agent_loop *loop;
+    struct loop *loop;
     const struct endpoint *endpoint;
     struct uplink_events events;
     void *ctx;

@@ -138,7 +138,7 @@ void uplink_on_frames(struct uplink *uplink, struct view bytes) {
     const struct wire *wire = uplink->wire;
     struct ws_piece piece;
     enum ws_step step = WS_MORE;
-    uplink->heard_ms = agent_loop_now_ms(uplink->loop);
+    uplink->heard_ms = loop_now(uplink->loop);
     while (uplink->wire == wire && (step = ws_decode(&uplink->decoder, &bytes, &piece)) == WS_PIECE)
         on_piece(uplink, &piece);
     if (uplink->wire != wire || step != WS_BAD || uplink->phase != PHASE_OPEN) return;
@@ -154,7 +154,7 @@ void uplink_on_open(struct uplink *uplink, struct view rest) {
     uplink->phase = PHASE_OPEN;
     uplink->end = (struct uplink_end){0};
     uplink->decoder = (struct ws_decoder){0};
-    uplink->heard_ms = agent_loop_now_ms(uplink->loop);
+    uplink->heard_ms = loop_now(uplink->loop);
     uplink->events.on_open(uplink->ctx);
     if (uplink->wire == wire && rest.len) uplink_on_frames(uplink, rest);
     buf_done(&handshake);

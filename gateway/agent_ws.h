@@ -5,7 +5,7 @@
 #ifndef GATEWAY_AGENT_WS_H
 #define GATEWAY_AGENT_WS_H
 
-#include "loop.h"
+#include "net/loop.h"
 #include "peers.h"
 
 #include "handler/core.h"

@@ -3,7 +3,7 @@
 #define GATEWAY_BACKEND_H
 
 #include "cluster/peer_links.h"
-#include "loop.h"
+#include "net/loop.h"
 
 #include "handler/ports.h"
 

@@ -3,7 +3,7 @@
 #ifndef GATEWAY_LISTENER_H
 #define GATEWAY_LISTENER_H
 
-#include "loop.h"
+#include "net/loop.h"
 #include "peers.h"
 
 /* Both move to the callee: a non-blocking socket with TCP_NODELAY, and the peer to be released with it. */

@@ -4,7 +4,6 @@
 #include "base/log.h"
 
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BUFFER_BYTES (64 * 1024)
@@ -12,8 +11,6 @@
 static struct {
     struct loop_hook hook;
     size_t used;
-    time_t second; /* what `stamp` says */
-    char stamp[24];
     char bytes[BUFFER_BYTES];
 } log_buffer;
 
@@ -35,18 +32,9 @@ static bool on_turn(struct loop_hook *hook) {
 
 static void sink(void *ctx, enum log_level level, const char *component, struct view line) {
     (void)ctx;
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    if (now.tv_sec != log_buffer.second) {
-        struct tm utc;
-        gmtime_r(&now.tv_sec, &utc);
-        strftime(log_buffer.stamp, sizeof(log_buffer.stamp), "%Y-%m-%dT%H:%M:%S", &utc);
-        log_buffer.second = now.tv_sec;
-    }
     if (sizeof(log_buffer.bytes) - log_buffer.used < line.len + 128) flush();
     int len = snprintf(log_buffer.bytes + log_buffer.used, sizeof(log_buffer.bytes) - log_buffer.used,
-                       "%s.%03dZ %s %.40s: %.*s\n", log_buffer.stamp, (int)(now.tv_nsec / 1000000),
-                       log_level_name(level), component, VIEW_ARG(line));
+                       "%s %s %.40s: %.*s\n", log_stamp(), log_level_name(level), component, VIEW_ARG(line));
     if (len > 0) log_buffer.used += (size_t)len;
     if (level <= LOG_LEVEL_WARN) flush();
 }

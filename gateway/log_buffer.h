@@ -3,7 +3,7 @@
 #ifndef GATEWAY_LOG_BUFFER_H
 #define GATEWAY_LOG_BUFFER_H
 
-#include "loop.h"
+#include "net/loop.h"
 
 /* Makes it the log's sink until log_buffer_stop. */
 void log_buffer_start(struct loop *loop);

@@ -112,7 +112,8 @@ static void on_stopping(struct timer *timer) {
     timer_start(&gateway->loop.timers, &gateway->stopping, 20);
 }
 
-static void on_stop(void *ctx, unsigned times) {
+static void on_stop(void *ctx, unsigned times, int number) {
+    (void)number;
     struct gateway *gateway = ctx;
     if (!gateway->started) {
         loop_quit(&gateway->loop);
@@ -402,6 +403,7 @@ static bool load_secrets(struct gateway *gateway) {
 static int run(struct gateway *gateway) {
     if (!load_secrets(gateway)) return 1;
     if (!loop_init(&gateway->loop)) return 1;
+    loop_on_stop(&gateway->loop, on_stop, gateway);
     log_set_level(gateway->config.log_level);
     log_buffer_start(&gateway->loop);
     timer_init(&gateway->cleanup, on_cleanup);
@@ -414,7 +416,6 @@ static int run(struct gateway *gateway) {
     }
     bool runs = gateway->admin && make_backend(gateway);
     if (runs) {
-        loop_on_stop(&gateway->loop, on_stop, gateway);
         if (backend_is_shared(gateway->backend)) log_info("gateway", "waiting for the store");
         loop_run(&gateway->loop);
     }

@@ -3,7 +3,7 @@
 #ifndef GATEWAY_MHD_LOOP_H
 #define GATEWAY_MHD_LOOP_H
 
-#include "loop.h"
+#include "net/loop.h"
 
 #include <microhttpd.h>
 

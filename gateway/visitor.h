@@ -5,7 +5,7 @@
 #ifndef GATEWAY_VISITOR_H
 #define GATEWAY_VISITOR_H
 
-#include "loop.h"
+#include "net/loop.h"
 #include "peers.h"
 
 #include "handler/core.h"

@@ -38,16 +38,30 @@ const char *log_level_name(enum log_level level) {
     return "?";
 }
 
+const char *log_stamp(void) {
+    static char stamp[] = "2026-01-31T12:00:00.123Z";
+    static time_t second = -1;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (now.tv_sec != second) {
+        struct tm utc;
+        gmtime_r(&now.tv_sec, &utc);
+        strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S.000Z", &utc);
+        second = now.tv_sec;
+    }
+    unsigned ms = (unsigned)now.tv_nsec / 1000000;
+    char *digits = stamp + sizeof("2026-01-31T12:00:00.") - 1;
+    digits[0] = (char)('0' + ms / 100);
+    digits[1] = (char)('0' + ms / 10 % 10);
+    digits[2] = (char)('0' + ms % 10);
+    return stamp;
+}
+
 static void write_stderr(void *ctx, enum log_level level, const char *component, struct view line) {
     (void)ctx;
-    char stamp[32], text[LINE_MAX_BYTES + 128];
-    struct timespec now;
-    struct tm utc;
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
-    strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &utc);
-    int len = snprintf(text, sizeof(text), "%s.%03dZ %s %.40s: %.*s\n", stamp, (int)(now.tv_nsec / 1000000),
-                       log_level_name(level), component, VIEW_ARG(line));
+    char text[LINE_MAX_BYTES + 128];
+    int len = snprintf(text, sizeof(text), "%s %s %.40s: %.*s\n", log_stamp(), log_level_name(level),
+                       component, VIEW_ARG(line));
     if (len <= 0) return;
     size_t size = (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1;
     if (write(STDERR_FILENO, text, size) < 0) return; /* nobody is left to be told */

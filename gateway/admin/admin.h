@@ -5,7 +5,7 @@
 
 #include "base/buf.h"
 #include "handler/core.h"
-#include "loop.h"
+#include "net/loop.h"
 #include "peers.h"
 
 enum admin_state { ADMIN_STARTING, ADMIN_READY, ADMIN_DRAINING };

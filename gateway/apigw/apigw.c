@@ -72,7 +72,8 @@ static void on_stopping(struct timer *timer) {
     timer_start(&apigw->loop.timers, &apigw->stopping, 20);
 }
 
-static void on_stop(void *ctx, unsigned times) {
+static void on_stop(void *ctx, unsigned times, int number) {
+    (void)number;
     struct apigw *apigw = ctx;
     if (times > 1) {
         apigw->stop_deadline_ms = loop_now(&apigw->loop);
@@ -309,6 +310,7 @@ int apigw_run(const struct config *config) {
     static struct apigw apigw;
     apigw.config = config;
     if (!loop_init(&apigw.loop)) return 1;
+    loop_on_stop(&apigw.loop, on_stop, &apigw);
     log_set_level(config->log_level);
     log_buffer_start(&apigw.loop);
     timer_init(&apigw.schedule, on_schedule);
@@ -318,7 +320,6 @@ int apigw_run(const struct config *config) {
     bool started = start(&apigw);
     if (started) {
         uv_signal_start(&apigw.renew, on_renew, SIGHUP);
-        loop_on_stop(&apigw.loop, on_stop, &apigw);
         timer_start(&apigw.loop.timers, &apigw.schedule, config->cleanup_interval_ms);
         admin_set_state(apigw.admin, ADMIN_READY);
         announce(&apigw);

@@ -6,7 +6,7 @@
 #define GATEWAY_APIGW_LAMBDA_H
 
 #include "apigw/usage.h"
-#include "loop.h"
+#include "net/loop.h"
 
 #define LAMBDA_PAYLOAD_MAX ((size_t)6291556) /* what Lambda says in its own error */
 

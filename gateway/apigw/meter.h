@@ -5,7 +5,7 @@
 
 #include "apigw/usage.h"
 #include "aws/http_client.h"
-#include "loop.h"
+#include "net/loop.h"
 
 #include <stdint.h>
 

@@ -5,7 +5,7 @@
 
 #include "base/buf.h"
 #include "http/headers.h"
-#include "loop.h"
+#include "net/loop.h"
 #include "peers.h"
 
 struct web;

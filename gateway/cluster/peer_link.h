@@ -4,7 +4,7 @@
 #define CLUSTER_PEER_LINK_H
 
 #include "cluster/peer_url.h"
-#include "loop.h"
+#include "net/loop.h"
 
 #include "auth/secret.h"
 #include "base/buf.h"

@@ -4,7 +4,7 @@
 #ifndef CLUSTER_PEER_LINKS_H
 #define CLUSTER_PEER_LINKS_H
 
-#include "loop.h"
+#include "net/loop.h"
 
 #include "auth/secret.h"
 #include "handler/ports.h"

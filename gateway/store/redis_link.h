@@ -10,7 +10,7 @@
 #define STORE_REDIS_LINK_H
 
 #include "base/status.h"
-#include "loop.h"
+#include "net/loop.h"
 #include "store/redis_url.h"
 
 #include <hiredis/hiredis.h>

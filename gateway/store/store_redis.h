@@ -21,7 +21,7 @@
 #define STORE_STORE_REDIS_H
 
 #include "handler/ports.h"
-#include "loop.h"
+#include "net/loop.h"
 
 #define STORE_SECRET_MAX 128
 

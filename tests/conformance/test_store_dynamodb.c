@@ -7,13 +7,13 @@
 #include <curl/curl.h>
 
 #include "cmocka_setup.h"
+#include "net/loop.h"
 #include "protocol/chunks.h"
 #include "protocol/json_text.h"
-#include "run_loop.h"
 #include "store_dynamodb.h"
 #include "store_suite.h"
 
-static struct run_loop loop;
+static struct loop loop;
 static uv_timer_t tick; /* one turn may complete what is waited for, and then wait for what never comes */
 static struct aws_environment environment;
 static struct aws_client aws;
@@ -30,7 +30,7 @@ struct dynamodb_fixture {
 
 static uint64_t wall(void *ctx) {
     (void)ctx;
-    return (frozen_ms ? frozen_ms : run_loop_wall_ms(NULL)) + advanced_ms;
+    return (frozen_ms ? frozen_ms : loop_wall_ms(NULL)) + advanced_ms;
 }
 
 /* ---- one call, to its end ---- */
@@ -558,7 +558,7 @@ int main(void) {
     const char *missing;
     int failed = 1;
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    if (!run_loop_init(&loop)) return 1;
+    if (!loop_init(&loop)) return 1;
     uv_timer_init(&loop.uv, &tick);
     uv_timer_start(&tick, on_tick, 5, 5);
     struct http_client *http = http_client_new(&loop.uv, &loop.timers, NULL);
@@ -566,7 +566,7 @@ int main(void) {
                               .environment = &environment,
                               .timers = &loop.timers,
                               .tasks = &loop.tasks,
-                              .wall_ms = run_loop_wall_ms};
+                              .wall_ms = loop_wall_ms};
     dynamodb.aws = &aws;
     if (aws_environment_read(&environment, &missing) &&
         aws_environment_endpoint(&environment, "dynamodb", dynamodb.endpoint)) {
@@ -594,7 +594,7 @@ int main(void) {
     }
     http_client_free(http);
     uv_close((uv_handle_t *)&tick, NULL);
-    run_loop_done(&loop);
+    loop_done(&loop);
     curl_global_cleanup();
     return failed;
 }

@@ -195,7 +195,7 @@ static void listen_on(int family) {
 
 /* ---- the client's side ---- */
 
-static struct agent_loop loop;
+static struct loop loop;
 static struct local_client *client;
 static int under_way;
 static uint64_t patience =
@@ -364,7 +364,7 @@ static void run(void) {
     static uv_timer_t watchdog;
     uv_timer_init(&loop.uv, &watchdog);
     uv_timer_start(&watchdog, on_too_long, 60000 * patience, 0);
-    if (under_way) agent_loop_run(&loop);
+    if (under_way) loop_run(&loop);
     uv_close((uv_handle_t *)&watchdog, NULL);
     uv_run(&loop.uv, UV_RUN_NOWAIT);
 }
@@ -397,7 +397,7 @@ static void begin_on(int family, void (*serve)(struct conn *conn), struct local_
     server.serve = serve;
     listen_on(family);
     pthread_create(&server.thread, NULL, run_listener, NULL);
-    assert_int_equal(agent_loop_init(&loop), 0);
+    assert_true(loop_init(&loop));
     arena_init(&arena, 65536);
     headers_init(&headers, &arena);
     if (!target.port) target.port = server.port;
@@ -413,7 +413,7 @@ static void begin(void (*serve)(struct conn *conn)) {
 
 static void end(void) {
     local_client_shut(client);
-    assert_true(agent_loop_done(&loop, 5000));
+    assert_true(loop_done_within(&loop, 5000));
     local_client_free(client);
     arena_done(&arena);
     server.stops = true;
@@ -512,7 +512,7 @@ static void test_lifo_and_age(void **state) {
     struct local_connection *oldest = LIST_ENTRY(client->idle.prev, struct local_connection, node);
     oldest->idle_since_ms -= LOCAL_IDLE_MAX_MS; /* as if */
     timer_stop(&loop.timers, &client->tick);
-    client_want_tick(client, agent_loop_now_ms(&loop));
+    client_want_tick(client, loop_now(&loop));
     run_until_open(2);
     assert_true(timer_armed(&client->tick));
     end();
@@ -802,7 +802,7 @@ static void test_few_descriptors(void **state) {
     if (child == 0) {
         struct rlimit limit = {40, 40};
         struct local_target target = {.host = "127.0.0.1", .port = server.port};
-        agent_loop_init(&loop);
+        loop_init(&loop);
         client = local_client_new(&loop, &target, 5000);
         static struct probe probes[100];
         setrlimit(RLIMIT_NOFILE, &limit);

@@ -3,7 +3,7 @@
 #include "cmocka_setup.h"
 
 #include "listener.h"
-#include "loop.h"
+#include "net/loop.h"
 #include "secret_file.h"
 
 #include <arpa/inet.h>

@@ -1,5 +1,5 @@
 /* See loop.h. */
-#include "loop.h"
+#include "net/loop.h"
 
 #include <assert.h>
 #include <signal.h>
@@ -87,13 +87,8 @@ static void on_check(uv_check_t *check) {
 }
 
 static void on_signal(uv_signal_t *handle, int number) {
-    (void)number;
     struct loop *loop = handle->data;
-    loop->stops++;
-    if (loop->on_stop)
-        loop->on_stop(loop->stop_ctx, loop->stops);
-    else
-        loop_quit(loop);
+    loop->on_stop(loop->stop_ctx, ++loop->stops, number);
 }
 
 bool loop_init(struct loop *loop) {
@@ -109,32 +104,44 @@ bool loop_init(struct loop *loop) {
     loop->prepare.data = loop->check.data = loop->idle.data = loop->timer.data = loop;
     uv_prepare_start(&loop->prepare, on_prepare);
     uv_check_start(&loop->check, on_check);
+    signal(SIGPIPE, SIG_IGN);
+    return true;
+}
+
+static void on_give_up(uv_timer_t *timer) {
+    uv_stop(timer->loop);
+}
+
+bool loop_done_within(struct loop *loop, uint64_t max_ms) {
+    uv_close((uv_handle_t *)&loop->prepare, NULL);
+    uv_close((uv_handle_t *)&loop->check, NULL);
+    uv_close((uv_handle_t *)&loop->idle, NULL);
+    for (int i = 0; loop->on_stop && i < 2; i++) uv_close((uv_handle_t *)&loop->signals[i], NULL);
+    uv_update_time(&loop->uv);
+    uv_timer_start(&loop->timer, on_give_up, max_ms, 0);
+    uv_unref((uv_handle_t *)&loop->timer); /* waits for the others only */
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    uv_close((uv_handle_t *)&loop->timer, NULL);
+    uv_run(&loop->uv, UV_RUN_NOWAIT);
+    timers_done(&loop->timers);
+    return uv_loop_close(&loop->uv) == 0;
+}
+
+void loop_done(struct loop *loop) {
+    bool closed = loop_done_within(loop, UINT64_MAX);
+    assert(closed);
+    (void)closed;
+}
+
+void loop_on_stop(struct loop *loop, loop_stop_fn *fn, void *ctx) {
     static const int numbers[2] = {SIGTERM, SIGINT};
+    loop->on_stop = fn;
+    loop->stop_ctx = ctx;
     for (int i = 0; i < 2; i++) {
         uv_signal_init(&loop->uv, &loop->signals[i]);
         loop->signals[i].data = loop;
         uv_signal_start(&loop->signals[i], on_signal, numbers[i]);
     }
-    signal(SIGPIPE, SIG_IGN);
-    return true;
-}
-
-void loop_done(struct loop *loop) {
-    uv_close((uv_handle_t *)&loop->prepare, NULL);
-    uv_close((uv_handle_t *)&loop->check, NULL);
-    uv_close((uv_handle_t *)&loop->idle, NULL);
-    uv_close((uv_handle_t *)&loop->timer, NULL);
-    for (int i = 0; i < 2; i++) uv_close((uv_handle_t *)&loop->signals[i], NULL);
-    uv_run(&loop->uv, UV_RUN_DEFAULT);
-    int status = uv_loop_close(&loop->uv);
-    assert(status == 0);
-    (void)status;
-    timers_done(&loop->timers);
-}
-
-void loop_on_stop(struct loop *loop, void (*fn)(void *ctx, unsigned times), void *ctx) {
-    loop->on_stop = fn;
-    loop->stop_ctx = ctx;
 }
 
 void loop_hook_init(struct loop_hook *hook, bool (*fn)(struct loop_hook *hook)) {

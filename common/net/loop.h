@@ -1,9 +1,9 @@
-/* The one loop of the process: a uv loop that drives our tasks and timers and the hooks of the adapters. At
- * the end of each turn (before it waits, and after what it waited for was handled) all tasks are run until
- * none is left, then the hooks, and again while any of them made work; so nothing put off ever waits for a
- * poll. */
-#ifndef GATEWAY_LOOP_H
-#define GATEWAY_LOOP_H
+/* The one loop of a process: a uv loop that drives our tasks and timers and the hooks of the adapters. At the
+ * end of each turn (before it waits, and after what it waited for was handled) all tasks are run until none
+ * is left, then the hooks, and again while any of them made work; so nothing put off ever waits for a poll.
+ */
+#ifndef NET_LOOP_H
+#define NET_LOOP_H
 
 #include "base/tasks.h"
 #include "base/timers.h"
@@ -17,6 +17,9 @@ struct loop_hook {
     bool (*fn)(struct loop_hook *hook);
 };
 
+/* `times` counts from 1, `number` is SIGTERM or SIGINT. */
+typedef void loop_stop_fn(void *ctx, unsigned times, int number);
+
 struct loop {
     uv_loop_t uv;
     struct tasks tasks;
@@ -29,18 +32,21 @@ struct loop {
     uv_signal_t signals[2];
     uint64_t armed_ms; /* when `timer` fires, 0: not armed */
     unsigned stops;    /* how often the process was asked to stop */
-    void (*on_stop)(void *ctx, unsigned times);
+    loop_stop_fn *on_stop;
     void *stop_ctx;
     bool idle_active;
 };
 
-/* False when the system gives no loop. */
+/* Ignores SIGPIPE, for the whole process. False when the system gives no loop. */
 bool loop_init(struct loop *loop);
 /* After loop_run has returned for the last time; closes what is ours, waits for every close callback. */
 void loop_done(struct loop *loop);
+/* The same, but waits no longer than `max_ms`. False when something is left (a name being looked up): then
+ * the process must leave by _exit(), because libuv waits for its threads. */
+bool loop_done_within(struct loop *loop, uint64_t max_ms);
 
-/* SIGTERM and SIGINT; `times` counts from 1. */
-void loop_on_stop(struct loop *loop, void (*fn)(void *ctx, unsigned times), void *ctx);
+/* From now on (once) SIGTERM and SIGINT do not end the process, and are told in the loop. */
+void loop_on_stop(struct loop *loop, loop_stop_fn *fn, void *ctx);
 void loop_hook_init(struct loop_hook *hook, bool (*fn)(struct loop_hook *hook));
 void loop_hook_add(struct loop *loop, struct loop_hook *hook);
 void loop_hook_remove(struct loop_hook *hook);
