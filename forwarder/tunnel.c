@@ -35,7 +35,7 @@ struct tunnel {
     struct uplinks *uplinks;
     struct local_client *client;
     struct lane *lane;             /* where the tunnel is, or will be */
-    struct lane *older[OLDER_MAX]; /* to gateways that are going down, oldest first */
+    struct lane *older[OLDER_MAX]; /* that a gateway wanted replaced, oldest first */
     size_t older_count;
     struct backoff backoff;
     struct timer timer; /* greeting, wait or last words, by state */
@@ -173,7 +173,7 @@ static void on_draining(struct tunnel *tunnel) {
     tunnel->older[tunnel->older_count++] = tunnel->lane;
     tunnel->lane = next;
     backoff_reset(&tunnel->backoff);
-    console_line(tunnel->settings.console, "The gateway is going down; connecting again");
+    console_line(tunnel->settings.console, "The gateway asks for a fresh connection; connecting again");
     connect_now(tunnel);
 }
 

@@ -3,6 +3,7 @@
 
 #include "agent_streams.h"
 #include "base/log.h"
+#include "protocol/v1.h"
 
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -201,6 +202,22 @@ void agent_link_close(struct agent_link *link, unsigned code) {
     agent_link_ask_writable(link);
 }
 
+void agent_link_tell_draining(struct agent_link *link) {
+    struct buf text;
+    buf_init(&text, 64);
+    if (v1_encode_draining(&text)) agent_link_send(link, buf_view(&text));
+    buf_done(&text);
+}
+
+/* Long before its stream ids run out; what it carries ends on it. */
+static void replace(struct agent_link *link) {
+    if (link->is_leaving && link_stream_count(link->session) == 0) agent_link_close(link, 1000);
+    if (link->is_replaced || link->is_peer || !link_exhausted(link->session)) return;
+    log_info("agent", "%s: has carried its share of requests, and is to be replaced", link->id);
+    link->is_replaced = true;
+    agent_link_tell_draining(link);
+}
+
 /* libwebsockets sees the end of the socket and closes. */
 static void kill_socket(struct agent_link *link, const char *why) {
     log_info("agent", "%s: cut, %s", link->id, why);
@@ -209,7 +226,10 @@ static void kill_socket(struct agent_link *link, const char *why) {
 
 void agent_link_tick(struct agent_link *link, uint64_t now_ms) {
     uint64_t interval = link->ws->ping_interval_ms, silent = now_ms - link->heard_ms;
-    if (link->session) link_tick(link->session, now_ms);
+    if (link->session) {
+        link_tick(link->session, now_ms);
+        replace(link);
+    }
     if (link->closing_ms) {
         if (now_ms - link->closing_ms > CLOSE_WAIT_MS) kill_socket(link, "it does not take its close");
     } else if (silent > 2 * interval) {

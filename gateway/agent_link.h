@@ -18,6 +18,7 @@ struct agent_ws {
     struct lws_context *context;
     struct lws_vhost *vhost;
     uint64_t ping_interval_ms;
+    uint32_t link_requests;
     struct table links; /* by connection id */
     struct list all;
     struct timer tick;
@@ -55,7 +56,9 @@ struct agent_link {
     uint64_t heard_ms, pinged_ms, closing_ms; /* closing: 0 no */
     unsigned close_code;
     bool is_established, is_writable_asked, ping_due, is_close_sent;
-    bool is_peer;                        /* another gateway, which asks; otherwise an agent, which is asked */
+    bool is_replaced,
+        is_leaving; /* v2: another is asked for; and has come: closed when its streams have ended */
+    bool is_peer;   /* another gateway, which asks; otherwise an agent, which is asked */
     char peer_reply[PEER_REPLY_LEN + 1]; /* for the handshake's answer */
 };
 
@@ -69,9 +72,11 @@ void agent_link_ask_writable(struct agent_link *link);
 int agent_link_receive(struct agent_link *link, struct view piece);
 int agent_link_write(struct agent_link *link);
 enum status agent_link_send(struct agent_link *link, struct view message);
+/* That it should connect again, and goes on to be served here until it has. */
+void agent_link_tell_draining(struct agent_link *link);
 /* After what was queued has left. */
 void agent_link_close(struct agent_link *link, unsigned code);
-/* Pings, and ends what has gone silent. */
+/* Pings, ends what has gone silent, and has a link replaced that has carried enough. */
 void agent_link_tick(struct agent_link *link, uint64_t now_ms);
 
 #endif

@@ -49,6 +49,7 @@ bool agent_streams_start(struct agent_link *link) {
         .draining = on_draining,
     };
     struct link_limits limits = LINK_LIMITS_DEFAULT, peer_limits = PEER_LINK_LIMITS;
+    limits.requests_max = link->ws->link_requests;
     task_init(&link->flush, on_flush);
     link->session = link->is_peer ? link_new(LINK_ANSWERS, &peer_limits, &link->ws->budget, &events)
                                   : link_new(LINK_OPENS, &limits, &link->ws->budget, &events);

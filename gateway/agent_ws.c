@@ -4,7 +4,6 @@
 #include "agent_streams.h"
 #include "base/log.h"
 #include "cluster/peer_protocol.h"
-#include "protocol/v1.h"
 #include "tcp.h"
 
 #include <assert.h>
@@ -147,7 +146,11 @@ static void send_message(void *ctx, const struct link *to, struct view message, 
 
 static void close_link(void *ctx, const struct link *to) {
     struct agent_link *link = agent_link_find(ctx, view_from_cstr(to->connection));
-    if (link) agent_link_close(link, 1000);
+    if (!link) return;
+    if (link->is_replaced)
+        link->is_leaving = true; /* there is no hurry: when its streams have ended (agent_link_tick) */
+    else
+        agent_link_close(link, 1000);
 }
 
 struct agents agent_ws_port(struct agent_ws *ws) {
@@ -183,11 +186,12 @@ static bool start(struct agent_ws *ws) {
     return ws->vhost != NULL;
 }
 
-struct agent_ws *agent_ws_new(struct loop *loop, uint64_t ping_interval_ms) {
+struct agent_ws *agent_ws_new(struct loop *loop, uint64_t ping_interval_ms, uint32_t link_requests) {
     struct agent_ws *ws = calloc(1, sizeof(*ws));
     if (!ws) return NULL;
     ws->loop = loop;
     ws->ping_interval_ms = ping_interval_ms;
+    ws->link_requests = link_requests;
     ws->budget.max_bytes = BUDGET_BYTES;
     buf_init(&ws->message, LWS_PRE + MESSAGE_BYTES_MAX);
     table_init(&ws->links);
@@ -278,14 +282,10 @@ size_t agent_ws_peers(const struct agent_ws *ws) {
 }
 
 void agent_ws_tell_draining(struct agent_ws *ws) {
-    struct buf text;
-    buf_init(&text, 64);
-    v1_encode_draining(&text);
     for (struct list *node = ws->all.next; node != &ws->all; node = node->next) {
         struct agent_link *link = LIST_ENTRY(node, struct agent_link, all);
-        if (!link->is_peer) agent_link_send(link, buf_view(&text));
+        if (!link->is_peer) agent_link_tell_draining(link);
     }
-    buf_done(&text);
 }
 
 void agent_ws_close_all(struct agent_ws *ws) {

@@ -13,8 +13,9 @@
 
 struct agent_ws;
 
-/* NULL when libwebsockets does not start. */
-struct agent_ws *agent_ws_new(struct loop *loop, uint64_t ping_interval_ms);
+/* After `link_requests` requests an agent of v2 is asked for a fresh link (link.h, requests_max). NULL when
+ * libwebsockets does not start. */
+struct agent_ws *agent_ws_new(struct loop *loop, uint64_t ping_interval_ms, uint32_t link_requests);
 /* The core's port. A core is made with it and then given back here, before the first agent. */
 struct agents agent_ws_port(struct agent_ws *ws);
 void agent_ws_set_core(struct agent_ws *ws, struct core *core);

@@ -2,6 +2,7 @@
 #include "cluster/peer_url.h"
 #include "config_parse.h"
 #include "handler/core.h"
+#include "link/link.h"
 #include "store/redis_url.h"
 
 #include <stdio.h>
@@ -114,6 +115,8 @@ static int check_bounds(const struct config *config) {
         return complain(config, &config->tunnel_rate, "expected 0 (any) to 1000000 requests a second");
     if (config->body_bytes > ((size_t)1 << 30))
         return complain(config, &config->body_bytes, "expected at most 1GiB: v1 keeps bodies in memory");
+    if (config->agent_link_requests == 0 || config->agent_link_requests > LINK_REQUESTS_MAX)
+        return complain(config, &config->agent_link_requests, "expected 1 to 536870912");
     if (said(config, &config->max_connections) && said(config, &config->max_connections_per_address) &&
         config->max_connections_per_address > config->max_connections)
         return contradict(config, &config->max_connections_per_address, &config->max_connections,

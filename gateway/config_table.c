@@ -69,6 +69,10 @@ const struct setting config_settings[] = {
              "spoken with agents; v1 limits bodies and streams nothing")},
     {SETTING("agent-ping-interval", "AGENT_PING_INTERVAL", KIND_DURATION, agent_ping_interval_ms, "20s",
              "an agent silent for two of them is gone")},
+    {SETTING("agent-link-requests", "AGENT_LINK_REQUESTS", KIND_SIZE, agent_link_requests, "536870912",
+             "requests after which an agent's link is replaced by a fresh one"),
+     .detail = "Of protocol v2, whose numbers for requests end at twice as many. `ttf` connects again, and "
+               "the old link ends when all that it carries is answered."},
     {SETTING("offline-keep", "OFFLINE_KEEP", KIND_DURATION, offline_keep_ms, "5m",
              "how long a tunnel keeps its name without an agent"),
      .detail = "Of agents without a token; an authenticated subject keeps a name for 24 hours."},

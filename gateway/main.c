@@ -270,7 +270,8 @@ static bool make_adapters(struct gateway *gateway) {
         .keepalive_timeout_ms = config->keepalive_timeout_ms,
         .body_idle_timeout_ms = config->body_idle_timeout_ms,
     };
-    gateway->agents = agent_ws_new(&gateway->loop, config->agent_ping_interval_ms);
+    gateway->agents =
+        agent_ws_new(&gateway->loop, config->agent_ping_interval_ms, (uint32_t)config->agent_link_requests);
     if (!gateway->agents || !make_peering(gateway) || !make_core(gateway)) return false;
     gateway->visitors = visitors_new(&gateway->loop, gateway->core, &settings);
     gateway->accept = agent_accept_new(&gateway->loop, gateway->core, gateway->agents,

@@ -131,6 +131,8 @@ static void set_limits(struct link_session *session, const struct link_limits *l
     session->limits.window_max_bytes =
         clamp(limits->window_max_bytes, session->limits.window_bytes, WINDOW_LIMIT);
     session->limits.streams_max = clamp(limits->streams_max, 0, WINDOW_LIMIT);
+    if (limits->requests_max == 0 || limits->requests_max > LINK_REQUESTS_MAX)
+        session->limits.requests_max = LINK_REQUESTS_MAX;
     if (limits->message_bytes < FRAME_BYTES) session->limits.message_bytes = FRAME_BYTES;
 }
 
@@ -214,8 +216,8 @@ size_t link_stream_count(const struct link_session *session) {
 }
 
 bool link_exhausted(const struct link_session *session) {
-    uint32_t next = session->role == LINK_OPENS
-                        ? nghttp2_session_get_next_stream_id(session->h2)
+    uint32_t last = session->role == LINK_OPENS
+                        ? nghttp2_session_get_next_stream_id(session->h2) - 2
                         : (uint32_t)nghttp2_session_get_last_proc_stream_id(session->h2);
-    return next > (uint32_t)1 << 30;
+    return last / 2 >= session->limits.requests_max; /* their ids are 3, 5, 7, … */
 }

@@ -39,8 +39,11 @@ struct link_limits {
     uint32_t
         resets_per_second; /* by the answering side, before the link is ended: 200 (streams_max at once) */
     uint32_t
-        noise_per_second; /* likewise frames and interim answers that carry nothing: 100 (1000 at once) */
+        noise_per_second;  /* likewise frames and interim answers that carry nothing: 100 (1000 at once) */
+    uint32_t requests_max; /* LINK_REQUESTS_MAX, also where 0 is said: before link_exhausted() */
 };
+/* Half of the ids that there are. What comes while a link is replaced takes its ids from the other half. */
+#define LINK_REQUESTS_MAX ((uint32_t)1 << 29)
 #define LINK_LIMITS_DEFAULT                                                                                  \
     {                                                                                                        \
         .window_bytes = 256 * 1024, .window_max_bytes = 8 * 1024 * 1024, .streams_max = 4352,                \
@@ -106,9 +109,10 @@ void link_drain(struct link_session *session);
  * (STATUS_INVALID). `body_follows` false: the request ends with its head. */
 struct link_stream *link_open(struct link_session *session, const struct stream_head *head, bool body_follows,
                               const struct stream_events *events, void *ctx, enum status *ret_status);
-/* How many streams have an owner, the control stream not counted; have the ids run out (beyond 2^30: replace
- * the link)? */
+/* How many streams have an owner, the control stream not counted. */
 size_t link_stream_count(const struct link_session *session);
+/* Has it carried limits.requests_max requests? It goes on to serve, but is to be replaced before its stream
+ * ids run out. */
 bool link_exhausted(const struct link_session *session);
 
 /* `events` outlive the stream. NULL lets go of it: what was written still leaves, what comes is thrown away.

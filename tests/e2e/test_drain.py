@@ -16,6 +16,7 @@ import pytest
 import http_raw
 from agent_v1 import answer, hello
 from agent_v2 import GOAWAY, frame
+from agent_v2 import hello as hello_v2
 from fake_gateway import FakeGateway
 from programs import SLOW, free_port
 from service import Gate
@@ -330,6 +331,69 @@ def test_ttf_moves_to_another_gateway(start, held, protocol):
     assert not [line for line in ttf.out + ttf.err if "taken over" in line or "lost" in line]
 
 
+LINK_REQUESTS = ("--agent-link-requests", "40", "--agent-ping-interval", "800ms")  # looked at eight times within that
+
+
+def count_lines(lines, text):
+    return sum(text in line for line in lines)
+
+
+@pytest.mark.protocols("v2")
+def test_a_link_that_has_carried_enough_is_replaced(start, held):
+    """Under load, again and again: nothing fails, nothing is done twice, and what takes long ends on the link it began on."""
+    service = start.service()
+    gateway = start.gateway(*LINK_REQUESTS)
+    ttf = start.forwarder(gateway, service)
+    host = urlsplit(ttf.url).netloc
+    service.stream("/long", held)
+    with http_raw.Connection(gateway.address) as download:
+        download.send(http_raw.build(target="/long", host=host))
+        exchange = held.next()
+        exchange.head(200, ("Content-Length", 4 * MIB))
+        exchange.send(BLOCK)
+        response = download.read_head()
+        pieces = download.pieces(response)
+        begin = next(pieces)
+        loads = [Load(gateway.address, host, number) for number in range(6)]
+        for load in loads:
+            load.start()
+        until(lambda: count_lines(gateway.err, "is to be replaced") >= 3)
+        until(lambda: count_lines(ttf.out, "Tunnel established") >= 4)
+        for load in loads:
+            load.ended.set()
+        for load in loads:
+            load.join(30)
+        sender = threading.Thread(target=lambda: [exchange.send(BLOCK) for _ in range(3)], daemon=True)
+        sender.start()
+        assert sha256_of(itertools.chain([begin], pieces)) == sha256_of([BLOCK] * 4)
+        sender.join(10)
+    held.release()
+    assert_all_was_done_once(service, loads)
+    assert not any(load.refused or load.absent for load in loads)
+    assert len({line.partition("Tunnel established: ")[2] for line in ttf.out if "Tunnel established" in line}) == 1
+    assert not [line for line in ttf.out + ttf.err if "taken over" in line or "lost" in line]
+
+
+@pytest.mark.protocols("v2")
+def test_a_link_that_was_replaced_is_closed_when_all_is_answered(start):
+    """By the gateway, where the agent leaves it to it."""
+    gateway = start.gateway("--agent-link-requests", "1", "--agent-ping-interval", "800ms")
+    ready = {"type": "ready", "capabilities": ["resume"]}
+    old = start.agent_v2(gateway, ready=ready)
+    join = visit_in_thread(gateway, old.host, "POST", "/held", b"abc")
+    request = old.next_request()
+    assert old.lines.get(timeout=20) == {"type": "draining"}
+    new = start.agent_v2(gateway, hello_v2, ready=ready, headers={"x-tunnel-resume": old.established["resume"]})
+    assert new.tunnel_id == old.tunnel_id
+    assert old.lines.get(timeout=20)["code"] == "taken_over"
+    assert http_raw.request(gateway.address, target="/new", host=old.host).body == b"GET /new"
+    assert not old.closed.is_set()
+    old.reply(request, body=b"in time")
+    assert join().body == b"in time"
+    assert old.is_gone_within(20) and old.close_code == 1000
+    assert not new.closed.is_set()
+
+
 class Load(threading.Thread):
     """Asks for one thing after the other, each on a connection of its own, until told to end. What is refused before it was
     sent is counted, and not a failure: nobody listened."""
@@ -367,6 +431,14 @@ class Load(threading.Thread):
             self.failures.append((target, repr(response)))
         else:
             self.done.append(target)
+
+
+def assert_all_was_done_once(service, loads):
+    failures = [failure for load in loads for failure in load.failures]
+    assert not failures, failures
+    seen = [request.target for request in service.seen() if request.path != "/long"]
+    assert len(seen) == len(set(seen)), "something was done twice"
+    assert set(seen) == {target for load in loads for target in load.done}
 
 
 @pytest.mark.protocols("v1", "v2")
@@ -412,8 +484,4 @@ def test_a_restart_under_load(start, held, protocol):
         load.ended.set()
     for load in loads:
         load.join(30)
-    failures = [failure for load in loads for failure in load.failures]
-    assert not failures, failures
-    seen = [request.target for request in service.seen() if request.path != "/long"]
-    assert len(seen) == len(set(seen)), "something was done twice"
-    assert set(seen) == {target for load in loads for target in load.done}
+    assert_all_was_done_once(service, loads)

@@ -421,18 +421,38 @@ static void test_the_other_side_admits_fewer(void **state) {
     assert_int_equal(pair.opens.status, STATUS_OK);
 }
 
+static void test_so_many_requests_are_enough(void **state) {
+    (void)state;
+    pair_end(&pair);
+    struct link_limits limits = LINK_LIMITS_DEFAULT;
+    limits.requests_max = 3;
+    pair_begin(&pair, &limits);
+    pair_run(&pair);
+    for (int i = 0; i < 3; i++) {
+        assert_false(link_exhausted(pair.opens.session));
+        assert_false(link_exhausted(pair.answers.session));
+        pair_open(&pair, 0);
+        pair_run(&pair);
+    }
+    assert_true(link_exhausted(pair.opens.session));
+    assert_true(link_exhausted(pair.answers.session));
+    pair_open(&pair, 0); /* it serves on */
+    pair_run(&pair);
+    assert_int_equal(pair.opens.taps[3]->status, 200);
+    assert_all_done(&pair);
+}
+
 static void test_ids_run_out(void **state) {
     (void)state;
     pair_run(&pair);
     nghttp2_session *h2 = pair.opens.session->h2;
+    assert_int_equal(nghttp2_session_set_next_stream_id(h2, 2 * LINK_REQUESTS_MAX - 1), 0);
+    pair_open(&pair, 0);
+    pair_run(&pair);
     assert_false(link_exhausted(pair.opens.session));
-    assert_int_equal(nghttp2_session_set_next_stream_id(h2, (1 << 30) - 1), 0);
     pair_open(&pair, 0);
     pair_run(&pair);
     assert_true(link_exhausted(pair.opens.session));
-    assert_false(link_exhausted(pair.answers.session));
-    pair_open(&pair, 0);
-    pair_run(&pair);
     assert_true(link_exhausted(pair.answers.session));
     assert_int_equal(nghttp2_session_set_next_stream_id(h2, INT32_MAX), 0);
     pair_open(&pair, 0);
@@ -507,6 +527,7 @@ int main(void) {
         TEST(test_ping),
         TEST(test_too_many_streams),
         TEST(test_the_other_side_admits_fewer),
+        TEST(test_so_many_requests_are_enough),
         TEST(test_ids_run_out),
         TEST(test_messages_are_bounded),
         TEST(test_an_idle_session_gives_memory_back),
