@@ -16,8 +16,9 @@
 #include <stdlib.h>
 
 #define DIAL_MS 3000 /* name, connection and handshake */
-#define PING_MS 5000 /* of silence */
-#define DEAD_MS 10000
+/* In ticks, which only a loop that runs counts: a peer is not taken for dead because we were paused. */
+#define IDLE_TICKS 5    /* of silence, before it is asked for a sign of life, and as many to answer */
+#define WAITING_TICKS 2 /* the same while somebody waits for an answer by this link */
 #define HEAD_MAX ((size_t)16 * 1024)
 #define KEY_LEN 24
 #define MESSAGES_A_TURN 16
@@ -51,7 +52,7 @@ struct peer_link {
     struct link_session *session;
     struct buf head; /* of the handshake's answer */
     struct ws_decoder decoder;
-    uint64_t heard_ms;
+    unsigned quiet_ticks, asked_ticks; /* since it was heard; since it was asked, 0: it was not */
     char key[KEY_LEN + 1], nonce[PEER_NONCE_LEN + 1];
     uint64_t greeted_ms;
     char why[200];
@@ -249,15 +250,18 @@ static void on_up(void *ctx) {
 
 static void on_bytes(void *ctx, struct view bytes) {
     struct peer_link *link = ctx;
-    link->heard_ms = loop_now(link->world->loop);
+    link->quiet_ticks = link->asked_ticks = 0;
     if (link->phase == PEER_LINK_UP)
         take_frames(link, bytes);
     else
         take_answer(link, bytes);
 }
 
+/* What was queued before the question has left; the question may not have. */
 static void on_drained(void *ctx) {
-    flush_soon(ctx);
+    struct peer_link *link = ctx;
+    if (link->asked_ticks) link->asked_ticks = 1;
+    flush_soon(link);
 }
 
 static void dial_next(struct peer_link *link, const char *why);
@@ -388,11 +392,15 @@ struct link_session *peer_link_session(const struct peer_link *link) {
 void peer_link_tick(struct peer_link *link, uint64_t now_ms) {
     link_tick(link->session, now_ms);
     if (link->phase != PEER_LINK_UP) return;
-    uint64_t silent = now_ms - link->heard_ms;
-    if (silent > DEAD_MS)
+    unsigned patience = link_stream_count(link->session) > 0 ? WAITING_TICKS : IDLE_TICKS;
+    link->quiet_ticks++;
+    if (link->asked_ticks) link->asked_ticks++;
+    if (link->asked_ticks > patience) {
         link_end(link, PEER_LINK_BROKEN, "it has gone silent");
-    else if (silent >= PING_MS)
+    } else if (!link->asked_ticks && link->quiet_ticks > patience) {
+        link->asked_ticks = 1;
         link_ping(link->session);
+    }
 }
 
 void peer_link_close(struct peer_link *link) {

@@ -46,7 +46,7 @@ struct peer_link *peer_link_new(struct peer_link_world *world, const char *to, c
                                 const struct peer_link_events *events);
 /* For streams to be opened, counted and drained. */
 struct link_session *peer_link_session(const struct peer_link *link);
-/* Pings, and ends what has gone silent. */
+/* Once a second: pings, and ends what has gone silent. */
 void peer_link_tick(struct peer_link *link, uint64_t now_ms);
 void peer_link_close(struct peer_link *link);
 

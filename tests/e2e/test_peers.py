@@ -227,6 +227,49 @@ def test_the_link_to_a_peer_is_cut_and_comes_back(start, gateway):
     assert works(two, ttf) and relay.accepted == 2
 
 
+@pytest.mark.parametrize("pause", ["long", "short"])
+def test_a_peer_that_is_paused(start, gateway, pause):
+    """It is asked for a sign of life while somebody waits for it. One that does not answer for long has gone; one that was
+    busy for a moment has not."""
+    service = start.service()
+    one, two = gateway(), gateway("--grace", "20s")
+    ttf = start.forwarder(one, service)
+    gates = {method: service.on(f"/{method}", Gate()) for method in ("GET", "POST")}
+    answers = {}
+
+    def ask(method):
+        answers[method] = http_raw.request(two.address, method, f"/{method}", ttf.host, body=b"x" if method == "POST" else None)
+
+    threads = [threading.Thread(target=ask, args=(method,)) for method in gates]
+    for thread in threads:
+        thread.start()
+    for gate in gates.values():
+        gate.wait_arrived()
+    one.process.send_signal(signal.SIGSTOP)
+    try:
+        if pause == "long":
+            began = time.monotonic()
+            two.wait_err("it has gone silent")
+            threads[1].join(5 * SLOW)
+            assert (answers["POST"].status, answers["POST"].error) == (502, "agent_lost")
+            assert time.monotonic() - began < 7 * SLOW
+        else:
+            time.sleep(1.5)
+    finally:
+        one.process.send_signal(signal.SIGCONT)
+    if pause == "long":
+        gates["GET"].wait_arrived()  # again
+    for gate in gates.values():
+        gate.open()
+    for thread in threads:
+        thread.join(20 * SLOW)
+    assert answers["GET"].status == 200
+    assert len(service.seen("/GET")) == (2 if pause == "long" else 1) and len(service.seen("/POST")) == 1
+    if pause == "short":
+        assert answers["POST"].status == 200
+        assert not [line for line in two.err if "gone silent" in line]
+
+
 def test_a_peer_that_is_away_for_a_moment(start, gateway):
     """Nothing was sent: requests of any method wait for the way to open."""
     service = start.service()
