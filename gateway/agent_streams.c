@@ -98,7 +98,9 @@ static struct agent_stream *open_stream(void *ctx, const struct claim *claim, co
     struct agent_link *link = agent_link_find(ctx, view_from_cstr(claim->link.connection));
     *ret_status = STATUS_GONE;
     if (!link || !link->session || link->closing_ms) return NULL;
-    return (struct agent_stream *)link_open(link->session, head, body_follows, events, target, ret_status);
+    struct link_stream *stream = link_open(link->session, head, body_follows, events, target, ret_status);
+    if (*ret_status == STATUS_GONE) agent_link_close(link, 1001); /* it did not take the hint: replace() */
+    return (struct agent_stream *)stream;
 }
 
 static void write_stream(struct agent_stream *stream, struct view data) {

@@ -104,9 +104,9 @@ void link_ping(struct link_session *session);
 /* No new streams from the other side any more, nor from ours; what runs may finish (GOAWAY). */
 void link_drain(struct link_session *session);
 
-/* Opening side. NULL: no memory, the link draining (STATUS_UNAVAILABLE) or over (STATUS_GONE), too many
- * streams (STATUS_OVERLOADED), a head too large to send (STATUS_TOO_LARGE), no method, authority or path
- * (STATUS_INVALID). `body_follows` false: the request ends with its head. */
+/* Opening side. NULL: no memory, the link draining (STATUS_UNAVAILABLE) or over, be it that there are no
+ * ids left (STATUS_GONE), too many streams (STATUS_OVERLOADED), a head too large to send (STATUS_TOO_LARGE),
+ * no method, authority or path (STATUS_INVALID). `body_follows` false: the request ends with its head. */
 struct link_stream *link_open(struct link_session *session, const struct stream_head *head, bool body_follows,
                               const struct stream_events *events, void *ctx, enum status *ret_status);
 /* How many streams have an owner, the control stream not counted. */

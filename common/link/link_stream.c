@@ -150,7 +150,7 @@ static enum status submit_request(struct link_stream *stream, const struct strea
         stream->id = nghttp2_submit_request(stream->session->h2, NULL, out.fields, out.count,
                                             stream->local_ended ? NULL : &provider, stream);
         if (stream->id == NGHTTP2_ERR_STREAM_ID_NOT_AVAILABLE)
-            status = STATUS_UNAVAILABLE;
+            status = STATUS_GONE;
         else if (stream->id < 0)
             status = STATUS_NO_MEMORY;
     }

@@ -456,7 +456,7 @@ static void test_ids_run_out(void **state) {
     assert_true(link_exhausted(pair.answers.session));
     assert_int_equal(nghttp2_session_set_next_stream_id(h2, INT32_MAX), 0);
     pair_open(&pair, 0);
-    assert_int_equal(try_to_open(), STATUS_UNAVAILABLE);
+    assert_int_equal(try_to_open(), STATUS_GONE);
     pair_run(&pair);
     assert_all_done(&pair);
 }
