@@ -129,8 +129,7 @@ struct lookup {
     char tunnel_id[TUNNEL_NAME_MAX + 1]; /* "" where a connection is looked up */
     bool changed; /* meanwhile: the answer may be older than what was heard, and is asked for again */
     unsigned asked;
-    struct claim claim;
-    enum status status;
+    struct claim accepted; /* by this connection, where one held here is looked up */
 };
 
 static void lookup_end(struct lookup *lookup, enum status status, const struct claim *claim) {
@@ -138,9 +137,32 @@ static void lookup_end(struct lookup *lookup, enum status status, const struct c
     owed_free(&lookup->owed);
 }
 
+static const struct claim *known_claim(const struct claims_cache *cache, struct view tunnel_id) {
+    const struct held *held = held_serving(cache, tunnel_id);
+    if (held) return &held->claim;
+    const struct remembered *remembered = cache->deaf ? NULL : find_remembered(cache, tunnel_id);
+    return remembered && remembered->until_ms > now(cache) ? &remembered->claim : NULL;
+}
+
+static void ask_store(struct lookup *lookup);
+
+/* As it is known now, and not as it was when it was asked for: who asks may have been told meanwhile that it
+ * has changed, and will not be told again. */
 static void on_known(struct task *task) {
     struct lookup *lookup = LIST_ENTRY(task, struct lookup, owed.task);
-    lookup_end(lookup, lookup->status, &lookup->claim);
+    const struct claims_cache *cache = lookup->owed.cache;
+    const struct claim *known = known_claim(cache, view_from_cstr(lookup->tunnel_id));
+    if (!known) {
+        ask_store(lookup);
+        return;
+    }
+    struct claim claim = *known; /* what is done next may end what we know it from */
+    lookup_end(lookup, claim.expires_ms > now(cache) ? STATUS_OK : STATUS_NOT_FOUND, &claim);
+}
+
+static void on_known_connection(struct task *task) {
+    struct lookup *lookup = LIST_ENTRY(task, struct lookup, owed.task);
+    lookup_end(lookup, STATUS_OK, &lookup->accepted);
 }
 
 static struct lookup *lookup_new(struct claims_cache *cache, registry_claim_fn *done, void *target,
@@ -153,18 +175,9 @@ static struct lookup *lookup_new(struct claims_cache *cache, registry_claim_fn *
     return lookup;
 }
 
-static void answer_known(struct lookup *lookup, const struct claim *claim) {
-    bool lives = claim->expires_ms > now(lookup->owed.cache);
-    lookup->status = lives ? STATUS_OK : STATUS_NOT_FOUND;
-    lookup->claim = *claim;
-    tasks_post(lookup->owed.cache->settings.tasks, &lookup->owed.task);
-}
-
 static bool is_ours(const struct claims_cache *cache, const struct claim *claim) {
     return strcmp(claim->link.gateway, cache->gateway) == 0;
 }
-
-static void ask_store(struct lookup *lookup);
 
 static void on_looked_up(void *target, uint64_t ticket, enum status status, const struct claim *claim) {
     (void)ticket;
@@ -192,21 +205,13 @@ static void ask_store(struct lookup *lookup) {
     inner->lookup(inner->ctx, view_from_cstr(lookup->tunnel_id), on_looked_up, lookup, 0);
 }
 
-static const struct claim *known_claim(const struct claims_cache *cache, struct view tunnel_id) {
-    const struct held *held = held_serving(cache, tunnel_id);
-    if (held) return &held->claim;
-    const struct remembered *remembered = cache->deaf ? NULL : find_remembered(cache, tunnel_id);
-    return remembered && remembered->until_ms > now(cache) ? &remembered->claim : NULL;
-}
-
 static void cache_lookup(void *ctx, struct view tunnel_id, registry_claim_fn *done, void *target,
                          uint64_t ticket) {
     struct claims_cache *cache = ctx;
     struct lookup *lookup = lookup_new(cache, done, target, ticket);
-    const struct claim *claim = known_claim(cache, tunnel_id);
     view_copy_to(tunnel_id, lookup->tunnel_id, sizeof lookup->tunnel_id);
-    if (claim)
-        answer_known(lookup, claim);
+    if (known_claim(cache, tunnel_id))
+        tasks_post(cache->settings.tasks, &lookup->owed.task);
     else
         ask_store(lookup);
 }
@@ -221,8 +226,8 @@ static void cache_lookup_connection(void *ctx, struct view connection_id, regist
                                                 lookup, 0);
         return;
     }
-    lookup->status = STATUS_OK;
-    lookup->claim = held->accepted;
+    lookup->owed.task.fn = on_known_connection;
+    lookup->accepted = held->accepted;
     tasks_post(cache->settings.tasks, &lookup->owed.task);
 }
 

@@ -378,6 +378,32 @@ static void a_takeover_at_this_gateway(void **state) {
     assert_string_equal(scene->claim.link.connection, "two");
 }
 
+/* Between the question and the answer it is told that it has changed: nobody will say so again. */
+static void what_is_known_is_known_as_of_the_answer(void **state) {
+    struct scene *scene = *state;
+    struct claim claim = held(scene, "tunnel", "one");
+    claim.state = CLAIM_CONNECTING;
+    assert_int_equal(store(scene, &scene->registry, &claim, 1), STATUS_OK);
+    claim.state = CLAIM_READY;
+    scene->registry.store(scene->registry.ctx, &claim, 1, ANY_STATE, on_done, scene, 7);
+    scene->registry.lookup(scene->registry.ctx, VIEW("tunnel"), on_claim, scene, 7);
+    work(scene);
+    assert_int_equal(scene->completions, 2);
+    assert_int_equal(scene->claim.state, CLAIM_READY);
+}
+
+static void what_is_forgotten_before_the_answer_is_asked_for(void **state) {
+    struct scene *scene = *state;
+    struct claim claim = a_claim("tunnel", THERE, "one", 1);
+    assert_int_equal(store(scene, &scene->real, &claim, 0), STATUS_OK);
+    assert_int_equal(lookup(scene, &scene->registry, "tunnel"), STATUS_OK);
+    scene->lookups = 0;
+    scene->registry.lookup(scene->registry.ctx, VIEW("tunnel"), on_claim, scene, 7);
+    scene->registry.forget(scene->registry.ctx, VIEW("tunnel"));
+    assert_int_equal(settle(scene), STATUS_OK);
+    assert_int_equal(scene->lookups, 1);
+}
+
 int main(void) {
 #define T(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -392,6 +418,8 @@ int main(void) {
         T(a_claim_that_moved_to_another_gateway),
         T(a_claim_that_others_took_offline),
         T(a_takeover_at_this_gateway),
+        T(what_is_known_is_known_as_of_the_answer),
+        T(what_is_forgotten_before_the_answer_is_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
