@@ -15,7 +15,7 @@
 #include "base/list.h"
 #include "local_answer.h"
 #include "local_client.h"
-#include "resolver.h"
+#include "net/resolver.h"
 
 #define LOCAL_REQUEST_MAGIC 0x6c6f6371u
 #define LOCAL_CONNECTION_MAGIC 0x6c6f636eu

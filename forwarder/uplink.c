@@ -1,47 +1,50 @@
-/* Connecting, the public calls, and the end. */
-#include "uplink_state.h"
+/* See uplink.h. common/net/ws_client.h is the WebSocket; here is who is dialed with what credentials, which
+ * protocol was agreed on, and what an end means in words for people. */
+#include "uplink.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "net/ws_client.h"
 
-#define ATTEMPT_MS 3000 /* for one address, while there are others to try */
-#define CODE_NORMAL 1000
+#define FIELDS_MAX ((size_t)16 * 1024)
+#define CODE_NORMAL 1000 /* RFC 6455 7.4.1 */
 
-static void try_next_address(struct uplink *uplink);
+struct uplinks {
+    struct loop *loop;
+    const struct endpoint *endpoint;
+    struct wire_tls *tls; /* NULL: ws:// */
+};
+
+struct uplink {
+    struct uplinks *uplinks;
+    struct loop *loop;
+    const struct endpoint *endpoint;
+    struct uplink_events events;
+    void *ctx;
+
+    char *token, *name, *resume;
+    struct resolver_job *job; /* NULL: no name is being looked up */
+    struct timer deadline;    /* of that */
+    uint64_t until_ms;        /* of the whole handshake */
+    struct ws_client *socket; /* of the connection under way */
+    bool is_v2;
+    struct task report; /* carries an end out of the call that caused it */
+    struct uplink_end end;
+};
 
 /* ---- the end ---- */
-
-static void drop_wire(struct uplink *uplink) {
-    wire_free(uplink->wire);
-    uplink->wire = NULL;
-}
-
-static void drop_queue(struct uplink *uplink) {
-    struct list *node;
-    while ((node = list_pop(&uplink->queue))) {
-        struct outgoing *outgoing = LIST_ENTRY(node, struct outgoing, node);
-        buf_done(&outgoing->message);
-        free(outgoing);
-    }
-    uplink->queued_bytes = 0;
-}
 
 /* Back to idle, without a word to the owner. */
 static void reset(struct uplink *uplink) {
     timer_stop(&uplink->loop->timers, &uplink->deadline);
-    timer_stop(&uplink->loop->timers, &uplink->attempt);
     task_cancel(&uplink->report);
     resolver_cancel(uplink->job);
     uplink->job = NULL;
-    drop_wire(uplink);
-    drop_queue(uplink);
-    buf_done(&uplink->incoming);
-    task_cancel(&uplink->push);
-    buf_done(&uplink->filling);
-    uplink->ping_wanted = uplink->fill_wanted = uplink->is_v2 = false;
-    uplink->phase = PHASE_IDLE;
+    ws_client_free(uplink->socket);
+    uplink->socket = NULL;
+    uplink->is_v2 = false;
 }
 
 void uplink_abort(struct uplink *uplink) {
@@ -53,127 +56,165 @@ static void on_report(struct task *task) {
     uplink->events.on_end(uplink->ctx, &uplink->end);
 }
 
-void uplink_finish(struct uplink *uplink, enum uplink_failure failure, const char *reason) {
+/* The connection is over for that reason; tells the owner from a safe point. */
+static void finish(struct uplink *uplink, enum uplink_failure failure, const char *reason) {
     reset(uplink);
     uplink->end.failure = failure;
     if (reason) snprintf(uplink->end.reason, sizeof(uplink->end.reason), "%s", reason);
     tasks_post(&uplink->loop->tasks, &uplink->report);
 }
 
-/* ---- connecting ---- */
+/* Printable text only, as it ends up on somebody's terminal. */
+static void keep_reason(struct uplink *uplink, struct view text) {
+    char *out = uplink->end.reason;
+    size_t len = strlen(out);
+    for (size_t i = 0; i < text.len && len + 1 < sizeof(uplink->end.reason); i++) {
+        char byte = text.ptr[i];
+        if (byte == '\n' || byte == '\r' || byte == '\t') byte = ' ';
+        if ((unsigned char)byte < 0x20 || (unsigned char)byte >= 0x7f) continue;
+        out[len++] = byte;
+    }
+    while (len && out[len - 1] == ' ') len--;
+    out[len] = '\0';
+}
 
-static void next_address_or_end(struct uplink *uplink, int error) {
+static void on_unreachable(struct uplink *uplink, int error) {
     const char *where = uplink->endpoint->authority;
     char reason[320];
-    timer_stop(&uplink->loop->timers, &uplink->attempt);
-    drop_wire(uplink);
-    if (uplink->next_address < uplink->addresses.count) {
-        try_next_address(uplink);
-        return;
-    }
     if (error == UV_ECONNREFUSED)
         snprintf(reason, sizeof(reason), "nothing listens at %s (connection refused)", where);
     else
         snprintf(reason, sizeof(reason), "%s cannot be reached: %s", where, uv_strerror(error));
-    uplink_finish(uplink, error == UV_ETIMEDOUT ? UPLINK_TIMEOUT : UPLINK_UNREACHABLE, reason);
+    finish(uplink, error == UV_ETIMEDOUT ? UPLINK_TIMEOUT : UPLINK_UNREACHABLE, reason);
 }
 
-static void on_attempt_over(struct timer *timer) {
-    struct uplink *uplink = LIST_ENTRY(timer, struct uplink, attempt);
-    if (uplink->phase == PHASE_CONNECTING) next_address_or_end(uplink, UV_ETIMEDOUT);
+static void on_closed(struct uplink *uplink, const struct ws_client_end *end) {
+    uplink->end.close_code = end->close_code;
+    if (!end->why) {
+        snprintf(uplink->end.reason, sizeof(uplink->end.reason), "closed by the gateway");
+        if (end->close_code)
+            snprintf(uplink->end.reason, sizeof(uplink->end.reason), "closed by the gateway: %d ",
+                     end->close_code);
+        keep_reason(uplink, view_slice(end->said, 0, 200));
+    }
+    finish(uplink, UPLINK_CLOSED, end->why);
 }
 
-static void on_connected(void *ctx) {
+static void on_end(void *ctx, const struct ws_client_end *end) {
     struct uplink *uplink = ctx;
-    timer_stop(&uplink->loop->timers, &uplink->attempt);
-    uplink->phase = PHASE_SHAKING;
-}
-
-static void on_up(void *ctx) {
-    uplink_ask(ctx);
-}
-
-static void on_bytes(void *ctx, struct view bytes) {
-    struct uplink *uplink = ctx;
-    if (uplink->phase == PHASE_SHAKING)
-        uplink_on_answer(uplink, bytes);
-    else
-        uplink_on_frames(uplink, bytes);
-}
-
-static void on_drained(void *ctx) {
-    struct uplink *uplink = ctx;
-    uplink_on_push(&uplink->push);
-}
-
-static void on_wire_end(void *ctx, const struct wire_end *end) {
-    struct uplink *uplink = ctx;
+    const char *where = uplink->endpoint->authority;
     char reason[320];
-    if (end->failure == WIRE_UNREACHABLE) {
-        next_address_or_end(uplink, end->error);
-    } else if (end->failure == WIRE_TLS) {
-        snprintf(reason, sizeof(reason), "no TLS connection to %s: %s", uplink->endpoint->authority,
-                 end->reason ? end->reason : uv_strerror(end->error));
-        uplink_finish(uplink, UPLINK_TLS, reason);
-    } else if (uplink->phase == PHASE_SHAKING) {
-        uplink_on_answer_end(uplink);
-    } else {
-        uplink_finish(uplink, UPLINK_CLOSED,
-                      uplink->phase == PHASE_CLOSING ? NULL : "the connection was cut");
+    switch (end->failure) {
+    case WS_CLIENT_UNREACHABLE: on_unreachable(uplink, end->error); break;
+    case WS_CLIENT_TLS:
+        snprintf(reason, sizeof(reason), "no TLS connection to %s: %s", where,
+                 end->why ? end->why : uv_strerror(end->error));
+        finish(uplink, UPLINK_TLS, reason);
+        break;
+    case WS_CLIENT_SILENT:
+        finish(uplink, UPLINK_TIMEOUT, "the gateway took the connection but did not answer in time");
+        break;
+    case WS_CLIENT_REFUSED:
+        uplink->end.http_status = end->http_status;
+        keep_reason(uplink, end->said);
+        finish(uplink, UPLINK_REFUSED, NULL);
+        break;
+    case WS_CLIENT_CUT:
+    case WS_CLIENT_BAD_ANSWER:
+        snprintf(reason, sizeof(reason), "%s does not speak WebSocket (%s)", where, end->why);
+        finish(uplink, UPLINK_BROKEN, reason);
+        break;
+    case WS_CLIENT_CLOSED: on_closed(uplink, end); break;
     }
 }
 
-static const struct wire_events wire_events = {
-    .on_connected = on_connected,
-    .on_up = on_up,
-    .on_bytes = on_bytes,
-    .on_drained = on_drained,
-    .on_end = on_wire_end,
-};
+/* ---- an open one ---- */
 
-static void try_next_address(struct uplink *uplink) {
-    const struct address *address = &uplink->addresses.list[uplink->next_address++];
-    uplink->phase = PHASE_CONNECTING;
-    log_debug("uplink", "connecting to %s port %u", address->text, uplink->endpoint->port);
-    if (uplink->next_address < uplink->addresses.count)
-        timer_start(&uplink->loop->timers, &uplink->attempt, ATTEMPT_MS);
-    struct wire_loop loop = {&uplink->loop->uv, &uplink->loop->tasks};
-    uplink->wire = wire_open(&loop, (const struct sockaddr *)&address->socket_address, uplink->uplinks->tls,
-                             &wire_events, uplink);
-    if (!uplink->wire) uplink_finish(uplink, UPLINK_UNREACHABLE, "out of memory");
+static const char *on_open(void *ctx, const struct headers *fields) {
+    struct uplink *uplink = ctx;
+    uplink->is_v2 = headers_get(fields, VIEW("sec-websocket-protocol")).ptr;
+    uplink->events.on_open(uplink->ctx);
+    return NULL;
+}
+
+static void on_text(void *ctx, struct view text) {
+    struct uplink *uplink = ctx;
+    if (uplink->is_v2)
+        log_debug("uplink", "a text message is ignored");
+    else
+        uplink->events.on_message(uplink->ctx, text);
+}
+
+static bool on_bytes(void *ctx, struct view bytes) {
+    struct uplink *uplink = ctx;
+    if (uplink->is_v2) return uplink->events.on_bytes(uplink->ctx, bytes);
+    log_debug("uplink", "a binary message is ignored");
+    return true;
+}
+
+static void on_sent(void *ctx) {
+    struct uplink *uplink = ctx;
+    uplink->events.on_sent(uplink->ctx);
+}
+
+static bool fill(void *ctx, struct buf *message) {
+    struct uplink *uplink = ctx;
+    return uplink->events.fill(uplink->ctx, message);
+}
+
+/* ---- connecting ---- */
+
+static void print_field(struct buf *out, const char *name, const char *value) {
+    if (value) buf_printf(out, "%s%s\r\n", name, value);
+}
+
+static void dial(struct uplink *uplink, const struct addresses *addresses) {
+    static const struct ws_client_events events = {.on_open = on_open,
+                                                   .on_text = on_text,
+                                                   .on_bytes = on_bytes,
+                                                   .on_sent = on_sent,
+                                                   .fill = fill,
+                                                   .on_end = on_end};
+    const struct endpoint *endpoint = uplink->endpoint;
+    uint64_t now = loop_now(uplink->loop);
+    struct ws_client_settings settings = {
+        .loop = {&uplink->loop->uv, &uplink->loop->tasks, &uplink->loop->timers},
+        .tls = uplink->uplinks->tls,
+        .timeout_ms = uplink->until_ms > now ? uplink->until_ms - now : 0,
+        .message_max = UPLINK_MESSAGE_MAX,
+        .frame_max = UPLINK_FRAME_MAX};
+    struct buf fields;
+    buf_init(&fields, FIELDS_MAX);
+    print_field(&fields, "User-Agent: ", "ttf/" TTF_VERSION);
+    print_field(&fields, "Authorization: Bearer ", uplink->token);
+    print_field(&fields, "x-tunnel-name: ", uplink->name);
+    print_field(&fields, "x-tunnel-resume: ", uplink->resume);
+    struct ws_client_request request = {.target = endpoint->target,
+                                        .authority = endpoint->authority,
+                                        .protocol = endpoint_is_aws(endpoint) ? NULL : UPLINK_SUBPROTOCOL_V2,
+                                        .fields = buf_view(&fields)};
+    if (!fields.failed) uplink->socket = ws_client_open(&settings, addresses, &request, &events, uplink);
+    if (!uplink->socket) finish(uplink, UPLINK_BROKEN, "the token is too long");
+    buf_done(&fields);
 }
 
 static void on_addresses(void *ctx, int error, const struct addresses *addresses) {
     struct uplink *uplink = ctx;
     uplink->job = NULL;
+    timer_stop(&uplink->loop->timers, &uplink->deadline);
     if (error) {
         char reason[192];
         snprintf(reason, sizeof(reason), "the name %s cannot be looked up: %s", uplink->endpoint->host,
                  uv_strerror(error));
-        uplink_finish(uplink, UPLINK_UNREACHABLE, reason);
+        finish(uplink, UPLINK_UNREACHABLE, reason);
         return;
     }
-    uplink->addresses = *addresses;
-    uplink->next_address = 0;
-    try_next_address(uplink);
+    dial(uplink, addresses);
 }
 
 static void on_deadline(struct timer *timer) {
     struct uplink *uplink = LIST_ENTRY(timer, struct uplink, deadline);
-    if (uplink->phase == PHASE_CLOSING) {
-        uplink_finish(uplink, UPLINK_CLOSED, NULL);
-        return;
-    }
-    static const char *const reasons[] = {
-        [PHASE_RESOLVING] = "looking up the gateway's name took too long",
-        [PHASE_CONNECTING] = "the gateway cannot be reached (connecting took too long)",
-        [PHASE_SHAKING] = "the gateway took the connection but did not answer in time",
-    };
-    if (uplink->end.http_status) { /* its reason was waited for */
-        uplink_finish(uplink, UPLINK_REFUSED, NULL);
-        return;
-    }
-    uplink_finish(uplink, UPLINK_TIMEOUT, reasons[uplink->phase]);
+    finish(uplink, UPLINK_TIMEOUT, "looking up the gateway's name took too long");
 }
 
 static void replace(char **member, const char *text) {
@@ -188,11 +229,11 @@ void uplink_connect(struct uplink *uplink, const struct uplink_credentials *cred
     replace(&uplink->token, credentials->token);
     replace(&uplink->name, credentials->name);
     replace(&uplink->resume, credentials->resume);
-    uplink->phase = PHASE_RESOLVING;
+    uplink->until_ms = loop_now(uplink->loop) + timeout_ms;
     uplink->job = resolver_lookup(&uplink->loop->uv, uplink->endpoint->host, uplink->endpoint->port,
                                   on_addresses, uplink);
     if (!uplink->job || !timer_start(&uplink->loop->timers, &uplink->deadline, timeout_ms))
-        uplink_finish(uplink, UPLINK_UNREACHABLE, "out of memory");
+        finish(uplink, UPLINK_UNREACHABLE, "out of memory");
 }
 
 /* ---- life ---- */
@@ -224,12 +265,7 @@ struct uplink *uplink_new(struct uplinks *uplinks, const struct uplink_events *e
     uplink->uplinks = uplinks;
     uplink->events = *events;
     uplink->ctx = ctx;
-    list_init(&uplink->queue);
-    buf_init(&uplink->incoming, UPLINK_MESSAGE_MAX);
-    buf_init(&uplink->filling, WS_HEAD_MAX + 512 * 1024);
-    task_init(&uplink->push, uplink_on_push);
     timer_init(&uplink->deadline, on_deadline);
-    timer_init(&uplink->attempt, on_attempt_over);
     task_init(&uplink->report, on_report);
     return uplink;
 }
@@ -243,21 +279,14 @@ void uplink_free(struct uplink *uplink) {
     free(uplink);
 }
 
-/* ---- sending ---- */
+/* ---- the public calls ---- */
 
 bool uplink_message_init(struct buf *message) {
-    buf_init(message, UPLINK_MESSAGE_MAX + WS_HEAD_MAX);
-    if (!buf_reserve(message, WS_HEAD_MAX)) {
-        message->failed = true;
-        return false;
-    }
-    memset(message->ptr, 0, WS_HEAD_MAX);
-    buf_commit(message, WS_HEAD_MAX);
-    return true;
+    return ws_message_init(message, UPLINK_MESSAGE_MAX);
 }
 
 struct view uplink_message_text(const struct buf *message) {
-    return view_skip(buf_view(message), WS_HEAD_MAX);
+    return ws_message_text(message);
 }
 
 bool uplink_is_v2(const struct uplink *uplink) {
@@ -265,53 +294,30 @@ bool uplink_is_v2(const struct uplink *uplink) {
 }
 
 void uplink_want_fill(struct uplink *uplink) {
-    if (uplink->fill_wanted || uplink->phase != PHASE_OPEN) return;
-    uplink->fill_wanted = true;
-    tasks_post(&uplink->loop->tasks, &uplink->push);
+    if (uplink->socket) ws_client_want_fill(uplink->socket);
 }
 
 bool uplink_send(struct uplink *uplink, struct buf *message) {
-    struct outgoing *outgoing = NULL;
-    bool ok = !message->failed && message->len > WS_HEAD_MAX && uplink->phase == PHASE_OPEN &&
-              uplink->queued_bytes + message->len <= UPLINK_QUEUE_MAX;
-    if (ok) outgoing = calloc(1, sizeof(*outgoing));
-    if (!outgoing) {
-        buf_done(message);
-        return false;
-    }
-    outgoing->message = *message;
-    buf_init(message, message->max);
-    uplink->queued_bytes += outgoing->message.len;
-    list_append(&uplink->queue, &outgoing->node);
-    tasks_post(&uplink->loop->tasks, &uplink->push);
-    return true;
+    if (uplink->socket) return ws_client_send(uplink->socket, message);
+    buf_done(message);
+    return false;
 }
 
 void uplink_ping(struct uplink *uplink) {
-    if (uplink->phase != PHASE_OPEN) return;
-    uplink->ping_wanted = true;
-    tasks_post(&uplink->loop->tasks, &uplink->push);
+    if (uplink->socket) ws_client_ping(uplink->socket);
 }
 
 size_t uplink_queued_bytes(const struct uplink *uplink) {
-    return uplink->queued_bytes;
+    return uplink->socket ? ws_client_queued_bytes(uplink->socket) : 0;
 }
 
 uint64_t uplink_heard_ms(const struct uplink *uplink) {
-    return uplink->heard_ms;
-}
-
-void uplink_say_goodbye(struct uplink *uplink, int code, const char *reason, uint64_t grace_ms) {
-    uplink->phase = PHASE_CLOSING;
-    snprintf(uplink->end.reason, sizeof(uplink->end.reason), "%s", reason);
-    drop_queue(uplink);
-    uplink_write_close(uplink, code);
-    timer_start(&uplink->loop->timers, &uplink->deadline, grace_ms);
+    return uplink->socket ? ws_client_heard_ms(uplink->socket) : 0;
 }
 
 void uplink_close(struct uplink *uplink, uint64_t grace_ms) {
-    if (uplink->phase == PHASE_OPEN)
-        uplink_say_goodbye(uplink, CODE_NORMAL, "closed", grace_ms);
-    else if (uplink->phase != PHASE_CLOSING)
-        uplink_finish(uplink, UPLINK_CLOSED, "closed");
+    if (uplink->socket && ws_client_is_up(uplink->socket))
+        ws_client_close(uplink->socket, CODE_NORMAL, "closed", grace_ms);
+    else
+        finish(uplink, UPLINK_CLOSED, "closed");
 }

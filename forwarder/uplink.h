@@ -11,8 +11,7 @@
 #define UPLINK_MESSAGE_MAX                                                                                   \
     (4u * 1024 * 1024) /* either direction: a body of 2 MiB in base64, and its headers */
 #define UPLINK_SUBPROTOCOL_V2 "http-tunnel.v2"
-#define UPLINK_QUEUE_MAX (64u * 1024 * 1024) /* bytes waiting to be sent */
-#define UPLINK_FRAME_MAX (31u * 1024)        /* API Gateway closes above 32 KB */
+#define UPLINK_FRAME_MAX (31u * 1024) /* API Gateway closes above 32 KB */
 
 struct uplinks;
 struct uplink;

@@ -22,7 +22,7 @@ TABLE = {
     "common/protocol": ({"common/base", "common/http"}, {"jansson"}),
     "common/link": ({"common/base", "common/http", "common/protocol"}, {"nghttp2"}),
     "common/rewrite": ({"common/base", "common/http"}, set()),
-    "common/net": ({"common/base"}, {"uv", "openssl"}),
+    "common/net": ({"common/base", "common/http", "common/auth"}, {"uv", "openssl"}),
     "common/auth": ({"common/base"}, {"openssl", "jwt", "jansson"}),
     "common/handler": ({"common/base", "common/http", "common/protocol", "common/rewrite", "common/auth"}, set()),
     "gateway": (COMMON | {"gateway/store", "gateway/cluster", "gateway/admin", "gateway/apigw"},

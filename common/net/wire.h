@@ -5,6 +5,7 @@
 #define NET_WIRE_H
 
 #include "base/tasks.h"
+#include "base/timers.h"
 #include "base/view.h"
 
 #include <sys/socket.h>
@@ -46,6 +47,7 @@ void wire_tls_free(struct wire_tls *tls);
 struct wire_loop {
     uv_loop_t *uv;
     struct tasks *tasks;
+    struct timers *timers;
 };
 
 /* Begins to connect. `tls` (NULL: none) outlives the wire. NULL without memory. */

@@ -7,7 +7,6 @@
 #include "net/loop.h"
 
 #include "auth/secret.h"
-#include "base/buf.h"
 #include "link/link.h"
 #include "net/wire.h"
 
@@ -25,7 +24,6 @@ struct peer_link_world {
     const char *from; /* our own peer URL */
     unsigned char key[SECRET_LEN];
     struct link_budget *budget;
-    struct buf message; /* being made for one of them */
 };
 
 /* None comes from within a call to the link but peer_link_close(). */

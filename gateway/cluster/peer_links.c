@@ -18,7 +18,6 @@
 #define RETRY_MAX_MS 250
 #define REFUSED_MS 2000
 #define FIELDS_MAX 320
-#define MESSAGE_MAX ((size_t)512 * 1024)
 
 struct peer_links {
     struct peer_link_world world;
@@ -235,7 +234,6 @@ struct peer_links *peer_links_new(struct loop *loop, const char *url, struct lin
     struct peer_links *links = calloc(1, sizeof(*links));
     if (!links) return NULL;
     links->world = (struct peer_link_world){.loop = loop, .from = url, .budget = budget};
-    buf_init(&links->world.message, MESSAGE_MAX);
     table_init(&links->gateways);
     timer_init(&links->tick, on_tick);
     if (timer_start(&loop->timers, &links->tick, TICK_MS)) return links;
@@ -274,6 +272,5 @@ void peer_links_free(struct peer_links *links) {
     if (!links) return;
     table_each(&links->gateways, free_peer, NULL);
     table_done(&links->gateways);
-    buf_done(&links->world.message);
     free(links);
 }

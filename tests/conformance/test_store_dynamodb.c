@@ -461,7 +461,7 @@ enum { PER_SECOND = 1000 };
 
 static struct registry *environment_of(struct world *world, bool other) {
     world->fixture->core.tunnel_requests_per_second = PER_SECOND;
-    frozen_ms = frozen_ms ? frozen_ms : run_loop_wall_ms(NULL);
+    frozen_ms = frozen_ms ? frozen_ms : loop_wall_ms(NULL);
     return other ? &world->fixture->fixture.other_registry : &world->fixture->fixture.registry;
 }
 

@@ -12,19 +12,19 @@ struct resolver_job {
     void *ctx;
 };
 
-static void add_address(struct addresses *addresses, const struct addrinfo *info, uint16_t port) {
+void addresses_add(struct addresses *addresses, const struct sockaddr *from, uint16_t port) {
     if (addresses->count == RESOLVER_ADDRESSES_MAX) return;
     struct address *address = &addresses->list[addresses->count];
     memset(address, 0, sizeof(*address));
-    if (info->ai_family == AF_INET) {
+    if (from->sa_family == AF_INET) {
         struct sockaddr_in v4;
-        memcpy(&v4, info->ai_addr, sizeof(v4));
+        memcpy(&v4, from, sizeof(v4));
         v4.sin_port = htons(port);
         memcpy(&address->socket_address, &v4, sizeof(v4));
         uv_ip4_name(&v4, address->text, sizeof(address->text));
-    } else if (info->ai_family == AF_INET6) {
+    } else if (from->sa_family == AF_INET6) {
         struct sockaddr_in6 v6;
-        memcpy(&v6, info->ai_addr, sizeof(v6));
+        memcpy(&v6, from, sizeof(v6));
         v6.sin6_port = htons(port);
         memcpy(&address->socket_address, &v6, sizeof(v6));
         uv_ip6_name(&v6, address->text, sizeof(address->text));
@@ -34,20 +34,20 @@ static void add_address(struct addresses *addresses, const struct addrinfo *info
     addresses->count++;
 }
 
-/* `localhost` and what is below it is this machine, whatever its tables say (RFC 6761 6.3). */
-static bool is_loopback_name(struct view name) {
+bool addresses_are_loopback(const char *host) {
+    struct view name = view_from_cstr(host);
     return view_eq_nocase(name, VIEW("localhost")) ||
            (name.len > 10 && view_eq_nocase(view_skip(name, name.len - 10), VIEW(".localhost")));
 }
 
-static void add_loopback(struct addresses *addresses, uint16_t port) {
+void addresses_set_loopback(struct addresses *addresses, uint16_t port) {
     struct sockaddr_in v4;
     struct sockaddr_in6 v6;
     uv_ip4_addr("127.0.0.1", port, &v4);
     uv_ip6_addr("::1", port, &v6);
-    add_address(addresses, &(struct addrinfo){.ai_family = AF_INET, .ai_addr = (struct sockaddr *)&v4}, port);
-    add_address(addresses, &(struct addrinfo){.ai_family = AF_INET6, .ai_addr = (struct sockaddr *)&v6},
-                port);
+    addresses->count = 0;
+    addresses_add(addresses, (struct sockaddr *)&v4, port);
+    addresses_add(addresses, (struct sockaddr *)&v6, port);
 }
 
 static void on_lookup(uv_getaddrinfo_t *request, int error, struct addrinfo *result) {
@@ -56,10 +56,10 @@ static void on_lookup(uv_getaddrinfo_t *request, int error, struct addrinfo *res
     if (answer) {
         struct addresses addresses = {.count = 0};
         if (job->loopback && !error)
-            add_loopback(&addresses, job->port);
+            addresses_set_loopback(&addresses, job->port);
         else
             for (const struct addrinfo *info = result; info && !error; info = info->ai_next)
-                add_address(&addresses, info, job->port);
+                addresses_add(&addresses, info->ai_addr, job->port);
         if (!error && !addresses.count) error = UV_EAI_NODATA;
         answer(job->ctx, error, &addresses);
     }
@@ -75,7 +75,7 @@ struct resolver_job *resolver_lookup(uv_loop_t *loop, const char *host, uint16_t
     job->ctx = ctx;
     job->port = port;
     job->lookup.data = job;
-    job->loopback = is_loopback_name(view_from_cstr(host));
+    job->loopback = addresses_are_loopback(host);
     if (job->loopback) host = "127.0.0.1";
     bool numeric = strchr(host, ':') || strspn(host, "0123456789.") == strlen(host);
     struct addrinfo hints = {.ai_family = AF_UNSPEC,
