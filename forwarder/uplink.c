@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "net/resolver.h"
 #include "net/ws_client.h"
 
 #define FIELDS_MAX ((size_t)16 * 1024)

@@ -1,8 +1,8 @@
 /* Settings that are right one by one and do not go together. */
-#include "cluster/peer_url.h"
 #include "config_parse.h"
 #include "handler/core.h"
 #include "link/link.h"
+#include "net/ws_url.h"
 #include "store/redis_url.h"
 
 #include <stdio.h>
@@ -128,10 +128,10 @@ static int check_urls(const struct config *config) {
     struct view url = view_from_cstr(config->public_url);
     if (url.ptr && !view_starts_with(url, VIEW("http://")) && !view_starts_with(url, VIEW("https://")))
         return complain(config, &config->public_url, "expected http://… or https://…");
-    struct peer_url peer_url;
+    struct ws_url peer_url;
     url = view_from_cstr(config->peer_url);
     if (url.len > GATEWAY_MAX) return complain(config, &config->peer_url, "it is too long");
-    const char *wrong = url.ptr ? peer_url_parse(url, &peer_url) : NULL;
+    const char *wrong = url.ptr ? ws_url_parse(url, &peer_url) : NULL;
     return wrong ? complain(config, &config->peer_url, wrong) : 0;
 }
 

@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 #include "http/headers.h"
-#include "net/resolver.h"
+#include "net/addresses.h"
 #include "net/wire.h"
 
 #define WS_CLIENT_QUEUE_MAX (64u * 1024 * 1024) /* bytes of text messages waiting to be sent */

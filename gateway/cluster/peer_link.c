@@ -5,6 +5,7 @@
 
 #include "auth/peer.h"
 #include "base/ids.h"
+#include "net/resolver.h"
 #include "net/ws_client.h"
 
 #include <stdio.h>
@@ -29,7 +30,7 @@ struct peer_link {
     struct peer_link_world *world;
     struct peer_link_events events;
     const char *to;
-    const struct peer_url *url;
+    const struct ws_url *url;
     struct wire_tls *tls;
     enum peer_link_phase phase;
     struct timer timer; /* when to dial, then until when to know the addresses */
@@ -185,10 +186,8 @@ static void on_addresses(void *ctx, int error, const struct addresses *addresses
 
 static void look_up(struct peer_link *link) {
     struct loop *loop = link->world->loop;
-    uint64_t port = 0;
     link->phase = PEER_LINK_RESOLVING;
-    view_parse_u64(view_from_cstr(link->url->port), &port); /* checked where the URL was read */
-    link->job = resolver_lookup(&loop->uv, link->url->host, (uint16_t)port, on_addresses, link);
+    link->job = resolver_lookup(&loop->uv, link->url->host, link->url->port, on_addresses, link);
     if (!link->job || !timer_start(&loop->timers, &link->timer, DIAL_MS))
         link_end(link, PEER_LINK_UNREACHED, "its name cannot be looked up");
 }
@@ -223,7 +222,7 @@ static void on_draining(void *ctx) {
     link->events.draining(link->events.ctx, link);
 }
 
-struct peer_link *peer_link_new(struct peer_link_world *world, const char *to, const struct peer_url *url,
+struct peer_link *peer_link_new(struct peer_link_world *world, const char *to, const struct ws_url *url,
                                 struct wire_tls *tls, uint64_t delay_ms,
                                 const struct peer_link_events *events) {
     struct peer_link *link = calloc(1, sizeof(*link));

@@ -3,12 +3,12 @@
 #ifndef CLUSTER_PEER_LINK_H
 #define CLUSTER_PEER_LINK_H
 
-#include "cluster/peer_url.h"
 #include "net/loop.h"
 
 #include "auth/secret.h"
 #include "link/link.h"
 #include "net/wire.h"
+#include "net/ws_url.h"
 
 struct peer_link;
 
@@ -39,7 +39,7 @@ struct peer_link_events {
 
 /* Dials after `delay_ms`. `to` (a peer URL's text), `url` and `tls` (NULL: none) outlive the link. NULL
  * without memory. */
-struct peer_link *peer_link_new(struct peer_link_world *world, const char *to, const struct peer_url *url,
+struct peer_link *peer_link_new(struct peer_link_world *world, const char *to, const struct ws_url *url,
                                 struct wire_tls *tls, uint64_t delay_ms,
                                 const struct peer_link_events *events);
 /* For streams to be opened, counted and drained. */

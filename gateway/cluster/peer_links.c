@@ -32,7 +32,7 @@ struct gateway_peer {
     struct table_node node;
     struct peer_links *links;
     char name[GATEWAY_MAX + 1];
-    struct peer_url url;
+    struct ws_url url;
     struct wire_tls *tls;
     struct peer_link *link; /* the one that takes streams; NULL: none yet */
     struct list old;        /* struct old_link: those that drain */
@@ -57,7 +57,7 @@ static void peer_free(struct gateway_peer *peer) {
 
 static const char *read_url(struct gateway_peer *peer) {
     static char reason[160];
-    const char *wrong = peer_url_parse(view_from_cstr(peer->name), &peer->url);
+    const char *wrong = ws_url_parse(view_from_cstr(peer->name), &peer->url);
     if (wrong || !peer->url.tls) return wrong;
     peer->tls = wire_tls_new(peer->url.host, NULL, reason, sizeof(reason));
     return peer->tls ? NULL : reason;

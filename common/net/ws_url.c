@@ -1,30 +1,26 @@
-/* See peer_url.h. */
-#include "cluster/peer_url.h"
+#include "net/ws_url.h"
 
 #include "http/host.h"
 
-#include <stdio.h>
-
-static bool copy_host(struct view authority, struct peer_url *url) {
+static bool copy_host(struct view authority, struct ws_url *url) {
     struct arena arena;
     struct host host;
     arena_init(&arena, 4096);
     bool is_host =
         host_parse(authority, &arena, &host) && view_copy_to(host.name, url->host, sizeof(url->host));
-    unsigned port = !is_host ? 0 : host.port ? host.port : url->tls ? 443 : 80;
-    snprintf(url->port, sizeof(url->port), "%u", port & 0xffff);
+    if (is_host) url->port = host.port ? host.port : url->tls ? 443 : 80;
     arena_done(&arena);
     return is_host && view_copy_to(authority, url->authority, sizeof(url->authority));
 }
 
-static bool copy_path(struct view path, struct peer_url *url) {
+static bool copy_path(struct view path, struct ws_url *url) {
     for (size_t i = 0; i < path.len; i++)
         if (path.ptr[i] <= ' ' || path.ptr[i] > '~' || path.ptr[i] == '#') return false;
     return view_copy_to(path.len ? path : VIEW("/"), url->path, sizeof(url->path));
 }
 
-const char *peer_url_parse(struct view text, struct peer_url *ret_url) {
-    *ret_url = (struct peer_url){.tls = view_starts_with(text, VIEW("wss://"))};
+const char *ws_url_parse(struct view text, struct ws_url *ret_url) {
+    *ret_url = (struct ws_url){.tls = view_starts_with(text, VIEW("wss://"))};
     if (!ret_url->tls && !view_starts_with(text, VIEW("ws://")))
         return "it does not begin with ws:// or wss://";
     struct view rest = view_skip(text, ret_url->tls ? 6 : 5);
