@@ -5,8 +5,6 @@
 #include "log_json.h"
 #include "runtime_client.h"
 
-#include "aws/websocket.h"
-
 #include "base/ids.h"
 
 #include <curl/curl.h>
@@ -20,6 +18,7 @@
 struct lambda {
     struct lambda_config config;
     struct loop loop;
+    struct authorities authorities;
     struct http_client *http;
     struct aws_client aws;
     struct dynamodb dynamodb;
@@ -78,8 +77,10 @@ static bool make_core(struct lambda *lambda) {
 static bool make_direct(struct lambda *lambda) {
     const struct lambda_config *config = &lambda->config;
     if (!config->has_secret) return true;
-    bool waits = config->wait_mode != WAIT_POLLING && websocket_available();
-    struct waiter_settings waiter = {.http = lambda->http,
+    bool waits = config->wait_mode != WAIT_POLLING;
+    struct loop *loop = &lambda->loop;
+    struct waiter_settings waiter = {.loop = {&loop->uv, &loop->tasks, &loop->timers},
+                                     .authorities = &lambda->authorities,
                                      .websocket_endpoint = config->websocket_endpoint,
                                      .key = config->waiter_key,
                                      .wall_ms = loop_wall_ms,
@@ -165,6 +166,7 @@ static void free_all(struct lambda *lambda) {
     store_dynamodb_free(lambda->store);
     agents_apigw_done(&lambda->agents);
     http_client_free(lambda->http);
+    authorities_done(&lambda->authorities);
     loop_done(&lambda->loop);
     lambda_config_done(&lambda->config);
 }
@@ -175,24 +177,24 @@ static int run(struct lambda *lambda) {
     if (!lambda->config.runtime_api) {
         fprintf(
             stderr,
-            "bootstrap v%s (libcurl %s WebSockets) is the custom runtime of an AWS Lambda function: it wants "
-            "Lambda's environment (AWS_LAMBDA_RUNTIME_API)\n",
-            TTF_VERSION, websocket_available() ? "with" : "without");
+            "bootstrap v%s is the custom runtime of an AWS Lambda function: it wants Lambda's environment "
+            "(AWS_LAMBDA_RUNTIME_API)\n",
+            TTF_VERSION);
         return 2;
     }
     if (!loop_init(&lambda->loop)) return 1;
     log_json_start();
     log_set_level(lambda->config.log_level);
     agents_apigw_init(&lambda->agents, &lambda->connections);
-    lambda->http = http_client_new(&lambda->loop.uv, &lambda->loop.timers, lambda->config.aws.ca_file);
+    authorities_init(&lambda->authorities, lambda->config.aws.ca_file);
+    lambda->http = http_client_new(&lambda->loop.uv, &lambda->loop.timers, &lambda->authorities);
     bool started = lambda->http && configured && make_adapters(lambda) && make_invocations(lambda);
     if (started) {
         if (!lambda->config.has_secret)
             log_warn("bootstrap",
                      "neither TUNNEL_SECRET nor JWT_SECRET is set: agents cannot resume their tunnels");
         if (lambda->config.wait_mode != WAIT_POLLING && !lambda->waiter)
-            log_warn("bootstrap",
-                     "WAIT_MODE wants a secret and a libcurl with WebSockets: answers are polled for");
+            log_warn("bootstrap", "WAIT_MODE wants a secret: answers are polled for");
         invocations_start(lambda->invocations);
         loop_run(&lambda->loop); /* until there is no runtime API any more */
     } else if (lambda->http) {

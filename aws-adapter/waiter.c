@@ -5,10 +5,12 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-#include "aws/websocket.h"
 #include "base/log.h"
 #include "http/uri.h"
+#include "net/ws_client.h"
+#include "net/ws_url.h"
 #include "protocol/json_text.h"
+#include "resolver_ares.h"
 
 enum {
     OPEN_MS = 5000,       /* handshake, and until waiter_ready */
@@ -20,7 +22,11 @@ enum {
 struct waiter {
     struct waiter_settings settings;
     struct waiter_events events;
-    struct websocket *websocket;            /* NULL: none */
+    struct ws_url url;
+    struct resolver_ares *resolver;
+    struct wire_tls *tls;                   /* made when it is wanted first */
+    bool is_resolving;                      /* the endpoint's name */
+    struct ws_client *socket;               /* NULL: none */
     char connection[CONNECTION_ID_MAX + 1]; /* "": not up */
     uint64_t began_ms, heard_ms; /* wall clock: the monotonic one may stand still while we are frozen */
 };
@@ -31,21 +37,23 @@ static uint64_t now_ms(const struct waiter *waiter) {
 
 static void drop(struct waiter *waiter) {
     bool was_up = waiter->connection[0];
-    websocket_close(waiter->websocket);
-    waiter->websocket = NULL;
+    resolver_ares_cancel(waiter->resolver);
+    waiter->is_resolving = false;
+    ws_client_free(waiter->socket);
+    waiter->socket = NULL;
     waiter->connection[0] = '\0';
     if (was_up) waiter->events.down(waiter->events.ctx);
 }
 
-static void on_open(void *ctx) {
+static const char *on_open(void *ctx, const struct headers *fields) {
     struct waiter *waiter = ctx;
     struct buf text;
-    buf_init(&text, URL_MAX);
+    (void)fields;
+    ws_message_init(&text, URL_MAX);
     buf_printf(&text, "{\"type\":\"waiter\",\"token\":\"");
     waiter_token_encode(&text, waiter->settings.key, now_ms(waiter) + TOKEN_MS);
     buf_printf(&text, "\"}");
-    if (text.failed || !websocket_send(waiter->websocket, buf_view(&text))) drop(waiter);
-    buf_done(&text);
+    return ws_client_send(waiter->socket, &text) ? NULL : "there is no memory for it";
 }
 
 static void on_ready(struct waiter *waiter, struct view text) {
@@ -58,7 +66,7 @@ static void on_ready(struct waiter *waiter, struct view text) {
     json_decref(root);
 }
 
-static void on_message(void *ctx, struct view text) {
+static void on_text(void *ctx, struct view text) {
     struct waiter *waiter = ctx;
     waiter->heard_ms = now_ms(waiter);
     if (waiter->connection[0])
@@ -67,31 +75,64 @@ static void on_message(void *ctx, struct view text) {
         on_ready(waiter, text);
 }
 
-static void on_end(void *ctx) {
+/* API Gateway sends none. */
+static bool on_bytes(void *ctx, struct view bytes) {
+    (void)ctx, (void)bytes;
+    return false;
+}
+
+static void on_end(void *ctx, const struct ws_client_end *end) {
+    log_debug("waiter", "down: %s (%d)", end->why ? end->why : "closed, refused or out of reach",
+              end->http_status  ? end->http_status
+              : end->close_code ? end->close_code
+                                : end->error);
+    drop(ctx);
+}
+
+/* ---- opening ---- */
+
+static bool prepare_tls(struct waiter *waiter) {
+    X509_STORE *store =
+        waiter->url.tls && !waiter->tls ? authorities_store(waiter->settings.authorities) : NULL;
+    if (store) waiter->tls = wire_tls_new_trusting(waiter->url.host, store);
+    return waiter->tls || !waiter->url.tls;
+}
+
+static void on_addresses(void *ctx, int error, const struct addresses *addresses) {
+    static const struct ws_client_events events = {
+        .on_open = on_open, .on_text = on_text, .on_bytes = on_bytes, .on_end = on_end};
     struct waiter *waiter = ctx;
-    log_debug("waiter", "down");
-    drop(waiter);
+    waiter->is_resolving = false;
+    if (error) log_debug("waiter", "%s: %s", waiter->url.host, uv_strerror(error));
+    if (error || !prepare_tls(waiter)) return;
+    struct ws_client_settings settings = {.loop = waiter->settings.loop,
+                                          .tls = waiter->tls,
+                                          .timeout_ms = OPEN_MS,
+                                          .message_max = waiter->settings.message_max};
+    struct buf target;
+    buf_init(&target, URL_MAX);
+    buf_printf(&target, "%s?waiter=", waiter->url.path);
+    waiter_token_encode(&target, waiter->settings.key, now_ms(waiter) + TOKEN_MS);
+    if (buf_append_byte(&target, '\0') && !target.failed) {
+        struct ws_client_request request = {.target = buf_view(&target).ptr,
+                                            .authority = waiter->url.authority};
+        waiter->socket = ws_client_open(&settings, addresses, &request, &events, waiter);
+    }
+    buf_done(&target);
 }
 
 static void open_it(struct waiter *waiter) {
-    static const struct websocket_events events = {on_open, on_message, on_end};
-    struct buf url;
-    buf_init(&url, URL_MAX);
-    buf_printf(&url, "%s?waiter=", waiter->settings.websocket_endpoint);
-    waiter_token_encode(&url, waiter->settings.key, now_ms(waiter) + TOKEN_MS);
     waiter->began_ms = waiter->heard_ms = now_ms(waiter);
-    if (!url.failed)
-        waiter->websocket = websocket_open(waiter->settings.http, buf_view(&url), OPEN_MS,
-                                           waiter->settings.message_max, &events, waiter);
-    buf_done(&url);
+    waiter->is_resolving = true;
+    resolver_ares_lookup(waiter->resolver, waiter->url.host, waiter->url.port, on_addresses, waiter);
 }
 
 struct view waiter_connection(struct waiter *waiter) {
-    if (waiter->websocket) websocket_look(waiter->websocket);
+    if (waiter->socket) ws_client_look(waiter->socket);
     uint64_t now = now_ms(waiter);
     bool stale = waiter->connection[0] ? now - waiter->heard_ms > FRESH_MS : now - waiter->began_ms > OPEN_MS;
-    if (waiter->websocket && stale) drop(waiter);
-    if (!waiter->websocket) open_it(waiter);
+    if ((waiter->socket || waiter->is_resolving) && stale) drop(waiter);
+    if (!waiter->socket && !waiter->is_resolving) open_it(waiter);
     return waiter->connection[0] ? view_from_cstr(waiter->connection) : (struct view){0};
 }
 
@@ -99,15 +140,34 @@ void waiter_listen(struct waiter *waiter, const struct waiter_events *events) {
     waiter->events = *events;
 }
 
+/* Messages are posted to the endpoint as https:// (connections.h); its name may be that. */
+static bool read_endpoint(const char *text, struct ws_url *ret_url) {
+    struct view rest = view_from_cstr(text);
+    struct buf url;
+    bool is_http = view_starts_with(rest, VIEW("http"));
+    buf_init(&url, URL_MAX);
+    buf_printf(&url, "%s%.*s", is_http ? "ws" : "", VIEW_ARG(view_skip(rest, is_http ? 4 : 0)));
+    bool ok = !url.failed && !ws_url_parse(buf_view(&url), ret_url);
+    buf_done(&url);
+    return ok;
+}
+
 struct waiter *waiter_new(const struct waiter_settings *settings) {
     struct waiter *waiter = calloc(1, sizeof *waiter);
-    if (waiter) waiter->settings = *settings;
-    return waiter;
+    if (!waiter) return NULL;
+    waiter->settings = *settings;
+    waiter->resolver = resolver_ares_new(&settings->loop);
+    if (waiter->resolver && read_endpoint(settings->websocket_endpoint, &waiter->url)) return waiter;
+    resolver_ares_free(waiter->resolver);
+    free(waiter);
+    return NULL;
 }
 
 void waiter_free(struct waiter *waiter) {
     if (!waiter) return;
-    websocket_close(waiter->websocket);
+    ws_client_free(waiter->socket);
+    resolver_ares_free(waiter->resolver);
+    wire_tls_free(waiter->tls);
     free(waiter);
 }
 

@@ -4,21 +4,23 @@
 #ifndef AWS_ADAPTER_WAITER_H
 #define AWS_ADAPTER_WAITER_H
 
-#include "aws/http_client.h"
+#include "aws/authorities.h"
+#include "net/wire.h"
 #include "protocol/v1.h"
 #include "waiter_id.h"
 
 struct waiter;
 
 struct waiter_settings {
-    struct http_client *http;
-    const char *websocket_endpoint; /* "wss://…/stage" */
+    struct wire_loop loop;
+    struct authorities *authorities;
+    const char *websocket_endpoint; /* "wss://…/stage" (or ws, https, http) */
     const unsigned char *key;       /* SECRET_LEN bytes */
     uint64_t (*wall_ms)(void *ctx);
     size_t message_max;
 };
 
-/* Borrowed for its life. NULL without memory. */
+/* What they point to is borrowed for its life. NULL without memory, or where the endpoint makes no sense. */
 struct waiter *waiter_new(const struct waiter_settings *settings);
 void waiter_free(struct waiter *waiter);
 

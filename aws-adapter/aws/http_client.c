@@ -2,16 +2,27 @@
  * completions are taken from its queue after each of these, never from inside a call of ours. */
 #include "aws/http_client.h"
 
+#include <curl/curl.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
 
-#include "aws/http_client_state.h"
+#include "aws/authorities.h"
 #include "base/buf.h"
+#include "base/list.h"
 #include "base/log.h"
 
 enum { CONNECT_TIMEOUT_MS = 3000, CONNECTIONS_KEPT = 16, HEADERS_MAX = 64 * 1024 };
 
+struct http_client {
+    uv_loop_t *uv;
+    struct timers *timers;
+    struct authorities *authorities; /* NULL: libcurl's own */
+    CURLM *multi;
+    struct timer timer;
+    struct list calls, sockets;
+};
+
 struct http_call {
-    struct http_transfer transfer;
     struct list node;
     struct http_client *client;
     CURL *easy;
@@ -124,6 +135,7 @@ static enum status status_of(CURLcode code, struct http_call *call) {
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_CONNECT:
     case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SSL_CACERT_BADFILE:
     case CURLE_PEER_FAILED_VERIFICATION: return STATUS_UNAVAILABLE;
     case CURLE_OPERATION_TIMEDOUT: {
         curl_off_t connected = 0; /* within the connection's own time: nothing was sent */
@@ -136,8 +148,7 @@ static enum status status_of(CURLcode code, struct http_call *call) {
     }
 }
 
-static void call_end(struct http_transfer *transfer, CURLcode code) {
-    struct http_call *call = LIST_ENTRY(transfer, struct http_call, transfer);
+static void call_end(struct http_call *call, CURLcode code) {
     long http_status = 0;
     curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &http_status);
     enum status status = status_of(code, call);
@@ -158,8 +169,7 @@ static void take_completions(struct http_client *client) {
         CURLcode code = message->data.result;
         char *private = NULL;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
-        struct http_transfer *transfer = (struct http_transfer *)(void *)private;
-        transfer->done(transfer, code);
+        call_end((struct http_call *)(void *)private, code);
     }
 }
 
@@ -229,12 +239,28 @@ static bool set_body(struct http_call *call, struct view body, bool once) {
            curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, call->body) == CURLE_OK;
 }
 
+static CURLcode on_ssl_context(CURL *easy, void *context, void *ctx) {
+    X509_STORE *store = authorities_store(ctx);
+    (void)easy;
+    if (!store) return CURLE_SSL_CACERT_BADFILE;
+    SSL_CTX_set1_cert_store(context, store);
+    return CURLE_OK;
+}
+
+/* libcurl is to read none itself. Where it does not let us, nobody is trusted. */
+static void set_authorities(struct http_call *call) {
+    curl_easy_setopt(call->easy, CURLOPT_CAINFO, NULL);
+    curl_easy_setopt(call->easy, CURLOPT_CAPATH, NULL);
+    curl_easy_setopt(call->easy, CURLOPT_SSL_CTX_FUNCTION, on_ssl_context);
+    curl_easy_setopt(call->easy, CURLOPT_SSL_CTX_DATA, (void *)call->client->authorities);
+}
+
 static bool set_options(struct http_call *call, const struct http_call_request *request) {
     CURL *easy = call->easy;
     struct view method = arena_copy(&call->arena, request->method);
     struct view url = arena_copy(&call->arena, request->url);
     if (!url.ptr || !method.ptr) return false;
-    curl_easy_setopt(easy, CURLOPT_PRIVATE, (void *)&call->transfer);
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, (void *)call);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
@@ -245,7 +271,7 @@ static bool set_options(struct http_call *call, const struct http_call_request *
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
-    if (call->client->ca_file) curl_easy_setopt(easy, CURLOPT_CAINFO, call->client->ca_file);
+    if (call->client->authorities) set_authorities(call);
     return curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_URL, url.ptr) == CURLE_OK &&
            set_body(call, request->body, request->once) &&
@@ -259,7 +285,6 @@ struct http_call *http_client_start(struct http_client *client, const struct htt
     struct http_call *call = calloc(1, sizeof *call);
     if (!call) return NULL;
     call->client = client;
-    call->transfer.done = call_end;
     call->done = done;
     call->ctx = ctx;
     list_init(&call->node);
@@ -283,12 +308,12 @@ void http_call_cancel(struct http_call *call) {
 
 /* ---- life ---- */
 
-struct http_client *http_client_new(uv_loop_t *uv, struct timers *timers, const char *ca_file) {
+struct http_client *http_client_new(uv_loop_t *uv, struct timers *timers, struct authorities *authorities) {
     struct http_client *client = calloc(1, sizeof *client);
     if (!client) return NULL;
     client->uv = uv;
     client->timers = timers;
-    client->ca_file = ca_file;
+    client->authorities = authorities;
     timer_init(&client->timer, on_timer);
     list_init(&client->calls);
     list_init(&client->sockets);

@@ -9,12 +9,13 @@
 #include "base/timers.h"
 #include "http/headers.h"
 
+struct authorities;
 struct http_client;
 struct http_call;
 
-/* `timers` are those of the same loop. `ca_file`: whom to trust; NULL: what libcurl was built with. NULL
- * without memory. Both outlive the client. */
-struct http_client *http_client_new(uv_loop_t *uv, struct timers *timers, const char *ca_file);
+/* `timers` are those of the same loop. `authorities`: whom to trust; NULL: what libcurl was built with. NULL
+ * without memory. All outlive the client. */
+struct http_client *http_client_new(uv_loop_t *uv, struct timers *timers, struct authorities *authorities);
 /* Calls under way are dropped without a completion. The loop must run once more for its handles to close. */
 void http_client_free(struct http_client *client);
 

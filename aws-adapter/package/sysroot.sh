@@ -2,7 +2,7 @@
 # sysroot.sh x86_64|arm64: makes build/lambda/ARCHITECTURE/root, what `bootstrap` is linked from, unless that is there already.
 # libc, OpenSSL, jansson, libuv and c-ares are Debian's packages (their static libraries), of one release. libcurl and
 # libjwt are built here from Debian's source packages: of libjwt Debian has no static library; its libcurl would bring 18 MB with
-# it, and that of bookworm speaks no WebSocket.
+# it.
 #
 # apt works with folders of its own: the machine's sources, lists and packages stay as they are.
 set -euo pipefail
@@ -82,11 +82,11 @@ build() { # name cmake-option...
     DESTDIR=$ROOT ninja -C "$FOLDER/source/build-$name" install
 }
 
-# HTTP and WebSocket over OpenSSL, names by c-ares (a static libc cannot look them up), and nothing else.
+# HTTP over OpenSSL, names by c-ares (a static libc cannot look them up), and nothing else.
 build_curl() {
     local option options=()
     for option in ALTSVC AWS BASIC_AUTH BEARER_AUTH BINDLOCAL COOKIES DIGEST_AUTH DOH FORM_API GETOPTIONS HSTS HEADERS_API IPFS \
-        KERBEROS_AUTH LIBCURL_OPTION MIME NEGOTIATE_AUTH NETRC NTLM PARSEDATE PROGRESS_METER PROXY SHUFFLE_DNS SRP; do
+        KERBEROS_AUTH LIBCURL_OPTION MIME NEGOTIATE_AUTH NETRC NTLM PARSEDATE PROGRESS_METER PROXY SHUFFLE_DNS SRP WEBSOCKETS; do
         options+=("-DCURL_DISABLE_$option=ON")
     done
     for option in USE_NGHTTP2 CURL_USE_LIBPSL CURL_USE_LIBSSH2 CURL_ZLIB CURL_BROTLI CURL_ZSTD USE_LIBIDN2 ENABLE_UNIX_SOCKETS \

@@ -2,11 +2,13 @@
  */
 #include "net/wire_state.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 
 #define UNSENT_BYTES (256 * 1024) /* in the kernel: what waits there, streams cannot overtake */
+#define LOOK_READS 16
 
 /* ---- the end ---- */
 
@@ -109,17 +111,37 @@ static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_room) {
     *ret_room = uv_buf_init(wire->read_bytes, sizeof(wire->read_bytes));
 }
 
-static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *room) {
-    struct wire *wire = stream->data;
-    if (wire->is_closed || len == 0) return;
+/* `len` of them, or an error of libuv. */
+static void take(struct wire *wire, ssize_t len) {
+    wire->is_telling = true;
     if (len < 0) {
         bool shakes = wire->tls && !wire->is_up;
         wire_fail(wire, shakes ? WIRE_TLS : WIRE_CUT, len == UV_EOF ? 0 : (int)len,
                   shakes ? "the connection was closed within the handshake" : NULL);
     } else if (wire->tls) {
-        wire_tls_receive(wire, view_of(room->base, (size_t)len));
+        wire_tls_receive(wire, view_of(wire->read_bytes, (size_t)len));
     } else {
-        wire->events.on_bytes(wire->ctx, view_of(room->base, (size_t)len));
+        wire->events.on_bytes(wire->ctx, view_of(wire->read_bytes, (size_t)len));
+    }
+    wire->is_telling = false;
+}
+
+static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *room) {
+    struct wire *wire = stream->data;
+    (void)room; /* is `read_bytes` */
+    if (!wire->is_closed && len != 0) take(wire, len);
+}
+
+/* Past libuv, which then finds nothing more to read. Bounded: one that never ceases to send must not keep us.
+ */
+void wire_look(struct wire *wire) {
+    uv_os_fd_t fd;
+    for (int reads = 0; reads < LOOK_READS; reads++) {
+        if (!wire->is_reading || wire->is_telling || wire->is_closed || wire->is_broken) return;
+        if (uv_fileno((const uv_handle_t *)&wire->tcp, &fd) != 0) return;
+        ssize_t len = recv(fd, wire->read_bytes, sizeof(wire->read_bytes), MSG_DONTWAIT);
+        if (len < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
+        take(wire, len > 0 ? len : len == 0 ? UV_EOF : uv_translate_sys_error(errno));
     }
 }
 
@@ -140,6 +162,7 @@ static void on_connect(uv_connect_t *connect, int error) {
     struct wire *wire = connect->data;
     if (wire->is_closed) return;
     if (!error) error = uv_read_start((uv_stream_t *)&wire->tcp, on_room, on_read);
+    wire->is_reading = !error;
     if (!error && wire->context && !wire_tls_begin(wire)) error = UV_ENOMEM;
     if (error) {
         wire_fail(wire, WIRE_UNREACHABLE, error, NULL);

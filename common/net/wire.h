@@ -13,6 +13,8 @@
 
 #define WIRE_QUEUE_MAX ((size_t)1024 * 1024)
 
+struct x509_store_st;
+
 struct wire;
 struct wire_tls; /* what the connections to one gateway share */
 
@@ -28,8 +30,8 @@ struct wire_end {
     const char *reason;
 };
 
-/* None is called from within a call to the wire; each may call any function of it. No event comes after
- * wire_free(). */
+/* None is called from within a call to the wire, but wire_look(); each may call any function of it. No event
+ * comes after wire_free(). */
 struct wire_events {
     void (*on_connected)(void *ctx);                /* TCP is there */
     void (*on_up)(void *ctx);                       /* and TLS, where it is wanted */
@@ -41,6 +43,9 @@ struct wire_events {
 /* `ca_file` may be NULL; `host` is the name (or address) that certificates must be for. NULL, and a reason,
  * on failure. */
 struct wire_tls *wire_tls_new(const char *host, const char *ca_file, char *error, size_t error_size);
+/* For whom has read certificate authorities already: trusts `store`, of which a reference is held. NULL
+ * without memory. */
+struct wire_tls *wire_tls_new_trusting(const char *host, struct x509_store_st *store);
 void wire_tls_free(struct wire_tls *tls);
 
 /* The loop that wires live on. */
@@ -58,6 +63,9 @@ void wire_free(struct wire *wire);
 
 /* Once up. What the socket does not take is copied; beyond WIRE_QUEUE_MAX the wire is cut. */
 void wire_write(struct wire *wire, struct view bytes);
+/* Takes what has come, or sees that the socket is dead, without waiting for the loop: events follow from
+ * within. For whom the loop may have stood still. Nothing within an event of the wire. */
+void wire_look(struct wire *wire);
 /* Does something wait for the socket, so that it would be better to write nothing now? */
 bool wire_is_full(const struct wire *wire);
 

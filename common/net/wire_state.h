@@ -21,6 +21,8 @@ struct wire {
     struct wire_tls *context;
     struct ssl_st *tls; /* NULL: none */
     bool is_up, is_closed;
+    bool is_reading;        /* TCP is there */
+    bool is_telling;        /* what was read; `read_bytes` hold it */
     bool is_broken;         /* takes no more bytes; reading will tell why */
     bool is_flying;         /* `write` is under way, with `flying` */
     struct buf flying, out; /* `out` comes after it */

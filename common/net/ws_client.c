@@ -254,6 +254,10 @@ void ws_client_ping(struct ws_client *client) {
     tasks_post(client->settings.loop.tasks, &client->push);
 }
 
+void ws_client_look(struct ws_client *client) {
+    if (client->wire) wire_look(client->wire);
+}
+
 uint64_t ws_client_heard_ms(const struct ws_client *client) {
     return client->heard_ms;
 }

@@ -92,6 +92,8 @@ size_t ws_client_queued_bytes(const struct ws_client *client);
 void ws_client_want_fill(struct ws_client *client);
 /* In front of what waits. */
 void ws_client_ping(struct ws_client *client);
+/* Takes what has come, as wire_look(). */
+void ws_client_look(struct ws_client *client);
 /* When anything, a pong too, was last received. */
 uint64_t ws_client_heard_ms(const struct ws_client *client);
 

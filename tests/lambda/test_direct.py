@@ -1,27 +1,17 @@
-"""WAIT_MODE=direct and stream: the waiting invocation is woken through a WebSocket of its own, and loses nothing when that dies. Needs a
-libcurl with WebSockets (8.11 or later)."""
+"""WAIT_MODE=direct and stream: the waiting invocation is woken through a WebSocket of its own, and loses nothing when that dies."""
 
 import base64
 import json
 import random
-import subprocess
 import threading
 import time
 
 import pytest
 
 import events
-import world
 from test_faults import Faulty
 
 BODY = random.Random(6).randbytes(1_000_000)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def websockets():
-    said = subprocess.run([world.BOOTSTRAP], env={}, capture_output=True, text=True).stderr
-    if "with WebSockets" not in said:
-        pytest.skip("this libcurl has no WebSockets")
 
 
 class Direct:
