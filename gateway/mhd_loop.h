@@ -14,9 +14,10 @@
 #else
 #define MHD_LOOP_THREADING MHD_USE_ITC
 #endif
+/* Suspended: while a store, or the function, is asked. */
 #define MHD_LOOP_FLAGS                                                                                       \
     (MHD_USE_EPOLL | MHD_LOOP_THREADING | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME |              \
-     MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG)
+     MHD_USE_ERROR_LOG)
 
 /* For MHD_OPTION_EXTERNAL_LOGGER: its complaints about peers, at level debug. */
 void mhd_loop_log(void *ctx, const char *format, va_list args);
@@ -36,8 +37,7 @@ bool mhd_loop_start(struct mhd_loop *mhd, struct loop *loop, struct MHD_Daemon *
 static inline void mhd_loop_kick(struct mhd_loop *mhd) {
     mhd->ready = true;
 }
-/* Stops the daemon. `mhd` must live until the loop has run its close
- * callbacks. */
+/* Stops the daemon. `mhd` must live until the loop has run its close callbacks. */
 void mhd_loop_stop(struct mhd_loop *mhd);
 
 #endif
