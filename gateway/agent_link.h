@@ -3,26 +3,20 @@
 #define GATEWAY_AGENT_LINK_H
 
 #include "agent_ws.h"
+#include "ws_port.h"
 
-#include "auth/peer.h"
 #include "base/buf.h"
 #include "link/link.h"
-
-#include <libwebsockets.h>
-
-#define AGENT_LINK_MAGIC 0x4c494e4bu /* "LINK" */
 
 struct agent_ws {
     struct loop *loop;
     struct core *core;
-    struct lws_context *context;
-    struct lws_vhost *vhost;
+    struct ws_port *port;
     uint64_t ping_interval_ms;
     uint32_t link_requests;
     struct table links; /* by connection id */
     struct list all;
     struct timer tick;
-    struct agent_link *adopting;
     size_t count, peer_count;  /* of agents, of other gateways */
     struct link_budget budget; /* of all links of v2 */
     void (*peer_request)(void *ctx, struct link_stream *stream, const struct stream_head *head,
@@ -31,18 +25,9 @@ struct agent_ws {
     struct buf message; /* being made for one of them */
 };
 
-/* A message that waits to be written. */
-struct outgoing {
-    struct list node;
-    size_t len, sent;
-    unsigned char bytes[]; /* LWS_PRE of headroom, then the message */
-};
-
 struct agent_link {
-    unsigned magic;
+    struct ws_end end;
     struct agent_ws *ws;
-    struct lws *wsi; /* NULL: not yet, or no more */
-    int fd;
     struct peer *peer;
     struct table_node node; /* of ws->links */
     struct list all;
@@ -51,31 +36,23 @@ struct agent_link {
     struct task flush;            /* v2: what this turn made ready leaves at its end */
     struct buf message;           /* fragments of one that is not complete */
     size_t fragments;
-    struct list outgoing;
-    size_t outgoing_bytes;
-    uint64_t heard_ms, pinged_ms, closing_ms; /* closing: 0 no */
-    unsigned close_code;
-    bool is_established, is_writable_asked, ping_due, is_close_sent;
+    uint64_t heard_ms, pinged_ms;
+    bool ping_due;
     bool is_replaced,
         is_leaving; /* v2: another is asked for; and has come: closed when its streams have ended */
     bool is_peer;   /* another gateway, which asks; otherwise an agent, which is asked */
-    char peer_reply[PEER_REPLY_LEN + 1]; /* for the handshake's answer */
 };
 
 struct agent_link *agent_link_new(struct agent_ws *ws, const struct agent_socket *socket);
 /* Tells the core. */
 void agent_link_free(struct agent_link *link);
-/* A piece of a frame; -1 to close. */
 struct agent_link *agent_link_find(const struct agent_ws *ws, struct view id);
-/* agent_link_write() comes soon. */
-void agent_link_ask_writable(struct agent_link *link);
+/* As ws_port_events has them. */
 int agent_link_receive(struct agent_link *link, struct view piece);
 int agent_link_write(struct agent_link *link);
 enum status agent_link_send(struct agent_link *link, struct view message);
 /* That it should connect again, and goes on to be served here until it has. */
 void agent_link_tell_draining(struct agent_link *link);
-/* After what was queued has left. */
-void agent_link_close(struct agent_link *link, unsigned code);
 /* Pings, ends what has gone silent, and has a link replaced that has carried enough. */
 void agent_link_tick(struct agent_link *link, uint64_t now_ms);
 

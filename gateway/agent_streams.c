@@ -18,9 +18,9 @@ static void on_control(void *ctx, struct view line) {
  * the socket is writable. */
 static void on_flush(struct task *task) {
     struct agent_link *link = LIST_ENTRY(task, struct agent_link, flush);
-    if (!link->is_established || link->closing_ms || !link->session) return;
-    bool wrote = !lws_partial_buffered(link->wsi) && agent_streams_write(link) == 0;
-    if (!wrote || agent_streams_want_write(link)) agent_link_ask_writable(link);
+    if (!link->end.is_established || link->end.closing_ms || !link->session) return;
+    bool wrote = !lws_partial_buffered(link->end.wsi) && agent_streams_write(link) == 0;
+    if (!wrote || agent_streams_want_write(link)) ws_end_ask_writable(&link->end);
 }
 
 static void on_writable(void *ctx) {
@@ -82,7 +82,7 @@ int agent_streams_write(struct agent_link *link) {
     size_t len = out->len - LWS_PRE;
     if (len == 0) return 0;
     unsigned char *bytes = (unsigned char *)out->ptr + out->start + LWS_PRE;
-    return lws_write(link->wsi, bytes, len, LWS_WRITE_BINARY) < 0 ? -1 : 0;
+    return lws_write(link->end.wsi, bytes, len, LWS_WRITE_BINARY) < 0 ? -1 : 0;
 }
 
 /* ---- the port ---- */
@@ -97,9 +97,9 @@ static struct agent_stream *open_stream(void *ctx, const struct claim *claim, co
                                         enum status *ret_status) {
     struct agent_link *link = agent_link_find(ctx, view_from_cstr(claim->link.connection));
     *ret_status = STATUS_GONE;
-    if (!link || !link->session || link->closing_ms) return NULL;
+    if (!link || !link->session || link->end.closing_ms) return NULL;
     struct link_stream *stream = link_open(link->session, head, body_follows, events, target, ret_status);
-    if (*ret_status == STATUS_GONE) agent_link_close(link, 1001); /* it did not take the hint: replace() */
+    if (*ret_status == STATUS_GONE) ws_end_close(&link->end, 1001); /* it did not take the hint: replace() */
     return (struct agent_stream *)stream;
 }
 

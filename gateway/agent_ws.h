@@ -1,12 +1,8 @@
-/* Agents' WebSockets, on libwebsockets as a guest of our loop, and the core's `agents` port over them.
- *
- * libwebsockets sees a handshake of our own making (agent_accept.h has checked the agent's), so that nothing
- * of what a stranger wrote reaches its HTTP parser. */
+/* Agents' WebSockets, and peers', and the core's `agents` port over them. */
 #ifndef GATEWAY_AGENT_WS_H
 #define GATEWAY_AGENT_WS_H
 
-#include "net/loop.h"
-#include "peers.h"
+#include "ws_candidate.h"
 
 #include "handler/core.h"
 #include "link/link.h"
@@ -29,10 +25,7 @@ void agent_ws_serve_peers(struct agent_ws *ws,
 struct link_budget *agent_ws_budget(struct agent_ws *ws);
 
 struct agent_socket {
-    int fd;            /* moved */
-    struct peer *peer; /* moved */
-    struct view key;   /* Sec-WebSocket-Key */
-    struct view early; /* bytes that came behind the handshake */
+    struct ws_socket socket; /* moved */
     struct view connection_id;
     enum link_protocol protocol;
     struct view peer_reply; /* another gateway's: the proof it gets in return; absent: an agent's */

@@ -4,7 +4,7 @@
 #define GATEWAY_TOKEN_KEYS_H
 
 #include "config.h"
-#include "loop.h"
+#include "net/loop.h"
 
 #include "handler/core.h"
 

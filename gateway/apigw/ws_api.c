@@ -1,87 +1,39 @@
-/* See ws_api.h. One libwebsockets context on the gateway's loop, as agent_ws.c has it for the gateway's own.
- */
+/* See ws_api.h. */
 #include "apigw/ws_state.h"
 
 #include "base/log.h"
-#include "tcp.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
-#define SERVICE_BUFFER_BYTES (64 * 1024)
-#define UNSENT_BYTES (256 * 1024)
+/* ---- our ends of the connections ---- */
 
-/* ---- libwebsockets' callbacks ---- */
-
-static struct ws_connection *connection_of(struct lws *wsi) {
-    struct ws_connection *connection = lws_get_opaque_user_data(wsi);
-    if (connection && connection->magic != WS_CONNECTION_MAGIC) abort();
-    return connection;
+static struct ws_connection *connection_of(struct ws_end *end) {
+    return LIST_ENTRY(end, struct ws_connection, end);
 }
 
-static void on_adopted(struct lws *wsi) {
-    struct ws_api *api = lws_context_user(lws_get_context(wsi));
-    lws_set_opaque_user_data(wsi, api->adopting);
-    if (!api->adopting) return;
-    api->adopting->wsi = wsi;
-    api->adopting = NULL;
+static int on_receive(struct ws_end *end, struct view piece) {
+    return ws_connection_receive(connection_of(end), piece);
 }
 
-static void on_established(struct lws *wsi) {
-    struct ws_connection *connection = connection_of(wsi);
-    if (!connection) return;
-    connection->is_established = true;
-    lws_callback_on_writable(wsi); /* something may wait already */
+static int on_write(struct ws_end *end) {
+    return ws_connection_write(connection_of(end));
 }
 
-static void on_peer_close(struct ws_connection *connection, const unsigned char *bytes, size_t len) {
-    if (connection->closing_ms) return;
-    connection->close_code = len >= 2 ? bytes[0] << 8 | bytes[1] : 1005;
-    connection->close_reason = len >= 2 ? "" : "Client-side close frame status not set";
+static void on_peer_close(struct ws_end *end, struct view payload) {
+    const unsigned char *bytes = (const unsigned char *)payload.ptr;
+    struct ws_connection *connection = connection_of(end);
+    if (end->closing_ms) return;
+    connection->close_code = payload.len >= 2 ? bytes[0] << 8 | bytes[1] : 1005;
+    connection->close_reason = payload.len >= 2 ? "" : "Client-side close frame status not set";
 }
 
-static void on_gone(struct lws *wsi) {
-    struct ws_connection *connection = connection_of(wsi);
-    if (!connection) return;
-    lws_set_opaque_user_data(wsi, NULL);
-    ws_connection_free(connection);
+static void on_gone(struct ws_end *end) {
+    ws_connection_free(connection_of(end));
 }
 
-static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len) {
-    (void)user;
-    struct ws_connection *connection;
-    switch (reason) {
-    case LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED: on_adopted(wsi); return 0;
-    case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
-        return in && strcmp(in, "websocket") == 0 ? 0 : -1; /* no use of wsi here */
-    case LWS_CALLBACK_ESTABLISHED: on_established(wsi); return 0;
-    case LWS_CALLBACK_RECEIVE:
-        return (connection = connection_of(wsi)) ? ws_connection_receive(connection, view_of(in, len)) : -1;
-    case LWS_CALLBACK_SERVER_WRITEABLE:
-        return (connection = connection_of(wsi)) ? ws_connection_write(connection) : -1;
-    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
-        if (!(connection = connection_of(wsi))) return 0;
-        on_peer_close(connection, in, len);
-        return connection->is_close_sent ? -1 : 0; /* the answer to ours; otherwise lws answers */
-    case LWS_CALLBACK_CLOSED:
-    case LWS_CALLBACK_WSI_DESTROY: on_gone(wsi); return 0;
-    case LWS_CALLBACK_HTTP:
-    case LWS_CALLBACK_HTTP_BODY:
-    case LWS_CALLBACK_HTTP_BODY_COMPLETION:
-    case LWS_CALLBACK_RAW_RX:
-    case LWS_CALLBACK_RAW_ADOPT:
-    case LWS_CALLBACK_RAW_WRITEABLE: return -1;
-    default: return 0;
-    }
-}
-
-static const struct lws_protocols protocols[] = {{.name = "agents", .callback = on_event}, {.name = NULL}};
-
-static void on_log(int level, const char *line) {
-    if (strstr(line, "adopt_socket_readbuf")) return; /* at level error, and no error */
-    int len = (int)strcspn(line, "\n");
-    if (level & (LLL_ERR | LLL_WARN)) log_warn("lws", "%.*s", len, line);
-}
+static const struct ws_port_events events = {
+    .receive = on_receive, .write = on_write, .peer_close = on_peer_close, .gone = on_gone};
 
 /* ---- connections ---- */
 
@@ -96,27 +48,14 @@ static void on_tick(struct timer *timer) {
 }
 
 void ws_api_admit(struct ws_api *api, const struct ws_admission *admission) {
-    struct buf handshake;
-    buf_init(&handshake, 64 * 1024);
-    buf_printf(&handshake,
-               "GET / HTTP/1.1\r\nHost: agents\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-               "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %.*s\r\n\r\n",
-               VIEW_ARG(admission->key));
-    buf_append_view(&handshake, admission->early);
-    struct ws_connection *connection = handshake.failed ? NULL : ws_connection_new(api, admission);
-    if (connection) {
-        if (!timer_armed(&api->tick)) timer_start(&api->loop->timers, &api->tick, 1);
-        api->adopting = connection;
-        tcp_limit_unsent(admission->fd, UNSENT_BYTES);
-        /* It calls back at once, for the handshake as a whole; on failure WSI_DESTROY has ended it. */
-        lws_adopt_socket_vhost_readbuf(api->vhost, admission->fd, buf_view(&handshake).ptr, handshake.len);
-        if (api->adopting) ws_connection_free(api->adopting); /* it never came as far as a callback */
-        api->adopting = NULL;
-    } else {
-        close(admission->fd);
-        peer_release(admission->peer);
+    struct ws_connection *connection = ws_connection_new(api, admission);
+    if (!connection) {
+        close(admission->socket.fd);
+        peer_release(admission->socket.peer);
+        return;
     }
-    buf_done(&handshake);
+    if (!timer_armed(&api->tick)) timer_start(&api->loop->timers, &api->tick, 1);
+    ws_port_adopt(api->port, &connection->end, &admission->socket, (struct view){0});
 }
 
 static void on_told(void *ctx, enum lambda_outcome outcome, struct view answer) {
@@ -141,29 +80,15 @@ void ws_api_close_all(struct ws_api *api) {
 
 /* ---- the module ---- */
 
-static bool start(struct ws_api *api) {
-    void *loops[1] = {&api->loop->uv};
-    lws_set_log_level(LLL_ERR | LLL_WARN, on_log);
-    struct lws_context_creation_info info = {
-        .port = CONTEXT_PORT_NO_LISTEN_SERVER,
-        .foreign_loops = loops,
-        .options =
-            LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DISABLE_IPV6,
-        .pt_serv_buf_size = SERVICE_BUFFER_BYTES,
-        .user = api,
-        .pcontext = &api->context, /* NULL once it is freed */
-    };
-    api->context = lws_create_context(&info);
-    if (!api->context) return false;
-    struct lws_context_creation_info vhost = {
-        .port = CONTEXT_PORT_NO_LISTEN_SERVER,
-        .vhost_name = "agents",
-        .protocols = protocols,
-        .options = info.options,
-        .alpn = "http/1.1",
-    };
-    api->vhost = lws_create_vhost(api->context, &vhost);
-    return api->vhost != NULL;
+static void to_management(void *ctx, int fd, struct peer *peer, const struct sockaddr *address,
+                          socklen_t len) {
+    struct ws_api *api = ctx;
+    web_accept(api->manage, fd, peer, address, len, 0);
+}
+
+void ws_api_accept(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len) {
+    struct ws_api *api = ctx;
+    ws_candidates_accept(&api->candidates, fd, peer, address, len);
 }
 
 struct ws_api *ws_api_new(struct loop *loop, const struct ws_api_settings *settings, struct lambda *lambda,
@@ -174,32 +99,38 @@ struct ws_api *ws_api_new(struct loop *loop, const struct ws_api_settings *setti
     api->settings = *settings;
     api->lambda = lambda;
     api->usage = usage;
-    list_init(&api->candidates);
     list_init(&api->all);
     table_init(&api->connections);
     timer_init(&api->tick, on_tick);
     throttle_init(&api->throttle, settings->connect_rate, settings->connect_rate);
     const struct web_settings web = {
         .body_max = WS_API_MESSAGE_MAX + 1, .connections_max = 1024, .handle = ws_manage, .ctx = api};
+    const struct ws_candidates_settings candidates = {.loop = loop,
+                                                      .name = "ws-api",
+                                                      .head_timeout_ms = settings->head_timeout_ms,
+                                                      .ready = ws_accept_ready,
+                                                      .is_foreign = ws_accept_is_management,
+                                                      .foreign = to_management,
+                                                      .ctx = api};
+    ws_candidates_init(&api->candidates, &candidates);
     api->manage = web_new(loop, &web);
-    if (api->manage && start(api)) return api;
-    log_error("ws-api",
-              "libwebsockets does not start (is its libuv plug-in, libwebsockets-evlib-uv, installed?)");
-    return NULL;
+    api->port = ws_port_new(loop, &events, WS_API_FRAME_MAX);
+    return api->manage && api->port ? api : NULL;
 }
 
 void ws_api_stop(struct ws_api *api) {
     if (!api) return;
     api->is_stopped = true;
     timer_stop(&api->loop->timers, &api->tick);
-    ws_candidates_stop(api);
+    ws_candidates_stop(&api->candidates);
     web_stop(api->manage);
-    lws_context_destroy(api->context);
+    ws_port_stop(api->port);
 }
 
 void ws_api_free(struct ws_api *api) {
     if (!api) return;
-    lws_context_destroy(api->context); /* on a foreign loop the second call frees */
+    ws_candidates_done(&api->candidates);
+    ws_port_free(api->port);
     web_free(api->manage);
     table_done(&api->connections);
     free(api);

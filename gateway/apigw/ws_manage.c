@@ -86,7 +86,7 @@ void ws_manage(void *ctx, struct web_exchange *exchange, const struct web_reques
     struct ws_connection *connection = id.ptr ? ws_connection_find(api, id) : NULL;
     if (!id.ptr || !is_signed(api, request->headers))
         fail(exchange, 403, "ForbiddenException", "Forbidden");
-    else if (!connection || connection->closing_ms)
+    else if (!connection || connection->end.closing_ms)
         fail(exchange, 410, "GoneException", "Gone");
     else if (view_eq(request->method, VIEW("POST")))
         post(connection, exchange, request);

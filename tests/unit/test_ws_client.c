@@ -5,7 +5,7 @@
 
 #include "cmocka_setup.h"
 
-#include "loop.h"
+#include "net/loop.h"
 #include "net/ws_client.h"
 
 #include "auth/websocket.h"
