@@ -2,6 +2,7 @@
  * that is the secret hashed with day, region and service. */
 #include "aws/sigv4.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <stdlib.h>
@@ -194,70 +195,96 @@ static bool signing_key(const struct sigv4_scope *scope, struct view secret, str
     return ok;
 }
 
-struct signing {
-    const struct sigv4_scope *scope;
-    const struct aws_credentials *credentials;
-    char stamp[17]; /* 20150830T123600Z */
-    struct view day;
-};
+static bool make_stamp(const struct sigv4_scope *scope, char out[SIGV4_STAMP_LEN + 1]) {
+    time_t now = (time_t)scope->now_s;
+    struct tm utc;
+    return gmtime_r(&now, &utc) && strftime(out, SIGV4_STAMP_LEN + 1, "%Y%m%dT%H%M%SZ", &utc) > 0;
+}
 
-static bool sign_canonical(const struct signing *signing, struct view canonical, struct hex_hash *ret) {
+static struct view day_of(const char stamp[SIGV4_STAMP_LEN + 1]) {
+    return view_of(stamp, 8);
+}
+
+static bool sign_canonical(const struct sigv4_scope *scope, struct view secret_key, struct view canonical,
+                           struct buf *to_sign, struct sigv4_signature *ret) {
     struct hex_hash hash;
-    struct buf text;
     unsigned char key[HASH_LEN], signature[HASH_LEN];
-    buf_init(&text, 1024);
+    struct view day = day_of(ret->stamp);
+    size_t before = to_sign->len;
     bool ok = hash_hex(canonical, &hash) &&
-              buf_printf(&text, "AWS4-HMAC-SHA256\n%s\n%.*s/%.*s/%.*s/aws4_request\n%s", signing->stamp,
-                         VIEW_ARG(signing->day), VIEW_ARG(signing->scope->region),
-                         VIEW_ARG(signing->scope->service), hash.text) &&
-              signing_key(signing->scope, signing->credentials->secret_key, signing->day, key) &&
-              mac(view_of(key, HASH_LEN), buf_view(&text), signature);
-    if (ok) to_hex(signature, ret);
+              buf_printf(to_sign, "AWS4-HMAC-SHA256\n%s\n%.*s/%.*s/%.*s/aws4_request\n%s", ret->stamp,
+                         VIEW_ARG(day), VIEW_ARG(scope->region), VIEW_ARG(scope->service), hash.text) &&
+              signing_key(scope, secret_key, day, key) &&
+              mac(view_of(key, HASH_LEN), view_skip(buf_view(to_sign), before), signature);
+    if (ok) {
+        to_hex(signature, &hash);
+        memcpy(ret->hex, hash.text, sizeof ret->hex);
+    }
     explicit_bzero(key, sizeof key);
-    buf_done(&text);
     return ok;
 }
 
-static bool add_authorization(const struct signing *signing, const struct header *sorted, size_t count,
-                              const struct hex_hash *signature, struct headers *headers) {
+static bool compute(const struct sigv4_request *request, const struct sigv4_scope *scope,
+                    struct view secret_key, const struct header *sorted, size_t count, struct buf *canonical,
+                    struct buf *to_sign, struct sigv4_signature *ret) {
+    size_t before = canonical->len;
+    return make_stamp(scope, ret->stamp) && append_canonical(canonical, request, sorted, count) &&
+           sign_canonical(scope, secret_key, view_skip(buf_view(canonical), before), to_sign, ret);
+}
+
+/* Of its own: adding to `headers` may move the fields. */
+static bool copy_sorted(const struct headers *headers, struct header sorted[HEADERS_MAX]) {
+    if (headers->count > HEADERS_MAX) return false;
+    memcpy(sorted, headers->fields, headers->count * sizeof sorted[0]);
+    sort_headers(sorted, headers->count);
+    return true;
+}
+
+bool sigv4_compute(const struct sigv4_request *request, const struct sigv4_scope *scope,
+                   struct view secret_key, const struct headers *headers, struct buf *canonical,
+                   struct buf *to_sign, struct sigv4_signature *ret) {
+    struct header sorted[HEADERS_MAX];
+    return copy_sorted(headers, sorted) &&
+           compute(request, scope, secret_key, sorted, headers->count, canonical, to_sign, ret);
+}
+
+bool sigv4_is_same(const struct sigv4_signature *computed, struct view hex) {
+    return hex.len == SIGV4_HEX_LEN && CRYPTO_memcmp(computed->hex, hex.ptr, SIGV4_HEX_LEN) == 0;
+}
+
+static bool add_authorization(const struct sigv4_scope *scope, struct view access_key,
+                              const struct header *sorted, size_t count,
+                              const struct sigv4_signature *signature, struct headers *headers) {
     struct buf value;
     buf_init(&value, 8192);
     bool ok =
         buf_printf(&value, "AWS4-HMAC-SHA256 Credential=%.*s/%.*s/%.*s/%.*s/aws4_request, SignedHeaders=",
-                   VIEW_ARG(signing->credentials->access_key), VIEW_ARG(signing->day),
-                   VIEW_ARG(signing->scope->region), VIEW_ARG(signing->scope->service)) &&
-        append_names(&value, sorted, count) && buf_printf(&value, ", Signature=%s", signature->text) &&
+                   VIEW_ARG(access_key), VIEW_ARG(day_of(signature->stamp)), VIEW_ARG(scope->region),
+                   VIEW_ARG(scope->service)) &&
+        append_names(&value, sorted, count) && buf_printf(&value, ", Signature=%s", signature->hex) &&
         headers_add(headers, VIEW("authorization"), buf_view(&value));
     buf_done(&value);
     return ok;
 }
 
-static bool add_stamp(struct signing *signing, struct headers *headers) {
-    time_t now = (time_t)signing->scope->now_s;
-    struct tm utc;
-    if (!gmtime_r(&now, &utc) || strftime(signing->stamp, sizeof signing->stamp, "%Y%m%dT%H%M%SZ", &utc) == 0)
-        return false;
-    signing->day = view_of(signing->stamp, 8);
-    struct view token = signing->credentials->session_token;
-    return headers_set(headers, VIEW("x-amz-date"), view_from_cstr(signing->stamp)) &&
-           (token.len == 0 || headers_set(headers, VIEW("x-amz-security-token"), token));
-}
-
 bool sigv4_sign(const struct sigv4_request *request, const struct sigv4_scope *scope,
                 const struct aws_credentials *credentials, struct headers *headers) {
-    struct signing signing = {.scope = scope, .credentials = credentials};
-    if (!add_stamp(&signing, headers)) return false;
-    struct header sorted[HEADERS_MAX]; /* of its own: adding to `headers` may move the fields */
+    struct sigv4_signature signature;
+    struct header sorted[HEADERS_MAX];
+    struct buf canonical, to_sign;
+    if (!make_stamp(scope, signature.stamp) ||
+        !headers_set(headers, VIEW("x-amz-date"), view_from_cstr(signature.stamp)) ||
+        (credentials->session_token.len > 0 &&
+         !headers_set(headers, VIEW("x-amz-security-token"), credentials->session_token)) ||
+        !copy_sorted(headers, sorted))
+        return false;
     size_t count = headers->count;
-    if (count > HEADERS_MAX) return false;
-    memcpy(sorted, headers->fields, count * sizeof sorted[0]);
-    sort_headers(sorted, count);
-    struct hex_hash signature;
-    struct buf canonical;
     buf_init(&canonical, CANONICAL_MAX);
-    bool ok = append_canonical(&canonical, request, sorted, count) &&
-              sign_canonical(&signing, buf_view(&canonical), &signature) &&
-              add_authorization(&signing, sorted, count, &signature, headers);
+    buf_init(&to_sign, 1024);
+    bool ok =
+        compute(request, scope, credentials->secret_key, sorted, count, &canonical, &to_sign, &signature) &&
+        add_authorization(scope, credentials->access_key, sorted, count, &signature, headers);
     buf_done(&canonical);
+    buf_done(&to_sign);
     return ok;
 }

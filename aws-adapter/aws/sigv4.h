@@ -24,6 +24,21 @@ struct sigv4_scope {
     uint64_t now_s; /* wall clock */
 };
 
+#define SIGV4_HEX_LEN 64
+#define SIGV4_STAMP_LEN 16 /* 20150830T123600Z */
+
+struct sigv4_signature {
+    char stamp[SIGV4_STAMP_LEN + 1], hex[SIGV4_HEX_LEN + 1];
+};
+
+/* The signature of a request of which exactly these `headers` are signed, x-amz-date as they have it: for who
+ * checks one. What was hashed and what was signed is appended to `canonical` and `to_sign`. */
+bool sigv4_compute(const struct sigv4_request *request, const struct sigv4_scope *scope,
+                   struct view secret_key, const struct headers *headers, struct buf *canonical,
+                   struct buf *to_sign, struct sigv4_signature *ret);
+/* In constant time. */
+bool sigv4_is_same(const struct sigv4_signature *computed, struct view hex);
+
 /* Adds x-amz-date, x-amz-security-token and authorization to `headers`; all that stands there already, host
  * for one, is signed. False when the arena of `headers` is full or OpenSSL fails. */
 bool sigv4_sign(const struct sigv4_request *request, const struct sigv4_scope *scope,

@@ -239,7 +239,7 @@ static bool make_apis(struct apigw *apigw, const char **ret_why) {
                                            .life_ms = config->ws_life_ms,
                                            .head_timeout_ms = HEAD_TIMEOUT_MS,
                                            .connect_rate = CONNECTS_A_SECOND,
-                                           .access_key = apigw->environment.credentials.access_key.ptr};
+                                           .aws = &apigw->environment};
     apigw->visitors = http_api_new(&apigw->loop, &visitors, apigw->lambda, &apigw->usage);
     apigw->agents = ws_api_new(&apigw->loop, &agents, apigw->lambda, &apigw->usage);
     apigw->admin = admin_new(&apigw->loop, !address_is_loopback(&config->admin_listen));

@@ -110,13 +110,8 @@ static int check(struct http_api *api, const struct web_request *request, struct
     return request->is_body_too_large ? 413 : 0;
 }
 
-/* Where there is no custom domain a path begins with the stage. */
 static bool is_in_stage(const struct shape_api *api, struct view target) {
-    struct view stage = view_from_cstr(api->stage), rest = view_skip(target, 1);
-    if (api->has_custom_domain || view_eq(stage, VIEW("$default"))) return true;
-    if (!view_starts_with(rest, stage)) return false;
-    rest = view_skip(rest, stage.len);
-    return rest.len == 0 || rest.ptr[0] == '/' || rest.ptr[0] == '?';
+    return shape_behind_stage(api, view_slice(target, 0, view_find(target, '?'))).ptr != NULL;
 }
 
 static void invoke(struct http_api *api, struct web_exchange *exchange, const struct web_request *request,

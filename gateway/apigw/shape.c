@@ -19,6 +19,14 @@ void shape_id(char out[SHAPE_ID_MAX]) {
     out[len + 1] = '\0';
 }
 
+struct view shape_behind_stage(const struct shape_api *api, struct view path) {
+    struct view stage = view_from_cstr(api->stage), rest = view_skip(path, 1);
+    if (api->has_custom_domain) return path;
+    bool is_named = view_starts_with(rest, stage) && (rest.len == stage.len || rest.ptr[stage.len] == '/');
+    if (is_named) return view_skip(rest, stage.len);
+    return view_eq(stage, VIEW("$default")) ? path : (struct view){0};
+}
+
 static json_t *latin_1(struct view v) {
     struct buf text;
     buf_init(&text, v.len * 2);

@@ -21,6 +21,10 @@ struct shape_api {
     uint16_t port; /* where visitors come, for x-forwarded-port */
 };
 
+/* What stands behind the stage in a path: "/x" of "/dev/x". With a custom domain, and where the stage is
+ * `$default`, it need not be there. Absent (ptr NULL): the path is of no stage of ours. */
+struct view shape_behind_stage(const struct shape_api *api, struct view path);
+
 struct shape_request {
     struct view method, target;    /* origin form */
     struct view version;           /* "HTTP/1.1" */

@@ -1,22 +1,50 @@
 /* See ws_api.h: from a handshake to the function's word on it. */
 #include "apigw/ws_state.h"
 
+#include "base/log.h"
+
 #include <stdlib.h>
 
-#define MANAGE VIEW("/@connections/")
+#define PROTOCOL VIEW("sec-websocket-protocol")
 
 /* ---- the function's word ---- */
 
-static void hand_on(struct ws_api *api, struct ws_candidate *candidate) {
+static void hand_on(struct ws_api *api, struct ws_candidate *candidate, struct view subprotocol) {
     const struct headers *headers = &candidate->handshake.head.headers;
     const struct ws_admission admission = {
         .socket = ws_candidate_take(candidate),
         .id = candidate->id,
         .connected_ms = candidate->ready_ms,
         .user_agent = headers_get(headers, VIEW("user-agent")),
+        .subprotocol = subprotocol,
     };
     ws_api_admit(api, &admission);
     ws_candidate_free(candidate);
+}
+
+/* One of those that the client has asked for, as it has written it (RFC 6455 4.2.2). */
+static bool is_offered(const struct headers *headers, struct view subprotocol) {
+    for (size_t i = 0; i < headers->count; i++) {
+        struct view rest = headers->fields[i].value, piece;
+        if (!view_eq(headers->fields[i].name, PROTOCOL)) continue;
+        while (view_split(&rest, ',', &piece))
+            if (view_eq(view_trim(piece), subprotocol)) return true;
+    }
+    return false;
+}
+
+/* All that a client hears of the answer's fields is the subprotocol ("Set up a $connect route that requires a
+ * WebSocket subprotocol", API Gateway Developer Guide). What was not offered, clients have to fail the
+ * connection for: here the function is told so. */
+static void let_in(struct ws_api *api, struct ws_candidate *candidate, const struct shape_answer *answer) {
+    struct view chosen = headers_get(&answer->headers, PROTOCOL);
+    if (!chosen.ptr || is_offered(&candidate->handshake.head.headers, chosen)) {
+        hand_on(api, candidate, chosen);
+        return;
+    }
+    log_error("ws-api", "%s: the function chose the subprotocol \"%.*s\", which the client did not offer",
+              candidate->id, VIEW_ARG(chosen));
+    ws_candidate_refuse(candidate, 502, VIEW("Internal server error"));
 }
 
 static void on_outcome(void *ctx, enum lambda_outcome outcome, struct view text) {
@@ -35,7 +63,7 @@ static void on_outcome(void *ctx, enum lambda_outcome outcome, struct view text)
         ws_candidate_refuse(candidate, 502, VIEW("Internal server error"));
     else {
         if (answer.status < 300)
-            hand_on(api, candidate);
+            let_in(api, candidate, &answer);
         else
             ws_candidate_refuse(candidate, answer.status, view_slice(answer.body, 0, 2048));
         shape_answer_done(&answer);
@@ -72,13 +100,11 @@ static void ask(struct ws_api *api, struct ws_candidate *candidate) {
 
 /* ---- the request ---- */
 
-/* With a custom domain the root, else the stage. */
+/* A WebSocket API has no path but its stage's. */
 static bool is_in_stage(const struct ws_api *api, struct view target) {
-    struct view path = view_slice(target, 0, view_find(target, '?'));
-    if (path.len > 0 && path.ptr[path.len - 1] == '/') path.len--;
-    return api->settings.api.has_custom_domain
-               ? path.len == 0
-               : view_eq(view_skip(path, 1), view_from_cstr(api->settings.api.stage));
+    struct view path = view_slice(target, 0, view_find(target, '?')),
+                rest = shape_behind_stage(&api->settings.api, path);
+    return rest.ptr && (rest.len == 0 || view_eq(rest, VIEW("/")));
 }
 
 void ws_accept_ready(void *ctx, struct ws_candidate *candidate) {
@@ -89,10 +115,4 @@ void ws_accept_ready(void *ctx, struct ws_candidate *candidate) {
         ws_candidate_refuse(candidate, 429, VIEW("Too Many Requests"));
     else
         ask(api, candidate);
-}
-
-bool ws_accept_is_management(struct view line) {
-    for (size_t i = 0; i < line.len; i++)
-        if (view_starts_with(view_skip(line, i), MANAGE)) return true;
-    return false;
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define MANAGE_BODY_MAX ((size_t)10 * 1024 * 1024) /* API Gateway's own bound */
+
 /* ---- our ends of the connections ---- */
 
 static struct ws_connection *connection_of(struct ws_end *end) {
@@ -48,14 +50,20 @@ static void on_tick(struct timer *timer) {
 }
 
 void ws_api_admit(struct ws_api *api, const struct ws_admission *admission) {
-    struct ws_connection *connection = ws_connection_new(api, admission);
+    struct buf fields;
+    buf_init(&fields, HANDSHAKE_BYTES_MAX);
+    if (admission->subprotocol.ptr)
+        buf_printf(&fields, "Sec-WebSocket-Protocol: %.*s\r\n", VIEW_ARG(admission->subprotocol));
+    struct ws_connection *connection = fields.failed ? NULL : ws_connection_new(api, admission);
     if (!connection) {
+        buf_done(&fields);
         close(admission->socket.fd);
         peer_release(admission->socket.peer);
         return;
     }
     if (!timer_armed(&api->tick)) timer_start(&api->loop->timers, &api->tick, 1);
-    ws_port_adopt(api->port, &connection->end, &admission->socket, (struct view){0});
+    ws_port_adopt(api->port, &connection->end, &admission->socket, buf_view(&fields));
+    buf_done(&fields);
 }
 
 static void on_told(void *ctx, enum lambda_outcome outcome, struct view answer) {
@@ -104,12 +112,12 @@ struct ws_api *ws_api_new(struct loop *loop, const struct ws_api_settings *setti
     timer_init(&api->tick, on_tick);
     throttle_init(&api->throttle, settings->connect_rate, settings->connect_rate);
     const struct web_settings web = {
-        .body_max = WS_API_MESSAGE_MAX + 1, .connections_max = 1024, .handle = ws_manage, .ctx = api};
+        .body_max = MANAGE_BODY_MAX, .connections_max = 1024, .handle = ws_manage, .ctx = api};
     const struct ws_candidates_settings candidates = {.loop = loop,
                                                       .name = "ws-api",
                                                       .head_timeout_ms = settings->head_timeout_ms,
                                                       .ready = ws_accept_ready,
-                                                      .is_foreign = ws_accept_is_management,
+                                                      .is_foreign = ws_manage_is_meant,
                                                       .foreign = to_management,
                                                       .ctx = api};
     ws_candidates_init(&api->candidates, &candidates);

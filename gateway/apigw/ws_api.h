@@ -7,6 +7,7 @@
 
 #include "apigw/lambda.h"
 #include "apigw/shape.h"
+#include "aws/environment.h"
 #include "peers.h"
 
 #define WS_API_MESSAGE_MAX ((size_t)128 * 1024)
@@ -17,11 +18,12 @@ struct ws_api;
 struct ws_api_settings {
     struct shape_api api;
     uint64_t idle_ms, life_ms, head_timeout_ms;
-    uint64_t connect_rate;  /* new connections a second; 0: no bound */
-    const char *access_key; /* who may use "@connections" */
+    uint64_t connect_rate;             /* new connections a second; 0: no bound */
+    const struct aws_environment *aws; /* the function's: its credentials may use "@connections" */
 };
 
-/* `settings` are copied; its texts, `lambda` and `usage` outlive it. NULL without memory or libwebsockets. */
+/* `settings` are copied; what they point to, `lambda` and `usage` outlive it. NULL without memory or
+ * libwebsockets. */
 struct ws_api *ws_api_new(struct loop *loop, const struct ws_api_settings *settings, struct lambda *lambda,
                           struct usage *usage);
 /* A listener_fn; ctx is the ws_api. */

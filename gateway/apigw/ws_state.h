@@ -48,6 +48,7 @@ struct ws_admission {
     const char *id;
     uint64_t connected_ms;
     struct view user_agent;
+    struct view subprotocol; /* that the function has chosen; absent: none */
 };
 void ws_api_admit(struct ws_api *api, const struct ws_admission *admission);
 
@@ -69,11 +70,8 @@ struct shape_connection ws_connection_shape(const struct ws_connection *connecti
 void ws_api_tell(struct ws_api *api, enum usage_source source, json_t *event);
 /* web_fn; ctx is the ws_api. */
 void ws_manage(void *ctx, struct web_exchange *exchange, const struct web_request *request);
-
-/* ---- ws_accept.c ---- */
-
 /* Of ws_candidates_settings; ctx is the ws_api. */
 void ws_accept_ready(void *ctx, struct ws_candidate *candidate);
-bool ws_accept_is_management(struct view line);
+bool ws_manage_is_meant(struct view line);
 
 #endif

@@ -5,133 +5,26 @@ library that is not ours."""
 import base64
 import json
 import os
-import queue
 import signal
 import subprocess
 import sys
 import threading
 import time
-import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import botocore.session
 import pytest
 from websockets.exceptions import InvalidStatusCode
 
 import aws
 import backends
 import http_raw
+from aws_function import OK, Exit, Failure, function, stand_in, together, usage, visit, wait_until  # noqa: F401 (fixtures)
 from programs import BIN, ROOT
 from ws_client import Socket
 
 pytestmark = pytest.mark.skipif(backends.STACK != "memory", reason="it brings its own stack")
 
-FUNCTION = ROOT / "tests/e2e/function_proxy.py"
 GOLDEN = ROOT / "tests/golden/lambda/ok"
-OK = {"statusCode": 200}
-
-
-class Exit(Exception):
-    """The function's process ends."""
-
-
-class Failure(Exception):
-    """The function says that it has failed."""
-
-
-class Function:
-    """handle(event) -> what the function returns (a dict, a str or bytes as they are)."""
-
-    def __init__(self):
-        self.events, self.pids, self.deadlines = queue.Queue(), [], []
-        self.handle = lambda event: OK
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def do_POST(self):
-                event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                _, pid, deadline = self.path.split("/")
-                outer.pids.append(int(pid))
-                outer.deadlines.append(int(deadline))
-                outer.events.put(event)
-                status, answer = 200, b""
-                try:
-                    answer = outer.handle(event)
-                    answer = answer if isinstance(answer, (bytes, str)) else json.dumps(answer)
-                    answer = answer if isinstance(answer, bytes) else answer.encode()
-                except Exit:
-                    status = 555
-                except Failure as failure:
-                    status, answer = 500, json.dumps({"errorType": "Failure", "errorMessage": str(failure)}).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, *_):
-                pass
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 256
-
-            def handle_error(self, *_):
-                pass  # a process that was killed
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.address = "127.0.0.1:%d" % self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
-
-    def next(self, route=None, seconds=20):
-        """The next event, of that route of a WebSocket API if it is said."""
-        while True:
-            event = self.events.get(timeout=seconds)
-            if route is None or event.get("requestContext", {}).get("routeKey") == route:
-                return event
-
-    def stop(self):
-        self.server.shutdown()
-        self.server.server_close()
-
-
-@pytest.fixture
-def function():
-    made = Function()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def stand_in(start, function):
-    """make(*options): the stand-in with that function."""
-
-    def make(*options, **more):
-        gateway = aws.StandIn(start._folder("standin"), *options, bootstrap=FUNCTION,
-                              env={"HANDLER": function.address, **more.pop("env", {})}, **more)  # fmt: skip
-        return start._keep(gateway)
-
-    return make
-
-
-def usage(gateway):
-    with urllib.request.urlopen("http://%s:%d/aws/usage" % gateway.admin, timeout=10) as answer:
-        return json.load(answer)
-
-
-def wait_until(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    return found
-
-
-def visit(gateway, target="/", method="GET", **more):
-    return http_raw.request(gateway.address, method, target, **more)
 
 
 # ---- events ----
@@ -293,8 +186,18 @@ def test_a_named_stage_stands_in_front_of_paths(stand_in, function):
     for target in ("/x", "/devx", "/"):
         answer = visit(gateway, target)
         assert answer.status == 404 and json.loads(answer.body) == {"message": "Not Found"}
-    with pytest.raises(InvalidStatusCode):
-        Socket(gateway.endpoint + "/other")
+    for target in ("", "/other", "/dev/x", "/devx"):
+        with pytest.raises(InvalidStatusCode):
+            Socket(gateway.endpoint + target)
+    with Socket(gateway.endpoint + "/dev"), Socket(gateway.endpoint + "/dev/?a=b"):
+        pass
+
+
+def test_the_default_stage_stands_in_front_of_nothing(stand_in, function):
+    gateway = stand_in("--api-custom-domain", "false")
+    assert visit(gateway, "/x/y").status == 200 and function.next()["rawPath"] == "/x/y"
+    with Socket(gateway.endpoint), Socket(gateway.endpoint + "/$default"):
+        pass
 
 
 # ---- answers ----
@@ -350,21 +253,6 @@ def test_processes_are_started_on_demand_used_again_and_frozen(stand_in, functio
     assert 25_000 < function.deadlines[0] - time.time() * 1000 <= 30_000
     counted = usage(gateway)
     assert counted["coldStarts"] == 1 and counted["invocations"] == 5 and counted["billedMs"] >= 5
-
-
-def together(count, call):
-    """The results of `count` calls at once."""
-    results = [None] * count
-    barrier = threading.Barrier(count)
-
-    def run(n):
-        barrier.wait()
-        results[n] = call(n)
-
-    threads = [threading.Thread(target=run, args=(n,)) for n in range(count)]
-    [thread.start() for thread in threads]
-    [thread.join(60) for thread in threads]
-    return results
 
 
 def test_each_process_has_one_event_at_a_time(stand_in, function):
@@ -488,105 +376,6 @@ def test_malformed_requests_do_not_reach_the_function(stand_in, function, bad):
         connection.send(bad)
         assert connection.read_response().status == 400
     assert function.events.empty()
-
-
-# ---- the WebSocket API ----
-
-
-def test_connect_may_refuse_and_is_the_only_event_with_headers(stand_in, function):
-    gateway = stand_in()
-    function.handle = lambda event: {"statusCode": 401, "body": "no"}
-    with pytest.raises(InvalidStatusCode) as refused:
-        Socket(gateway.endpoint + "/?token=t", {"Authorization": "Bearer x"})
-    assert refused.value.status_code == 401
-    event = function.next("$connect")
-    assert event["headers"]["Authorization"] == "Bearer x" and event["queryStringParameters"] == {"token": "t"}
-    function.handle = lambda event: OK
-    with Socket(gateway.endpoint) as agent:
-        agent.send("x")
-        assert "headers" not in function.next("$default")
-
-
-@pytest.mark.parametrize("what, code", [("frame", 1009), ("message", 1009), ("binary", 1003)])
-def test_frames_messages_and_kinds_are_bounded(stand_in, function, what, code):
-    gateway = stand_in()
-    with Socket(gateway.endpoint) as agent:
-        whole = ["a" * 32_000] * 4
-        agent.send(whole)
-        assert function.next("$default")["body"] == "".join(whole)
-        agent.send("a" * 32768)
-        assert len(function.next("$default")["body"]) == 32768
-        agent.send({"frame": "a" * 32769, "message": ["a" * 32_000] * 5, "binary": b"x"}[what])
-        assert agent.closed() == code
-    assert function.next("$disconnect")["requestContext"]["disconnectStatusCode"] == code
-    counted = usage(gateway)
-    assert counted["messagesIn"] == 4 + 1 and counted["connections"] == 0
-
-
-@pytest.mark.parametrize("option", ["--ws-idle", "--ws-life"])
-def test_idle_and_old_connections_are_closed(stand_in, function, option):
-    gateway = stand_in(option, "300ms")
-    with Socket(gateway.endpoint) as agent:
-        assert agent.closed() == 1001
-    assert function.next("$disconnect")["requestContext"]["disconnectReason"] == "Going away"
-
-
-def test_a_client_hears_of_an_integration_that_failed(stand_in, function):
-    gateway = stand_in()
-    with Socket(gateway.endpoint) as agent:
-
-        def fail(event):
-            raise Failure("no")
-
-        function.handle = fail
-        agent.send("x")
-        assert json.loads(agent.recv())["message"] == "Internal server error"
-        function.handle = lambda event: OK
-
-
-def management(gateway, key="local"):
-    return botocore.session.get_session().create_client(
-        "apigatewaymanagementapi", region_name="us-east-1", endpoint_url="http://127.0.0.1:%d" % gateway.agents[1],
-        aws_access_key_id=key, aws_secret_access_key="local")  # fmt: skip
-
-
-def test_connections_are_posted_to_read_about_and_closed(stand_in, function):
-    gateway = stand_in()
-    client = management(gateway)
-    inside = []
-
-    def post_inside(event):
-        if event["requestContext"]["routeKey"] == "$connect":
-            try:
-                client.post_to_connection(ConnectionId=event["requestContext"]["connectionId"], Data=b"too early")
-            except client.exceptions.GoneException as gone:
-                inside.append(gone.response["ResponseMetadata"]["HTTPStatusCode"])
-        return OK
-
-    function.handle = post_inside
-    with Socket(gateway.endpoint, {"User-Agent": "tests/1"}) as agent:
-        connection = function.next("$connect")["requestContext"]["connectionId"]
-        assert inside == [410]
-        client.post_to_connection(ConnectionId=connection, Data="hällo".encode())
-        assert agent.recv() == "hällo"
-        client.post_to_connection(ConnectionId=connection, Data=b"a" * (128 * 1024))
-        assert len(agent.recv()) == 128 * 1024
-        with pytest.raises(client.exceptions.PayloadTooLargeException):
-            client.post_to_connection(ConnectionId=connection, Data=b"a" * (128 * 1024 + 1))
-        about = client.get_connection(ConnectionId=connection)
-        assert about["Identity"] == {"SourceIp": "127.0.0.1", "UserAgent": "tests/1"}
-        assert abs(about["ConnectedAt"].timestamp() - time.time()) < 60
-        with pytest.raises(botocore.exceptions.ClientError) as refused:
-            management(gateway, "stranger").post_to_connection(ConnectionId=connection, Data=b"x")
-        assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
-        client.delete_connection(ConnectionId=connection)
-        assert agent.closed() == 1000
-    assert function.next("$disconnect")["requestContext"]["connectionId"] == connection
-    for call in (lambda: client.post_to_connection(ConnectionId=connection, Data=b"x"),
-                 lambda: client.get_connection(ConnectionId=connection),
-                 lambda: client.delete_connection(ConnectionId=connection)):  # fmt: skip
-        with pytest.raises(client.exceptions.GoneException):
-            call()
 
 
 # ---- the stream ----

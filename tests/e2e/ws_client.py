@@ -8,20 +8,20 @@ from websockets.legacy import client
 
 
 class Socket:
-    def __init__(self, url, headers=None, seconds=20):
+    def __init__(self, url, headers=None, seconds=20, subprotocols=None):
         self.seconds = seconds
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
         try:
-            self.socket = self._run(self._connect(url, headers))
+            self.socket = self._run(self._connect(url, headers, subprotocols))
         except BaseException:
             self._end()
             raise
 
-    async def _connect(self, url, headers):
+    async def _connect(self, url, headers, subprotocols):
         return await client.connect(url, extra_headers=headers or {}, compression=None, max_size=None, ping_interval=None,
-                                    user_agent_header=None, close_timeout=2)  # fmt: skip
+                                    user_agent_header=None, close_timeout=2, subprotocols=subprotocols)  # fmt: skip
 
     def _run(self, coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(self.seconds)
@@ -37,6 +37,11 @@ class Socket:
     def __exit__(self, *_):
         self._run(self.socket.close())
         self._end()
+
+    @property
+    def subprotocol(self):
+        """The one that the server has chosen, or None."""
+        return self.socket.subprotocol
 
     def send(self, message):
         """A str as one frame, bytes as one binary frame, a list as the frames of one message."""
