@@ -1,6 +1,7 @@
 /* See mapping.h. One call or invocation at a time: the state says what it was. */
 #include "apigw/mapping.h"
 
+#include "apigw/mapping_filter.h"
 #include "base/log.h"
 
 #include <stdio.h>
@@ -49,21 +50,6 @@ static void look_for_shards(struct mapping *mapping);
 static void read_shard(struct mapping *mapping);
 static void work(struct mapping *mapping);
 static void next_shard(struct mapping *mapping);
-
-/* ---- the filter ---- */
-
-bool mapping_filter_matches(const json_t *pattern, const json_t *record) {
-    const char *name;
-    json_t *wanted, *allowed;
-    size_t index;
-    json_object_foreach((json_t *)(uintptr_t)pattern, name, wanted) {
-        const json_t *value = json_object_get(record, name);
-        bool ok = json_is_object(wanted) && value && mapping_filter_matches(wanted, value);
-        json_array_foreach(wanted, index, allowed) ok = ok || (value && json_equal(allowed, value));
-        if (!ok) return false;
-    }
-    return true;
-}
 
 /* ---- calls ---- */
 
@@ -291,29 +277,36 @@ static struct range *current(struct mapping *mapping) {
     return &mapping->ranges[mapping->range_count - 1];
 }
 
-/* The record that the function named is where the next try begins. */
-static size_t first_failed(const struct mapping *mapping, const struct range *range, struct view text) {
-    json_t *root = json_loadb(text.len ? text.ptr : "", text.len, JSON_DECODE_ANY, NULL);
-    const json_t *first = json_array_get(json_object_get(root, "batchItemFailures"), 0);
-    const char *number = json_string_value(json_object_get(first, "itemIdentifier"));
-    size_t found = first ? range->from : range->to;
-    for (size_t i = range->from; number && i < range->to; i++) {
-        const char *own = json_string_value(json_object_get(
-            json_object_get(json_array_get(mapping->records, i), "dynamodb"), "SequenceNumber"));
-        if (own && strcmp(own, number) == 0) found = i;
-    }
-    json_decref(root);
-    return found;
+static bool has_number(const json_t *record, const char *number) {
+    const char *own =
+        json_string_value(json_object_get(json_object_get(record, "dynamodb"), "SequenceNumber"));
+    return own && number && strcmp(own, number) == 0;
 }
 
-static void drop_or_halve(struct mapping *mapping) {
+/* The first of the records that the function named is where the next try begins; one that is not among them
+ * fails all, nothing named none. */
+static size_t first_failed(const struct mapping *mapping, const struct range *range, struct view text) {
+    json_t *root = json_loadb(text.len ? text.ptr : "", text.len, JSON_DECODE_ANY, NULL), *failure;
+    size_t first = range->to, index;
+    json_array_foreach(json_object_get(root, "batchItemFailures"), index, failure) {
+        const char *number = json_string_value(json_object_get(failure, "itemIdentifier"));
+        size_t at = range->from;
+        while (at < range->to && !has_number(json_array_get(mapping->records, at), number)) at++;
+        if (at == range->to) at = range->from;
+        if (at < first) first = at;
+    }
+    json_decref(root);
+    return first;
+}
+
+/* A cut is none of the tries. */
+static void halve_or_drop(struct mapping *mapping) {
     struct range *range = current(mapping);
-    range->tries++;
     if (range->to - range->from > 1 && mapping->range_count < RANGES_MAX) {
-        struct range first = *range;
-        first.to = range->from = (range->from + range->to) / 2;
+        struct range first = {range->from, (range->from + range->to) / 2, 0};
+        *range = (struct range){first.to, range->to, 0};
         mapping->ranges[mapping->range_count++] = first;
-    } else if (range->tries > mapping->settings.retries) {
+    } else if (++range->tries > mapping->settings.retries) {
         log_error("stream", "%s: %zu records are dropped: the function failed %zu times",
                   mapping->settings.table, range->to - range->from, range->tries);
         mapping->usage->stream_dropped += range->to - range->from;
@@ -325,16 +318,14 @@ static void on_outcome(void *ctx, enum lambda_outcome outcome, struct view answe
     struct mapping *mapping = ctx;
     struct range *range = current(mapping);
     size_t from = outcome == LAMBDA_OK ? first_failed(mapping, range, answer) : range->from;
-    if (from == range->to) {
+    bool goes_on = from > range->from;
+    if (from == range->to)
         mapping->range_count--;
-    } else if (outcome != LAMBDA_THROTTLED) { /* Lambda tries again by itself */
-        range->from = from;
-        drop_or_halve(mapping);
-    }
-    if (from < range->to && outcome != LAMBDA_OK)
-        wait_ms(mapping, RETRY_MS);
-    else
-        wait_ms(mapping, 0);
+    else if (goes_on) /* cut where the function said */
+        *range = (struct range){from, range->to, 0};
+    else if (outcome != LAMBDA_THROTTLED) /* then Lambda tries again by itself */
+        halve_or_drop(mapping);
+    wait_ms(mapping, goes_on ? 0 : RETRY_MS);
 }
 
 static void work(struct mapping *mapping) {
@@ -362,8 +353,9 @@ struct mapping *mapping_new(struct loop *loop, const struct mapping_settings *se
         (struct mapping){.loop = loop, .settings = *settings, .aws = aws, .lambda = lambda, .usage = usage};
     timer_init(&mapping->timer, on_timer);
     mapping->filter = json_loads(settings->filter, 0, NULL);
-    if (!json_is_object(mapping->filter)) {
-        *ret_why = "the filter is no JSON object";
+    const char *problem = mapping_filter_problem(mapping->filter);
+    if (problem) {
+        *ret_why = problem;
         mapping_free(mapping);
         return NULL;
     }

@@ -414,10 +414,11 @@ def test_the_stream_is_filtered_and_in_order(stand_in, function):
 def test_a_poison_record_does_not_block_the_stream(stand_in, function):
     gateway = stand_in("--stream-retries", "3")
     wait_for_stream(gateway)
-    taken = []
+    taken, alone = [], []
 
     def handle(event):
         if "bad" in keys_of(event):
+            alone.extend(key for key in keys_of(event) if len(event["Records"]) == 1)
             raise Failure("poison")
         taken.extend(keys_of(event))
         return OK
@@ -425,7 +426,7 @@ def test_a_poison_record_does_not_block_the_stream(stand_in, function):
     function.handle = handle
     put_completed(gateway, "a", "b", "bad", "c", "d")
     wait_until(lambda: len(taken) == 4, 40)
-    assert taken == list("abcd")
+    assert taken == list("abcd") and alone == ["bad"] * 4  # once, and three times again: cuts are no tries
     wait_until(lambda: usage(gateway)["streamDropped"] == 1)
     put_completed(gateway, "e")
     wait_until(lambda: "e" in taken)
@@ -434,21 +435,34 @@ def test_a_poison_record_does_not_block_the_stream(stand_in, function):
 def test_what_a_function_reports_of_a_batch_comes_again(stand_in, function):
     gateway = stand_in()
     wait_for_stream(gateway)
-    taken, failed = [], []
+    batches = []
 
     def handle(event):
-        for record in event["Records"]:
-            key = record["dynamodb"]["Keys"]["requestId"]["S"]
-            if key == "c" and not failed:
-                failed.append(key)
-                return {"batchItemFailures": [{"itemIdentifier": record["dynamodb"]["SequenceNumber"]}]}
-            taken.append(key)
-        return OK
+        numbers = {key: record["dynamodb"]["SequenceNumber"] for key, record in zip(keys_of(event), event["Records"])}
+        batches.append("".join(numbers))
+        if "c" not in numbers or "abcde" not in "".join(batches) or batches.count("cde"):
+            return OK
+        return {"batchItemFailures": [{"itemIdentifier": numbers[key]} for key in "ecd"]}  # the first in the stream counts
 
-    function.handle = handle
+    busy, go_on = threading.Event(), threading.Event()
+    function.handle = lambda event: (busy.set(), go_on.wait(20)) and OK
+    put_completed(gateway, "before")
+    assert busy.wait(20)  # so that the next ones wait for each other, and are one batch
     put_completed(gateway, *"abcde")
-    wait_until(lambda: len(taken) == 5)
-    assert taken == list("abcde")
+    function.handle = handle
+    go_on.set()
+    wait_until(lambda: "".join(batches).endswith("e") and len(batches) > 1)
+    assert batches == ["abcde", "cde"]
+
+
+def test_a_report_that_makes_no_sense_is_a_failure_of_all(stand_in, function):
+    gateway = stand_in("--stream-retries", "1")
+    wait_for_stream(gateway)
+    function.handle = lambda event: {"batchItemFailures": [{"itemIdentifier": ""}]}
+    put_completed(gateway, "a")
+    wait_until(lambda: usage(gateway)["streamDropped"] == 1)
+    assert [keys_of(function.next()), keys_of(function.next())] == [["a"], ["a"]]
+    assert function.events.empty()
 
 
 # ---- settings ----
@@ -459,6 +473,8 @@ def test_what_a_function_reports_of_a_batch_comes_again(stand_in, function):
     (["--bootstrap", "x"], "--backend=lambda"),
     (["--backend", "lambda", "--bootstrap", "/nonexistent", "--dynamodb-endpoint", "http://127.0.0.1:1"], "No such file"),
     (["--backend", "lambda", "--bootstrap", "/bin/true", "--dynamodb-endpoint", "http://127.0.0.1:1", "--api-payload", "3"], "2.0 or 1.0"),
+    (["--backend", "lambda", "--bootstrap", "/bin/true", "--dynamodb-endpoint", "http://127.0.0.1:1", "--stream-table", "t",
+      "--stream-filter", '{"a":[{"numeric":[">",1]}]}'], "none of prefix"),
 ])  # fmt: skip
 def test_settings_that_make_no_sense_are_said(start, options, said):
     program = start.program(BIN / "ttf-gateway", "--public-listen", "127.0.0.1:0", "--agent-listen", "127.0.0.1:0",
