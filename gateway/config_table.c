@@ -159,7 +159,7 @@ const struct setting config_settings[] = {
     {SETTING("api-payload", "API_PAYLOAD", KIND_TEXT, api_payload, "2.0",
              "format of visitors' events: 2.0 or 1.0")},
     {SETTING("api-rate", "API_RATE", KIND_SIZE, api_rate, "10000",
-             "requests a second of all visitors, 0: any")},
+             "requests, messages and @connections calls a second, 0: any")},
     {SETTING("api-burst", "API_BURST", KIND_SIZE, api_burst, "5000", "requests at once, beyond the rate")},
     {SETTING("lambda-concurrency", "LAMBDA_CONCURRENCY", KIND_SIZE, lambda_concurrency, "100",
              "processes of the function at once")},

@@ -38,6 +38,7 @@ struct apigw {
     struct meter *meter;
     struct function_environment variables;
     struct lambda *lambda;
+    struct throttle throttle;
     struct http_api *visitors;
     struct ws_api *agents;
     struct mapping *mapping;
@@ -230,8 +231,7 @@ static bool make_lambda(struct apigw *apigw, const char **ret_why) {
 static bool make_apis(struct apigw *apigw, const char **ret_why) {
     const struct config *config = apigw->config;
     const struct http_api_settings visitors = {.api = apigw->http_shape,
-                                               .rate = config->api_rate,
-                                               .burst = config->api_burst,
+                                               .throttle = &apigw->throttle,
                                                .timeout_ms = API_TIMEOUT_MS,
                                                .connections_max = (unsigned)config->max_connections};
     const struct ws_api_settings agents = {.api = apigw->ws_shape,
@@ -239,7 +239,9 @@ static bool make_apis(struct apigw *apigw, const char **ret_why) {
                                            .life_ms = config->ws_life_ms,
                                            .head_timeout_ms = HEAD_TIMEOUT_MS,
                                            .connect_rate = CONNECTS_A_SECOND,
+                                           .throttle = &apigw->throttle,
                                            .aws = &apigw->environment};
+    throttle_init(&apigw->throttle, config->api_rate, config->api_burst);
     apigw->visitors = http_api_new(&apigw->loop, &visitors, apigw->lambda, &apigw->usage);
     apigw->agents = ws_api_new(&apigw->loop, &agents, apigw->lambda, &apigw->usage);
     apigw->admin = admin_new(&apigw->loop, !address_is_loopback(&config->admin_listen));

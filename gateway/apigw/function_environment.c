@@ -9,7 +9,7 @@
 
 extern char **environ;
 
-#define SET_MAX 16
+#define SET_MAX 20
 
 static bool put(struct function_environment *environment, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -36,7 +36,8 @@ static bool is_ours(const char *variable) {
                                         "REQUIRE_AUTH=",
                                         "OTHER_NAMES=",
                                         "PER_TUNNEL_RATE_LIMIT=",
-                                        "LAMBDA_TASK_ROOT="};
+                                        "LAMBDA_TASK_ROOT=",
+                                        "_HANDLER="};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strncmp(variable, names[i], strlen(names[i])) == 0) return true;
     return false;
@@ -50,6 +51,17 @@ static bool inherit(struct function_environment *environment) {
         environment->variables[environment->count++] = copy;
     }
     return true;
+}
+
+/* Where the program is. ("/var/task" at AWS, which is also the working directory there.) */
+static bool put_task(struct function_environment *environment, const char *bootstrap) {
+    char *path = realpath(bootstrap, NULL);
+    struct view whole = view_from_cstr(path ? path : bootstrap);
+    size_t slash = view_find_last(whole, '/');
+    bool ok = put(environment, "LAMBDA_TASK_ROOT=%.*s", VIEW_ARG(view_slice(whole, 0, slash))) &&
+              put(environment, "_HANDLER=%.*s", VIEW_ARG(view_skip(whole, slash + 1)));
+    free(path);
+    return ok;
 }
 
 static bool put_names(struct function_environment *environment, const struct text_list *names) {
@@ -73,7 +85,11 @@ bool function_environment_init(struct function_environment *environment, const s
     bool subdomains = api->has_custom_domain && config->subdomain_routing;
     return environment->variables && inherit(environment) &&
            put(environment, "AWS_ENDPOINT_URL_DYNAMODB=http://127.0.0.1:%u", dynamodb_port) &&
-           put(environment, "AWS_LAMBDA_FUNCTION_NAME=tunnel") &&
+           put_task(environment, config->bootstrap) && put(environment, "AWS_LAMBDA_FUNCTION_NAME=tunnel") &&
+           put(environment, "AWS_LAMBDA_FUNCTION_VERSION=$LATEST") &&
+           put(environment, "AWS_LAMBDA_INITIALIZATION_TYPE=on-demand") &&
+           put(environment, "AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/tunnel") &&
+           put(environment, "AWS_LAMBDA_LOG_STREAM_NAME=standard error") &&
            put(environment, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=%zu", config->lambda_memory_bytes >> 20) &&
            put(environment, "DOMAIN_NAME=%s", api->domain) && put(environment, "PUBLIC_URL=%s", public_url) &&
            put(environment, "WEBSOCKET_API_ENDPOINT=%s", websocket_url) &&

@@ -2,7 +2,6 @@
  * answered (after 30 s) or has gone: API Gateway does not take an invocation back. */
 #include "apigw/http_api.h"
 
-#include "apigw/throttle.h"
 #include "apigw/web.h"
 #include "base/log.h"
 #include "http/gate.h"
@@ -17,7 +16,6 @@ struct http_api {
     struct lambda *lambda;
     struct usage *usage;
     struct web *web;
-    struct throttle throttle;
     size_t busy;
 };
 
@@ -102,7 +100,7 @@ static int check(struct http_api *api, const struct web_request *request, struct
     }
     enum http_error error = gate_check_request(&gate, &limits, arena, verdict);
     if (error || !request->is_strict || verdict->target.form == TARGET_ASTERISK) return 400;
-    if (!throttle_take(&api->throttle, loop_now(api->loop))) {
+    if (!throttle_take(api->settings.throttle, loop_now(api->loop))) {
         *ret_message = "Too Many Requests";
         return 429;
     }
@@ -174,7 +172,6 @@ struct http_api *http_api_new(struct loop *loop, const struct http_api_settings 
     api->settings = *settings;
     api->lambda = lambda;
     api->usage = usage;
-    throttle_init(&api->throttle, settings->rate, settings->burst);
     const struct web_settings web = {.body_max = HTTP_API_BODY_MAX,
                                      .connections_max = settings->connections_max,
                                      .handle = on_request,

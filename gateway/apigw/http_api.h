@@ -6,6 +6,7 @@
 
 #include "apigw/lambda.h"
 #include "apigw/shape.h"
+#include "apigw/throttle.h"
 #include "peers.h"
 
 #define HTTP_API_BODY_MAX ((size_t)10 * 1024 * 1024)
@@ -15,12 +16,12 @@ struct http_api;
 
 struct http_api_settings {
     struct shape_api api;
-    uint64_t rate, burst; /* requests; rate 0: no bound */
+    struct throttle *throttle; /* shared with the other APIs */
     uint64_t timeout_ms;
     unsigned connections_max;
 };
 
-/* `settings` are copied; its texts, `lambda` and `usage` outlive it. NULL without memory. */
+/* `settings` are copied; what they point to, `lambda` and `usage` outlive it. NULL without memory. */
 struct http_api *http_api_new(struct loop *loop, const struct http_api_settings *settings,
                               struct lambda *lambda, struct usage *usage);
 /* A listener_fn; ctx is the http_api. */

@@ -24,6 +24,7 @@ static char **with_runtime(char *const *environment, char *runtime) {
 static void become(const char *program, char **environment, pid_t parent) {
     char *const arguments[] = {(char *)(uintptr_t)program, NULL};
     sigset_t none;
+    setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(127);
     sigemptyset(&none);
@@ -41,20 +42,21 @@ pid_t lambda_process_start(const char *program, char *const *environment, uint16
     char **all = with_runtime(environment, runtime);
     pid_t parent = getpid(), pid = all ? fork() : -1;
     if (pid == 0) become(program, all, parent);
+    if (pid > 0) setpgid(pid, pid); /* here too: whoever is first, the group is there from now on */
     free(all);
     return pid;
 }
 
 void lambda_process_freeze(pid_t pid) {
-    kill(pid, SIGSTOP);
+    kill(-pid, SIGSTOP);
 }
 
 void lambda_process_thaw(pid_t pid) {
-    kill(pid, SIGCONT);
+    kill(-pid, SIGCONT);
 }
 
 void lambda_process_kill(pid_t pid) {
-    kill(pid, SIGKILL);
+    kill(-pid, SIGKILL);
 }
 
 bool lambda_process_ended(pid_t pid, int *ret_how) {
@@ -62,5 +64,6 @@ bool lambda_process_ended(pid_t pid, int *ret_how) {
     *ret_how = 0;
     do got = waitpid(pid, ret_how, WNOHANG);
     while (got < 0 && errno == EINTR);
+    if (got > 0) lambda_process_kill(pid); /* what it has left behind */
     return got != 0;
 }

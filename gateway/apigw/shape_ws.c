@@ -113,7 +113,7 @@ json_t *shape_disconnect(const struct shape_api *api, const struct shape_connect
         shape_add(json_object_get(event, "multiValueHeaders"), bare[i], json_string(""), REPEATS_LIST);
     }
     set(about, "disconnectStatusCode", json_integer(code));
-    set(about, "disconnectReason", json_string(reason));
+    set(about, "disconnectReason", shape_text(view_from_cstr(reason)));
     set(event, "requestContext", about);
     set(event, "isBase64Encoded", json_false());
     return event;

@@ -1,5 +1,6 @@
 /* API Gateway's throttling: a token bucket ("Throttle requests to your HTTP APIs", API Gateway Developer
- * Guide). */
+ * Guide). One counts for the whole account: visitors' requests, agents' connects and messages, and calls of
+ * "@connections" ("Amazon API Gateway quotas"). */
 #ifndef GATEWAY_APIGW_THROTTLE_H
 #define GATEWAY_APIGW_THROTTLE_H
 

@@ -111,7 +111,8 @@ void ws_accept_ready(void *ctx, struct ws_candidate *candidate) {
     struct ws_api *api = ctx;
     if (!is_in_stage(api, candidate->handshake.head.target))
         ws_candidate_refuse(candidate, 403, VIEW("Forbidden"));
-    else if (!throttle_take(&api->throttle, loop_now(api->loop)))
+    else if (!throttle_take(&api->connects, loop_now(api->loop)) ||
+             !throttle_take(api->settings.throttle, loop_now(api->loop)))
         ws_candidate_refuse(candidate, 429, VIEW("Too Many Requests"));
     else
         ask(api, candidate);

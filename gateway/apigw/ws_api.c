@@ -26,8 +26,10 @@ static void on_peer_close(struct ws_end *end, struct view payload) {
     const unsigned char *bytes = (const unsigned char *)payload.ptr;
     struct ws_connection *connection = connection_of(end);
     if (end->closing_ms) return;
-    connection->close_code = payload.len >= 2 ? bytes[0] << 8 | bytes[1] : 1005;
-    connection->close_reason = payload.len >= 2 ? "" : "Client-side close frame status not set";
+    if (payload.len >= 2)
+        ws_connection_note_close(connection, bytes[0] << 8 | bytes[1], view_skip(payload, 2));
+    else
+        ws_connection_note_close(connection, 1005, VIEW("Client-side close frame status not set"));
 }
 
 static void on_gone(struct ws_end *end) {
@@ -110,7 +112,7 @@ struct ws_api *ws_api_new(struct loop *loop, const struct ws_api_settings *setti
     list_init(&api->all);
     table_init(&api->connections);
     timer_init(&api->tick, on_tick);
-    throttle_init(&api->throttle, settings->connect_rate, settings->connect_rate);
+    throttle_init(&api->connects, settings->connect_rate, settings->connect_rate);
     const struct web_settings web = {
         .body_max = MANAGE_BODY_MAX, .connections_max = 1024, .handle = ws_manage, .ctx = api};
     const struct ws_candidates_settings candidates = {.loop = loop,

@@ -7,6 +7,7 @@
 
 #include "apigw/lambda.h"
 #include "apigw/shape.h"
+#include "apigw/throttle.h"
 #include "aws/environment.h"
 #include "peers.h"
 
@@ -19,6 +20,7 @@ struct ws_api_settings {
     struct shape_api api;
     uint64_t idle_ms, life_ms, head_timeout_ms;
     uint64_t connect_rate;             /* new connections a second; 0: no bound */
+    struct throttle *throttle;         /* of all, shared with the other APIs */
     const struct aws_environment *aws; /* the function's: its credentials may use "@connections" */
 };
 

@@ -23,14 +23,15 @@ struct shape_connection ws_connection_shape(const struct ws_connection *connecti
 struct ws_connection *ws_connection_new(struct ws_api *api, const struct ws_admission *admission) {
     struct ws_connection *connection = calloc(1, sizeof(*connection));
     if (!connection) return NULL;
-    *connection = (struct ws_connection){.api = api,
-                                         .peer = admission->socket.peer,
-                                         .connected_ms = admission->connected_ms,
-                                         .active_ms = admission->connected_ms,
-                                         .begun_ms = loop_now(api->loop),
-                                         .message_ms = loop_now(api->loop),
-                                         .close_code = 1006,
-                                         .close_reason = "Connection Closed Abnormally"};
+    *connection = (struct ws_connection){
+        .api = api,
+        .peer = admission->socket.peer,
+        .connected_ms = admission->connected_ms,
+        .active_ms = admission->connected_ms,
+        .begun_ms = loop_now(api->loop),
+        .message_ms = loop_now(api->loop),
+    };
+    ws_connection_note_close(connection, 1006, VIEW("Connection Closed Abnormally"));
     ws_end_init(&connection->end, api->port, admission->socket.fd);
     buf_init(&connection->message, WS_API_MESSAGE_MAX);
     view_copy_to(view_from_cstr(admission->id), connection->id, sizeof(connection->id));
@@ -63,6 +64,12 @@ void ws_connection_free(struct ws_connection *connection) {
     free(connection);
 }
 
+void ws_connection_note_close(struct ws_connection *connection, int code, struct view reason) {
+    connection->close_code = code;
+    if (!view_copy_to(reason, connection->close_reason, sizeof(connection->close_reason)))
+        connection->close_reason[0] = '\0';
+}
+
 static void note_message(struct ws_connection *connection) {
     connection->message_ms = loop_now(connection->api->loop);
     connection->active_ms = loop_wall_ms(NULL);
@@ -75,42 +82,52 @@ struct told {
     char connection_id[SHAPE_ID_MAX], request_id[SHAPE_ID_MAX];
 };
 
-/* What a client hears of an integration that failed. */
+/* What a client hears instead of nothing. */
+static void send_error(struct ws_connection *connection, const char *message, const char *request_id) {
+    char text[256];
+    int len =
+        snprintf(text, sizeof(text), "{\"message\": \"%s\", \"connectionId\":\"%s\", \"requestId\":\"%s\"}",
+                 message, connection->id, request_id);
+    ws_connection_send(connection, view_of(text, (size_t)len));
+}
+
 static void on_outcome(void *ctx, enum lambda_outcome outcome, struct view answer) {
     (void)answer;
     struct told *told = ctx;
     struct ws_connection *connection =
         outcome == LAMBDA_OK ? NULL : ws_connection_find(told->api, view_from_cstr(told->connection_id));
-    if (connection) {
-        char text[256];
-        int len = snprintf(text, sizeof(text),
-                           "{\"message\": \"%s\", \"connectionId\":\"%s\", \"requestId\":\"%s\"}",
-                           outcome == LAMBDA_THROTTLED ? "Too Many Requests" : "Internal server error",
-                           told->connection_id, told->request_id);
-        ws_connection_send(connection, view_of(text, (size_t)len));
-    }
+    if (connection)
+        send_error(connection, outcome == LAMBDA_THROTTLED ? "Too Many Requests" : "Internal server error",
+                   told->request_id);
     free(told);
 }
 
-static void take_message(struct ws_connection *connection) {
+static void tell(struct ws_connection *connection, struct view message, const char *request_id) {
     struct ws_api *api = connection->api;
     struct told *told = calloc(1, sizeof(*told));
     const struct shape_connection shape = ws_connection_shape(connection);
     if (!told) abort(); /* a message that was received is not lost */
     told->api = api;
     memcpy(told->connection_id, connection->id, sizeof(told->connection_id));
-    shape_id(told->request_id);
-    api->usage->messages_in += usage_messages(connection->message.len);
-    json_t *event = shape_message(&api->settings.api, &shape, told->request_id, loop_wall_ms(NULL),
-                                  buf_view(&connection->message));
+    memcpy(told->request_id, request_id, sizeof(told->request_id));
+    json_t *event = shape_message(&api->settings.api, &shape, told->request_id, loop_wall_ms(NULL), message);
     char *text = event ? json_dumps(event, JSON_COMPACT) : NULL;
     if (!text) abort();
     lambda_invoke(api->lambda, SOURCE_MESSAGE, view_from_cstr(text), on_outcome, told);
     free(text);
     json_decref(event);
+}
+
+static void take_message(struct ws_connection *connection, struct view message) {
+    struct ws_api *api = connection->api;
+    char request_id[SHAPE_ID_MAX];
+    shape_id(request_id);
+    api->usage->messages_in += usage_messages(message.len);
     note_message(connection);
-    buf_clear(&connection->message);
-    if (connection->message.cap > WS_API_FRAME_MAX) buf_done(&connection->message);
+    if (throttle_take(api->settings.throttle, loop_now(api->loop)))
+        tell(connection, message, request_id);
+    else
+        send_error(connection, "Too Many Requests", request_id);
 }
 
 static int refuse(struct ws_connection *connection, unsigned code, const char *reason) {
@@ -129,7 +146,12 @@ int ws_connection_receive(struct ws_connection *connection, struct view piece) {
     connection->frame_left = remaining;
     if (!buf_append_view(&connection->message, piece))
         return refuse(connection, 1009, "a message over 128 KB");
-    if (lws_is_final_fragment(connection->end.wsi) && remaining == 0) take_message(connection);
+    if (!lws_is_final_fragment(connection->end.wsi) || remaining > 0) return 0;
+    struct view message = buf_view(&connection->message);
+    if (!shape_is_utf8(message)) return refuse(connection, 1007, "text that is not UTF-8");
+    take_message(connection, message);
+    buf_clear(&connection->message);
+    if (connection->message.cap > WS_API_FRAME_MAX) buf_done(&connection->message);
     return 0;
 }
 
@@ -150,8 +172,7 @@ int ws_connection_write(struct ws_connection *connection) {
 void ws_connection_close(struct ws_connection *connection, unsigned code, const char *reason) {
     if (connection->end.closing_ms) return;
     ws_end_close(&connection->end, code);
-    connection->close_code = (int)code;
-    connection->close_reason = reason;
+    ws_connection_note_close(connection, (int)code, view_from_cstr(reason));
 }
 
 void ws_connection_tick(struct ws_connection *connection, uint64_t now_ms) {

@@ -133,6 +133,8 @@ void ws_manage(void *ctx, struct web_exchange *exchange, const struct web_reques
         fail(exchange, 413, "RequestEntityTooLargeException", VIEW("Request Entity Too Large"));
     else if ((verdict = check(api, request, &arena)).type)
         fail(exchange, 403, verdict.type, verdict.message);
+    else if (!throttle_take(api->settings.throttle, loop_now(api->loop)))
+        fail_connection(exchange, 429, "LimitExceededException", "Too Many Requests");
     else if (!connection || connection->end.closing_ms)
         fail_connection(exchange, 410, "GoneException", "Gone");
     else

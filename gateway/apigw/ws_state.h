@@ -2,7 +2,6 @@
 #ifndef GATEWAY_APIGW_WS_STATE_H
 #define GATEWAY_APIGW_WS_STATE_H
 
-#include "apigw/throttle.h"
 #include "apigw/web.h"
 #include "apigw/ws_api.h"
 #include "base/status.h"
@@ -10,6 +9,7 @@
 #include "ws_port.h"
 
 #define WS_AGENT_TEXT_MAX 200
+#define WS_REASON_MAX 123 /* of a close frame */
 
 struct ws_api {
     struct loop *loop;
@@ -22,7 +22,7 @@ struct ws_api {
     struct table connections;
     struct list all;
     struct timer tick;
-    struct throttle throttle;
+    struct throttle connects;
     bool is_stopped;
 };
 
@@ -39,7 +39,7 @@ struct ws_connection {
     struct buf message;               /* pieces of one that is not complete */
     size_t frame_left;                /* of the frame that comes in */
     int close_code;                   /* what the function is told in the end */
-    const char *close_reason;
+    char close_reason[WS_REASON_MAX + 1];
 };
 
 /* One that the function has let in. */
@@ -61,7 +61,9 @@ int ws_connection_receive(struct ws_connection *connection, struct view piece);
 int ws_connection_write(struct ws_connection *connection);
 /* As ws_end_send(). */
 enum status ws_connection_send(struct ws_connection *connection, struct view message);
-/* After what was queued has left. `reason` is static. */
+/* What the function is told when it has ended. */
+void ws_connection_note_close(struct ws_connection *connection, int code, struct view reason);
+/* After what was queued has left. */
 void ws_connection_close(struct ws_connection *connection, unsigned code, const char *reason);
 void ws_connection_tick(struct ws_connection *connection, uint64_t now_ms);
 struct shape_connection ws_connection_shape(const struct ws_connection *connection);

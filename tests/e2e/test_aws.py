@@ -18,7 +18,7 @@ from websockets.exceptions import InvalidStatusCode
 import aws
 import backends
 import http_raw
-from aws_function import OK, Exit, Failure, function, stand_in, together, usage, visit, wait_until  # noqa: F401 (fixtures)
+from aws_function import FUNCTION, OK, Exit, Failure, function, stand_in, together, usage, visit, wait_until  # noqa: F401 (fixtures)
 from programs import BIN, ROOT
 from ws_client import Socket
 
@@ -136,7 +136,11 @@ def test_events_are_parsed_by_a_library_that_is_not_ours(stand_in, function):
         if os.environ.get("CI"):
             raise AssertionError(f"no aws-lambda-powertools: {python} is not there")
         pytest.skip("no aws-lambda-powertools")
-    lines = []
+    lines = [(model, golden(name)) for name, model in (
+        ("http_api_2_0", "APIGatewayProxyEventV2Model"), ("http_api_1_0", "APIGatewayProxyEventModel"),
+        ("websocket_connect", "APIGatewayWebSocketConnectEventModel"), ("websocket_message", "APIGatewayWebSocketMessageEventModel"),
+        ("websocket_disconnect", "APIGatewayWebSocketDisconnectEventModel"), ("dynamodb_stream", "DynamoDBStreamModel"),
+        ("schedule", "EventBridgeModel"))]  # fmt: skip
     for payload, model in (("2.0", "APIGatewayProxyEventV2Model"), ("1.0", "APIGatewayProxyEventModel")):
         gateway = stand_in("--api-payload", payload)
         visit(gateway, "/a%20b?x=1&x=%C3%A4", headers=[("Cookie", "a=b; c=d"), ("User-Agent", "tests")])
@@ -253,6 +257,25 @@ def test_processes_are_started_on_demand_used_again_and_frozen(stand_in, functio
     assert 25_000 < function.deadlines[0] - time.time() * 1000 <= 30_000
     counted = usage(gateway)
     assert counted["coldStarts"] == 1 and counted["invocations"] == 5 and counted["billedMs"] >= 5
+
+
+def test_what_a_process_has_started_is_frozen_and_killed_with_it(start, function, tmp_path):
+    bootstrap, variables = tmp_path / "bootstrap", tmp_path / "variables"
+    bootstrap.write_text(f"#!/bin/sh\nenv >{variables}\n{sys.executable} {FUNCTION}\n:\n")
+    bootstrap.chmod(0o755)
+    gateway = start._keep(aws.StandIn(start._folder("standin"), "--lambda-timeout", "700ms", bootstrap=bootstrap,
+                                      env={"HANDLER": function.address}))  # fmt: skip
+    assert visit(gateway).status == 200
+    wait_until(lambda: state_of(function.pids[0]) == "T")
+    known = dict(line.split("=", 1) for line in variables.read_text().splitlines() if "=" in line)
+    assert (known["LAMBDA_TASK_ROOT"], known["_HANDLER"]) == (str(tmp_path), "bootstrap")
+    assert known["AWS_LAMBDA_FUNCTION_VERSION"] == "$LATEST" and known["AWS_LAMBDA_RUNTIME_API"]
+    go_on = threading.Event()
+    function.handle = lambda event: go_on.wait(20) and OK
+    assert visit(gateway).status == 503
+    process = Path(f"/proc/{function.pids[0]}")
+    wait_until(lambda: not process.exists() or state_of(process.name) == "Z")  # nobody here waits for it
+    go_on.set()
 
 
 def test_each_process_has_one_event_at_a_time(stand_in, function):

@@ -1,6 +1,7 @@
 """The WebSocket API of the stand-in for API Gateway (--backend lambda), and its `@connections`, with AWS's own client."""
 
 import json
+import threading
 import time
 from urllib.parse import quote
 
@@ -8,13 +9,14 @@ import botocore.session
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from websockets.exceptions import InvalidStatusCode
 
 import backends
 import http_raw
-from aws_function import OK, Failure, function, stand_in, usage  # noqa: F401 (fixtures)
+from aws_function import OK, Failure, function, stand_in, usage, visit  # noqa: F401 (fixtures)
 from ws_client import Socket
 
 pytestmark = pytest.mark.skipif(backends.STACK != "memory", reason="it brings its own stack")
@@ -48,6 +50,61 @@ def test_frames_messages_and_kinds_are_bounded(stand_in, function, what, code):
     assert function.next("$disconnect")["requestContext"]["disconnectStatusCode"] == code
     counted = usage(gateway)
     assert counted["messagesIn"] == 4 + 1 and counted["connections"] == 0
+
+
+def test_text_is_utf_8(stand_in, function):
+    gateway = stand_in()
+    with Socket(gateway.endpoint) as agent:
+        agent.send("ä\0")
+        assert function.next("$default")["body"] == "ä\0"
+        agent.send_raw(1, b"\xff")
+        assert agent.closed() == 1007
+    assert function.next("$disconnect")["requestContext"]["disconnectStatusCode"] == 1007
+
+
+def test_the_function_is_told_why_a_client_has_closed(stand_in, function):
+    gateway = stand_in()
+    with Socket(gateway.endpoint) as agent:
+        agent.close(4000, "enough, ä")
+    about = function.next("$disconnect")["requestContext"]
+    assert (about["disconnectStatusCode"], about["disconnectReason"]) == (4000, "enough, ä")
+
+
+def refused_to_connect(gateway):
+    with pytest.raises(InvalidStatusCode) as refused:
+        Socket(gateway.endpoint)
+    return refused.value.status_code
+
+
+def test_beyond_the_rate_nothing_reaches_the_function(stand_in, function):
+    """The rate is the account's: of visitors, agents and @connections together."""
+    gateway = stand_in("--api-rate", "1", "--api-burst", "4")
+    with Socket(gateway.endpoint) as agent:
+        connection = function.next("$connect")["requestContext"]["connectionId"]
+        for _ in range(20):
+            agent.send("x")
+        error = json.loads(agent.recv())
+        assert error == {"message": "Too Many Requests", "connectionId": connection, "requestId": error["requestId"]}
+        assert refused_to_connect(gateway) == 429
+        refused = error_of(management(gateway, retry=False).get_connection, ConnectionId=connection)
+        assert refused[:2] == (429, "LimitExceededException")
+        assert visit(gateway).status == 429
+    assert 3 <= usage(gateway)["invocationsOf"]["message"] <= 6
+
+
+def test_beyond_the_concurrency_of_the_function(stand_in, function):
+    gateway = stand_in("--lambda-concurrency", "1")
+    busy, go_on = threading.Event(), threading.Event()
+    with Socket(gateway.endpoint) as agent:
+        function.handle = lambda event: (busy.set(), go_on.wait(20)) and OK
+        agent.send("x")
+        assert busy.wait(20)
+        agent.send("y")
+        assert json.loads(agent.recv())["message"] == "Too Many Requests"
+        assert refused_to_connect(gateway) == 429
+        assert usage(gateway)["throttled"] == 2
+        function.handle = lambda event: OK
+        go_on.set()
 
 
 @pytest.mark.parametrize("option", ["--ws-idle", "--ws-life"])
@@ -116,10 +173,11 @@ def test_a_subprotocol_that_was_not_offered_is_an_error_of_the_function(stand_in
 # ---- @connections ----
 
 
-def management(gateway, key="local", secret="local", token=None, region="us-east-1", stage=""):
+def management(gateway, key="local", secret="local", token=None, region="us-east-1", stage="", retry=True):
     return botocore.session.Session().create_client(
         "apigatewaymanagementapi", region_name=region, endpoint_url="http://127.0.0.1:%d%s" % (gateway.agents[1], stage),
-        aws_access_key_id=key, aws_secret_access_key=secret, aws_session_token=token)  # fmt: skip
+        aws_access_key_id=key, aws_secret_access_key=secret, aws_session_token=token,
+        config=None if retry else Config(retries={"max_attempts": 0}))  # fmt: skip
 
 
 def error_of(call, *arguments, **more):

@@ -50,6 +50,13 @@ class Socket:
     def recv(self):
         return self._run(self.socket.recv())
 
+    def send_raw(self, opcode, payload):
+        """One frame of any kind, whatever is in it."""
+        self._run(self.socket.write_frame(True, opcode, payload))
+
+    def close(self, code, reason):
+        self._run(self.socket.close(code, reason))
+
     def abort(self):
         """The end without a close frame."""
         self.loop.call_soon_threadsafe(self.socket.transport.abort)
