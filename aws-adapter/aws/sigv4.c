@@ -16,19 +16,15 @@ static const char hex_lower[] = "0123456789abcdef", hex_upper[] = "0123456789ABC
 
 /* ---- hashes ---- */
 
-struct hex_hash {
-    char text[2 * HASH_LEN + 1];
-};
-
-static void to_hex(const unsigned char hash[HASH_LEN], struct hex_hash *out) {
+static void to_hex(const unsigned char hash[HASH_LEN], char out[SIGV4_HEX_LEN + 1]) {
     for (size_t i = 0; i < HASH_LEN; i++) {
-        out->text[2 * i] = hex_lower[hash[i] >> 4];
-        out->text[2 * i + 1] = hex_lower[hash[i] & 15];
+        out[2 * i] = hex_lower[hash[i] >> 4];
+        out[2 * i + 1] = hex_lower[hash[i] & 15];
     }
-    out->text[2 * HASH_LEN] = '\0';
+    out[SIGV4_HEX_LEN] = '\0';
 }
 
-static bool hash_hex(struct view v, struct hex_hash *out) {
+static bool hash_hex(struct view v, char out[SIGV4_HEX_LEN + 1]) {
     unsigned char hash[HASH_LEN];
     unsigned len = 0;
     if (!EVP_Digest(v.len ? v.ptr : "", v.len, hash, &len, EVP_sha256(), NULL)) return false;
@@ -168,13 +164,13 @@ static bool append_names(struct buf *out, const struct header *sorted, size_t co
 
 static bool append_canonical(struct buf *out, const struct sigv4_request *request,
                              const struct header *sorted, size_t count) {
-    struct hex_hash body;
+    char body[SIGV4_HEX_LEN + 1];
     return buf_append_view(out, request->method) && buf_append_byte(out, '\n') &&
            sigv4_encode(out, request->path, true) && buf_append_byte(out, '\n') &&
            append_query(out, request->query) && buf_append_byte(out, '\n') &&
            append_headers(out, sorted, count) && buf_append_byte(out, '\n') &&
-           append_names(out, sorted, count) && buf_append_byte(out, '\n') && hash_hex(request->body, &body) &&
-           buf_printf(out, "%s", body.text);
+           append_names(out, sorted, count) && buf_append_byte(out, '\n') && hash_hex(request->body, body) &&
+           buf_printf(out, "%s", body);
 }
 
 /* ---- the signature ---- */
@@ -207,19 +203,16 @@ static struct view day_of(const char stamp[SIGV4_STAMP_LEN + 1]) {
 
 static bool sign_canonical(const struct sigv4_scope *scope, struct view secret_key, struct view canonical,
                            struct buf *to_sign, struct sigv4_signature *ret) {
-    struct hex_hash hash;
+    char hash[SIGV4_HEX_LEN + 1];
     unsigned char key[HASH_LEN], signature[HASH_LEN];
     struct view day = day_of(ret->stamp);
     size_t before = to_sign->len;
-    bool ok = hash_hex(canonical, &hash) &&
+    bool ok = hash_hex(canonical, hash) &&
               buf_printf(to_sign, "AWS4-HMAC-SHA256\n%s\n%.*s/%.*s/%.*s/aws4_request\n%s", ret->stamp,
-                         VIEW_ARG(day), VIEW_ARG(scope->region), VIEW_ARG(scope->service), hash.text) &&
+                         VIEW_ARG(day), VIEW_ARG(scope->region), VIEW_ARG(scope->service), hash) &&
               signing_key(scope, secret_key, day, key) &&
               mac(view_of(key, HASH_LEN), view_skip(buf_view(to_sign), before), signature);
-    if (ok) {
-        to_hex(signature, &hash);
-        memcpy(ret->hex, hash.text, sizeof ret->hex);
-    }
+    if (ok) to_hex(signature, ret->hex);
     explicit_bzero(key, sizeof key);
     return ok;
 }

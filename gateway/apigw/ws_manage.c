@@ -124,7 +124,7 @@ void ws_manage(void *ctx, struct web_exchange *exchange, const struct web_reques
     arena_init(&arena, ARENA_BYTES);
     struct view id = id_of(api, view_slice(request->target, 0, view_find(request->target, '?')), &arena);
     struct ws_connection *connection = id.ptr ? ws_connection_find(api, id) : NULL;
-    struct signature_verdict verdict = {0};
+    struct signature_verdict verdict;
     if (!id.ptr)
         fail(exchange, 403, "ForbiddenException", VIEW("Forbidden"));
     else if (!is_method(request->method))
