@@ -17,10 +17,10 @@ import http_raw
 from agent_v1 import answer, hello
 from agent_v2 import GOAWAY, frame
 from agent_v2 import hello as hello_v2
+from bodies import Download, held  # noqa: F401 (a fixture)
 from fake_gateway import FakeGateway
 from programs import SLOW, free_port
 from service import Gate
-from test_streams import BLOCK, MIB, held, sha256_of  # noqa: F401 (a fixture)
 
 
 def ready_status(gateway):
@@ -179,16 +179,22 @@ def fake(request):
     gateway.stop()
 
 
+def linked(start, fake):
+    """A service, a ttf before it, and its first link."""
+    service = start.service()
+    ttf = start.forwarder(fake, service, wait=False)
+    link = fake.next_link()
+    ttf.wait_established()
+    return service, ttf, link
+
+
 def body_of(response):
     return base64.b64decode(response["body"])
 
 
 def test_ttf_has_its_new_link_before_the_old_one_is_broken(start, fake):
-    service = start.service()
+    service, ttf, old = linked(start, fake)
     gate = service.on("/hold", Gate())
-    ttf = start.forwarder(fake, service, wait=False)
-    old = fake.next_link()
-    ttf.wait_established()
     old.request("held", "POST", "/hold", b"abc")
     gate.wait_arrived()
     old.send({"type": "draining"})
@@ -232,10 +238,7 @@ def test_taken_over_by_ttf_itself_before_it_knows(start, fake):
 
 
 def test_the_old_link_serves_while_no_other_is_to_be_had(start, fake):
-    service = start.service()
-    ttf = start.forwarder(fake, service, wait=False)
-    old = fake.next_link()
-    ttf.wait_established()
+    _, ttf, old = linked(start, fake)
     fake.refusing = 503
     old.send({"type": "draining"})
     until(lambda: fake.refused >= 2)
@@ -253,11 +256,8 @@ def test_the_old_link_serves_while_no_other_is_to_be_had(start, fake):
 
 def test_gateways_that_go_down_one_after_the_other(start, fake):
     """Each keeps a request of its own; more of them than ttf keeps links for, and the oldest is cut."""
-    service = start.service()
-    gate = service.on("/hold", Gate())
-    ttf = start.forwarder(fake, service, wait=False)
-    links = [fake.next_link()]
-    ttf.wait_established()
+    service, ttf, link = linked(start, fake)
+    gate, links = service.on("/hold", Gate()), [link]
     for number in range(6):
         links[-1].request(f"held {number}", uri="/hold")
         gate.wait_arrived()
@@ -274,10 +274,7 @@ def test_gateways_that_go_down_one_after_the_other(start, fake):
 
 
 def test_ttf_that_stops_while_it_moves(start, fake):
-    service = start.service()
-    ttf = start.forwarder(fake, service, wait=False)
-    old = fake.next_link()
-    ttf.wait_established()
+    _, ttf, old = linked(start, fake)
     fake.refusing = 503
     old.send({"type": "draining"})
     until(lambda: fake.refused)
@@ -300,28 +297,18 @@ def test_ttf_moves_to_another_gateway(start, held, protocol):
     ttf = start.forwarder(f"ws://127.0.0.1:{balancer.port}", service, "-n", "moves")
     gate = service.on("/hold", Gate())
     service.stream("/long", held)
-    with http_raw.Connection(first.address) as posting, http_raw.Connection(first.address) as download:
+    with http_raw.Connection(first.address) as posting, http_raw.Connection(first.address) as connection:
         posting.send(http_raw.build("POST", "/hold", "moves.localhost", body=b"abc"))
         gate.wait_arrived()
-        if protocol == "v2":
-            download.send(http_raw.build(target="/long", host="moves.localhost"))
-            exchange = held.next()
-            exchange.head(200, ("Content-Length", 20 * MIB))
-            exchange.send(BLOCK)
-            response = download.read_head()
-            pieces = download.pieces(response)
-            begin = next(pieces)
+        download = Download(connection, "moves.localhost", held, 20) if protocol == "v2" else None
         balancer.target = second.agents
         lines = len(ttf.out)
         first.process.send_signal(signal.SIGTERM)
         ttf.wait_established(after=lines)
         assert http_raw.request(second.address, "POST", "/new", "moves.localhost", body=b"x").json()["length"] == 1
         assert first.process.poll() is None
-        if protocol == "v2":
-            sender = threading.Thread(target=lambda: [exchange.send(BLOCK) for _ in range(19)], daemon=True)
-            sender.start()
-            assert sha256_of(itertools.chain([begin], pieces)) == sha256_of([BLOCK] * 20)
-            sender.join(10)
+        if download:
+            download.finish()
         gate.open()
         assert posting.read_response().body == b"at last"
     held.release()
@@ -346,14 +333,8 @@ def test_a_link_that_has_carried_enough_is_replaced(start, held):
     ttf = start.forwarder(gateway, service)
     host = urlsplit(ttf.url).netloc
     service.stream("/long", held)
-    with http_raw.Connection(gateway.address) as download:
-        download.send(http_raw.build(target="/long", host=host))
-        exchange = held.next()
-        exchange.head(200, ("Content-Length", 4 * MIB))
-        exchange.send(BLOCK)
-        response = download.read_head()
-        pieces = download.pieces(response)
-        begin = next(pieces)
+    with http_raw.Connection(gateway.address) as connection:
+        download = Download(connection, host, held, 4)
         loads = [Load(gateway.address, host, number) for number in range(6)]
         for load in loads:
             load.start()
@@ -363,10 +344,7 @@ def test_a_link_that_has_carried_enough_is_replaced(start, held):
             load.ended.set()
         for load in loads:
             load.join(30)
-        sender = threading.Thread(target=lambda: [exchange.send(BLOCK) for _ in range(3)], daemon=True)
-        sender.start()
-        assert sha256_of(itertools.chain([begin], pieces)) == sha256_of([BLOCK] * 4)
-        sender.join(10)
+        download.finish()
     held.release()
     assert_all_was_done_once(service, loads)
     assert not any(load.refused or load.absent for load in loads)
@@ -453,15 +431,8 @@ def test_a_restart_under_load(start, held, protocol):
     url = ttf.url
     service.stream("/long", held)
     assert ready_status(first) == 200
-    with http_raw.Connection(first.address) as download:
-        if protocol == "v2":
-            download.send(http_raw.build(target="/long", host=ttf.host))
-            exchange = held.next()
-            exchange.head(200, ("Content-Length", 8 * MIB))
-            exchange.send(BLOCK)
-            response = download.read_head()
-            pieces = download.pieces(response)
-            begin = next(pieces)
+    with http_raw.Connection(first.address) as connection:
+        download = Download(connection, ttf.host, held, 8) if protocol == "v2" else None
         loads = [Load(first.address, urlsplit(url).netloc, number) for number in range(6)]
         for load in loads:
             load.start()
@@ -469,11 +440,8 @@ def test_a_restart_under_load(start, held, protocol):
         lines = len(ttf.out)
         first.process.send_signal(signal.SIGTERM)
         until(lambda: all(load.refused for load in loads))
-        if protocol == "v2":
-            sender = threading.Thread(target=lambda: [exchange.send(BLOCK) for _ in range(7)], daemon=True)
-            sender.start()
-            assert sha256_of(itertools.chain([begin], pieces)) == sha256_of([BLOCK] * 8)
-            sender.join(10)
+        if download:
+            download.finish()
     held.release()
     assert first.wait_exit(20) == 0
     before = [len(load.done) for load in loads]

@@ -1,8 +1,5 @@
 """What streams (protocol v2) add: bodies of any size in little memory, back-pressure, interim answers, events, cuts."""
 
-import hashlib
-import itertools
-import os
 import random
 import signal
 import socket
@@ -13,26 +10,10 @@ import pytest
 
 import http_raw
 from backends import LINKS
+from bodies import BLOCK, MIB, Download, Held, body_of, held, sha256_of  # noqa: F401 (a fixture)
 from kernel_queues import queued_bytes
 from programs import SLOW
 from service import Gate, Response
-
-KIB, MIB = 1 << 10, 1 << 20
-BLOCK = os.urandom(MIB)
-
-
-def body_of(size):
-    """The same bytes for the same size, in pieces of up to 1 MiB; no two MiB alike."""
-    for number in range((size + MIB - 1) // MIB):
-        piece = number.to_bytes(8, "big") + BLOCK[8:]
-        yield piece[: size - number * MIB]
-
-
-def sha256_of(pieces):
-    digest = hashlib.sha256()
-    for piece in pieces:
-        digest.update(piece)
-    return digest.hexdigest()
 
 
 def serve_download(exchange):
@@ -59,34 +40,6 @@ def serve_upload(exchange):
 def serve_silence(exchange):
     """Takes the head and says nothing until the other side closes."""
     exchange.left = exchange.is_closed_within(60)
-
-
-class Held:
-    """A streaming handler that the test steps through: it hands its exchange out and stays until released."""
-
-    def __init__(self):
-        self.exchanges = []
-        self.arrived = threading.Semaphore(0)
-        self.released = threading.Event()
-
-    def __call__(self, exchange):
-        self.exchanges.append(exchange)
-        self.arrived.release()
-        self.released.wait(100)
-
-    def next(self, seconds=30):
-        assert self.arrived.acquire(timeout=seconds), "the request did not reach the service"
-        return self.exchanges[-1]
-
-    def release(self):
-        self.released.set()
-
-
-@pytest.fixture
-def held():
-    made = Held()
-    yield made
-    made.release()
 
 
 def upload(connection, host, pieces, size=None, target="/upload"):
@@ -187,15 +140,21 @@ def test_many_at_once_each_with_its_own_body(stack):
 # ---- back-pressure ----
 
 
-def pour(exchange, size, chunked=False):
-    """Sends until it is done or the other side is gone; exchange.sent counts."""
-    exchange.head(200, ("Content-Length", size))
-    try:
-        for piece in body_of(size):
-            exchange.send(piece)
-        exchange.whole = True
-    except OSError:
-        exchange.whole = False
+class Pour:
+    """A streaming handler that sends 50 MB until it is done or the other side is gone; exchange.sent counts."""
+
+    def __init__(self):
+        self.exchanges = []
+
+    def __call__(self, exchange):
+        self.exchanges.append(exchange)
+        exchange.head(200, ("Content-Length", 50_000_000))
+        try:
+            for piece in body_of(50_000_000):
+                exchange.send(piece)
+            exchange.whole = True
+        except OSError:
+            exchange.whole = False
 
 
 def settled(read, quiet=1.0, seconds=40):
@@ -218,13 +177,7 @@ def assert_held(stack, total):
 
 
 def test_visitor_who_stops_reading_stops_the_service(stack):
-    exchanges = []
-
-    def serve(exchange):
-        exchanges.append(exchange)
-        pour(exchange, 50_000_000)
-
-    stack.service.stream("/pour", serve)
+    exchanges = stack.service.stream("/pour", Pour()).exchanges
     with stack.connect() as connection:
         connection.send(http_raw.build(target="/pour", host=stack.ttf.host))
         response = connection.read_head()
@@ -264,13 +217,7 @@ def test_stalled_readers_harm_nobody(fresh):
     """20 who read nothing of 50 MB and 20 who read slowly: the service stops early for the stalled, memory stays bounded, and
     a good visitor notices nothing."""
     stack = fresh()
-    exchanges = []
-
-    def serve(exchange):
-        exchanges.append(exchange)
-        pour(exchange, 50_000_000)
-
-    stack.service.stream("/pour", serve)
+    exchanges = stack.service.stream("/pour", Pour()).exchanges
     stack.service.answer("/good", body=b"x" * 1024)
     connections = [stack.connect() for _ in range(40)]
     ended = threading.Event()
@@ -329,13 +276,7 @@ def test_visitor_who_leaves_within_a_download_ends_the_local_request(stack, held
 
 def test_visitor_who_leaves_within_a_stalled_download(stack):
     """Nothing moves any more when he leaves, so only his leaving can tell."""
-    exchanges = []
-
-    def serve(exchange):
-        exchanges.append(exchange)
-        pour(exchange, 50_000_000)
-
-    stack.service.stream("/pour", serve)
+    exchanges = stack.service.stream("/pour", Pour()).exchanges
     with stack.connect() as connection:
         connection.send(http_raw.build(target="/pour", host=stack.ttf.host))
         connection.read_head()
@@ -803,19 +744,10 @@ def test_download_is_finished_while_the_gateway_drains(start, held):
     ttf = start.forwarder(gateway, service)
     service.stream("/long", held)
     with http_raw.Connection(gateway.address) as connection:
-        connection.send(http_raw.build(target="/long", host=ttf.host))
-        exchange = held.next()
-        exchange.head(200, ("Content-Length", 10 * MIB))
-        exchange.send(BLOCK)
-        response = connection.read_head()
-        pieces = connection.pieces(response)
-        first = next(pieces)
+        download = Download(connection, ttf.host, held, 10)
         gateway.process.send_signal(signal.SIGTERM)
         gateway.wait_err(r"stopping")
-        sender = threading.Thread(target=lambda: [exchange.send(BLOCK) for _ in range(9)], daemon=True)
-        sender.start()
-        assert sha256_of(itertools.chain([first], pieces)) == sha256_of([BLOCK] * 10)
-        sender.join(10)
+        download.finish()
     held.release()
     assert gateway.wait_exit(20) == 0
 
