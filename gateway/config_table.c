@@ -161,6 +161,8 @@ const struct setting config_settings[] = {
     {SETTING("api-rate", "API_RATE", KIND_SIZE, api_rate, "10000",
              "requests, messages and @connections calls a second, 0: any")},
     {SETTING("api-burst", "API_BURST", KIND_SIZE, api_burst, "5000", "requests at once, beyond the rate")},
+    {SETTING("api-timeout", "API_TIMEOUT", KIND_DURATION, api_timeout_ms, "30s",
+             "how long the function is waited for; agents' events 29s at most")},
     {SETTING("lambda-concurrency", "LAMBDA_CONCURRENCY", KIND_SIZE, lambda_concurrency, "100",
              "processes of the function at once")},
     {SETTING("lambda-memory", "LAMBDA_MEMORY", KIND_SIZE, lambda_memory_bytes, "256MiB",

@@ -16,7 +16,7 @@
 
 #define HTTP_API_ID "tunnelhttp"
 #define WS_API_ID "tunnelwsck"
-#define API_TIMEOUT_MS 30000
+#define WS_TIMEOUT_MAX_MS 29000
 #define INIT_TIMEOUT_MS 10000
 #define HEAD_TIMEOUT_MS 10000
 #define CONNECTS_A_SECOND 500
@@ -232,12 +232,15 @@ static bool make_apis(struct apigw *apigw, const char **ret_why) {
     const struct config *config = apigw->config;
     const struct http_api_settings visitors = {.api = apigw->http_shape,
                                                .throttle = &apigw->throttle,
-                                               .timeout_ms = API_TIMEOUT_MS,
+                                               .timeout_ms = config->api_timeout_ms,
                                                .connections_max = (unsigned)config->max_connections};
+    uint64_t timeout_ms = config->api_timeout_ms;
     const struct ws_api_settings agents = {.api = apigw->ws_shape,
                                            .idle_ms = config->ws_idle_ms,
                                            .life_ms = config->ws_life_ms,
                                            .head_timeout_ms = HEAD_TIMEOUT_MS,
+                                           .timeout_ms = timeout_ms < WS_TIMEOUT_MAX_MS ? timeout_ms
+                                                                                        : WS_TIMEOUT_MAX_MS,
                                            .connect_rate = CONNECTS_A_SECOND,
                                            .throttle = &apigw->throttle,
                                            .aws = &apigw->environment};

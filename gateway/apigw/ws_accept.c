@@ -47,15 +47,17 @@ static void let_in(struct ws_api *api, struct ws_candidate *candidate, const str
     ws_candidate_refuse(candidate, 502, VIEW("Internal server error"));
 }
 
-static void on_outcome(void *ctx, enum lambda_outcome outcome, struct view text) {
-    struct ws_candidate *candidate = ctx;
-    struct ws_api *api = LIST_ENTRY(candidate->set, struct ws_api, candidates);
+/* One about whom the function has been asked. */
+struct asking {
+    struct ws_api *api;
+    struct ws_candidate *candidate; /* NULL: refused, for that took too long */
+    struct timer timeout;
+};
+
+static void take_answer(struct ws_api *api, struct ws_candidate *candidate, enum lambda_outcome outcome,
+                        struct view text) {
     struct shape_answer answer;
     struct arena arena;
-    if (api->is_stopped) {
-        ws_candidate_free(candidate);
-        return;
-    }
     arena_init(&arena, 64 * 1024);
     if (outcome == LAMBDA_THROTTLED)
         ws_candidate_refuse(candidate, 429, VIEW("Too Many Requests"));
@@ -69,6 +71,36 @@ static void on_outcome(void *ctx, enum lambda_outcome outcome, struct view text)
         shape_answer_done(&answer);
     }
     arena_done(&arena);
+}
+
+static void on_outcome(void *ctx, enum lambda_outcome outcome, struct view text) {
+    struct asking *asking = ctx;
+    timer_stop(&asking->api->loop->timers, &asking->timeout);
+    if (asking->candidate && asking->api->is_stopped)
+        ws_candidate_free(asking->candidate);
+    else if (asking->candidate)
+        take_answer(asking->api, asking->candidate, outcome, text);
+    free(asking);
+}
+
+/* The function goes on; nobody hears of it. */
+static void on_timeout(struct timer *timer) {
+    struct asking *asking = LIST_ENTRY(timer, struct asking, timeout);
+    ws_candidate_refuse(asking->candidate, 504, VIEW("Endpoint request timed out"));
+    asking->candidate = NULL;
+}
+
+static void invoke(struct ws_api *api, struct ws_candidate *candidate, struct view event) {
+    struct asking *asking = calloc(1, sizeof(*asking));
+    if (asking) {
+        asking->api = api;
+        asking->candidate = candidate;
+        timer_init(&asking->timeout, on_timeout);
+        timer_start(&api->loop->timers, &asking->timeout, api->settings.timeout_ms);
+        lambda_invoke(api->lambda, SOURCE_CONNECT, event, on_outcome, asking);
+    } else {
+        ws_candidate_refuse(candidate, 500, VIEW("Internal server error"));
+    }
 }
 
 static void ask(struct ws_api *api, struct ws_candidate *candidate) {
@@ -92,7 +124,7 @@ static void ask(struct ws_api *api, struct ws_candidate *candidate) {
     char *text = event ? json_dumps(event, JSON_COMPACT) : NULL;
     json_decref(event);
     if (text)
-        lambda_invoke(api->lambda, SOURCE_CONNECT, view_from_cstr(text), on_outcome, candidate);
+        invoke(api, candidate, view_from_cstr(text));
     else
         ws_candidate_refuse(candidate, 500, VIEW("Internal server error"));
     free(text);

@@ -77,8 +77,11 @@ static void note_message(struct ws_connection *connection) {
 
 /* ---- in ---- */
 
+/* A message that the function has been told of. */
 struct told {
     struct ws_api *api;
+    struct timer timeout;
+    bool is_late; /* the client has heard so */
     char connection_id[SHAPE_ID_MAX], request_id[SHAPE_ID_MAX];
 };
 
@@ -91,15 +94,24 @@ static void send_error(struct ws_connection *connection, const char *message, co
     ws_connection_send(connection, view_of(text, (size_t)len));
 }
 
+static void answer_error(const struct told *told, const char *message) {
+    struct ws_connection *connection = ws_connection_find(told->api, view_from_cstr(told->connection_id));
+    if (connection) send_error(connection, message, told->request_id);
+}
+
 static void on_outcome(void *ctx, enum lambda_outcome outcome, struct view answer) {
     (void)answer;
     struct told *told = ctx;
-    struct ws_connection *connection =
-        outcome == LAMBDA_OK ? NULL : ws_connection_find(told->api, view_from_cstr(told->connection_id));
-    if (connection)
-        send_error(connection, outcome == LAMBDA_THROTTLED ? "Too Many Requests" : "Internal server error",
-                   told->request_id);
+    timer_stop(&told->api->loop->timers, &told->timeout);
+    if (outcome != LAMBDA_OK && !told->is_late)
+        answer_error(told, outcome == LAMBDA_THROTTLED ? "Too Many Requests" : "Internal server error");
     free(told);
+}
+
+static void on_timeout(struct timer *timer) {
+    struct told *told = LIST_ENTRY(timer, struct told, timeout);
+    told->is_late = true;
+    answer_error(told, "Endpoint request timed out");
 }
 
 static void tell(struct ws_connection *connection, struct view message, const char *request_id) {
@@ -108,6 +120,8 @@ static void tell(struct ws_connection *connection, struct view message, const ch
     const struct shape_connection shape = ws_connection_shape(connection);
     if (!told) abort(); /* a message that was received is not lost */
     told->api = api;
+    timer_init(&told->timeout, on_timeout);
+    timer_start(&api->loop->timers, &told->timeout, api->settings.timeout_ms);
     memcpy(told->connection_id, connection->id, sizeof(told->connection_id));
     memcpy(told->request_id, request_id, sizeof(told->request_id));
     json_t *event = shape_message(&api->settings.api, &shape, told->request_id, loop_wall_ms(NULL), message);

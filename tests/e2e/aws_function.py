@@ -6,6 +6,7 @@ import threading
 import time
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -117,6 +118,11 @@ def wait_until(condition, seconds=20):
 
 def visit(gateway, target="/", method="GET", **more):
     return http_raw.request(gateway.address, method, target, **more)
+
+
+def state_of(pid):
+    """Of the process: T is frozen."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def together(count, call):

@@ -18,7 +18,7 @@ from websockets.exceptions import InvalidStatusCode
 import aws
 import backends
 import http_raw
-from aws_function import FUNCTION, OK, Exit, Failure, function, stand_in, together, usage, visit, wait_until  # noqa: F401 (fixtures)
+from aws_function import FUNCTION, OK, Exit, Failure, function, stand_in, state_of, together, usage, visit, wait_until  # noqa: F401 (fixtures)
 from programs import BIN, ROOT
 from ws_client import Socket
 
@@ -241,10 +241,6 @@ def test_answers_that_make_no_sense_are_500(stand_in, function, bad):
 
 
 # ---- processes ----
-
-
-def state_of(pid):
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def test_processes_are_started_on_demand_used_again_and_frozen(stand_in, function):

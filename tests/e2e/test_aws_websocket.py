@@ -16,7 +16,7 @@ from websockets.exceptions import InvalidStatusCode
 
 import backends
 import http_raw
-from aws_function import OK, Failure, function, stand_in, usage, visit  # noqa: F401 (fixtures)
+from aws_function import OK, Failure, function, stand_in, state_of, usage, visit, wait_until  # noqa: F401 (fixtures)
 from ws_client import Socket
 
 pytestmark = pytest.mark.skipif(backends.STACK != "memory", reason="it brings its own stack")
@@ -71,25 +71,38 @@ def test_the_function_is_told_why_a_client_has_closed(stand_in, function):
 
 
 def refused_to_connect(gateway):
-    with pytest.raises(InvalidStatusCode) as refused:
-        Socket(gateway.endpoint)
-    return refused.value.status_code
+    """The status, or None when it was let in."""
+    try:
+        with Socket(gateway.endpoint):
+            return None
+    except InvalidStatusCode as refused:
+        return refused.status_code
 
 
 def test_beyond_the_rate_nothing_reaches_the_function(stand_in, function):
     """The rate is the account's: of visitors, agents and @connections together."""
     gateway = stand_in("--api-rate", "1", "--api-burst", "4")
+    client, sent = management(gateway, retry=False), 0
+
+    def status_of_get():
+        try:
+            return client.get_connection(ConnectionId=connection)["ResponseMetadata"]["HTTPStatusCode"]
+        except client.exceptions.LimitExceededException as refused:
+            return refused.response["ResponseMetadata"]["HTTPStatusCode"]
+
     with Socket(gateway.endpoint) as agent:
         connection = function.next("$connect")["requestContext"]["connectionId"]
-        for _ in range(20):
-            agent.send("x")
-        error = json.loads(agent.recv())
-        assert error == {"message": "Too Many Requests", "connectionId": connection, "requestId": error["requestId"]}
-        assert refused_to_connect(gateway) == 429
-        refused = error_of(management(gateway, retry=False).get_connection, ConnectionId=connection)
-        assert refused[:2] == (429, "LimitExceededException")
-        assert visit(gateway).status == 429
-    assert 3 <= usage(gateway)["invocationsOf"]["message"] <= 6
+        for call in (lambda: refused_to_connect(gateway), status_of_get, lambda: visit(gateway).status):
+            status = None
+            while status != 429:  # a second later there is one for it after all
+                [agent.send("x") for _ in range(8)]
+                sent, status = sent + 8, call()
+        wait_until(lambda: usage(gateway)["messagesIn"] == sent)
+        told = usage(gateway)["invocationsOf"]["message"]
+        assert 0 < told < sent
+        errors = [json.loads(agent.recv()) for _ in range(sent - told)]
+    assert {(error["message"], error["connectionId"]) for error in errors} == {("Too Many Requests", connection)}
+    assert len({error["requestId"] for error in errors}) == len(errors)
 
 
 def test_beyond_the_concurrency_of_the_function(stand_in, function):
@@ -105,6 +118,24 @@ def test_beyond_the_concurrency_of_the_function(stand_in, function):
         assert usage(gateway)["throttled"] == 2
         function.handle = lambda event: OK
         go_on.set()
+
+
+def test_the_function_is_not_waited_for_without_end(stand_in, function):
+    gateway = stand_in("--api-timeout", "700ms")
+    wait_until(lambda: visit(gateway).status == 200)  # there is a process now, however slowly it has come
+    go_on = threading.Event()
+    with Socket(gateway.endpoint) as agent:
+        connection = function.next("$connect")["requestContext"]["connectionId"]
+        function.handle = lambda event: go_on.wait(20) and OK
+        agent.send("x")
+        assert json.loads(agent.recv())["message"] == "Endpoint request timed out"
+        assert refused_to_connect(gateway) == 504
+        assert visit(gateway).status == 503
+        go_on.set()
+        wait_until(lambda: all(state_of(pid) == "T" for pid in function.pids))
+        management(gateway).post_to_connection(ConnectionId=connection, Data=b"next")
+        assert agent.recv() == "next"  # and nothing more of the late ones
+    assert usage(gateway)["timeouts"] == 0  # the function was not cut off
 
 
 @pytest.mark.parametrize("option", ["--ws-idle", "--ws-life"])
