@@ -138,6 +138,23 @@ def test_the_function_is_not_waited_for_without_end(stand_in, function):
     assert usage(gateway)["timeouts"] == 0  # the function was not cut off
 
 
+def test_posts_come_in_frames_of_32_kb(stand_in, function):
+    gateway = stand_in()
+    with http_raw.Connection(gateway.agents) as connection:
+        connection.send(HANDSHAKE)
+        assert connection.read_response().status == 101
+        connection_id = function.next("$connect")["requestContext"]["connectionId"]
+        management(gateway).post_to_connection(ConnectionId=connection_id, Data=b"a" * 70_000)
+        data, frames = bytes(connection.buffer), []
+        while not frames or frames[-1][0] < 0x80:
+            while len(data) < 4 or len(data) < 4 + int.from_bytes(data[2:4], "big"):
+                data += connection.socket.recv(65536)
+            assert data[1] == 126  # unmasked, and the length in two bytes
+            frames.append((data[0], size := int.from_bytes(data[2:4], "big")))
+            data = data[4 + size :]
+        assert frames == [(0x01, 32768), (0x00, 32768), (0x80, 70_000 - 65536)]
+
+
 @pytest.mark.parametrize("option", ["--ws-idle", "--ws-life"])
 def test_idle_and_old_connections_are_closed(stand_in, function, option):
     gateway = stand_in(option, "300ms")
@@ -179,12 +196,15 @@ def test_connect_may_choose_a_subprotocol(stand_in, function, answer):
         assert function.next("$default")["body"] == "x"
 
 
+HANDSHAKE = (b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+             b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: one\r\n\r\n")  # fmt: skip
+
+
 def test_no_subprotocol_is_answered_by_itself(stand_in, function):
     gateway = stand_in()
     choose(function, headers={"x-other": "stays here"})
     with http_raw.Connection(gateway.agents) as connection:
-        connection.send(b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: one\r\n\r\n")  # fmt: skip
+        connection.send(HANDSHAKE)
         answer = connection.read_response()
     assert answer.status == 101
     assert not answer.all("sec-websocket-protocol") and not answer.all("x-other")
