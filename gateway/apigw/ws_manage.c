@@ -44,10 +44,9 @@ static void fail_connection(struct web_exchange *exchange, int status, const cha
 
 /* The first bytes of a request line may name any stage before it. */
 bool ws_manage_is_meant(struct view line) {
-    for (size_t i = 0; i < line.len; i++)
-        if (view_starts_with(view_skip(line, i), MANAGE) ||
-            view_starts_with(view_skip(line, i), MANAGE_ESCAPED))
-            return true;
+    struct view rest = view_slice(line, 0, view_find(line, '?'));
+    for (; rest.len > 0; rest = view_skip(rest, 1))
+        if (view_starts_with(rest, MANAGE) || view_starts_with(rest, MANAGE_ESCAPED)) return true;
     return false;
 }
 
