@@ -90,11 +90,12 @@ static bool keep_given(const char *given, const char *name, struct secret_text *
     return true;
 }
 
-static bool read_secret(const struct config *config, struct secret_text *out) {
-    if (config->secret) return keep_given(config->secret, "TUNNEL_SECRET", out);
-    if (!config->secret_file) return read_or_make(config, out);
-    if (!read_file(config->secret_file, out)) return complain(config->secret_file, strerror(errno));
-    return out->len >= SECRET_MIN || complain(config->secret_file, "it has fewer than 16 bytes");
+bool secret_load_text(const struct config *config, struct secret_text *ret_secret) {
+    const char *path = config->secret_file;
+    if (config->secret) return keep_given(config->secret, "TUNNEL_SECRET", ret_secret);
+    if (!path) return read_or_make(config, ret_secret);
+    if (!read_file(path, ret_secret)) return complain(path, strerror(errno));
+    return ret_secret->len >= SECRET_MIN || complain(path, "it has fewer than 16 bytes");
 }
 
 bool secret_keys_derive(struct view secret, struct secret_keys *ret_keys) {
@@ -104,7 +105,8 @@ bool secret_keys_derive(struct view secret, struct secret_keys *ret_keys) {
 
 bool secret_load(const struct config *config, struct secret_keys *ret_keys) {
     struct secret_text text;
-    bool derived = read_secret(config, &text) && secret_keys_derive(view_of(text.bytes, text.len), ret_keys);
+    bool derived =
+        secret_load_text(config, &text) && secret_keys_derive(view_of(text.bytes, text.len), ret_keys);
     explicit_bzero(&text, sizeof(text));
     return derived;
 }

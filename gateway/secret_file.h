@@ -25,6 +25,9 @@ struct secret_text {
     size_t len;
 };
 
+/* What the keys of secret_load() are derived from. */
+bool secret_load_text(const struct config *config, struct secret_text *ret_secret);
+
 /* Of agents' tokens, JWT_SECRET_MIN bytes at least. False after saying why. */
 bool secret_load_jwt(const struct config *config, struct secret_text *ret_secret);
 

@@ -215,7 +215,7 @@ static bool make_lambda(struct apigw *apigw, const char **ret_why) {
                              config->dynamodb_latency_ms, &apigw->usage, ret_why);
     if (!apigw->meter ||
         !function_environment_init(&apigw->variables, config, &apigw->http_shape, apigw->public_url,
-                                   apigw->websocket_url, meter_port(apigw->meter)))
+                                   apigw->websocket_url, meter_port(apigw->meter), ret_why))
         return false;
     const struct lambda_settings settings = {.bootstrap = config->bootstrap,
                                              .environment = apigw->variables.variables,

@@ -2,6 +2,7 @@
 #include "apigw/function_environment.h"
 
 #include "base/buf.h"
+#include "secret_file.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,14 +16,13 @@ static bool put(struct function_environment *environment, const char *format, ..
     __attribute__((format(printf, 2, 3)));
 
 static bool put(struct function_environment *environment, const char *format, ...) {
-    char text[1024];
+    char *text = NULL;
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(text, sizeof(text), format, args);
+    bool made = vasprintf(&text, format, args) >= 0;
     va_end(args);
-    char *copy = len > 0 && (size_t)len < sizeof(text) ? strdup(text) : NULL;
-    if (copy) environment->variables[environment->count++] = copy;
-    return copy != NULL;
+    if (made) environment->variables[environment->count++] = text;
+    return made;
 }
 
 /* Set by us, or by nobody. */
@@ -36,6 +36,10 @@ static bool is_ours(const char *variable) {
                                         "REQUIRE_AUTH=",
                                         "OTHER_NAMES=",
                                         "PER_TUNNEL_RATE_LIMIT=",
+                                        "TUNNEL_SECRET=",
+                                        "JWT_SECRET=",
+                                        "JWT_AUDIENCE=",
+                                        "JWT_ISSUER=",
                                         "LAMBDA_TASK_ROOT=",
                                         "_HANDLER="};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -75,9 +79,39 @@ static bool put_names(struct function_environment *environment, const struct tex
     return ok;
 }
 
+static bool put_given(struct function_environment *environment, const char *name, const char *value) {
+    return !value || put(environment, "%s=%s", name, value);
+}
+
+typedef bool secret_fn(const struct config *config, struct secret_text *ret_secret);
+
+static bool put_secret(struct function_environment *environment, const char *name, secret_fn *load,
+                       const struct config *config, const char **ret_why) {
+    struct secret_text secret;
+    bool loaded = load(config, &secret), is_text = loaded && !memchr(secret.bytes, '\0', secret.len);
+    if (!loaded)
+        *ret_why = "a secret is missing";
+    else if (!is_text)
+        *ret_why = "a secret has zero bytes in it, which no variable holds";
+    bool ok = is_text && put(environment, "%s=%.*s", name, (int)secret.len, secret.bytes);
+    explicit_bzero(&secret, sizeof(secret));
+    return ok;
+}
+
+/* Without a tunnel secret the function makes one from the other, or does without. */
+static bool put_secrets(struct function_environment *environment, const struct config *config,
+                        const char **ret_why) {
+    bool has_own = config->secret || config->secret_file;
+    bool has_jwt = config->jwt_secret || config->jwt_secret_file;
+    return (!has_own || put_secret(environment, "TUNNEL_SECRET", secret_load_text, config, ret_why)) &&
+           (!has_jwt || put_secret(environment, "JWT_SECRET", secret_load_jwt, config, ret_why)) &&
+           put_given(environment, "JWT_AUDIENCE", config->jwt_audience) &&
+           put_given(environment, "JWT_ISSUER", config->jwt_issuer);
+}
+
 bool function_environment_init(struct function_environment *environment, const struct config *config,
                                const struct shape_api *api, const char *public_url, const char *websocket_url,
-                               uint16_t dynamodb_port) {
+                               uint16_t dynamodb_port, const char **ret_why) {
     size_t inherited = 0;
     while (environ[inherited]) inherited++;
     environment->count = 0;
@@ -96,7 +130,8 @@ bool function_environment_init(struct function_environment *environment, const s
            put(environment, "ENABLE_SUBDOMAIN_ROUTING=%s", subdomains ? "true" : "false") &&
            put_names(environment, &config->names) &&
            put(environment, "PER_TUNNEL_RATE_LIMIT=%zu", config->tunnel_rate) &&
-           put(environment, "REQUIRE_AUTH=%s", config->require_auth == ANSWER_YES ? "true" : "false");
+           put(environment, "REQUIRE_AUTH=%s", config->require_auth == ANSWER_YES ? "true" : "false") &&
+           put_secrets(environment, config, ret_why);
 }
 
 void function_environment_done(struct function_environment *environment) {

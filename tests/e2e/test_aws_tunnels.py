@@ -18,6 +18,7 @@ from agent_v1 import hello
 from aws_function import together, usage, wait_until
 from programs import BIN, ROOT
 from service import Response
+from test_cli import fails
 
 pytestmark = pytest.mark.skipif(backends.STACK != "memory", reason="it brings its own stack")
 
@@ -54,6 +55,28 @@ def test_an_earlier_function_serves_our_ttf(stand_in, start, earlier):
     assert visit(gateway, "unknown12345.localhost").status == 404
     counted = usage(gateway)  # what it has always cost: put, gets, update, delete, and one query
     assert counted["invocationsOf"]["http"] == 2 and counted["invocationsOf"]["message"] == 2
+
+
+def test_the_function_has_the_secrets_that_are_in_files(stand_in, start, tmp_path):
+    files = {}
+    for name in ("tunnel", "jwt"):
+        files[name] = tmp_path / name
+        files[name].write_text(f"the {name} secret in a file, of 32 bytes or more\n")
+    gateway = stand_in("--require-auth", "--jwt-secret-file", files["jwt"], "--tunnel-secret-file", files["tunnel"],
+                       env={"TUNNEL_SECRET": ""})  # fmt: skip
+    token = start.program(BIN / "ttf-gateway", "token", "--sub", "alice", "--jwt-secret-file", files["jwt"])
+    assert token.wait_exit() == 0, token.dump()
+    ttf = start.forwarder(gateway, start.service(), "--token", token.out[0], "--name", "alices")
+    assert ttf.tunnel_id == "alices" and visit(gateway, "alices.localhost").status == 200
+    assert "token" in fails(start, BIN / "ttf", "-e", gateway.endpoint)
+
+
+def test_secrets_that_the_function_cannot_have(stand_in, tmp_path):
+    path = tmp_path / "secret"
+    path.write_bytes(b"zero \0 in a secret of 32 bytes or more")
+    for file, why in ((path, "zero bytes"), (tmp_path / "none", "No such file")):
+        with pytest.raises(AssertionError, match=why):
+            stand_in("--tunnel-secret-file", file, env={"TUNNEL_SECRET": ""})
 
 
 def exchange(gateway, link, program):
