@@ -86,9 +86,13 @@ release_sources() {
             sub("^" host, release, $2); print "deb", $1, $2, "main" }' | sort -u
 }
 
-write_apt_conf() { # what apt needs to reach its archive; a secret of the builds
+# What apt and Maven need to reach their archives as this machine does; secrets of the builds.
+prepare_fetching() {
     apt-config dump 2>/dev/null | grep -E '^Acquire::(http|https|Check-|Retries|ForceIP)' >"$STACK_DIR/apt.conf" || true
     export APT_CONF=${APT_CONF:-$STACK_DIR/apt.conf}
+    local authorities=/etc/ssl/certs/ca-certificates.crt
+    [ ! -f ~/.m2/settings.xml ] || export MAVEN_SETTINGS=${MAVEN_SETTINGS:-$HOME/.m2/settings.xml}
+    [ ! -f $authorities ] || export SSL_CERT_FILE=${SSL_CERT_FILE:-$authorities}
 }
 
 # Compose v2 out of the next release's package, without that release's sources on the system.
@@ -136,7 +140,7 @@ base_image_ready() {
 
 stack_ready() { # 1: no engine, see engine_ready
     engine_ready || return 1
-    write_apt_conf
+    prepare_fetching
     compose_ready
     base_image_ready
 }
@@ -176,19 +180,21 @@ end_stack() { # exit code
     exit "$1"
 }
 
-stack_run() { # compose's own options...
+stack_run() { # the service that prints the URL, compose's own options...
+    local ttf=$1
+    shift
     stack_ready || die "$STACK_WHY"
     trap 'end_stack 0' INT TERM HUP
     trap 'end_stack $?' EXIT
     stack_up "$@" || die "the stack did not start"
     local url
-    url=$(stack_compose "$@" logs --no-log-prefix --no-color ttf | sed -n 's/^.*Tunnel established: //p' | tail -n 1)
+    url=$(stack_compose "$@" logs --no-log-prefix --no-color "$ttf" | sed -n 's/^.*Tunnel established: //p' | tail -n 1)
     say ""
     say "  $url/"
     say ""
     say "is the todo list, through the tunnel. Requests appear below. Ctrl-C ends all of it."
     say ""
-    stack_compose "$@" logs --no-log-prefix --follow --tail 0 ttf || true &
+    stack_compose "$@" logs --no-log-prefix --follow --tail 0 "$ttf" || true &
     wait $! || true
     die "the stack has ended"
 }
@@ -198,7 +204,7 @@ stack_run() { # compose's own options...
 # Ports of the kernel's choice: whatever runs on this machine goes on.
 free_ports() {
     "$PYTHON" -c 'import socket
-s = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+s = [socket.create_server(("127.0.0.1", 0)) for _ in range(6)]
 print(*(x.getsockname()[1] for x in s))'
 }
 
@@ -214,8 +220,9 @@ stack_test() { # arguments for pytest...
     trap 'stack_stop --volumes >/dev/null' EXIT
     stack_ready || return 1
     local status=0
-    read -r PUBLIC_PORT AGENT_PORT HTTPS_PORT < <(free_ports)
-    export PUBLIC_PORT AGENT_PORT HTTPS_PORT COMPOSE_PROJECT_NAME=http-tunnel-test COMPOSE_PROFILES=tls LOG_LEVEL=info
+    read -r PUBLIC_PORT AGENT_PORT HTTPS_PORT AWS_PUBLIC_PORT AWS_AGENT_PORT AWS_ADMIN_PORT < <(free_ports)
+    export PUBLIC_PORT AGENT_PORT HTTPS_PORT AWS_PUBLIC_PORT AWS_AGENT_PORT AWS_ADMIN_PORT
+    export COMPOSE_PROJECT_NAME=http-tunnel-test COMPOSE_PROFILES=tls,aws LOG_LEVEL=info
     export TTF_ENDPOINT=wss://tls:$HTTPS_PORT/.tunnel/agent PUBLIC_URL=https://tunnel.localhost:$HTTPS_PORT
     stack_up && STACK_COMPOSE="${COMPOSE[*]}" "$PYTHON" -m pytest -q -p no:cacheprovider tests/stack "$@" || status=$?
     trap - EXIT
@@ -224,14 +231,12 @@ stack_test() { # arguments for pytest...
 }
 
 stack_main() {
-    local options=()
     case ${1:-} in
     --down) stack_down ;;
     --test) shift; stack_test "$@" ;;
-    --tls | '')
-        [ -z "${1:-}" ] || options=(--env-file "$ROOT/docker/tls.env")
-        stack_run "${options[@]}"
-        ;;
-    *) die "stack: unknown option $1 (there are --tls, --down and --test)" ;;
+    --tls) stack_run ttf --env-file "$ROOT/docker/tls.env" ;;
+    --aws) stack_run ttf-aws --env-file "$ROOT/docker/aws.env" ;;
+    '') stack_run ttf ;;
+    *) die "stack: unknown option $1 (there are --tls, --aws, --down and --test)" ;;
     esac
 }

@@ -4,7 +4,7 @@
     dynamodb_local.py COMMAND...   runs the command with AWS_ENDPOINT_URL_DYNAMODB (and credentials that need not be
                                    true) in its environment; its exit code is ours
 
-`./dev` puts the jars into build/dynamodb (pom.xml says which). Where they are missing: exit code 77.
+`./dev` puts the jars into build/dynamodb (docker/dynamodb says which). Where they are missing: exit code 77.
 """
 
 import http.client
