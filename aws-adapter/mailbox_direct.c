@@ -1,6 +1,7 @@
-/* See mailbox_direct.h. Pieces of an answer are joined here, as long as they all come here. When there was
- * silence, what has come of one goes to the store too, and what comes later: others may have put pieces
- * there. */
+/* See mailbox_direct.h. Pieces of an answer are joined here, as long as they all come here; those that
+ * contradict each other by their total, beside each other, because invocations bring them, in any order. When
+ * there was silence, what has come of one goes to the store too, and what comes later: others may have put
+ * pieces there. */
 #include "mailbox_direct.h"
 
 #include <stdlib.h>
@@ -26,7 +27,7 @@ struct expected {
     char request_id[V1_REQUEST_ID_MAX + 1], agent[CONNECTION_ID_MAX + 1];
     uint64_t expires_ms;
     struct timer silence;
-    struct chunk_joiner joiner;
+    struct chunk_joiner joiners[CHUNK_SETS_MAX]; /* by total, which is 0 until one is used */
     struct v1_message *answer;
     bool watched; /* the store looks too, and gets the pieces */
     bool told;
@@ -117,7 +118,7 @@ static struct expected *expected_find(struct mailbox_direct *direct, struct view
 static void expected_free(struct expected *expected) {
     timer_stop(aws_of(expected->direct)->timers, &expected->silence);
     table_remove(&expected->direct->waiting, &expected->node);
-    chunk_joiner_done(&expected->joiner);
+    for (size_t i = 0; i < CHUNK_SETS_MAX; i++) chunk_joiner_done(&expected->joiners[i]);
     v1_message_free(expected->answer);
     free(expected);
 }
@@ -127,16 +128,20 @@ static void spill_one(struct expected *expected, const struct v1_chunk *chunk) {
                                 view_from_cstr(expected->agent), expected->expires_ms, chunk, NULL, NULL, 0);
 }
 
+static void spill(struct expected *expected, const struct chunk_joiner *joiner) {
+    for (size_t seq = 0; joiner->pieces && seq < joiner->total; seq++) {
+        struct v1_chunk chunk = {seq, joiner->total, joiner->pieces[seq]};
+        if (chunk.data.ptr) spill_one(expected, &chunk);
+    }
+}
+
 /* Nothing came for a while. */
 static void watch(struct expected *expected) {
     if (expected->watched || expected->told) return;
     expected->watched = true;
     timer_stop(aws_of(expected->direct)->timers, &expected->silence);
     store_dynamodb_watch(expected->direct->settings.store, view_from_cstr(expected->request_id));
-    for (size_t seq = 0; expected->joiner.pieces && seq < expected->joiner.total; seq++) {
-        struct v1_chunk chunk = {seq, expected->joiner.total, expected->joiner.pieces[seq]};
-        if (chunk.data.ptr) spill_one(expected, &chunk);
-    }
+    for (size_t i = 0; i < CHUNK_SETS_MAX; i++) spill(expected, &expected->joiners[i]);
 }
 
 static void on_silence(struct timer *timer) {
@@ -156,29 +161,30 @@ static void tell(struct expected *expected, struct v1_message *answer) {
         direct->events.request_completed(direct->events.ctx, view_from_cstr(expected->request_id));
 }
 
-static struct v1_message *parse(const struct mailbox_direct *direct, struct view text,
-                                struct view request_id) {
-    enum status status;
-    struct v1_message *message = v1_message_parse(text, direct->settings.core->v1_body_bytes, &status);
-    bool is_answer = message && (message->type == V1_HTTP_RESPONSE || message->type == V1_ERROR) &&
-                     view_eq(message->request_id, request_id);
-    if (is_answer) return message;
-    v1_message_free(message);
-    return NULL;
+static struct chunk_joiner *joiner_of(struct expected *expected, uint64_t total) {
+    struct chunk_joiner *unused = NULL;
+    for (size_t i = 0; i < CHUNK_SETS_MAX; i++) {
+        struct chunk_joiner *joiner = &expected->joiners[i];
+        if (joiner->total == total) return joiner;
+        if (joiner->total == 0) unused = joiner;
+    }
+    return unused;
 }
 
 static void on_piece(struct expected *expected, const struct v1_chunk *chunk) {
+    struct chunk_joiner *joiner = joiner_of(expected, chunk->total);
     if (expected->watched) spill_one(expected, chunk);
     listen_on(expected);
-    if (chunk_joiner_add(&expected->joiner, chunk) != CHUNK_COMPLETE) return;
+    if (!joiner || chunk_joiner_add(joiner, chunk) != CHUNK_COMPLETE) return;
+    enum status status;
+    struct v1_message *answer = NULL;
     struct buf text;
-    buf_init(&text, expected->joiner.bytes);
-    struct v1_message *answer =
-        chunk_joiner_text(&expected->joiner, &text)
-            ? parse(expected->direct, buf_view(&text), view_from_cstr(expected->request_id))
-            : NULL;
+    buf_init(&text, joiner->bytes);
+    if (chunk_joiner_text(joiner, &text))
+        answer = v1_answer_parse(buf_view(&text), view_from_cstr(expected->request_id),
+                                 expected->direct->settings.core->v1_body_bytes, &status);
     buf_done(&text);
-    chunk_joiner_done(&expected->joiner);
+    chunk_joiner_done(joiner);
     if (answer) tell(expected, answer);
 }
 
@@ -232,7 +238,8 @@ static struct expected *expected_new(struct mailbox_direct *direct, const struct
     expected->direct = direct;
     expected->expires_ms = pending->expires_ms;
     timer_init(&expected->silence, on_silence);
-    chunk_joiner_init(&expected->joiner, core_settings_message_max(direct->settings.core));
+    for (size_t i = 0; i < CHUNK_SETS_MAX; i++)
+        chunk_joiner_init(&expected->joiners[i], core_settings_message_max(direct->settings.core));
     listen_on(expected);
     return expected;
 }

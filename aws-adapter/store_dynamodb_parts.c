@@ -1,7 +1,12 @@
-/* Parts of an answer, as items "<requestId>#<seq>" beside its record: data, connectionId, createdAt, ttl, and
- * never a status, which would fire the stream. Each piece that an agent sends is put by an invocation of its
- * own, which then adds its number to the record's set `parts`; whoever completes the set completes the
- * record. */
+/* Parts of an answer, as items "<requestId>#<connectionId>#<total>.<seq>" beside its record: data,
+ * connectionId, createdAt, ttl, and never a status, which would fire the stream. Each piece that an agent
+ * sends is put by an invocation of its own, which then adds its number to the record's set `parts<total>`;
+ * whoever completes the set completes the record.
+ *
+ * Pieces that contradict each other by their total are sets beside each other (`partsTotals` names them), so
+ * that the order in which they come decides nothing. Whether a set joins to an answer shows only when it is
+ * read: one that does not is named in `partsBad`, takes nothing any more, and the request is pending again.
+ * All of them are deleted with the request. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,41 +15,44 @@
 #include "protocol/json_text.h"
 #include "store_dynamodb_requests.h"
 
-enum { BATCH_WRITE_MAX = 25, PART_KEY_MAX = V1_REQUEST_ID_MAX + 24, PART_TTL_S = 120, ROUNDS_MAX = 20 };
+enum {
+    BATCH_WRITE_MAX = 25,
+    PART_KEY_MAX = V1_REQUEST_ID_MAX + CONNECTION_ID_MAX + 48,
+    PART_TTL_S = 120,
+    ROUNDS_MAX = 20,
+};
 
-static struct view part_key(const struct store_op *op, size_t seq, char out[PART_KEY_MAX]) {
-    int len = snprintf(out, PART_KEY_MAX, "%s#%zu", op->request_id, seq);
-    return view_of(out, len > 0 && len < PART_KEY_MAX ? (size_t)len : 0);
-}
-
+/* No other connection can stand in the way: its parts have other keys. */
 static bool put_part_key(struct buf *out, const struct store_op *op, size_t seq) {
     char key[PART_KEY_MAX];
-    return item_put_string(out, "requestId", part_key(op, seq, key));
+    int len = snprintf(key, sizeof key, "%s#%s#%zu.%zu", op->request_id, op->connection_id, op->total, seq);
+    return len > 0 && (size_t)len < sizeof key &&
+           item_put_string(out, "requestId", view_of(key, (size_t)len));
 }
 
 /* ---- writing one ---- */
 
-static void send_part(struct store_op *op, size_t seq, struct view data, dynamodb_fn *then) {
+static void send_part(struct store_op *op, struct view data, const char *condition, dynamodb_fn *then) {
     struct buf body;
     uint64_t now_s = store_wall_ms(op->store) / 1000;
     buf_init(&body, 2 * data.len + REQUEST_BODY_MAX);
     body_begin(&body, op->store->settings.requests_table);
     buf_printf(&body, ",\"Item\":{");
-    put_part_key(&body, op, seq);
+    put_part_key(&body, op, op->next);
     item_put_string(&body, "connectionId", view_from_cstr(op->connection_id));
     item_put_number(&body, "createdAt", now_s);
     item_put_number(&body, "ttl", now_s + PART_TTL_S);
     item_put_string(&body, "data", data);
-    buf_printf(&body, "},\"ConditionExpression\":\"attribute_not_exists(requestId)\"}");
+    buf_printf(&body, "}%s}", condition);
     store_op_send(op, "PutItem", &body, then);
 }
 
-static void delete_part(struct store_op *op, size_t seq, dynamodb_fn *then) {
+static void delete_part(struct store_op *op, dynamodb_fn *then) {
     struct buf body;
     buf_init(&body, REQUEST_BODY_MAX);
     body_begin(&body, op->store->settings.requests_table);
     buf_printf(&body, ",\"Key\":{");
-    put_part_key(&body, op, seq);
+    put_part_key(&body, op, op->next);
     buf_printf(&body, "}}");
     store_op_send(op, "DeleteItem", &body, then);
 }
@@ -63,6 +71,7 @@ static void on_record_completed(void *ctx, enum status status, const struct dyna
 static void complete_record(struct store_op *op) {
     struct buf body;
     buf_init(&body, REQUEST_BODY_MAX);
+    op->deposit = false; /* there is a record now, or it has been deleted */
     body_begin(&body, op->store->settings.requests_table);
     body_key(&body, "requestId", view_from_cstr(op->request_id));
     buf_printf(&body, ",\"UpdateExpression\":\"SET #status = :completed, partsTotal = :total\"");
@@ -73,65 +82,107 @@ static void complete_record(struct store_op *op) {
     store_op_send(op, "UpdateItem", &body, on_record_completed);
 }
 
-static void on_foreign_deleted(void *ctx, enum status status, const struct dynamodb_answer *answer) {
+static void on_refused_deleted(void *ctx, enum status status, const struct dynamodb_answer *answer) {
     (void)status; /* it expires */
     (void)answer;
     store_op_done(ctx, STATUS_NOT_FOUND);
 }
 
+static void refuse_piece(struct store_op *op) {
+    if (op->put_here)
+        delete_part(op, on_refused_deleted);
+    else
+        store_op_done(op, STATUS_NOT_FOUND);
+}
+
+static void add_number(struct store_op *op);
+
+static void on_other_reopened(void *ctx, enum status status, const struct dynamodb_answer *answer) {
+    (void)status; /* who waits may have done it */
+    (void)answer;
+    struct store_op *op = ctx;
+    op->total = op->own_total;
+    add_number(op);
+}
+
+static void on_other_checked(struct store_op *op, enum status status, struct v1_message *answer) {
+    v1_message_free(answer);
+    if (status == STATUS_INVALID) {
+        parts_reopen(op, on_other_reopened);
+        return;
+    }
+    op->total = op->own_total;
+    refuse_piece(op);
+}
+
+/* Not taken. Was the request completed by another set of the same agent, that perhaps joins to nothing? */
+static void on_not_added(struct store_op *op, const json_t *old) {
+    bool same_agent = view_eq(item_string(old, "connectionId"), view_from_cstr(op->connection_id));
+    op->own_total = op->total;
+    if (same_agent && parts_completed(op, old) && op->total != op->own_total &&
+        op->rounds++ < CHUNK_SETS_MAX) {
+        parts_read(op, on_other_checked);
+        return;
+    }
+    op->total = op->own_total;
+    refuse_piece(op);
+}
+
 static void on_number_added(void *ctx, enum status status, const struct dynamodb_answer *answer) {
     struct store_op *op = ctx;
-    const json_t *parts = json_object_get(json_object_get(answer->json, "Attributes"), "parts");
-    if (status == STATUS_CONFLICT && op->put_here)
-        delete_part(op, op->next, on_foreign_deleted);
+    char name[32];
+    snprintf(name, sizeof name, "parts%zu", op->total);
+    const json_t *parts = json_object_get(json_object_get(answer->json, "Attributes"), name);
+    if (status == STATUS_CONFLICT)
+        on_not_added(op, json_object_get(answer->json, "Item"));
     else if (status != STATUS_OK)
-        store_op_done(op, status == STATUS_CONFLICT ? STATUS_NOT_FOUND : port_status(status));
+        store_op_done(op, port_status(status));
     else if (json_array_size(json_object_get(parts, "NS")) >= op->total)
         complete_record(op);
     else
         store_op_done(op, STATUS_OK);
 }
 
+/* Bounded: the sets of a request, and the bytes of each. A call that is tried again counts its bytes twice,
+ * so there is room for that; what is read is bounded exactly. */
 static void put_number(struct buf *body, const struct store_op *op) {
-    buf_printf(body, ",\"UpdateExpression\":\"SET partsTotal = :total ADD parts :number\"");
-    put_owner_condition(body, op, " AND (attribute_not_exists(partsTotal) OR partsTotal = :total)");
+    char further[320];
+    size_t bytes_max = 2 * core_settings_message_max(op->store->settings.core);
+    snprintf(further, sizeof further,
+             " AND NOT contains(partsBad, :total) AND (attribute_not_exists(bytes%zu) OR bytes%zu <= :room) "
+             "AND (attribute_not_exists(partsTotals) OR contains(partsTotals, :total) OR "
+             "size(partsTotals) < :sets)",
+             op->total, op->total);
+    buf_printf(body,
+               ",\"UpdateExpression\":\"%s ADD partsTotals :totals, parts%zu :number, bytes%zu :bytes\"",
+               op->deposit ? "SET #status = :pending" REQUEST_DEPOSIT : "", op->total, op->total);
+    put_owner_condition(body, op, further);
+    item_put_number(body, ":total", op->total);
+    item_put_number(body, ":sets", CHUNK_SETS_MAX);
+    item_put_number(body, ":room", bytes_max - op->bytes);
+    item_put_number(body, ":bytes", op->put_here ? op->bytes : 0);
+    buf_printf(body, ",\":totals\":{\"NS\":[\"%zu\"]},\":number\":{\"NS\":[\"%zu\"]}}", op->total, op->next);
 }
 
-/* The request has no record yet, or one that another piece of it made. */
-static void put_deposit(struct buf *body, const struct store_op *op) {
-    buf_printf(
-        body,
-        ",\"UpdateExpression\":\"SET partsTotal = :total, connectionId = :connection, #status = :pending, "
-        "expiresMs = :expires, #ttl = :ttl ADD parts :number\","
-        "\"ConditionExpression\":\"attribute_not_exists(requestId) OR (connectionId = :connection AND "
-        "#status = :pending AND partsTotal = :total)\","
-        "\"ExpressionAttributeNames\":{\"#status\":\"status\",\"#ttl\":\"ttl\"},"
-        "\"ExpressionAttributeValues\":{");
-    item_put_string(body, ":connection", view_from_cstr(op->connection_id));
-    item_put_string(body, ":pending", VIEW("pending"));
-    item_put_number(body, ":expires", op->expires_ms);
-    item_put_number(body, ":ttl", op->expires_ms / 1000 + 1);
+static void add_number(struct store_op *op) {
+    struct buf body;
+    buf_init(&body, REQUEST_BODY_MAX);
+    body_begin(&body, op->store->settings.requests_table);
+    body_key(&body, "requestId", view_from_cstr(op->request_id));
+    put_number(&body, op);
+    buf_printf(&body,
+               ",\"ReturnValues\":\"UPDATED_NEW\",\"ReturnValuesOnConditionCheckFailure\":\"ALL_OLD\"}");
+    store_op_send(op, "UpdateItem", &body, on_number_added);
 }
 
 static void on_piece_put(void *ctx, enum status status, const struct dynamodb_answer *answer) {
     (void)answer;
     struct store_op *op = ctx;
-    if (status != STATUS_OK && status != STATUS_CONFLICT) {
-        store_op_done(op, port_status(status));
-        return;
-    }
     op->put_here = status == STATUS_OK;
-    struct buf body;
-    buf_init(&body, REQUEST_BODY_MAX);
-    body_begin(&body, op->store->settings.requests_table);
-    body_key(&body, "requestId", view_from_cstr(op->request_id));
-    if (op->deposit)
-        put_deposit(&body, op);
+    if (status == STATUS_OK || status == STATUS_CONFLICT)
+        add_number(op);
     else
-        put_number(&body, op);
-    item_put_number(&body, ":total", op->total);
-    buf_printf(&body, ",\":number\":{\"NS\":[\"%zu\"]}},\"ReturnValues\":\"UPDATED_NEW\"}", op->next);
-    store_op_send(op, "UpdateItem", &body, on_number_added);
+        store_op_done(op, port_status(status));
 }
 
 static void take_piece(struct store_op *op, struct view request_id, struct view connection_id,
@@ -145,7 +196,8 @@ static void take_piece(struct store_op *op, struct view request_id, struct view 
     }
     op->total = (size_t)chunk->total;
     op->next = (size_t)chunk->seq;
-    send_part(op, op->next, chunk->data, on_piece_put);
+    op->bytes = chunk->data.len;
+    send_part(op, chunk->data, ",\"ConditionExpression\":\"attribute_not_exists(requestId)\"", on_piece_put);
 }
 
 void complete_part(void *ctx, struct view request_id, struct view connection_id, const struct v1_chunk *chunk,
@@ -172,7 +224,7 @@ static void write_next(struct store_op *op);
 static void on_part_written(void *ctx, enum status status, const struct dynamodb_answer *answer) {
     (void)answer;
     struct store_op *op = ctx;
-    if (status != STATUS_OK && status != STATUS_CONFLICT) {
+    if (status != STATUS_OK) {
         store_op_done(op, port_status(status));
         return;
     }
@@ -185,7 +237,7 @@ static void write_next(struct store_op *op) {
     if (op->next == op->total)
         complete_record(op);
     else
-        send_part(op, op->next, view_slice(buf_view(&op->text), at, at + ITEM_TEXT_MAX), on_part_written);
+        send_part(op, view_slice(buf_view(&op->text), at, at + ITEM_TEXT_MAX), "", on_part_written);
 }
 
 void parts_write(struct store_op *op) {
@@ -199,6 +251,16 @@ void parts_write(struct store_op *op) {
 
 /* ---- reading ---- */
 
+bool parts_completed(struct store_op *op, const json_t *record) {
+    uint64_t total = 0;
+    if (!view_eq(item_string(record, "status"), VIEW("completed")) ||
+        !item_number(record, "partsTotal", &total) || total == 0 ||
+        !view_copy_to(item_string(record, "connectionId"), op->connection_id, sizeof op->connection_id))
+        return false;
+    op->total = (size_t)total;
+    return true;
+}
+
 struct reading {
     struct store_op *op;
     parts_fn *then;
@@ -208,27 +270,33 @@ struct reading {
 
 static void read_missing(struct reading *reading);
 
-static void reading_end(struct reading *reading, struct v1_message *answer) {
+static void reading_end(struct reading *reading, enum status status, struct v1_message *answer) {
     struct store_op *op = reading->op;
     parts_fn *then = reading->then;
-    chunk_joiner_done(&reading->joiner);
-    free(reading);
     op->reading = NULL;
-    then(op, answer);
+    reading_free(reading);
+    then(op, status, answer);
 }
 
-static struct v1_message *join(struct reading *reading) {
+/* Ends the reading. */
+static void join(struct reading *reading) {
     struct store_op *op = reading->op;
-    buf_clear(&op->text);
-    if (!chunk_joiner_text(&reading->joiner, &op->text)) return NULL;
-    return parse_answer(op->store, buf_view(&op->text));
+    struct v1_message *answer = NULL;
+    struct buf text;
+    enum status status = STATUS_NO_MEMORY;
+    buf_init(&text, reading->joiner.bytes);
+    if (chunk_joiner_text(&reading->joiner, &text))
+        answer = v1_answer_parse(buf_view(&text), view_from_cstr(op->request_id),
+                                 op->store->settings.core->v1_body_bytes, &status);
+    buf_done(&text);
+    reading_end(reading, status, answer);
 }
 
-/* The number behind the '#' of its key. */
+/* The number behind the last dot of its key. */
 static bool read_part(const json_t *item, struct v1_chunk *chunk) {
     struct view key = item_string(item, "requestId");
     chunk->data = item_string(item, "data");
-    return chunk->data.ptr && view_parse_u64(view_skip(key, view_find_last(key, '#') + 1), &chunk->seq);
+    return chunk->data.ptr && view_parse_u64(view_skip(key, view_find_last(key, '.') + 1), &chunk->seq);
 }
 
 static void on_batch(void *ctx, enum status status, const struct dynamodb_answer *answer) {
@@ -246,11 +314,11 @@ static void on_batch(void *ctx, enum status status, const struct dynamodb_answer
         if (result == CHUNK_REFUSED || result == CHUNK_COMPLETE) break;
     }
     if (result == CHUNK_COMPLETE)
-        reading_end(reading, join(reading));
-    else if (result == CHUNK_REFUSED)
-        reading_end(reading, parse_answer(op->store, VIEW("")));
+        join(reading);
+    else if (result == CHUNK_REFUSED) /* longer than an answer can be */
+        reading_end(reading, STATUS_INVALID, NULL);
     else if (status != STATUS_OK || ++reading->rounds == ROUNDS_MAX)
-        reading_end(reading, NULL);
+        reading_end(reading, STATUS_UNAVAILABLE, NULL);
     else /* an answer holds 16 MB, and DynamoDB may leave some out when it is busy */
         read_missing(reading);
 }
@@ -277,13 +345,13 @@ static void read_missing(struct reading *reading) {
 void parts_read(struct store_op *op, parts_fn *then) {
     struct reading *reading = op->total <= PARTS_MAX ? calloc(1, sizeof *reading) : NULL;
     if (!reading) {
-        then(op, NULL);
+        then(op, STATUS_NO_MEMORY, NULL);
         return;
     }
     reading->op = op;
     reading->then = then;
     op->reading = reading;
-    chunk_joiner_init(&reading->joiner, op->text.max);
+    chunk_joiner_init(&reading->joiner, core_settings_message_max(op->store->settings.core));
     read_missing(reading);
 }
 
@@ -293,30 +361,66 @@ void reading_free(struct reading *reading) {
     free(reading);
 }
 
+void parts_reopen(struct store_op *op, dynamodb_fn *then) {
+    struct buf body;
+    log_warn("store", "pieces of an answer joined to none: the request waits on");
+    buf_init(&body, REQUEST_BODY_MAX);
+    body_begin(&body, op->store->settings.requests_table);
+    body_key(&body, "requestId", view_from_cstr(op->request_id));
+    buf_printf(&body,
+               ",\"UpdateExpression\":\"SET #status = :pending REMOVE partsTotal ADD partsBad :totals\","
+               "\"ConditionExpression\":\"#status = :completed AND partsTotal = :total\","
+               "\"ExpressionAttributeNames\":{\"#status\":\"status\"},\"ExpressionAttributeValues\":{");
+    item_put_string(&body, ":pending", VIEW("pending"));
+    item_put_string(&body, ":completed", VIEW("completed"));
+    item_put_number(&body, ":total", op->total);
+    buf_printf(&body, ",\":totals\":{\"NS\":[\"%zu\"]}}}", op->total);
+    store_op_send(op, "UpdateItem", &body, then);
+}
+
 /* ---- deleting ---- */
+
+bool parts_of_record(struct store_op *op, const json_t *record) {
+    uint64_t total;
+    size_t index;
+    json_t *text;
+    op->set_count = 0;
+    json_array_foreach(json_object_get(json_object_get(record, "partsTotals"), "NS"), index, text) {
+        bool ok = view_parse_u64(view_from_cstr(json_string_value(text)), &total) && total <= PARTS_MAX;
+        if (ok && op->set_count < CHUNK_SETS_MAX) op->sets[op->set_count++] = (size_t)total;
+    }
+    bool completed = item_number(record, "partsTotal", &total) && total > 0 && total <= PARTS_MAX;
+    for (index = 0; index < op->set_count; index++) completed = completed && op->sets[index] != total;
+    if (completed) op->sets[op->set_count++] = (size_t)total; /* a whole answer, cut here */
+    return op->set_count > 0 &&
+           view_copy_to(item_string(record, "connectionId"), op->connection_id, sizeof op->connection_id);
+}
 
 static void on_batch_deleted(void *ctx, enum status status, const struct dynamodb_answer *answer) {
     (void)answer; /* what was left out expires */
     struct store_op *op = ctx;
-    if (status == STATUS_OK && op->next < op->total)
+    if (status == STATUS_OK && op->set_count > 0)
         parts_delete(op);
     else
         store_op_free(op);
 }
 
 void parts_delete(struct store_op *op) {
-    size_t end = op->next + BATCH_WRITE_MAX < op->total ? op->next + BATCH_WRITE_MAX : op->total;
     const char *comma = "";
     struct buf body;
     buf_init(&body, BATCH_WRITE_MAX * (PART_KEY_MAX + 64) + REQUEST_BODY_MAX);
     buf_printf(&body, "{\"RequestItems\":{");
     json_text_string(&body, view_from_cstr(op->store->settings.requests_table));
     buf_printf(&body, ":[");
-    for (; op->next < end; op->next++) {
+    for (size_t count = 0; count < BATCH_WRITE_MAX && op->set_count > 0; count++) {
+        op->total = op->sets[op->set_count - 1];
         buf_printf(&body, "%s{\"DeleteRequest\":{\"Key\":{", comma);
         put_part_key(&body, op, op->next);
         buf_printf(&body, "}}}");
         comma = ",";
+        if (++op->next < op->total) continue;
+        op->next = 0;
+        op->set_count--;
     }
     buf_printf(&body, "]}}");
     store_op_send(op, "BatchWriteItem", &body, on_batch_deleted);

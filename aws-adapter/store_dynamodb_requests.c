@@ -1,7 +1,7 @@
 /* The mailbox on DynamoDB. A pending request is a record (requestId, connectionId, apiGatewayRequestId,
  * createdAt, ttl, status, responseData: what existing deployments have; expiresMs beside it). An answer that
- * one item cannot hold, or that comes in pieces, stands in part items "<requestId>#<seq>" (store_dynamodb_
- * parts.c), whose number is the record's partsTotal. */
+ * one item cannot hold, or that comes in pieces, stands in part items (store_dynamodb_parts.c), whose number
+ * is the record's partsTotal. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -64,7 +64,8 @@ static struct v1_message *unreadable(void) {
     return v1_message_parse(text, 0, &status);
 }
 
-struct v1_message *parse_answer(const struct store_dynamodb *store, struct view text) {
+/* Never NULL but without memory: what makes no sense becomes an error of the agent. */
+static struct v1_message *parse_answer(const struct store_dynamodb *store, struct view text) {
     enum status status;
     struct v1_message *message = v1_message_parse(text, store->settings.core->v1_body_bytes, &status);
     if (message && (message->type == V1_HTTP_RESPONSE || message->type == V1_ERROR)) return message;
@@ -89,39 +90,54 @@ static struct v1_message *parse_stored(const struct store_dynamodb *store, struc
     return message;
 }
 
-static void on_parts(struct store_op *op, struct v1_message *answer) {
+/* What was polled for is not there, or not to be had. */
+static void polled_in_vain(struct store_op *op) {
+    struct waiting *waiting = waiting_find(op->store, view_from_cstr(op->request_id));
+    if (waiting && !waiting->told) poll_later(waiting);
+    store_op_free(op);
+}
+
+static void on_polled_reopened(void *ctx, enum status status, const struct dynamodb_answer *answer) {
+    (void)status; /* it stands at another answer already, or is looked at again */
+    (void)answer;
+    polled_in_vain(ctx);
+}
+
+static void on_parts(struct store_op *op, enum status status, struct v1_message *answer) {
     struct waiting *waiting = waiting_find(op->store, view_from_cstr(op->request_id));
     if (waiting && answer) {
         v1_message_free(waiting->answer);
         waiting->answer = answer;
         tell_completed(op->store, waiting);
-    } else {
-        v1_message_free(answer);
-        if (waiting && !waiting->told) poll_later(waiting);
+        store_op_free(op);
+        return;
     }
-    store_op_free(op);
+    v1_message_free(answer);
+    if (status == STATUS_INVALID)
+        parts_reopen(op, on_polled_reopened);
+    else
+        polled_in_vain(op);
 }
 
 static void on_polled(void *ctx, enum status status, const struct dynamodb_answer *answer) {
     struct store_op *op = ctx;
     struct waiting *waiting = waiting_find(op->store, view_from_cstr(op->request_id));
     const json_t *item = json_object_get(answer->json, "Item");
-    uint64_t total = 0;
-    if (waiting && item) waiting->recordless = false;
-    if (waiting && !waiting->told && status == STATUS_OK &&
-        view_eq(item_string(item, "status"), VIEW("completed"))) {
-        if (item_number(item, "partsTotal", &total) && total > 0) {
-            op->total = (size_t)total;
-            waiting->parts = op->total;
-            parts_read(op, on_parts);
-            return;
-        }
+    if (waiting && item) {
+        waiting->recordless = false;
+        waiting->parts = parts_of_record(op, item);
+    }
+    if (!waiting || waiting->told) {
+        store_op_free(op);
+    } else if (status == STATUS_OK && parts_completed(op, item)) {
+        parts_read(op, on_parts);
+    } else if (status == STATUS_OK && view_eq(item_string(item, "status"), VIEW("completed"))) {
         waiting->answer = parse_stored(op->store, item_string(item, "responseData"));
         tell_completed(op->store, waiting);
-    } else if (waiting && !waiting->told) {
-        poll_later(waiting);
+        store_op_free(op);
+    } else {
+        polled_in_vain(op);
     }
-    store_op_free(op);
 }
 
 static void poll_now(struct waiting *waiting) {
@@ -186,33 +202,58 @@ static void put(void *ctx, const struct pending *pending, mailbox_put_fn *done, 
 
 bool put_owner_condition(struct buf *out, const struct store_op *op, const char *further) {
     return buf_printf(out,
-                      ",\"ConditionExpression\":\"connectionId = :connection AND #status = :pending AND "
-                      "(attribute_not_exists(expiresMs) OR expiresMs > :now)%s\","
-                      "\"ExpressionAttributeNames\":{\"#status\":\"status\"},\"ExpressionAttributeValues\":{",
-                      further) &&
+                      ",\"ConditionExpression\":\"%s(connectionId = :connection AND #status = :pending AND "
+                      "(attribute_not_exists(expiresMs) OR expiresMs > :now)%s)\","
+                      "\"ExpressionAttributeNames\":{\"#status\":\"status\"%s},"
+                      "\"ExpressionAttributeValues\":{",
+                      op->deposit ? "attribute_not_exists(requestId) OR " : "", further,
+                      op->deposit ? ",\"#ttl\":\"ttl\"" : "") &&
            item_put_string(out, ":connection", view_from_cstr(op->connection_id)) &&
            item_put_string(out, ":pending", VIEW("pending")) &&
-           item_put_number(out, ":now", store_wall_ms(op->store));
+           item_put_number(out, ":now", store_wall_ms(op->store)) &&
+           (!op->deposit || (item_put_number(out, ":created", store_wall_ms(op->store) / 1000) &&
+                             item_put_number(out, ":expires", op->expires_ms) &&
+                             item_put_number(out, ":ttl", op->expires_ms / 1000 + 1)));
 }
 
 void request_completed(struct store_op *op) {
     struct waiting *waiting = waiting_find(op->store, view_from_cstr(op->request_id));
     if (waiting) {
-        waiting->parts = op->total;
+        waiting->parts = true; /* there may be some */
         tell_completed(op->store, waiting);
     }
     store_op_done(op, STATUS_OK);
 }
 
+static void complete_whole(struct store_op *op);
+
+static void on_reopened(void *ctx, enum status status, const struct dynamodb_answer *answer) {
+    (void)status; /* who waits may have done it */
+    (void)answer;
+    complete_whole(ctx);
+}
+
+static void on_parts_checked(struct store_op *op, enum status status, struct v1_message *answer) {
+    v1_message_free(answer);
+    if (status == STATUS_INVALID)
+        parts_reopen(op, on_reopened);
+    else
+        store_op_done(op, status == STATUS_OK ? STATUS_NOT_FOUND : port_status(status));
+}
+
+/* Completed already: by this very call, or by parts of the same agent, which nobody may have joined yet and
+ * which perhaps join to nothing. */
 static void on_completed(void *ctx, enum status status, const struct dynamodb_answer *answer) {
     struct store_op *op = ctx;
     const json_t *old = json_object_get(answer->json, "Item");
-    bool ours = status == STATUS_CONFLICT && answer->repeated &&
-                view_eq(item_string(old, "status"), VIEW("completed")) &&
-                view_eq(item_string(old, "connectionId"), view_from_cstr(op->connection_id)) &&
+    bool same_agent = status == STATUS_CONFLICT &&
+                      view_eq(item_string(old, "connectionId"), view_from_cstr(op->connection_id));
+    bool ours = same_agent && answer->repeated && view_eq(item_string(old, "status"), VIEW("completed")) &&
                 view_eq(item_string(old, "responseData"), buf_view(&op->text));
     if (status == STATUS_OK || ours)
         request_completed(op);
+    else if (same_agent && parts_completed(op, old) && op->rounds++ < CHUNK_SETS_MAX)
+        parts_read(op, on_parts_checked);
     else
         store_op_done(op, status == STATUS_CONFLICT ? STATUS_NOT_FOUND : port_status(status));
 }
@@ -222,7 +263,8 @@ static void complete_whole(struct store_op *op) {
     buf_init(&body, 2 * ITEM_TEXT_MAX + REQUEST_BODY_MAX);
     body_begin(&body, op->store->settings.requests_table);
     body_key(&body, "requestId", view_from_cstr(op->request_id));
-    buf_printf(&body, ",\"UpdateExpression\":\"SET #status = :completed, responseData = :data\"");
+    buf_printf(&body, ",\"UpdateExpression\":\"SET #status = :completed, responseData = :data%s\"",
+               op->deposit ? REQUEST_DEPOSIT : "");
     put_owner_condition(&body, op, "");
     item_put_string(&body, ":completed", VIEW("completed"));
     item_put_string(&body, ":data", buf_view(&op->text));
@@ -256,10 +298,8 @@ void request_refuse(struct store_op *op, enum status status) {
     tasks_post(op->store->dynamodb->aws->tasks, &op->task);
 }
 
-static void complete(void *ctx, struct view request_id, struct view connection_id, struct v1_message *answer,
-                     mailbox_done_fn *done, void *target, uint64_t ticket) {
-    struct store_op *op = store_op_new(ctx, target, ticket);
-    op->fn.done = done;
+static void take_answer(struct store_op *op, struct view request_id, struct view connection_id,
+                        struct v1_message *answer) {
     bool fits = view_copy_to(request_id, op->request_id, sizeof op->request_id) && op->request_id[0] &&
                 view_copy_to(connection_id, op->connection_id, sizeof op->connection_id);
     bool encoded = store_dynamodb_encode_answer(answer, &op->text);
@@ -268,23 +308,37 @@ static void complete(void *ctx, struct view request_id, struct view connection_i
         request_refuse(op, fits ? STATUS_NO_MEMORY : STATUS_NOT_FOUND);
     else if (op->text.len <= ITEM_TEXT_MAX)
         complete_whole(op);
+    else if (op->deposit) /* it came as one message of 128 KB */
+        request_refuse(op, STATUS_TOO_LARGE);
     else
         parts_write(op);
+}
+
+static void complete(void *ctx, struct view request_id, struct view connection_id, struct v1_message *answer,
+                     mailbox_done_fn *done, void *target, uint64_t ticket) {
+    struct store_op *op = store_op_new(ctx, target, ticket);
+    op->fn.done = done;
+    take_answer(op, request_id, connection_id, answer);
+}
+
+void store_dynamodb_deposit(struct store_dynamodb *store, struct view request_id, struct view connection_id,
+                            uint64_t expires_ms, struct v1_message *answer, mailbox_done_fn *done,
+                            void *target, uint64_t ticket) {
+    struct store_op *op = store_op_new(store, target, ticket);
+    op->fn.done = done;
+    op->deposit = true;
+    op->expires_ms = expires_ms;
+    take_answer(op, request_id, connection_id, answer);
 }
 
 /* ---- take and remove ---- */
 
 static void on_deleted(void *ctx, enum status status, const struct dynamodb_answer *answer) {
     struct store_op *op = ctx;
-    const json_t *old = json_object_get(answer->json, "Attributes");
-    uint64_t total = 0;
-    if (status == STATUS_OK && item_number(old, "partsTotal", &total) && total > 0 && total <= PARTS_MAX) {
-        op->total = (size_t)total;
-        op->next = 0;
+    if (status == STATUS_OK && parts_of_record(op, json_object_get(answer->json, "Attributes")))
         parts_delete(op);
-    } else {
+    else
         store_op_free(op); /* what could not be deleted expires */
-    }
 }
 
 /* The record, and the parts that it speaks of. One that was not completed is small: it may tell of parts that
@@ -293,7 +347,6 @@ static void delete_request(struct store_dynamodb *store, const struct waiting *w
     struct store_op *op = store_op_new(store, NULL, 0);
     struct buf body;
     memcpy(op->request_id, waiting->request_id, sizeof waiting->request_id);
-    op->total = waiting->parts;
     buf_init(&body, REQUEST_BODY_MAX);
     body_begin(&body, store->settings.requests_table);
     body_key(&body, "requestId", view_from_cstr(op->request_id));
@@ -321,27 +374,34 @@ static void on_held(struct task *task) {
     take_end(LIST_ENTRY(task, struct store_op, task), STATUS_OK);
 }
 
-static void on_parts_taken(struct store_op *op, struct v1_message *answer) {
+static void on_taken_reopened(void *ctx, enum status status, const struct dynamodb_answer *answer) {
+    (void)status; /* it stands at another answer already, or is looked at again */
+    (void)answer;
+    take_end(ctx, STATUS_NOT_FOUND);
+}
+
+static void on_parts_taken(struct store_op *op, enum status status, struct v1_message *answer) {
     op->answer = answer;
-    take_end(op, answer ? STATUS_OK : STATUS_UNAVAILABLE);
+    if (status == STATUS_INVALID)
+        parts_reopen(op, on_taken_reopened);
+    else
+        take_end(op, status);
 }
 
 static void on_taken(void *ctx, enum status status, const struct dynamodb_answer *answer) {
     struct store_op *op = ctx;
     struct waiting *waiting = waiting_find(op->store, view_from_cstr(op->request_id));
     const json_t *item = json_object_get(answer->json, "Item");
-    uint64_t total = 0;
+    if (waiting) waiting->parts = waiting->parts || parts_of_record(op, item);
     if (status != STATUS_OK) {
         take_end(op, port_status(status));
-    } else if (!view_eq(item_string(item, "status"), VIEW("completed"))) {
-        take_end(op, STATUS_NOT_FOUND);
-    } else if (item_number(item, "partsTotal", &total) && total > 0) {
-        op->total = (size_t)total;
-        if (waiting) waiting->parts = op->total;
+    } else if (parts_completed(op, item)) {
         parts_read(op, on_parts_taken);
-    } else {
+    } else if (view_eq(item_string(item, "status"), VIEW("completed"))) {
         op->answer = parse_stored(op->store, item_string(item, "responseData"));
         take_end(op, STATUS_OK);
+    } else {
+        take_end(op, STATUS_NOT_FOUND);
     }
 }
 
@@ -384,37 +444,6 @@ void store_dynamodb_wake(struct store_dynamodb *store, struct view request_id) {
     if (!waiting || !timer_armed(&waiting->poll)) return; /* unknown, or asked for just now */
     timer_stop(store->dynamodb->aws->timers, &waiting->poll);
     poll_now(waiting);
-}
-
-static void on_deposited(void *ctx, enum status status, const struct dynamodb_answer *answer) {
-    (void)answer;
-    store_op_done(ctx, status == STATUS_CONFLICT ? STATUS_NOT_FOUND : port_status(status));
-}
-
-void store_dynamodb_deposit(struct store_dynamodb *store, struct view request_id, struct view connection_id,
-                            uint64_t expires_ms, struct v1_message *answer, mailbox_done_fn *done,
-                            void *target, uint64_t ticket) {
-    struct store_op *op = store_op_new(store, target, ticket);
-    struct buf body;
-    op->fn.done = done;
-    bool encoded = store_dynamodb_encode_answer(answer, &op->text);
-    v1_message_free(answer);
-    if (!encoded || op->text.len > ITEM_TEXT_MAX) { /* it came as one message of 128 KB */
-        request_refuse(op, STATUS_TOO_LARGE);
-        return;
-    }
-    buf_init(&body, 2 * ITEM_TEXT_MAX + REQUEST_BODY_MAX);
-    body_begin(&body, store->settings.requests_table);
-    buf_printf(&body, ",\"Item\":{");
-    item_put_string(&body, "requestId", request_id);
-    item_put_string(&body, "connectionId", connection_id);
-    item_put_number(&body, "createdAt", store_wall_ms(store) / 1000);
-    item_put_number(&body, "ttl", expires_ms / 1000 + 1);
-    item_put_number(&body, "expiresMs", expires_ms);
-    item_put_string(&body, "status", VIEW("completed"));
-    item_put_string(&body, "responseData", buf_view(&op->text));
-    buf_printf(&body, "},\"ConditionExpression\":\"attribute_not_exists(requestId)\"}");
-    store_op_send(op, "PutItem", &body, on_deposited);
 }
 
 void requests_port(struct store_dynamodb *store, struct mailbox *ret_mailbox) {

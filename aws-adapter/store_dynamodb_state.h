@@ -5,6 +5,7 @@
 #include "base/ids.h"
 #include "base/list.h"
 #include "base/table.h"
+#include "protocol/chunks.h"
 #include "store_dynamodb.h"
 
 #define CLAIM_KEY_PREFIX "tunnel#"
@@ -58,10 +59,14 @@ struct store_op {
     struct claim claim;                     /* registry: what is written */
     char request_id[V1_REQUEST_ID_MAX + 1]; /* mailbox */
     char connection_id[CONNECTION_ID_MAX + 1];
-    struct v1_message *answer; /* mailbox: take */
-    struct buf text;           /* mailbox: the answer as JSON */
-    struct reading *reading;   /* mailbox: of parts */
-    size_t total, next;        /* mailbox: parts; registry: sweep's deletions under way */
+    struct v1_message *answer;                  /* mailbox: take */
+    struct buf text;                            /* mailbox: the answer as JSON */
+    struct reading *reading;                    /* mailbox: of parts */
+    size_t total, next;                         /* mailbox: parts; registry: sweep's deletions under way */
+    size_t own_total;                           /* mailbox: of a piece, while another set is looked at */
+    size_t bytes;                               /* mailbox: of one part */
+    size_t sets[CHUNK_SETS_MAX + 1], set_count; /* mailbox: totals of parts to be deleted */
+    unsigned rounds;
     uint64_t expires_ms;
     bool put_here; /* mailbox: the part was not there before */
     bool deposit;  /* mailbox: makes the record where there is none */

@@ -167,16 +167,13 @@ static void on_malformed(struct message *message, enum status status) {
 /* What pieces joined to must be the answer to the request that they were sent for. */
 static void on_joined(struct message *message, struct view request_id, struct view text) {
     enum status status;
-    struct v1_message *parsed =
-        v1_message_parse(text, message->operation.core->settings.v1_body_bytes, &status);
-    bool is_answer = parsed && (parsed->type == V1_HTTP_RESPONSE || parsed->type == V1_ERROR) &&
-                     view_eq(parsed->request_id, request_id);
-    if (is_answer) {
-        on_answer(message, parsed);
+    size_t body_max = message->operation.core->settings.v1_body_bytes;
+    struct v1_message *answer = v1_answer_parse(text, request_id, body_max, &status);
+    if (answer) {
+        on_answer(message, answer);
         return;
     }
-    if (parsed) status = STATUS_INVALID;
-    v1_message_free(parsed);
+    chunks_reopen(&message->operation.core->chunks, view_from_cstr(message->connection_id), request_id);
     on_malformed(message, status);
 }
 

@@ -85,8 +85,9 @@ struct mailbox {
                      mailbox_done_fn *done, void *target, uint64_t ticket);
 
     /* One piece of an answer (protocol/chunks.h), for stores whose pieces come to more than one process; the
-     * last one completes the request. As `complete`, but STATUS_OK for each piece. NULL: the core joins the
-     * pieces itself. */
+     * last one completes the request. As `complete`, but STATUS_OK for each piece. Pieces that contradict the
+     * answer do not keep it away: those that join to none may be told as completed, and are none when they
+     * are taken. NULL: the core joins the pieces itself. */
     void (*complete_part)(void *ctx, struct view request_id, struct view connection_id,
                           const struct v1_chunk *chunk, mailbox_done_fn *done, void *target, uint64_t ticket);
 

@@ -98,7 +98,7 @@ struct chunked {
     uint64_t began_ms;
     struct chunk_joiner joiner;
     bool complete;
-    size_t sender_len;
+    size_t sender_len, request_len;
     char key[]; /* sender, request id */
 };
 
@@ -108,6 +108,10 @@ static struct chunked *chunked_of(struct list *node) {
 
 static struct view sender_of(const struct chunked *chunked) {
     return view_of(chunked->key, chunked->sender_len);
+}
+
+static struct view request_of(const struct chunked *chunked) {
+    return view_of(chunked->key + chunked->sender_len + 1, chunked->request_len);
 }
 
 static void chunked_free(struct chunks *chunks, struct chunked *chunked) {
@@ -151,6 +155,15 @@ static size_t held_for(const struct chunks *chunks, struct view sender) {
     return bytes;
 }
 
+void chunks_reopen(struct chunks *chunks, struct view sender, struct view request_id) {
+    for (struct list *node = chunks->by_age.next; node != &chunks->by_age; node = node->next) {
+        struct chunked *chunked = chunked_of(node);
+        if (!view_eq(sender_of(chunked), sender) || !view_eq(request_of(chunked), request_id)) continue;
+        chunked_free(chunks, chunked);
+        return;
+    }
+}
+
 static struct chunked *find_or_begin(struct chunks *chunks, struct view sender, struct view request_id,
                                      uint64_t now_ms) {
     struct chunked *fresh = calloc(1, sizeof *fresh + sender.len + 1 + request_id.len);
@@ -165,6 +178,7 @@ static struct chunked *find_or_begin(struct chunks *chunks, struct view sender, 
         return known ? TABLE_ENTRY(known, struct chunked, node) : NULL;
     }
     fresh->sender_len = sender.len;
+    fresh->request_len = request_id.len;
     fresh->began_ms = now_ms;
     chunk_joiner_init(&fresh->joiner, chunks->limits.message_bytes);
     list_init(&fresh->age_node);
@@ -172,10 +186,14 @@ static struct chunked *find_or_begin(struct chunks *chunks, struct view sender, 
     return fresh;
 }
 
-static enum chunk_result complete(struct chunks *chunks, struct chunked *chunked, struct buf *ret_text) {
-    bool joined = chunk_joiner_text(&chunked->joiner, ret_text);
+static void begin_anew(struct chunks *chunks, struct chunked *chunked) {
     chunks->bytes -= chunked->joiner.bytes;
     chunk_joiner_done(&chunked->joiner);
+}
+
+static enum chunk_result complete(struct chunks *chunks, struct chunked *chunked, struct buf *ret_text) {
+    bool joined = chunk_joiner_text(&chunked->joiner, ret_text);
+    begin_anew(chunks, chunked);
     chunked->complete = true;
     return joined ? CHUNK_COMPLETE : CHUNK_REFUSED;
 }
@@ -186,6 +204,7 @@ enum chunk_result chunks_add(struct chunks *chunks, struct view sender, struct v
     struct chunked *chunked = find_or_begin(chunks, sender, request_id, now_ms);
     if (!chunked) return CHUNK_REFUSED;
     if (chunked->complete) return CHUNK_REPEATED;
+    if (chunked->joiner.total != chunk->total) begin_anew(chunks, chunked);
     const struct chunks_limits *limits = &chunks->limits;
     size_t before = chunked->joiner.bytes;
     bool fits = chunk->data.len <= limits->all_bytes - chunks->bytes &&

@@ -9,6 +9,8 @@
 #include "protocol/v1.h"
 
 #define CHUNKS_TOTAL_MAX 100 /* pieces of one message */
+#define CHUNK_SETS_MAX                                                                                       \
+    3 /* totals named by pieces of one request, where the order that they come in is open */
 #define CHUNKS_MESSAGE_MAX                                                                                   \
     (120u * 1024) /* a message over it is cut, and so long is a piece at most: API                           \
                      Gateway takes 128 KB */
@@ -70,10 +72,13 @@ void chunks_init(struct chunks *chunks, const struct chunks_limits *limits);
 void chunks_done(struct chunks *chunks);
 
 /* CHUNK_COMPLETE: the text was appended to `ret_text`, and pieces of the same request are dropped (as
- * CHUNK_REPEATED) until pending_ms have passed. A piece over a limit is refused, and its message forgotten.
+ * CHUNK_REPEATED) until pending_ms have passed. A piece of another total than those before it begins the
+ * message anew; one that makes no sense, or is over a limit, is refused, and its message forgotten.
  * `now_ms` is monotonic. */
 enum chunk_result chunks_add(struct chunks *chunks, struct view sender, struct view request_id,
                              const struct v1_chunk *chunk, uint64_t now_ms, struct buf *ret_text);
+/* What they joined to makes no sense: pieces of that request may come anew. */
+void chunks_reopen(struct chunks *chunks, struct view sender, struct view request_id);
 /* The sender is gone. */
 void chunks_forget(struct chunks *chunks, struct view sender);
 

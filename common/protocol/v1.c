@@ -189,6 +189,17 @@ struct v1_message *v1_message_parse(struct view text, size_t body_max, enum stat
     return NULL;
 }
 
+struct v1_message *v1_answer_parse(struct view text, struct view request_id, size_t body_max,
+                                   enum status *ret_status) {
+    struct v1_message *message = v1_message_parse(text, body_max, ret_status);
+    bool is_answer = message && (message->type == V1_HTTP_RESPONSE || message->type == V1_ERROR) &&
+                     view_eq(message->request_id, request_id);
+    if (!message || is_answer) return message;
+    v1_message_free(message);
+    *ret_status = STATUS_INVALID;
+    return NULL;
+}
+
 void v1_message_free(struct v1_message *message) {
     if (!message) return;
     json_decref(message->document);

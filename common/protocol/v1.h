@@ -77,6 +77,10 @@ struct v1_message {
  * (STATUS_INVALID), or without memory (STATUS_NO_MEMORY). A body that decodes to more than `body_max` bytes
  * is left out, and said so. */
 struct v1_message *v1_message_parse(struct view text, size_t body_max, enum status *ret_status);
+/* The same, where it must be the answer (an http_response or an error) to this very request; anything else is
+ * STATUS_INVALID. */
+struct v1_message *v1_answer_parse(struct view text, struct view request_id, size_t body_max,
+                                   enum status *ret_status);
 void v1_message_free(struct v1_message *message);
 
 /* Each appends one message; on failure `out` is marked failed. */

@@ -1,5 +1,6 @@
 /* The contract of registry and mailbox (common/handler/ports.h), as tests. */
 #include "store_suite.h"
+#include "store_seen.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,53 +11,39 @@
 static struct store_fixture *(*open_fixture)(struct store_events events);
 static void (*close_fixture)(struct store_fixture *fixture);
 
-/* What came back: the last completion and all events. */
-struct seen {
-    struct store_fixture *store;
-    unsigned completions;
-    uint64_t ticket;
-    enum status status;
-    struct claim claim;
-    char request_id[V1_REQUEST_ID_MAX + 1];
-    struct v1_message *answer;
-    size_t removed;
-    unsigned changed, completed;
-    char changed_id[TUNNEL_NAME_MAX + 1], completed_id[V1_REQUEST_ID_MAX + 1];
-};
-
-static void note(struct seen *seen, uint64_t ticket, enum status status) {
+void seen_note(struct seen *seen, uint64_t ticket, enum status status) {
     seen->completions++;
     seen->ticket = ticket;
     seen->status = status;
 }
 
 static void on_done(void *target, uint64_t ticket, enum status status) {
-    note(target, ticket, status);
+    seen_note(target, ticket, status);
 }
 
 static void on_claim(void *target, uint64_t ticket, enum status status, const struct claim *claim) {
     struct seen *seen = target;
-    note(seen, ticket, status);
+    seen_note(seen, ticket, status);
     assert_int_equal(claim != NULL, status == STATUS_OK);
     if (claim) seen->claim = *claim;
 }
 
 static void on_put(void *target, uint64_t ticket, enum status status, struct view request_id) {
     struct seen *seen = target;
-    note(seen, ticket, status);
+    seen_note(seen, ticket, status);
     if (status == STATUS_OK) assert_true(view_copy_to(request_id, seen->request_id, sizeof seen->request_id));
 }
 
 static void on_take(void *target, uint64_t ticket, enum status status, struct v1_message *answer) {
     struct seen *seen = target;
-    note(seen, ticket, status);
+    seen_note(seen, ticket, status);
     v1_message_free(seen->answer);
     seen->answer = answer;
 }
 
 static void on_swept(void *target, uint64_t ticket, enum status status, size_t removed) {
     struct seen *seen = target;
-    note(seen, ticket, status);
+    seen_note(seen, ticket, status);
     seen->removed = removed;
 }
 
@@ -72,7 +59,7 @@ static void on_request_completed(void *ctx, struct view request_id) {
     view_copy_to(request_id, seen->completed_id, sizeof seen->completed_id);
 }
 
-static int set_up(void **state) {
+int seen_set_up(void **state) {
     static struct seen seen;
     seen = (struct seen){0};
     seen.store = open_fixture((struct store_events){
@@ -81,7 +68,7 @@ static int set_up(void **state) {
     return seen.store ? 0 : -1;
 }
 
-static int tear_down(void **state) {
+int seen_tear_down(void **state) {
     struct seen *seen = *state;
     v1_message_free(seen->answer);
     close_fixture(seen->store);
@@ -90,7 +77,7 @@ static int tear_down(void **state) {
 
 /* ---- calls: each asks, sees that nothing fired inside, lets the store work, sees one completion ---- */
 
-static enum status settle(struct seen *seen) {
+enum status seen_settle(struct seen *seen) {
     assert_int_equal(seen->completions, 0);
     seen->store->settle(seen->store->ctx);
     assert_int_equal(seen->completions, 1);
@@ -101,29 +88,29 @@ static enum status settle(struct seen *seen) {
 
 static enum status lookup(struct seen *seen, const char *tunnel_id) {
     seen->store->registry.lookup(seen->store->registry.ctx, view_from_cstr(tunnel_id), on_claim, seen, 42);
-    return settle(seen);
+    return seen_settle(seen);
 }
 
 static enum status lookup_connection(struct seen *seen, const char *connection_id) {
     struct registry *registry = &seen->store->registry;
     registry->lookup_connection(registry->ctx, view_from_cstr(connection_id), on_claim, seen, 42);
-    return settle(seen);
+    return seen_settle(seen);
 }
 
 static enum status store(struct seen *seen, const struct claim *claim, uint64_t epoch, unsigned states) {
     seen->store->registry.store(seen->store->registry.ctx, claim, epoch, states, on_done, seen, 42);
-    return settle(seen);
+    return seen_settle(seen);
 }
 
-static enum status put(struct seen *seen, const char *connection_id, uint64_t in_ms) {
+enum status seen_put(struct seen *seen, const char *connection_id, uint64_t in_ms) {
     struct pending pending = {.connection_id = view_from_cstr(connection_id),
                               .expires_ms = seen->store->wall_ms(seen->store->ctx) + in_ms};
     seen->store->mailbox.put(seen->store->mailbox.ctx, &pending, on_put, seen, 42);
-    return settle(seen);
+    return seen_settle(seen);
 }
 
-static enum status complete(struct seen *seen, const char *request_id, const char *connection_id,
-                            const char *body) {
+enum status seen_complete(struct seen *seen, const char *request_id, const char *connection_id,
+                          const char *body) {
     char text[512];
     enum status status;
     snprintf(text, sizeof text,
@@ -135,12 +122,12 @@ static enum status complete(struct seen *seen, const char *request_id, const cha
     assert_non_null(answer);
     seen->store->mailbox.complete(seen->store->mailbox.ctx, view_from_cstr(request_id),
                                   view_from_cstr(connection_id), answer, on_done, seen, 42);
-    return settle(seen);
+    return seen_settle(seen);
 }
 
-static enum status take(struct seen *seen, const char *request_id) {
+enum status seen_take(struct seen *seen, const char *request_id) {
     seen->store->mailbox.take(seen->store->mailbox.ctx, view_from_cstr(request_id), on_take, seen, 42);
-    return settle(seen);
+    return seen_settle(seen);
 }
 
 static struct claim a_claim(const struct seen *seen, const char *tunnel_id, const char *connection_id,
@@ -250,7 +237,7 @@ static void both_connections_of_a_takeover_are_known_until_removed(void **state)
     assert_int_equal(lookup_connection(seen, "two"), STATUS_OK);
     assert_int_equal(seen->claim.epoch, 2);
     seen->store->registry.remove_connection(seen->store->registry.ctx, VIEW("one"), on_done, seen, 42);
-    assert_int_equal(settle(seen), STATUS_OK);
+    assert_int_equal(seen_settle(seen), STATUS_OK);
     assert_int_equal(lookup_connection(seen, "one"), STATUS_NOT_FOUND);
     assert_int_equal(lookup(seen, "abcdefghijkl"), STATUS_OK);
     assert_string_equal(seen->claim.link.connection, "two");
@@ -259,7 +246,7 @@ static void both_connections_of_a_takeover_are_known_until_removed(void **state)
 static void removing_an_unknown_connection_is_no_error(void **state) {
     struct seen *seen = *state;
     seen->store->registry.remove_connection(seen->store->registry.ctx, VIEW("nobody"), on_done, seen, 42);
-    assert_int_equal(settle(seen), STATUS_OK);
+    assert_int_equal(seen_settle(seen), STATUS_OK);
 }
 
 static void an_expired_claim_does_not_exist(void **state) {
@@ -292,7 +279,7 @@ static void sweeping_removes_the_expired_only(void **state) {
     assert_int_equal(store(seen, &young, 0, 0), STATUS_OK);
     seen->store->advance(seen->store->ctx, 61000);
     seen->store->registry.sweep(seen->store->registry.ctx, on_swept, seen, 42);
-    assert_int_equal(settle(seen), STATUS_OK);
+    assert_int_equal(seen_settle(seen), STATUS_OK);
     assert_int_equal(lookup(seen, "oldoldoldold"), STATUS_NOT_FOUND);
     assert_int_equal(lookup(seen, "youngyoungyo"), STATUS_OK);
 }
@@ -301,11 +288,11 @@ static void sweeping_removes_the_expired_only(void **state) {
 
 static void an_answer_comes_back_whole(void **state) {
     struct seen *seen = *state;
-    assert_int_equal(put(seen, "one", 30000), STATUS_OK);
-    assert_int_equal(complete(seen, seen->request_id, "one", "aGk="), STATUS_OK);
+    assert_int_equal(seen_put(seen, "one", 30000), STATUS_OK);
+    assert_int_equal(seen_complete(seen, seen->request_id, "one", "aGk="), STATUS_OK);
     assert_int_equal(seen->completed, 1);
     assert_string_equal(seen->completed_id, seen->request_id);
-    assert_int_equal(take(seen, seen->request_id), STATUS_OK);
+    assert_int_equal(seen_take(seen, seen->request_id), STATUS_OK);
     assert_int_equal(seen->answer->type, V1_HTTP_RESPONSE);
     assert_int_equal(seen->answer->status, 201);
     assert_int_equal(seen->answer->headers.count, 3);
@@ -317,52 +304,53 @@ static void an_answer_comes_back_whole(void **state) {
 static void request_ids_are_never_the_same(void **state) {
     struct seen *seen = *state;
     char first[V1_REQUEST_ID_MAX + 1];
-    assert_int_equal(put(seen, "one", 30000), STATUS_OK);
+    assert_int_equal(seen_put(seen, "one", 30000), STATUS_OK);
     strcpy(first, seen->request_id);
-    assert_int_equal(put(seen, "one", 30000), STATUS_OK);
+    assert_int_equal(seen_put(seen, "one", 30000), STATUS_OK);
     assert_string_not_equal(first, seen->request_id);
 }
 
 static void only_the_agent_that_was_asked_may_answer(void **state) {
     struct seen *seen = *state;
-    assert_int_equal(put(seen, "one", 30000), STATUS_OK);
-    assert_int_equal(complete(seen, seen->request_id, "two", ""), STATUS_NOT_FOUND);
+    assert_int_equal(seen_put(seen, "one", 30000), STATUS_OK);
+    assert_int_equal(seen_complete(seen, seen->request_id, "two", ""), STATUS_NOT_FOUND);
     assert_int_equal(seen->completed, 0);
-    assert_int_equal(take(seen, seen->request_id), STATUS_NOT_FOUND);
-    assert_int_equal(complete(seen, seen->request_id, "one", ""), STATUS_OK);
+    assert_int_equal(seen_take(seen, seen->request_id), STATUS_NOT_FOUND);
+    assert_int_equal(seen_complete(seen, seen->request_id, "one", ""), STATUS_OK);
 }
 
 static void a_second_answer_is_not_taken(void **state) {
     struct seen *seen = *state;
-    assert_int_equal(put(seen, "one", 30000), STATUS_OK);
-    assert_int_equal(complete(seen, seen->request_id, "one", "Zmlyc3Q="), STATUS_OK);
-    assert_int_equal(complete(seen, seen->request_id, "one", "c2Vjb25k"), STATUS_NOT_FOUND);
-    assert_int_equal(take(seen, seen->request_id), STATUS_OK);
+    assert_int_equal(seen_put(seen, "one", 30000), STATUS_OK);
+    assert_int_equal(seen_complete(seen, seen->request_id, "one", "Zmlyc3Q="), STATUS_OK);
+    assert_int_equal(seen_complete(seen, seen->request_id, "one", "c2Vjb25k"), STATUS_NOT_FOUND);
+    assert_int_equal(seen_take(seen, seen->request_id), STATUS_OK);
     assert_true(view_eq(seen->answer->body, VIEW("first")));
-    assert_int_equal(complete(seen, seen->request_id, "one", "dGhpcmQ="), STATUS_NOT_FOUND);
-    assert_int_equal(take(seen, seen->request_id), STATUS_NOT_FOUND);
+    assert_int_equal(seen_complete(seen, seen->request_id, "one", "dGhpcmQ="), STATUS_NOT_FOUND);
+    assert_int_equal(seen_take(seen, seen->request_id), STATUS_NOT_FOUND);
 }
 
 static void an_answer_to_an_unknown_request_is_dropped(void **state) {
     struct seen *seen = *state;
-    assert_int_equal(complete(seen, "00000000-0000-4000-8000-000000000000", "one", ""), STATUS_NOT_FOUND);
+    assert_int_equal(seen_complete(seen, "00000000-0000-4000-8000-000000000000", "one", ""),
+                     STATUS_NOT_FOUND);
     assert_int_equal(seen->completed, 0);
 }
 
 static void a_removed_request_takes_no_answer(void **state) {
     struct seen *seen = *state;
-    assert_int_equal(put(seen, "one", 30000), STATUS_OK);
+    assert_int_equal(seen_put(seen, "one", 30000), STATUS_OK);
     seen->store->mailbox.remove(seen->store->mailbox.ctx, view_from_cstr(seen->request_id));
     seen->store->settle(seen->store->ctx);
-    assert_int_equal(complete(seen, seen->request_id, "one", ""), STATUS_NOT_FOUND);
-    assert_int_equal(take(seen, seen->request_id), STATUS_NOT_FOUND);
+    assert_int_equal(seen_complete(seen, seen->request_id, "one", ""), STATUS_NOT_FOUND);
+    assert_int_equal(seen_take(seen, seen->request_id), STATUS_NOT_FOUND);
 }
 
 static void an_expired_request_takes_no_answer(void **state) {
     struct seen *seen = *state;
-    assert_int_equal(put(seen, "one", 30000), STATUS_OK);
+    assert_int_equal(seen_put(seen, "one", 30000), STATUS_OK);
     seen->store->advance(seen->store->ctx, 30001);
-    assert_int_equal(complete(seen, seen->request_id, "one", ""), STATUS_NOT_FOUND);
+    assert_int_equal(seen_complete(seen, seen->request_id, "one", ""), STATUS_NOT_FOUND);
 }
 
 /* ---- two clients of one store ---- */
@@ -372,7 +360,7 @@ static void a_change_by_another_is_told(void **state) {
     struct registry *other = &seen->store->other_registry;
     struct claim claim = a_claim(seen, "abcdefghijkl", "one", 1);
     other->store(other->ctx, &claim, 0, 0, on_done, seen, 42);
-    assert_int_equal(settle(seen), STATUS_OK);
+    assert_int_equal(seen_settle(seen), STATUS_OK);
     if (!seen->store->polls) {
         assert_int_equal(seen->changed, 1);
         assert_string_equal(seen->changed_id, "abcdefghijkl");
@@ -402,19 +390,19 @@ static void an_answer_through_another_wakes_the_one_who_waits(void **state) {
     struct mailbox *other = &seen->store->other_mailbox;
     enum status status;
     char text[512];
-    assert_int_equal(put(seen, "one", 30000), STATUS_OK);
+    assert_int_equal(seen_put(seen, "one", 30000), STATUS_OK);
     snprintf(text, sizeof text,
              "{\"type\":\"error\",\"request_id\":\"%s\",\"code\":\"timeout\",\"message\":\"slow\"}",
              seen->request_id);
     for (int i = 0; i < 2; i++) {
         struct v1_message *answer = v1_message_parse(view_from_cstr(text), 1024, &status);
         other->complete(other->ctx, view_from_cstr(seen->request_id), VIEW("one"), answer, on_done, seen, 42);
-        assert_int_equal(settle(seen), i == 0 ? STATUS_OK : STATUS_NOT_FOUND);
+        assert_int_equal(seen_settle(seen), i == 0 ? STATUS_OK : STATUS_NOT_FOUND);
     }
     while (seen->store->polls && !seen->completed) seen->store->settle(seen->store->ctx);
     assert_int_equal(seen->completed, 1);
     assert_string_equal(seen->completed_id, seen->request_id);
-    assert_int_equal(take(seen, seen->request_id), STATUS_OK);
+    assert_int_equal(seen_take(seen, seen->request_id), STATUS_OK);
     assert_int_equal(seen->answer->type, V1_ERROR);
     assert_true(view_eq(seen->answer->code, VIEW("timeout")));
     assert_true(view_eq(seen->answer->message, VIEW("slow")));
@@ -422,7 +410,7 @@ static void an_answer_through_another_wakes_the_one_who_waits(void **state) {
 
 int store_suite_run(const char *name, struct store_fixture *(*open)(struct store_events events),
                     void (*close)(struct store_fixture *fixture)) {
-#define T(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define T(test) cmocka_unit_test_setup_teardown(test, seen_set_up, seen_tear_down)
     const struct CMUnitTest tests[] = {
         T(unknown_ids_are_not_found),
         T(a_claim_is_read_as_written),
@@ -449,5 +437,5 @@ int store_suite_run(const char *name, struct store_fixture *(*open)(struct store
 #undef T
     open_fixture = open;
     close_fixture = close;
-    return cmocka_run_group_tests_name(name, tests, NULL, NULL);
+    return cmocka_run_group_tests_name(name, tests, NULL, NULL) + store_pieces_run(name);
 }

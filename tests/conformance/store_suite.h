@@ -15,6 +15,9 @@ struct store_fixture {
     /* Nobody tells it what others change: it is not told of claims, and sees completed requests by polling.
      */
     bool polls;
+    /* Its loop's, for a core in front of it. */
+    struct timers *timers;
+    struct tasks *tasks;
     /* Lets the store work until nothing is owed any more. */
     void (*settle)(void *ctx);
     uint64_t (*wall_ms)(void *ctx);

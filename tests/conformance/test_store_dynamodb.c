@@ -109,6 +109,8 @@ static struct store_fixture *dynamodb_open(struct store_events events) {
                                               .other_registry = store_dynamodb_registry(fixture->other),
                                               .other_mailbox = store_dynamodb_mailbox(fixture->other),
                                               .polls = true,
+                                              .timers = &loop.timers,
+                                              .tasks = &loop.tasks,
                                               .settle = settle,
                                               .wall_ms = fixture_wall,
                                               .advance = advance};
@@ -423,6 +425,37 @@ static void pieces_of_others_and_of_the_dead_leave_nothing(void **state) {
     for (size_t i = 0; i < count; i++) buf_done(&messages[i]);
 }
 
+static enum status send_piece(struct world *world, uint64_t seq, uint64_t total, size_t len) {
+    struct buf text;
+    char *data = malloc(len);
+    memset(data, 'x', len);
+    buf_init(&text, len + 1024);
+    struct v1_chunk chunk = {seq, total, view_of(data, len)};
+    assert_true(v1_encode_chunk(&text, view_from_cstr(world->request_id), &chunk));
+    enum status status = send_chunk(world, "one", buf_view(&text));
+    buf_done(&text);
+    free(data);
+    return status;
+}
+
+static void pieces_that_contradict_are_bounded_and_leave_nothing(void **state) {
+    struct world *world = *state;
+    struct mailbox *mailbox = &world->fixture->fixture.mailbox;
+    assert_int_equal(put(world, "one"), STATUS_OK);
+    assert_int_equal(send_piece(world, 0, 1, 10), STATUS_OK); /* joins to nothing */
+    assert_int_equal(take(world), STATUS_NOT_FOUND);
+    assert_int_equal(send_piece(world, 0, 1, 10), STATUS_NOT_FOUND); /* no more */
+    assert_int_equal(send_piece(world, 0, 2, 10), STATUS_OK);
+    size_t sent = 0, bytes_max = 2 * core_settings_message_max(&world->fixture->core);
+    while (sent < 100 && send_piece(world, sent, 100, 200000) == STATUS_OK) sent++;
+    assert_int_equal(sent, bytes_max / 200000);
+    assert_int_equal(send_piece(world, 1, 4, 10), STATUS_NOT_FOUND); /* a set too many */
+    assert_int_equal(count_items(world->fixture->requests), 1 + 1 + 1 + sent);
+    mailbox->remove(mailbox->ctx, view_from_cstr(world->request_id));
+    settle(world->fixture);
+    assert_int_equal(count_items(world->fixture->requests), 0);
+}
+
 /* Completed by another process: only polling can see it. */
 static void an_open_request_is_polled(void **state) {
     struct world *world = *state;
@@ -581,6 +614,7 @@ int main(void) {
             T(a_large_answer_goes_through_parts),
             T(pieces_come_in_any_order_and_twice),
             T(pieces_of_others_and_of_the_dead_leave_nothing),
+            T(pieces_that_contradict_are_bounded_and_leave_nothing),
             T(an_open_request_is_polled),
             T(an_answer_that_makes_no_sense_is_an_error_of_the_agent),
             T(environments_count_together),

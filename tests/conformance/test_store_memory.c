@@ -8,6 +8,7 @@
 struct memory_fixture {
     struct store_fixture fixture;
     struct tasks tasks;
+    struct timers timers;
     struct store_memory *store;
     uint64_t wall_ms;
 };
@@ -29,6 +30,7 @@ static struct store_fixture *memory_open(struct store_events events) {
     struct memory_fixture *memory = calloc(1, sizeof *memory);
     memory->wall_ms = 1700000000000;
     tasks_init(&memory->tasks, NULL, NULL);
+    timers_init(&memory->timers, wall_ms, NULL, memory);
     memory->store = store_memory_new(&memory->tasks, wall_ms, memory);
     store_memory_listen(memory->store, events);
     memory->fixture = (struct store_fixture){.ctx = memory,
@@ -36,6 +38,8 @@ static struct store_fixture *memory_open(struct store_events events) {
                                              .mailbox = store_memory_mailbox(memory->store),
                                              .other_registry = store_memory_registry(memory->store),
                                              .other_mailbox = store_memory_mailbox(memory->store),
+                                             .timers = &memory->timers,
+                                             .tasks = &memory->tasks,
                                              .settle = settle,
                                              .wall_ms = wall_ms,
                                              .advance = advance};

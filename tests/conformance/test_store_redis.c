@@ -78,6 +78,8 @@ static struct store_fixture *redis_open(struct store_events events) {
                                             .mailbox = store_redis_mailbox(redis->store),
                                             .other_registry = store_redis_registry(redis->other),
                                             .other_mailbox = store_redis_mailbox(redis->other),
+                                            .timers = &redis->loop.timers,
+                                            .tasks = &redis->loop.tasks,
                                             .settle = settle,
                                             .wall_ms = wall_ms,
                                             .advance = advance};

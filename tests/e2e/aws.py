@@ -27,7 +27,6 @@ LEAVING = "API Gateway does not tell the function that a visitor has left"
 MANY = "more processes of the function at once than Lambda gives here; test_aws_tunnels.py has 40 cold ones"
 MESSAGES = "messages of 128 KB: an agent that knows no chunks gets no more, nor can it send more"
 PATHS = "a WebSocket API has one path"
-ORDER = "each piece is an invocation of its own: which of two that contradict each other comes first is open"
 TOLD = "the function tells a connection that was taken over, and leaves it open"
 START = "the function reads its keys when an environment starts; a new package brings new ones"
 LONG = "hundreds of large answers through DynamoDB Local take minutes"
@@ -52,8 +51,6 @@ EXCEPTIONS = [
     ("agents", "body_of_two_mib", MESSAGES),
     ("chunks", "an_agent_without_the_capability", MESSAGES),
     ("agents", "any_path_will_do[/ws any_path_will_do[/any", PATHS),
-    ("chunks", "pieces_that_make_no_sense_are_dropped[another pieces_that_make_no_sense_are_dropped[too_long"
-               " pieces_that_join_to", ORDER),
     ("agents", "agent_that_takes_over", TOLD),
     ("jwks", "the_file_changes", START),
     ("failures", "slow_reader_does_not memory_stays_bounded", LONG),

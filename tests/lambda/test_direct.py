@@ -132,6 +132,53 @@ def test_an_answer_in_pieces(direct):
     direct.nothing_left()
 
 
+SPOILT = {
+    "another total": lambda pieces: [{**pieces[1], "total": len(pieces) + 1}],
+    "garbage": lambda pieces: [{**pieces[0], "total": 1, "data": "garbage"}],
+    "too long": lambda pieces: [{**pieces[0], "seq": seq, "total": 35, "data": "x" * 100_000} for seq in range(35)],
+    "another's": lambda pieces: pieces_of({"request_id": "another"}, BODY[:150_000]),
+}
+
+
+@pytest.mark.parametrize("where", ["to the waiter", "into the store", "the waiter dies"])
+@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
+def test_pieces_that_contradict_the_answer(direct, spoil, where):
+    direct.warm()
+
+    def answer(request):
+        pieces = pieces_of(request, BODY)
+        spoilt = [{**piece, "request_id": request["request_id"]} for piece in spoil(pieces)]
+        if where == "into the store":
+            direct.aws.connections.answers = [500] * (len(spoilt) + len(pieces))
+        for piece in spoilt:
+            direct.agent.say(piece).done.wait(20)
+        if where == "the waiter dies":
+            direct.aws.connections.cut_sockets()
+        for piece in pieces:
+            direct.agent.say(piece).done.wait(20)
+        direct.aws.connections.answers = []
+
+    direct.answer = answer
+    assert base64.b64decode(direct.visit()["body"]) == BODY
+    direct.nothing_left()
+
+
+@pytest.mark.parametrize("where", ["to the waiter", "into the store"])
+def test_a_whole_answer_behind_pieces_that_join_to_none(direct, where):
+    direct.warm()
+
+    def answer(request):
+        if where == "into the store":
+            direct.aws.connections.answers = [500] * 2
+        piece = {"type": "chunk", "request_id": request["request_id"], "seq": 0, "total": 1, "data": "garbage"}
+        direct.agent.say(piece).done.wait(20)
+        return {"body": base64.b64encode(b"whole").decode()}
+
+    direct.answer = answer
+    assert base64.b64decode(direct.visit()["body"]) == b"whole"
+    direct.nothing_left()
+
+
 @pytest.mark.parametrize("forget", [True, False], ids=["told", "not told"])
 def test_the_waiter_dies_after_the_request_was_sent(direct, forget):
     """API Gateway answers 410 for it, or, not told of its end, has trouble with it."""

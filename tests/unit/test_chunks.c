@@ -106,10 +106,14 @@ static void pieces_are_judged_one_by_one(void **state) {
                                  {"a", 0, UINT64_MAX, CHUNK_REFUSED}};
     check_pieces("too many", many, 2, "");
     const struct piece changed[] = {{"a", 0, 3, CHUNK_MORE},
-                                    {"b", 1, 2, CHUNK_REFUSED}, /* and forgotten */
-                                    {"b", 1, 2, CHUNK_MORE},
-                                    {"a", 0, 2, CHUNK_COMPLETE}};
-    check_pieces("total changed", changed, 4, "ab");
+                                    {"b", 1, 2, CHUNK_MORE}, /* begun anew */
+                                    {"A", 0, 2, CHUNK_COMPLETE}};
+    check_pieces("total changed", changed, 3, "Ab");
+    const struct piece absurd[] = {{"a", 0, 2, CHUNK_MORE},
+                                   {"b", 1, 1000, CHUNK_REFUSED}, /* and forgotten */
+                                   {"b", 1, 2, CHUNK_MORE},
+                                   {"A", 0, 2, CHUNK_COMPLETE}};
+    check_pieces("total changed to one too many", absurd, 4, "Ab");
 }
 
 static enum chunk_result add(struct chunks *chunks, const char *sender, unsigned request, uint64_t seq,
