@@ -53,7 +53,7 @@ struct lambda {
     struct usage *usage;
     struct web *web;
     struct peers peers;
-    struct list environments; /* the one used last in front: the others may then end */
+    struct list environments; /* the one freed last in front: it is used next, and the others may end */
     size_t count;
     uint64_t last_id;
     uv_signal_t child;
@@ -162,8 +162,6 @@ static void give(struct environment *environment) {
         arena_printf(&arena, "Root=1-%08" PRIx64 "-%.24s;Sampled=0", deadline_ms / 1000, invocation->id));
     environment->state = ENV_BUSY;
     environment->next = NULL;
-    list_remove(&environment->node);
-    list_append(lambda->environments.next, &environment->node); /* in front of the first */
     timer_start(&lambda->loop->timers, &environment->timer, lambda->settings.timeout_ms);
     lambda_process_thaw(environment->pid);
     web_answer(next, 200, &headers, view_of(invocation->event, invocation->event_len));
@@ -259,6 +257,8 @@ static void on_next(struct environment *environment, struct web_exchange *exchan
         environment_kill(environment);
         return;
     }
+    list_remove(&environment->node);
+    list_append(lambda->environments.next, &environment->node); /* in front of the first */
     lambda_process_freeze(environment->pid);
     timer_start(&lambda->loop->timers, &environment->timer, lambda->settings.idle_ms);
 }

@@ -11,6 +11,7 @@ import http.client
 import json
 import math
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -31,6 +32,7 @@ DYNAMODB_MS = 2
 KIB, MB = 1024, 1_000_000
 KINDS = {"1 KB GET": ("GET", KIB, 0), "1 MB GET": ("GET", MB, 0), "1 MB POST": ("POST", 0, MB)}
 BURST = 40
+WARM_ROUNDS, WARM_REQUESTS = 60, 5
 
 # dollars for a million; the last for a million GB-seconds
 PRICES = {"http_request": 1.00, "invocation": 0.20, "message": 1.00, "read_unit": 0.125, "write_unit": 0.625,
@@ -76,7 +78,7 @@ class Stack:
         stream = ["--stream-table", names["PENDING_REQUESTS_TABLE_NAME"]] if mode == "stream" else []
         self.log = open(folder / f"{mode}.log", "w+b")
         options = ["--public-listen", "127.0.0.1:0", "--agent-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
-                   "--lambda-concurrency", "300", "--lambda-idle", "3s", "--dynamodb-latency", f"{DYNAMODB_MS}ms", *stream]  # fmt: skip
+                   "--lambda-concurrency", "300", "--lambda-idle", "10m", "--dynamodb-latency", f"{DYNAMODB_MS}ms", *stream]  # fmt: skip
         self.gateway = subprocess.Popen(
             [binaries / "ttf-gateway", "--backend", "lambda", "--bootstrap", bootstrap, *options],
             env=environment, stdout=subprocess.PIPE, stderr=self.log, text=True)  # fmt: skip
@@ -104,6 +106,12 @@ class Stack:
                 return now
             before = now
             time.sleep(0.3)
+
+    def cool(self):
+        """A new version of the function: the processes of the old one end when they are idle. Their connections end with them, which
+        is told to processes of the new one: that once more."""
+        while self.settled() and self.usage()["environments"] > 0:
+            self.gateway.send_signal(signal.SIGHUP)
 
     def has(self, words):
         self.log.flush()
@@ -164,9 +172,23 @@ def cost(spent, kind, memory_gb):
             + spent["write"] * PRICES["write_unit"] + spent["billed"] / 1000 * memory_gb * PRICES["gb_second"])  # fmt: skip
 
 
+def warm(stack, kind):
+    """Until nothing starts any more for a while: no process, and no connection of one that waits."""
+    quiet = 0
+    for _ in range(WARM_ROUNDS):
+        before = stack.usage()
+        sequence(stack.public, stack.host, kind, WARM_REQUESTS)
+        after = stack.usage()
+        still = before["coldStarts"] == after["coldStarts"] and before["invocationsOf"]["connect"] == after["invocationsOf"]["connect"]
+        quiet = quiet + 1 if still else 0
+        if quiet == 5:
+            return
+    print(f"{kind}: not steady after {WARM_ROUNDS * WARM_REQUESTS} requests", file=sys.stderr)
+
+
 def measure(stack, kind, requests, service):
-    count = requests if KINDS[kind][1] + KINDS[kind][2] <= KIB else max(5, requests // 10)
-    sequence(stack.public, stack.host, kind, 3)  # the way is warm
+    count = requests if KINDS[kind][1] + KINDS[kind][2] <= KIB else max(5, requests // 5)
+    warm(stack, kind)
     before = stack.settled()
     took = sequence(stack.public, stack.host, kind, count)
     after = stack.settled()
@@ -177,10 +199,12 @@ def measure(stack, kind, requests, service):
     spent = {"invocations": each("invocations"), "billed": each("billedMs"), "read": each("readUnits"),
              "write": each("writeUnits"), "messages": each("messagesIn", "messagesOut")}  # fmt: skip
     own = statistics.median(sequence(service, service, kind, count))
-    while stack.usage()["environments"] > 0:
-        time.sleep(0.2)
+    stack.cool()
     first = ask(stack.public, stack.host, kind)
-    at_once = p95(burst(stack.public, stack.host, kind)) if kind == "1 KB GET" else None
+    at_once = None
+    if kind == "1 KB GET":
+        stack.cool()
+        at_once = p95(burst(stack.public, stack.host, kind))
     return {**spent, "dollars": cost(spent, kind, after["memoryMiB"] / 1024), "median": statistics.median(took) - own,
             "p95": p95(took) - own, "first": first - own, "burst": at_once and at_once - own}  # fmt: skip
 
