@@ -101,9 +101,19 @@ void agents_apigw_done(struct agents_apigw *agents) {
     while (!list_empty(&agents->sends)) send_free(LIST_ENTRY(agents->sends.next, struct send, node));
 }
 
-/* No close: the requests of a connection that was taken over may wait in other invocations. */
+static void on_closed(void *ctx, enum status status) {
+    (void)ctx;
+    if (status != STATUS_OK && status != STATUS_GONE)
+        log_info("agents", "a connection was not closed: %s", status_text(status));
+}
+
+static void agents_close(void *ctx, const struct link *link) {
+    struct agents_apigw *agents = ctx;
+    connections_delete(agents->connections, view_from_cstr(link->connection), on_closed, NULL);
+}
+
 struct agents agents_apigw_port(struct agents_apigw *agents) {
-    return (struct agents){.ctx = agents, .send = agents_send};
+    return (struct agents){.ctx = agents, .send = agents_send, .close = agents_close, .is_shared = true};
 }
 
 bool agents_apigw_busy(const struct agents_apigw *agents) {

@@ -2,6 +2,7 @@
  * core. */
 #include "invocations.h"
 #include "lambda_config.h"
+#include "lambda_times.h"
 #include "log_json.h"
 #include "runtime_client.h"
 
@@ -38,7 +39,6 @@ struct lambda {
 static void make_settings(struct lambda *lambda) {
     const struct lambda_config *config = &lambda->config;
     struct core_settings *settings = &lambda->settings;
-    core_settings_init(settings);
     settings->domain = view_from_cstr(config->domain);
     settings->public_url = view_from_cstr(config->public_url);
     settings->other_names = config->other_names;
@@ -53,6 +53,8 @@ static void make_settings(struct lambda *lambda) {
     settings->tunnel_requests_per_second = config->tunnel_rate;
     settings->claim_ttl_ms = CONNECTION_TTL_MS;
     settings->request_timeout_max_ms = REQUEST_TIMEOUT_MAX_MS;
+    if (settings->request_timeout_ms > REQUEST_TIMEOUT_MAX_MS)
+        settings->request_timeout_ms = REQUEST_TIMEOUT_MAX_MS;
     settings->recheck_waiting_ms = RECHECK_WAITING_MS;
     settings->recheck_sent_ms = RECHECK_SENT_MS;
 }
@@ -173,7 +175,8 @@ static void free_all(struct lambda *lambda) {
 
 static int run(struct lambda *lambda) {
     char why[256] = "out of memory, or an endpoint makes no sense";
-    bool configured = lambda_config_read(&lambda->config, why);
+    core_settings_init(&lambda->settings);
+    bool configured = lambda_config_read(&lambda->config, why) && lambda_times_read(&lambda->settings, why);
     if (!lambda->config.runtime_api) {
         fprintf(
             stderr,

@@ -246,7 +246,7 @@ static void on_put(void *ctx, enum status status, const struct dynamodb_answer *
     stored(op, port_status(status));
 }
 
-/* What the index lists must not be a connection that was taken over. */
+/* What the index lists must not be a connection that was taken over; the sweep finds it by its retireAt. */
 static void on_older_hidden(void *ctx, enum status status, const struct dynamodb_answer *answer) {
     (void)status; /* gone already, or it stays until it expires */
     (void)answer;
@@ -258,8 +258,12 @@ static void hide_older(struct store_op *op) {
     buf_init(&body, BODY_MAX);
     body_begin(&body, op->store->settings.connections_table);
     body_key(&body, "connectionId", view_from_cstr(op->connection_id));
-    buf_printf(&body, ",\"UpdateExpression\":\"REMOVE tunnelId\","
-                      "\"ConditionExpression\":\"attribute_exists(connectionId)\"}");
+    buf_printf(&body, ",\"UpdateExpression\":\"SET retireAt = :retire REMOVE tunnelId\","
+                      "\"ConditionExpression\":\"attribute_exists(connectionId)\","
+                      "\"ExpressionAttributeValues\":{");
+    item_put_number(&body, ":retire",
+                    (store_wall_ms(op->store) + op->store->settings.core->retire_ms) / 1000);
+    buf_printf(&body, "}}");
     store_op_send(op, "UpdateItem", &body, on_older_hidden);
 }
 

@@ -1,5 +1,6 @@
-/* Removes what has expired. DynamoDB does that itself, but only "within days". One page of each table at a
- * time; each record is deleted only if it has still expired, because a claim may be taken anew meanwhile. */
+/* Removes what has expired, and tells of connections that were taken over and have had their time. DynamoDB
+ * does that itself, but only "within days". One page of each table at a time; each record is deleted only if
+ * it has still expired, because a claim may be taken anew meanwhile. */
 #include <inttypes.h>
 
 #include "base/log.h"
@@ -53,6 +54,22 @@ static void delete_expired(struct store_op *sweep, struct view key) {
     store_op_send(op, "DeleteItem", &body, on_deleted);
 }
 
+static void tell_overdue(const struct store_events *events, struct view connection_id) {
+    struct link link = {.protocol = LINK_V1};
+    if (events->connection_overdue && view_copy_to(connection_id, link.connection, sizeof link.connection))
+        events->connection_overdue(events->ctx, &link); /* its end removes the record */
+}
+
+static void take_item(struct store_op *sweep, const json_t *item) {
+    struct view key = item_string(item, table_of(sweep).key);
+    uint64_t expires, now = store_wall_ms(sweep->store) / 1000;
+    if (key.len == 0) return;
+    if (item_number(item, "ttl", &expires) && expires < now)
+        delete_expired(sweep, key);
+    else
+        tell_overdue(&sweep->store->events, key);
+}
+
 static void on_page(void *ctx, enum status status, const struct dynamodb_answer *answer) {
     struct store_op *sweep = ctx;
     size_t index;
@@ -60,8 +77,7 @@ static void on_page(void *ctx, enum status status, const struct dynamodb_answer 
     sweep->total = 1; /* this page itself */
     if (status != STATUS_OK) sweep->status = port_status(status);
     json_array_foreach(json_object_get(answer->json, "Items"), index, item) {
-        struct view key = item_string(item, table_of(sweep).key);
-        if (key.len > 0 && index < PAGE) delete_expired(sweep, key);
+        if (index < PAGE) take_item(sweep, item);
     }
     release(sweep);
 }
@@ -79,7 +95,7 @@ static void next_table(struct store_op *op) {
     buf_init(&body, BODY_MAX);
     body_begin(&body, table.name);
     buf_printf(&body,
-               ",\"ProjectionExpression\":\"%s\",\"FilterExpression\":\"#t < :now\","
+               ",\"ProjectionExpression\":\"%s, #t\",\"FilterExpression\":\"#t < :now OR retireAt < :now\","
                "\"ExpressionAttributeNames\":{\"#t\":\"ttl\"},\"ExpressionAttributeValues\":{",
                table.key);
     item_put_number(&body, ":now", store_wall_ms(op->store) / 1000);

@@ -2,10 +2,8 @@
 #ifndef GATEWAY_CONFIG_VALUE_H
 #define GATEWAY_CONFIG_VALUE_H
 
-#include "base/view.h"
+#include "base/units.h"
 
-/* "250ms", "25s", "5m", "2h", "1d"; a bare number counts seconds. */
-bool duration_parse(struct view text, uint64_t *ret_ms);
 /* "512", "64KiB" or "64k", "2MiB" or "2m", "1GiB" or "1g". */
 bool size_parse(struct view text, size_t *ret_bytes);
 /* true, yes, on, 1; false, no, off, 0. */

@@ -46,8 +46,8 @@ static void on_answer(void *ctx, enum status status, const struct aws_answer *an
     free(post);
 }
 
-void connections_post(struct connections *connections, struct view connection_id, struct view message,
-                      unsigned attempts_max, connections_fn *done, void *ctx) {
+static void call(struct connections *connections, const char *method, struct view connection_id,
+                 struct view message, unsigned attempts_max, connections_fn *done, void *ctx) {
     struct post *post = calloc(1, sizeof *post);
     if (!post) { /* a completion is owed and cannot be paid */
         log_error("agents", "out of memory");
@@ -61,7 +61,7 @@ void connections_post(struct connections *connections, struct view connection_id
     sigv4_encode(&path, connection_id, false);
     struct aws_request request = {.service = VIEW("execute-api"),
                                   .endpoint = view_from_cstr(connections->endpoint),
-                                  .method = VIEW("POST"),
+                                  .method = view_from_cstr(method),
                                   .path = buf_view(&path),
                                   .content_type = VIEW("application/octet-stream"),
                                   .body = message,
@@ -70,4 +70,14 @@ void connections_post(struct connections *connections, struct view connection_id
                                   .answer_max = ANSWER_MAX};
     aws_call_start(connections->aws, &request, on_answer, post);
     buf_done(&path);
+}
+
+void connections_post(struct connections *connections, struct view connection_id, struct view message,
+                      unsigned attempts_max, connections_fn *done, void *ctx) {
+    call(connections, "POST", connection_id, message, attempts_max, done, ctx);
+}
+
+void connections_delete(struct connections *connections, struct view connection_id, connections_fn *done,
+                        void *ctx) {
+    call(connections, "DELETE", connection_id, (struct view){0}, 1, done, ctx);
 }

@@ -22,5 +22,8 @@ typedef void connections_fn(void *ctx, enum status status);
  * arrive. */
 void connections_post(struct connections *connections, struct view connection_id, struct view message,
                       unsigned attempts_max, connections_fn *done, void *ctx);
+/* Ends the connection; tried once. */
+void connections_delete(struct connections *connections, struct view connection_id, connections_fn *done,
+                        void *ctx);
 
 #endif

@@ -145,6 +145,12 @@ static void on_connection_replaced(void *ctx, const struct link *link) {
     link_retire(ctx, link);
 }
 
+static void on_connection_overdue(void *ctx, const struct link *link) {
+    struct core *core = ctx;
+    log_info("core", "connection %s was taken over and has had its time", link->connection);
+    core->ports.agents.close(core->ports.agents.ctx, link);
+}
+
 static void ask_tunnel_again(void *ctx, struct table_node *node) {
     dispatch_claim_changed(ctx, node->key);
 }
@@ -165,6 +171,7 @@ struct store_events core_store_events(struct core *core) {
                                  .request_completed = on_request_completed,
                                  .connection_gone = on_connection_gone,
                                  .connection_replaced = on_connection_replaced,
+                                 .connection_overdue = on_connection_overdue,
                                  .missed = on_missed};
 }
 

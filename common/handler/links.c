@@ -70,7 +70,7 @@ static void tell_taken_over(struct core *core, const struct link *link) {
 void link_retire(struct core *core, const struct link *link) {
     struct link_use *use = link_use_get(core, link);
     if (!use) return;
-    use->retiring = core->ports.agents.close != NULL;
+    use->retiring = !core->ports.agents.is_shared;
     tell_taken_over(core, link);
     if (!is_used(use))
         link_use_settle(use);

@@ -108,6 +108,8 @@ struct store_events {
     void (*connection_gone)(void *ctx, struct view connection_id);
     /* The claim that this connection of ours was accepted with names another one now. */
     void (*connection_replaced)(void *ctx, const struct link *link);
+    /* This connection was taken over, and has had the time to finish what it had. */
+    void (*connection_overdue)(void *ctx, const struct link *link);
     /* Changes may have been missed until now: what is remembered of claims, or waited for, is to be asked
      * anew. */
     void (*missed)(void *ctx);
@@ -125,9 +127,11 @@ struct agents {
     void (*send)(void *ctx, const struct link *link, struct view message, agent_sent_fn *done, void *target,
                  uint64_t ticket);
 
-    /* Closes after what was sent has left. NULL where an agent's requests may be under way in other
-     * processes: one that was taken over is told, and ends by itself. */
+    /* Closes after what was sent has left. */
     void (*close)(void *ctx, const struct link *link);
+    /* An agent's requests may be under way in other processes, too: one that was taken over is told, and
+     * closed when the store says that its time is over (connection_overdue). */
+    bool is_shared;
 
     /* v2 only, NULL where no links of v2 exist: one request as a stream (http/stream.h) to the agent that
      * serves this claim; its events come to `target`, none from inside these calls. NULL with STATUS_GONE,

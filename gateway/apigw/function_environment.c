@@ -4,13 +4,14 @@
 #include "base/buf.h"
 #include "secret_file.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 extern char **environ;
 
-#define SET_MAX 20
+#define SET_MAX 25
 
 static bool put(struct function_environment *environment, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -40,6 +41,11 @@ static bool is_ours(const char *variable) {
                                         "JWT_SECRET=",
                                         "JWT_AUDIENCE=",
                                         "JWT_ISSUER=",
+                                        "JWKS=",
+                                        "JWKS_PATH=",
+                                        "REQUEST_TIMEOUT=",
+                                        "RECONNECT_GRACE=",
+                                        "OFFLINE_KEEP=",
                                         "LAMBDA_TASK_ROOT=",
                                         "_HANDLER="};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -79,6 +85,10 @@ static bool put_names(struct function_environment *environment, const struct tex
     return ok;
 }
 
+static bool put_time(struct function_environment *environment, const char *name, uint64_t ms) {
+    return put(environment, "%s=%" PRIu64 "ms", name, ms);
+}
+
 static bool put_given(struct function_environment *environment, const char *name, const char *value) {
     return !value || put(environment, "%s=%s", name, value);
 }
@@ -105,6 +115,8 @@ static bool put_secrets(struct function_environment *environment, const struct c
     bool has_jwt = config->jwt_secret || config->jwt_secret_file;
     return (!has_own || put_secret(environment, "TUNNEL_SECRET", secret_load_text, config, ret_why)) &&
            (!has_jwt || put_secret(environment, "JWT_SECRET", secret_load_jwt, config, ret_why)) &&
+           put_given(environment, "JWKS", config->jwks) &&
+           put_given(environment, "JWKS_PATH", config->jwks_path) &&
            put_given(environment, "JWT_AUDIENCE", config->jwt_audience) &&
            put_given(environment, "JWT_ISSUER", config->jwt_issuer);
 }
@@ -129,6 +141,9 @@ bool function_environment_init(struct function_environment *environment, const s
            put(environment, "WEBSOCKET_API_ENDPOINT=%s", websocket_url) &&
            put(environment, "ENABLE_SUBDOMAIN_ROUTING=%s", subdomains ? "true" : "false") &&
            put_names(environment, &config->names) &&
+           put_time(environment, "REQUEST_TIMEOUT", config->request_timeout_ms) &&
+           put_time(environment, "RECONNECT_GRACE", config->grace_ms) &&
+           put_time(environment, "OFFLINE_KEEP", config->offline_keep_ms) &&
            put(environment, "PER_TUNNEL_RATE_LIMIT=%zu", config->tunnel_rate) &&
            put(environment, "REQUIRE_AUTH=%s", config->require_auth == ANSWER_YES ? "true" : "false") &&
            put_secrets(environment, config, ret_why);
