@@ -1,6 +1,7 @@
 """Tunnels through the stand-in for API Gateway and Lambda: our function, an earlier version of it, and both in turn on the
 same tables, with ttf and with a plain v1 agent."""
 
+import base64
 import json
 import os
 import signal
@@ -14,10 +15,12 @@ import pytest
 import aws
 import backends
 import http_raw
-from agent_v1 import hello
+from agent_v1 import answer, hello
 from aws_function import together, usage, wait_until
 from programs import BIN, ROOT
 from service import Response
+from test_aws import management
+from test_chunks import cut
 from test_cli import fails
 
 pytestmark = pytest.mark.skipif(backends.STACK != "memory", reason="it brings its own stack")
@@ -42,6 +45,62 @@ def stand_in(start):
 
 def visit(gateway, host, target="/", method="GET", **more):
     return http_raw.request(gateway.address, method, target, host, **more)
+
+
+@pytest.fixture(params=["polling", "direct"])
+def waiting(request, stand_in):
+    """The stand-in, with a function that learns of answers in that way."""
+
+    def make(*options):
+        return stand_in(*options, env={"WAIT_MODE": request.param})
+
+    make.mode = request.param
+    return make
+
+
+def direct_request(gateway, agent, method="GET"):
+    """A visit that is answered through a waiter, and the agent's request of it: those before it were polled for."""
+    for _ in range(50):
+        thread = threading.Thread(target=lambda: got.append(visit(gateway, f"{agent.tunnel_id}.localhost", "/x", method)))
+        got = []
+        thread.start()
+        request = agent.next_request()
+        if request["request_id"].startswith("d1."):
+            return request, thread, got
+        if any("answers are polled for" in line for line in gateway.err):
+            pytest.skip("this function has no WebSockets")
+        agent.send(answer(request))
+        thread.join(30)
+    raise AssertionError(f"no waiter is opened:\n{gateway.dump()}")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_waiter_ends_after_the_request_was_sent(stand_in, start, method):
+    """The answer is stored, and looked for after a while: once asked, once answered, whatever the method."""
+    gateway = stand_in(env={"WAIT_MODE": "direct"})
+    agent = start.agent(gateway)
+    request, thread, got = direct_request(gateway, agent, method)
+    waiter = base64.urlsafe_b64decode(request["request_id"].split(".")[3] + "==").decode()
+    management(gateway).delete_connection(ConnectionId=waiter)
+    agent.send(answer(request, body=b"not lost"))
+    thread.join(30)
+    assert (got[0].status, got[0].body) == (200, b"not lost")
+    assert agent.requests.empty()
+    request, thread, got = direct_request(gateway, agent)  # another one is opened
+    agent.send(answer(request, body=b"woken"))
+    thread.join(30)
+    assert got[0].body == b"woken"
+
+
+def test_pieces_that_contradict_the_answer_to_a_waiter(stand_in, start):
+    gateway = stand_in(env={"WAIT_MODE": "direct"})
+    agent = start.agent(gateway, ready={"type": "ready", "capabilities": ["chunks"]})
+    request, thread, got = direct_request(gateway, agent)
+    pieces = cut(answer(request, body=bytes(300_000)))
+    for piece in [{**pieces[0], "total": 1, "data": "garbage"}, {**pieces[1], "total": len(pieces) + 1}, *pieces]:
+        agent.send(piece)
+    thread.join(30)
+    assert got[0].body == bytes(300_000)
 
 
 def test_an_earlier_function_serves_our_ttf(stand_in, start, earlier):
@@ -126,8 +185,8 @@ def test_two_environments_and_one_tunnel(stand_in, start):
     assert usage(gateway)["environments"] >= 2
 
 
-def test_forty_requests_at_once_on_cold_environments(stand_in, start):
-    gateway, service = stand_in("--lambda-concurrency", "200"), start.service()
+def test_forty_requests_at_once_on_cold_environments(waiting, start):
+    gateway, service = waiting("--lambda-concurrency", "200"), start.service()
     ttf = start.forwarder(gateway, service)
     before = usage(gateway)
     got = together(40, lambda n: visit(gateway, ttf.host, f"/{n}"))
@@ -137,9 +196,9 @@ def test_forty_requests_at_once_on_cold_environments(stand_in, start):
 
 
 @pytest.mark.parametrize("method, status", [("GET", 200), ("POST", 502)])
-def test_an_agent_killed_in_flight(stand_in, start, method, status):
+def test_an_agent_killed_in_flight(waiting, start, method, status):
     """A GET is sent once more to the agent that has come back, a POST is executed at most once."""
-    gateway, service = stand_in(), start.service()
+    gateway, service = waiting(), start.service()
     asked, executed, go_on = threading.Semaphore(0), [], threading.Event()
 
     def slow(request):
@@ -152,6 +211,8 @@ def test_an_agent_killed_in_flight(stand_in, start, method, status):
     service.on("/slow", slow)
     home = start._folder("ttf")
     ttf = start.forwarder(gateway, service, state_home=home)
+    if waiting.mode == "direct":  # the first is polled for
+        assert visit(gateway, ttf.host).status == 200
     got = []
     thread = threading.Thread(target=lambda: got.append(visit(gateway, ttf.host, "/slow", method)))
     thread.start()
@@ -170,12 +231,13 @@ def test_a_request_between_connect_and_ready_waits(stand_in, start):
     gateway = stand_in()
     agent = start.agent(gateway, hello, ready={"type": "ready", "capabilities": ["resume"]})
     host = f"{agent.tunnel_id}.localhost"
+    before = usage(gateway)["invocationsOf"]["http"]
     agent.stop()
     again = start.agent(gateway, hello, ready={}, headers={"x-tunnel-resume": agent.established["resume"]})
     got = []
     thread = threading.Thread(target=lambda: got.append(visit(gateway, host)))
     thread.start()
-    wait_until(lambda: usage(gateway)["invocationsOf"]["http"] == 1)
+    wait_until(lambda: usage(gateway)["invocationsOf"]["http"] == before + 1)
     assert not got
     again.send({"type": "ready"})
     thread.join(30)
