@@ -8,7 +8,9 @@ import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import botocore.session
 import pytest
+from botocore.config import Config
 
 import aws
 import http_raw
@@ -138,3 +140,10 @@ def together(count, call):
     [thread.start() for thread in threads]
     [thread.join(60) for thread in threads]
     return results
+
+
+def management(gateway, key="local", secret="local", token=None, region="us-east-1", stage="", retry=True):
+    return botocore.session.Session().create_client(
+        "apigatewaymanagementapi", region_name=region, endpoint_url="http://127.0.0.1:%d%s" % (gateway.agents[1], stage),
+        aws_access_key_id=key, aws_secret_access_key=secret, aws_session_token=token,
+        config=None if retry else Config(retries={"max_attempts": 0}))  # fmt: skip

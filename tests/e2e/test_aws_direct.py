@@ -2,7 +2,6 @@
 of its own to the same API, which may die at any moment, also while the process is frozen."""
 
 import base64
-import json
 import os
 import signal
 import time
@@ -15,8 +14,10 @@ import backends
 import http_raw
 import make_tables
 from agent_v1 import answer
+from aws_function import management, together, wait_until
 from service import Response
-from test_aws import management, together, usage, wait_until
+from test_agents import Visit
+from test_chunks import cut
 
 pytestmark = pytest.mark.skipif(backends.STACK != "memory", reason="it brings its own stack")
 
@@ -150,6 +151,23 @@ def test_two_mebibytes_each_way(stack, start):
         assert got.status == 200 and got.body == body
     got = made.visit("/large", "POST", host=host, body=body)
     assert (got.status, got.body) == (200, b"True")
+
+
+def test_pieces_that_contradict_the_answer_to_a_waiter(stack, start):
+    gateway = stack("direct").gateway
+    agent = start.agent(gateway, ready={"type": "ready", "capabilities": ["chunks"]})
+
+    def spoilt(target, spoil):
+        visit = Visit(gateway, agent, target=target)
+        request = agent.next_request()
+        pieces = cut(answer(request, body=bytes(300_000)))
+        for piece in spoil(pieces) + pieces:
+            agent.send(piece)
+        assert visit.result().body == bytes(300_000)
+        return request["request_id"].startswith("d1.")
+
+    wait_until(lambda: spoilt("/warm", lambda pieces: []))
+    spoilt("/x", lambda pieces: [{**pieces[0], "total": 1, "data": "garbage"}, {**pieces[1], "total": len(pieces) + 1}])
 
 
 def test_a_burst(stack):

@@ -1,7 +1,6 @@
 """Tunnels through the stand-in for API Gateway and Lambda: our function, an earlier version of it, and both in turn on the
 same tables, with ttf and with a plain v1 agent."""
 
-import base64
 import json
 import os
 import signal
@@ -19,8 +18,6 @@ from agent_v1 import answer, hello
 from aws_function import together, usage, wait_until
 from programs import BIN, ROOT
 from service import Response
-from test_aws import management
-from test_chunks import cut
 from test_cli import fails
 
 pytestmark = pytest.mark.skipif(backends.STACK != "memory", reason="it brings its own stack")
@@ -56,51 +53,6 @@ def waiting(request, stand_in):
 
     make.mode = request.param
     return make
-
-
-def direct_request(gateway, agent, method="GET"):
-    """A visit that is answered through a waiter, and the agent's request of it: those before it were polled for."""
-    for _ in range(50):
-        thread = threading.Thread(target=lambda: got.append(visit(gateway, f"{agent.tunnel_id}.localhost", "/x", method)))
-        got = []
-        thread.start()
-        request = agent.next_request()
-        if request["request_id"].startswith("d1."):
-            return request, thread, got
-        if any("answers are polled for" in line for line in gateway.err):
-            pytest.skip("this function has no WebSockets")
-        agent.send(answer(request))
-        thread.join(30)
-    raise AssertionError(f"no waiter is opened:\n{gateway.dump()}")
-
-
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_the_waiter_ends_after_the_request_was_sent(stand_in, start, method):
-    """The answer is stored, and looked for after a while: once asked, once answered, whatever the method."""
-    gateway = stand_in(env={"WAIT_MODE": "direct"})
-    agent = start.agent(gateway)
-    request, thread, got = direct_request(gateway, agent, method)
-    waiter = base64.urlsafe_b64decode(request["request_id"].split(".")[3] + "==").decode()
-    management(gateway).delete_connection(ConnectionId=waiter)
-    agent.send(answer(request, body=b"not lost"))
-    thread.join(30)
-    assert (got[0].status, got[0].body) == (200, b"not lost")
-    assert agent.requests.empty()
-    request, thread, got = direct_request(gateway, agent)  # another one is opened
-    agent.send(answer(request, body=b"woken"))
-    thread.join(30)
-    assert got[0].body == b"woken"
-
-
-def test_pieces_that_contradict_the_answer_to_a_waiter(stand_in, start):
-    gateway = stand_in(env={"WAIT_MODE": "direct"})
-    agent = start.agent(gateway, ready={"type": "ready", "capabilities": ["chunks"]})
-    request, thread, got = direct_request(gateway, agent)
-    pieces = cut(answer(request, body=bytes(300_000)))
-    for piece in [{**pieces[0], "total": 1, "data": "garbage"}, {**pieces[1], "total": len(pieces) + 1}, *pieces]:
-        agent.send(piece)
-    thread.join(30)
-    assert got[0].body == bytes(300_000)
 
 
 def test_an_earlier_function_serves_our_ttf(stand_in, start, earlier):

@@ -5,18 +5,16 @@ import threading
 import time
 from urllib.parse import quote
 
-import botocore.session
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from websockets.exceptions import InvalidStatusCode
 
 import backends
 import http_raw
-from aws_function import OK, Failure, function, stand_in, state_of, usage, visit, wait_until  # noqa: F401 (fixtures)
+from aws_function import OK, Failure, function, management, stand_in, state_of, usage, visit, wait_until  # noqa: F401 (fixtures)
 from ws_client import Socket
 
 pytestmark = pytest.mark.skipif(backends.STACK != "memory", reason="it brings its own stack")
@@ -222,13 +220,6 @@ def test_a_subprotocol_that_was_not_offered_is_an_error_of_the_function(stand_in
 
 
 # ---- @connections ----
-
-
-def management(gateway, key="local", secret="local", token=None, region="us-east-1", stage="", retry=True):
-    return botocore.session.Session().create_client(
-        "apigatewaymanagementapi", region_name=region, endpoint_url="http://127.0.0.1:%d%s" % (gateway.agents[1], stage),
-        aws_access_key_id=key, aws_secret_access_key=secret, aws_session_token=token,
-        config=None if retry else Config(retries={"max_attempts": 0}))  # fmt: skip
 
 
 def error_of(call, *arguments, **more):

@@ -196,7 +196,8 @@ static void on_end(void *ctx, const struct ws_client_end *end) {
     let_go(scene);
 }
 
-static const struct ws_client_events owner = {on_open, on_text, on_bytes, on_sent, fill, on_end};
+static const struct ws_client_events owner = {
+    .on_open = on_open, .on_text = on_text, .on_bytes = on_bytes, .on_sent = on_sent, .fill = fill, .on_end = on_end};
 
 /* ---- a scene ---- */
 
