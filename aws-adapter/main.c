@@ -80,8 +80,7 @@ static bool make_direct(struct lambda *lambda) {
     const struct lambda_config *config = &lambda->config;
     if (!config->has_secret) return true;
     bool waits = config->wait_mode != WAIT_POLLING;
-    struct loop *loop = &lambda->loop;
-    struct waiter_settings waiter = {.loop = {&loop->uv, &loop->tasks, &loop->timers},
+    struct waiter_settings waiter = {.loop = &lambda->loop,
                                      .authorities = &lambda->authorities,
                                      .websocket_endpoint = config->websocket_endpoint,
                                      .key = config->waiter_key,

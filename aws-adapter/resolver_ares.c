@@ -10,7 +10,7 @@
 #include "base/log.h"
 
 struct resolver_ares {
-    struct wire_loop loop;
+    struct loop *loop;
     ares_channel channel;
     bool is_open;
     struct list sockets;
@@ -35,9 +35,9 @@ struct ares_watch {
 
 static void wait_for_timeout(struct resolver_ares *resolver) {
     struct timeval room, *left = resolver->is_asking ? ares_timeout(resolver->channel, NULL, &room) : NULL;
-    timer_stop(resolver->loop.timers, &resolver->timer);
+    timer_stop(&resolver->loop->timers, &resolver->timer);
     if (left)
-        timer_start(resolver->loop.timers, &resolver->timer,
+        timer_start(&resolver->loop->timers, &resolver->timer,
                     (uint64_t)left->tv_sec * 1000 + (uint64_t)left->tv_usec / 1000 + 1);
 }
 
@@ -80,7 +80,7 @@ static struct ares_watch *watch_new(struct resolver_ares *resolver, ares_socket_
     if (!watch) return NULL;
     watch->resolver = resolver;
     watch->fd = fd;
-    if (uv_poll_init(resolver->loop.uv, &watch->poll, fd) != 0) {
+    if (uv_poll_init(&resolver->loop->uv, &watch->poll, fd) != 0) {
         free(watch);
         return NULL;
     }
@@ -128,7 +128,7 @@ static void on_found(void *ctx, int status, int timeouts, struct ares_addrinfo *
     if (resolver->is_cancelling) return;
     resolver->error = error_of(status);
     if (!resolver->error && !resolver->addresses.count) resolver->error = UV_EAI_NODATA;
-    tasks_post(resolver->loop.tasks, &resolver->telling);
+    tasks_post(&resolver->loop->tasks, &resolver->telling);
 }
 
 static void on_telling(struct task *task) {
@@ -167,20 +167,20 @@ void resolver_ares_lookup(struct resolver_ares *resolver, const char *host, uint
     resolver->addresses.count = 0;
     if (addresses_are_loopback(host)) {
         addresses_set_loopback(&resolver->addresses, port);
-        tasks_post(resolver->loop.tasks, &resolver->telling);
+        tasks_post(&resolver->loop->tasks, &resolver->telling);
     } else if (open_channel(resolver)) {
         ask(resolver, host);
     } else {
         log_error("resolver", "names cannot be looked up here");
         resolver->error = UV_EAI_FAIL;
-        tasks_post(resolver->loop.tasks, &resolver->telling);
+        tasks_post(&resolver->loop->tasks, &resolver->telling);
     }
 }
 
 void resolver_ares_cancel(struct resolver_ares *resolver) {
     resolver->fn = NULL;
     task_cancel(&resolver->telling);
-    timer_stop(resolver->loop.timers, &resolver->timer);
+    timer_stop(&resolver->loop->timers, &resolver->timer);
     if (!resolver->is_asking) return;
     resolver->is_cancelling = true;
     ares_cancel(resolver->channel);
@@ -189,10 +189,10 @@ void resolver_ares_cancel(struct resolver_ares *resolver) {
 
 /* ---- life ---- */
 
-struct resolver_ares *resolver_ares_new(const struct wire_loop *loop) {
+struct resolver_ares *resolver_ares_new(struct loop *loop) {
     struct resolver_ares *resolver = calloc(1, sizeof *resolver);
     if (!resolver) return NULL;
-    resolver->loop = *loop;
+    resolver->loop = loop;
     list_init(&resolver->sockets);
     timer_init(&resolver->timer, on_timer);
     task_init(&resolver->telling, on_telling);

@@ -4,12 +4,12 @@
 #define AWS_ADAPTER_RESOLVER_ARES_H
 
 #include "net/addresses.h"
-#include "net/wire.h"
+#include "net/loop.h"
 
 struct resolver_ares;
 
 /* NULL without memory. */
-struct resolver_ares *resolver_ares_new(const struct wire_loop *loop);
+struct resolver_ares *resolver_ares_new(struct loop *loop);
 /* NULL is fine. The loop must run once more for its handles to close. */
 void resolver_ares_free(struct resolver_ares *resolver);
 

@@ -156,7 +156,7 @@ struct waiter *waiter_new(const struct waiter_settings *settings) {
     struct waiter *waiter = calloc(1, sizeof *waiter);
     if (!waiter) return NULL;
     waiter->settings = *settings;
-    waiter->resolver = resolver_ares_new(&settings->loop);
+    waiter->resolver = resolver_ares_new(settings->loop);
     if (waiter->resolver && read_endpoint(settings->websocket_endpoint, &waiter->url)) return waiter;
     resolver_ares_free(waiter->resolver);
     free(waiter);

@@ -12,7 +12,7 @@
 struct waiter;
 
 struct waiter_settings {
-    struct wire_loop loop;
+    struct loop *loop;
     struct authorities *authorities;
     const char *websocket_endpoint; /* "wss://…/stage" (or ws, https, http) */
     const unsigned char *key;       /* SECRET_LEN bytes */

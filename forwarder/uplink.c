@@ -178,12 +178,11 @@ static void dial(struct uplink *uplink, const struct addresses *addresses) {
                                                    .on_end = on_end};
     const struct endpoint *endpoint = uplink->endpoint;
     uint64_t now = loop_now(uplink->loop);
-    struct ws_client_settings settings = {
-        .loop = {&uplink->loop->uv, &uplink->loop->tasks, &uplink->loop->timers},
-        .tls = uplink->uplinks->tls,
-        .timeout_ms = uplink->until_ms > now ? uplink->until_ms - now : 0,
-        .message_max = UPLINK_MESSAGE_MAX,
-        .frame_max = UPLINK_FRAME_MAX};
+    struct ws_client_settings settings = {.loop = uplink->loop,
+                                          .tls = uplink->uplinks->tls,
+                                          .timeout_ms = uplink->until_ms > now ? uplink->until_ms - now : 0,
+                                          .message_max = UPLINK_MESSAGE_MAX,
+                                          .frame_max = UPLINK_FRAME_MAX};
     struct buf fields;
     buf_init(&fields, FIELDS_MAX);
     print_field(&fields, "User-Agent: ", "ttf/" TTF_VERSION);

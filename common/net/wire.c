@@ -42,7 +42,7 @@ static void on_failing(struct task *task) {
 static void fail_soon(struct wire *wire, enum wire_failure failure, int error) {
     wire->is_broken = true;
     wire->end = (struct wire_end){failure, error, NULL};
-    tasks_post(wire->loop.tasks, &wire->failing);
+    tasks_post(&wire->loop->tasks, &wire->failing);
 }
 
 /* ---- out ---- */
@@ -180,12 +180,12 @@ static void on_connect(uv_connect_t *connect, int error) {
     wire->events.on_up(wire->ctx);
 }
 
-struct wire *wire_open(const struct wire_loop *loop, const struct sockaddr *address, struct wire_tls *tls,
+struct wire *wire_open(struct loop *loop, const struct sockaddr *address, struct wire_tls *tls,
                        const struct wire_events *events, void *ctx) {
     struct wire *wire = malloc(sizeof(*wire)); /* not zeroed: most of it is room to read into */
     if (!wire) return NULL;
     memset(wire, 0, offsetof(struct wire, read_bytes));
-    wire->loop = *loop;
+    wire->loop = loop;
     wire->events = *events;
     wire->ctx = ctx;
     wire->context = tls;
@@ -193,7 +193,7 @@ struct wire *wire_open(const struct wire_loop *loop, const struct sockaddr *addr
     buf_init(&wire->out, WIRE_QUEUE_MAX);
     buf_init(&wire->flying, WIRE_QUEUE_MAX);
     task_init(&wire->failing, on_failing);
-    if (uv_tcp_init(loop->uv, &wire->tcp) != 0) {
+    if (uv_tcp_init(&loop->uv, &wire->tcp) != 0) {
         free(wire);
         return NULL;
     }

@@ -4,12 +4,10 @@
 #ifndef NET_WIRE_H
 #define NET_WIRE_H
 
-#include "base/tasks.h"
-#include "base/timers.h"
 #include "base/view.h"
+#include "net/loop.h"
 
 #include <sys/socket.h>
-#include <uv.h>
 
 #define WIRE_QUEUE_MAX ((size_t)1024 * 1024)
 
@@ -48,15 +46,8 @@ struct wire_tls *wire_tls_new(const char *host, const char *ca_file, char *error
 struct wire_tls *wire_tls_new_trusting(const char *host, struct x509_store_st *store);
 void wire_tls_free(struct wire_tls *tls);
 
-/* The loop that wires live on. */
-struct wire_loop {
-    uv_loop_t *uv;
-    struct tasks *tasks;
-    struct timers *timers;
-};
-
 /* Begins to connect. `tls` (NULL: none) outlives the wire. NULL without memory. */
-struct wire *wire_open(const struct wire_loop *loop, const struct sockaddr *address, struct wire_tls *tls,
+struct wire *wire_open(struct loop *loop, const struct sockaddr *address, struct wire_tls *tls,
                        const struct wire_events *events, void *ctx);
 /* Closes at once what is open. NULL is fine. */
 void wire_free(struct wire *wire);

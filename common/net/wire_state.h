@@ -10,7 +10,7 @@
 struct ssl_st;
 
 struct wire {
-    struct wire_loop loop;
+    struct loop *loop;
     struct wire_events events;
     void *ctx;
     uv_tcp_t tcp;

@@ -35,8 +35,8 @@ static void drop_queue(struct ws_client *client) {
 
 static void stop(struct ws_client *client) {
     client->phase = WS_PHASE_OVER;
-    timer_stop(client->settings.loop.timers, &client->deadline);
-    timer_stop(client->settings.loop.timers, &client->attempt);
+    timer_stop(&client->settings.loop->timers, &client->deadline);
+    timer_stop(&client->settings.loop->timers, &client->attempt);
     task_cancel(&client->push);
     drop_wire(client);
     drop_queue(client);
@@ -70,7 +70,7 @@ static void leave(struct ws_client *client) {
 /* ---- events of the wire, the loop and the clock ---- */
 
 static void next_address_or_end(struct ws_client *client, int error) {
-    timer_stop(client->settings.loop.timers, &client->attempt);
+    timer_stop(&client->settings.loop->timers, &client->attempt);
     drop_wire(client);
     if (client->next_address < client->addresses.count)
         try_next_address(client);
@@ -99,7 +99,7 @@ static void on_deadline(struct timer *timer) {
 
 static void on_connected(void *ctx) {
     struct ws_client *client = ctx;
-    timer_stop(client->settings.loop.timers, &client->attempt);
+    timer_stop(&client->settings.loop->timers, &client->attempt);
     client->phase = WS_PHASE_SHAKING;
 }
 
@@ -167,8 +167,8 @@ static void try_next_address(struct ws_client *client) {
     const struct address *address = &client->addresses.list[client->next_address++];
     log_debug("websocket", "connecting to %s", address->text);
     if (client->next_address < client->addresses.count)
-        timer_start(client->settings.loop.timers, &client->attempt, ATTEMPT_MS);
-    client->wire = wire_open(&client->settings.loop, (const struct sockaddr *)&address->socket_address,
+        timer_start(&client->settings.loop->timers, &client->attempt, ATTEMPT_MS);
+    client->wire = wire_open(client->settings.loop, (const struct sockaddr *)&address->socket_address,
                              client->settings.tls, &wire_events, client);
     if (!client->wire && client->inside) end(client, WS_CLIENT_UNREACHABLE, UV_ENOMEM, NULL);
 }
@@ -189,7 +189,7 @@ struct ws_client *ws_client_open(const struct ws_client_settings *settings, cons
     timer_init(&client->deadline, on_deadline);
     timer_init(&client->attempt, on_attempt_over);
     if (addresses->count && ws_client_print_request(client, request) &&
-        timer_start(settings->loop.timers, &client->deadline, settings->timeout_ms))
+        timer_start(&settings->loop->timers, &client->deadline, settings->timeout_ms))
         try_next_address(client);
     if (client->wire) return client;
     ws_client_free(client);
@@ -208,7 +208,7 @@ void ws_client_close(struct ws_client *client, int code, const char *why, uint64
     client->closing_why = why;
     drop_queue(client);
     ws_client_write_close(client, code);
-    timer_start(client->settings.loop.timers, &client->deadline, grace_ms);
+    timer_start(&client->settings.loop->timers, &client->deadline, grace_ms);
 }
 
 bool ws_message_init(struct buf *message, size_t max) {
@@ -234,7 +234,7 @@ bool ws_client_send(struct ws_client *client, struct buf *message) {
     buf_init(message, message->max);
     client->queued_bytes += outgoing->message.len;
     list_append(&client->queue, &outgoing->node);
-    tasks_post(client->settings.loop.tasks, &client->push);
+    tasks_post(&client->settings.loop->tasks, &client->push);
     return true;
 }
 
@@ -245,13 +245,13 @@ size_t ws_client_queued_bytes(const struct ws_client *client) {
 void ws_client_want_fill(struct ws_client *client) {
     if (client->fill_wanted || client->phase != WS_PHASE_OPEN) return;
     client->fill_wanted = true;
-    if (!client->is_pushing) tasks_post(client->settings.loop.tasks, &client->push);
+    if (!client->is_pushing) tasks_post(&client->settings.loop->tasks, &client->push);
 }
 
 void ws_client_ping(struct ws_client *client) {
     if (client->phase != WS_PHASE_OPEN) return;
     client->ping_wanted = true;
-    tasks_post(client->settings.loop.tasks, &client->push);
+    tasks_post(&client->settings.loop->tasks, &client->push);
 }
 
 void ws_client_look(struct ws_client *client) {

@@ -16,7 +16,7 @@
 struct ws_client;
 
 struct ws_client_settings {
-    struct wire_loop loop;
+    struct loop *loop;
     struct wire_tls *tls; /* NULL: ws:// */
     uint64_t timeout_ms;  /* from now until the handshake is answered */
     size_t message_max;   /* of a text message that comes; a longer one closes with 1009 */
@@ -60,7 +60,7 @@ struct ws_client_events {
     /* A piece of a binary message. False: it makes no sense, the connection is closed with 1002. */
     bool (*on_bytes)(void *ctx, struct view bytes);
     void (*on_drained)(void *ctx); /* all that the socket had not taken at once has left; may be NULL */
-    void (*on_sent)(void *ctx); /* a message has gone: ws_client_queued_bytes() is less; may be NULL */
+    void (*on_sent)(void *ctx);    /* a message has gone: ws_client_queued_bytes() is less; may be NULL */
     /* Appends what is ready as one binary message, perhaps nothing; asks for the next with
      * ws_client_want_fill(). False: as with on_bytes. May be NULL. */
     bool (*fill)(void *ctx, struct buf *message);

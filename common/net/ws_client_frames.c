@@ -72,7 +72,7 @@ void ws_client_push(struct ws_client *client) {
         }
     }
     client->is_pushing = false;
-    if (client->fill_wanted && may_send(client)) tasks_post(client->settings.loop.tasks, &client->push);
+    if (client->fill_wanted && may_send(client)) tasks_post(&client->settings.loop->tasks, &client->push);
 }
 
 /* ---- in ---- */
@@ -130,7 +130,7 @@ static void on_piece(struct ws_client *client, const struct ws_piece *piece) {
 void ws_client_on_frames(struct ws_client *client, struct view bytes) {
     struct ws_piece piece;
     enum ws_step step = WS_MORE;
-    client->heard_ms = uv_now(client->settings.loop.uv);
+    client->heard_ms = loop_now(client->settings.loop);
     while (client->phase != WS_PHASE_OVER && (step = ws_decode(&client->decoder, &bytes, &piece)) == WS_PIECE)
         on_piece(client, &piece);
     if (step != WS_BAD || client->phase != WS_PHASE_OPEN) return;

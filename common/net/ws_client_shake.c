@@ -61,9 +61,9 @@ static void on_switched(struct ws_client *client, const struct headers *fields, 
     const char *wrong = check_switch(client, fields);
     buf_init(&client->incoming, client->settings.message_max);
     if (!wrong) {
-        timer_stop(client->settings.loop.timers, &client->deadline);
+        timer_stop(&client->settings.loop->timers, &client->deadline);
         client->phase = WS_PHASE_OPEN;
-        client->heard_ms = uv_now(client->settings.loop.uv);
+        client->heard_ms = loop_now(client->settings.loop);
         wrong = client->events.on_open(client->ctx, fields);
     }
     if (wrong && client->phase != WS_PHASE_OVER)

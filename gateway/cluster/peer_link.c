@@ -156,11 +156,8 @@ static void connect_to(struct peer_link *link, const struct addresses *addresses
                                                    .on_drained = on_drained,
                                                    .fill = fill,
                                                    .on_end = on_end};
-    struct loop *loop = link->world->loop;
-    struct ws_client_settings settings = {.loop = {&loop->uv, &loop->tasks, &loop->timers},
-                                          .tls = link->tls,
-                                          .timeout_ms = DIAL_MS,
-                                          .message_max = TEXT_MAX};
+    struct ws_client_settings settings = {
+        .loop = link->world->loop, .tls = link->tls, .timeout_ms = DIAL_MS, .message_max = TEXT_MAX};
     struct buf greeting;
     buf_init(&greeting, GREETING_MAX);
     bool ok = print_greeting(link, &greeting);

@@ -196,8 +196,12 @@ static void on_end(void *ctx, const struct ws_client_end *end) {
     let_go(scene);
 }
 
-static const struct ws_client_events owner = {
-    .on_open = on_open, .on_text = on_text, .on_bytes = on_bytes, .on_sent = on_sent, .fill = fill, .on_end = on_end};
+static const struct ws_client_events owner = {.on_open = on_open,
+                                              .on_text = on_text,
+                                              .on_bytes = on_bytes,
+                                              .on_sent = on_sent,
+                                              .fill = fill,
+                                              .on_end = on_end};
 
 /* ---- a scene ---- */
 
@@ -221,10 +225,8 @@ static void scene_init(struct scene *scene) {
 }
 
 static bool scene_open(struct scene *scene, uint64_t timeout_ms) {
-    struct ws_client_settings settings = {.loop = {&scene->loop.uv, &scene->loop.tasks, &scene->loop.timers},
-                                          .timeout_ms = timeout_ms,
-                                          .message_max = MESSAGE_MAX,
-                                          .frame_max = 100};
+    struct ws_client_settings settings = {
+        .loop = &scene->loop, .timeout_ms = timeout_ms, .message_max = MESSAGE_MAX, .frame_max = 100};
     struct ws_client_request request = {.target = "/t?x=1",
                                         .authority = "host:1",
                                         .protocol = scene->protocol,
@@ -521,8 +523,7 @@ static void test_a_request_that_does_not_fit(void **state) {
     (void)state;
     scene_init(&scene);
     memset(target, 'x', sizeof(target) - 1);
-    struct ws_client_settings settings = {.loop = {&scene.loop.uv, &scene.loop.tasks, &scene.loop.timers},
-                                          .timeout_ms = 1000};
+    struct ws_client_settings settings = {.loop = &scene.loop, .timeout_ms = 1000};
     struct ws_client_request request = {.target = target, .authority = "host"};
     assert_null(ws_client_open(&settings, &scene.addresses, &request, &owner, &scene));
     scene_done(&scene);
