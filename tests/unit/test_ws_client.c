@@ -487,6 +487,27 @@ static void test_a_goodbye(void **state) {
     scene_done(&scene);
 }
 
+/* Without a turn of the loop, as after a thaw: what has come, then that it is dead. */
+static void test_looking(void **state) {
+    struct scene scene;
+    uv_buf_t text = uv_buf_init((char[]){(char)0x81, 2, 'h', 'i'}, 4);
+    (void)state;
+    scene_init(&scene);
+    scene.answer = VIEW(OK);
+    assert_true(scene_open(&scene, 5000));
+    ws_client_look(scene.client); /* nothing is there yet */
+    while (!scene.told.len) turn(&scene);
+    assert_int_equal(uv_try_write((uv_stream_t *)scene.peer, &text, 1), 4);
+    ws_client_look(scene.client);
+    ws_client_look(scene.client);
+    assert_int_equal(scene.told.len, strlen("open t<hi> "));
+    hang_up(&scene);
+    ws_client_look(scene.client);
+    assert_true(scene.ended);
+    told_is(&scene, "looking", "open t<hi> closed (the connection was cut)");
+    scene_done(&scene);
+}
+
 static void test_no_answer(void **state) {
     struct scene scene;
     (void)state;
@@ -540,6 +561,7 @@ int main(void) {
         cmocka_unit_test(test_an_owner_that_lets_go),
         cmocka_unit_test(test_bytes_that_make_no_sense),
         cmocka_unit_test(test_a_goodbye),
+        cmocka_unit_test(test_looking),
         cmocka_unit_test(test_no_answer),
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_a_request_that_does_not_fit),
