@@ -134,8 +134,13 @@ struct world {
     struct claim claim;
     char request_id[V1_REQUEST_ID_MAX + 1];
     struct v1_message *answer;
-    unsigned completed;
+    unsigned completed, overdue;
 };
+
+static void on_world_overdue(void *ctx, const struct link *link) {
+    assert_string_equal(link->connection, "one");
+    ((struct world *)ctx)->overdue++;
+}
 
 static void on_world_completed(void *ctx, struct view request_id) {
     (void)request_id;
@@ -145,8 +150,8 @@ static void on_world_completed(void *ctx, struct view request_id) {
 static int world_open(void **state) {
     static struct world world;
     world = (struct world){0};
-    struct store_fixture *fixture =
-        dynamodb_open((struct store_events){.ctx = &world, .request_completed = on_world_completed});
+    struct store_fixture *fixture = dynamodb_open((struct store_events){
+        .ctx = &world, .request_completed = on_world_completed, .connection_overdue = on_world_overdue});
     world.fixture = fixture->ctx;
     *state = &world;
     return 0;
@@ -322,6 +327,33 @@ static void the_index_lists_the_newest_connection_alone(void **state) {
     assert_int_equal(count_index(world, "abcdefghijkl"), 1);
     assert_int_equal(lookup_connection(world, "one"), STATUS_OK);
     assert_int_equal(world->claim.epoch, 1);
+}
+
+static void on_swept(void *target, uint64_t ticket, enum status status, size_t removed) {
+    (void)ticket;
+    (void)removed;
+    ((struct world *)target)->status = status;
+}
+
+static enum status sweep(struct world *world) {
+    struct registry *registry = &world->fixture->fixture.registry;
+    registry->sweep(registry->ctx, on_swept, world, 0);
+    settle(world->fixture);
+    return world->status;
+}
+
+static void a_connection_taken_over_is_overdue_after_a_while(void **state) {
+    struct world *world = *state;
+    struct claim one = new_claim("abcdefghijkl", "one", 1), two = new_claim("abcdefghijkl", "two", 2);
+    assert_int_equal(store_it(world, &one, 0, 0), STATUS_OK);
+    assert_int_equal(lookup(world, "abcdefghijkl"), STATUS_OK);
+    assert_int_equal(store_it(world, &two, 1, ANY_STATE), STATUS_OK);
+    assert_int_equal(sweep(world), STATUS_OK);
+    assert_int_equal(world->overdue, 0);
+    advanced_ms += world->fixture->core.retire_ms + 2000;
+    assert_int_equal(sweep(world), STATUS_OK);
+    assert_int_equal(world->overdue, 1);
+    assert_int_equal(lookup_connection(world, "one"), STATUS_OK); /* its end removes it */
 }
 
 /* The answer's text, with a body of `len` bytes 'x'. */
@@ -611,6 +643,7 @@ int main(void) {
             T(a_tunnel_of_an_earlier_version_may_become_ready_and_end),
             T(a_stale_connection_of_ours_wins_no_lookup),
             T(the_index_lists_the_newest_connection_alone),
+            T(a_connection_taken_over_is_overdue_after_a_while),
             T(a_large_answer_goes_through_parts),
             T(pieces_come_in_any_order_and_twice),
             T(pieces_of_others_and_of_the_dead_leave_nothing),

@@ -117,7 +117,7 @@ static int make_world(void **state, bool store_tells, bool require_auth, size_t 
     struct ports ports = {
         .registry = store_memory_registry(world->store),
         .mailbox = store_memory_mailbox(world->store),
-        .agents = {.ctx = world, .send = agents_send, .close = agents_close},
+        .agents = {.ctx = world, .send = agents_send, .close = agents_close, .is_shared = !store_tells},
         .clock = {.ctx = world, .wall_ms = wall_ms, .timers = &world->timers, .tasks = &world->tasks},
         .ids = {.tunnel = ids_tunnel, .random = ids_random},
     };
@@ -627,6 +627,20 @@ static void a_takeover_tells_the_older_and_lets_it_finish(void **state) {
     agent_answers(world, "two", last_sent(world)->request_id, 200, "");
 }
 
+/* As on AWS: the other requests of the older one are under way in other processes. */
+static void a_shared_agent_that_was_taken_over_is_closed_when_it_is_overdue(void **state) {
+    struct world *world = *state;
+    char resume[1024] = "";
+    agent_ready(world, "one", "/", resume);
+    assert_int_equal(agent_connect(world, "two", "/", resume, NULL), 200);
+    assert_true(view_eq(last_sent(world)->code, VIEW("taken_over")));
+    pass(world, 60000);
+    assert_string_equal(world->closed, "");
+    struct store_events events = core_store_events(world->core);
+    events.connection_overdue(events.ctx, &(struct link){.connection = "one"});
+    assert_string_equal(world->closed, "one");
+}
+
 static void a_forged_resume_token_gets_a_tunnel_of_its_own(void **state) {
     struct world *world = *state;
     char resume[1024] = "";
@@ -899,6 +913,8 @@ int main(void) {
                                         set_up_silent, tear_down),
         cmocka_unit_test_setup_teardown(a_request_in_flight_looks_at_the_claim_again, set_up_silent,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_shared_agent_that_was_taken_over_is_closed_when_it_is_overdue,
+                                        set_up_silent, tear_down),
         T(a_post_that_finds_nobody_takes_the_claim_offline),
         T(a_host_may_be_out_of_time),
         T(a_ping_is_answered),
