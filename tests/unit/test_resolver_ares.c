@@ -2,7 +2,7 @@
  * tests/lambda/test_package.py.) */
 #include "cmocka_setup.h"
 
-#include "loop.h"
+#include "net/loop.h"
 #include "resolver_ares.h"
 
 #include <string.h>
@@ -25,8 +25,7 @@ static void on_addresses(void *ctx, int error, const struct addresses *addresses
 static void scene_init(struct scene *scene) {
     *scene = (struct scene){0};
     assert_true(loop_init(&scene->loop));
-    scene->resolver =
-        resolver_ares_new(&(struct wire_loop){&scene->loop.uv, &scene->loop.tasks, &scene->loop.timers});
+    scene->resolver = resolver_ares_new(&scene->loop);
     assert_non_null(scene->resolver);
 }
 
