@@ -488,6 +488,26 @@ static void pieces_that_contradict_are_bounded_and_leave_nothing(void **state) {
     assert_int_equal(count_items(world->fixture->requests), 0);
 }
 
+/* A call whose fate was unknown is made again, and finds the request completed meanwhile by the last of the
+ * others: what it had put belongs to the answer. */
+static void a_piece_that_was_added_unheard_stays(void **state) {
+    struct world *world = *state;
+    char key[V1_REQUEST_ID_MAX + 32];
+    assert_int_equal(put(world, "one"), STATUS_OK);
+    assert_int_equal(send_piece(world, 0, 2, 10), STATUS_OK);
+    snprintf(key, sizeof key, "%s#one#2.0", world->request_id);
+    json_decref(call("DeleteItem", json_pack("{s:s,s:{s:{s:s}}}", "TableName", world->fixture->requests,
+                                             "Key", "requestId", "S", key)));
+    json_decref(
+        call("UpdateItem",
+             json_pack("{s:s,s:{s:{s:s}},s:s,s:{s:s},s:{s:{s:s},s:{s:s}}}", "TableName",
+                       world->fixture->requests, "Key", "requestId", "S", world->request_id,
+                       "UpdateExpression", "SET #s = :s, partsTotal = :t", "ExpressionAttributeNames", "#s",
+                       "status", "ExpressionAttributeValues", ":s", "S", "completed", ":t", "N", "2")));
+    assert_int_equal(send_piece(world, 0, 2, 10), STATUS_OK);
+    assert_int_equal(count_items(world->fixture->requests), 2);
+}
+
 /* Completed by another process: only polling can see it. */
 static void an_open_request_is_polled(void **state) {
     struct world *world = *state;
@@ -648,6 +668,7 @@ int main(void) {
             T(pieces_come_in_any_order_and_twice),
             T(pieces_of_others_and_of_the_dead_leave_nothing),
             T(pieces_that_contradict_are_bounded_and_leave_nothing),
+            T(a_piece_that_was_added_unheard_stays),
             T(an_open_request_is_polled),
             T(an_answer_that_makes_no_sense_is_an_error_of_the_agent),
             T(environments_count_together),
