@@ -18,6 +18,7 @@ struct mailbox_direct {
     struct store_events events;
     struct table waiting; /* struct expected by request id */
     struct list operations;
+    bool has_put;
 };
 
 /* A request of ours that is answered here. */
@@ -250,11 +251,19 @@ static void on_put_task(struct task *task) {
     operation_free(operation);
 }
 
+/* Opened beside the second request: where many find environments cold, each of them would start two more for
+ * a connection that it may never need again. */
+static struct view waiter_of(struct mailbox_direct *direct) {
+    bool is_first = !direct->has_put;
+    direct->has_put = true;
+    return direct->settings.waiter && !is_first ? waiter_connection(direct->settings.waiter)
+                                                : (struct view){0};
+}
+
 static void put(void *ctx, const struct pending *pending, mailbox_put_fn *done, void *target,
                 uint64_t ticket) {
     struct mailbox_direct *direct = ctx;
-    struct view waiter =
-        direct->settings.waiter ? waiter_connection(direct->settings.waiter) : (struct view){0};
+    struct view waiter = waiter_of(direct);
     bool by_stream = direct->settings.by_stream;
     struct expected *expected = waiter.ptr && !by_stream ? expected_new(direct, pending, waiter) : NULL;
     store_dynamodb_set_waiter(direct->settings.store, by_stream ? waiter : (struct view){0});

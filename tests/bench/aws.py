@@ -167,23 +167,26 @@ def cost(spent, kind, memory_gb):
             + spent["write"] * PRICES["write_unit"] + spent["billed"] / 1000 * memory_gb * PRICES["gb_second"])  # fmt: skip
 
 
-def warm(stack, kind):
-    """Until nothing starts any more for a while: no process, and no connection of one that waits."""
+def warm(stack, kind, mode):
+    """Until nothing starts any more for a while: no process, and no connection of one that waits; in direct mode, until nothing is
+    written, which is what a process does whose waiter is not up."""
     quiet = 0
+    starts = ["coldStarts"] + ["dynamodbWrites"] * (mode == "direct")
     for _ in range(WARM_ROUNDS):
         before = stack.usage()
         sequence(stack.public, stack.host, kind, WARM_REQUESTS)
         after = stack.usage()
-        still = before["coldStarts"] == after["coldStarts"] and before["invocationsOf"]["connect"] == after["invocationsOf"]["connect"]
+        still = before["invocationsOf"]["connect"] == after["invocationsOf"]["connect"]
+        still = still and all(before[name] == after[name] for name in starts)
         quiet = quiet + 1 if still else 0
         if quiet == 5:
             return
     print(f"{kind}: not steady after {WARM_ROUNDS * WARM_REQUESTS} requests", file=sys.stderr)
 
 
-def measure(stack, kind, requests, service):
+def measure(stack, kind, requests, service, mode):
     count = requests if KINDS[kind][1] + KINDS[kind][2] <= KIB else max(5, requests // 5)
-    warm(stack, kind)
+    warm(stack, kind, mode)
     before = stack.settled()
     took = sequence(stack.public, stack.host, kind, count)
     after = stack.settled()
@@ -235,7 +238,7 @@ def main():
             stack = Stack(said.bin.resolve(), bootstrap, Path(folder), names, dynamodb.endpoint, server.server_address[1], mode)
             try:
                 for kind in KINDS:
-                    lines.append(row(kind, mode, measure(stack, kind, said.requests, service)))
+                    lines.append(row(kind, mode, measure(stack, kind, said.requests, service, mode)))
                     print(lines[-1], flush=True)
             finally:
                 stack.stop()
