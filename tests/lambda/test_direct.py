@@ -18,7 +18,9 @@ class Direct:
     def __init__(self, aws, mode="direct"):
         self.aws = aws
         self.proxy = Faulty(aws.tables.endpoint)
-        self.visitors = aws.function(WAIT_MODE=mode, LOG_LEVEL="debug", AWS_ENDPOINT_URL_DYNAMODB=self.proxy.endpoint)
+        # no limit of requests a second: the write that tells of them comes when it comes (test_faults.py has it)
+        self.visitors = aws.function(WAIT_MODE=mode, LOG_LEVEL="debug", PER_TUNNEL_RATE_LIMIT="0",
+                                     AWS_ENDPOINT_URL_DYNAMODB=self.proxy.endpoint)  # fmt: skip
         self.agents = aws.function(LOG_LEVEL="debug", AWS_ENDPOINT_URL_DYNAMODB=self.proxy.endpoint)
         aws.connections.function = self.agents
         self.before = lambda request: None
