@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "base/heap.h"
 #include "base/log.h"
 
 enum { TRIES_MAX = 3, WAIT_FIRST_MS = 100, ATTEMPTS_MAX = 4 };
@@ -68,11 +69,7 @@ static void on_wait(struct timer *timer) {
 static void agents_send(void *ctx, const struct link *link, struct view message, agent_sent_fn *done,
                         void *target, uint64_t ticket) {
     struct agents_apigw *agents = ctx;
-    struct send *send = calloc(1, sizeof *send);
-    if (!send) {
-        log_error("agents", "out of memory");
-        abort();
-    }
+    struct send *send = heap_alloc_owed(sizeof *send);
     send->agents = agents;
     send->done = done;
     send->target = target;

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "base/heap.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "protocol/chunks.h"
@@ -65,11 +66,7 @@ static uint64_t wall_ms(const struct mailbox_direct *direct) {
 /* ---- operations ---- */
 
 static struct operation_direct *operation_new(struct mailbox_direct *direct, void *target, uint64_t ticket) {
-    struct operation_direct *operation = calloc(1, sizeof *operation);
-    if (!operation) { /* a completion is owed and cannot be paid */
-        log_error("mailbox", "out of memory");
-        abort();
-    }
+    struct operation_direct *operation = heap_alloc_owed(sizeof *operation);
     operation->direct = direct;
     operation->target = target;
     operation->ticket = ticket;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "aws/dynamodb.h"
+#include "base/heap.h"
 #include "base/log.h"
 #include "protocol/json_text.h"
 
@@ -124,11 +125,7 @@ static void publish_next(struct publishing *publishing) {
 }
 
 void publisher_publish(struct publisher *publisher, const json_t *records, publisher_fn *done, void *ctx) {
-    struct publishing *publishing = calloc(1, sizeof *publishing);
-    if (!publishing) { /* a completion is owed and cannot be paid */
-        log_error("publisher", "out of memory");
-        abort();
-    }
+    struct publishing *publishing = heap_alloc_owed(sizeof *publishing);
     publishing->publisher = publisher;
     publishing->records = records;
     publishing->failures = json_array();

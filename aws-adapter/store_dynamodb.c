@@ -3,16 +3,12 @@
 
 #include <stdlib.h>
 
-#include "base/log.h"
+#include "base/heap.h"
 #include "protocol/json_text.h"
 #include "store_dynamodb_state.h"
 
 struct store_op *store_op_new(struct store_dynamodb *store, void *target, uint64_t ticket) {
-    struct store_op *op = calloc(1, sizeof *op);
-    if (!op) {
-        log_error("store", "out of memory");
-        abort();
-    }
+    struct store_op *op = heap_alloc_owed(sizeof *op);
     op->store = store;
     op->target = target;
     op->ticket = ticket;

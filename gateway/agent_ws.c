@@ -3,6 +3,7 @@
 
 #include "agent_streams.h"
 #include "auth/peer.h"
+#include "base/heap.h"
 #include "base/log.h"
 #include "cluster/peer_protocol.h"
 
@@ -70,8 +71,7 @@ static void send_message(void *ctx, const struct link *to, struct view message, 
     struct agent_link *link = agent_link_find(ws, view_from_cstr(to->connection));
     enum status status = link ? agent_link_send(link, message) : STATUS_GONE;
     if (!done) return;
-    struct sent *sent = malloc(sizeof(*sent));
-    if (!sent) abort(); /* a completion cannot be lost */
+    struct sent *sent = heap_alloc_owed(sizeof(*sent));
     *sent = (struct sent){.done = done, .target = target, .ticket = ticket, .status = status};
     task_init(&sent->task, on_sent);
     tasks_post(&ws->loop->tasks, &sent->task);

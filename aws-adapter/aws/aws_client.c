@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "base/heap.h"
 #include "base/ids.h"
 #include "base/log.h"
 
@@ -243,11 +244,7 @@ static bool keep_request(struct aws_call *call, const struct aws_request *reques
 
 struct aws_call *aws_call_start(struct aws_client *client, const struct aws_request *request,
                                 aws_call_fn *done, void *ctx) {
-    struct aws_call *call = calloc(1, sizeof *call);
-    if (!call) { /* a completion is owed and cannot be paid */
-        log_error("aws", "out of memory");
-        abort();
-    }
+    struct aws_call *call = heap_alloc_owed(sizeof *call);
     call->client = client;
     call->done = done;
     call->ctx = ctx;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/heap.h"
 #include "base/log.h"
 
 enum { ATTEMPT_MS = 5000, ANSWER_MAX = 64 * 1024, PATH_MAX_BYTES = 1024 };
@@ -48,11 +49,7 @@ static void on_answer(void *ctx, enum status status, const struct aws_answer *an
 
 static void call(struct connections *connections, const char *method, struct view connection_id,
                  struct view message, unsigned attempts_max, connections_fn *done, void *ctx) {
-    struct post *post = calloc(1, sizeof *post);
-    if (!post) { /* a completion is owed and cannot be paid */
-        log_error("agents", "out of memory");
-        abort();
-    }
+    struct post *post = heap_alloc_owed(sizeof *post);
     post->done = done;
     post->ctx = ctx;
     struct buf path;

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/heap.h"
 #include "base/log.h"
 #include "protocol/json_text.h"
 
@@ -44,11 +45,7 @@ static void on_answer(void *ctx, enum status status, const struct aws_answer *aw
 static struct dynamodb_call *start(struct dynamodb *dynamodb, const char *operation, struct view body,
                                    unsigned attempts_max, uint64_t attempt_ms, dynamodb_fn *done, void *ctx) {
     char target[64] = "DynamoDB_20120810.";
-    struct dynamodb_call *call = calloc(1, sizeof *call);
-    if (!call) { /* a completion is owed and cannot be paid */
-        log_error("dynamodb", "out of memory");
-        abort();
-    }
+    struct dynamodb_call *call = heap_alloc_owed(sizeof *call);
     call->done = done;
     call->ctx = ctx;
     strncat(call->operation, operation, sizeof call->operation - 1);

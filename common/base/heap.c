@@ -1,6 +1,8 @@
 /* See heap.h. */
 #include "base/heap.h"
 
+#include "base/log.h"
+
 #include <stdlib.h>
 
 #ifdef __GLIBC__
@@ -15,4 +17,11 @@ void heap_init(void) {
     mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
     mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
 #endif
+}
+
+void *heap_alloc_owed(size_t size) {
+    void *owed = calloc(1, size);
+    if (owed) return owed;
+    log_error("heap", "out of memory");
+    abort();
 }

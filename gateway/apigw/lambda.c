@@ -5,6 +5,7 @@
 
 #include "apigw/lambda_process.h"
 #include "apigw/web.h"
+#include "base/heap.h"
 #include "base/ids.h"
 #include "base/log.h"
 #include "listener.h"
@@ -357,8 +358,7 @@ struct lambda *lambda_new(struct loop *loop, const struct lambda_settings *setti
 
 void lambda_invoke(struct lambda *lambda, enum usage_source source, struct view event, lambda_done_fn *done,
                    void *ctx) {
-    struct invocation *invocation = calloc(1, sizeof(*invocation));
-    if (!invocation) abort(); /* a completion cannot be lost */
+    struct invocation *invocation = heap_alloc_owed(sizeof(*invocation));
     *invocation = (struct invocation){.lambda = lambda, .done = done, .ctx = ctx, .event_len = event.len};
     task_init(&invocation->task, on_refused);
     ids_uuid4(invocation->id);

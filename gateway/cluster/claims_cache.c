@@ -1,6 +1,8 @@
 /* See claims_cache.h. What is known here is told through the task queue, as the store would tell it. */
 #include "cluster/claims_cache_state.h"
 
+#include "base/heap.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -16,8 +18,7 @@ struct remembered {
 /* ---- owed completions ---- */
 
 void *owed_new(struct claims_cache *cache, size_t size) {
-    struct owed *owed = calloc(1, size);
-    if (!owed) abort(); /* a completion would be owed and could not be paid */
+    struct owed *owed = heap_alloc_owed(size);
     owed->cache = cache;
     list_init(&owed->node);
     list_append(&cache->operations, &owed->node);

@@ -3,8 +3,8 @@
  * on. */
 #include "store/store_redis_state.h"
 
+#include "base/heap.h"
 #include "base/ids.h"
-#include "base/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -167,11 +167,10 @@ static void on_sent(void *ctx, enum status status, const redisReply *reply) {
 void store_redis_send(void *ctx, const struct link *link, struct view message, agent_sent_fn *done,
                       void *target, uint64_t ticket) {
     struct store_redis *store = ctx;
-    struct away_send *send = calloc(1, sizeof *send);
+    struct away_send *send = heap_alloc_owed(sizeof *send);
     struct key key;
     char channel[CHANNEL_MAX], id[UUID_LEN + 1];
     char wake[UUID_LEN + CONNECTION_ID_MAX + CHANNEL_MAX + 40];
-    if (!send) abort();
     send->job = job_new(store, target, ticket);
     send->job->fn.done = done;
     send->id = ++store->next_send;

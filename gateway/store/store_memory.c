@@ -4,9 +4,9 @@
 
 #include <stdlib.h>
 
+#include "base/heap.h"
 #include "base/ids.h"
 #include "base/list.h"
-#include "base/log.h"
 #include "base/table.h"
 
 enum { SWEEP_MAX = 1000, REPLIES_KEPT = 256 };
@@ -120,12 +120,7 @@ static struct reply *reply_allocate(struct store_memory *store) {
         store->spare_count--;
         return LIST_ENTRY(node, struct reply, node);
     }
-    struct reply *reply = malloc(sizeof *reply);
-    if (!reply) { /* a completion is owed and cannot be paid: the exchange would hang for ever */
-        log_error("store", "out of memory");
-        abort();
-    }
-    return reply;
+    return heap_alloc_owed(sizeof(struct reply));
 }
 
 static struct reply *reply_post(struct store_memory *store, enum reply_kind kind, enum status status,

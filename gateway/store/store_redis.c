@@ -1,6 +1,7 @@
 /* See store_redis.h. The registry, and what is heard on the channels. */
 #include "store/store_redis_state.h"
 
+#include "base/heap.h"
 #include "base/log.h"
 #include "store/claim_record.h"
 #include "store/redis_tls.h"
@@ -11,11 +12,7 @@
 /* ---- jobs ---- */
 
 struct job *job_new(struct store_redis *store, void *target, uint64_t ticket) {
-    struct job *job = calloc(1, sizeof *job);
-    if (!job) {
-        log_error("store", "out of memory");
-        abort();
-    }
+    struct job *job = heap_alloc_owed(sizeof *job);
     job->store = store;
     job->target = target;
     job->ticket = ticket;
@@ -46,8 +43,7 @@ static void on_later(struct task *task) {
 }
 
 void job_done_later(struct job *job, enum status status) {
-    struct later *later = malloc(sizeof *later);
-    if (!later) abort();
+    struct later *later = heap_alloc_owed(sizeof *later);
     *later = (struct later){.job = job, .status = status};
     task_init(&later->task, on_later);
     list_init(&later->node);
@@ -235,8 +231,7 @@ static void on_swept(void *target, uint64_t ticket, enum status status) {
 static void redis_sweep(void *ctx,
                         void (*done)(void *target, uint64_t ticket, enum status status, size_t removed),
                         void *target, uint64_t ticket) {
-    struct swept *swept = malloc(sizeof *swept);
-    if (!swept) abort();
+    struct swept *swept = heap_alloc_owed(sizeof *swept);
     *swept = (struct swept){.done = done, .target = target};
     struct job *job = job_new(ctx, swept, ticket);
     job->fn.done = on_swept;
