@@ -171,6 +171,14 @@ struct listener *listener_new(struct loop *loop, const struct address *address, 
     return listener;
 }
 
+struct listener *listener_open(struct loop *loop, const char *flag, const struct address *address,
+                               struct peers *peers, listener_fn *accepted, void *ctx) {
+    const char *why = "out of memory";
+    struct listener *listener = listener_new(loop, address, peers, accepted, ctx, &why);
+    if (!listener) fprintf(stderr, "ttf-gateway: --%s %s:%u: %s\n", flag, address->host, address->port, why);
+    return listener;
+}
+
 /* Without descriptors the socket would stay readable and the loop would spin. */
 static void pause_accepting(struct listener *listener, int error) {
     if (!listener->exhausted_logged) log_warn("listener", "accepting pauses: %s", strerror(error));

@@ -155,14 +155,6 @@ static void on_admin(void *ctx, int fd, struct peer *peer, const struct sockaddr
     admin_accept(gateway->admin, fd, peer, address, len);
 }
 
-static struct listener *open_port(struct gateway *gateway, const char *flag, const struct address *address,
-                                  struct peers *peers, listener_fn *accepted) {
-    const char *why = "out of memory";
-    struct listener *listener = listener_new(&gateway->loop, address, peers, accepted, gateway, &why);
-    if (!listener) fprintf(stderr, "ttf-gateway: --%s %s:%u: %s\n", flag, address->host, address->port, why);
-    return listener;
-}
-
 /* First, because the public URL wants the port. Who connects meanwhile waits in the socket's queue: the loop
  * does not run yet. */
 static bool open_ports(struct gateway *gateway) {
@@ -172,12 +164,12 @@ static bool open_ports(struct gateway *gateway) {
     peers_init(&gateway->visitor_peers, max, each, config->proxies, proxies);
     peers_init(&gateway->agent_peers, max, each, config->proxies, proxies);
     peers_init(&gateway->admin_peers, 64, 0, NULL, 0);
-    gateway->public_port =
-        open_port(gateway, "public-listen", &config->public_listen, &gateway->visitor_peers, on_visitor);
-    gateway->agent_port =
-        open_port(gateway, "agent-listen", &config->agent_listen, &gateway->agent_peers, on_agent);
-    gateway->admin_port =
-        open_port(gateway, "admin-listen", &config->admin_listen, &gateway->admin_peers, on_admin);
+    gateway->public_port = listener_open(&gateway->loop, "public-listen", &config->public_listen,
+                                         &gateway->visitor_peers, on_visitor, gateway);
+    gateway->agent_port = listener_open(&gateway->loop, "agent-listen", &config->agent_listen,
+                                        &gateway->agent_peers, on_agent, gateway);
+    gateway->admin_port = listener_open(&gateway->loop, "admin-listen", &config->admin_listen,
+                                        &gateway->admin_peers, on_admin, gateway);
     if (!gateway->public_port || !gateway->agent_port || !gateway->admin_port) return false;
     listener_hold(gateway->public_port, true); /* until the store can be used */
     listener_hold(gateway->agent_port, true);

@@ -23,15 +23,20 @@ static bool is_own_host(const char *text) {
     return own;
 }
 
-enum MHD_Result admin_answer(struct MHD_Connection *connection, unsigned status, const char *text) {
+static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *type,
+                              struct view body) {
     struct MHD_Response *response =
-        MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
+        MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.ptr, MHD_RESPMEM_MUST_COPY);
     if (!response) return MHD_NO;
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "text/plain; charset=utf-8");
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
     MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     enum MHD_Result queued = MHD_queue_response(connection, status, response);
     MHD_destroy_response(response);
     return queued;
+}
+
+enum MHD_Result admin_answer(struct MHD_Connection *connection, unsigned status, const char *text) {
+    return answer(connection, status, "text/plain; charset=utf-8", view_from_cstr(text));
 }
 
 static enum MHD_Result answer_ready(struct admin *admin, struct MHD_Connection *connection) {
@@ -51,16 +56,10 @@ static enum MHD_Result answer_ready(struct admin *admin, struct MHD_Connection *
 static enum MHD_Result answer_page(const struct admin_page *page, struct MHD_Connection *connection) {
     struct buf text;
     buf_init(&text, PAGE_BYTES_MAX);
-    struct MHD_Response *response = NULL;
-    if (page->print(page->ctx, &text))
-        response = MHD_create_response_from_buffer(text.len, (void *)(uintptr_t)buf_view(&text).ptr,
-                                                   MHD_RESPMEM_MUST_COPY);
+    bool printed = page->print(page->ctx, &text);
+    enum MHD_Result queued =
+        printed ? answer(connection, MHD_HTTP_OK, "application/json", buf_view(&text)) : MHD_NO;
     buf_done(&text);
-    if (!response) return MHD_NO;
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-    enum MHD_Result queued = MHD_queue_response(connection, MHD_HTTP_OK, response);
-    MHD_destroy_response(response);
     return queued;
 }
 

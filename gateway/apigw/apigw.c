@@ -134,24 +134,18 @@ static void on_admin(void *ctx, int fd, struct peer *peer, const struct sockaddr
 
 /* ---- starting ---- */
 
-static struct listener *open_port(struct apigw *apigw, const char *flag, const struct address *address,
-                                  struct peers *peers, listener_fn *accepted) {
-    const char *why = "out of memory";
-    struct listener *listener = listener_new(&apigw->loop, address, peers, accepted, apigw, &why);
-    if (!listener) fprintf(stderr, "ttf-gateway: --%s %s:%u: %s\n", flag, address->host, address->port, why);
-    return listener;
-}
-
 /* First, because URLs want ports. Who connects meanwhile waits in the socket's queue. */
 static bool open_ports(struct apigw *apigw) {
     const struct config *config = apigw->config;
     peers_init(&apigw->peers, config->max_connections, config->max_connections_per_address, config->proxies,
                config->proxies_text.count);
     peers_init(&apigw->admin_peers, 64, 0, NULL, 0);
-    apigw->public_port = open_port(apigw, "public-listen", &config->public_listen, &apigw->peers, on_visitor);
-    apigw->agent_port = open_port(apigw, "agent-listen", &config->agent_listen, &apigw->peers, on_agent);
-    apigw->admin_port =
-        open_port(apigw, "admin-listen", &config->admin_listen, &apigw->admin_peers, on_admin);
+    apigw->public_port = listener_open(&apigw->loop, "public-listen", &config->public_listen, &apigw->peers,
+                                       on_visitor, apigw);
+    apigw->agent_port =
+        listener_open(&apigw->loop, "agent-listen", &config->agent_listen, &apigw->peers, on_agent, apigw);
+    apigw->admin_port = listener_open(&apigw->loop, "admin-listen", &config->admin_listen,
+                                      &apigw->admin_peers, on_admin, apigw);
     return apigw->public_port && apigw->agent_port && apigw->admin_port;
 }
 
