@@ -20,6 +20,31 @@ static struct view text_of(const json_t *object, const char *key) {
                                  : (struct view){0};
 }
 
+typedef bool text_fn(void *ctx, struct view name, struct view text);
+
+static bool tell_text(text_fn *fn, void *ctx, const char *name, const json_t *value) {
+    return json_is_string(value) &&
+           fn(ctx, view_from_cstr(name), view_of(json_string_value(value), json_string_length(value)));
+}
+
+/* Each text of a member that has a list of them for each name; where there is no such member, of one that has
+ * a text for each. False when `fn` says so, or something else stands there. */
+static bool each_text(const json_t *root, const char *many_key, const char *one_key, text_fn *fn, void *ctx) {
+    json_t *many = json_object_get(root, many_key), *one = json_object_get(root, one_key), *value, *item;
+    const char *name;
+    size_t index;
+    bool ok = true;
+    if (json_is_object(many)) {
+        json_object_foreach(many, name, value) {
+            ok = ok && json_is_array(value);
+            json_array_foreach(value, index, item) ok = ok && tell_text(fn, ctx, name, item);
+        }
+    } else if (json_is_object(one)) {
+        json_object_foreach(one, name, value) ok = ok && tell_text(fn, ctx, name, value);
+    }
+    return ok;
+}
+
 /* ---- the target ---- */
 
 static bool append_byte(struct buf *out, char byte, const char *legal) {
@@ -48,35 +73,24 @@ static bool append_query_value(struct buf *out, struct view v) {
     return ok;
 }
 
-static bool append_parameter(struct buf *out, const char *name, const json_t *value, char *separator) {
-    if (!json_is_string(value)) return false;
-    bool ok = buf_append_byte(out, *separator) && append_query_value(out, view_from_cstr(name)) &&
-              buf_append_byte(out, '=') &&
-              append_query_value(out, view_of(json_string_value(value), json_string_length(value)));
-    *separator = '&';
+struct query {
+    struct buf *out;
+    char separator;
+};
+
+static bool append_parameter(void *ctx, struct view name, struct view text) {
+    struct query *query = ctx;
+    bool ok = buf_append_byte(query->out, query->separator) && append_query_value(query->out, name) &&
+              buf_append_byte(query->out, '=') && append_query_value(query->out, text);
+    query->separator = '&';
     return ok;
 }
 
 /* The parameters of payload 1.0, which were decoded. */
 static bool append_parameters(struct buf *out, const json_t *root) {
-    const json_t *many = json_object_get(root, "multiValueQueryStringParameters");
-    const json_t *one = json_object_get(root, "queryStringParameters");
-    char separator = '?';
-    const char *name;
-    json_t *value, *item;
-    size_t index;
-    bool ok = true;
-    if (json_is_object(many)) {
-        json_object_foreach((json_t *)(uintptr_t)many, name, value) {
-            ok = ok && json_is_array(value);
-            json_array_foreach(value, index, item) ok = ok && append_parameter(out, name, item, &separator);
-        }
-    } else if (json_is_object(one)) {
-        json_object_foreach((json_t *)(uintptr_t)one, name, value) {
-            ok = ok && append_parameter(out, name, value, &separator);
-        }
-    }
-    return ok;
+    struct query query = {.out = out, .separator = '?'};
+    return each_text(root, "multiValueQueryStringParameters", "queryStringParameters", append_parameter,
+                     &query);
 }
 
 /* rawQueryString is as the visitor sent it; only what cannot stand in a target at all is encoded. */
@@ -131,27 +145,13 @@ static bool make_target(struct lambda_event *event, struct view path, bool raw_q
 
 /* ---- header fields ---- */
 
-static bool add_field(struct lambda_event *event, const char *name, const json_t *value) {
-    return json_is_string(value) && headers_add(&event->headers, view_from_cstr(name),
-                                                view_of(json_string_value(value), json_string_length(value)));
+static bool add_field(void *ctx, struct view name, struct view text) {
+    struct lambda_event *event = ctx;
+    return headers_add(&event->headers, name, text);
 }
 
 static bool read_headers(struct lambda_event *event) {
-    const json_t *many = json_object_get(event->document, "multiValueHeaders");
-    const json_t *one = json_object_get(event->document, "headers");
-    const char *name;
-    json_t *value, *item;
-    size_t index;
-    bool ok = true;
-    if (json_is_object(many)) {
-        json_object_foreach((json_t *)(uintptr_t)many, name, value) {
-            ok = ok && json_is_array(value);
-            json_array_foreach(value, index, item) ok = ok && add_field(event, name, item);
-        }
-    } else if (json_is_object(one)) {
-        json_object_foreach((json_t *)(uintptr_t)one, name, value) ok = ok && add_field(event, name, value);
-    }
-    return ok;
+    return each_text(event->document, "multiValueHeaders", "headers", add_field, event);
 }
 
 /* Payload 2.0 has them apart; they are one field of the request (RFC 6265 5.4). */
