@@ -229,11 +229,18 @@ def test_an_agent_of_this_machine(ttf, token, authority, scheme):
 
 
 class Echo(http.server.BaseHTTPRequestHandler):
-    """Answers with the header fields that it gets."""
+    """Answers GET with the header fields that it gets, POST with the body."""
 
     def do_GET(self):
-        body = json.dumps([[name.lower(), value] for name, value in self.headers.items()]).encode()
+        self.answer(json.dumps([[name.lower(), value] for name, value in self.headers.items()]).encode())
+
+    def do_POST(self):
+        self.answer(self.rfile.read(int(self.headers["Content-Length"])), "application/octet-stream")
+
+    def answer(self, body, kind=None):
         self.send_response(200)
+        if kind:
+            self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

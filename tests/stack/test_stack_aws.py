@@ -1,17 +1,15 @@
 """compose.yaml with profile `aws`: the same stack's Lambda, behind the stand-in for API Gateway, on DynamoDB Local."""
 
-import http.server
 import json
 import os
 import re
 import shutil
-import threading
 import time
 import urllib.request
 
 import pytest
 
-from test_stack import (CHROMIUM, DOMAIN, MIB, ROOT, browse, compose, containers, curl, established, inspect, token,  # noqa: F401
+from test_stack import (CHROMIUM, DOMAIN, MIB, ROOT, browse, compose, containers, curl, echo, established, inspect, token,  # noqa: F401
                         ttf, use_todo)  # fmt: skip
 
 HTTP, AGENTS, ADMIN = (int(os.environ[f"AWS_{name}_PORT"]) for name in ("PUBLIC", "AGENT", "ADMIN"))
@@ -66,30 +64,6 @@ def test_answers_are_not_polled_for():
         if after["dynamodbWrites"] == before["dynamodbWrites"]:
             return
     raise AssertionError(f"{before}\n{after}")
-
-
-class Echo(http.server.BaseHTTPRequestHandler):
-    """Answers with the body that it gets."""
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(200)
-        self.send_header("Content-Type", "application/octet-stream")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def echo():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server.server_port
-    server.shutdown()
-    server.server_close()
 
 
 def test_2_mib_both_ways(ttf, token, echo, tmp_path):  # noqa: F811
