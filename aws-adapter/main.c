@@ -1,10 +1,10 @@
 /* bootstrap, the Lambda's custom runtime: wires the adapters of one execution environment to the handler
  * core. */
-#include "invocations.h"
-#include "lambda_config.h"
-#include "lambda_times.h"
-#include "log_json.h"
-#include "runtime_client.h"
+#include "runtime/invocations.h"
+#include "runtime/lambda_config.h"
+#include "runtime/lambda_times.h"
+#include "runtime/log_json.h"
+#include "runtime/runtime_client.h"
 
 #include "base/ids.h"
 

@@ -6,7 +6,7 @@
 
 #include "console.h"
 #include "host_field.h"
-#include "local_client.h"
+#include "local/local_client.h"
 #include "protocol/v1.h"
 #include "uplink.h"
 

@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "console.h"
 #include "host_field.h"
-#include "local_client.h"
+#include "local/local_client.h"
 #include "net/loop.h"
 #include "protocol/v1.h"
 

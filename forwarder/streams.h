@@ -8,7 +8,7 @@
 #include "base/status.h"
 #include "console.h"
 #include "host_field.h"
-#include "local_client.h"
+#include "local/local_client.h"
 #include "net/loop.h"
 
 struct streams;

@@ -6,7 +6,7 @@
 #include "console.h"
 #include "endpoint.h"
 #include "host_field.h"
-#include "local_client.h"
+#include "local/local_client.h"
 #include "resume_store.h"
 
 struct tunnel;

@@ -7,7 +7,8 @@
 #include "auth/secret.h"
 #include "base/buf.h"
 
-#define PEER_NONCE_LEN 32 /* hexadecimal digits */
+#define PEER_KEY_LABEL "peer" /* of the key that the proofs are made with: secret_derive() */
+#define PEER_NONCE_LEN 32     /* hexadecimal digits */
 #define PEER_PROOF_MAX 128
 #define PEER_REPLY_LEN 43     /* base64url of 32 bytes */
 #define PEER_WINDOW_MS 30000u /* by which clocks may differ; so long a number must not come again */

@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "handler/core.h"
 #include "net/loop.h"
-#include "peers.h"
+#include "ports/peers.h"
 
 enum admin_state { ADMIN_STARTING, ADMIN_READY, ADMIN_DRAINING };
 

@@ -7,8 +7,8 @@
 #include "apigw/mapping.h"
 #include "apigw/meter.h"
 #include "apigw/ws_api.h"
-#include "listener.h"
 #include "log_buffer.h"
+#include "ports/listener.h"
 
 #include <signal.h>
 #include <stdio.h>

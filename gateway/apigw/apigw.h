@@ -3,7 +3,7 @@
 #ifndef GATEWAY_APIGW_APIGW_H
 #define GATEWAY_APIGW_APIGW_H
 
-#include "config.h"
+#include "config/config.h"
 
 /* Until SIGTERM or SIGINT; the exit code. SIGHUP: a new version of the function stands where the old one did.
  */

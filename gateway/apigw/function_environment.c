@@ -2,7 +2,7 @@
 #include "apigw/function_environment.h"
 
 #include "base/buf.h"
-#include "secret_file.h"
+#include "config/secret_file.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

@@ -5,7 +5,7 @@
 #define GATEWAY_APIGW_FUNCTION_ENVIRONMENT_H
 
 #include "apigw/shape.h"
-#include "config.h"
+#include "config/config.h"
 
 struct function_environment {
     char **variables; /* up to NULL */

@@ -2,11 +2,11 @@
 #ifndef GATEWAY_APIGW_WS_STATE_H
 #define GATEWAY_APIGW_WS_STATE_H
 
+#include "agents/ws_port.h"
 #include "apigw/web.h"
 #include "apigw/ws_api.h"
 #include "base/status.h"
 #include "base/table.h"
-#include "ws_port.h"
 
 #define WS_AGENT_TEXT_MAX 200
 #define WS_REASON_MAX 123 /* of a close frame */

@@ -1,7 +1,7 @@
 /* See peer_link.h. The session is there from the beginning, and gathers what is to be sent. */
 #include "cluster/peer_link.h"
 
-#include "cluster/peer_protocol.h"
+#include "agents/peer_protocol.h"
 
 #include "auth/peer.h"
 #include "base/ids.h"

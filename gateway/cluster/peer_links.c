@@ -1,8 +1,8 @@
 /* See peer_links.h. */
 #include "cluster/peer_links.h"
 
+#include "agents/peer_protocol.h"
 #include "cluster/peer_link.h"
-#include "cluster/peer_protocol.h"
 
 #include "base/list.h"
 #include "base/log.h"

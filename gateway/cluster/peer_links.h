@@ -17,8 +17,6 @@ struct peer_links *peer_links_new(struct loop *loop, const char *url, struct lin
 /* Derived from the secret, for PEER_KEY_LABEL; before the first use. */
 void peer_links_set_key(struct peer_links *links, const unsigned char key[SECRET_LEN]);
 
-#define PEER_KEY_LABEL "peer"
-
 /* `open` of the agents' port for a claim of another gateway: a stream of a link (common/link), which may wait
  * until that is up. */
 struct agent_stream *peer_links_open(struct peer_links *links, const struct claim *claim,

@@ -3,7 +3,7 @@
  * they are handed on. */
 #include "cluster/peer_requests.h"
 
-#include "cluster/peer_protocol.h"
+#include "agents/peer_protocol.h"
 
 #include "base/log.h"
 

@@ -1,7 +1,7 @@
 /* See peering.h. */
 #include "cluster/peering.h"
 
-#include "cluster/peer_guard.h"
+#include "agents/peer_guard.h"
 #include "cluster/peer_requests.h"
 
 #include <stdio.h>

@@ -3,8 +3,8 @@
 #ifndef CLUSTER_PEERING_H
 #define CLUSTER_PEERING_H
 
-#include "agent_accept.h"
-#include "agent_ws.h"
+#include "agents/agent_accept.h"
+#include "agents/agent_ws.h"
 #include "cluster/peer_links.h"
 
 struct peering;

@@ -10,7 +10,7 @@
 #include "net/loop.h"
 #include "protocol/chunks.h"
 #include "protocol/json_text.h"
-#include "store_dynamodb.h"
+#include "store/store_dynamodb.h"
 #include "store_suite.h"
 
 static struct loop loop;

@@ -2,7 +2,7 @@
  * and the pieces' size changes nothing. First byte: how the request was; second: the size of the pieces. */
 #include "fuzz.h"
 
-#include "local_answer.h"
+#include "local/local_answer.h"
 
 struct outcome {
     enum answer_step last;

@@ -2,7 +2,7 @@
  * control characters, and what is refused is refused with a reason and a line of the file. */
 #include "fuzz.h"
 
-#include "config_file.h"
+#include "config/config_file.h"
 
 struct walk {
     size_t entries;

@@ -3,8 +3,8 @@
 #include "fuzz.h"
 
 #include "http/uri.h"
-#include "lambda_answer.h"
-#include "lambda_event.h"
+#include "runtime/lambda_answer.h"
+#include "runtime/lambda_event.h"
 
 static void check_http(const struct lambda_event *event) {
     struct target target;

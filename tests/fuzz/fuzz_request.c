@@ -53,7 +53,8 @@ static void note(struct outcome *out, const struct request_reader *reader, enum 
     }
 }
 
-/* As gateway/visit_request.c does it: what is not used is held and shown again. Returns what is left. */
+/* As gateway/public/visit_request.c does it: what is not used is held and shown again. Returns what is left.
+ */
 static struct view drive(struct request_reader *reader, struct view bytes, size_t room, struct arena *arena,
                          struct outcome *out) {
     enum request_step step;

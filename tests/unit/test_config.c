@@ -2,8 +2,8 @@
  * error). */
 #include "cmocka_setup.h"
 
-#include "config.h"
-#include "config_value.h"
+#include "config/config.h"
+#include "config/config_value.h"
 
 #include <stdlib.h>
 #include <unistd.h>

@@ -2,7 +2,7 @@
 #include "cmocka_setup.h"
 
 #include "base/buf.h"
-#include "config_file.h"
+#include "config/config_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>

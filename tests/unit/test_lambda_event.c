@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "cmocka_setup.h"
-#include "lambda_answer.h"
-#include "lambda_event.h"
+#include "runtime/lambda_answer.h"
+#include "runtime/lambda_event.h"
 
 static char *read_file(const char *folder, const char *name, size_t *ret_len) {
     char path[1024];

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-#include "local_answer.h"
+#include "local/local_answer.h"
 
 #define V(literal)                                                                                           \
     { literal, sizeof(literal) - 1 }

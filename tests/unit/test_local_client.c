@@ -25,7 +25,7 @@
 #include <unistd.h>
 
 #include "base/base64.h"
-#include "local_state.h" /* how many connections are open */
+#include "local/local_state.h" /* how many connections are open */
 
 /* ---- the service ---- */
 

@@ -2,9 +2,9 @@
  * the secret. */
 #include "cmocka_setup.h"
 
-#include "listener.h"
+#include "config/secret_file.h"
 #include "net/loop.h"
-#include "secret_file.h"
+#include "ports/listener.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -1,8 +1,8 @@
 /* Who is let in as a peer: each thing that may be wrong with a proof, and that none counts twice. */
 #include <stdio.h>
 
-#include "cluster/peer_guard.h"
-#include "cluster/peer_protocol.h"
+#include "agents/peer_guard.h"
+#include "agents/peer_protocol.h"
 #include "cmocka_setup.h"
 
 #define OURS "ws://10.0.0.1:8081"

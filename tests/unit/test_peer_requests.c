@@ -2,8 +2,8 @@
  * The core in between is the real one, on the memory store. */
 #include <stdio.h>
 
+#include "agents/peer_protocol.h"
 #include "base/ids.h"
-#include "cluster/peer_protocol.h"
 #include "cluster/peer_requests.h"
 #include "store/store_memory.h"
 #include "test_link_pair.h"

@@ -2,8 +2,8 @@
  * tests/lambda/test_package.py.) */
 #include "cmocka_setup.h"
 
+#include "direct/resolver_ares.h"
 #include "net/loop.h"
-#include "resolver_ares.h"
 
 #include <string.h>
 

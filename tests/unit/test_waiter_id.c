@@ -1,7 +1,7 @@
 /* Tokens of waiters and request ids of direct mode: good for whom, and as long as, they were made for. */
 #include "cmocka_setup.h"
+#include "direct/waiter.h"
 #include "protocol/v1.h"
-#include "waiter.h"
 
 static const unsigned char key[SECRET_LEN] = "key of the tests", other_key[SECRET_LEN] = "another";
 

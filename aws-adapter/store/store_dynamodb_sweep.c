@@ -1,0 +1,113 @@
+/* Removes what has expired, and tells of connections that were taken over and have had their time. DynamoDB
+ * does that itself, but only "within days". One page of each table at a time; each record is deleted only if
+ * it has still expired, because a claim may be taken anew meanwhile. */
+#include <inttypes.h>
+
+#include "base/log.h"
+#include "protocol/json_text.h"
+#include "store/store_dynamodb_state.h"
+
+enum { PAGE = 500, BODY_MAX = 4096 };
+
+struct sweep_table {
+    const char *name, *key;
+    size_t *swept;
+};
+
+static struct sweep_table table_of(struct store_op *op) {
+    struct store_dynamodb *store = op->store;
+    return op->next == 0
+               ? (struct sweep_table){store->settings.connections_table, "connectionId",
+                                      &store->swept_connections}
+               : (struct sweep_table){store->settings.requests_table, "requestId", &store->swept_requests};
+}
+
+static void next_table(struct store_op *op);
+
+static void release(struct store_op *sweep) {
+    if (--sweep->total > 0) return;
+    sweep->next++;
+    next_table(sweep);
+}
+
+/* `target` is the sweep's own operation: it waits for all its deletions. */
+static void on_deleted(void *ctx, enum status status, const struct dynamodb_answer *answer) {
+    (void)answer;
+    struct store_op *op = ctx, *sweep = op->target;
+    if (status == STATUS_OK) ++*table_of(sweep).swept;
+    store_op_free(op);
+    release(sweep);
+}
+
+static void delete_expired(struct store_op *sweep, struct view key) {
+    struct store_op *op = store_op_new(sweep->store, sweep, 0);
+    struct sweep_table table = table_of(sweep);
+    struct buf body;
+    buf_init(&body, BODY_MAX);
+    body_begin(&body, table.name);
+    body_key(&body, table.key, key);
+    buf_printf(&body, ",\"ConditionExpression\":\"#t < :now\",\"ExpressionAttributeNames\":{\"#t\":\"ttl\"},"
+                      "\"ExpressionAttributeValues\":{");
+    item_put_number(&body, ":now", store_wall_ms(sweep->store) / 1000);
+    buf_printf(&body, "}}");
+    sweep->total++;
+    store_op_send(op, "DeleteItem", &body, on_deleted);
+}
+
+static void tell_overdue(const struct store_events *events, struct view connection_id) {
+    struct link link = {.protocol = LINK_V1};
+    if (events->connection_overdue && view_copy_to(connection_id, link.connection, sizeof link.connection))
+        events->connection_overdue(events->ctx, &link); /* its end removes the record */
+}
+
+static void take_item(struct store_op *sweep, const json_t *item) {
+    struct view key = item_string(item, table_of(sweep).key);
+    uint64_t expires, now = store_wall_ms(sweep->store) / 1000;
+    if (key.len == 0) return;
+    if (item_number(item, "ttl", &expires) && expires < now)
+        delete_expired(sweep, key);
+    else
+        tell_overdue(&sweep->store->events, key);
+}
+
+static void on_page(void *ctx, enum status status, const struct dynamodb_answer *answer) {
+    struct store_op *sweep = ctx;
+    size_t index;
+    json_t *item;
+    sweep->total = 1; /* this page itself */
+    if (status != STATUS_OK) sweep->status = port_status(status);
+    json_array_foreach(json_object_get(answer->json, "Items"), index, item) {
+        if (index < PAGE) take_item(sweep, item);
+    }
+    release(sweep);
+}
+
+static void next_table(struct store_op *op) {
+    struct buf body;
+    if (op->next == 2) {
+        size_t removed = op->store->swept_connections + op->store->swept_requests;
+        op->fn.swept(op->target, op->ticket, op->status, removed);
+        store_op_free(op);
+        return;
+    }
+    struct sweep_table table = table_of(op);
+    *table.swept = 0;
+    buf_init(&body, BODY_MAX);
+    body_begin(&body, table.name);
+    buf_printf(&body,
+               ",\"ProjectionExpression\":\"%s, #t\",\"FilterExpression\":\"#t < :now OR retireAt < :now\","
+               "\"ExpressionAttributeNames\":{\"#t\":\"ttl\"},\"ExpressionAttributeValues\":{",
+               table.key);
+    item_put_number(&body, ":now", store_wall_ms(op->store) / 1000);
+    buf_printf(&body, "}}");
+    store_op_send(op, "Scan", &body, on_page);
+}
+
+void dynamodb_sweep(void *ctx,
+                    void (*done)(void *target, uint64_t ticket, enum status status, size_t removed),
+                    void *target, uint64_t ticket) {
+    struct store_op *op = store_op_new(ctx, target, ticket);
+    op->fn.swept = done;
+    op->status = STATUS_OK;
+    next_table(op);
+}

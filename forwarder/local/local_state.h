@@ -1,0 +1,232 @@
+/* What the parts of the local client share: local_client.c (life, connections wanted and kept, deadlines),
+ * local_connection.c and local_tls.c (one socket), local_request.c (one request and its answer), local_head.c
+ * (how it is said), local_send.c (its way out).
+ *
+ * Who ends what: a request is taken out of everything by request_detach(), goes to `grave` while an event is
+ * under way, and its memory is used again afterwards. A connection closed lives until libuv lets go of its
+ * handle. */
+#ifndef FORWARDER_LOCAL_STATE_H
+#define FORWARDER_LOCAL_STATE_H
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "local/local_answer.h"
+#include "local/local_client.h"
+#include "net/resolver.h"
+
+#define LOCAL_REQUEST_MAGIC 0x6c6f6371u
+#define LOCAL_CONNECTION_MAGIC 0x6c6f636eu
+#define LOCAL_READ_BYTES ((size_t)64 * 1024)
+#define LOCAL_UPGRADE_MAX ((size_t)64)
+#define LOCAL_REPLAY_MAX ((size_t)64 * 1024)
+
+struct ssl_st;
+struct ssl_ctx_st;
+
+struct local_client {
+    struct loop *loop;
+    char *host, *unix_path;
+    uint16_t port;
+    struct ssl_ctx_st *tls; /* NULL: no TLS */
+    uint64_t connect_timeout_ms;
+    char host_field[300]; /* for requests that have none */
+
+    struct list requests;  /* all */
+    struct list waiting;   /* those that wait for a connection */
+    struct list expecting; /* those whose body waits for a 100, oldest first */
+    struct list restless;  /* those with something to do from a safe point */
+    struct list grave;     /* ended within an event */
+    struct list spare_requests;
+    size_t spare_requests_count;
+    int depth; /* events under way */
+    bool shut, pumps;
+    bool lacks_descriptors; /* no new connection before another has closed */
+
+    struct list connecting, busy, idle; /* connections; idle: newest first */
+    struct list spare_connections;
+    size_t spare_connections_count;
+    size_t open, closing;
+
+    struct addresses addresses;
+    size_t first_address; /* the one that worked last */
+    bool addresses_known;
+    struct resolver_job *lookup;
+
+    struct task chores;
+    struct timer tick; /* armed for the earliest deadline of all */
+    char read_bytes[LOCAL_READ_BYTES];
+};
+
+enum connection_stage {
+    CONNECTION_NEW,
+    CONNECTION_DIALS,
+    CONNECTION_SHAKES_HANDS,
+    CONNECTION_UP,
+    CONNECTION_CLOSED
+};
+
+struct local_connection {
+    unsigned magic;
+    struct list node;
+    struct local_client *client;
+    struct local_request *request; /* NULL: idle */
+    enum connection_stage stage;
+    int fd; /* -1: none yet */
+    uv_poll_t poll;
+    bool polled; /* `poll` is initialised */
+    int mask;    /* what it is polled for */
+    struct ssl_st *tls;
+    bool tls_wants_write; /* its reading side does */
+    bool used;            /* has carried an exchange before this one */
+    bool blocked;         /* the socket takes no more for now */
+    bool broken;          /* nor ever */
+    bool half_closed;
+    size_t address, addresses_left;                      /* to be tried; not those behind `address` */
+    uint64_t deadline_ms, attempt_deadline_ms, again_ms; /* of connecting; again_ms 0: no pause */
+    uint64_t idle_since_ms;
+    struct buf held; /* bytes read that a paused request does not take */
+};
+
+struct local_request {
+    unsigned magic;
+    struct list node, waiting_node, expecting_node, restless_node;
+    struct local_client *client;
+    struct local_connection *connection; /* NULL: waits, or has ended */
+    struct local_events events;
+    void *ctx;
+    bool ended;
+
+    /* how it is sent */
+    bool safe, chunked, is_upgrade, retried;
+    bool corked; /* nothing leaves before more of the body has come, or the turn of the loop is over */
+    bool expects_continue; /* until it was reported or is moot */
+    bool holds_body;       /* until a 100, or a switch */
+    bool drops_body;       /* the service takes no more of it */
+    bool switched;
+    uint64_t continue_deadline_ms;
+    int64_t body_bytes;
+    uint64_t given;  /* of the body */
+    bool body_ended; /* all was given */
+
+    /* how far it is sent */
+    struct buf head;
+    size_t head_sent;
+    char lead[40]; /* framing that goes before more of the body */
+    size_t lead_len;
+    struct buf body;
+    size_t body_kept;    /* bytes at the front of `body` that were sent and are kept to be sent again */
+    bool keeps_body;     /* it does so */
+    bool body_lost;      /* some sent bytes are not held any more */
+    uint64_t chunk_left; /* of the chunk being sent */
+    bool last_chunk_said;
+    uint64_t wire_bytes; /* sent in this try */
+    uint64_t sent, told; /* bytes of the body: sent in this try, told to the owner */
+
+    /* the answer */
+    struct answer answer;
+    bool paused, resumes;
+    bool has_failed; /* ends from a safe point, so: */
+    enum local_error failure;
+    char detail[200];
+    char upgrade[LOCAL_UPGRADE_MAX], accept[32]; /* what must come back */
+};
+
+/* ---- local_client.c ---- */
+
+/* Puts a fresh connection, or a kept one, under the request, or makes it wait. */
+void client_dispatch(struct local_client *client, struct local_request *request, bool fresh);
+/* A connection has become free, or there is room for another. */
+void client_pump(struct local_client *client);
+void client_want_tick(struct local_client *client, uint64_t deadline_ms);
+/* Asks for the addresses; connection_dial_ready() is called on all that connect when they are there. */
+void client_lookup(struct local_client *client);
+void client_want_chores(struct local_request *request);
+void client_enter(struct local_client *client);
+void client_leave(struct local_client *client);
+
+struct local_connection *client_connection_new(struct local_client *client);
+/* Its memory is used again or freed; nothing refers to it. */
+void client_connection_reuse(struct local_connection *connection);
+struct local_request *client_request_new(struct local_client *client);
+void client_request_reuse(struct local_request *request);
+void client_request_free(struct local_request *request);
+
+/* ---- local_connection.c ---- */
+
+/* Opens one for the request. Failures are told to the request from a safe point. */
+void connection_open(struct local_client *client, struct local_request *request);
+/* The addresses are there (error 0) or not. From an event. */
+void connection_on_addresses(struct local_connection *connection, int error);
+/* A deadline of connecting has passed. From an event. */
+void connection_on_deadline(struct local_connection *connection, uint64_t now_ms);
+void connection_use(struct local_connection *connection, struct local_request *request);
+/* The exchange is over and whole: keeps it. */
+void connection_release(struct local_connection *connection);
+void connection_close(struct local_connection *connection);
+/* Is nothing there to be read, not even an end? For a kept one, before it is used. */
+bool connection_is_quiet(struct local_connection *connection);
+/* Bytes taken, or -1. Sets `blocked` when the socket would not take all, `broken` when it takes no more. */
+ssize_t connection_write(struct local_connection *connection, const struct iovec *pieces, int count);
+void connection_shut_write(struct local_connection *connection);
+/* Polls for what is wanted now. */
+void connection_arm(struct local_connection *connection);
+/* A pause has ended: what is held, then what is to be read. From an event. */
+void connection_resume(struct local_connection *connection);
+
+/* ---- local_tls.c ---- */
+
+struct ssl_ctx_st *tls_context_new(void);
+void tls_context_free(struct ssl_ctx_st *context);
+bool tls_begin(struct local_connection *connection);
+void tls_end(struct local_connection *connection);
+enum tls_progress { TLS_DONE, TLS_WANTS_READ, TLS_WANTS_WRITE, TLS_FAILED };
+enum tls_progress tls_shake_hands(struct local_connection *connection);
+/* As read(2) and writev(2) with -1 and errno; sets tls_wants_write. */
+ssize_t tls_read(struct local_connection *connection, char *bytes, size_t len);
+ssize_t tls_write(struct local_connection *connection, const struct iovec *pieces, int count);
+/* Are there decrypted bytes, which polling the socket does not show? */
+bool tls_holds_bytes(const struct local_connection *connection);
+bool tls_is_quiet(struct local_connection *connection);
+void tls_shut_write(struct local_connection *connection);
+/* Why it failed; a text for the log. */
+void tls_error(char *out, size_t size);
+
+/* ---- local_send.c ---- */
+
+/* Sends what may leave now. Safe from anywhere: no events. */
+void request_send(struct local_request *request);
+/* Has all of it left, so that the connection may carry another? */
+bool request_is_sent(const struct local_request *request);
+/* No more of the body is sent; what is given still is told as sent. */
+void request_drop_body(struct local_request *request);
+/* It will not be sent again. */
+void request_keep_no_body(struct local_request *request);
+
+/* ---- local_request.c ---- */
+
+/* Bytes have come for it. False: the connection is not the request's any more (and perhaps gone). */
+bool request_take(struct local_connection *connection, struct view *bytes);
+/* The service has closed (error 0), or the socket failed. */
+void request_on_eof(struct local_connection *connection, int error);
+/* The socket takes bytes again. */
+void request_on_writable(struct local_request *request);
+/* Its silence has lasted long enough. */
+void request_on_continue_deadline(struct local_request *request);
+void request_chores(struct local_request *request);
+/* Ends it from an event; `connection_usable` says what becomes of its connection. */
+void request_end(struct local_request *request, enum local_error error, const char *detail,
+                 bool connection_usable);
+/* Ends it from a safe point. Its connection, if any, is closed now. */
+void request_fail_soon(struct local_request *request, enum local_error error, const char *detail);
+
+/* ---- local_head.c ---- */
+
+enum head_said { HEAD_SAID, HEAD_CANNOT_BE_SAID, HEAD_NO_MEMORY };
+/* Writes request->head, and what the answer to an upgrade must hold to `ret_to`. */
+enum head_said request_say_head(struct local_request *request, const struct local_head *head,
+                                struct answer_to *ret_to);
+
+#endif

@@ -1,0 +1,10 @@
+/* `ttf-gateway --health`: asks the gateway on this machine, for the HEALTHCHECK of an image. */
+#ifndef GATEWAY_HEALTH_H
+#define GATEWAY_HEALTH_H
+
+#include "ports/address.h"
+
+/* The exit code: 0 when the admin port answers /healthz with 200. Waits 3 s at most. */
+int health_ask(const struct address *admin);
+
+#endif

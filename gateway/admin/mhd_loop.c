@@ -1,0 +1,64 @@
+/* See mhd_loop.h. */
+#include "admin/mhd_loop.h"
+
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void mhd_loop_log(void *ctx, const char *format, va_list args) {
+    (void)ctx;
+    if (!log_enabled(LOG_LEVEL_DEBUG)) return;
+    char text[256];
+    if (vsnprintf(text, sizeof(text), format, args) < 0) return;
+    text[strcspn(text, "\n")] = '\0';
+    log_debug("mhd", "%s", text);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events) {
+    (void)status, (void)events;
+    struct mhd_loop *mhd = poll->data;
+    mhd_loop_kick(mhd);
+}
+
+static void on_timer(struct timer *timer) {
+    mhd_loop_kick(LIST_ENTRY(timer, struct mhd_loop, timer));
+}
+
+static bool on_turn(struct loop_hook *hook) {
+    struct mhd_loop *mhd = LIST_ENTRY(hook, struct mhd_loop, hook);
+    if (!mhd->ready) return false;
+    mhd->ready = false;
+    MHD_run(mhd->daemon);
+    MHD_UNSIGNED_LONG_LONG timeout_ms;
+    timer_stop(&mhd->loop->timers, &mhd->timer);
+    if (MHD_get_timeout(mhd->daemon, &timeout_ms) != MHD_YES) return mhd->ready;
+    if (timeout_ms == 0)
+        mhd->ready = true;
+    else
+        timer_start(&mhd->loop->timers, &mhd->timer, timeout_ms);
+    return mhd->ready;
+}
+
+bool mhd_loop_start(struct mhd_loop *mhd, struct loop *loop, struct MHD_Daemon *daemon) {
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    if (!info || info->epoll_fd < 0) return false;
+    *mhd = (struct mhd_loop){.loop = loop, .daemon = daemon, .ready = true};
+    if (uv_poll_init(&loop->uv, &mhd->poll, info->epoll_fd) != 0) return false;
+    mhd->poll.data = mhd;
+    uv_poll_start(&mhd->poll, UV_READABLE, on_readable);
+    timer_init(&mhd->timer, on_timer);
+    loop_hook_init(&mhd->hook, on_turn);
+    loop_hook_add(loop, &mhd->hook);
+    return true;
+}
+
+void mhd_loop_stop(struct mhd_loop *mhd) {
+    if (!mhd->daemon) return;
+    loop_hook_remove(&mhd->hook);
+    timer_stop(&mhd->loop->timers, &mhd->timer);
+    uv_poll_stop(&mhd->poll);
+    uv_close((uv_handle_t *)&mhd->poll, NULL);
+    MHD_stop_daemon(mhd->daemon);
+    mhd->daemon = NULL;
+}

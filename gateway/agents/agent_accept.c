@@ -1,0 +1,132 @@
+/* See agent_accept.h. */
+#include "agents/agent_accept.h"
+#include "agents/agent_streams.h"
+#include "agents/peer_protocol.h"
+
+#include "base/ids.h"
+#include "base/log.h"
+
+#include <stdlib.h>
+
+struct agent_accept {
+    struct ws_candidates candidates;
+    struct core *core;
+    struct agent_ws *ws;
+    char gateway[GATEWAY_MAX + 1];
+    bool speaks_v1, speaks_v2;
+    struct peer_guard *guard; /* NULL: no peers */
+};
+
+static struct agent_accept *side_of(struct ws_candidate *candidate) {
+    return LIST_ENTRY(candidate->set, struct agent_accept, candidates);
+}
+
+static enum link_protocol protocol_of(struct ws_candidate *candidate) {
+    const struct headers *headers = &candidate->handshake.head.headers;
+    bool offers_v2 = headers_has_token(headers, VIEW("sec-websocket-protocol"), VIEW(AGENT_SUBPROTOCOL_V2));
+    return offers_v2 && side_of(candidate)->speaks_v2 ? LINK_V2 : LINK_V1;
+}
+
+static void hand_on(struct ws_candidate *candidate, struct view peer_reply) {
+    const struct agent_socket socket = {
+        .socket = ws_candidate_take(candidate),
+        .protocol = peer_reply.ptr ? LINK_V2 : protocol_of(candidate),
+        .peer_reply = peer_reply,
+        .connection_id = view_from_cstr(candidate->id),
+    };
+    agent_ws_adopt(side_of(candidate)->ws, &socket);
+    ws_candidate_free(candidate);
+}
+
+static void on_outcome(void *ctx, const struct connect_outcome *outcome) {
+    struct ws_candidate *candidate = ctx;
+    if (candidate->set->is_stopped) {
+        if (outcome->status == 200)
+            core_disconnect(side_of(candidate)->core, view_from_cstr(candidate->id), NULL, NULL);
+        ws_candidate_free(candidate);
+        return;
+    }
+    if (outcome->status != 200) {
+        ws_candidate_refuse(candidate, outcome->status,
+                            view_from_cstr(outcome->reason ? outcome->reason : ""));
+        return;
+    }
+    log_info("agent", "%s: connected as %s for tunnel %.*s, protocol %s", candidate->peer->text,
+             candidate->id, VIEW_ARG(outcome->tunnel_id), protocol_of(candidate) == LINK_V2 ? "v2" : "v1");
+    hand_on(candidate, (struct view){0});
+}
+
+static void ask_core(struct agent_accept *side, struct ws_candidate *candidate) {
+    ws_candidate_wait(candidate);
+    ids_uuid4(candidate->id);
+    struct connect_event event = {
+        .connection_id = view_from_cstr(candidate->id),
+        .gateway = view_from_cstr(side->gateway),
+        .target = candidate->handshake.head.target,
+        .headers = &candidate->handshake.head.headers,
+        .peer = view_from_cstr(candidate->peer->text),
+        .protocol = protocol_of(candidate),
+    };
+    core_connect(side->core, &event, on_outcome, candidate);
+}
+
+/* Another gateway, which needs no claim. */
+static void take_peer(struct agent_accept *side, struct ws_candidate *candidate) {
+    const struct headers *headers = &candidate->handshake.head.headers;
+    char reply[PEER_REPLY_LEN + 1];
+    struct view text = VIEW("This gateway shares its store with no other.");
+    int status =
+        side->guard ? peer_guard_check(side->guard, headers, candidate->ready_ms, reply, &text) : 404;
+    if (status != 101) {
+        log_warn("peer", "%s: refused a peer link", candidate->peer->text);
+        ws_candidate_refuse(candidate, status, text);
+        return;
+    }
+    ids_uuid4(candidate->id);
+    log_info("peer", "%s: link %s is gateway %.*s's", candidate->peer->text, candidate->id,
+             VIEW_ARG(headers_get(headers, VIEW(PEER_FROM))));
+    hand_on(candidate, view_of(reply, PEER_REPLY_LEN));
+}
+
+static void on_ready(void *ctx, struct ws_candidate *candidate) {
+    struct agent_accept *side = ctx;
+    if (peer_guard_is_meant(&candidate->handshake.head.headers))
+        take_peer(side, candidate);
+    else if (protocol_of(candidate) == LINK_V1 && !side->speaks_v1)
+        ws_candidate_refuse(candidate, 400,
+                            VIEW("This gateway speaks protocol v2 only: a newer agent is needed."));
+    else
+        ask_core(side, candidate);
+}
+
+struct agent_accept *agent_accept_new(struct loop *loop, struct core *core, struct agent_ws *ws,
+                                      const char *gateway, bool speaks_v1, bool speaks_v2,
+                                      uint64_t header_timeout_ms) {
+    struct agent_accept *side = calloc(1, sizeof(*side));
+    if (!side) return NULL;
+    *side = (struct agent_accept){.core = core, .ws = ws, .speaks_v1 = speaks_v1, .speaks_v2 = speaks_v2};
+    view_copy_to(view_from_cstr(gateway), side->gateway, sizeof(side->gateway));
+    const struct ws_candidates_settings candidates = {
+        .loop = loop, .name = "agent", .head_timeout_ms = header_timeout_ms, .ready = on_ready, .ctx = side};
+    ws_candidates_init(&side->candidates, &candidates);
+    return side;
+}
+
+void agent_accept_peers(struct agent_accept *side, struct peer_guard *guard) {
+    side->guard = guard;
+}
+
+void agent_accept_take(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len) {
+    struct agent_accept *side = ctx;
+    ws_candidates_accept(&side->candidates, fd, peer, address, len);
+}
+
+void agent_accept_stop(struct agent_accept *side) {
+    if (side) ws_candidates_stop(&side->candidates);
+}
+
+void agent_accept_free(struct agent_accept *side) {
+    if (!side) return;
+    ws_candidates_done(&side->candidates);
+    free(side);
+}

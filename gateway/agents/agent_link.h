@@ -1,0 +1,59 @@
+/* One agent's WebSocket: what agent_ws.c and agent_link.c share. */
+#ifndef GATEWAY_AGENT_LINK_H
+#define GATEWAY_AGENT_LINK_H
+
+#include "agents/agent_ws.h"
+#include "agents/ws_port.h"
+
+#include "base/buf.h"
+#include "link/link.h"
+
+struct agent_ws {
+    struct loop *loop;
+    struct core *core;
+    struct ws_port *port;
+    uint64_t ping_interval_ms;
+    uint32_t link_requests;
+    struct table links; /* by connection id */
+    struct list all;
+    struct timer tick;
+    size_t count, peer_count;  /* of agents, of other gateways */
+    struct link_budget budget; /* of all links of v2 */
+    void (*peer_request)(void *ctx, struct link_stream *stream, const struct stream_head *head,
+                         bool has_body);
+    void *peer_ctx;
+    struct buf message; /* being made for one of them */
+};
+
+struct agent_link {
+    struct ws_end end;
+    struct agent_ws *ws;
+    struct peer *peer;
+    struct table_node node; /* of ws->links */
+    struct list all;
+    char id[CONNECTION_ID_MAX + 1];
+    struct link_session *session; /* v2 (agent_streams.h); NULL: v1 */
+    struct task flush;            /* v2: what this turn made ready leaves at its end */
+    struct buf message;           /* fragments of one that is not complete */
+    size_t fragments;
+    uint64_t heard_ms, pinged_ms;
+    bool ping_due;
+    bool is_replaced,
+        is_leaving; /* v2: another is asked for; and has come: closed when its streams have ended */
+    bool is_peer;   /* another gateway, which asks; otherwise an agent, which is asked */
+};
+
+struct agent_link *agent_link_new(struct agent_ws *ws, const struct agent_socket *socket);
+/* Tells the core. */
+void agent_link_free(struct agent_link *link);
+struct agent_link *agent_link_find(const struct agent_ws *ws, struct view id);
+/* As ws_port_events has them. */
+int agent_link_receive(struct agent_link *link, struct view piece);
+int agent_link_write(struct agent_link *link);
+enum status agent_link_send(struct agent_link *link, struct view message);
+/* That it should connect again, and goes on to be served here until it has. */
+void agent_link_tell_draining(struct agent_link *link);
+/* Pings, ends what has gone silent, and has a link replaced that has carried enough. */
+void agent_link_tick(struct agent_link *link, uint64_t now_ms);
+
+#endif

@@ -1,0 +1,248 @@
+/* See config.h. */
+#include "config/config.h"
+#include "config/config_file.h"
+#include "config/config_parse.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* The flags of one command line, before any of them has been looked into. */
+struct flags {
+    struct view values[SETTINGS_MAX]; /* absent: not said */
+};
+
+static size_t index_of(const struct setting *setting) {
+    return (size_t)(setting - config_settings);
+}
+
+const struct setting *config_setting_at(const struct config *config, const void *member) {
+    size_t offset = (size_t)((const char *)member - (const char *)config);
+    for (size_t i = 0; i < config_settings_count; i++)
+        if (config_settings[i].offset == offset) return &config_settings[i];
+    abort();
+}
+
+bool config_was_said(const struct config *config, const struct setting *setting) {
+    return config->sources[index_of(setting)].layer != LAYER_DEFAULT;
+}
+
+const char *config_origin(const struct config *config, const struct setting *setting,
+                          char out[CONFIG_ORIGIN_MAX]) {
+    const struct config_source *source = &config->sources[index_of(setting)];
+    switch (source->layer) {
+    case LAYER_FLAG: snprintf(out, CONFIG_ORIGIN_MAX, "--%s", setting->name); break;
+    case LAYER_VARIABLE: snprintf(out, CONFIG_ORIGIN_MAX, "%s", setting->variable); break;
+    case LAYER_FILE:
+        snprintf(out, CONFIG_ORIGIN_MAX, "%.400s:%u: %s", config->config_file, source->line, setting->name);
+        break;
+    case LAYER_DEFAULT: snprintf(out, CONFIG_ORIGIN_MAX, "%s", setting->name); break;
+    }
+    return out;
+}
+
+/* ---- one value from one layer ---- */
+
+static int take_value(struct config *config, const struct setting *setting, enum config_layer layer,
+                      unsigned line, struct view value) {
+    char origin[CONFIG_ORIGIN_MAX];
+    config->sources[index_of(setting)] = (struct config_source){layer, line};
+    const char *why = config_set(config, setting, value);
+    if (!why) return 0;
+    fprintf(stderr, "ttf-gateway: %s \"%.*s\": %s\n", config_origin(config, setting, origin),
+            VIEW_ARG(setting->is_secret ? VIEW("***") : view_slice(value, 0, 200)), why);
+    return 2;
+}
+
+/* ---- flags ---- */
+
+static int bad_flag(struct view argument, const char *why) {
+    fprintf(stderr, "ttf-gateway: %.*s: %s\n", VIEW_ARG(argument), why);
+    return 2;
+}
+
+static int unknown_flag(struct view argument) {
+    struct view name = view_slice(argument, 0, view_find(argument, '='));
+    while (name.len && name.ptr[0] == '-') name = view_skip(name, 1);
+    const struct setting *nearest = setting_nearest(name);
+    fprintf(stderr, "ttf-gateway: unknown flag \"%.*s\"", VIEW_ARG(argument));
+    if (nearest && setting_is_flag(nearest))
+        fprintf(stderr, ", did you mean --%s?\n", nearest->name);
+    else if (nearest)
+        fprintf(stderr, ": a secret is no flag, for others can read command lines; use $%s or --%s-file\n",
+                nearest->variable, nearest->name);
+    else
+        fprintf(stderr, " (see ttf-gateway --help)\n");
+    return 2;
+}
+
+static const struct setting *find_flag(struct view argument) {
+    if (argument.len == 2 && argument.ptr[0] == '-') return setting_by_letter(argument.ptr[1]);
+    if (!view_starts_with(argument, VIEW("--"))) return NULL;
+    struct view name = view_skip(argument, 2);
+    const struct setting *setting = setting_by_name(view_slice(name, 0, view_find(name, '=')));
+    return setting && setting_is_flag(setting) ? setting : NULL;
+}
+
+static bool may_stand_alone(const struct setting *setting) {
+    return setting->kind == KIND_BOOL || setting->kind == KIND_ANSWER || setting->kind == KIND_DO;
+}
+
+/* Takes one flag and its value off; the exit code, or 0. */
+static int split_flag(struct flags *flags, int argc, char **argv, int *i) {
+    struct view argument = view_from_cstr(argv[*i]);
+    const struct setting *setting = find_flag(argument);
+    if (!setting) return unknown_flag(argument);
+    struct view *value = &flags->values[index_of(setting)];
+    size_t equals = view_find(argument, '=');
+    bool word_follows = *i + 1 < argc && strncmp(argv[*i + 1], "--", 2) != 0;
+    if (value->ptr) return bad_flag(argument, "said twice");
+    if (equals < argument.len)
+        *value = view_skip(argument, equals + 1);
+    else if (setting->kind == KIND_DO || (may_stand_alone(setting) && !word_follows))
+        *value = VIEW("true");
+    else if (*i + 1 < argc)
+        *value = view_from_cstr(argv[++*i]);
+    else
+        return bad_flag(argument, "a value is missing");
+    return 0;
+}
+
+static int split_flags(struct flags *flags, int argc, char **argv) {
+    for (int i = 1; i < argc; i++) {
+        int code = split_flag(flags, argc, argv, &i);
+        if (code) return code;
+    }
+    return 0;
+}
+
+static int take_flags(struct config *config, const struct flags *flags) {
+    for (size_t i = 0; i < config_settings_count; i++) {
+        if (!flags->values[i].ptr) continue;
+        int code = take_value(config, &config_settings[i], LAYER_FLAG, 0, flags->values[i]);
+        if (code) return code;
+    }
+    return 0;
+}
+
+/* ---- variables ---- */
+
+/* One that is empty counts as unset. */
+static struct view variable_of(const struct setting *setting) {
+    const char *text = setting->variable ? getenv(setting->variable) : NULL;
+    return text && *text ? view_from_cstr(text) : (struct view){0};
+}
+
+static int take_variables(struct config *config) {
+    for (size_t i = 0; i < config_settings_count; i++) {
+        struct view value = variable_of(&config_settings[i]);
+        int code = value.ptr ? take_value(config, &config_settings[i], LAYER_VARIABLE, 0, value) : 0;
+        if (code) return code;
+    }
+    return 0;
+}
+
+/* ---- the file ---- */
+
+static bool unknown_entry(const struct config_entry *entry, struct config_problem *problem) {
+    const struct setting *nearest = setting_nearest(entry->name);
+    struct view name = view_slice(entry->name, 0, 60);
+    if (nearest && setting_is_in_file(nearest))
+        snprintf(problem->text, sizeof(problem->text), "unknown setting \"%.*s\", did you mean %s?",
+                 VIEW_ARG(name), nearest->name);
+    else
+        snprintf(problem->text, sizeof(problem->text), "unknown setting \"%.*s\" (see ttf-gateway --help)",
+                 VIEW_ARG(name));
+    return false;
+}
+
+static bool take_entry(void *ctx, const struct config_entry *entry, struct config_problem *problem) {
+    struct config *config = ctx;
+    const struct setting *setting = setting_by_name(entry->name);
+    if (!setting || !setting_is_in_file(setting)) return unknown_entry(entry, problem);
+    struct config_source *source = &config->sources[index_of(setting)];
+    const char *why = NULL;
+    if (source->layer == LAYER_FILE) {
+        snprintf(problem->text, sizeof(problem->text), "%s is already in line %u", setting->name,
+                 source->line);
+        return false;
+    }
+    if (entry->is_list && setting->kind != KIND_LIST)
+        why = "expected one value, not a list";
+    else if (entry->value.len == 0 && setting->kind != KIND_LIST)
+        why = "a value is missing";
+    else
+        why = config_set(config, setting, entry->value);
+    *source = (struct config_source){LAYER_FILE, entry->line};
+    if (why)
+        snprintf(problem->text, sizeof(problem->text), "%s \"%.*s\": %s", setting->name,
+                 VIEW_ARG(setting->is_secret ? VIEW("***") : view_slice(entry->value, 0, 60)), why);
+    return !why;
+}
+
+static int take_file(struct config *config, const struct flags *flags) {
+    const struct setting *setting = config_setting_at(config, &config->config_file);
+    struct view path = flags->values[index_of(setting)];
+    struct config_problem problem;
+    if (!path.ptr) path = variable_of(setting);
+    if (!path.ptr) return 0;
+    if (config_set(config, setting, path)) return 2;
+    if (config_file_read(config->config_file, take_entry, config, &problem)) return 0;
+    if (problem.line)
+        fprintf(stderr, "ttf-gateway: %s:%u: %s\n", config->config_file, problem.line, problem.text);
+    else
+        fprintf(stderr, "ttf-gateway: %s: %s\n", config->config_file, problem.text);
+    return 2;
+}
+
+/* ---- the module ---- */
+
+static void take_defaults(struct config *config) {
+    for (size_t i = 0; i < config_settings_count; i++)
+        if (config_settings[i].fallback)
+            config_set(config, &config_settings[i], view_from_cstr(config_settings[i].fallback));
+}
+
+static bool wants_text(const struct config *config) {
+    return config->wants_help || config->wants_version || config->wants_markdown;
+}
+
+static int parse(struct config *config, int argc, char **argv) {
+    struct flags flags = {0};
+    take_defaults(config);
+    int code = split_flags(&flags, argc, argv);
+    if (!code) code = take_flags(config, &flags);
+    if (code || wants_text(config)) return code;
+    code = take_file(config, &flags);
+    if (!code) code = take_variables(config);
+    return code ? code : take_flags(config, &flags); /* again: over the others */
+}
+
+bool config_load(struct config *config, int argc, char **argv, int *ret_exit) {
+    *config = (struct config){.domain = NULL};
+    *ret_exit = parse(config, argc, argv);
+    return *ret_exit == 0;
+}
+
+bool config_init(struct config *config, int argc, char **argv, int *ret_exit) {
+    bool loaded = config_load(config, argc, argv, ret_exit);
+    if (loaded && !wants_text(config) && !config->wants_health) *ret_exit = config_check(config);
+    return *ret_exit == 0;
+}
+
+void config_done(struct config *config) {
+    for (size_t i = 0; i < config_settings_count; i++) {
+        void *place = (char *)config + config_settings[i].offset;
+        struct text_list *list = place;
+        if (config_settings[i].kind == KIND_TEXT) free(*(char **)place);
+        if (config_settings[i].kind != KIND_LIST) continue;
+        free(list->items);
+        free(list->storage);
+    }
+    free(config->proxies);
+}
+
+bool config_speaks(const struct config *config, struct view protocol) {
+    for (size_t i = 0; i < config->agent_protocols.count; i++)
+        if (view_eq(config->agent_protocols.items[i], protocol)) return true;
+    return false;
+}

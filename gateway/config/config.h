@@ -1,0 +1,65 @@
+/* The settings of ttf-gateway: flags win over environment variables, variables over the config file. One
+ * table (config_table.c) says all about each. */
+#ifndef GATEWAY_CONFIG_H
+#define GATEWAY_CONFIG_H
+
+#include "base/log.h"
+#include "config/config_table.h"
+#include "ports/address.h"
+
+struct text_list {
+    struct view *items; /* views into `storage` */
+    size_t count;
+    char *storage;
+};
+
+enum answer { ANSWER_UNSAID, ANSWER_NO, ANSWER_YES };
+
+enum config_layer { LAYER_DEFAULT, LAYER_FILE, LAYER_VARIABLE, LAYER_FLAG };
+
+struct config_source {
+    enum config_layer layer;
+    unsigned line; /* in the file */
+};
+
+struct config {
+    struct config_source sources[SETTINGS_MAX]; /* of each value, in the table's order */
+    struct address public_listen, agent_listen, admin_listen;
+    char *domain, *public_url,
+        *store_url; /* public_url may be NULL: made of the domain and the public port */
+    struct text_list names, proxies_text, allowed_origins, agent_protocols;
+    struct network *proxies;
+    bool subdomain_routing;
+    enum answer require_auth;
+    char *jwt_secret, *jwt_secret_file, *jwks, *jwks_path, *jwt_audience, *jwt_issuer;
+    char *secret, *secret_file, *state_dir, *config_file;
+    char *peer_url;    /* may be NULL: made of the agent listener */
+    uint64_t lease_ms; /* of this gateway, in a shared store */
+    uint64_t request_timeout_ms, body_idle_timeout_ms, grace_ms, header_timeout_ms, keepalive_timeout_ms;
+    uint64_t agent_ping_interval_ms, offline_keep_ms, drain_delay_ms, drain_timeout_ms;
+    char *backend, *bootstrap, *api_stage, *api_payload; /* of the stand-in for API Gateway and Lambda */
+    char *dynamodb_endpoint, *stream_table, *stream_filter;
+    bool api_custom_domain;
+    size_t api_rate, api_burst, lambda_memory_bytes, lambda_concurrency, stream_retries;
+    uint64_t api_timeout_ms, lambda_timeout_ms, lambda_idle_ms, dynamodb_latency_ms, cleanup_interval_ms,
+        ws_idle_ms, ws_life_ms;
+    size_t body_bytes, max_connections, max_connections_per_address, tunnel_rate, agent_link_requests;
+    enum log_level log_level;
+    bool wants_health, wants_help, wants_version, wants_markdown;
+};
+
+/* True: go on. False: *ret_exit is the exit code; what there was to say to the user has been said on standard
+ * error. */
+bool config_init(struct config *config, int argc, char **argv, int *ret_exit);
+/* The same without asking whether the settings go together: for what needs only some of them. */
+bool config_load(struct config *config, int argc, char **argv, int *ret_exit);
+void config_done(struct config *config);
+/* The stand-in for API Gateway and Lambda, instead of a gateway. */
+bool config_is_lambda(const struct config *config);
+/* "v1" or "v2", with agents. */
+bool config_speaks(const struct config *config, struct view protocol);
+/* To standard output: the text for people, and docs/CONFIGURATION.md. */
+void config_print_help(void);
+void config_print_markdown(void);
+
+#endif

@@ -1,0 +1,180 @@
+/* Settings that are right one by one and do not go together. */
+#include "config/config_parse.h"
+#include "handler/core.h"
+#include "link/link.h"
+#include "net/ws_url.h"
+#include "store/redis_url.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static int complain(const struct config *config, const void *member, const char *why) {
+    char origin[CONFIG_ORIGIN_MAX];
+    fprintf(stderr, "ttf-gateway: %s: %s\n", config_origin(config, config_setting_at(config, member), origin),
+            why);
+    return 2;
+}
+
+static int contradict(const struct config *config, const void *member, const void *other, const char *why) {
+    char origin[CONFIG_ORIGIN_MAX], others[CONFIG_ORIGIN_MAX];
+    fprintf(stderr, "ttf-gateway: %s and %s contradict each other: %s\n",
+            config_origin(config, config_setting_at(config, member), origin),
+            config_origin(config, config_setting_at(config, other), others), why);
+    return 2;
+}
+
+static bool said(const struct config *config, const void *member) {
+    return config_was_said(config, config_setting_at(config, member));
+}
+
+static int parse_proxies(struct config *config) {
+    config->proxies = calloc(config->proxies_text.count + 1, sizeof(*config->proxies));
+    for (size_t i = 0; config->proxies && i < config->proxies_text.count; i++)
+        if (!network_parse(config->proxies_text.items[i], &config->proxies[i]))
+            return complain(config, &config->proxies_text, "expected networks such as 10.0.0.0/8");
+    return config->proxies ? 0 : 2;
+}
+
+static int check_protocols(const struct config *config) {
+    for (size_t i = 0; i < config->agent_protocols.count; i++) {
+        struct view name = config->agent_protocols.items[i];
+        if (!view_eq(name, VIEW("v1")) && !view_eq(name, VIEW("v2")))
+            return complain(config, &config->agent_protocols, "expected v2,v1, v2 or v1");
+    }
+    return config->agent_protocols.count
+               ? 0
+               : complain(config, &config->agent_protocols, "expected v2,v1, v2 or v1");
+}
+
+static int check_ports(const struct config *config) {
+    const struct address *ports[] = {&config->public_listen, &config->agent_listen, &config->admin_listen};
+    for (size_t i = 0; i < 3; i++)
+        for (size_t j = i + 1; j < 3; j++)
+            if (ports[i]->port && ports[i]->port == ports[j]->port &&
+                strcmp(ports[i]->host, ports[j]->host) == 0)
+                return contradict(config, ports[i], ports[j], "they are the same address");
+    return 0;
+}
+
+/* A setting that verifies tokens, of those that were said; NULL: none was. */
+static const void *token_key(const struct config *config) {
+    if (config->jwt_secret_file) return &config->jwt_secret_file;
+    if (config->jwt_secret) return &config->jwt_secret;
+    if (config->jwks_path) return &config->jwks_path;
+    return config->jwks ? &config->jwks : NULL;
+}
+
+static int check_auth(const struct config *config) {
+    const void *key = token_key(config);
+    if (config->jwt_secret && config->jwt_secret_file)
+        return contradict(config, &config->jwt_secret, &config->jwt_secret_file, "one secret is enough");
+    if (config->jwks && config->jwks_path)
+        return contradict(config, &config->jwks, &config->jwks_path, "one key set is enough");
+    if (config->require_auth == ANSWER_YES && !key)
+        return complain(
+            config, &config->require_auth,
+            "tokens cannot be verified without JWT_SECRET or JWT_SECRET_FILE, or a key set (JWKS or "
+            "JWKS_PATH)");
+    if (config->require_auth == ANSWER_NO && key)
+        return contradict(config, &config->require_auth, key, "no token is asked for");
+    if (config->require_auth == ANSWER_UNSAID && key)
+        return complain(config, key,
+                        "it is there, but tokens are not asked for: say --require-auth=true "
+                        "(REQUIRE_AUTH), or leave it out");
+    if (config->require_auth != ANSWER_YES && (config->jwt_audience || config->jwt_issuer))
+        return complain(config, config->jwt_audience ? &config->jwt_audience : &config->jwt_issuer,
+                        "it says nothing without --require-auth=true (REQUIRE_AUTH)");
+    if (config->require_auth == ANSWER_UNSAID && !address_is_loopback(&config->agent_listen))
+        return complain(config, &config->agent_listen,
+                        "others than this machine could open tunnels: say --require-auth=true "
+                        "(REQUIRE_AUTH) and JWT_SECRET, or --require-auth=false if they may");
+    return 0;
+}
+
+static int check_secrets(const struct config *config) {
+    if (config->secret && config->secret_file)
+        return contradict(config, &config->secret, &config->secret_file, "one secret is enough");
+    if (config->secret && strlen(config->secret) < 16)
+        return complain(config, &config->secret, "it has fewer than 16 bytes");
+    return 0;
+}
+
+static int check_times(const struct config *config) {
+    const uint64_t *times[] = {&config->header_timeout_ms, &config->keepalive_timeout_ms,
+                               &config->request_timeout_ms, &config->body_idle_timeout_ms,
+                               &config->agent_ping_interval_ms};
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+        if (*times[i] == 0) return complain(config, times[i], "it may not be 0");
+    return 0;
+}
+
+static int check_bounds(const struct config *config) {
+    if (config->max_connections == 0 || config->max_connections > 1000000)
+        return complain(config, &config->max_connections, "expected 1 to 1000000");
+    if (config->tunnel_rate > TUNNEL_RATE_MAX)
+        return complain(config, &config->tunnel_rate, "expected 0 (any) to 1000000 requests a second");
+    if (config->body_bytes > ((size_t)1 << 30))
+        return complain(config, &config->body_bytes, "expected at most 1GiB: v1 keeps bodies in memory");
+    if (config->agent_link_requests == 0 || config->agent_link_requests > LINK_REQUESTS_MAX)
+        return complain(config, &config->agent_link_requests, "expected 1 to 536870912");
+    if (said(config, &config->max_connections) && said(config, &config->max_connections_per_address) &&
+        config->max_connections_per_address > config->max_connections)
+        return contradict(config, &config->max_connections_per_address, &config->max_connections,
+                          "one address cannot have more than there are in all");
+    return 0;
+}
+
+static int check_urls(const struct config *config) {
+    struct view url = view_from_cstr(config->public_url);
+    if (url.ptr && !view_starts_with(url, VIEW("http://")) && !view_starts_with(url, VIEW("https://")))
+        return complain(config, &config->public_url, "expected http://… or https://…");
+    struct ws_url peer_url;
+    url = view_from_cstr(config->peer_url);
+    if (url.len > GATEWAY_MAX) return complain(config, &config->peer_url, "it is too long");
+    const char *wrong = url.ptr ? ws_url_parse(url, &peer_url) : NULL;
+    return wrong ? complain(config, &config->peer_url, wrong) : 0;
+}
+
+static int check_store(const struct config *config) {
+    struct redis_url url;
+    bool is_memory = strcmp(config->store_url, "memory") == 0;
+    const char *why = is_memory ? NULL : redis_url_parse(view_from_cstr(config->store_url), &url);
+    if (why) return complain(config, &config->store_url, why);
+    if (config->lease_ms < 1000 || config->lease_ms > 600000)
+        return complain(config, &config->lease_ms, "expected 1s to 10m");
+    return 0;
+}
+
+bool config_is_lambda(const struct config *config) {
+    return strcmp(config->backend, "lambda") == 0;
+}
+
+static int check_lambda(const struct config *config) {
+    bool is_lambda = config_is_lambda(config);
+    if (!is_lambda && strcmp(config->backend, "gateway") != 0)
+        return complain(config, &config->backend, "expected gateway or lambda");
+    if (!is_lambda && config->bootstrap)
+        return complain(config, &config->bootstrap, "it is for --backend=lambda (BACKEND)");
+    if (!is_lambda) return 0;
+    if (!config->bootstrap) return complain(config, &config->backend, "it needs --bootstrap (BOOTSTRAP)");
+    if (!config->dynamodb_endpoint)
+        return complain(config, &config->backend, "it needs --dynamodb-endpoint (AWS_ENDPOINT_URL_DYNAMODB)");
+    if (strcmp(config->api_payload, "2.0") != 0 && strcmp(config->api_payload, "1.0") != 0)
+        return complain(config, &config->api_payload, "expected 2.0 or 1.0");
+    if (config->lambda_concurrency == 0 || config->lambda_concurrency > 1000)
+        return complain(config, &config->lambda_concurrency, "expected 1 to 1000");
+    return 0;
+}
+
+int config_check(struct config *config) {
+    int code = parse_proxies(config);
+    if (!code) code = check_lambda(config);
+    if (!code) code = check_protocols(config);
+    if (!code) code = check_urls(config);
+    if (!code) code = check_store(config);
+    if (!code) code = check_ports(config);
+    if (!code) code = check_auth(config);
+    if (!code) code = check_secrets(config);
+    if (!code) code = check_times(config);
+    return code ? code : check_bounds(config);
+}

@@ -1,0 +1,156 @@
+/* See config_file.h. */
+#include "config/config_file.h"
+
+#include "base/buf.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <yaml.h>
+
+enum file_phase {
+    FILE_BEFORE, /* the stream, the document or its mapping begins */
+    FILE_NAMES,  /* a name, or the end of the mapping */
+    FILE_VALUE,  /* the value of that name */
+    FILE_ITEMS,  /* items of its list */
+    FILE_AFTER   /* nothing but ends */
+};
+
+struct file_parser {
+    enum file_phase phase;
+    config_entry_fn *take;
+    void *ctx;
+    struct buf name, value;
+    unsigned line; /* of `name` */
+    struct config_problem *problem;
+};
+
+static bool refuse(struct file_parser *parser, unsigned line, const char *why) {
+    parser->problem->line = line;
+    snprintf(parser->problem->text, sizeof(parser->problem->text), "%s", why);
+    return false;
+}
+
+static bool is_plain(struct view text) {
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.ptr[i] < 0x20 || text.ptr[i] == 0x7f) return false;
+    return true;
+}
+
+static bool finish_entry(struct file_parser *parser, bool is_list) {
+    struct config_entry entry = {.name = buf_view(&parser->name),
+                                 .value = buf_view(&parser->value),
+                                 .is_list = is_list,
+                                 .line = parser->line};
+    bool taken = parser->take(parser->ctx, &entry, parser->problem);
+    if (!taken && parser->problem->line == 0) parser->problem->line = parser->line;
+    parser->phase = FILE_NAMES;
+    return taken;
+}
+
+static bool on_scalar(struct file_parser *parser, const yaml_event_t *event, unsigned line) {
+    struct view text = view_of(event->data.scalar.value, event->data.scalar.length);
+    struct buf *out = parser->phase == FILE_NAMES ? &parser->name : &parser->value;
+    if (event->data.scalar.anchor || event->data.scalar.tag)
+        return refuse(parser, line, "anchors and tags are not for settings");
+    if (!is_plain(text)) return refuse(parser, line, "a value holds a line break or a control character");
+    if (parser->phase == FILE_ITEMS && out->len) buf_append_byte(out, ',');
+    if (!buf_append_view(out, text)) return refuse(parser, line, "out of memory");
+    switch (parser->phase) {
+    case FILE_NAMES:
+        parser->phase = FILE_VALUE;
+        parser->line = line;
+        return true;
+    case FILE_VALUE: return finish_entry(parser, false);
+    case FILE_ITEMS: return true;
+    default: return refuse(parser, line, "expected settings as \"name: value\"");
+    }
+}
+
+static bool on_list(struct file_parser *parser, const yaml_event_t *event, unsigned line) {
+    if (event->data.sequence_start.anchor || event->data.sequence_start.tag)
+        return refuse(parser, line, "anchors and tags are not for settings");
+    if (parser->phase == FILE_BEFORE) return refuse(parser, line, "expected settings as \"name: value\"");
+    if (parser->phase != FILE_VALUE) return refuse(parser, line, "a list cannot stand here");
+    parser->phase = FILE_ITEMS;
+    return true;
+}
+
+static bool on_mapping(struct file_parser *parser, const yaml_event_t *event, unsigned line) {
+    if (event->data.mapping_start.anchor || event->data.mapping_start.tag)
+        return refuse(parser, line, "anchors and tags are not for settings");
+    if (parser->phase != FILE_BEFORE) return refuse(parser, line, "settings have no settings of their own");
+    parser->phase = FILE_NAMES;
+    return true;
+}
+
+static bool on_event(struct file_parser *parser, const yaml_event_t *event) {
+    unsigned line = (unsigned)event->start_mark.line + 1;
+    if (parser->phase == FILE_NAMES) {
+        buf_clear(&parser->name);
+        buf_clear(&parser->value);
+    }
+    switch (event->type) {
+    case YAML_SCALAR_EVENT: return on_scalar(parser, event, line);
+    case YAML_SEQUENCE_START_EVENT: return on_list(parser, event, line);
+    case YAML_SEQUENCE_END_EVENT: return finish_entry(parser, true);
+    case YAML_MAPPING_START_EVENT: return on_mapping(parser, event, line);
+    case YAML_MAPPING_END_EVENT: parser->phase = FILE_AFTER; return true;
+    case YAML_DOCUMENT_START_EVENT:
+        return parser->phase == FILE_BEFORE || refuse(parser, line, "one document is enough");
+    case YAML_ALIAS_EVENT: return refuse(parser, line, "aliases are not for settings");
+    default: return true;
+    }
+}
+
+static bool refuse_yaml(struct file_parser *parser, const yaml_parser_t *yaml) {
+    const char *what = yaml->problem ? yaml->problem : "it is not YAML";
+    return refuse(parser, (unsigned)yaml->problem_mark.line + 1, what);
+}
+
+static bool parse_all(struct file_parser *parser, yaml_parser_t *yaml) {
+    for (bool ended = false; !ended;) {
+        yaml_event_t event;
+        if (!yaml_parser_parse(yaml, &event)) return refuse_yaml(parser, yaml);
+        ended = event.type == YAML_STREAM_END_EVENT;
+        bool good = on_event(parser, &event);
+        yaml_event_delete(&event);
+        if (!good) return false;
+    }
+    return true;
+}
+
+bool config_file_parse(struct view text, config_entry_fn *take, void *ctx,
+                       struct config_problem *ret_problem) {
+    struct file_parser parser = {.take = take, .ctx = ctx, .problem = ret_problem};
+    yaml_parser_t yaml;
+    *ret_problem = (struct config_problem){0};
+    if (text.len > CONFIG_FILE_BYTES_MAX) return refuse(&parser, 0, "it is larger than 64 KiB");
+    if (!yaml_parser_initialize(&yaml)) return refuse(&parser, 0, "out of memory");
+    yaml_parser_set_input_string(&yaml, (const unsigned char *)(text.ptr ? text.ptr : ""), text.len);
+    buf_init(&parser.name, CONFIG_FILE_BYTES_MAX);
+    buf_init(&parser.value, (size_t)2 * CONFIG_FILE_BYTES_MAX);
+    bool good = parse_all(&parser, &yaml);
+    yaml_parser_delete(&yaml);
+    buf_done(&parser.name);
+    buf_done(&parser.value);
+    return good;
+}
+
+bool config_file_read(const char *path, config_entry_fn *take, void *ctx,
+                      struct config_problem *ret_problem) {
+    struct file_parser parser = {.problem = ret_problem};
+    *ret_problem = (struct config_problem){0};
+    FILE *file = fopen(path, "re");
+    if (!file) return refuse(&parser, 0, strerror(errno));
+    struct buf text;
+    buf_init(&text, CONFIG_FILE_BYTES_MAX + 1);
+    char *room = buf_reserve(&text, CONFIG_FILE_BYTES_MAX + 1);
+    errno = 0;
+    if (room) buf_commit(&text, fread(room, 1, CONFIG_FILE_BYTES_MAX + 1, file));
+    bool failed = !room || ferror(file);
+    bool good = !failed && config_file_parse(buf_view(&text), take, ctx, ret_problem);
+    if (failed) refuse(&parser, 0, errno ? strerror(errno) : "out of memory");
+    buf_done(&text);
+    fclose(file);
+    return good;
+}

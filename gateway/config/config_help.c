@@ -1,0 +1,89 @@
+/* The table of settings as texts: --help and docs/CONFIGURATION.md. */
+#include "config/config.h"
+
+#include <stdio.h>
+
+static void print_setting(const struct setting *setting) {
+    char left[64] = "    ";
+    if (setting->letter) snprintf(left, sizeof(left), "-%c, ", setting->letter);
+    size_t used = strlen(left);
+    if (setting_is_flag(setting))
+        snprintf(left + used, sizeof(left) - used, "--%s %s", setting->name, setting_kind_name(setting));
+    printf("  %-44s %s\n", left, setting->help);
+    if (!setting->variable) return;
+    printf("  %-44s [$%s%s%s]\n", "", setting->variable, setting->fallback ? ", " : "",
+           setting->fallback ? setting->fallback : "");
+}
+
+void config_print_help(void) {
+    puts("ttf-gateway: the public end of HTTP tunnels. Visitors reach local services through agents (ttf).\n"
+         "\n"
+         "Usage: ttf-gateway [flags]\n"
+         "       ttf-gateway token --sub NAME [--ttl 30d] [flags]    prints a token for an agent\n"
+         "\n"
+         "Each setting is a flag, an environment variable (in brackets, with the default) or a line of the\n"
+         "config file; flags win over variables, variables over the file. docs/CONFIGURATION.md says more.\n"
+         "Addresses: host:port, :port (all), loopback:port (127.0.0.1 and ::1); port 0 lets the system "
+         "choose.\n");
+    for (size_t i = 0; i < config_settings_count; i++)
+        if (!config_settings[i].is_hidden) print_setting(&config_settings[i]);
+}
+
+/* ---- CONFIGURATION.md ---- */
+
+static const char *const intro =
+    "# Configuration of ttf-gateway\n"
+    "\n"
+    "Each setting is a flag (`--domain tunnel.example.com`), an environment variable (`DOMAIN_NAME`) or a "
+    "line "
+    "of a config\n"
+    "file (`domain: tunnel.example.com`). Flags win over variables, variables over the file. An unknown flag "
+    "or "
+    "line, a bad\n"
+    "value, a setting said twice and settings that contradict each other end the start with exit code 2 and "
+    "one line that\n"
+    "says where and why. A variable that is empty counts as unset.\n"
+    "\n"
+    "The file is named by `--config FILE` or `CONFIG_FILE`. It is YAML, one mapping, at most 64 KiB:\n"
+    "\n"
+    "```yaml\n"
+    "domain: tunnel.example.com\n"
+    "public-url: https://tunnel.example.com\n"
+    "public-listen: \":8080\"\n"
+    "trusted-proxies:\n"
+    "  - 10.0.0.0/8\n"
+    "  - fd00::/8\n"
+    "```\n"
+    "\n"
+    "| kind | looks like |\n"
+    "|---|---|\n"
+    "| ADDRESS | `host:port`, `:port` (all addresses), `[::1]:port`, `loopback:port` (127.0.0.1 and ::1); "
+    "port "
+    "0 lets the system choose |\n"
+    "| TIME | `500ms`, `25s`, `5m`, `2h`, `1d`; a bare number counts seconds |\n"
+    "| SIZE | `512`, `64KiB`, `2MiB`, `1GiB` |\n"
+    "| LIST | `a,b`; in the file also `[a, b]`, or one `- a` a line |\n"
+    "| BOOL | `true` or `false`; a flag alone says true |\n"
+    "| LEVEL | `error`, `warn`, `info` or `debug` |\n";
+
+static void print_row(const struct setting *setting) {
+    if (setting->group)
+        printf("\n## %s\n\n| setting | variable | kind | default | |\n|---|---|---|---|---|\n",
+               setting->group);
+    printf("| `%s%s` | ", setting_is_in_file(setting) ? "" : "--", setting->name);
+    if (setting->variable) printf("`%s`", setting->variable);
+    printf(" | %s | ", setting_kind_name(setting));
+    if (setting->fallback) printf("`%s`", setting->fallback);
+    printf(" | ");
+    for (const char *c = setting->help; *c; c++) printf(*c == '<' ? "&lt;" : "%c", *c);
+    if (setting->is_secret) printf(" (no flag: others can read command lines)");
+    if (setting->detail) printf(". %s", setting->detail);
+    puts(" |");
+}
+
+void config_print_markdown(void) {
+    puts("<!-- Made by `ttf-gateway --help-markdown` of the table in gateway/config/config_table.c. -->");
+    fputs(intro, stdout);
+    for (size_t i = 0; i < config_settings_count; i++)
+        if (!config_settings[i].is_hidden) print_row(&config_settings[i]);
+}

@@ -1,0 +1,243 @@
+/* See config_table.h. */
+#include "config/config_table.h"
+#include "config/config.h"
+#include "config/config_value.h"
+
+#include <stddef.h>
+
+#define SETTING(name_, variable_, kind_, member, fallback_, help_)                                           \
+    .name = (name_), .variable = (variable_), .kind = (kind_), .offset = offsetof(struct config, member),    \
+    .fallback = (fallback_), .help = (help_)
+#define DO(name_, member, help_) SETTING(name_, NULL, KIND_DO, member, NULL, help_)
+
+const struct setting config_settings[] = {
+    {SETTING("public-listen", "PUBLIC_LISTEN", KIND_ADDRESS, public_listen, "loopback:8080",
+             "where visitors come"),
+     .group = "Ports"},
+    {SETTING("agent-listen", "AGENT_LISTEN", KIND_ADDRESS, agent_listen, "loopback:8081",
+             "where agents (ttf) connect"),
+     .detail = "Any other address than loopback needs `require-auth` said, true or false."},
+    {SETTING("admin-listen", "ADMIN_LISTEN", KIND_ADDRESS, admin_listen, "loopback:8082",
+             "/healthz and /readyz")},
+    {SETTING("trusted-proxies", "TRUSTED_PROXIES", KIND_LIST, proxies_text, NULL,
+             "networks whose X-Forwarded-* fields are believed"),
+     .detail = "As `10.0.0.0/8,fd00::/8`."},
+
+    {SETTING("domain", "DOMAIN_NAME", KIND_TEXT, domain, "localhost", "tunnels are its subdomains"),
+     .group = "Names and URLs"},
+    {SETTING("public-url", "PUBLIC_URL", KIND_TEXT, public_url, NULL,
+             "what the URLs shown to people begin with"),
+     .detail = "Without it `http://<domain>:<public port>`. Behind a proxy that does TLS it is "
+               "`https://<domain>`."},
+    {SETTING("names", "OTHER_NAMES", KIND_LIST, names, NULL,
+             "further host names of the gateway, for URLs with the tunnel in the path")},
+    {SETTING("enable-subdomain-routing", "ENABLE_SUBDOMAIN_ROUTING", KIND_BOOL, subdomain_routing, "true",
+             "reach tunnels as <tunnel>.<domain>")},
+
+    {SETTING("require-auth", "REQUIRE_AUTH", KIND_ANSWER, require_auth, NULL,
+             "must agents show a token? true or false"),
+     .detail = "True needs `jwt-secret`, `jwt-secret-file`, `jwks` or `jwks-path`. False lets whoever "
+               "reaches the agent port open "
+               "tunnels. Unsaid is false where agents can come from this machine only.",
+     .group = "Agents"},
+    {SETTING("jwt-secret", "JWT_SECRET", KIND_TEXT, jwt_secret, NULL,
+             "verifies agents' tokens: JSON Web Tokens signed with HS256"),
+     .detail = "At least 32 bytes. `ttf-gateway token --sub NAME --ttl 30d` prints such a token.",
+     .is_secret = true},
+    {SETTING("jwt-secret-file", "JWT_SECRET_FILE", KIND_TEXT, jwt_secret_file, NULL,
+             "a file that holds the secret of agents' tokens"),
+     .detail = "A line break at its end does not count."},
+    {SETTING("jwks", "JWKS", KIND_TEXT, jwks, NULL, "verifies agents' tokens: a JSON Web Key Set, as text"),
+     .detail =
+         "Keys of RSA (RS256, RS384, RS512; 2048 bits or more), EC (ES256, ES384, ES512) and `oct` (HS256, "
+         "HS384, HS512); others, and those for encryption, are passed over. A token names its key (`kid`); "
+         "without a name up to 4 keys for its algorithm are tried. Beside a secret HS256 is the secret's. A "
+         "set with `oct` keys is itself a secret: others can read command lines."},
+    {SETTING("jwks-path", "JWKS_PATH", KIND_TEXT, jwks_path, NULL, "a file that holds the JSON Web Key Set"),
+     .detail =
+         "Looked at each second: a new set counts for agents that connect from then on. One that is no good "
+         "is told in the log, and the old keys stay."},
+    {SETTING("jwt-audience", "JWT_AUDIENCE", KIND_TEXT, jwt_audience, NULL,
+             "what the aud of agents' tokens must name"),
+     .detail = "Without it `aud` is not looked at."},
+    {SETTING("jwt-issuer", "JWT_ISSUER", KIND_TEXT, jwt_issuer, NULL,
+             "what the iss of agents' tokens must be"),
+     .detail = "Without it `iss` is not looked at."},
+    {SETTING("allowed-origins", "ALLOWED_ORIGINS", KIND_LIST, allowed_origins, NULL,
+             "web origins that may connect as agents")},
+    {SETTING("agent-protocols", "AGENT_PROTOCOLS", KIND_LIST, agent_protocols, "v2,v1",
+             "spoken with agents; v1 limits bodies and streams nothing")},
+    {SETTING("agent-ping-interval", "AGENT_PING_INTERVAL", KIND_DURATION, agent_ping_interval_ms, "20s",
+             "an agent silent for two of them is gone")},
+    {SETTING("agent-link-requests", "AGENT_LINK_REQUESTS", KIND_SIZE, agent_link_requests, "536870912",
+             "requests after which an agent's link is replaced by a fresh one"),
+     .detail = "Of protocol v2, whose numbers for requests end at twice as many. `ttf` connects again, and "
+               "the old link ends when all that it carries is answered."},
+    {SETTING("offline-keep", "OFFLINE_KEEP", KIND_DURATION, offline_keep_ms, "5m",
+             "how long a tunnel keeps its name without an agent"),
+     .detail = "Of agents without a token; an authenticated subject keeps a name for 24 hours."},
+
+    {SETTING("store", "STORE_URL", KIND_TEXT, store_url, "memory",
+             "who holds which tunnel: memory, or redis://… for several gateways"),
+     .detail =
+         "`redis://[[user]:password@]host[:port][/database]`, `rediss://…` (TLS, where hiredis has it), or "
+         "`redis+unix://[[user]:password@]/path[?db=N]`; percent-encode what is odd in a password. A "
+         "password belongs in the variable or the file: others can read command lines.",
+     .group = "State"},
+    {SETTING("peer-url", "PEER_URL", KIND_TEXT, peer_url, NULL,
+             "where other gateways reach this one, and its name among them"),
+     .detail = "`ws://host:port` of its agent port as they see it, or `wss://…` of a proxy before it that "
+               "ends TLS. "
+               "Without it `ws://` and the agent listener's "
+               "address, or this machine's name where that listens on all addresses."},
+    {SETTING("lease", "LEASE", KIND_DURATION, lease_ms, "5s",
+             "a gateway not heard of for so long is dead to the others"),
+     .detail = "1s to 10m; in a shared store. It is renewed thrice within it."},
+    {SETTING("state-dir", "STATE_DIRECTORY", KIND_TEXT, state_dir, NULL,
+             "where the secret is kept that the gateway makes itself"),
+     .detail = "Without it `$XDG_STATE_HOME/ttf-gateway` or `~/.local/state/ttf-gateway`."},
+    {SETTING("tunnel-secret", "TUNNEL_SECRET", KIND_TEXT, secret, NULL,
+             "signs resume tokens, by which tunnels keep their URLs, and proves gateways to each other"),
+     .detail = "At least 16 bytes. Without one the gateway makes one and keeps it in the state directory, or "
+               "in Redis.",
+     .is_secret = true},
+    {SETTING("tunnel-secret-file", "TUNNEL_SECRET_FILE", KIND_TEXT, secret_file, NULL,
+             "a file that holds the tunnel secret")},
+
+    {SETTING("request-timeout", "REQUEST_TIMEOUT", KIND_DURATION, request_timeout_ms, "25s",
+             "how long a local service may take to begin its answer"),
+     .group = "Times"},
+    {SETTING("body-idle-timeout", "BODY_IDLE_TIMEOUT", KIND_DURATION, body_idle_timeout_ms, "300s",
+             "silence within a body")},
+    {SETTING("grace", "RECONNECT_GRACE", KIND_DURATION, grace_ms, "5s",
+             "how long a request waits for an agent that has just gone")},
+    {SETTING("header-timeout", "HEADER_TIMEOUT", KIND_DURATION, header_timeout_ms, "10s",
+             "for the whole head of a request")},
+    {SETTING("keepalive-timeout", "KEEPALIVE_TIMEOUT", KIND_DURATION, keepalive_timeout_ms, "60s",
+             "idle time of a visitor's connection between requests")},
+    {SETTING("drain-delay", "DRAIN_DELAY", KIND_DURATION, drain_delay_ms, "5s",
+             "how long /readyz says 503 before a gateway that stops accepts nobody any more"),
+     .detail = "So long a balancer has to notice; make it longer than its health checks take (HAProxy's: 6 "
+               "s, if nothing else is said). Left out when nobody "
+               "has asked for `/readyz` in the last minute. 0: none."},
+    {SETTING("drain-timeout", "DRAIN_TIMEOUT", KIND_DURATION, drain_timeout_ms, "30s",
+             "how long requests may finish when stopping, after the delay"),
+     .detail = "Whatever supervises the gateway has to wait longer than both before it kills: Docker's "
+               "`stop_grace_period` is 10 s "
+               "unless said, systemd's `TimeoutStopSec` 90 s."},
+
+    {SETTING("max-body", "MAX_BODY", KIND_SIZE, body_bytes, "2MiB",
+             "largest body of a request or an answer with an agent of v1"),
+     .group = "Bounds"},
+    {SETTING("max-connections", "MAX_CONNECTIONS", KIND_SIZE, max_connections, "16384",
+             "visitors, and agents, at once")},
+    {SETTING("max-connections-per-address", "MAX_CONNECTIONS_PER_ADDRESS", KIND_SIZE,
+             max_connections_per_address, "1024", "except loopback and trusted proxies")},
+    {SETTING("per-tunnel-rate-limit", "PER_TUNNEL_RATE_LIMIT", KIND_SIZE, tunnel_rate, "0",
+             "requests a second of each tunnel, 0: any"),
+     .detail = "As many may come at once as in a second; beyond that visitors get 429 `rate_limited` with "
+               "`Retry-After`, and "
+               "the agent gets nothing. Counted by the gateway that holds the agent; for agents of v1 by "
+               "each gateway "
+               "for the visitors that come to it."},
+
+    {SETTING("backend", "BACKEND", KIND_TEXT, backend, "gateway",
+             "gateway, or lambda: stand in for API Gateway and AWS Lambda"),
+     .detail =
+         "With `lambda` the ports are those of an HTTP API and a WebSocket API, and `bootstrap` answers: "
+         "[On AWS](AWS.md), On a developer's machine.",
+     .group = "API Gateway and Lambda on a developer's machine"},
+    {SETTING("bootstrap", "BOOTSTRAP", KIND_TEXT, bootstrap, NULL,
+             "the function: a program with a custom runtime of Lambda"),
+     .detail = "It has our environment variables, and those that AWS would set. SIGHUP: a new version stands "
+               "there."},
+    {SETTING("api-custom-domain", "API_CUSTOM_DOMAIN", KIND_BOOL, api_custom_domain, "true",
+             "the APIs have `domain` as custom domain"),
+     .detail =
+         "False: they have names of their own under `execute-api.<domain>`, and paths begin with the stage."},
+    {SETTING("api-stage", "API_STAGE", KIND_TEXT, api_stage, "$default", "the APIs' stage")},
+    {SETTING("api-payload", "API_PAYLOAD", KIND_TEXT, api_payload, "2.0",
+             "format of visitors' events: 2.0 or 1.0")},
+    {SETTING("api-rate", "API_RATE", KIND_SIZE, api_rate, "10000",
+             "requests, messages and @connections calls a second, 0: any")},
+    {SETTING("api-burst", "API_BURST", KIND_SIZE, api_burst, "5000", "requests at once, beyond the rate")},
+    {SETTING("api-timeout", "API_TIMEOUT", KIND_DURATION, api_timeout_ms, "30s",
+             "how long the function is waited for; agents' events 29s at most")},
+    {SETTING("lambda-concurrency", "LAMBDA_CONCURRENCY", KIND_SIZE, lambda_concurrency, "100",
+             "processes of the function at once")},
+    {SETTING("lambda-memory", "LAMBDA_MEMORY", KIND_SIZE, lambda_memory_bytes, "256MiB",
+             "memory that is billed; no bound")},
+    {SETTING("lambda-timeout", "LAMBDA_TIMEOUT", KIND_DURATION, lambda_timeout_ms, "30s",
+             "how long an event may take before the process is killed")},
+    {SETTING("lambda-idle", "LAMBDA_IDLE", KIND_DURATION, lambda_idle_ms, "5m",
+             "how long a process without an event is kept")},
+    {SETTING("dynamodb-endpoint", "AWS_ENDPOINT_URL_DYNAMODB", KIND_TEXT, dynamodb_endpoint, NULL,
+             "DynamoDB Local, for the function and the stream")},
+    {SETTING("dynamodb-latency", "DYNAMODB_LATENCY", KIND_DURATION, dynamodb_latency_ms, "0",
+             "no call of the function to it takes less")},
+    {SETTING("stream-table", "STREAM_TABLE", KIND_TEXT, stream_table, NULL,
+             "the table whose stream invokes the function")},
+    {SETTING("stream-filter", "STREAM_FILTER", KIND_TEXT, stream_filter,
+             "{\"dynamodb\":{\"NewImage\":{\"status\":{\"S\":[\"completed\"]}}}}",
+             "the mapping's filter: an event pattern")},
+    {SETTING("stream-retries", "STREAM_RETRIES", KIND_SIZE, stream_retries, "3",
+             "how often a batch that fails is tried again, in halves")},
+    {SETTING("cleanup-interval", "CLEANUP_INTERVAL", KIND_DURATION, cleanup_interval_ms, "1h",
+             "of the schedule that lets the function clean up")},
+    {SETTING("ws-idle", "WS_IDLE", KIND_DURATION, ws_idle_ms, "10m",
+             "silence after which a WebSocket is closed")},
+    {SETTING("ws-life", "WS_LIFE", KIND_DURATION, ws_life_ms, "2h", "age at which a WebSocket is closed")},
+
+    {SETTING("log-level", "LOG_LEVEL", KIND_LEVEL, log_level, "info", "error, warn, info or debug"),
+     .group = "Operation"},
+    {SETTING("config", "CONFIG_FILE", KIND_TEXT, config_file, NULL,
+             "a YAML file with settings, name: value")},
+    {DO("health", wants_health, "ask the gateway on this machine whether it is well, by the exit code")},
+    {DO("help", wants_help, "this text"), .letter = 'h'},
+    {DO("version", wants_version, "the version"), .letter = 'V'},
+    {DO("help-markdown", wants_markdown, "docs/CONFIGURATION.md"), .is_hidden = true},
+};
+
+const size_t config_settings_count = sizeof(config_settings) / sizeof(config_settings[0]);
+_Static_assert(sizeof(config_settings) / sizeof(config_settings[0]) <= SETTINGS_MAX,
+               "the sources of values have this room");
+
+const struct setting *setting_by_name(struct view name) {
+    for (size_t i = 0; i < config_settings_count; i++)
+        if (view_eq(name, view_from_cstr(config_settings[i].name))) return &config_settings[i];
+    return NULL;
+}
+
+const struct setting *setting_by_letter(char letter) {
+    for (size_t i = 0; i < config_settings_count; i++)
+        if (config_settings[i].letter == letter) return letter ? &config_settings[i] : NULL;
+    return NULL;
+}
+
+const struct setting *setting_nearest(struct view name) {
+    const struct setting *nearest = NULL;
+    size_t least = name.len < 6 ? name.len / 2 + 1 : 4; /* edits that are still a slip */
+    for (size_t i = 0; i < config_settings_count; i++) {
+        if (config_settings[i].is_hidden) continue;
+        size_t edits = edit_distance(name, view_from_cstr(config_settings[i].name));
+        if (config_settings[i].variable && view_eq_nocase(name, view_from_cstr(config_settings[i].variable)))
+            edits = 0;
+        if (edits < least) nearest = &config_settings[i], least = edits;
+    }
+    return nearest;
+}
+
+bool setting_is_flag(const struct setting *setting) {
+    return !setting->is_secret;
+}
+
+/* The file cannot name another file. */
+bool setting_is_in_file(const struct setting *setting) {
+    return setting->variable && setting->offset != offsetof(struct config, config_file);
+}
+
+const char *setting_kind_name(const struct setting *setting) {
+    static const char *const names[] = {"TEXT",    "BOOL", "BOOL",  "TIME", "SIZE",
+                                        "ADDRESS", "LIST", "LEVEL", ""};
+    return names[setting->kind];
+}

@@ -1,0 +1,122 @@
+/* See secret_file.h. The file comes to be by link(2) of a complete one: of two gateways that start at once,
+ * both read the secret of the one that came first. */
+#include "config/secret_file.h"
+
+#include "auth/jwt.h"
+#include "auth/peer.h"
+#include "base/ids.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SECRET_MIN 16
+
+static bool complain(const char *path, const char *why) {
+    fprintf(stderr, "ttf-gateway: the secret in \"%s\": %s\n", path, why);
+    return false;
+}
+
+/* Without the newline that an editor leaves. errno on failure. */
+static bool read_file(const char *path, struct secret_text *out) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    ssize_t len = read(fd, out->bytes, sizeof(out->bytes));
+    close(fd);
+    if (len > SECRET_TEXT_MAX) errno = EFBIG;
+    if (len < 0 || len > SECRET_TEXT_MAX) return false;
+    out->len = (size_t)len;
+    while (out->len && (out->bytes[out->len - 1] == '\n' || out->bytes[out->len - 1] == '\r')) out->len--;
+    return true;
+}
+
+static bool make_directories(char *path) {
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        bool made = mkdir(path, 0700) == 0 || errno == EEXIST;
+        *slash = '/';
+        if (!made) return false;
+    }
+    return true;
+}
+
+static bool write_new(const char *path) {
+    unsigned char random[32];
+    char text[65], temporary[4200], unique[UUID_LEN + 1];
+    ids_random(random, sizeof(random));
+    ids_uuid4(unique);
+    for (size_t i = 0; i < sizeof(random); i++) snprintf(text + 2 * i, 3, "%02x", random[i]);
+    if (snprintf(temporary, sizeof(temporary), "%s.%s", path, unique) >= (int)sizeof(temporary)) return false;
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) return false;
+    bool written = write(fd, text, 64) == 64 && fsync(fd) == 0;
+    close(fd);
+    bool linked = written && (link(temporary, path) == 0 || errno == EEXIST);
+    int error = errno;
+    unlink(temporary);
+    errno = error;
+    return linked;
+}
+
+static bool state_path(const struct config *config, char out[4096]) {
+    const char *xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    int len;
+    if (config->state_dir)
+        len = snprintf(out, 4096, "%s/secret", config->state_dir);
+    else if (xdg && *xdg)
+        len = snprintf(out, 4096, "%s/ttf-gateway/secret", xdg);
+    else
+        len = snprintf(out, 4096, "%s/.local/state/ttf-gateway/secret", home && *home ? home : ".");
+    return len > 0 && len < 4096;
+}
+
+static bool read_or_make(const struct config *config, struct secret_text *out) {
+    char path[4096];
+    if (!state_path(config, path)) return complain(path, "the path is too long");
+    if (read_file(path, out)) return out->len >= SECRET_MIN || complain(path, "it has fewer than 16 bytes");
+    if (errno != ENOENT) return complain(path, strerror(errno));
+    if (!make_directories(path) || !write_new(path) || !read_file(path, out))
+        return complain(path, strerror(errno));
+    return true;
+}
+
+static bool keep_given(const char *given, const char *name, struct secret_text *out) {
+    out->len = strlen(given);
+    if (out->len > SECRET_TEXT_MAX) return complain(name, "it is too long");
+    memcpy(out->bytes, given, out->len);
+    return true;
+}
+
+bool secret_load_text(const struct config *config, struct secret_text *ret_secret) {
+    const char *path = config->secret_file;
+    if (config->secret) return keep_given(config->secret, "TUNNEL_SECRET", ret_secret);
+    if (!path) return read_or_make(config, ret_secret);
+    if (!read_file(path, ret_secret)) return complain(path, strerror(errno));
+    return ret_secret->len >= SECRET_MIN || complain(path, "it has fewer than 16 bytes");
+}
+
+bool secret_keys_derive(struct view secret, struct secret_keys *ret_keys) {
+    return secret_derive(secret, VIEW("resume"), ret_keys->resume) &&
+           secret_derive(secret, VIEW(PEER_KEY_LABEL), ret_keys->peer);
+}
+
+bool secret_load(const struct config *config, struct secret_keys *ret_keys) {
+    struct secret_text text;
+    bool derived =
+        secret_load_text(config, &text) && secret_keys_derive(view_of(text.bytes, text.len), ret_keys);
+    explicit_bzero(&text, sizeof(text));
+    return derived;
+}
+
+bool secret_load_jwt(const struct config *config, struct secret_text *ret_secret) {
+    const char *path = config->jwt_secret_file;
+    ret_secret->len = 0;
+    if (path && !read_file(path, ret_secret)) return complain(path, strerror(errno));
+    if (!path && !keep_given(config->jwt_secret ? config->jwt_secret : "", "JWT_SECRET", ret_secret))
+        return false;
+    return ret_secret->len >= JWT_SECRET_MIN ||
+           complain(path ? path : "JWT_SECRET", "it has fewer than 32 bytes");
+}

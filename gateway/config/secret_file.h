@@ -1,0 +1,34 @@
+/* The secrets of a deployment: the one that is its own, given, or made once and kept in the state directory;
+ * and the one of agents' tokens, which is always given. */
+#ifndef GATEWAY_SECRET_FILE_H
+#define GATEWAY_SECRET_FILE_H
+
+#include "config/config.h"
+
+#include "auth/secret.h"
+
+/* Derived from it. */
+struct secret_keys {
+    unsigned char resume[SECRET_LEN], peer[SECRET_LEN];
+};
+
+/* False only if OpenSSL fails. */
+bool secret_keys_derive(struct view secret, struct secret_keys *ret_keys);
+
+/* False after saying why on standard error. */
+bool secret_load(const struct config *config, struct secret_keys *ret_keys);
+
+#define SECRET_TEXT_MAX 4096
+
+struct secret_text {
+    char bytes[SECRET_TEXT_MAX + 1];
+    size_t len;
+};
+
+/* What the keys of secret_load() are derived from. */
+bool secret_load_text(const struct config *config, struct secret_text *ret_secret);
+
+/* Of agents' tokens, JWT_SECRET_MIN bytes at least. False after saying why. */
+bool secret_load_jwt(const struct config *config, struct secret_text *ret_secret);
+
+#endif

@@ -1,0 +1,266 @@
+/* See visit.h. The life of a connection: polling, going on, deadlines, the end. */
+#include "public/visit.h"
+#include "ports/tcp.h"
+
+#include "base/log.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define REQUEST_ARENA_BYTES ((size_t)1024 * 1024)
+#define LINGER_MS 3000
+#define LEAVE_MS 10
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+/* ---- birth and end ---- */
+
+struct visit *visit_new(struct visitors *side, int fd, struct peer *peer) {
+    struct visit *visit = calloc(1, sizeof(*visit));
+    if (!visit || uv_poll_init(&side->loop->uv, &visit->poll, fd) != 0) {
+        free(visit);
+        close(fd);
+        peer_release(peer);
+        return NULL;
+    }
+    visit->magic = VISIT_MAGIC;
+    visit->side = side;
+    visit->peer = peer;
+    visit->fd = fd;
+    visit->poll.data = visit;
+    visit->deadline_ms = loop_now(side->loop) + side->settings.header_timeout_ms;
+    arena_init(&visit->arena, REQUEST_ARENA_BYTES);
+    request_reader_init(&visit->reader, VISIT_HEAD_BYTES);
+    buf_init(&visit->in, VISIT_HEAD_BYTES + VISIT_BLOCK_BYTES);
+    buf_init(&visit->lead, VISIT_LEAD_BYTES);
+    buf_init(&visit->out, VISIT_OUT_BYTES);
+    buf_init(&visit->tail, VISIT_LEAD_BYTES);
+    list_init(&visit->changed);
+    list_init(&visit->leaving);
+    list_append(&side->all, &visit->node);
+    visit->events = UV_READABLE;
+    uv_poll_start(&visit->poll, UV_READABLE, on_poll);
+    return visit;
+}
+
+static void log_access(const struct visit *visit) {
+    if (!log_enabled(LOG_LEVEL_INFO)) return;
+    char text[512];
+    struct buf target;
+    buf_init(&target, sizeof(text));
+    log_redact_target(&target, view_slice(visit->target, 0, 300));
+    uint64_t ms = (uv_hrtime() - visit->started_ns) / 1000000;
+    const char *how = visit->has_head && !visit->is_broken ? "" : visit->status ? " cut" : " aborted";
+    struct view code = visit->error ? http_error_code(visit->error) : VIEW("-");
+    log_info("access", "%s %s %.*s %d %llums %lluB tunnel=%s error=%.*s%s", visit->peer->text, visit->method,
+             VIEW_ARG(buf_view(&target)), visit->status, (unsigned long long)ms,
+             (unsigned long long)visit->sent_bytes, visit->tunnel[0] ? visit->tunnel : "-", VIEW_ARG(code),
+             how);
+    buf_done(&target);
+}
+
+/* What belongs to one request. The memory goes too: most connections are idle. */
+static void forget_request(struct visit *visit) {
+    list_remove(&visit->changed);
+    list_remove(&visit->leaving);
+    request_reader_begin(&visit->reader);
+    arena_done(&visit->arena);
+    buf_done(&visit->lead);
+    buf_done(&visit->out);
+    buf_done(&visit->tail);
+    visit->target = (struct view){NULL, 0};
+    visit->exchange = NULL;
+    visit->method[0] = visit->tunnel[0] = '\0';
+    visit->credit = visit->piece_bytes = 0;
+    visit->waits_for_100 = visit->has_said_end = false;
+    visit->has_head = visit->is_ended = visit->is_broken = visit->has_body = visit->must_close = false;
+    visit->is_begun = visit->is_closed_body = visit->is_upgrade = visit->is_blocked = false;
+    visit->status = 0;
+    visit->error = HTTP_ERROR_NONE;
+    visit->sent_bytes = 0;
+}
+
+/* The request is over, one way or the other: an exchange that still runs is cancelled. */
+static void end_request(struct visit *visit) {
+    if (visit->phase != VISIT_ASKED && visit->phase != VISIT_UPGRADED) return;
+    if (visit->exchange) {
+        visit->is_broken = true;
+        exchange_cancel(visit->exchange);
+    }
+    log_access(visit);
+    forget_request(visit);
+}
+
+static void on_closed(uv_handle_t *handle) {
+    free(handle->data);
+}
+
+static void close_visit(struct visit *visit) {
+    forget_request(visit);
+    visit->phase = VISIT_CLOSED;
+    visit->magic = 0;
+    list_remove(&visit->node);
+    buf_done(&visit->in);
+    peer_release(visit->peer);
+    uv_close((uv_handle_t *)&visit->poll, on_closed);
+    close(visit->fd);
+}
+
+void visit_cut(struct visit *visit) {
+    bool looks_whole = visit->phase == VISIT_ASKED && visit->is_begun && !visit_is_answered(visit);
+    if (looks_whole) tcp_reset(visit->fd);
+    visit->is_broken = true;
+    end_request(visit);
+    close_visit(visit);
+}
+
+/* ---- between requests ---- */
+
+static void linger(struct visit *visit) {
+    shutdown(visit->fd, SHUT_WR);
+    buf_done(&visit->in);
+    visit->phase = VISIT_LINGER;
+    visit->deadline_ms = loop_now(visit->side->loop) + LINGER_MS;
+}
+
+static void wait_for_next(struct visit *visit) {
+    const struct visitors *side = visit->side;
+    visit->phase = VISIT_IDLE;
+    visit->deadline_ms = loop_now(side->loop) + (side->draining ? 0 : side->settings.keepalive_timeout_ms);
+}
+
+static void after_answer(struct visit *visit) {
+    bool is_read = visit->phase == VISIT_ASKED && request_reader_is_at_end(&visit->reader);
+    bool keeps = is_read && !visit->must_close;
+    bool may_come_more = !is_read || visit->in.len || http_error_closes(visit->error);
+    end_request(visit);
+    if (keeps)
+        wait_for_next(visit);
+    else if (may_come_more && !visit->is_eof)
+        linger(visit);
+    else
+        close_visit(visit);
+}
+
+/* ---- going on ---- */
+
+static void arm(struct visit *visit) {
+    int events = visit->is_blocked ? UV_WRITABLE : 0;
+    if (!visit->is_eof) events |= visit_reads(visit) ? UV_READABLE : UV_DISCONNECT; /* EOF is said once */
+    if (events == visit->events) return;
+    visit->events = events;
+    if (events)
+        uv_poll_start(&visit->poll, events, on_poll);
+    else
+        uv_poll_stop(&visit->poll);
+}
+
+/* Within a request only what the visitor owes us has a deadline: bytes of the body, or reading the answer.
+ * The core watches all else. */
+static void set_deadline(struct visit *visit) {
+    const struct visitors *side = visit->side;
+    if (visit->phase != VISIT_ASKED && visit->phase != VISIT_UPGRADED) return;
+    bool owes_body = visit->phase == VISIT_ASKED && visit->exchange && visit->credit &&
+                     request_reader_wants_body(&visit->reader);
+    bool owes_reading = visit->phase == VISIT_ASKED && visit->is_blocked;
+    if (!owes_body && !owes_reading)
+        visit->deadline_ms = 0;
+    else if (visit->moved || !visit->deadline_ms) /* the core ends an upload that stalls; this is for when
+                                                     even that does not get through */
+        visit->deadline_ms =
+            loop_now(side->loop) + side->settings.body_idle_timeout_ms + (owes_reading ? 0 : LINGER_MS);
+    visit->moved = false;
+}
+
+/* Who has sent all of his request and closes his direction may still want the answer, if there is one soon:
+ * who has left for good looks the same. */
+static void leave_soon(struct visit *visit) {
+    struct visitors *side = visit->side;
+    visit->leave_ms = loop_now(side->loop) + LEAVE_MS;
+    visit->leave_bytes = visit->sent_bytes;
+    list_append(&side->leaving, &visit->leaving);
+    if (!timer_armed(&side->leave)) timer_start(&side->loop->timers, &side->leave, LEAVE_MS);
+}
+
+void visit_leave(struct visit *visit) {
+    bool gets_answer = visit->is_blocked || visit->sent_bytes > visit->leave_bytes;
+    list_remove(&visit->leaving);
+    if (gets_answer) /* were he gone, a reset would come for it */
+        leave_soon(visit);
+    else
+        visit_cut(visit);
+}
+
+/* False when that was the connection's end. */
+static bool heed_eof(struct visit *visit) {
+    if (!visit->is_eof || visit->phase == VISIT_UPGRADED) return true;
+    if (visit->phase == VISIT_ASKED && !visit->exchange) return true; /* the rest of the answer */
+    if (visit->phase == VISIT_ASKED && request_reader_is_at_end(&visit->reader)) {
+        if (list_empty(&visit->leaving)) leave_soon(visit);
+        return true;
+    }
+    visit_cut(visit);
+    return false;
+}
+
+/* False when the connection was closed. */
+static bool answer(struct visit *visit) {
+    if (visit_flush(visit)) return true;
+    visit_cut(visit);
+    return false;
+}
+
+static bool has_answered(const struct visit *visit) {
+    return (visit->phase == VISIT_ASKED || visit->phase == VISIT_UPGRADED) && visit_is_answered(visit);
+}
+
+void visit_go_on(struct visit *visit) {
+    enum visit_phase before;
+    do { /* what is held may be of use to another phase: the next request, or what was switched to */
+        before = visit->phase;
+        if (!visit_take_held(visit) || !answer(visit)) return;
+        if (has_answered(visit)) after_answer(visit);
+        if (visit->phase == VISIT_CLOSED) return;
+    } while (visit->phase != before && visit->in.len);
+    if (!heed_eof(visit)) return;
+    set_deadline(visit);
+    arm(visit);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events) {
+    struct visit *visit = poll->data;
+    if (visit->magic != VISIT_MAGIC) abort();
+    bool has_left = status < 0 || ((events & UV_DISCONNECT) && !(visit->events & UV_READABLE));
+    if (has_left) {
+        visit_cut(visit);
+        return;
+    }
+    if (events & UV_WRITABLE) visit->is_blocked = false;
+    if ((events & UV_READABLE) && !visit_receive(visit)) return;
+    visit_go_on(visit);
+}
+
+void visit_wake(struct visit *visit) {
+    if (list_empty(&visit->changed)) list_append(&visit->side->changed, &visit->changed);
+}
+
+/* ---- deadlines ---- */
+
+static bool is_read_slowly(struct visit *visit) {
+    if (visit->phase != VISIT_ASKED || !visit->is_blocked) return false;
+    uint64_t acked = tcp_acked_bytes(visit->fd);
+    if (acked == visit->acked_bytes) return false;
+    visit->acked_bytes = acked;
+    return true;
+}
+
+void visit_tick(struct visit *visit, uint64_t now_ms) {
+    if (!visit->deadline_ms || visit->deadline_ms > now_ms) return;
+    if (is_read_slowly(visit))
+        visit->deadline_ms = now_ms + visit->side->settings.body_idle_timeout_ms;
+    else if (visit->phase == VISIT_HEAD)
+        visit_refuse(visit, HTTP_ERROR_REQUEST_TIMEOUT);
+    else
+        visit_cut(visit);
+}

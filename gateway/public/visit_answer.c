@@ -1,0 +1,273 @@
+/* See visit.h. What the core hands to the sink is gathered until the end of the turn. An answer that is whole
+ * by then goes out with one system call and a length; one that is not is streamed from a bounded buffer.
+ *
+ * What goes out next is a lead (the head, a chunk's size), a piece of the body, and a tail (the chunk's end,
+ * the last chunk); only the piece counts toward the core as drained. */
+#include "public/visit.h"
+
+#include "http/gate.h"
+
+#include <errno.h>
+#include <microhttpd.h> /* its reason phrases */
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+
+static struct visit *visit_of(void *ctx) {
+    struct visit *visit = ctx;
+    if (visit->magic != VISIT_MAGIC) abort();
+    return visit;
+}
+
+/* ---- the head ---- */
+
+static void add_field(struct buf *to, struct view name, struct view value) {
+    char *at = buf_reserve(to, name.len + value.len + 4);
+    if (!at) return; /* `failed` tells */
+    memcpy(at, name.ptr, name.len);
+    at += name.len;
+    *at++ = ':';
+    *at++ = ' ';
+    if (value.len) memcpy(at, value.ptr, value.len);
+    at += value.len;
+    *at++ = '\r';
+    *at++ = '\n';
+    buf_commit(to, name.len + value.len + 4);
+}
+
+static void add_fields(struct buf *to, const struct headers *headers) {
+    for (size_t i = 0; i < headers->count; i++)
+        add_field(to, headers->fields[i].name, headers->fields[i].value);
+}
+
+/* IMF-fixdate (RFC 9110 5.6.7), made once a second. */
+static struct view date_now(struct visitors *side) {
+    time_t now = time(NULL);
+    if (now != side->date_s) {
+        struct tm fields;
+        side->date_s = now;
+        gmtime_r(&now, &fields);
+        strftime(side->date, sizeof(side->date), "%a, %d %b %Y %H:%M:%S GMT", &fields);
+    }
+    return view_from_cstr(side->date);
+}
+
+static void begin_head(struct visit *visit, const struct answer_head *head) {
+    struct buf *lead = &visit->lead;
+    buf_reserve(lead, head->headers->bytes + 256);
+    buf_printf(lead, "HTTP/1.1 %d %s\r\n", head->status, MHD_get_reason_phrase_for((unsigned)head->status));
+    if (!headers_get(head->headers, VIEW("date")).ptr) add_field(lead, VIEW("Date"), date_now(visit->side));
+    if (visit->is_upgrade) visit_upgrade_fields(visit, head->upgrade);
+    add_fields(lead, head->headers);
+}
+
+static void choose_framing(struct visit *visit) {
+    bool is_known = visit->content_length != LENGTH_UNKNOWN;
+    bool has_trailers = visit->trailers.count > 0;
+    if (visit->is_upgrade) {
+        visit->framing = ANSWER_UNTIL_CLOSE;
+    } else if (!visit->has_body || !http_answer_has_body(view_from_cstr(visit->method), visit->status)) {
+        visit->framing = ANSWER_NO_BODY;
+    } else if (is_known || (visit->is_ended && !has_trailers)) {
+        visit->framing = ANSWER_LENGTH;
+        if (!is_known) visit->content_length = visit->out.len;
+    } else {
+        visit->framing = visit->is_old ? ANSWER_UNTIL_CLOSE : ANSWER_CHUNKED;
+    }
+}
+
+/* HEAD and 304 say what the length of the body would be, if it is known (RFC 9110 8.6). */
+static void add_framing(struct visit *visit) {
+    struct buf *lead = &visit->lead;
+    bool would_have_one = strcmp(visit->method, "HEAD") == 0 || visit->status == 304;
+    uint64_t length = visit->content_length;
+    if (visit->framing == ANSWER_CHUNKED) add_field(lead, VIEW("Transfer-Encoding"), VIEW("chunked"));
+    if (visit->framing == ANSWER_NO_BODY && !would_have_one)
+        length = visit->status == 204 || visit->status < 200 ? LENGTH_UNKNOWN : 0;
+    bool has_length = visit->framing == ANSWER_LENGTH || visit->framing == ANSWER_NO_BODY;
+    if (has_length && length != LENGTH_UNKNOWN)
+        buf_printf(lead, "Content-Length: %llu\r\n", (unsigned long long)length);
+}
+
+static void add_connection(struct visit *visit) {
+    visit->must_close = visit->must_close || !visit->keeps_alive || visit->side->draining ||
+                        visit->framing == ANSWER_UNTIL_CLOSE || !request_reader_is_at_end(&visit->reader);
+    if (visit->must_close)
+        add_field(&visit->lead, VIEW("Connection"), VIEW("close"));
+    else if (visit->is_old)
+        add_field(&visit->lead, VIEW("Connection"), VIEW("keep-alive"));
+}
+
+/* At the end of the turn that brought the head: how much of the body there is decides the framing. */
+static void end_head(struct visit *visit) {
+    visit->is_begun = true;
+    choose_framing(visit);
+    if (visit->is_upgrade) {
+        visit->phase = VISIT_UPGRADED;
+    } else {
+        add_connection(visit);
+        add_framing(visit);
+    }
+    buf_append_view(&visit->lead, VIEW("\r\n"));
+}
+
+/* ---- the core's sink ---- */
+
+static void on_head(void *ctx, const struct answer_head *head) {
+    struct visit *visit = visit_of(ctx);
+    headers_init(&visit->trailers, &visit->arena);
+    visit->has_head = true;
+    visit->status = head->status;
+    visit->content_length = head->content_length;
+    visit->has_body = head->has_body;
+    visit->must_close = head->close;
+    visit->is_upgrade = head->upgrade.ptr;
+    visit->error = head->error;
+    if (!visit->exchange ||
+        !view_copy_to(exchange_tunnel(visit->exchange), visit->tunnel, sizeof(visit->tunnel)))
+        visit->tunnel[0] = '\0';
+    begin_head(visit, head);
+    visit_wake(visit);
+}
+
+static void on_data(void *ctx, struct view data) {
+    struct visit *visit = visit_of(ctx);
+    buf_append_view(&visit->out, data); /* `failed` tells */
+    visit_wake(visit);
+}
+
+static void on_end(void *ctx, const struct headers *trailers) {
+    struct visit *visit = visit_of(ctx);
+    if (trailers && trailers->count && !headers_copy(&visit->trailers, trailers)) visit->is_broken = true;
+    visit->exchange = NULL;
+    visit->is_ended = true;
+    visit_wake(visit);
+}
+
+static void on_abort(void *ctx) {
+    struct visit *visit = visit_of(ctx);
+    visit->exchange = NULL;
+    visit->is_broken = true;
+    visit_wake(visit);
+}
+
+struct answer_sink visit_sink(struct visit *visit) {
+    return (struct answer_sink){
+        .ctx = visit, .head = on_head, .data = on_data, .end = on_end, .abort = on_abort};
+}
+
+void visit_answer_error(struct visit *visit, enum http_error error) {
+    struct headers headers;
+    headers_init(&headers, &visit->arena);
+    headers_add(&headers, VIEW("x-tunnel-error"), http_error_code(error));
+    headers_add(&headers, VIEW("content-type"), VIEW("text/plain; charset=utf-8"));
+    headers_add(&headers, VIEW("cache-control"), VIEW("no-store"));
+    char body[256];
+    int len = snprintf(body, sizeof(body), "%.*s: %.*s\n", VIEW_ARG(http_error_code(error)),
+                       VIEW_ARG(http_error_text(error)));
+    struct answer_head head = {.status = http_error_status(error),
+                               .headers = &headers,
+                               .content_length = (uint64_t)len,
+                               .has_body = true,
+                               .close = true,
+                               .error = error};
+    on_head(visit, &head);
+    on_data(visit, view_of(body, (size_t)len));
+    on_end(visit, NULL);
+}
+
+/* ---- to the socket ---- */
+
+/* Is there more, or less, than the head said? */
+static bool contradicts_length(const struct visit *visit) {
+    if (visit->framing != ANSWER_LENGTH) return false;
+    uint64_t total = visit->sent_bytes + visit->out.len;
+    return total > visit->content_length || (visit->is_ended && total < visit->content_length);
+}
+
+static void end_body(struct visit *visit) {
+    visit->is_closed_body = true;
+    if (visit->framing != ANSWER_CHUNKED) return;
+    buf_append_view(&visit->tail, VIEW("0\r\n"));
+    add_fields(&visit->tail, &visit->trailers);
+    buf_append_view(&visit->tail, VIEW("\r\n"));
+}
+
+static void next_piece(struct visit *visit) {
+    if (visit->framing == ANSWER_NO_BODY) buf_done(&visit->out);
+    visit->piece_bytes = visit->out.len;
+    if (visit->piece_bytes && visit->framing == ANSWER_CHUNKED) {
+        buf_printf(&visit->lead, "%zx\r\n", visit->piece_bytes);
+        buf_append_view(&visit->tail, VIEW("\r\n"));
+    }
+    if (visit->is_ended && !visit->is_closed_body) end_body(visit);
+}
+
+static bool has_failed(const struct visit *visit) {
+    return visit->is_broken || visit->lead.failed || visit->out.failed || visit->tail.failed;
+}
+
+static bool has_output(const struct visit *visit) {
+    return visit->lead.len || visit->piece_bytes || visit->tail.len;
+}
+
+static ssize_t send_output(const struct visit *visit, size_t *ret_total) {
+    const struct view parts[3] = {buf_view(&visit->lead),
+                                  view_slice(buf_view(&visit->out), 0, visit->piece_bytes),
+                                  buf_view(&visit->tail)};
+    struct iovec vectors[3];
+    struct msghdr message = {.msg_iov = vectors};
+    *ret_total = 0;
+    for (size_t i = 0; i < 3; i++) {
+        if (!parts[i].len) continue;
+        vectors[message.msg_iovlen++] =
+            (struct iovec){.iov_base = (void *)(uintptr_t)parts[i].ptr, .iov_len = parts[i].len};
+        *ret_total += parts[i].len;
+    }
+    return sendmsg(visit->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static size_t consume(struct buf *buf, size_t most, size_t len) {
+    size_t count = len < most ? len : most;
+    buf_consume(buf, count);
+    return count;
+}
+
+static void on_sent(struct visit *visit, size_t len) {
+    len -= consume(&visit->lead, visit->lead.len, len);
+    size_t body = consume(&visit->out, visit->piece_bytes, len);
+    consume(&visit->tail, visit->tail.len, len - body);
+    visit->piece_bytes -= body;
+    visit->sent_bytes += body;
+    visit->moved = true;
+    if (body && visit->exchange) exchange_drained(visit->exchange, body);
+}
+
+static bool write_output(struct visit *visit) {
+    while (!visit->is_blocked) {
+        size_t total;
+        if (visit->is_begun && !visit->piece_bytes && !visit->tail.len) next_piece(visit);
+        if (has_failed(visit)) return false;
+        if (!has_output(visit)) return true;
+        ssize_t len = send_output(visit, &total);
+        if (len < 0 && errno != EAGAIN && errno != EINTR) return false;
+        if (len > 0) on_sent(visit, (size_t)len);
+        visit->is_blocked = len < 0 ? errno == EAGAIN : (size_t)len < total;
+    }
+    return true;
+}
+
+bool visit_flush(struct visit *visit) {
+    if (visit->waits_for_100 && visit->credit && !visit->has_head) {
+        visit->waits_for_100 = false;
+        buf_append_view(&visit->lead, VIEW("HTTP/1.1 100 Continue\r\n\r\n"));
+    }
+    if (has_failed(visit)) return false;
+    if (visit->has_head && !visit->is_begun) end_head(visit);
+    if (visit->is_begun && contradicts_length(visit)) return false;
+    return write_output(visit);
+}
+
+bool visit_is_answered(const struct visit *visit) {
+    return visit->is_closed_body && !visit->out.len && !has_output(visit);
+}

@@ -1,0 +1,123 @@
+/* See visitor.h. What concerns all visitors at once: the end of the turn, deadlines, going down. */
+#include "ports/tcp.h"
+#include "public/visit.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define NEW_PATIENCE_MS 1000
+#define UNSENT_BYTES (512 * 1024)
+
+static bool on_turn(struct loop_hook *hook) {
+    struct visitors *side = LIST_ENTRY(hook, struct visitors, hook);
+    struct list *node;
+    while ((node = list_pop(&side->changed))) visit_go_on(LIST_ENTRY(node, struct visit, changed));
+    return false; /* tasks that this posted make another round by themselves */
+}
+
+static uint64_t sweep_interval_ms(const struct visitors *side) {
+    uint64_t shortest = side->settings.header_timeout_ms;
+    if (side->settings.keepalive_timeout_ms < shortest) shortest = side->settings.keepalive_timeout_ms;
+    if (side->settings.body_idle_timeout_ms < shortest) shortest = side->settings.body_idle_timeout_ms;
+    shortest /= 4;
+    return shortest < 20 ? 20 : shortest > 1000 ? 1000 : shortest;
+}
+
+static void on_sweep(struct timer *timer) {
+    struct visitors *side = LIST_ENTRY(timer, struct visitors, sweep);
+    uint64_t now = loop_now(side->loop);
+    for (struct list *node = side->all.next, *next; node != &side->all; node = next) {
+        next = node->next;
+        visit_tick(LIST_ENTRY(node, struct visit, node), now);
+    }
+    if (!list_empty(&side->all)) timer_start(&side->loop->timers, &side->sweep, sweep_interval_ms(side));
+}
+
+/* Who has closed his direction has left, unless his answer comes at once. */
+static void on_leave(struct timer *timer) {
+    struct visitors *side = LIST_ENTRY(timer, struct visitors, leave);
+    uint64_t now = loop_now(side->loop);
+    while (!list_empty(&side->leaving)) {
+        struct visit *visit = LIST_ENTRY(side->leaving.next, struct visit, leaving);
+        if (visit->leave_ms > now) {
+            timer_start(&side->loop->timers, timer, visit->leave_ms - now);
+            return;
+        }
+        visit_leave(visit); /* off the list, or to its end */
+    }
+}
+
+struct visitors *visitors_new(struct loop *loop, struct core *core, const struct visitor_settings *settings) {
+    struct visitors *side = calloc(1, sizeof(*side));
+    if (!side) return NULL;
+    side->loop = loop;
+    side->core = core;
+    side->settings = *settings;
+    list_init(&side->all);
+    list_init(&side->changed);
+    list_init(&side->leaving);
+    timer_init(&side->sweep, on_sweep);
+    timer_init(&side->leave, on_leave);
+    loop_hook_init(&side->hook, on_turn);
+    loop_hook_add(loop, &side->hook);
+    return side;
+}
+
+void visitors_accept(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len) {
+    (void)address, (void)len;
+    struct visitors *side = ctx;
+    tcp_limit_unsent(fd, UNSENT_BYTES);
+    if (!visit_new(side, fd, peer)) return;
+    if (!timer_armed(&side->sweep)) timer_start(&side->loop->timers, &side->sweep, sweep_interval_ms(side));
+}
+
+/* Has it sent something that was not read yet? Then it gets its answer. */
+static bool has_unread(const struct visit *visit) {
+    char byte;
+    return recv(visit->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+static bool is_new(const struct visit *visit) {
+    return visit->started_ns == 0;
+}
+
+void visitors_close_after(struct visitors *side) {
+    side->draining = true;
+}
+
+void visitors_drain(struct visitors *side) {
+    uint64_t patience_ms = loop_now(side->loop) + NEW_PATIENCE_MS;
+    side->draining = true;
+    for (struct list *node = side->all.next, *next; node != &side->all; node = next) {
+        next = node->next;
+        struct visit *visit = LIST_ENTRY(node, struct visit, node);
+        if (visit->phase != VISIT_IDLE || has_unread(visit)) continue;
+        if (!is_new(visit))
+            visit_cut(visit);
+        else if (visit->deadline_ms > patience_ms)
+            visit->deadline_ms = patience_ms;
+    }
+}
+
+size_t visitors_busy(const struct visitors *side) {
+    size_t count = 0;
+    for (const struct list *node = side->all.next; node != &side->all; node = node->next) {
+        const struct visit *visit = LIST_ENTRY(node, const struct visit, node);
+        if (visit->phase != VISIT_IDLE || is_new(visit) || has_unread(visit)) count++;
+    }
+    return count;
+}
+
+void visitors_stop(struct visitors *side) {
+    if (!side || side->stopped) return;
+    side->stopped = side->draining = true;
+    while (!list_empty(&side->all)) visit_cut(LIST_ENTRY(side->all.next, struct visit, node));
+    loop_hook_remove(&side->hook);
+    timer_stop(&side->loop->timers, &side->sweep);
+    timer_stop(&side->loop->timers, &side->leave);
+}
+
+void visitors_free(struct visitors *side) {
+    free(side);
+}

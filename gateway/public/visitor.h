@@ -1,0 +1,36 @@
+/* The public side: visitors' HTTP/1.1 connections, each request an exchange of the core.
+ *
+ * The sockets are ours (visit.h has one's state machine). What is read and written decides nothing: the
+ * core's request gate sees the raw target and all fields. */
+#ifndef GATEWAY_VISITOR_H
+#define GATEWAY_VISITOR_H
+
+#include "net/loop.h"
+#include "ports/peers.h"
+
+#include "handler/core.h"
+
+struct visitor_settings {
+    uint64_t header_timeout_ms;    /* for the whole head of a request */
+    uint64_t keepalive_timeout_ms; /* between requests */
+    uint64_t body_idle_timeout_ms; /* silence of the visitor within a body, either way */
+};
+
+struct visitors;
+
+/* NULL without memory. `core` outlives the visitors. */
+struct visitors *visitors_new(struct loop *loop, struct core *core, const struct visitor_settings *settings);
+/* A listener_fn; ctx is the visitors. */
+void visitors_accept(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len);
+/* From now on connections end with the request that they carry. */
+void visitors_close_after(struct visitors *visitors);
+/* Ends those that carry none; one that is new may still bring one, for a second. */
+void visitors_drain(struct visitors *visitors);
+/* Requests under way, and those that may still come after visitors_drain(). */
+size_t visitors_busy(const struct visitors *visitors);
+/* Cuts what is left. Memory goes in visitors_free, after the loop has run the close callbacks. NULL is fine
+ * for both. */
+void visitors_stop(struct visitors *visitors);
+void visitors_free(struct visitors *visitors);
+
+#endif
