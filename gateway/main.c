@@ -9,9 +9,11 @@
 #include "config/secret_file.h"
 #include "config/token_command.h"
 #include "config/token_keys.h"
+#include "drain.h"
 #include "log_buffer.h"
 #include "ports/listener.h"
 #include "public/visitor.h"
+#include "urls.h"
 
 #include "base/heap.h"
 #include "base/ids.h"
@@ -21,16 +23,6 @@
 #include <sys/resource.h>
 
 #define CLEANUP_MS 60000
-#define CLOSE_AGENTS_MS 2000
-#define TURN_AWAY_MS 40
-
-enum stop_phase {
-    STOP_NO,
-    STOP_DELAY,     /* balancers notice */
-    STOP_TURNING,   /* handshakes under way are finished */
-    STOP_FINISHING, /* what runs */
-    STOP_CLOSING,   /* agents */
-};
 
 struct gateway {
     struct config config;
@@ -44,73 +36,14 @@ struct gateway {
     struct visitors *visitors;
     struct admin *admin;
     struct listener *public_port, *agent_port, *admin_port;
-    struct timer cleanup, stopping;
-    enum stop_phase stop_phase;
-    uint64_t stop_deadline_ms; /* of the phase */
-    bool hurry;                /* asked twice */
-    bool started;              /* visitors and agents are let in */
+    struct timer cleanup;
+    struct drain drain;
+    bool started; /* visitors and agents are let in */
     struct secret_keys keys;
     struct secret_text jwt_secret; /* empty: agents' tokens are not signed with one */
     struct token_keys token_keys;
-    char public_url[512], peer_url[GATEWAY_MAX + 1];
+    char public_url[PUBLIC_URL_MAX], peer_url[GATEWAY_MAX + 1];
 };
-
-/* ---- stopping: not ready, a moment for balancers, accept nobody, tell the agents to move, let requests
- * finish, close the agents, quit ---- */
-
-static void close_ports(struct gateway *gateway) {
-    listener_free(gateway->public_port);
-    listener_free(gateway->agent_port);
-    gateway->public_port = gateway->agent_port = NULL;
-}
-
-static void stop_accepting(struct gateway *gateway) {
-    listener_accept_waiting(gateway->public_port);
-    close_ports(gateway);
-    agent_accept_stop(gateway->accept);
-    visitors_drain(gateway->visitors);
-    agent_ws_tell_draining(gateway->agents);
-    log_info("gateway", "accepting nobody any more: %zu requests under way, %zu agents",
-             visitors_busy(gateway->visitors), agent_ws_count(gateway->agents));
-}
-
-/* An exchange may have no visitor of ours, and a visitor (or a peer) still reads when his exchange has ended.
- */
-static bool has_finished(const struct gateway *gateway) {
-    return visitors_busy(gateway->visitors) == 0 && core_exchange_count(gateway->core) == 0 &&
-           backend_busy(gateway->backend) == 0 && peering_busy(gateway->peering) == 0;
-}
-
-static void enter(struct gateway *gateway, enum stop_phase phase, uint64_t limit_ms) {
-    gateway->stop_phase = phase;
-    gateway->stop_deadline_ms = loop_now(&gateway->loop) + (gateway->hurry ? 0 : limit_ms);
-}
-
-/* The agents and the peers are gone, and the store knows. */
-static bool all_is_told(const struct gateway *gateway) {
-    return agent_ws_count(gateway->agents) == 0 && agent_ws_peers(gateway->agents) == 0 &&
-           backend_is_idle(gateway->backend);
-}
-
-static void on_stopping(struct timer *timer) {
-    struct gateway *gateway = LIST_ENTRY(timer, struct gateway, stopping);
-    bool late = loop_now(&gateway->loop) >= gateway->stop_deadline_ms;
-    if (gateway->stop_phase == STOP_DELAY && late) {
-        listener_turn_away(gateway->public_port);
-        enter(gateway, STOP_TURNING, TURN_AWAY_MS);
-    } else if (gateway->stop_phase == STOP_TURNING && late) {
-        stop_accepting(gateway);
-        enter(gateway, STOP_FINISHING, gateway->config.drain_timeout_ms);
-    } else if (gateway->stop_phase == STOP_FINISHING && (late || has_finished(gateway))) {
-        agent_ws_close_all(gateway->agents);
-        gateway->hurry = false;
-        enter(gateway, STOP_CLOSING, CLOSE_AGENTS_MS);
-    } else if (gateway->stop_phase == STOP_CLOSING && (late || all_is_told(gateway))) {
-        loop_quit(&gateway->loop);
-        return;
-    }
-    timer_start(&gateway->loop.timers, &gateway->stopping, 20);
-}
 
 static void on_stop(void *ctx, unsigned times, int number) {
     (void)number;
@@ -120,16 +53,22 @@ static void on_stop(void *ctx, unsigned times, int number) {
         return;
     }
     if (times > 1) {
-        gateway->hurry = gateway->stop_phase != STOP_CLOSING;
-        if (gateway->hurry) gateway->stop_deadline_ms = loop_now(&gateway->loop);
+        drain_hurry(&gateway->drain);
         return;
     }
-    uint64_t delay_ms = admin_is_watched(gateway->admin) ? gateway->config.drain_delay_ms : 0;
-    log_info("gateway", "stopping, in %llu ms", (unsigned long long)delay_ms);
-    admin_set_state(gateway->admin, ADMIN_DRAINING);
-    visitors_close_after(gateway->visitors);
-    enter(gateway, STOP_DELAY, delay_ms);
-    on_stopping(&gateway->stopping);
+    struct drain_parts parts = {.loop = &gateway->loop,
+                                .admin = gateway->admin,
+                                .visitors = gateway->visitors,
+                                .agents = gateway->agents,
+                                .accept = gateway->accept,
+                                .core = gateway->core,
+                                .backend = gateway->backend,
+                                .peering = gateway->peering,
+                                .public_port = &gateway->public_port,
+                                .agent_port = &gateway->agent_port,
+                                .delay_ms = gateway->config.drain_delay_ms,
+                                .timeout_ms = gateway->config.drain_timeout_ms};
+    drain_start(&gateway->drain, &parts);
 }
 
 static void on_cleanup(struct timer *timer) {
@@ -174,37 +113,6 @@ static bool open_ports(struct gateway *gateway) {
     listener_hold(gateway->public_port, true); /* until the store can be used */
     listener_hold(gateway->agent_port, true);
     return true;
-}
-
-static void make_public_url(struct gateway *gateway) {
-    const struct config *config = &gateway->config;
-    unsigned port = listener_port(gateway->public_port);
-    if (config->public_url)
-        snprintf(gateway->public_url, sizeof(gateway->public_url), "%s", config->public_url);
-    else if (port == 80)
-        snprintf(gateway->public_url, sizeof(gateway->public_url), "http://%s", config->domain);
-    else
-        snprintf(gateway->public_url, sizeof(gateway->public_url), "http://%s:%u", config->domain, port);
-    size_t len = strlen(gateway->public_url);
-    while (len && gateway->public_url[len - 1] == '/') gateway->public_url[--len] = '\0';
-}
-
-/* How other gateways reach the agent port; a port on all addresses by the machine's name. */
-static void make_peer_url(struct gateway *gateway) {
-    const struct address *listen = &gateway->config.agent_listen;
-    char text[ADDRESS_TEXT_MAX], host[64] = "localhost";
-    size_t size = sizeof(host);
-    bool on_all = strcmp(listen->host, "*") == 0 || strcmp(listen->host, "0.0.0.0") == 0 ||
-                  strcmp(listen->host, "::") == 0;
-    if (on_all) uv_os_gethostname(host, &size);
-    listener_text(gateway->agent_port, text);
-    if (gateway->config.peer_url)
-        snprintf(gateway->peer_url, sizeof(gateway->peer_url), "%s", gateway->config.peer_url);
-    else if (on_all)
-        snprintf(gateway->peer_url, sizeof(gateway->peer_url), "ws://%s:%u", host,
-                 listener_port(gateway->agent_port));
-    else
-        snprintf(gateway->peer_url, sizeof(gateway->peer_url), "ws://%s", text);
 }
 
 static bool make_core(struct gateway *gateway) {
@@ -355,8 +263,9 @@ static bool make_backend(struct gateway *gateway) {
 static void stop_adapters(struct gateway *gateway) {
     token_keys_stop(&gateway->token_keys);
     timer_stop(&gateway->loop.timers, &gateway->cleanup);
-    timer_stop(&gateway->loop.timers, &gateway->stopping);
-    close_ports(gateway);
+    drain_stop(&gateway->drain, &gateway->loop);
+    listener_free(gateway->public_port);
+    listener_free(gateway->agent_port);
     listener_free(gateway->admin_port);
     agent_accept_stop(gateway->accept);
     visitors_stop(gateway->visitors);
@@ -400,11 +309,11 @@ static int run(struct gateway *gateway) {
     log_set_level(gateway->config.log_level);
     log_buffer_start(&gateway->loop);
     timer_init(&gateway->cleanup, on_cleanup);
-    timer_init(&gateway->stopping, on_stopping);
+    drain_init(&gateway->drain);
     bool opened = open_ports(gateway);
     if (opened) {
-        make_public_url(gateway);
-        make_peer_url(gateway);
+        urls_public(&gateway->config, gateway->public_port, gateway->public_url);
+        urls_peer(&gateway->config, gateway->agent_port, gateway->peer_url, sizeof(gateway->peer_url));
         gateway->admin = admin_new(&gateway->loop, !address_is_loopback(&gateway->config.admin_listen));
     }
     bool runs = gateway->admin && make_backend(gateway);
