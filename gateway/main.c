@@ -2,7 +2,6 @@
 #include "admin/admin.h"
 #include "admin/health.h"
 #include "agents/agent_accept.h"
-#include "apigw/apigw.h"
 #include "backend.h"
 #include "cluster/peering.h"
 #include "config/config.h"
@@ -342,7 +341,7 @@ int main(int argc, char **argv) {
         else if (gateway.config.wants_health)
             code = health_ask(&gateway.config.admin_listen);
         else
-            code = config_is_lambda(&gateway.config) ? apigw_run(&gateway.config) : run(&gateway);
+            code = run(&gateway);
     }
     config_done(&gateway.config);
     return code;

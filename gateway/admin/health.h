@@ -1,4 +1,4 @@
-/* `ttf-gateway --health`: asks the gateway on this machine, for the HEALTHCHECK of an image. */
+/* `--health` of ttf-gateway and ttf-apigw: asks the one on this machine, for the HEALTHCHECK of an image. */
 #ifndef GATEWAY_HEALTH_H
 #define GATEWAY_HEALTH_H
 

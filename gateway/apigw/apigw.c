@@ -191,7 +191,7 @@ static bool read_aws(struct apigw *apigw) {
     setenv("AWS_ACCESS_KEY_ID", "local", 0);
     setenv("AWS_SECRET_ACCESS_KEY", "local", 0);
     if (!aws_environment_read(&apigw->environment, &missing)) {
-        fprintf(stderr, "ttf-gateway: %s is not set\n", missing);
+        fprintf(stderr, "ttf-apigw: %s is not set\n", missing);
         return false;
     }
     apigw->http = http_client_new(&apigw->loop.uv, &apigw->loop.timers, NULL);
@@ -258,7 +258,7 @@ static bool make_apis(struct apigw *apigw, const char **ret_why) {
 static void announce(const struct apigw *apigw) {
     char text[ADDRESS_TEXT_MAX], stage[128];
     stage_path(apigw->config, stage);
-    printf("ttf-gateway v%s, API Gateway and Lambda for %s\n", TTF_VERSION, apigw->config->bootstrap);
+    printf("ttf-apigw v%s, API Gateway and Lambda for %s\n", TTF_VERSION, apigw->config->bootstrap);
     listener_text(apigw->public_port, text);
     printf("Public: http://%s\n", text);
     listener_text(apigw->agent_port, text);
@@ -273,7 +273,7 @@ static bool start(struct apigw *apigw) {
     if (!open_ports(apigw)) return false;
     make_shapes(apigw);
     if (read_aws(apigw) && make_lambda(apigw, &why) && make_apis(apigw, &why)) return true;
-    fprintf(stderr, "ttf-gateway: the function cannot be run: %s\n", why);
+    fprintf(stderr, "ttf-apigw: the function cannot be run: %s\n", why);
     return false;
 }
 

@@ -1,5 +1,5 @@
 /* The stand-in for API Gateway, AWS Lambda and the mapping of DynamoDB's stream, on a developer's machine:
- * any custom-runtime function runs in it. `ttf-gateway --backend lambda`. */
+ * any custom-runtime function runs in it. */
 #ifndef GATEWAY_APIGW_APIGW_H
 #define GATEWAY_APIGW_APIGW_H
 

@@ -48,7 +48,7 @@ static int take_value(struct config *config, const struct setting *setting, enum
     config->sources[index_of(setting)] = (struct config_source){layer, line};
     const char *why = config_set(config, setting, value);
     if (!why) return 0;
-    fprintf(stderr, "ttf-gateway: %s \"%.*s\": %s\n", config_origin(config, setting, origin),
+    fprintf(stderr, "%s: %s \"%.*s\": %s\n", program_name(), config_origin(config, setting, origin),
             VIEW_ARG(setting->is_secret ? VIEW("***") : view_slice(value, 0, 200)), why);
     return 2;
 }
@@ -56,7 +56,7 @@ static int take_value(struct config *config, const struct setting *setting, enum
 /* ---- flags ---- */
 
 static int bad_flag(struct view argument, const char *why) {
-    fprintf(stderr, "ttf-gateway: %.*s: %s\n", VIEW_ARG(argument), why);
+    fprintf(stderr, "%s: %.*s: %s\n", program_name(), VIEW_ARG(argument), why);
     return 2;
 }
 
@@ -64,14 +64,18 @@ static int unknown_flag(struct view argument) {
     struct view name = view_slice(argument, 0, view_find(argument, '='));
     while (name.len && name.ptr[0] == '-') name = view_skip(name, 1);
     const struct setting *nearest = setting_nearest(name);
-    fprintf(stderr, "ttf-gateway: unknown flag \"%.*s\"", VIEW_ARG(argument));
+    fprintf(stderr, "%s: unknown flag \"%.*s\"", program_name(), VIEW_ARG(argument));
+    if (setting_is_of_other(name)) {
+        fprintf(stderr, ": it is a setting of %s\n", program_other_name());
+        return 2;
+    }
     if (nearest && setting_is_flag(nearest))
         fprintf(stderr, ", did you mean --%s?\n", nearest->name);
     else if (nearest)
         fprintf(stderr, ": a secret is no flag, for others can read command lines; use $%s or --%s-file\n",
                 nearest->variable, nearest->name);
     else
-        fprintf(stderr, " (see ttf-gateway --help)\n");
+        fprintf(stderr, " (see %s --help)\n", program_name());
     return 2;
 }
 
@@ -128,7 +132,8 @@ static int take_flags(struct config *config, const struct flags *flags) {
 
 /* One that is empty counts as unset. */
 static struct view variable_of(const struct setting *setting) {
-    const char *text = setting->variable ? getenv(setting->variable) : NULL;
+    bool counts = setting->variable && setting_applies(setting);
+    const char *text = counts ? getenv(setting->variable) : NULL;
     return text && *text ? view_from_cstr(text) : (struct view){0};
 }
 
@@ -146,12 +151,15 @@ static int take_variables(struct config *config) {
 static bool unknown_entry(const struct config_entry *entry, struct config_problem *problem) {
     const struct setting *nearest = setting_nearest(entry->name);
     struct view name = view_slice(entry->name, 0, 60);
-    if (nearest && setting_is_in_file(nearest))
+    if (setting_is_of_other(entry->name))
+        snprintf(problem->text, sizeof(problem->text), "\"%.*s\" is a setting of %s", VIEW_ARG(name),
+                 program_other_name());
+    else if (nearest && setting_is_in_file(nearest))
         snprintf(problem->text, sizeof(problem->text), "unknown setting \"%.*s\", did you mean %s?",
                  VIEW_ARG(name), nearest->name);
     else
-        snprintf(problem->text, sizeof(problem->text), "unknown setting \"%.*s\" (see ttf-gateway --help)",
-                 VIEW_ARG(name));
+        snprintf(problem->text, sizeof(problem->text), "unknown setting \"%.*s\" (see %s --help)",
+                 VIEW_ARG(name), program_name());
     return false;
 }
 
@@ -188,9 +196,9 @@ static int take_file(struct config *config, const struct flags *flags) {
     if (config_set(config, setting, path)) return 2;
     if (config_file_read(config->config_file, take_entry, config, &problem)) return 0;
     if (problem.line)
-        fprintf(stderr, "ttf-gateway: %s:%u: %s\n", config->config_file, problem.line, problem.text);
+        fprintf(stderr, "%s: %s:%u: %s\n", program_name(), config->config_file, problem.line, problem.text);
     else
-        fprintf(stderr, "ttf-gateway: %s: %s\n", config->config_file, problem.text);
+        fprintf(stderr, "%s: %s: %s\n", program_name(), config->config_file, problem.text);
     return 2;
 }
 

@@ -1,5 +1,5 @@
-/* The settings of ttf-gateway: flags win over environment variables, variables over the config file. One
- * table (config_table.c) says all about each. */
+/* The settings of ttf-gateway and of ttf-apigw: flags win over environment variables, variables over the
+ * config file. One table (config_table.c) says all about each. */
 #ifndef GATEWAY_CONFIG_H
 #define GATEWAY_CONFIG_H
 
@@ -37,7 +37,7 @@ struct config {
     uint64_t lease_ms; /* of this gateway, in a shared store */
     uint64_t request_timeout_ms, body_idle_timeout_ms, grace_ms, header_timeout_ms, keepalive_timeout_ms;
     uint64_t agent_ping_interval_ms, offline_keep_ms, drain_delay_ms, drain_timeout_ms;
-    char *backend, *bootstrap, *api_stage, *api_payload; /* of the stand-in for API Gateway and Lambda */
+    char *backend, *bootstrap, *api_stage, *api_payload; /* of ttf-apigw, but for `backend` */
     char *dynamodb_endpoint, *stream_table, *stream_filter;
     bool api_custom_domain;
     size_t api_rate, api_burst, lambda_memory_bytes, lambda_concurrency, stream_retries;
@@ -54,11 +54,9 @@ bool config_init(struct config *config, int argc, char **argv, int *ret_exit);
 /* The same without asking whether the settings go together: for what needs only some of them. */
 bool config_load(struct config *config, int argc, char **argv, int *ret_exit);
 void config_done(struct config *config);
-/* The stand-in for API Gateway and Lambda, instead of a gateway. */
-bool config_is_lambda(const struct config *config);
 /* "v1" or "v2", with agents. */
 bool config_speaks(const struct config *config, struct view protocol);
-/* To standard output: the text for people, and docs/CONFIGURATION.md. */
+/* To standard output: the text for people, and the document of all settings. */
 void config_print_help(void);
 void config_print_markdown(void);
 

@@ -10,14 +10,14 @@
 
 static int complain(const struct config *config, const void *member, const char *why) {
     char origin[CONFIG_ORIGIN_MAX];
-    fprintf(stderr, "ttf-gateway: %s: %s\n", config_origin(config, config_setting_at(config, member), origin),
-            why);
+    fprintf(stderr, "%s: %s: %s\n", program_name(),
+            config_origin(config, config_setting_at(config, member), origin), why);
     return 2;
 }
 
 static int contradict(const struct config *config, const void *member, const void *other, const char *why) {
     char origin[CONFIG_ORIGIN_MAX], others[CONFIG_ORIGIN_MAX];
-    fprintf(stderr, "ttf-gateway: %s and %s contradict each other: %s\n",
+    fprintf(stderr, "%s: %s and %s contradict each other: %s\n", program_name(),
             config_origin(config, config_setting_at(config, member), origin),
             config_origin(config, config_setting_at(config, other), others), why);
     return 2;
@@ -145,20 +145,19 @@ static int check_store(const struct config *config) {
     return 0;
 }
 
-bool config_is_lambda(const struct config *config) {
-    return strcmp(config->backend, "lambda") == 0;
+static int check_backend(const struct config *config) {
+    if (strcmp(config->backend, "gateway") == 0) return 0;
+    return complain(config, &config->backend,
+                    strcmp(config->backend, "lambda") == 0
+                        ? "the stand-in for API Gateway and Lambda is a program of its own now: ttf-apigw"
+                        : "expected gateway");
 }
 
-static int check_lambda(const struct config *config) {
-    bool is_lambda = config_is_lambda(config);
-    if (!is_lambda && strcmp(config->backend, "gateway") != 0)
-        return complain(config, &config->backend, "expected gateway or lambda");
-    if (!is_lambda && config->bootstrap)
-        return complain(config, &config->bootstrap, "it is for --backend=lambda (BACKEND)");
-    if (!is_lambda) return 0;
-    if (!config->bootstrap) return complain(config, &config->backend, "it needs --bootstrap (BOOTSTRAP)");
+static int check_apigw(const struct config *config) {
+    if (!config->bootstrap)
+        return complain(config, &config->bootstrap, "expected the function: a program with a custom runtime");
     if (!config->dynamodb_endpoint)
-        return complain(config, &config->backend, "it needs --dynamodb-endpoint (AWS_ENDPOINT_URL_DYNAMODB)");
+        return complain(config, &config->dynamodb_endpoint, "expected the URL of DynamoDB Local");
     if (strcmp(config->api_payload, "2.0") != 0 && strcmp(config->api_payload, "1.0") != 0)
         return complain(config, &config->api_payload, "expected 2.0 or 1.0");
     if (config->lambda_concurrency == 0 || config->lambda_concurrency > 1000)
@@ -168,7 +167,7 @@ static int check_lambda(const struct config *config) {
 
 int config_check(struct config *config) {
     int code = parse_proxies(config);
-    if (!code) code = check_lambda(config);
+    if (!code) code = settings_are_of(PROGRAM_APIGW) ? check_apigw(config) : check_backend(config);
     if (!code) code = check_protocols(config);
     if (!code) code = check_urls(config);
     if (!code) code = check_store(config);

@@ -1,4 +1,5 @@
-/* The table of settings as texts: --help and docs/CONFIGURATION.md. */
+/* The table of settings as texts: --help, docs/CONFIGURATION.md (ttf-gateway) and docs/APIGW.md (ttf-apigw).
+ */
 #include "config/config.h"
 
 #include <stdio.h>
@@ -15,25 +16,39 @@ static void print_setting(const struct setting *setting) {
            setting->fallback ? setting->fallback : "");
 }
 
-void config_print_help(void) {
-    puts("ttf-gateway: the public end of HTTP tunnels. Visitors reach local services through agents (ttf).\n"
-         "\n"
-         "Usage: ttf-gateway [flags]\n"
-         "       ttf-gateway token --sub NAME [--ttl 30d] [flags]    prints a token for an agent\n"
-         "\n"
-         "Each setting is a flag, an environment variable (in brackets, with the default) or a line of the\n"
-         "config file; flags win over variables, variables over the file. docs/CONFIGURATION.md says more.\n"
-         "Addresses: host:port, :port (all), loopback:port (127.0.0.1 and ::1); port 0 lets the system "
-         "choose.\n");
-    for (size_t i = 0; i < config_settings_count; i++)
-        if (!config_settings[i].is_hidden) print_setting(&config_settings[i]);
+static const char *const gateway_usage =
+    "ttf-gateway: the public end of HTTP tunnels. Visitors reach local services through agents (ttf).\n"
+    "\n"
+    "Usage: ttf-gateway [flags]\n"
+    "       ttf-gateway token --sub NAME [--ttl 30d] [flags]    prints a token for an agent\n"
+    "\n"
+    "Each setting is a flag, an environment variable (in brackets, with the default) or a line of the\n"
+    "config file; flags win over variables, variables over the file. docs/CONFIGURATION.md says more.\n";
+
+static const char *const apigw_usage =
+    "ttf-apigw: stands in for API Gateway, AWS Lambda and the stream of a DynamoDB table on a developer's\n"
+    "machine. It runs any function with a custom runtime (docs/AWS.md).\n"
+    "\n"
+    "Usage: ttf-apigw --bootstrap PROGRAM --dynamodb-endpoint URL [flags]\n"
+    "\n"
+    "Each setting is a flag, an environment variable (in brackets, with the default) or a line of the\n"
+    "config file; flags win over variables, variables over the file. docs/APIGW.md says more.\n";
+
+static bool is_shown(const struct setting *setting) {
+    return setting_applies(setting) && !setting->is_hidden;
 }
 
-/* ---- CONFIGURATION.md ---- */
+void config_print_help(void) {
+    fputs(settings_are_of(PROGRAM_APIGW) ? apigw_usage : gateway_usage, stdout);
+    puts("Addresses: host:port, :port (all), loopback:port (127.0.0.1 and ::1); port 0 lets the system "
+         "choose.\n");
+    for (size_t i = 0; i < config_settings_count; i++)
+        if (is_shown(&config_settings[i])) print_setting(&config_settings[i]);
+}
+
+/* ---- the documents ---- */
 
 static const char *const intro =
-    "# Configuration of ttf-gateway\n"
-    "\n"
     "Each setting is a flag (`--domain tunnel.example.com`), an environment variable (`DOMAIN_NAME`) or a "
     "line "
     "of a config\n"
@@ -66,10 +81,8 @@ static const char *const intro =
     "| BOOL | `true` or `false`; a flag alone says true |\n"
     "| LEVEL | `error`, `warn`, `info` or `debug` |\n";
 
-static void print_row(const struct setting *setting) {
-    if (setting->group)
-        printf("\n## %s\n\n| setting | variable | kind | default | |\n|---|---|---|---|---|\n",
-               setting->group);
+static void print_row(const struct setting *setting, const char *group) {
+    if (group) printf("\n## %s\n\n| setting | variable | kind | default | |\n|---|---|---|---|---|\n", group);
     printf("| `%s%s` | ", setting_is_in_file(setting) ? "" : "--", setting->name);
     if (setting->variable) printf("`%s`", setting->variable);
     printf(" | %s | ", setting_kind_name(setting));
@@ -82,8 +95,15 @@ static void print_row(const struct setting *setting) {
 }
 
 void config_print_markdown(void) {
-    puts("<!-- Made by `ttf-gateway --help-markdown` of the table in gateway/config/config_table.c. -->");
+    const char *group = NULL;
+    printf("<!-- Made by `%s --help-markdown` of the table in gateway/config/config_table.c. -->\n"
+           "# Configuration of %s\n\n",
+           program_name(), program_name());
     fputs(intro, stdout);
-    for (size_t i = 0; i < config_settings_count; i++)
-        if (!config_settings[i].is_hidden) print_row(&config_settings[i]);
+    for (size_t i = 0; i < config_settings_count; i++) {
+        if (config_settings[i].group) group = config_settings[i].group;
+        if (!is_shown(&config_settings[i])) continue;
+        print_row(&config_settings[i], group);
+        group = NULL;
+    }
 }

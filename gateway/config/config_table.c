@@ -64,15 +64,19 @@ const struct setting config_settings[] = {
              "what the iss of agents' tokens must be"),
      .detail = "Without it `iss` is not looked at."},
     {SETTING("allowed-origins", "ALLOWED_ORIGINS", KIND_LIST, allowed_origins, NULL,
-             "web origins that may connect as agents")},
+             "web origins that may connect as agents"),
+     .only = PROGRAM_GATEWAY},
     {SETTING("agent-protocols", "AGENT_PROTOCOLS", KIND_LIST, agent_protocols, "v2,v1",
-             "spoken with agents; v1 limits bodies and streams nothing")},
+             "spoken with agents; v1 limits bodies and streams nothing"),
+     .only = PROGRAM_GATEWAY},
     {SETTING("agent-ping-interval", "AGENT_PING_INTERVAL", KIND_DURATION, agent_ping_interval_ms, "20s",
-             "an agent silent for two of them is gone")},
+             "an agent silent for two of them is gone"),
+     .only = PROGRAM_GATEWAY},
     {SETTING("agent-link-requests", "AGENT_LINK_REQUESTS", KIND_SIZE, agent_link_requests, "536870912",
              "requests after which an agent's link is replaced by a fresh one"),
      .detail = "Of protocol v2, whose numbers for requests end at twice as many. `ttf` connects again, and "
-               "the old link ends when all that it carries is answered."},
+               "the old link ends when all that it carries is answered.",
+     .only = PROGRAM_GATEWAY},
     {SETTING("offline-keep", "OFFLINE_KEEP", KIND_DURATION, offline_keep_ms, "5m",
              "how long a tunnel keeps its name without an agent"),
      .detail = "Of agents without a token; an authenticated subject keeps a name for 24 hours."},
@@ -83,19 +87,21 @@ const struct setting config_settings[] = {
          "`redis://[[user]:password@]host[:port][/database]`, `rediss://…` (TLS, where hiredis has it), or "
          "`redis+unix://[[user]:password@]/path[?db=N]`; percent-encode what is odd in a password. A "
          "password belongs in the variable or the file: others can read command lines.",
-     .group = "State"},
+     .group = "State", .only = PROGRAM_GATEWAY},
     {SETTING("peer-url", "PEER_URL", KIND_TEXT, peer_url, NULL,
              "where other gateways reach this one, and its name among them"),
      .detail = "`ws://host:port` of its agent port as they see it, or `wss://…` of a proxy before it that "
                "ends TLS. "
                "Without it `ws://` and the agent listener's "
-               "address, or this machine's name where that listens on all addresses."},
+               "address, or this machine's name where that listens on all addresses.",
+     .only = PROGRAM_GATEWAY},
     {SETTING("lease", "LEASE", KIND_DURATION, lease_ms, "5s",
              "a gateway not heard of for so long is dead to the others"),
-     .detail = "1s to 10m; in a shared store. It is renewed thrice within it."},
+     .detail = "1s to 10m; in a shared store. It is renewed thrice within it.", .only = PROGRAM_GATEWAY},
     {SETTING("state-dir", "STATE_DIRECTORY", KIND_TEXT, state_dir, NULL,
              "where the secret is kept that the gateway makes itself"),
-     .detail = "Without it `$XDG_STATE_HOME/ttf-gateway` or `~/.local/state/ttf-gateway`."},
+     .detail = "Without it `$XDG_STATE_HOME/ttf-gateway` or `~/.local/state/ttf-gateway`.",
+     .only = PROGRAM_GATEWAY},
     {SETTING("tunnel-secret", "TUNNEL_SECRET", KIND_TEXT, secret, NULL,
              "signs resume tokens, by which tunnels keep their URLs, and proves gateways to each other"),
      .detail = "At least 16 bytes. Without one the gateway makes one and keeps it in the state directory, or "
@@ -108,18 +114,22 @@ const struct setting config_settings[] = {
              "how long a local service may take to begin its answer"),
      .group = "Times"},
     {SETTING("body-idle-timeout", "BODY_IDLE_TIMEOUT", KIND_DURATION, body_idle_timeout_ms, "300s",
-             "silence within a body")},
+             "silence within a body"),
+     .only = PROGRAM_GATEWAY},
     {SETTING("grace", "RECONNECT_GRACE", KIND_DURATION, grace_ms, "5s",
              "how long a request waits for an agent that has just gone")},
     {SETTING("header-timeout", "HEADER_TIMEOUT", KIND_DURATION, header_timeout_ms, "10s",
-             "for the whole head of a request")},
+             "for the whole head of a request"),
+     .only = PROGRAM_GATEWAY},
     {SETTING("keepalive-timeout", "KEEPALIVE_TIMEOUT", KIND_DURATION, keepalive_timeout_ms, "60s",
-             "idle time of a visitor's connection between requests")},
+             "idle time of a visitor's connection between requests"),
+     .only = PROGRAM_GATEWAY},
     {SETTING("drain-delay", "DRAIN_DELAY", KIND_DURATION, drain_delay_ms, "5s",
              "how long /readyz says 503 before a gateway that stops accepts nobody any more"),
      .detail = "So long a balancer has to notice; make it longer than its health checks take (HAProxy's: 6 "
                "s, if nothing else is said). Left out when nobody "
-               "has asked for `/readyz` in the last minute. 0: none."},
+               "has asked for `/readyz` in the last minute. 0: none.",
+     .only = PROGRAM_GATEWAY},
     {SETTING("drain-timeout", "DRAIN_TIMEOUT", KIND_DURATION, drain_timeout_ms, "30s",
              "how long requests may finish when stopping, after the delay"),
      .detail = "Whatever supervises the gateway has to wait longer than both before it kills: Docker's "
@@ -128,7 +138,7 @@ const struct setting config_settings[] = {
 
     {SETTING("max-body", "MAX_BODY", KIND_SIZE, body_bytes, "2MiB",
              "largest body of a request or an answer with an agent of v1"),
-     .group = "Bounds"},
+     .group = "Bounds", .only = PROGRAM_GATEWAY},
     {SETTING("max-connections", "MAX_CONNECTIONS", KIND_SIZE, max_connections, "16384",
              "visitors, and agents, at once")},
     {SETTING("max-connections-per-address", "MAX_CONNECTIONS_PER_ADDRESS", KIND_SIZE,
@@ -141,52 +151,67 @@ const struct setting config_settings[] = {
                "each gateway "
                "for the visitors that come to it."},
 
-    {SETTING("backend", "BACKEND", KIND_TEXT, backend, "gateway",
-             "gateway, or lambda: stand in for API Gateway and AWS Lambda"),
-     .detail =
-         "With `lambda` the ports are those of an HTTP API and a WebSocket API, and `bootstrap` answers: "
-         "[On AWS](AWS.md), On a developer's machine.",
-     .group = "API Gateway and Lambda on a developer's machine"},
+    {SETTING("backend", "BACKEND", KIND_TEXT, backend, "gateway", "gateway; the stand-in is ttf-apigw now"),
+     .only = PROGRAM_GATEWAY, .is_hidden = true},
     {SETTING("bootstrap", "BOOTSTRAP", KIND_TEXT, bootstrap, NULL,
              "the function: a program with a custom runtime of Lambda"),
      .detail = "It has our environment variables, and those that AWS would set. SIGHUP: a new version stands "
-               "there."},
+               "there.",
+     .group = "API Gateway and Lambda", .only = PROGRAM_APIGW},
     {SETTING("api-custom-domain", "API_CUSTOM_DOMAIN", KIND_BOOL, api_custom_domain, "true",
              "the APIs have `domain` as custom domain"),
      .detail =
-         "False: they have names of their own under `execute-api.<domain>`, and paths begin with the stage."},
-    {SETTING("api-stage", "API_STAGE", KIND_TEXT, api_stage, "$default", "the APIs' stage")},
+         "False: they have names of their own under `execute-api.<domain>`, and paths begin with the stage.",
+     .only = PROGRAM_APIGW},
+    {SETTING("api-stage", "API_STAGE", KIND_TEXT, api_stage, "$default", "the APIs' stage"),
+     .only = PROGRAM_APIGW},
     {SETTING("api-payload", "API_PAYLOAD", KIND_TEXT, api_payload, "2.0",
-             "format of visitors' events: 2.0 or 1.0")},
+             "format of visitors' events: 2.0 or 1.0"),
+     .only = PROGRAM_APIGW},
     {SETTING("api-rate", "API_RATE", KIND_SIZE, api_rate, "10000",
-             "requests, messages and @connections calls a second, 0: any")},
-    {SETTING("api-burst", "API_BURST", KIND_SIZE, api_burst, "5000", "requests at once, beyond the rate")},
+             "requests, messages and @connections calls a second, 0: any"),
+     .only = PROGRAM_APIGW},
+    {SETTING("api-burst", "API_BURST", KIND_SIZE, api_burst, "5000", "requests at once, beyond the rate"),
+     .only = PROGRAM_APIGW},
     {SETTING("api-timeout", "API_TIMEOUT", KIND_DURATION, api_timeout_ms, "30s",
-             "how long the function is waited for; agents' events 29s at most")},
+             "how long the function is waited for; agents' events 29s at most"),
+     .only = PROGRAM_APIGW},
     {SETTING("lambda-concurrency", "LAMBDA_CONCURRENCY", KIND_SIZE, lambda_concurrency, "100",
-             "processes of the function at once")},
+             "processes of the function at once"),
+     .only = PROGRAM_APIGW},
     {SETTING("lambda-memory", "LAMBDA_MEMORY", KIND_SIZE, lambda_memory_bytes, "256MiB",
-             "memory that is billed; no bound")},
+             "memory that is billed; no bound"),
+     .only = PROGRAM_APIGW},
     {SETTING("lambda-timeout", "LAMBDA_TIMEOUT", KIND_DURATION, lambda_timeout_ms, "30s",
-             "how long an event may take before the process is killed")},
+             "how long an event may take before the process is killed"),
+     .only = PROGRAM_APIGW},
     {SETTING("lambda-idle", "LAMBDA_IDLE", KIND_DURATION, lambda_idle_ms, "5m",
-             "how long a process without an event is kept")},
+             "how long a process without an event is kept"),
+     .only = PROGRAM_APIGW},
     {SETTING("dynamodb-endpoint", "AWS_ENDPOINT_URL_DYNAMODB", KIND_TEXT, dynamodb_endpoint, NULL,
-             "DynamoDB Local, for the function and the stream")},
+             "DynamoDB Local, for the function and the stream"),
+     .only = PROGRAM_APIGW},
     {SETTING("dynamodb-latency", "DYNAMODB_LATENCY", KIND_DURATION, dynamodb_latency_ms, "0",
-             "no call of the function to it takes less")},
+             "no call of the function to it takes less"),
+     .only = PROGRAM_APIGW},
     {SETTING("stream-table", "STREAM_TABLE", KIND_TEXT, stream_table, NULL,
-             "the table whose stream invokes the function")},
+             "the table whose stream invokes the function"),
+     .only = PROGRAM_APIGW},
     {SETTING("stream-filter", "STREAM_FILTER", KIND_TEXT, stream_filter,
              "{\"dynamodb\":{\"NewImage\":{\"status\":{\"S\":[\"completed\"]}}}}",
-             "the mapping's filter: an event pattern")},
+             "the mapping's filter: an event pattern"),
+     .only = PROGRAM_APIGW},
     {SETTING("stream-retries", "STREAM_RETRIES", KIND_SIZE, stream_retries, "3",
-             "how often a batch that fails is tried again, in halves")},
+             "how often a batch that fails is tried again, in halves"),
+     .only = PROGRAM_APIGW},
     {SETTING("cleanup-interval", "CLEANUP_INTERVAL", KIND_DURATION, cleanup_interval_ms, "1h",
-             "of the schedule that lets the function clean up")},
+             "of the schedule that lets the function clean up"),
+     .only = PROGRAM_APIGW},
     {SETTING("ws-idle", "WS_IDLE", KIND_DURATION, ws_idle_ms, "10m",
-             "silence after which a WebSocket is closed")},
-    {SETTING("ws-life", "WS_LIFE", KIND_DURATION, ws_life_ms, "2h", "age at which a WebSocket is closed")},
+             "silence after which a WebSocket is closed"),
+     .only = PROGRAM_APIGW},
+    {SETTING("ws-life", "WS_LIFE", KIND_DURATION, ws_life_ms, "2h", "age at which a WebSocket is closed"),
+     .only = PROGRAM_APIGW},
 
     {SETTING("log-level", "LOG_LEVEL", KIND_LEVEL, log_level, "info", "error, warn, info or debug"),
      .group = "Operation"},
@@ -202,10 +227,42 @@ const size_t config_settings_count = sizeof(config_settings) / sizeof(config_set
 _Static_assert(sizeof(config_settings) / sizeof(config_settings[0]) <= SETTINGS_MAX,
                "the sources of values have this room");
 
-const struct setting *setting_by_name(struct view name) {
+static enum program chosen = PROGRAM_GATEWAY;
+
+void settings_choose(enum program program) {
+    chosen = program;
+}
+
+bool settings_are_of(enum program program) {
+    return chosen == program;
+}
+
+const char *program_name(void) {
+    return chosen == PROGRAM_APIGW ? "ttf-apigw" : "ttf-gateway";
+}
+
+const char *program_other_name(void) {
+    return chosen == PROGRAM_APIGW ? "ttf-gateway" : "ttf-apigw";
+}
+
+bool setting_applies(const struct setting *setting) {
+    return setting->only == PROGRAM_BOTH || setting->only == chosen;
+}
+
+static const struct setting *find(struct view name) {
     for (size_t i = 0; i < config_settings_count; i++)
         if (view_eq(name, view_from_cstr(config_settings[i].name))) return &config_settings[i];
     return NULL;
+}
+
+const struct setting *setting_by_name(struct view name) {
+    const struct setting *setting = find(name);
+    return setting && setting_applies(setting) ? setting : NULL;
+}
+
+bool setting_is_of_other(struct view name) {
+    const struct setting *setting = find(name);
+    return setting && !setting_applies(setting);
 }
 
 const struct setting *setting_by_letter(char letter) {
@@ -218,7 +275,7 @@ const struct setting *setting_nearest(struct view name) {
     const struct setting *nearest = NULL;
     size_t least = name.len < 6 ? name.len / 2 + 1 : 4; /* edits that are still a slip */
     for (size_t i = 0; i < config_settings_count; i++) {
-        if (config_settings[i].is_hidden) continue;
+        if (config_settings[i].is_hidden || !setting_applies(&config_settings[i])) continue;
         size_t edits = edit_distance(name, view_from_cstr(config_settings[i].name));
         if (config_settings[i].variable && view_eq_nocase(name, view_from_cstr(config_settings[i].variable)))
             edits = 0;

@@ -1,9 +1,16 @@
-/* The table of all settings: what --help, docs/CONFIGURATION.md and the parsing of flags, variables and files
- * are made of. */
+/* The table of all settings of ttf-gateway and ttf-apigw: what --help, docs/CONFIGURATION.md, docs/APIGW.md
+ * and the parsing of flags, variables and files are made of. */
 #ifndef GATEWAY_CONFIG_TABLE_H
 #define GATEWAY_CONFIG_TABLE_H
 
 #include "base/view.h"
+
+/* Whose settings count in this process. */
+enum program {
+    PROGRAM_BOTH, /* of a setting: either program has it */
+    PROGRAM_GATEWAY,
+    PROGRAM_APIGW
+};
 
 enum setting_kind {
     KIND_TEXT,     /* char * */
@@ -26,6 +33,7 @@ struct setting {
     const char *help;     /* half a line */
     const char *detail;   /* whole sentences for CONFIGURATION.md; NULL: none */
     const char *group;    /* heading that begins with this one; NULL: the one before goes on */
+    enum program only;    /* the one program that has it */
     char letter;          /* of a short flag; 0: none */
     bool is_secret;       /* no flag (others can read command lines), and never shown */
     bool is_hidden;       /* not in --help */
@@ -36,9 +44,21 @@ struct setting {
 extern const struct setting config_settings[];
 extern const size_t config_settings_count; /* at most SETTINGS_MAX */
 
-/* NULL when there is none of that name. */
+/* First of all in main(). Without it this is ttf-gateway. */
+void settings_choose(enum program program);
+bool settings_are_of(enum program program);
+/* "ttf-gateway" or "ttf-apigw". */
+const char *program_name(void);
+/* The other one. */
+const char *program_other_name(void);
+/* Whether this program has it. */
+bool setting_applies(const struct setting *setting);
+
+/* Of this program; NULL when there is none of that name. */
 const struct setting *setting_by_name(struct view name);
 const struct setting *setting_by_letter(char letter);
+/* Whether only the other program has one of that name. */
+bool setting_is_of_other(struct view name);
 /* The one that was probably meant, or NULL. Variables' names are looked at too. */
 const struct setting *setting_nearest(struct view name);
 bool setting_is_flag(const struct setting *setting);

@@ -16,7 +16,7 @@
 #define SECRET_MIN 16
 
 static bool complain(const char *path, const char *why) {
-    fprintf(stderr, "ttf-gateway: the secret in \"%s\": %s\n", path, why);
+    fprintf(stderr, "%s: the secret in \"%s\": %s\n", program_name(), path, why);
     return false;
 }
 

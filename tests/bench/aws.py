@@ -81,7 +81,7 @@ class Stack:
         options = ["--public-listen", "127.0.0.1:0", "--agent-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
                    "--lambda-concurrency", "300", "--lambda-idle", "10m", "--dynamodb-latency", f"{DYNAMODB_MS}ms", *stream]  # fmt: skip
         self.gateway = subprocess.Popen(
-            [binaries / "ttf-gateway", "--backend", "lambda", "--bootstrap", bootstrap, *options],
+            [binaries / "ttf-apigw", "--bootstrap", bootstrap, *options],
             env=environment, stdout=subprocess.PIPE, stderr=self.log, text=True)  # fmt: skip
         self.public = line_of(self.gateway, "Public: http://")
         agents = line_of(self.gateway, "Agents: ")

@@ -86,6 +86,8 @@ def stop():
 
 
 class StandIn(Gateway):
+    program, keeps_state = "ttf-apigw", False
+
     def __init__(self, state_dir, *options, env=None, bootstrap=BIN / "bootstrap", **more):
         names = tables(state_dir)
         for name, value in (("--lambda-concurrency", "1000"), ("--cleanup-interval", "5s")):  # an account's own bound; 30 s and a bit
@@ -95,6 +97,6 @@ class StandIn(Gateway):
                        "TUNNEL_SECRET": f"a secret for {state_dir}", **(env or {})}  # fmt: skip
         self.tables = names
         super().__init__(
-            state_dir, "--backend", "lambda", "--bootstrap", bootstrap,
+            state_dir, "--bootstrap", bootstrap,
             "--stream-table", names["PENDING_REQUESTS_TABLE_NAME"], *options, env=environment, **more,
         )  # fmt: skip

@@ -15,7 +15,7 @@ from service import Service, WebSocketService
 
 
 def pytest_configure(config):
-    for name in ("ttf", "ttf-gateway"):
+    for name in ("ttf", "ttf-gateway", "ttf-apigw"):
         if not (BIN / name).exists():
             raise pytest.UsageError(f"{BIN / name} is not there: run ./dev build, or set TTF_BIN")
 

@@ -150,11 +150,13 @@ def free_port():
 
 
 class Gateway(Program):
+    program, keeps_state = "ttf-gateway", True
+
     def __init__(self, state_dir, *options, ports=(0, 0, 0), env=None):
         public, agent, admin = (p if isinstance(p, str) else f"127.0.0.1:{p}" for p in ports)
         super().__init__(
-            [BIN / "ttf-gateway", "--public-listen", public, "--agent-listen", agent, "--admin-listen", admin,
-             "--state-dir", state_dir, *options],
+            [BIN / self.program, "--public-listen", public, "--agent-listen", agent, "--admin-listen", admin,
+             *(("--state-dir", state_dir) if self.keeps_state else ()), *options],
             env=env,
         )  # fmt: skip
         self.wait_line(r"^Ready\b")

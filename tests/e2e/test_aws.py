@@ -1,4 +1,4 @@
-"""The stand-in for API Gateway and Lambda (--backend lambda), with a function whose handler is the test's own. What the events
+"""The stand-in for API Gateway and Lambda (ttf-apigw), with a function whose handler is the test's own. What the events
 must look like is said by files made after AWS's documentation (tests/golden/lambda, its README names the documents) and by a
 library that is not ours."""
 
@@ -488,15 +488,25 @@ def test_a_report_that_makes_no_sense_is_a_failure_of_all(stand_in, function):
 
 
 @pytest.mark.parametrize("options, said", [
-    (["--backend", "lambda"], "--bootstrap"), (["--backend", "other"], "gateway or lambda"),
-    (["--bootstrap", "x"], "--backend=lambda"),
-    (["--backend", "lambda", "--bootstrap", "/nonexistent", "--dynamodb-endpoint", "http://127.0.0.1:1"], "No such file"),
-    (["--backend", "lambda", "--bootstrap", "/bin/true", "--dynamodb-endpoint", "http://127.0.0.1:1", "--api-payload", "3"], "2.0 or 1.0"),
-    (["--backend", "lambda", "--bootstrap", "/bin/true", "--dynamodb-endpoint", "http://127.0.0.1:1", "--stream-table", "t",
+    ([], "bootstrap: expected the function"), (["--bootstrap", "x"], "dynamodb-endpoint: expected the URL"),
+    (["--agent-protocols", "v1"], "unknown flag \"--agent-protocols\": it is a setting of ttf-gateway"),
+    (["--bootstrap", "/nonexistent", "--dynamodb-endpoint", "http://127.0.0.1:1"], "No such file"),
+    (["--bootstrap", "/bin/true", "--dynamodb-endpoint", "http://127.0.0.1:1", "--api-payload", "3"], "2.0 or 1.0"),
+    (["--bootstrap", "/bin/true", "--dynamodb-endpoint", "http://127.0.0.1:1", "--stream-table", "t",
       "--stream-filter", '{"a":[{"numeric":[">",1]}]}'], "none of prefix"),
 ])  # fmt: skip
 def test_settings_that_make_no_sense_are_said(start, options, said):
-    program = start.program(BIN / "ttf-gateway", "--public-listen", "127.0.0.1:0", "--agent-listen", "127.0.0.1:0",
+    program = start.program(BIN / "ttf-apigw", "--public-listen", "127.0.0.1:0", "--agent-listen", "127.0.0.1:0",
                             "--admin-listen", "127.0.0.1:0", *options, expect_killed=True)  # fmt: skip
     assert program.wait_exit() in (1, 2)
+    assert said in "\n".join(program.err)
+
+
+@pytest.mark.parametrize("options, said", [
+    (["--backend", "lambda"], "ttf-apigw"), (["--backend", "other"], "expected gateway"),
+    (["--bootstrap", "x"], "it is a setting of ttf-apigw"),
+])  # fmt: skip
+def test_a_gateway_says_what_the_stand_in_is_called(start, options, said):
+    program = start.program(BIN / "ttf-gateway", *options, expect_killed=True)
+    assert program.wait_exit() == 2
     assert said in "\n".join(program.err)

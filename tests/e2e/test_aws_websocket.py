@@ -1,4 +1,4 @@
-"""The WebSocket API of the stand-in for API Gateway (--backend lambda), and its `@connections`, with AWS's own client."""
+"""The WebSocket API of the stand-in for API Gateway (ttf-apigw), and its `@connections`, with AWS's own client."""
 
 import json
 import threading

@@ -76,7 +76,7 @@ def test_control_bytes_in_a_path_do_not_reach_the_terminal(start):
     assert "\x1b" not in text and "\x9b" not in text
 
 
-@pytest.mark.parametrize("program", ["ttf", "ttf-gateway"])
+@pytest.mark.parametrize("program", ["ttf", "ttf-gateway", "ttf-apigw"])
 def test_version_and_help(start, program):
     one = start.program(BIN / program, "-V" if program == "ttf" else "--version")
     assert one.wait_exit() == 0
@@ -363,7 +363,8 @@ def test_a_config_file(start, tmp_path):
     assert http_raw.request(gateway.address, target="/", host=f"{ttf.tunnel_id}.from-file.example").status == 200
 
 
-def test_the_document_of_settings_is_what_the_table_makes(start):
-    program = start.program(BIN / "ttf-gateway", "--help-markdown")
+@pytest.mark.parametrize("name, document", [("ttf-gateway", "CONFIGURATION.md"), ("ttf-apigw", "APIGW.md")])
+def test_the_document_of_settings_is_what_the_table_makes(start, name, document):
+    program = start.program(BIN / name, "--help-markdown")
     assert program.wait_exit() == 0
-    assert "\n".join(program.out) + "\n" == (ROOT / "docs" / "CONFIGURATION.md").read_text()
+    assert "\n".join(program.out) + "\n" == (ROOT / "docs" / document).read_text()
