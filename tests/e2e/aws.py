@@ -85,14 +85,27 @@ def stop():
         shared.dynamodb.stop()
 
 
+# Settings of ttf-gateway that say nothing to API Gateway: tests of every stack may give them.
+GATEWAY_ONLY = {"--agent-protocols", "--agent-ping-interval", "--agent-link-requests", "--allowed-origins", "--body-idle-timeout",
+                "--header-timeout", "--keepalive-timeout", "--drain-delay", "--lease", "--max-body", "--peer-url"}  # fmt: skip
+
+
+def without_gateway_only(options):
+    options = list(options)
+    while found := [i for i, word in enumerate(options) if word in GATEWAY_ONLY]:
+        del options[found[0] : found[0] + 2]
+    return options
+
+
 class StandIn(Gateway):
     program, keeps_state = "ttf-apigw", False
 
     def __init__(self, state_dir, *options, env=None, bootstrap=BIN / "bootstrap", **more):
         names = tables(state_dir)
+        options = without_gateway_only(options)
         for name, value in (("--lambda-concurrency", "1000"), ("--cleanup-interval", "5s")):  # an account's own bound; 30 s and a bit
             if name not in options:
-                options = (name, value, *options)
+                options = [name, value, *options]
         environment = {**CREDENTIALS, **names, "AWS_ENDPOINT_URL_DYNAMODB": shared.dynamodb.endpoint,
                        "TUNNEL_SECRET": f"a secret for {state_dir}", **(env or {})}  # fmt: skip
         self.tables = names
