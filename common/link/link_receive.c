@@ -137,8 +137,9 @@ static void on_informational(struct link_session *session, struct link_stream *s
     if (status == 100 && stream->events->informational) stream->events->informational(stream->ctx, status);
 }
 
-static void on_answer(struct link_stream *stream, const struct stream_head *head) {
+static void on_answer(struct link_stream *stream, const struct stream_head *head, bool ends) {
     stream->headed = true;
+    stream->remote_ended = ends;
     stream->events->head(stream->ctx, head);
 }
 
@@ -154,7 +155,7 @@ static void on_head(struct link_session *session, const nghttp2_frame *frame) {
     else if (head.status >= 100 && head.status < 200)
         on_informational(session, stream, head.status);
     else if (head.status)
-        on_answer(stream, &head);
+        on_answer(stream, &head, ends);
     if (ends && stream) stream_ended(stream, head.status ? &none : head.headers);
     head_clear(&session->head);
     if (session->live_count == 0)

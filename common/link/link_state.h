@@ -77,7 +77,7 @@ struct link_stream {
     bool closed;       /* nghttp2 has forgotten it */
     bool dead;         /* the owner has let go, or had its last event */
     bool firing;       /* inside a callback that fires outside nghttp2's */
-    bool remote_ended; /* `end` was fired */
+    bool remote_ended; /* its END_STREAM has come: `end` was fired, or is about to be */
     bool remote_reset;
     bool headed;      /* an answer's head was received, or submitted */
     bool tunnel;      /* answering side: a CONNECT, which may be half closed */

@@ -280,6 +280,12 @@ void link_stream_consumed(struct link_stream *stream, size_t bytes) {
     session_wake(session);
 }
 
+/* Both directions: nghttp2 closes it when it returns from the callback that told so, and frees it with that.
+ * A reset would be a message of its own, which the other side is woken for and passes over. */
+static bool has_ended(const struct link_stream *stream) {
+    return stream->remote_ended && stream->local_left;
+}
+
 void link_stream_reset(struct link_stream *stream, bool refused) {
     struct link_session *session = stream->session;
     if (stream->dead) return;
@@ -290,6 +296,7 @@ void link_stream_reset(struct link_stream *stream, bool refused) {
         if (!stream->firing) stream_free(stream);
         return;
     }
+    if (has_ended(stream)) return;
     uint32_t code = refused ? NGHTTP2_REFUSED_STREAM : NGHTTP2_CANCEL;
     int rv = nghttp2_submit_rst_stream(session->h2, NGHTTP2_FLAG_NONE, stream->id, code);
     if (rv != 0) session_fail(session, STATUS_NO_MEMORY, NGHTTP2_INTERNAL_ERROR, nghttp2_strerror(rv));

@@ -14,10 +14,11 @@ import time
 
 class Relay:
     """Listens on a port of its own and passes bytes to `target`. With `tls` (certificate file, key file) it speaks TLS to
-    those who connect."""
+    those who connect. With `keep`, what has passed stays in `up` (to the target) and `down`."""
 
-    def __init__(self, target, tls=None, port=0):
+    def __init__(self, target, tls=None, port=0, keep=False):
         self.target = target
+        self.up, self.down = (bytearray(), bytearray()) if keep else (None, None)
         self.context = None
         if tls:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -78,9 +79,9 @@ class Relay:
             return
         with self.lock:
             self.sockets |= {client, server}
-        back = threading.Thread(target=self._pump, args=(server, client), daemon=True)
+        back = threading.Thread(target=self._pump, args=(server, client, self.down), daemon=True)
         back.start()
-        self._pump(client, server)
+        self._pump(client, server, self.up)
         back.join()
         with self.lock:
             self.sockets -= {client, server}
@@ -88,9 +89,11 @@ class Relay:
         server.close()
 
     @staticmethod
-    def _pump(source, sink):
+    def _pump(source, sink, kept):
         try:
             while data := source.recv(65536):
+                if kept is not None:
+                    kept += data
                 sink.sendall(data)
         except (OSError, ValueError):
             pass

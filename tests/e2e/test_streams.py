@@ -834,6 +834,48 @@ def test_throughput_over_50_ms(start):
     assert p99 < 1
 
 
+# ---- what one request costs ----
+
+
+def messages_in(data):
+    """The WebSocket messages behind the handshake, each as the HTTP/2 frames in it: (type, flags, stream, length). None of them
+    is in pieces."""
+    at = data.index(b"\r\n\r\n") + 4
+    while at < len(data):
+        first, size = data[at], data[at + 1] & 127
+        extended = {126: 2, 127: 8}.get(size, 0)
+        masked, at = data[at + 1] & 128, at + 2 + extended
+        size = int.from_bytes(data[at - extended : at], "big") if extended else size
+        mask, at = (bytes(data[at : at + 4]), at + 4) if masked else (bytes(4), at)
+        body = bytes(b ^ mask[i % 4] for i, b in enumerate(data[at : at + size]))
+        at += size
+        frames = []
+        while first == 0x82 and body:
+            length = int.from_bytes(body[:3], "big")
+            frames.append((body[3], body[4], int.from_bytes(body[5:9], "big"), length))
+            body = body[9 + length :]
+        yield frames
+
+
+def test_a_small_request_is_one_message_each_way(start):
+    """Nothing but a head goes to the agent, nothing but a head and a body comes back: each further message wakes a program."""
+    count, headers, data = 20, 1, 0
+    service = start.service()
+    service.answer("/small", body=b"Hello, world\n")
+    gateway = start.gateway()
+    relay = start.relay(gateway.agents, keep=True)
+    ttf = start.forwarder(f"ws://127.0.0.1:{relay.port}", service)
+    with http_raw.Connection(gateway.address) as connection:
+        for n in range(1 + count):
+            if n == 1:
+                up, down = (len(list(messages_in(bytes(kept)))) for kept in (relay.up, relay.down))
+            connection.send(http_raw.build("GET", "/small", ttf.host))
+            assert connection.read_response().body == b"Hello, world\n"
+    passed = [list(messages_in(bytes(kept)))[known:] for kept, known in ((relay.down, down), (relay.up, up))]
+    assert [[frame[0] for frame in message] for message in passed[0]] == [[headers]] * count
+    assert [[frame[0] for frame in message] for message in passed[1]] == [[headers, data]] * count
+
+
 # ---- which protocol is spoken ----
 
 

@@ -27,6 +27,53 @@ static enum status try_to_open(void) {
     return status;
 }
 
+/* ---- what one request costs ---- */
+
+/* Counts what is under way, in messages of one frame of each type. */
+static void assert_pipe(const struct side *side, size_t headers, size_t data) {
+    struct view rest = buf_view(&side->pipe);
+    size_t counts[256] = {0};
+    while (rest.len > 0) {
+        const unsigned char *at = (const unsigned char *)rest.ptr;
+        counts[at[3]]++;
+        rest = view_skip(rest, 9 + ((size_t)at[0] << 16 | (size_t)at[1] << 8 | at[2]));
+    }
+    assert_int_equal(counts[NGHTTP2_HEADERS], headers);
+    assert_int_equal(counts[NGHTTP2_DATA], data);
+    for (size_t type = NGHTTP2_PRIORITY; type < COUNT(counts); type++) assert_int_equal(counts[type], 0);
+}
+
+/* The core lets go of an exchange's stream as soon as the answer has ended, in one way or the other. */
+static void test_a_small_request_is_one_message_each_way(void **state) {
+    (void)state;
+    static const struct {
+        size_t request, answer;
+        enum event let_go_in;
+    } rows[] = {{0, 0, IN_NOTHING},   {0, 0, IN_HEAD},    {0, 0, IN_END},   {0, 100, IN_END},
+                {0, 100, IN_NOTHING}, {100, 100, IN_END}, {100, 0, IN_HEAD}};
+    pair_open(&pair, 0);
+    pair_run(&pair);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        pair.answers.next.to_write = rows[i].answer;
+        struct tap *tap = pair_open(&pair, rows[i].request);
+        tap->reset_in = (int)rows[i].let_go_in;
+        assert_true(side_send(&pair.opens));
+        assert_pipe(&pair.opens, 1, rows[i].request ? 1 : 0);
+        side_receive(&pair.answers, &pair.opens);
+        assert_true(side_send(&pair.answers));
+        assert_pipe(&pair.answers, 1, rows[i].answer ? 1 : 0);
+        side_receive(&pair.opens, &pair.answers);
+        assert_false(side_send(&pair.opens));
+        assert_false(side_send(&pair.answers));
+        assert_null(tap->stream);
+        assert_true(last_tap(&pair.answers)->done);
+        assert_int_equal(link_stream_count(pair.opens.session), 0);
+        assert_int_equal(link_stream_count(pair.answers.session), 0);
+    }
+    assert_int_equal(pair.opens.status, STATUS_OK);
+    assert_int_equal(pair.answers.status, STATUS_OK);
+}
+
 /* ---- resets ---- */
 
 static void test_resets(void **state) {
@@ -510,6 +557,7 @@ static void test_an_idle_session_gives_memory_back(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        TEST(test_a_small_request_is_one_message_each_way),
         TEST(test_resets),
         TEST(test_reset_before_the_request_has_left),
         TEST(test_what_nobody_attaches_to_is_refused),
