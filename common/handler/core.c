@@ -97,10 +97,7 @@ void core_free(struct core *core) {
     if (!core) return;
     for (size_t i = 0; i < core->slot_count; i++) {
         struct exchange *exchange = core->slots[i];
-        if (!exchange) continue;
-        struct answer_sink sink = exchange->sink;
-        exchange_cancel(exchange);
-        sink.abort(sink.ctx);
+        if (exchange) exchange_abort(exchange);
     }
     for (struct list *node; (node = list_pop(&core->operations));) {
         struct operation *operation = LIST_ENTRY(node, struct operation, node);

@@ -4,6 +4,7 @@
 
 #include "base/list.h"
 #include "base/table.h"
+#include "handler/answer.h"
 #include "handler/core.h"
 #include "handler/route.h"
 #include "http/gate.h"
@@ -113,8 +114,7 @@ struct exchange {
     struct timer timer;
     struct timer recheck; /* of the claim, where the store does not tell */
     struct body_source source;
-    struct answer_sink sink;
-    size_t window_bytes; /* of the answer: what the sink takes still */
+    struct answer answer;
     uint64_t started_ms; /* monotonic */
 
     /* the request */
@@ -141,7 +141,6 @@ struct exchange {
     bool admitted;                               /* counted among its tunnel's requests of this second */
     bool by_stream;                              /* stream delivery; otherwise by mailbox */
     bool long_lived;                             /* counted so */
-    bool has_body;                               /* of the answer, once its head is out */
     bool body_complete;
     struct buf body; /* v1: all of it; v2: its first part, as long as it may have to be sent again */
 
@@ -157,7 +156,7 @@ struct exchange {
     bool granted;
     char request_id[V1_REQUEST_ID_MAX + 1];
     struct table_node request_node;
-    struct v1_message *answer;
+    struct v1_message *message; /* the answer, while its body is passed on */
     struct view answer_rest; /* of its body, not yet given to the sink */
 };
 
@@ -201,7 +200,7 @@ void mailbox_delivery_push(struct exchange *exchange);
 void stream_delivery_start(struct exchange *exchange);
 void stream_delivery_body(struct exchange *exchange, struct view data);
 void stream_delivery_body_end(struct exchange *exchange);
-void stream_delivery_drained(struct exchange *exchange, size_t bytes);
+void stream_delivery_credit(struct exchange *exchange, size_t bytes);
 void stream_delivery_stop(struct exchange *exchange);
 
 /* exchange.c: the answer and the end. exchange_fail tells an error and ends the exchange; only from a safe
@@ -213,6 +212,10 @@ bool exchange_answer(struct exchange *exchange, int status, struct headers *head
 /* The service has switched protocols: 101 to the visitor, bytes both ways from now on. */
 void exchange_switch(struct exchange *exchange, struct headers *headers);
 void exchange_end(struct exchange *exchange, const struct headers *trailers);
+/* Nothing whole can follow: the sink's abort, and the end. */
+void exchange_abort(struct exchange *exchange);
+/* answer.c: so many bytes of the service's are done with. */
+void exchange_credit(struct exchange *exchange, size_t bytes);
 /* Counts among the long-lived from now on. */
 void exchange_long_lived(struct exchange *exchange);
 /* To the first byte of the answer: what the agent asked for, or the default. */

@@ -160,8 +160,8 @@ void mailbox_delivery_stop(struct exchange *exchange) {
         link_use_settle(exchange->link);
         exchange->link = NULL;
     }
-    v1_message_free(exchange->answer);
-    exchange->answer = NULL;
+    v1_message_free(exchange->message);
+    exchange->message = NULL;
 }
 
 /* ---- the answer ---- */
@@ -177,12 +177,11 @@ static enum http_error error_of_agent(const struct v1_message *error) {
 
 void mailbox_delivery_push(struct exchange *exchange) {
     struct view *rest = &exchange->answer_rest;
-    size_t len = rest->len < exchange->window_bytes ? rest->len : exchange->window_bytes;
+    size_t room = answer_room(&exchange->answer), len = rest->len < room ? rest->len : room;
     if (len > 0) {
         struct view piece = view_slice(*rest, 0, len);
-        exchange->window_bytes -= len;
         *rest = view_skip(*rest, len);
-        exchange->sink.data(exchange->sink.ctx, piece);
+        answer_write(exchange, piece);
     }
     if (rest->len == 0) exchange_end(exchange, NULL);
 }
@@ -202,7 +201,7 @@ static void on_taken(void *target, uint64_t ticket, enum status status, struct v
     }
     forget_request(exchange); /* the mailbox has, too */
     mailbox_delivery_stop(exchange);
-    exchange->answer = answer;
+    exchange->message = answer;
     if (answer->type == V1_ERROR) {
         exchange_fail(exchange, error_of_agent(answer));
     } else if (answer->body_too_large) {

@@ -61,7 +61,7 @@ void stream_delivery_body_end(struct exchange *exchange) {
     if (exchange->state == EXCHANGE_STREAMING) expect_answer(exchange);
 }
 
-void stream_delivery_drained(struct exchange *exchange, size_t bytes) {
+void stream_delivery_credit(struct exchange *exchange, size_t bytes) {
     if (exchange->stream) agents_of(exchange)->consumed(exchange->stream, bytes);
     if (exchange->state == EXCHANGE_ANSWERING) expect_progress(exchange);
 }
@@ -138,11 +138,7 @@ static void on_head(void *ctx, const struct stream_head *head) {
 
 static void on_data(void *ctx, struct view data) {
     struct exchange *exchange = ctx;
-    if (!exchange->has_body) {
-        stream_delivery_drained(exchange, data.len);
-        return;
-    }
-    exchange->sink.data(exchange->sink.ctx, data);
+    answer_write(exchange, data);
     expect_progress(exchange);
 }
 

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "handler/core_state.h"
-#include "http/hop.h"
 
 enum { EXCHANGE_ARENA_MAX = 512 * 1024, SLOTS_GROWTH = 256 };
 
@@ -153,8 +152,7 @@ static struct exchange *begin(struct core *core, const struct body_source *sourc
     struct exchange *exchange = exchange_new(core);
     if (!exchange) return NULL;
     exchange->source = *source;
-    exchange->sink = *sink;
-    exchange->window_bytes = window_bytes;
+    answer_init(&exchange->answer, sink, window_bytes);
     return exchange;
 }
 
@@ -213,9 +211,12 @@ void exchange_body_end(struct exchange *exchange) {
 }
 
 void exchange_drained(struct exchange *exchange, size_t bytes) {
-    exchange->window_bytes += bytes;
+    answer_drained(exchange, bytes);
+}
+
+void exchange_credit(struct exchange *exchange, size_t bytes) {
     if (exchange->by_stream)
-        stream_delivery_drained(exchange, bytes);
+        stream_delivery_credit(exchange, bytes);
     else if (exchange->state == EXCHANGE_ANSWERING)
         tasks_post(exchange->core->ports.clock.tasks, &exchange->task);
 }
@@ -238,87 +239,26 @@ struct view exchange_id(const struct exchange *exchange) {
 
 /* ---- the answer ---- */
 
-/* Fields that would change what the head said have no place behind a body (RFC 9110 6.5.1). */
-static bool is_no_trailer(void *ctx, const struct header *field) {
-    (void)ctx;
-    static const struct view names[] = {
-        {"content-length", 14}, {"content-type", 12}, {"content-encoding", 16}, {"content-range", 13},
-        {"set-cookie", 10},     {"host", 4},          {"location", 8},          {"authorization", 13}};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (view_eq(field->name, names[i])) return true;
-    return false;
-}
-
-/* The reader has gone when this returns: the sink's end was called. */
 void exchange_end(struct exchange *exchange, const struct headers *trailers) {
-    struct answer_sink sink = exchange->sink;
-    struct headers passed;
-    headers_init(&passed, &exchange->arena);
-    if (trailers && trailers->count > 0 && headers_copy(&passed, trailers)) {
-        headers_remove_if(&passed, is_no_trailer, NULL);
-        hop_strip(&passed);
-        hop_strip_ours(&passed, (struct view){0});
-    }
-    if (!exchange->from_peer) exchange->core->counters.answers++;
-    sink.end(sink.ctx, &passed);
+    answer_end(exchange, trailers);
     exchange_free(exchange);
 }
 
-static struct view error_body(struct exchange *exchange, enum http_error error, bool html) {
-    struct view text = http_error_text(error), code = http_error_code(error);
-    if (!html) return arena_printf(&exchange->arena, "%.*s: %.*s\n", VIEW_ARG(code), VIEW_ARG(text));
-    return arena_printf(
-        &exchange->arena,
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>%d %.*s</title>\n"
-        "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:36rem;margin:15vh auto;padding:0 1rem;"
-        "color:#222}code{color:#888}@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}}"
-        "</style></head>\n<body><h1>%d</h1><p>%.*s</p><p><code>%.*s</code></p></body></html>\n",
-        http_error_status(error), VIEW_ARG(code), http_error_status(error), VIEW_ARG(text), VIEW_ARG(code));
-}
-
-static void error_headers(struct exchange *exchange, struct headers *headers, enum http_error error,
-                          bool html) {
-    headers_init(headers, &exchange->arena);
-    headers_add(headers, VIEW("x-tunnel-error"), http_error_code(error));
-    headers_add(headers, VIEW("content-type"),
-                html ? VIEW("text/html; charset=utf-8") : VIEW("text/plain; charset=utf-8"));
-    headers_add(headers, VIEW("cache-control"), VIEW("no-store"));
-    if (error == HTTP_ERROR_RATE_LIMITED || error == HTTP_ERROR_OVERLOADED)
-        headers_add(headers, VIEW("retry-after"), VIEW("1"));
+void exchange_abort(struct exchange *exchange) {
+    answer_abort(exchange);
+    exchange_free(exchange);
 }
 
 void exchange_fail(struct exchange *exchange, enum http_error error) {
-    struct answer_sink sink = exchange->sink;
     if (exchange->state ==
         EXCHANGE_ANSWERING) { /* too late for an error: never a short body that looks whole */
-        sink.abort(sink.ctx);
-        exchange_free(exchange);
+        exchange_abort(exchange);
         return;
     }
     exchange->state = EXCHANGE_ANSWERING;
     timer_stop(exchange->core->ports.clock.timers, &exchange->timer);
-    bool html = http_wants_html(exchange->accept);
-    struct view body = error_body(exchange, error, html);
-    struct headers headers;
-    error_headers(exchange, &headers, error, html);
-    bool has_body = !view_eq(exchange->method, VIEW("HEAD")) && body.len > 0;
-    bool unread = exchange->verdict.framing != BODY_NONE && !exchange->body_complete;
-    struct answer_head head = {.status = http_error_status(error),
-                               .headers = &headers,
-                               .content_length = body.len,
-                               .has_body = has_body,
-                               .close = http_error_closes(error) || unread,
-                               .error = error};
-    sink.head(sink.ctx, &head);
-    if (has_body) sink.data(sink.ctx, body);
-    exchange_end(exchange, NULL);
-}
-
-/* What the service says the length is, where there is no body to count: HEAD and 304 (RFC 9110 8.6). */
-static uint64_t declared_length(const struct headers *headers) {
-    uint64_t length;
-    struct view value = headers_get(headers, VIEW("content-length"));
-    return value.ptr && view_parse_u64(view_trim(value), &length) ? length : LENGTH_UNKNOWN;
+    answer_error(exchange, error);
+    exchange_free(exchange);
 }
 
 bool exchange_answer(struct exchange *exchange, int status, struct headers *headers, uint64_t body_bytes) {
@@ -327,41 +267,14 @@ bool exchange_answer(struct exchange *exchange, int status, struct headers *head
         exchange_fail(exchange, error);
         return false;
     }
-    bool has_body = http_answer_has_body(exchange->method, status);
-    uint64_t length = has_body ? body_bytes : declared_length(headers);
-    /* an agent of v1 may answer HEAD with GET's body: not passed on, but that is its length */
-    if (!has_body && length == LENGTH_UNKNOWN && body_bytes > 0 && view_eq(exchange->method, VIEW("HEAD")))
-        length = body_bytes;
-    hop_strip(headers);
-    hop_strip_ours(headers, VIEW("x-tunnel-rewrite"));
-    headers_remove(headers, VIEW("content-length"));
-    headers_add(headers, VIEW("x-tunnel-routing-mode"),
-                exchange->route.mode == ROUTE_SUBDOMAIN ? VIEW("subdomain") : VIEW("path"));
     exchange->state = EXCHANGE_ANSWERING;
-    exchange->has_body = has_body;
     timer_stop(exchange->core->ports.clock.timers, &exchange->timer);
     if (exchange->by_stream) buf_done(&exchange->body);
-    struct answer_head head = {.status = status,
-                               .headers = headers,
-                               .content_length = length,
-                               .has_body = has_body,
-                               .close = exchange->verdict.framing != BODY_NONE && !exchange->body_complete};
-    exchange->sink.head(exchange->sink.ctx, &head);
+    answer_begin(exchange, status, headers, body_bytes);
     return true;
 }
 
 void exchange_switch(struct exchange *exchange, struct headers *headers) {
-    hop_strip(headers);
-    hop_strip_ours(headers, (struct view){0});
-    headers_remove(headers, VIEW("content-length"));
-    headers_remove(headers, VIEW("sec-websocket-accept"));
     exchange->state = EXCHANGE_ANSWERING;
-    exchange->has_body = true;
-    struct answer_head head = {.status = 101,
-                               .headers = headers,
-                               .content_length = LENGTH_UNKNOWN,
-                               .has_body = true,
-                               .close = true,
-                               .upgrade = exchange->verdict.upgrade};
-    exchange->sink.head(exchange->sink.ctx, &head);
+    answer_switch(exchange, headers);
 }
