@@ -72,7 +72,7 @@ static void give_back(struct exchange *exchange, size_t drained) {
     size_t due = drained < answer->under_way ? answer->owed * drained / answer->under_way : answer->owed;
     answer->under_way -= drained;
     answer->owed -= due;
-    if (due > 0) exchange_credit(exchange, due);
+    if (due > 0) exchange->delivery->credit(exchange, due);
 }
 
 void answer_write(struct exchange *exchange, struct view data) {

@@ -6,6 +6,7 @@
 #include "base/table.h"
 #include "handler/answer.h"
 #include "handler/core.h"
+#include "handler/delivery.h"
 #include "handler/route.h"
 #include "http/gate.h"
 #include "protocol/chunks.h"
@@ -131,6 +132,7 @@ struct exchange {
     struct tunnel_use *tunnel;
     struct list tunnel_node;
     struct claim claim;
+    const struct delivery *delivery;
     struct link_use *link;
     struct list link_node;
     char lost_connection[CONNECTION_ID_MAX + 1]; /* the agent that died with it; "" if none */
@@ -139,7 +141,6 @@ struct exchange {
     bool was_sent;                               /* an agent may have executed it */
     bool sent_twice;                             /* and once more */
     bool admitted;                               /* counted among its tunnel's requests of this second */
-    bool by_stream;                              /* stream delivery; otherwise by mailbox */
     bool long_lived;                             /* counted so */
     bool body_complete;
     struct buf body; /* v1: all of it; v2: its first part, as long as it may have to be sent again */
@@ -147,7 +148,6 @@ struct exchange {
     /* stream delivery */
     struct agent_stream *stream;
     struct link_use *stream_link; /* counts it; NULL without a stream */
-    bool stream_ended;            /* our direction */
     bool body_unkept;             /* more has come than is kept */
     bool may_idle;                /* hours of silence are in order */
     uint64_t stream_sent, granted_bytes;
@@ -157,7 +157,7 @@ struct exchange {
     char request_id[V1_REQUEST_ID_MAX + 1];
     struct table_node request_node;
     struct v1_message *message; /* the answer, while its body is passed on */
-    struct view answer_rest; /* of its body, not yet given to the sink */
+    struct view answer_rest;    /* of its body, not yet given to the sink */
 };
 
 /* By ticket; NULL when it has ended. */
@@ -185,27 +185,17 @@ void dispatch_claim_changed(struct core *core, struct view tunnel_id);
 void dispatch_recheck_later(struct exchange *exchange);
 void dispatch_recheck(struct exchange *exchange);
 
-/* delivery_mailbox.c: protocol v1. */
-void mailbox_delivery_start(struct exchange *exchange);
+/* delivery_mailbox.c: what its agents and the mailbox tell. */
 void mailbox_delivery_completed(struct core *core, struct view request_id);
 /* The agent that was asked has gone. Its answer may be there all the same: a store may tell of the two in
  * either order. */
 void mailbox_delivery_agent_gone(struct exchange *exchange);
-/* Forgets the request at the mailbox and the link, whatever had come of it. */
-void mailbox_delivery_stop(struct exchange *exchange);
-/* Gives the sink as much of the answer's body as it takes; true when the exchange has ended. */
-void mailbox_delivery_push(struct exchange *exchange);
-
-/* delivery_stream.c: protocol v2. */
-void stream_delivery_start(struct exchange *exchange);
-void stream_delivery_body(struct exchange *exchange, struct view data);
-void stream_delivery_body_end(struct exchange *exchange);
-void stream_delivery_credit(struct exchange *exchange, size_t bytes);
-void stream_delivery_stop(struct exchange *exchange);
 
 /* exchange.c: the answer and the end. exchange_fail tells an error and ends the exchange; only from a safe
  * point. */
 void exchange_fail(struct exchange *exchange, enum http_error error);
+/* The error will be told at the next safe point. */
+void exchange_fail_later(struct exchange *exchange, enum http_error error);
 /* The service's answer: gated, stripped, told to the sink. False when it was refused, and the exchange has
  * ended. */
 bool exchange_answer(struct exchange *exchange, int status, struct headers *headers, uint64_t body_bytes);
@@ -214,8 +204,6 @@ void exchange_switch(struct exchange *exchange, struct headers *headers);
 void exchange_end(struct exchange *exchange, const struct headers *trailers);
 /* Nothing whole can follow: the sink's abort, and the end. */
 void exchange_abort(struct exchange *exchange);
-/* answer.c: so many bytes of the service's are done with. */
-void exchange_credit(struct exchange *exchange, size_t bytes);
 /* Counts among the long-lived from now on. */
 void exchange_long_lived(struct exchange *exchange);
 /* To the first byte of the answer: what the agent asked for, or the default. */

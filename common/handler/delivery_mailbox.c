@@ -132,7 +132,7 @@ static void on_put(void *target, uint64_t ticket, enum status status, struct vie
     send_request(exchange);
 }
 
-void mailbox_delivery_start(struct exchange *exchange) {
+static void post(struct exchange *exchange) {
     struct core *core = exchange->core;
     uint64_t timeout = exchange_request_timeout_ms(exchange) + core->settings.grace_ms;
     uint64_t keep = timeout > core->settings.pending_ms ? timeout : core->settings.pending_ms;
@@ -144,12 +144,67 @@ void mailbox_delivery_start(struct exchange *exchange) {
     core->ports.mailbox.put(core->ports.mailbox.ctx, &pending, on_put, core, exchange->ticket);
 }
 
+/* ---- the request's body: all of it, before it is sent ---- */
+
+static void grant_body(struct exchange *exchange) {
+    if (exchange->granted) return;
+    exchange->granted = true;
+    if (exchange->verdict.framing == BODY_NONE) exchange->body_complete = true;
+    /* one byte more than may come, so that one too many is seen */
+    else
+        exchange->source.grant(exchange->source.ctx, exchange->core->settings.v1_body_bytes + 1);
+}
+
+/* v1 carries no upgrades, no long paths and no large bodies. */
+static enum http_error check_v1(const struct exchange *exchange) {
+    const struct core_settings *settings = &exchange->core->settings;
+    if (exchange->verdict.is_upgrade) return HTTP_ERROR_UPGRADE_UNSUPPORTED;
+    if (exchange->route.target.len > settings->limits.v1_path_bytes) return HTTP_ERROR_URI_TOO_LONG;
+    if (exchange->verdict.framing == BODY_LENGTH &&
+        exchange->verdict.content_length > settings->v1_body_bytes)
+        return HTTP_ERROR_BODY_TOO_LARGE;
+    return HTTP_ERROR_NONE;
+}
+
+static void start(struct exchange *exchange) {
+    enum http_error error = check_v1(exchange);
+    if (error != HTTP_ERROR_NONE) {
+        exchange_fail(exchange, error);
+        return;
+    }
+    headers_remove(&exchange->headers, VIEW("expect"));
+    grant_body(exchange);
+    exchange->state = EXCHANGE_READING;
+    if (exchange->body_complete)
+        post(exchange);
+    else
+        timer_start(exchange->core->ports.clock.timers, &exchange->timer,
+                    exchange->core->settings.body_idle_timeout_ms);
+}
+
+static void body(struct exchange *exchange, struct view data) {
+    if (exchange->state == EXCHANGE_ANSWERING) return;
+    if (!buf_append_view(&exchange->body, data)) {
+        exchange_stop_waiting(exchange);
+        exchange_fail_later(exchange, HTTP_ERROR_BODY_TOO_LARGE);
+    } else if (exchange->state == EXCHANGE_READING) {
+        timer_start(exchange->core->ports.clock.timers, &exchange->timer,
+                    exchange->core->settings.body_idle_timeout_ms);
+    }
+}
+
+static void body_end(struct exchange *exchange) {
+    if (exchange->state == EXCHANGE_READING) tasks_post(exchange->core->ports.clock.tasks, &exchange->task);
+}
+
+/* ---- the end ---- */
+
 static void forget_request(struct exchange *exchange) {
     table_remove(&exchange->core->requests, &exchange->request_node);
     exchange->request_id[0] = '\0';
 }
 
-void mailbox_delivery_stop(struct exchange *exchange) {
+static void stop(struct exchange *exchange) {
     struct core *core = exchange->core;
     if (exchange->request_id[0]) {
         core->ports.mailbox.remove(core->ports.mailbox.ctx, view_from_cstr(exchange->request_id));
@@ -175,7 +230,7 @@ static enum http_error error_of_agent(const struct v1_message *error) {
     return HTTP_ERROR_BAD_RESPONSE;
 }
 
-void mailbox_delivery_push(struct exchange *exchange) {
+static void push(struct exchange *exchange) {
     struct view *rest = &exchange->answer_rest;
     size_t room = answer_room(&exchange->answer), len = rest->len < room ? rest->len : room;
     if (len > 0) {
@@ -200,7 +255,7 @@ static void on_taken(void *target, uint64_t ticket, enum status status, struct v
         return;
     }
     forget_request(exchange); /* the mailbox has, too */
-    mailbox_delivery_stop(exchange);
+    stop(exchange);
     exchange->message = answer;
     if (answer->type == V1_ERROR) {
         exchange_fail(exchange, error_of_agent(answer));
@@ -208,7 +263,7 @@ static void on_taken(void *target, uint64_t ticket, enum status status, struct v
         exchange_fail(exchange, HTTP_ERROR_RESPONSE_TOO_LARGE);
     } else if (exchange_answer(exchange, answer->status, &answer->headers, answer->body.len)) {
         if (http_answer_has_body(exchange->method, answer->status)) exchange->answer_rest = answer->body;
-        mailbox_delivery_push(exchange);
+        push(exchange);
     }
 }
 
@@ -230,3 +285,20 @@ void mailbox_delivery_agent_gone(struct exchange *exchange) {
     exchange->agent_gone = true;
     take(exchange);
 }
+
+/* ---- the table ---- */
+
+static void credit(struct exchange *exchange, size_t bytes) {
+    (void)bytes; /* answer_room() knows */
+    if (exchange->state == EXCHANGE_ANSWERING) tasks_post(exchange->core->ports.clock.tasks, &exchange->task);
+}
+
+static void go_on(struct exchange *exchange) {
+    if (exchange->state == EXCHANGE_READING)
+        post(exchange);
+    else if (exchange->state == EXCHANGE_ANSWERING)
+        push(exchange);
+}
+
+const struct delivery mailbox_delivery = {
+    .start = start, .body = body, .body_end = body_end, .credit = credit, .go_on = go_on, .stop = stop};

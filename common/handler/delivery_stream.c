@@ -47,21 +47,20 @@ static void keep(struct exchange *exchange, struct view data) {
     buf_done(&exchange->body);
 }
 
-void stream_delivery_body(struct exchange *exchange, struct view data) {
+static void body(struct exchange *exchange, struct view data) {
     if (exchange->state != EXCHANGE_ANSWERING) keep(exchange, data);
     if (!exchange->stream) return;
     agents_of(exchange)->write(exchange->stream, data);
     expect_progress(exchange);
 }
 
-void stream_delivery_body_end(struct exchange *exchange) {
+static void body_end(struct exchange *exchange) {
     if (!exchange->stream) return;
     agents_of(exchange)->end(exchange->stream);
-    exchange->stream_ended = true;
     if (exchange->state == EXCHANGE_STREAMING) expect_answer(exchange);
 }
 
-void stream_delivery_credit(struct exchange *exchange, size_t bytes) {
+static void credit(struct exchange *exchange, size_t bytes) {
     if (exchange->stream) agents_of(exchange)->consumed(exchange->stream, bytes);
     if (exchange->state == EXCHANGE_ANSWERING) expect_progress(exchange);
 }
@@ -99,13 +98,14 @@ static void on_switched(struct exchange *exchange, struct headers *headers) {
     grant(exchange);
 }
 
+static void stop(struct exchange *exchange);
 static void lose(struct exchange *exchange, enum stream_end why);
 
 /* The agent speaks, or the gateway that holds it; not the service. */
 static void on_error(struct exchange *exchange, enum http_error error) {
     bool is_stale = error == HTTP_ERROR_STALE_EPOCH;
     if (is_stale || error == HTTP_ERROR_AGENT_LOST) {
-        stream_delivery_stop(exchange);
+        stop(exchange);
         lose(exchange, is_stale ? STREAM_UNPROCESSED : STREAM_LOST);
     } else {
         exchange_fail(exchange, error);
@@ -131,6 +131,7 @@ static void on_head(void *ctx, const struct stream_head *head) {
     }
     bool events = is_event_stream(&headers);
     if (!exchange_answer(exchange, head->status, &headers, declared_length(&headers))) return;
+    buf_done(&exchange->body);
     if (events) exchange_long_lived(exchange);
     exchange->may_idle = events;
     expect_progress(exchange);
@@ -189,14 +190,14 @@ static const struct stream_events stream_events = {.informational = on_informati
 
 static void replay(struct exchange *exchange) {
     if (exchange->body.len > 0) agents_of(exchange)->write(exchange->stream, buf_view(&exchange->body));
-    if (exchange->body_complete) stream_delivery_body_end(exchange);
+    if (exchange->body_complete) body_end(exchange);
 }
 
 static bool wants_body(const struct exchange *exchange) {
     return exchange->verdict.is_upgrade || exchange->verdict.framing != BODY_NONE;
 }
 
-void stream_delivery_start(struct exchange *exchange) {
+static void start(struct exchange *exchange) {
     bool upgrade = exchange->verdict.is_upgrade;
     if (!wants_body(exchange)) exchange->body_complete = true;
     struct stream_head head = {.method = upgrade ? VIEW("CONNECT") : exchange->method,
@@ -208,7 +209,6 @@ void stream_delivery_start(struct exchange *exchange) {
     enum status status;
     exchange->state = EXCHANGE_STREAMING;
     exchange->stream_sent = 0;
-    exchange->stream_ended = !wants_body(exchange);
     exchange->stream = agents_of(exchange)->open(agents_of(exchange)->ctx, &exchange->claim, &head,
                                                  wants_body(exchange), &stream_events, exchange, &status);
     if (!exchange->stream) {
@@ -226,9 +226,17 @@ void stream_delivery_start(struct exchange *exchange) {
     if (!upgrade && !exchange->verdict.expects_continue && !exchange->body_complete) grant(exchange);
 }
 
-void stream_delivery_stop(struct exchange *exchange) {
+static void stop(struct exchange *exchange) {
     if (exchange->stream) agents_of(exchange)->reset(exchange->stream);
     exchange->stream = NULL;
     if (exchange->stream_link) link_use_stream_ended(exchange->stream_link);
     exchange->stream_link = NULL;
 }
+
+/* It posts no task. */
+static void go_on(struct exchange *exchange) {
+    (void)exchange;
+}
+
+const struct delivery stream_delivery = {
+    .start = start, .body = body, .body_end = body_end, .credit = credit, .go_on = go_on, .stop = stop};

@@ -20,49 +20,14 @@ static uint64_t grace_left(const struct exchange *exchange, const struct claim *
     return gone < grace ? grace - gone : 0;
 }
 
-static void grant_body(struct exchange *exchange) {
-    if (exchange->granted) return;
-    exchange->granted = true;
-    if (exchange->verdict.framing == BODY_NONE) exchange->body_complete = true;
-    /* one byte more than may come, so that one too many is seen */
-    else
-        exchange->source.grant(exchange->source.ctx, exchange->core->settings.v1_body_bytes + 1);
-}
-
-/* v1 carries no upgrades, no long paths and no large bodies. */
-static enum http_error check_v1(const struct exchange *exchange) {
-    const struct core_settings *settings = &exchange->core->settings;
-    if (exchange->verdict.is_upgrade) return HTTP_ERROR_UPGRADE_UNSUPPORTED;
-    if (exchange->route.target.len > settings->limits.v1_path_bytes) return HTTP_ERROR_URI_TOO_LONG;
-    if (exchange->verdict.framing == BODY_LENGTH &&
-        exchange->verdict.content_length > settings->v1_body_bytes)
-        return HTTP_ERROR_BODY_TOO_LARGE;
-    return HTTP_ERROR_NONE;
-}
-
 static void deliver(struct exchange *exchange) {
     if (!tunnel_admit(exchange)) {
         exchange_fail(exchange, HTTP_ERROR_RATE_LIMITED);
         return;
     }
-    exchange->by_stream = exchange->claim.link.protocol == LINK_V2;
-    if (exchange->by_stream) {
-        stream_delivery_start(exchange);
-        return;
-    }
-    enum http_error error = check_v1(exchange);
-    if (error != HTTP_ERROR_NONE) {
-        exchange_fail(exchange, error);
-        return;
-    }
-    headers_remove(&exchange->headers, VIEW("expect"));
-    grant_body(exchange);
-    exchange->state = EXCHANGE_READING;
-    if (exchange->body_complete)
-        mailbox_delivery_start(exchange);
-    else
-        timer_start(exchange->core->ports.clock.timers, &exchange->timer,
-                    exchange->core->settings.body_idle_timeout_ms);
+    bool by_stream = exchange->claim.link.protocol == LINK_V2;
+    exchange->delivery = by_stream ? &stream_delivery : &mailbox_delivery;
+    exchange->delivery->start(exchange);
 }
 
 /* A request that another gateway sent here: by its agent as it was meant, or not at all. What we know may be
@@ -162,8 +127,7 @@ void dispatch_recheck(struct exchange *exchange) {
 }
 
 static void look_again(struct exchange *exchange, uint64_t wait_ms) {
-    mailbox_delivery_stop(exchange);
-    stream_delivery_stop(exchange);
+    exchange->delivery->stop(exchange);
     timer_stop(exchange->core->ports.clock.timers, &exchange->timer);
     wait_for_agent(exchange, wait_ms);
     dispatch_start(exchange);

@@ -54,8 +54,7 @@ void exchange_stop_waiting(struct exchange *exchange) {
 
 static void exchange_free(struct exchange *exchange) {
     struct core *core = exchange->core;
-    mailbox_delivery_stop(exchange);
-    stream_delivery_stop(exchange);
+    exchange->delivery->stop(exchange);
     tunnel_leave(exchange);
     timer_stop(core->ports.clock.timers, &exchange->timer);
     timer_stop(core->ports.clock.timers, &exchange->recheck);
@@ -86,18 +85,17 @@ static void on_recheck(struct timer *timer) {
 /* What a host's call asked for and must not happen inside it. */
 static void on_task(struct task *task) {
     struct exchange *exchange = LIST_ENTRY(task, struct exchange, task);
-    switch (exchange->state) {
-    case EXCHANGE_FAILING: exchange_fail(exchange, exchange->error); break;
-    case EXCHANGE_READING: mailbox_delivery_start(exchange); break;
-    case EXCHANGE_ANSWERING: mailbox_delivery_push(exchange); break;
-    default: break;
-    }
+    if (exchange->state == EXCHANGE_FAILING)
+        exchange_fail(exchange, exchange->error);
+    else
+        exchange->delivery->go_on(exchange);
 }
 
 static struct exchange *exchange_new(struct core *core) {
     struct exchange *exchange = calloc(1, sizeof *exchange);
     if (!exchange) return NULL;
     exchange->core = core;
+    exchange->delivery = &mailbox_delivery; /* keeps what comes */
     if (!slot_take(core, exchange)) {
         free(exchange);
         return NULL;
@@ -115,8 +113,7 @@ static struct exchange *exchange_new(struct core *core) {
     return exchange;
 }
 
-/* The error will be told at the next safe point. */
-static void fail_later(struct exchange *exchange, enum http_error error) {
+void exchange_fail_later(struct exchange *exchange, enum http_error error) {
     exchange->state = EXCHANGE_FAILING;
     exchange->error = error;
     tasks_post(exchange->core->ports.clock.tasks, &exchange->task);
@@ -161,7 +158,7 @@ static void go_on(struct exchange *exchange, enum http_error error) {
     if (error == HTTP_ERROR_NONE)
         dispatch_start(exchange);
     else
-        fail_later(exchange, error);
+        exchange_fail_later(exchange, error);
 }
 
 struct exchange *core_forward(struct core *core, const struct forward_event *event,
@@ -185,40 +182,18 @@ struct exchange *core_dispatch(struct core *core, const struct dispatch_event *e
 }
 
 void exchange_body(struct exchange *exchange, struct view data) {
-    if (exchange->state == EXCHANGE_FAILING) return;
-    if (exchange->by_stream) {
-        stream_delivery_body(exchange, data);
-        return;
-    }
-    if (exchange->state == EXCHANGE_ANSWERING) return;
-    if (!buf_append_view(&exchange->body, data)) {
-        exchange_stop_waiting(exchange);
-        fail_later(exchange, HTTP_ERROR_BODY_TOO_LARGE);
-    } else if (exchange->state == EXCHANGE_READING) {
-        timer_start(exchange->core->ports.clock.timers, &exchange->timer,
-                    exchange->core->settings.body_idle_timeout_ms);
-    }
+    if (exchange->state != EXCHANGE_FAILING) exchange->delivery->body(exchange, data);
 }
 
 void exchange_body_end(struct exchange *exchange) {
     /* a request to switch has no body of its own: its direction opens with the switch */
     if (exchange->verdict.is_upgrade && exchange->state != EXCHANGE_ANSWERING) return;
     exchange->body_complete = true;
-    if (exchange->by_stream)
-        stream_delivery_body_end(exchange);
-    else if (exchange->state == EXCHANGE_READING)
-        tasks_post(exchange->core->ports.clock.tasks, &exchange->task);
+    exchange->delivery->body_end(exchange);
 }
 
 void exchange_drained(struct exchange *exchange, size_t bytes) {
     answer_drained(exchange, bytes);
-}
-
-void exchange_credit(struct exchange *exchange, size_t bytes) {
-    if (exchange->by_stream)
-        stream_delivery_credit(exchange, bytes);
-    else if (exchange->state == EXCHANGE_ANSWERING)
-        tasks_post(exchange->core->ports.clock.tasks, &exchange->task);
 }
 
 void exchange_cancel(struct exchange *exchange) {
@@ -269,7 +244,6 @@ bool exchange_answer(struct exchange *exchange, int status, struct headers *head
     }
     exchange->state = EXCHANGE_ANSWERING;
     timer_stop(exchange->core->ports.clock.timers, &exchange->timer);
-    if (exchange->by_stream) buf_done(&exchange->body);
     answer_begin(exchange, status, headers, body_bytes);
     return true;
 }
