@@ -17,12 +17,23 @@ static uint64_t declared_length(const struct headers *headers) {
     return value.ptr && view_parse_u64(view_trim(value), &length) ? length : LENGTH_UNKNOWN;
 }
 
+static bool is_event_stream(const struct headers *headers) {
+    struct view type = headers_get(headers, VIEW("content-type"));
+    struct view name = view_trim(view_slice(type, 0, view_find(type, ';')));
+    return view_eq_nocase(name, VIEW("text/event-stream"));
+}
+
+static enum answer_kind kind_of(bool has_body, const struct headers *headers) {
+    if (!has_body) return ANSWER_EMPTY;
+    return is_event_stream(headers) ? ANSWER_EVENTS : ANSWER_BODY;
+}
+
 static bool is_unread(const struct exchange *exchange) {
     return exchange->verdict.framing != BODY_NONE && !exchange->body_complete;
 }
 
-static void put_head(struct exchange *exchange, const struct answer_head *head) {
-    exchange->answer.has_body = head->has_body;
+static void put_head(struct exchange *exchange, const struct answer_head *head, enum answer_kind kind) {
+    exchange->answer.kind = kind;
     exchange->answer.sink.head(exchange->answer.sink.ctx, head);
 }
 
@@ -32,6 +43,7 @@ void answer_begin(struct exchange *exchange, int status, struct headers *headers
     /* an agent of v1 may answer HEAD with GET's body: not passed on, but that is its length */
     if (!has_body && length == LENGTH_UNKNOWN && body_bytes > 0 && view_eq(exchange->method, VIEW("HEAD")))
         length = body_bytes;
+    enum answer_kind kind = kind_of(has_body, headers);
     hop_strip(headers);
     hop_strip_ours(headers, VIEW("x-tunnel-rewrite"));
     headers_remove(headers, VIEW("content-length"));
@@ -42,7 +54,7 @@ void answer_begin(struct exchange *exchange, int status, struct headers *headers
                                .content_length = length,
                                .has_body = has_body,
                                .close = is_unread(exchange)};
-    put_head(exchange, &head);
+    put_head(exchange, &head, kind);
 }
 
 void answer_switch(struct exchange *exchange, struct headers *headers) {
@@ -56,7 +68,7 @@ void answer_switch(struct exchange *exchange, struct headers *headers) {
                                .has_body = true,
                                .close = true,
                                .upgrade = exchange->verdict.upgrade};
-    put_head(exchange, &head);
+    put_head(exchange, &head, ANSWER_SWITCHED);
 }
 
 /* ---- body ---- */
@@ -78,8 +90,12 @@ static void give_back(struct exchange *exchange, size_t drained) {
 void answer_write(struct exchange *exchange, struct view data) {
     struct answer *answer = &exchange->answer;
     answer->owed += data.len;
-    if (answer->has_body) put_data(answer, data);
+    if (answer->kind != ANSWER_EMPTY) put_data(answer, data);
     if (answer->under_way == 0) give_back(exchange, 0);
+}
+
+bool answer_may_idle(const struct answer *answer) {
+    return answer->kind == ANSWER_EVENTS || answer->kind == ANSWER_SWITCHED;
 }
 
 size_t answer_room(const struct answer *answer) {
@@ -157,7 +173,7 @@ void answer_error(struct exchange *exchange, enum http_error error) {
                                .has_body = has_body,
                                .close = http_error_closes(error) || is_unread(exchange),
                                .error = error};
-    put_head(exchange, &head);
+    put_head(exchange, &head, has_body ? ANSWER_BODY : ANSWER_EMPTY);
     if (has_body) put_data(&exchange->answer, body);
     answer_end(exchange, NULL);
 }

@@ -11,12 +11,20 @@
 
 struct exchange;
 
+enum answer_kind {
+    ANSWER_NONE,  /* its head is not out yet */
+    ANSWER_EMPTY, /* a head without a body */
+    ANSWER_BODY,
+    ANSWER_EVENTS,  /* a body of events, between which hours may pass */
+    ANSWER_SWITCHED /* bytes both ways; likewise */
+};
+
 struct answer {
     struct answer_sink sink;
     size_t window_bytes; /* so much the sink takes that it has not drained, where it is asked (answer_room) */
     size_t under_way;    /* given to the sink, and not yet drained */
     size_t owed;         /* bytes of the service's that became this, or nothing */
-    bool has_body;       /* once its head is out */
+    enum answer_kind kind;
 };
 
 void answer_init(struct answer *answer, const struct answer_sink *sink, size_t window_bytes);
@@ -26,6 +34,8 @@ void answer_init(struct answer *answer, const struct answer_sink *sink, size_t w
 void answer_begin(struct exchange *exchange, int status, struct headers *headers, uint64_t body_bytes);
 /* 101: the service has switched protocols; bytes both ways from now on. */
 void answer_switch(struct exchange *exchange, struct headers *headers);
+/* Are hours of silence in order? */
+bool answer_may_idle(const struct answer *answer);
 /* Bytes of the service's, after a head. The sink copies them; an answer without a body has no use for them.
  */
 void answer_write(struct exchange *exchange, struct view data);

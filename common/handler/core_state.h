@@ -95,15 +95,23 @@ void operation_end(struct operation *operation);
 /* ---- exchanges ---- */
 
 enum exchange_state {
-    EXCHANGE_FAILING,   /* an error waits to be told at the next safe point */
-    EXCHANGE_LOOKUP,    /* the registry has been asked */
-    EXCHANGE_WAITING,   /* the agent has just gone: until the claim changes or the grace ends */
-    EXCHANGE_READING,   /* v1: the rest of the body is missing */
-    EXCHANGE_POSTING,   /* v1: the mailbox or the agent port has been asked */
-    EXCHANGE_SENT,      /* v1: until the request is completed */
-    EXCHANGE_TAKING,    /* v1: the answer has been asked for */
-    EXCHANGE_STREAMING, /* v2: the stream is open, no head yet */
-    EXCHANGE_ANSWERING  /* the head is out */
+    EXCHANGE_FAILING,     /* an error waits to be told at the next safe point */
+    EXCHANGE_LOOKUP,      /* the registry has been asked */
+    EXCHANGE_WAITING,     /* the agent has just gone: until the claim changes or the grace ends */
+    EXCHANGE_READING,     /* v1: the rest of the body is missing */
+    EXCHANGE_POSTING,     /* v1: the mailbox or the agent port has been asked */
+    EXCHANGE_SENT,        /* v1: until the request is completed */
+    EXCHANGE_TAKING,      /* v1: the answer has been asked for */
+    EXCHANGE_TAKING_LAST, /* v1: likewise, and the agent has gone: what is not there will not come */
+    EXCHANGE_STREAMING,   /* v2: the stream is open, no head yet */
+    EXCHANGE_ANSWERING    /* the head is out */
+};
+
+/* What may have come of it at an agent. */
+enum exchange_fate {
+    FATE_UNTOUCHED, /* certainly nothing */
+    FATE_SENT,      /* an agent may have executed it */
+    FATE_SENT_AGAIN /* and it is sent once more, for the last time */
 };
 
 struct exchange {
@@ -137,11 +145,10 @@ struct exchange {
     struct list link_node;
     char lost_connection[CONNECTION_ID_MAX + 1]; /* the agent that died with it; "" if none */
     uint64_t unreached_ms;                       /* since when there is no way to it; 0: there is */
-    bool agent_gone;                             /* v1: what is not in the mailbox will not come */
-    bool was_sent;                               /* an agent may have executed it */
-    bool sent_twice;                             /* and once more */
-    bool admitted;                               /* counted among its tunnel's requests of this second */
-    bool long_lived;                             /* counted so */
+    enum exchange_fate fate;
+    bool admitted;          /* counted among its tunnel's requests of this second */
+    bool long_lived;        /* counted so */
+    uint64_t granted_bytes; /* of the request's body, in all */
     bool body_complete;
     struct buf body; /* v1: all of it; v2: its first part, as long as it may have to be sent again */
 
@@ -149,11 +156,9 @@ struct exchange {
     struct agent_stream *stream;
     struct link_use *stream_link; /* counts it; NULL without a stream */
     bool body_unkept;             /* more has come than is kept */
-    bool may_idle;                /* hours of silence are in order */
-    uint64_t stream_sent, granted_bytes;
+    uint64_t stream_sent;
 
     /* mailbox delivery */
-    bool granted;
     char request_id[V1_REQUEST_ID_MAX + 1];
     struct table_node request_node;
     struct v1_message *message; /* the answer, while its body is passed on */
@@ -208,6 +213,12 @@ void exchange_abort(struct exchange *exchange);
 void exchange_long_lived(struct exchange *exchange);
 /* To the first byte of the answer: what the agent asked for, or the default. */
 uint64_t exchange_request_timeout_ms(const struct exchange *exchange);
+/* The visitor may send so many bytes of the request's body in all. */
+void exchange_grant(struct exchange *exchange, uint64_t total);
+/* It is given to an agent. */
+void exchange_sent(struct exchange *exchange);
+/* What to tell where no agent is to be had. */
+enum http_error exchange_lost_error(const struct exchange *exchange);
 void exchange_stop_waiting(struct exchange *exchange);
 
 static inline uint64_t core_wall_ms(const struct core *core) {

@@ -40,9 +40,7 @@ static void on_sent(void *target, uint64_t ticket, enum status status) {
         operation_end(&sending->operation);
         free(sending);
     }
-    if (!current || status == STATUS_OK) return;
-    exchange->was_sent = false;
-    fail_sending(exchange, status);
+    if (current && status != STATUS_OK) fail_sending(exchange, status);
 }
 
 static void send_message(struct sending *sending, const struct exchange *exchange, struct view text) {
@@ -108,7 +106,7 @@ static void send_request(struct exchange *exchange) {
     }
     list_append(&exchange->link->exchanges, &exchange->link_node);
     exchange->state = EXCHANGE_SENT;
-    exchange->was_sent = true;
+    exchange_sent(exchange);
     timer_start(core->ports.clock.timers, &exchange->timer, exchange_request_timeout_ms(exchange));
     dispatch_recheck_later(exchange);
     bool sent = send_text(exchange, buf_view(&text));
@@ -139,21 +137,11 @@ static void post(struct exchange *exchange) {
     struct pending pending = {.connection_id = view_from_cstr(exchange->claim.link.connection),
                               .expires_ms = core_wall_ms(core) + keep};
     exchange->state = EXCHANGE_POSTING;
-    exchange->agent_gone = false;
     timer_stop(core->ports.clock.timers, &exchange->timer);
     core->ports.mailbox.put(core->ports.mailbox.ctx, &pending, on_put, core, exchange->ticket);
 }
 
 /* ---- the request's body: all of it, before it is sent ---- */
-
-static void grant_body(struct exchange *exchange) {
-    if (exchange->granted) return;
-    exchange->granted = true;
-    if (exchange->verdict.framing == BODY_NONE) exchange->body_complete = true;
-    /* one byte more than may come, so that one too many is seen */
-    else
-        exchange->source.grant(exchange->source.ctx, exchange->core->settings.v1_body_bytes + 1);
-}
 
 /* v1 carries no upgrades, no long paths and no large bodies. */
 static enum http_error check_v1(const struct exchange *exchange) {
@@ -173,7 +161,10 @@ static void start(struct exchange *exchange) {
         return;
     }
     headers_remove(&exchange->headers, VIEW("expect"));
-    grant_body(exchange);
+    if (exchange->verdict.framing == BODY_NONE)
+        exchange->body_complete = true;
+    else /* one byte more than may come, so that one too many is seen */
+        exchange_grant(exchange, (uint64_t)exchange->core->settings.v1_body_bytes + 1);
     exchange->state = EXCHANGE_READING;
     if (exchange->body_complete)
         post(exchange);
@@ -241,17 +232,21 @@ static void push(struct exchange *exchange) {
     if (rest->len == 0) exchange_end(exchange, NULL);
 }
 
-/* There is no answer, and from an agent that has gone none will come. */
+static bool is_taking(const struct exchange *exchange) {
+    return exchange->state == EXCHANGE_TAKING || exchange->state == EXCHANGE_TAKING_LAST;
+}
+
 static void not_taken(struct exchange *exchange) {
+    bool is_last = exchange->state == EXCHANGE_TAKING_LAST;
     exchange->state = EXCHANGE_SENT;
-    if (exchange->agent_gone) dispatch_agent_lost(exchange);
+    if (is_last) dispatch_agent_lost(exchange);
 }
 
 static void on_taken(void *target, uint64_t ticket, enum status status, struct v1_message *answer) {
     struct exchange *exchange = exchange_find(target, ticket);
-    if (!exchange || exchange->state != EXCHANGE_TAKING || status != STATUS_OK) {
+    if (!exchange || !is_taking(exchange) || status != STATUS_OK) {
         v1_message_free(answer);
-        if (exchange && exchange->state == EXCHANGE_TAKING) not_taken(exchange);
+        if (exchange && is_taking(exchange)) not_taken(exchange);
         return;
     }
     forget_request(exchange); /* the mailbox has, too */
@@ -282,8 +277,8 @@ void mailbox_delivery_completed(struct core *core, struct view request_id) {
 }
 
 void mailbox_delivery_agent_gone(struct exchange *exchange) {
-    exchange->agent_gone = true;
     take(exchange);
+    if (exchange->state == EXCHANGE_TAKING) exchange->state = EXCHANGE_TAKING_LAST;
 }
 
 /* ---- the table ---- */

@@ -19,7 +19,7 @@ static struct agents *agents_of(const struct exchange *exchange) {
  * hours ---- */
 
 static void expect_progress(struct exchange *exchange) {
-    if (exchange->may_idle)
+    if (answer_may_idle(&exchange->answer))
         timer_stop(timers_of(exchange), &exchange->timer);
     else
         timer_start(timers_of(exchange), &exchange->timer, exchange->core->settings.body_idle_timeout_ms);
@@ -33,11 +33,7 @@ static void expect_answer(struct exchange *exchange) {
 
 /* The visitor may send what the agent has taken, and a window more. */
 static void grant(struct exchange *exchange) {
-    uint64_t allowed = exchange->stream_sent + BODY_WINDOW;
-    if (allowed <= exchange->granted_bytes) return;
-    size_t more = (size_t)(allowed - exchange->granted_bytes);
-    exchange->granted_bytes = allowed;
-    exchange->source.grant(exchange->source.ctx, more);
+    exchange_grant(exchange, exchange->stream_sent + BODY_WINDOW);
 }
 
 static void keep(struct exchange *exchange, struct view data) {
@@ -78,12 +74,6 @@ static void on_informational(void *ctx, int status) {
     if (status == 100 && !exchange->body_complete) grant(exchange);
 }
 
-static bool is_event_stream(const struct headers *headers) {
-    struct view type = headers_get(headers, VIEW("content-type"));
-    struct view name = view_trim(view_slice(type, 0, view_find(type, ';')));
-    return view_eq_nocase(name, VIEW("text/event-stream"));
-}
-
 static uint64_t declared_length(const struct headers *headers) {
     uint64_t length;
     struct view value = headers_get(headers, VIEW("content-length"));
@@ -93,7 +83,6 @@ static uint64_t declared_length(const struct headers *headers) {
 static void on_switched(struct exchange *exchange, struct headers *headers) {
     exchange_switch(exchange, headers);
     exchange_long_lived(exchange);
-    exchange->may_idle = true;
     expect_progress(exchange);
     grant(exchange);
 }
@@ -129,11 +118,9 @@ static void on_head(void *ctx, const struct stream_head *head) {
         on_switched(exchange, &headers);
         return;
     }
-    bool events = is_event_stream(&headers);
     if (!exchange_answer(exchange, head->status, &headers, declared_length(&headers))) return;
     buf_done(&exchange->body);
-    if (events) exchange_long_lived(exchange);
-    exchange->may_idle = events;
+    if (exchange->answer.kind == ANSWER_EVENTS) exchange_long_lived(exchange);
     expect_progress(exchange);
 }
 
@@ -218,7 +205,7 @@ static void start(struct exchange *exchange) {
             exchange_fail(exchange, HTTP_ERROR_OVERLOADED);
         return;
     }
-    exchange->was_sent = true;
+    exchange_sent(exchange);
     exchange->stream_link = link_use_stream(exchange->core, &exchange->claim.link);
     expect_answer(exchange);
     if (!wants_body(exchange)) return;

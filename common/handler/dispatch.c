@@ -71,7 +71,7 @@ static void on_lookup(void *target, uint64_t ticket, enum status status, const s
         if (wait_ms > 0)
             wait_for_agent(exchange, wait_ms);
         else
-            exchange_fail(exchange, exchange->was_sent ? HTTP_ERROR_AGENT_LOST : HTTP_ERROR_AGENT_OFFLINE);
+            exchange_fail(exchange, exchange_lost_error(exchange));
     }
 }
 
@@ -144,11 +144,11 @@ static void wait_for_another(struct exchange *exchange) {
 
 /* May what an agent may have executed be sent to one again? False when that has ended the exchange. */
 static bool send_twice(struct exchange *exchange) {
-    if (exchange->from_peer || !http_method_is_safe(exchange->method) || exchange->sent_twice) {
+    if (exchange->from_peer || !http_method_is_safe(exchange->method) || exchange->fate == FATE_SENT_AGAIN) {
         exchange_fail(exchange, HTTP_ERROR_AGENT_LOST);
         return false;
     }
-    exchange->sent_twice = true;
+    exchange->fate = FATE_SENT_AGAIN;
     exchange->core->counters.retries++;
     return true;
 }
@@ -162,8 +162,13 @@ void dispatch_severed(struct exchange *exchange) {
     if (send_twice(exchange)) look_again(exchange, exchange->core->settings.grace_ms);
 }
 
+/* This time; a time before it may have been. */
+static void was_not_sent(struct exchange *exchange) {
+    if (exchange->fate == FATE_SENT) exchange->fate = FATE_UNTOUCHED;
+}
+
 void dispatch_undelivered(struct exchange *exchange) {
-    exchange->was_sent = exchange->sent_twice;
+    was_not_sent(exchange);
     if (exchange->from_peer)
         exchange_fail(exchange, HTTP_ERROR_STALE_EPOCH);
     else
@@ -174,9 +179,9 @@ void dispatch_unreached(struct exchange *exchange) {
     uint64_t grace = exchange->core->settings.grace_ms, now = core_now_ms(exchange->core);
     if (!exchange->unreached_ms) exchange->unreached_ms = now;
     uint64_t waited = now - exchange->unreached_ms;
-    exchange->was_sent = exchange->sent_twice;
+    was_not_sent(exchange);
     if (waited < grace)
         look_again(exchange, grace - waited);
     else
-        exchange_fail(exchange, exchange->was_sent ? HTTP_ERROR_AGENT_LOST : HTTP_ERROR_AGENT_OFFLINE);
+        exchange_fail(exchange, exchange_lost_error(exchange));
 }

@@ -66,13 +66,15 @@ static void exchange_free(struct exchange *exchange) {
     free(exchange);
 }
 
+enum http_error exchange_lost_error(const struct exchange *exchange) {
+    return exchange->fate == FATE_UNTOUCHED ? HTTP_ERROR_AGENT_OFFLINE : HTTP_ERROR_AGENT_LOST;
+}
+
 static void on_timer(struct timer *timer) {
     struct exchange *exchange = LIST_ENTRY(timer, struct exchange, timer);
     switch (exchange->state) {
     case EXCHANGE_LOOKUP:
-    case EXCHANGE_WAITING:
-        exchange_fail(exchange, exchange->was_sent ? HTTP_ERROR_AGENT_LOST : HTTP_ERROR_AGENT_OFFLINE);
-        break;
+    case EXCHANGE_WAITING: exchange_fail(exchange, exchange_lost_error(exchange)); break;
     case EXCHANGE_READING: exchange_fail(exchange, HTTP_ERROR_REQUEST_TIMEOUT); break;
     default: exchange_fail(exchange, HTTP_ERROR_TIMEOUT); break;
     }
@@ -142,6 +144,17 @@ uint64_t exchange_request_timeout_ms(const struct exchange *exchange) {
     uint64_t asked = exchange->claim.request_timeout_ms;
     if (asked == 0) return settings->request_timeout_ms;
     return asked < settings->request_timeout_max_ms ? asked : settings->request_timeout_max_ms;
+}
+
+void exchange_grant(struct exchange *exchange, uint64_t total) {
+    if (total <= exchange->granted_bytes) return;
+    size_t more = (size_t)(total - exchange->granted_bytes);
+    exchange->granted_bytes = total;
+    exchange->source.grant(exchange->source.ctx, more);
+}
+
+void exchange_sent(struct exchange *exchange) {
+    if (exchange->fate == FATE_UNTOUCHED) exchange->fate = FATE_SENT;
 }
 
 static struct exchange *begin(struct core *core, const struct body_source *source,
