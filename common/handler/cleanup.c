@@ -1,6 +1,7 @@
 /* Removes what has expired from the stores. */
 #include <stdlib.h>
 
+#include "base/heap.h"
 #include "base/log.h"
 #include "handler/core_state.h"
 
@@ -24,8 +25,7 @@ static void on_swept(void *target, uint64_t ticket, enum status status, size_t r
 }
 
 void core_cleanup(struct core *core, core_done_fn *done, void *ctx) {
-    struct cleanup *cleanup = calloc(1, sizeof *cleanup);
-    if (!cleanup) return;
+    struct cleanup *cleanup = heap_alloc_owed(sizeof *cleanup);
     cleanup->done = done;
     cleanup->ctx = ctx;
     operation_start(core, &cleanup->operation, cleanup_drop);

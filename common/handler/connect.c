@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "auth/resume.h"
+#include "base/heap.h"
 #include "base/ids.h"
 #include "base/log.h"
 #include "handler/core_state.h"
@@ -272,8 +273,7 @@ static void on_refuse(struct task *task) {
 }
 
 static void refuse_later(struct core *core, struct refusal refusal, core_connect_fn *done, void *ctx) {
-    struct refuse *refuse = calloc(1, sizeof *refuse);
-    if (!refuse) return;
+    struct refuse *refuse = heap_alloc_owed(sizeof *refuse);
     refuse->refusal = refusal;
     refuse->done = done;
     refuse->ctx = ctx;

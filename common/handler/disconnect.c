@@ -2,6 +2,7 @@
  * connection's. */
 #include <stdlib.h>
 
+#include "base/heap.h"
 #include "base/log.h"
 #include "handler/core_state.h"
 
@@ -106,8 +107,7 @@ void link_lost(struct core *core, struct view connection_id) {
 void core_disconnect(struct core *core, struct view connection_id, core_done_fn *done, void *ctx) {
     link_lost(core, connection_id);
     chunks_forget(&core->chunks, connection_id);
-    struct disconnect *disconnect = calloc(1, sizeof *disconnect);
-    if (!disconnect) return;
+    struct disconnect *disconnect = heap_alloc_owed(sizeof *disconnect);
     disconnect->done = done;
     disconnect->ctx = ctx;
     view_copy_to(connection_id, disconnect->connection_id, sizeof disconnect->connection_id);

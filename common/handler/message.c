@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "auth/resume.h"
+#include "base/heap.h"
 #include "base/log.h"
 #include "handler/core_state.h"
 #include "handler/urls.h"
@@ -229,8 +230,7 @@ static void on_parsed(struct message *message, struct v1_message *parsed) {
 
 void core_message(struct core *core, struct view connection_id, struct view text, core_done_fn *done,
                   void *ctx) {
-    struct message *message = calloc(1, sizeof *message);
-    if (!message) return;
+    struct message *message = heap_alloc_owed(sizeof *message);
     message->done = done;
     message->ctx = ctx;
     task_init(&message->task, on_task);
