@@ -21,7 +21,7 @@ static const struct option_row rows[] = {
      OPTION_TEXT, MEMBER(endpoint), 0, 0},
     {'p', "port", "PORT", NULL, "port of the local service (default: 3000)", OPTION_NUMBER, MEMBER(port), 1,
      65535},
-    {0, "host", "HOST", NULL, "host of the local service (default: 127.0.0.1)", OPTION_TEXT, MEMBER(host), 0,
+    {0, "host", "HOST", NULL, "host of the local service (default: localhost, on IPv4 and IPv6)", OPTION_TEXT, MEMBER(host), 0,
      0},
     {'t', "token", "TOKEN", "TTF_TOKEN", "token that the gateway asks for", OPTION_TEXT, MEMBER(token), 0, 0},
     {'n', "name", "NAME", NULL, "name to ask for, the first label of the public URL", OPTION_TEXT,
@@ -227,6 +227,15 @@ static bool header_safe(const char *text) {
     return true;
 }
 
+/* "[::1]" as in URLs. */
+static void take_brackets_off(struct options *options) {
+    struct view host = view_from_cstr(options->host);
+    if (!view_starts_with(host, VIEW("[")) || !view_ends_with(host, VIEW("]")) || host.len < 3) return;
+    if (view_copy_to(view_slice(host, 1, host.len - 1), options->bare_host, sizeof(options->bare_host)) &&
+        strchr(options->bare_host, ':'))
+        options->host = options->bare_host;
+}
+
 static bool check(struct parser *parser) {
     const struct options *options = parser->options;
     const char *reason = NULL;
@@ -234,7 +243,7 @@ static bool check(struct parser *parser) {
         reason = "--name must be 3 to 63 of a-z, 0-9 and '-', with no '-' at either end";
     else if (options->token && (!header_safe(options->token) || strlen(options->token) > 8192))
         reason = "the token has a space or a byte that no token may have, or is longer than 8192 bytes";
-    else if (!header_safe(options->host) || strlen(options->host) > 255 || strpbrk(options->host, "/?#@\\"))
+    else if (!header_safe(options->host) || strlen(options->host) > 255 || strpbrk(options->host, "/?#@\\[]"))
         reason = "--host must be a host name or an address, nothing else";
     if (reason) snprintf(parser->error, parser->error_size, "%s", reason);
     return !reason;
@@ -243,7 +252,7 @@ static bool check(struct parser *parser) {
 bool options_parse(struct options *ret_options, int argc, char *const argv[], const struct dotenv *dotenv,
                    char *error, size_t error_size) {
     *ret_options =
-        (struct options){.host = "127.0.0.1", .port = 3000, .connect_timeout_s = 10, .request_timeout_s = 25};
+        (struct options){.host = "localhost", .port = 3000, .connect_timeout_s = 10, .request_timeout_s = 25};
     struct parser parser = {.options = ret_options, .error = error, .error_size = error_size};
     if (!parse_variables(&parser, dotenv)) return false;
     for (int i = 1; i < argc; i++) {
@@ -257,5 +266,6 @@ bool options_parse(struct options *ret_options, int argc, char *const argv[], co
             ok = parse_letters(&parser, argc, argv, &i);
         if (!ok) return false;
     }
+    take_brackets_off(ret_options);
     return ret_options->help || ret_options->version || check(&parser);
 }

@@ -11,10 +11,12 @@
 
 struct options {
     const char *endpoint; /* NULL: not given */
-    const char *host, *token, *name, *ca_file, *host_header, *unix_path;
+    const char *host; /* no brackets */
+    const char *token, *name, *ca_file, *host_header, *unix_path;
     long port;
     long connect_timeout_s, request_timeout_s;
     bool verbose, help, version, health, local_https;
+    char bare_host[256]; /* what `host` points to when it came in brackets */
 };
 
 /* Strings are borrowed from argv, the environment and `dotenv`. On failure one line for people is in `error`.

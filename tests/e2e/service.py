@@ -180,7 +180,7 @@ class Gate:
 class Service:
     """`unix`: listens on that path instead. `tls`: (certificate file, key file)."""
 
-    def __init__(self, port=0, unix=None, tls=None):
+    def __init__(self, port=0, unix=None, tls=None, address="127.0.0.1"):
         self.handlers = {}
         self.streams = {}
         self.tls = None
@@ -199,7 +199,9 @@ class Service:
             self.socket.listen(1024)
             self.port = 0
         else:
-            self.socket = socket.create_server(("127.0.0.1", port), backlog=4096)
+            self.socket = socket.create_server(
+                (address, port), family=socket.AF_INET6 if ":" in address else socket.AF_INET, backlog=4096
+            )
             self.port = self.socket.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 

@@ -33,7 +33,7 @@ def test_lines_of_ttf(start):
     text = "\n".join(ttf.out)
     order = [
         r"^HTTP Tunnel Forwarder v\d+\.\d+\.\d+$",
-        rf"^Local service: 127\.0\.0\.1:{service.port}$",
+        rf"^Local service: localhost:{service.port}$",
         rf"^Tunnel endpoint: ws://127\.0\.0\.1:{gateway.agents[1]}/?$",
         r"^✅ WebSocket connection established$",
         rf"^Tunnel established: http://[a-z0-9]{{12}}\.localhost:{gateway.address[1]}$",

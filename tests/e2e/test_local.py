@@ -40,7 +40,7 @@ def test_host_is_the_visitors(local, options):
 
 def test_host_is_the_services_own(local):
     service, gateway, ttf = local("--host-header", "rewrite")
-    own = f"127.0.0.1:{service.port}"
+    own = f"localhost:{service.port}"
     request = seen(service, gateway, ttf.host, [("Origin", f"http://{ttf.host}"), ("Referer", f"http://{ttf.host}/a?b=http://{ttf.host}/")])
     assert request.all("host") == [own]
     assert request.all("origin") == [f"http://{own}"]
@@ -62,6 +62,26 @@ def test_rewrite_with_a_host_of_its_own(start):
     gateway = start.gateway()
     ttf = start.forwarder(gateway, service, "--host", "localhost", "--host-header", "rewrite")
     assert seen(service, gateway, ttf.host).all("host") == [f"localhost:{service.port}"]
+
+
+@pytest.mark.parametrize("options", [(), ("--host", "[::1]"), ("--host", "::1"), ("--host", "localhost")])
+def test_a_service_on_ipv6_alone(local, start, options):
+    """What Node since 17 makes of "localhost"."""
+    service, gateway, ttf = local(*options, service=start.service(address="::1"))
+    for _ in range(3):
+        assert http_raw.request(gateway.address, host=ttf.host).status == 200
+
+
+def test_a_service_that_moves_to_the_other_family(local, start):
+    """What answered last is tried first, and the other one when that is refused."""
+    service, gateway, ttf = local(service=start.service(address="::1"))
+    assert http_raw.request(gateway.address, "POST", target="/", host=ttf.host, body=b"x").status == 200
+    service.stop()
+    second = start.service(service.port)
+    end = time.monotonic() + 10
+    while http_raw.request(gateway.address, "POST", target="/", host=ttf.host, body=b"x").status != 200:
+        assert time.monotonic() < end
+    assert second.seen("/")
 
 
 def test_host_is_a_fixed_value(local):

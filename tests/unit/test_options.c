@@ -43,6 +43,9 @@ static void bad_command_lines(void **state) {
         {"token with a space", {"-t", "a b"}, "the token has a space"},
         {"token with a line end", {"-t", "a\r\nX: y"}, "the token has a space"},
         {"host with a path", {"--host", "localhost/x"}, "--host must be"},
+        {"half a pair of brackets", {"--host", "[::1"}, "--host must be"},
+        {"a name in brackets", {"--host", "[localhost]"}, "--host must be"},
+        {"nothing in brackets", {"--host", "[]"}, "--host must be"},
         {"timeout 0", {"--request-timeout", "0"}, "not a number from 1 to 3600"},
     };
     struct dotenv none;
@@ -66,7 +69,7 @@ static void defaults(void **state) {
     dotenv_init(&none);
     assert_true(parse(&options, args, &none, error));
     assert_null(options.endpoint);
-    assert_string_equal(options.host, "127.0.0.1");
+    assert_string_equal(options.host, "localhost");
     assert_int_equal(options.port, 3000);
     assert_int_equal(options.connect_timeout_s, 10);
     assert_int_equal(options.request_timeout_s, 25);
@@ -87,6 +90,20 @@ static void every_way_to_write_one(void **state) {
         if (!parse(&options, ways[i], &none, error)) fail_msg("%zu: %s", i, error);
         assert_int_equal(options.port, 81);
         assert_true(options.verbose);
+    }
+    dotenv_done(&none);
+}
+
+static void addresses_in_brackets(void **state) {
+    (void)state;
+    static const char *const ways[][ARGS_MAX] = {{"--host", "[::1]"}, {"--host", "::1"}, {"--host=[::1]"}};
+    struct dotenv none;
+    dotenv_init(&none);
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        struct options options;
+        char error[512];
+        if (!parse(&options, ways[i], &none, error)) fail_msg("%zu: %s", i, error);
+        assert_string_equal(options.host, "::1");
     }
     dotenv_done(&none);
 }
@@ -150,6 +167,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bad_command_lines),       cmocka_unit_test(defaults),
         cmocka_unit_test(every_way_to_write_one),  cmocka_unit_test(who_wins),
+        cmocka_unit_test(addresses_in_brackets),
         cmocka_unit_test(help_names_every_option),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
