@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/regular_file.h"
+
 #define FILE_MAX_BYTES (64 * 1024)
 
 struct dotenv_entry {
@@ -112,7 +114,8 @@ bool dotenv_parse(struct dotenv *dotenv, struct view text) {
 }
 
 enum status dotenv_load(struct dotenv *dotenv, const char *path) {
-    FILE *file = fopen(path, "re");
+    FILE *file = regular_file_open(path);
+    if (!file && errno == EINVAL) return STATUS_INVALID;
     if (!file) return errno == ENOENT || errno == ENOTDIR ? STATUS_NOT_FOUND : STATUS_UNAVAILABLE;
     enum status status = STATUS_NO_MEMORY;
     char *text = malloc(FILE_MAX_BYTES + 1);

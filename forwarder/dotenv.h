@@ -20,7 +20,8 @@ void dotenv_done(struct dotenv *dotenv);
 /* Adds the variables of `text`; a later one wins over an earlier one of the same name. False without memory.
  */
 bool dotenv_parse(struct dotenv *dotenv, struct view text);
-/* Reads a file of at most 64 KiB. STATUS_NOT_FOUND where there is none. */
+/* Reads a file of at most 64 KiB. STATUS_NOT_FOUND where there is none, STATUS_INVALID where it is no regular
+ * file: a FIFO would be waited for. */
 enum status dotenv_load(struct dotenv *dotenv, const char *path);
 
 /* NULL when unset; lives as long as the dotenv. */

@@ -1,9 +1,11 @@
 #include "endpoint.h"
 
 #include <stdio.h>
+#include <uv.h>
 
 #include "base/log.h"
 #include "http/host.h"
+#include "net/addresses.h"
 
 static bool fail(char *error, size_t error_size, const char *text, const char *reason) {
     snprintf(error, error_size, "'%.200s' %s", text, reason);
@@ -96,6 +98,14 @@ bool endpoint_parse(const char *text, struct endpoint *ret_endpoint, char *error
              target.len && target.ptr[0] == '/' ? "" : "/", VIEW_ARG(target));
     return make_shown(ret_endpoint, target.len == 0) ||
            fail(error, error_size, "the endpoint", "is too long");
+}
+
+bool endpoint_is_loopback(const struct endpoint *endpoint) {
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    if (uv_ip4_addr(endpoint->host, 0, &v4) == 0) return ntohl(v4.sin_addr.s_addr) >> 24 == 127;
+    if (uv_ip6_addr(endpoint->host, 0, &v6) == 0) return IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr);
+    return addresses_are_loopback(endpoint->host);
 }
 
 bool endpoint_is_aws(const struct endpoint *endpoint) {

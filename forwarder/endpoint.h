@@ -20,6 +20,9 @@ struct endpoint {
 /* On failure a line for people is written to `error`: what is wrong, and what might have been meant. */
 bool endpoint_parse(const char *text, struct endpoint *ret_endpoint, char *error, size_t error_size);
 
+/* Is it this machine, so that nobody else sees what goes there? */
+bool endpoint_is_loopback(const struct endpoint *endpoint);
+
 /* An API Gateway of AWS, which bills each message and allows frames of at most 32 KB? */
 bool endpoint_is_aws(const struct endpoint *endpoint);
 

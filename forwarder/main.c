@@ -6,6 +6,7 @@
 
 #include "base/heap.h"
 #include "base/log.h"
+#include "base/regular_file.h"
 #include "heartbeat.h"
 #include "options.h"
 #include "tunnel.h"
@@ -94,7 +95,7 @@ static bool open_resume_store(struct resume_store *store, const struct options *
 static bool holds_certificate(const char *path) {
     char line[256];
     bool found = false;
-    FILE *file = fopen(path, "re");
+    FILE *file = regular_file_open(path);
     while (file && !found && fgets(line, sizeof(line), file))
         found = strncmp(line, "-----BEGIN ", 11) == 0 && strstr(line, "CERTIFICATE-----");
     if (file) fclose(file);
@@ -105,6 +106,21 @@ static bool holds_certificate(const char *path) {
 static void print_authority(const struct options *options, char *out, size_t size) {
     bool is_v6 = strchr(options->host, ':') != NULL;
     snprintf(out, size, "%s%.250s%s:%ld", is_v6 ? "[" : "", options->host, is_v6 ? "]" : "", options->port);
+}
+
+static void warn_of_endpoint(const struct options *options, const struct endpoint *endpoint,
+                             struct console *console) {
+    if (!options->endpoint)
+        fprintf(stderr, "ttf: no endpoint given (-e or TTF_ENDPOINT): trying the gateway on this machine\n");
+    if (options->endpoint_is_of_file)
+        console_line(console, "The endpoint is named by the file .env in the working directory");
+    if (options->token_withheld)
+        fprintf(stderr, "ttf: your token is not sent: it is not for an endpoint that .env names (if you trust "
+                        "that one, name it with -e or TTF_ENDPOINT)\n");
+    if (options->token && !endpoint->tls && !endpoint_is_loopback(endpoint))
+        fprintf(stderr, "ttf: the token goes to %s unencrypted, for everybody on the way to read; "
+                        "better use wss://\n",
+                endpoint->authority);
 }
 
 static int run(const struct options *options) {
@@ -135,8 +151,7 @@ static int run(const struct options *options) {
     console_line(&console, "Local service: %s%s", options->local_https ? "https://" : "",
                  options->unix_path ? options->unix_path : authority);
     console_line(&console, "Tunnel endpoint: %s", endpoint.shown);
-    if (!options->endpoint)
-        fprintf(stderr, "ttf: no endpoint given (-e or TTF_ENDPOINT): trying the gateway on this machine\n");
+    warn_of_endpoint(options, &endpoint, &console);
     if (!open_resume_store(&resume, options, &endpoint)) return 1;
 
     struct tunnel_settings settings = {
@@ -177,7 +192,8 @@ int main(int argc, char *argv[]) {
     dotenv_init(&dotenv);
     enum status loaded = dotenv_load(&dotenv, ".env");
     if (loaded != STATUS_OK && loaded != STATUS_NOT_FOUND)
-        fprintf(stderr, "ttf: .env is not read: %s\n", status_text(loaded));
+        fprintf(stderr, "ttf: .env is not read: %s\n",
+                loaded == STATUS_INVALID ? "it is not a regular file" : status_text(loaded));
     if (!options_parse(&options, argc, argv, &dotenv, error, sizeof(error))) {
         code = usage_error(error);
     } else if (options.help) {

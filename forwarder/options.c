@@ -249,6 +249,19 @@ static bool check(struct parser *parser) {
     return !reason;
 }
 
+/* The file's own string is the one that won. */
+static bool is_of_file(const struct dotenv *dotenv, const char *variable, const char *value) {
+    return value && value == dotenv_get(dotenv, variable);
+}
+
+static void withhold_token(struct options *options, const struct dotenv *dotenv) {
+    options->endpoint_is_of_file = is_of_file(dotenv, "TTF_ENDPOINT", options->endpoint);
+    if (!options->token || !options->endpoint_is_of_file) return;
+    if (is_of_file(dotenv, "TTF_TOKEN", options->token)) return;
+    options->token_withheld = true;
+    options->token = NULL;
+}
+
 bool options_parse(struct options *ret_options, int argc, char *const argv[], const struct dotenv *dotenv,
                    char *error, size_t error_size) {
     *ret_options =
@@ -267,5 +280,7 @@ bool options_parse(struct options *ret_options, int argc, char *const argv[], co
         if (!ok) return false;
     }
     take_brackets_off(ret_options);
-    return ret_options->help || ret_options->version || check(&parser);
+    if (!ret_options->help && !ret_options->version && !check(&parser)) return false;
+    withhold_token(ret_options, dotenv);
+    return true;
 }

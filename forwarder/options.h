@@ -1,5 +1,8 @@
 /* The command line of ttf. One table makes both the parser and --help. Flags win over the environment, the
- * environment over a `.env` file in the working directory. */
+ * environment over a `.env` file in the working directory.
+ *
+ * Flags and environment are the user's; `.env` is whose the directory is, perhaps of a repository just cloned.
+ * So the user's token does not go to an endpoint that `.env` names; the file's own goes anywhere. */
 #ifndef FORWARDER_OPTIONS_H
 #define FORWARDER_OPTIONS_H
 
@@ -15,6 +18,8 @@ struct options {
     const char *token, *name, *ca_file, *host_header, *unix_path;
     long port;
     long connect_timeout_s, request_timeout_s;
+    bool endpoint_is_of_file; /* .env names it */
+    bool token_withheld;      /* there is one, but not for the endpoint that .env names: `token` is NULL */
     bool verbose, help, version, health, local_https;
     char bare_host[256]; /* what `host` points to when it came in brackets */
 };

@@ -1,10 +1,12 @@
 """ttf and ttf-gateway as people meet them: lines, options, exit codes, TLS."""
 
 import os
+import queue
 import re
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -274,6 +276,81 @@ def test_endpoint_and_token_from_the_environment_and_dotenv(start):
             (folder / ".env").write_text(f'# settings\nOTHER=1\nTTF_ENDPOINT="{gateway.endpoint}"\nTTF_TOKEN=abc\n')
         ttf = start.program(BIN / "ttf", "--port", service.port, env=env, cwd=folder)
         ttf.wait_line("Tunnel established: ")
+
+
+class HandshakeCatcher:
+    """Takes connections, keeps the heads that come, and hangs up."""
+
+    def __init__(self, address="127.0.0.1"):
+        self.heads = queue.Queue()
+        self.socket = socket.create_server((address, 0))
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        while True:
+            try:
+                connection = self.socket.accept()[0]
+            except OSError:
+                return
+            with connection:
+                data = b""
+                while b"\r\n\r\n" not in data and (piece := connection.recv(65536)):
+                    data += piece
+                self.heads.put(data)
+
+    def stop(self):
+        self.socket.close()
+
+
+@pytest.mark.parametrize("of", ["environment", "flag", "file"])
+def test_the_users_token_does_not_go_where_dotenv_says(start, of):
+    """`cd cloned-repository && ttf`: its .env may name any endpoint."""
+    catcher = start._other(HandshakeCatcher())
+    folder = start._folder("run")
+    env = {"XDG_STATE_HOME": str(folder), "HOME": str(folder)}
+    text = f"TTF_ENDPOINT=ws://127.0.0.1:{catcher.port}\n"
+    options = ["-t", "precious"] if of == "flag" else []
+    if of == "environment":
+        env["TTF_TOKEN"] = "precious"
+    if of == "file":
+        text += "TTF_TOKEN=precious\n"
+    (folder / ".env").write_text(text)
+    ttf = start.program(BIN / "ttf", "-p", "1", "--connect-timeout", "2", *options, env=env, cwd=folder)
+    ttf.expect_killed = True
+    head = catcher.heads.get(timeout=20)
+    assert (b"precious" in head) == (of == "file"), head
+    ttf.wait_line(r"endpoint is named by .*\.env")
+    if of != "file":
+        ttf.wait_err(r"token is not sent")
+
+
+def test_a_token_in_the_clear_is_warned_of(start):
+    folder = start._folder("run")
+    for endpoint, warned in (("ws://no-such-host.invalid", True), ("wss://no-such-host.invalid", False), ("ws://127.0.0.1:1", False),
+                             ("ws://[::1]:1", False), ("ws://x.localhost:1", False)):  # fmt: skip
+        ttf = start.program(
+            BIN / "ttf", "-e", endpoint, "-t", "abc", "--connect-timeout", "1", env={"XDG_STATE_HOME": str(folder)}, cwd=folder
+        )
+        ttf.expect_killed = True
+        assert ttf.wait_exit(20) == 1
+        assert any("unencrypted" in line for line in ttf.err) == warned, ttf.dump()
+
+
+def test_a_fifo_as_dotenv_is_passed_over(start):
+    service = start.service()
+    gateway = start.gateway()
+    folder = start._folder("run")
+    os.mkfifo(folder / ".env")
+    env = {"XDG_STATE_HOME": str(folder), "HOME": str(folder)}
+    ttf = start.program(BIN / "ttf", "-p", service.port, "-e", gateway.endpoint, env=env, cwd=folder)
+    ttf.wait_line("Tunnel established: ")
+    ttf.wait_err(r"\.env is not read: it is not a regular file")
+
+
+def test_a_fifo_as_authority_is_refused(start, tmp_path):
+    os.mkfifo(tmp_path / "ca.pem")
+    assert "ca.pem" in fails(start, BIN / "ttf", "-e", "wss://localhost:1", "--ca-file", tmp_path / "ca.pem")
 
 
 def test_state_home_that_cannot_be_written(start):

@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cmocka_setup.h"
@@ -57,7 +58,13 @@ static void files(void **state) {
     assert_int_equal(dotenv_load(&dotenv, path), STATUS_OK);
     assert_string_equal(dotenv_get(&dotenv, "K"), "v");
     assert_int_equal(dotenv_load(&dotenv, "/nonexistent/.env"), STATUS_NOT_FOUND);
-    assert_int_equal(dotenv_load(&dotenv, "/tmp"), STATUS_UNAVAILABLE); /* a directory */
+    assert_int_equal(dotenv_load(&dotenv, "/tmp"), STATUS_INVALID); /* a directory */
+    char fifo[sizeof(path) + 8];
+    snprintf(fifo, sizeof(fifo), "%s.fifo", path);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    assert_int_equal(dotenv_load(&dotenv, fifo), STATUS_INVALID); /* and at once */
+    unlink(fifo);
+    assert_int_equal(dotenv_load(&dotenv, "/dev/zero"), STATUS_INVALID);
     assert_int_equal(ftruncate(fd, 1 << 20), 0);
     assert_int_equal(dotenv_load(&dotenv, path), STATUS_TOO_LARGE);
     dotenv_done(&dotenv);

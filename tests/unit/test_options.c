@@ -94,6 +94,39 @@ static void every_way_to_write_one(void **state) {
     dotenv_done(&none);
 }
 
+static void whose_token_goes_where(void **state) {
+    (void)state;
+    enum { NOBODY, FILE_, ENVIRONMENT, FLAG };
+    static const struct {
+        int endpoint, token;
+        bool sent;
+    } rows[] = {{FILE_, FILE_, true},   {FILE_, ENVIRONMENT, false}, {FILE_, FLAG, false},
+                {FLAG, FILE_, true},    {FLAG, ENVIRONMENT, true},   {FLAG, FLAG, true},
+                {NOBODY, FILE_, true},  {NOBODY, ENVIRONMENT, true}, {ENVIRONMENT, FILE_, true},
+                {ENVIRONMENT, FLAG, true}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct dotenv dotenv;
+        struct options options;
+        char error[512];
+        const char *args[ARGS_MAX] = {NULL};
+        size_t count = 0;
+        dotenv_init(&dotenv);
+        if (rows[i].endpoint == FILE_) assert_true(dotenv_parse(&dotenv, VIEW("TTF_ENDPOINT=ws://a\n")));
+        if (rows[i].token == FILE_) assert_true(dotenv_parse(&dotenv, VIEW("TTF_TOKEN=t\n")));
+        if (rows[i].endpoint == ENVIRONMENT) setenv("TTF_ENDPOINT", "ws://a", 1);
+        if (rows[i].token == ENVIRONMENT) setenv("TTF_TOKEN", "t", 1);
+        if (rows[i].endpoint == FLAG) args[count++] = "-ews://a";
+        if (rows[i].token == FLAG) args[count++] = "-tt";
+        assert_true(parse(&options, args, &dotenv, error));
+        if ((options.token != NULL) != rows[i].sent || options.token_withheld == rows[i].sent)
+            fail_msg("%zu", i);
+        assert_int_equal(options.endpoint_is_of_file, rows[i].endpoint == FILE_);
+        unsetenv("TTF_ENDPOINT");
+        unsetenv("TTF_TOKEN");
+        dotenv_done(&dotenv);
+    }
+}
+
 static void addresses_in_brackets(void **state) {
     (void)state;
     static const char *const ways[][ARGS_MAX] = {{"--host", "[::1]"}, {"--host", "::1"}, {"--host=[::1]"}};
@@ -168,6 +201,7 @@ int main(void) {
         cmocka_unit_test(bad_command_lines),       cmocka_unit_test(defaults),
         cmocka_unit_test(every_way_to_write_one),  cmocka_unit_test(who_wins),
         cmocka_unit_test(addresses_in_brackets),
+        cmocka_unit_test(whose_token_goes_where),
         cmocka_unit_test(help_names_every_option),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
