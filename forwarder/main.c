@@ -115,11 +115,13 @@ static void warn_of_endpoint(const struct options *options, const struct endpoin
     if (options->endpoint_is_of_file)
         console_line(console, "The endpoint is named by the file .env in the working directory");
     if (options->token_withheld)
-        fprintf(stderr, "ttf: your token is not sent: it is not for an endpoint that .env names (if you trust "
-                        "that one, name it with -e or TTF_ENDPOINT)\n");
+        fprintf(stderr,
+                "ttf: your token is not sent: it is not for an endpoint that .env names (if you trust "
+                "that one, name it with -e or TTF_ENDPOINT)\n");
     if (options->token && !endpoint->tls && !endpoint_is_loopback(endpoint))
-        fprintf(stderr, "ttf: the token goes to %s unencrypted, for everybody on the way to read; "
-                        "better use wss://\n",
+        fprintf(stderr,
+                "ttf: the token goes to %s unencrypted, for everybody on the way to read; "
+                "better use wss://\n",
                 endpoint->authority);
 }
 
@@ -139,7 +141,8 @@ static int run(const struct options *options) {
     struct host_field host_field;
     char authority[300];
     print_authority(options, authority, sizeof(authority));
-    if (!host_field_init(&host_field, options->host_header ? options->host_header : "preserve", authority,
+    if (!host_field_init(&host_field, options->host_header ? options->host_header : "preserve", options->host,
+                         options->unix_path ? 0 : (uint16_t)options->port,
                          options->local_https ? "https" : "http"))
         return usage_error("--host-header wants preserve, rewrite or a host name");
     struct local_target target = {.host = options->host,

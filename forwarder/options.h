@@ -1,8 +1,8 @@
 /* The command line of ttf. One table makes both the parser and --help. Flags win over the environment, the
  * environment over a `.env` file in the working directory.
  *
- * Flags and environment are the user's; `.env` is whose the directory is, perhaps of a repository just cloned.
- * So the user's token does not go to an endpoint that `.env` names; the file's own goes anywhere. */
+ * Flags and environment are the user's; `.env` is whose the directory is, perhaps of a repository just
+ * cloned. So the user's token does not go to an endpoint that `.env` names; the file's own goes anywhere. */
 #ifndef FORWARDER_OPTIONS_H
 #define FORWARDER_OPTIONS_H
 
@@ -14,7 +14,7 @@
 
 struct options {
     const char *endpoint; /* NULL: not given */
-    const char *host; /* no brackets */
+    const char *host;     /* no brackets */
     const char *token, *name, *ca_file, *host_header, *unix_path;
     long port;
     long connect_timeout_s, request_timeout_s;

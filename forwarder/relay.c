@@ -31,6 +31,7 @@ struct exchange {
     const struct failure *failure;
     uint64_t began_ms;
     struct gate_verdict verdict;
+    struct visitor visitor;
 
     int status;
     struct arena arena;
@@ -169,7 +170,8 @@ static bool tidy_answer(struct exchange *exchange) {
     hop_strip_ours(&exchange->headers, VIEW("x-tunnel-rewrite"));
     if (http_answer_has_body(exchange->message->method, exchange->status))
         headers_remove(&exchange->headers, VIEW("content-length"));
-    return gate_check_response(exchange->status, &exchange->headers, &limits) == HTTP_ERROR_NONE;
+    return gate_check_response(exchange->status, &exchange->headers, &limits) == HTTP_ERROR_NONE &&
+           host_field_return(exchange->relay->settings.host_field, &exchange->visitor, &exchange->headers);
 }
 
 static bool announces_too_much(const struct exchange *exchange, const struct headers *headers) {
@@ -281,8 +283,8 @@ static bool send_request(struct exchange *exchange) {
     hop_strip(&message->headers);
     hop_strip_ours(&message->headers, (struct view){0});
     headers_remove(&message->headers, VIEW("content-length"));
-    if (!head.target.ptr ||
-        !host_field_apply(exchange->relay->settings.host_field, &message->headers, (struct view){0}))
+    if (!head.target.ptr || !host_field_apply(exchange->relay->settings.host_field, &message->headers,
+                                              (struct view){0}, &exchange->visitor))
         return false;
     static const struct local_events events = {.on_head = on_head, .on_data = on_data, .on_end = on_end};
     exchange->local = local_request_start(exchange->relay->client, &head, &events, exchange);

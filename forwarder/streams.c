@@ -37,6 +37,7 @@ struct inbound {
     struct timer deadline;       /* the first byte of the answer */
     struct arena arena;
     struct view method, target;
+    struct visitor visitor;
     struct headers trailers;
     bool is_answered; /* the head is out */
     bool is_paused;
@@ -134,6 +135,10 @@ static void on_head(void *ctx, int status, const struct headers *received) {
     }
     hop_strip(&headers);
     hop_strip_ours(&headers, VIEW("x-tunnel-rewrite"));
+    if (!host_field_return(inbound->streams->settings.host_field, &inbound->visitor, &headers)) {
+        fail(inbound, HTTP_ERROR_BAD_RESPONSE);
+        return;
+    }
     if (!send_head(inbound, status, &headers, true)) cut(inbound, false);
 }
 
@@ -142,7 +147,8 @@ static void on_switched(void *ctx, const struct headers *received) {
     struct headers headers;
     headers_init(&headers, &inbound->arena);
     inbound->status = 101;
-    if (!headers_copy(&headers, received)) {
+    if (!headers_copy(&headers, received) ||
+        !host_field_return(inbound->streams->settings.host_field, &inbound->visitor, &headers)) {
         fail(inbound, HTTP_ERROR_BAD_RESPONSE);
         return;
     }
@@ -295,7 +301,8 @@ static bool start_local(struct inbound *inbound, const struct stream_head *reque
                               .upgrade = request->protocol};
     headers_remove(&headers, VIEW("content-length"));
     hop_strip_ours(&headers, (struct view){0});
-    if (!host_field_apply(streams->settings.host_field, &headers, request->authority)) return false;
+    if (!host_field_apply(streams->settings.host_field, &headers, request->authority, &inbound->visitor))
+        return false;
     inbound->local = local_request_start(streams->client, &head, &local_events, inbound);
     return inbound->local != NULL;
 }

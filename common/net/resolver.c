@@ -42,9 +42,8 @@ struct resolver_job *resolver_lookup(uv_loop_t *loop, const char *host, uint16_t
     bool numeric = strchr(host, ':') || strspn(host, "0123456789.") == strlen(host);
     /* Without AI_ADDRCONFIG: it knows no loopback address, so that names of /etc/hosts would be missing where
      * there is no other. What cannot be reached fails at once, and the next is tried. */
-    struct addrinfo hints = {.ai_family = AF_UNSPEC,
-                             .ai_socktype = SOCK_STREAM,
-                             .ai_flags = numeric ? AI_NUMERICHOST : 0};
+    struct addrinfo hints = {
+        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = numeric ? AI_NUMERICHOST : 0};
     if (uv_getaddrinfo(loop, &job->lookup, on_lookup, host, NULL, &hints) == 0) return job;
     free(job);
     return NULL;

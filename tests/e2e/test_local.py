@@ -13,11 +13,11 @@ pytestmark = pytest.mark.protocols("v1", "v2")
 
 @pytest.fixture
 def local(start):
-    """local(*options): (service, gateway, ttf) with ttf started so."""
+    """local(*options): (service, gateway, ttf) with ttf started so. `gateway`: options of that one."""
 
-    def make(*options, service=None):
+    def make(*options, service=None, gateway=()):
         service = service or start.service()
-        gateway = start.gateway()
+        gateway = start.gateway(*gateway)
         return service, gateway, start.forwarder(gateway, service, *options)
 
     return make
@@ -45,7 +45,66 @@ def test_host_is_the_services_own(local):
     assert request.all("host") == [own]
     assert request.all("origin") == [f"http://{own}"]
     assert request.all("referer") == [f"http://{own}/a?b=http://{ttf.host}/"]
-    assert request.all("x-forwarded-host") == [ttf.host]
+    assert request.all("x-forwarded-host") == [own]
+    assert request.all("x-forwarded-proto") == ["http"]
+
+
+def test_one_view_of_hosts_with_rewrite(local):
+    """A gateway behind a proxy that does TLS; the visitor copies a file by WebDAV."""
+    service, gateway, ttf = local("--host-header", "rewrite", gateway=("--trusted-proxies", "127.0.0.1"))
+    own = f"localhost:{service.port}"
+    headers = [("X-Forwarded-Proto", "https"), ("X-Forwarded-Port", "443"), ("Destination", f"https://{ttf.host}/b"),
+               ("Origin", f"https://{ttf.host}")]  # fmt: skip
+    request = seen(service, gateway, ttf.host, headers)
+    for name, value in {"host": own, "origin": f"http://{own}", "destination": f"http://{own}/b", "x-forwarded-host": own,
+                        "x-forwarded-proto": "http"}.items():  # fmt: skip
+        assert request.all(name) == [value], name
+    assert not request.all("x-forwarded-port") and request.all("x-forwarded-for")
+
+
+@pytest.mark.parametrize("options", [("--host-header", "rewrite"), ()])
+def test_the_local_name_does_not_leak(local, options):
+    """A service makes its URLs of the Host that it sees, and nginx of its own port."""
+    service, gateway, ttf = local(*options)
+
+    def redirect(request):
+        host = request.header("host")
+        name = host.partition(":")[0]
+        return Response(
+            status=302,
+            headers=[
+                ("Location", f"http://{host}/login"),
+                ("Content-Location", f"http://{name}:{service.port}/dir/"),
+                ("Link", f"<http://{host}/next>; rel=next"),
+                ("Refresh", f"1; url=http://{host}/"),
+                ("Access-Control-Allow-Origin", f"http://{host}"),
+                ("Content-Security-Policy", f"connect-src ws://{host}"),
+                ("Set-Cookie", f"a=b; Domain={name}"),
+                ("Set-Cookie", "c=d; Domain=other.test"),
+                ("X-Url", f"http://localhost:{service.port + 1}/"),
+            ],
+        )
+
+    service.on("/", redirect)
+    response = http_raw.request(gateway.address, host=ttf.host)
+    name = ttf.host.partition(":")[0]
+    for field, value in {
+        "location": f"http://{ttf.host}/login",
+        "content-location": f"http://{ttf.host}/dir/",
+        "link": f"<http://{ttf.host}/next>; rel=next",
+        "refresh": f"1; url=http://{ttf.host}/",
+        "access-control-allow-origin": f"http://{ttf.host}",
+        "content-security-policy": f"connect-src ws://{ttf.host}",
+    }.items():
+        assert response.header(field) == value, (field, response)
+    assert response.all("set-cookie") == [f"a=b; Domain={name}", "c=d; Domain=other.test"]
+
+
+def test_a_redirect_to_another_port_stays(local):
+    service, gateway, ttf = local("--host-header", "rewrite")
+    url = f"http://localhost:{service.port + 1}/login"
+    service.answer("/", status=302, headers=[("Location", url)])
+    assert http_raw.request(gateway.address, host=ttf.host).header("location") == url
 
 
 def test_foreign_origins_are_left_alone(local):

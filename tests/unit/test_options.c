@@ -100,9 +100,9 @@ static void whose_token_goes_where(void **state) {
     static const struct {
         int endpoint, token;
         bool sent;
-    } rows[] = {{FILE_, FILE_, true},   {FILE_, ENVIRONMENT, false}, {FILE_, FLAG, false},
-                {FLAG, FILE_, true},    {FLAG, ENVIRONMENT, true},   {FLAG, FLAG, true},
-                {NOBODY, FILE_, true},  {NOBODY, ENVIRONMENT, true}, {ENVIRONMENT, FILE_, true},
+    } rows[] = {{FILE_, FILE_, true},     {FILE_, ENVIRONMENT, false}, {FILE_, FLAG, false},
+                {FLAG, FILE_, true},      {FLAG, ENVIRONMENT, true},   {FLAG, FLAG, true},
+                {NOBODY, FILE_, true},    {NOBODY, ENVIRONMENT, true}, {ENVIRONMENT, FILE_, true},
                 {ENVIRONMENT, FLAG, true}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct dotenv dotenv;
@@ -200,8 +200,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bad_command_lines),       cmocka_unit_test(defaults),
         cmocka_unit_test(every_way_to_write_one),  cmocka_unit_test(who_wins),
-        cmocka_unit_test(addresses_in_brackets),
-        cmocka_unit_test(whose_token_goes_where),
+        cmocka_unit_test(addresses_in_brackets),   cmocka_unit_test(whose_token_goes_where),
         cmocka_unit_test(help_names_every_option),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
