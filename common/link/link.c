@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/pages.h"
 #include "link/link_state.h"
 
 #define LIFTED ((uint64_t)1 << 40)
@@ -10,6 +11,7 @@
 #define CONTINUATIONS 20  /* a head over our limit, but one that we could send, costs its stream only */
 #define TABLE_BYTES 16384 /* of compression: some 30 visitors' headers; a larger one is slower to search */
 #define IDLE_MS 10000
+#define FRAME_BUFFER_BYTES ((size_t)16 * 1024) /* and a frame's head: nghttp2's */
 #define WINDOW_LIMIT ((uint32_t)1 << 30)
 
 /* ---- failure ---- */
@@ -63,6 +65,16 @@ static void give_memory_back(struct link_session *session) {
     if (session->head.kept_count == 0) head_done(&session->head);
 }
 
+/* Between two frames nothing in it counts. */
+static void rest_frame_buffer(struct link_session *session) {
+    struct frame_buffer *frame = &session->frame;
+    if (!frame->is_touched || session->now_ms - frame->sent_ms < IDLE_MS ||
+        nghttp2_session_want_write(session->h2))
+        return;
+    pages_rest(frame->block, frame->size);
+    frame->is_touched = false;
+}
+
 void link_tick(struct link_session *session, uint64_t now_ms) {
     uint64_t elapsed_ms = now_ms - session->now_ms;
     if (session->ticked && now_ms <= session->now_ms) return;
@@ -72,6 +84,7 @@ void link_tick(struct link_session *session, uint64_t now_ms) {
     bucket_fill(&session->resets, elapsed_ms);
     bucket_fill(&session->noise, elapsed_ms);
     give_memory_back(session);
+    rest_frame_buffer(session);
 }
 
 /* ---- birth ---- */
@@ -91,15 +104,47 @@ static nghttp2_option *options_new(const struct link_session *session) {
     return option;
 }
 
+static void *h2_malloc(size_t size, void *ctx) {
+    struct frame_buffer *frame = ctx;
+    void *block = pages_alloc(size);
+    bool is_it = !frame->is_known && size >= FRAME_BUFFER_BYTES && size < FRAME_BUFFER_BYTES + 64;
+    if (block && is_it) *frame = (struct frame_buffer){.block = block, .size = size, .is_known = true};
+    return block;
+}
+
+static void h2_free(void *block, void *ctx) {
+    struct frame_buffer *frame = ctx;
+    if (block && block == frame->block) frame->block = NULL;
+    free(block);
+}
+
+static void *h2_calloc(size_t count, size_t size, void *ctx) {
+    (void)ctx;
+    return calloc(count, size);
+}
+
+static void *h2_realloc(void *block, size_t size, void *ctx) {
+    struct frame_buffer *frame = ctx;
+    if (!block) return h2_malloc(size, ctx);
+    if (block == frame->block) frame->block = NULL;
+    return realloc(block, size);
+}
+
 static int h2_new(struct link_session *session) {
+    nghttp2_mem mem = {.mem_user_data = &session->frame,
+                       .malloc = h2_malloc,
+                       .free = h2_free,
+                       .calloc = h2_calloc,
+                       .realloc = h2_realloc};
     nghttp2_session_callbacks *callbacks = NULL;
     nghttp2_option *option = options_new(session);
     int rv = option ? nghttp2_session_callbacks_new(&callbacks) : NGHTTP2_ERR_NOMEM;
     if (rv != 0) goto out;
     send_callbacks(callbacks);
     receive_callbacks(callbacks);
-    rv = session->role == LINK_OPENS ? nghttp2_session_client_new2(&session->h2, callbacks, session, option)
-                                     : nghttp2_session_server_new2(&session->h2, callbacks, session, option);
+    rv = session->role == LINK_OPENS
+             ? nghttp2_session_client_new3(&session->h2, callbacks, session, option, &mem)
+             : nghttp2_session_server_new3(&session->h2, callbacks, session, option, &mem);
 out:
     nghttp2_session_callbacks_del(callbacks);
     if (option) nghttp2_option_del(option);

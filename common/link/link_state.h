@@ -99,8 +99,18 @@ struct link_stream {
     struct list other_node; /* of session->resting, or of session->finished */
 };
 
+/* The block in which nghttp2 makes frames: 16 KiB, of which a link at rest needs nothing. */
+struct frame_buffer {
+    void *block;
+    size_t size;
+    bool is_known;   /* made with the session */
+    bool is_touched; /* since it was given back */
+    uint64_t sent_ms;
+};
+
 struct link_session {
     nghttp2_session *h2;
+    struct frame_buffer frame; /* nghttp2's, for what it sends */
     enum link_role role;
     struct link_limits limits;
     struct link_budget *budget;

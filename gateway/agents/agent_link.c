@@ -10,6 +10,7 @@
 #define OUTGOING_MAX_BYTES ((size_t)16 * 1024 * 1024)
 #define KEPT_BYTES ((size_t)64 * 1024) /* of a message's buffer */
 #define FRAGMENTS_MAX 65536
+#define REST_MS 2000
 
 struct agent_link *agent_link_new(struct agent_ws *ws, const struct agent_socket *socket) {
     struct agent_link *link = calloc(1, sizeof(*link));
@@ -67,6 +68,7 @@ static int receive_streams(struct agent_link *link, struct view piece) {
 int agent_link_receive(struct agent_link *link, struct view piece) {
     struct agent_ws *ws = link->ws;
     link->heard_ms = loop_now(ws->loop);
+    link->is_resting = false;
     if (link->end.closing_ms) return 0;
     if (link->session) return receive_streams(link, piece);
     if (lws_frame_is_binary(link->end.wsi)) return refuse(link, 1003, "a binary frame on a v1 link");
@@ -142,12 +144,19 @@ static void cut(struct agent_link *link, const char *why) {
     ws_end_cut(&link->end);
 }
 
+static void rest(struct agent_link *link) {
+    if (link->fragments == 0 || link->message.len == 0) buf_done(&link->message);
+    ws_end_rest(&link->end);
+    link->is_resting = true;
+}
+
 void agent_link_tick(struct agent_link *link, uint64_t now_ms) {
     uint64_t interval = link->ws->ping_interval_ms, silent = now_ms - link->heard_ms;
     if (link->session) {
         link_tick(link->session, now_ms);
         replace(link);
     }
+    if (!link->is_resting && link->end.is_established && silent >= REST_MS) rest(link);
     if (link->end.closing_ms) {
         if (ws_end_is_stuck(&link->end, now_ms)) cut(link, "it does not take its close");
     } else if (silent > 2 * interval) {

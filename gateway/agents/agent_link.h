@@ -38,6 +38,7 @@ struct agent_link {
     size_t fragments;
     uint64_t heard_ms, pinged_ms;
     bool ping_due;
+    bool is_resting; /* it has been silent, and the memory for what it sends was given back */
     bool is_replaced,
         is_leaving; /* v2: another is asked for; and has come: closed when its streams have ended */
     bool is_peer;   /* another gateway, which asks; otherwise an agent, which is asked */

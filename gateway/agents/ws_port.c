@@ -2,6 +2,7 @@
 #include "agents/ws_port.h"
 
 #include "base/log.h"
+#include "base/pages.h"
 #include "ports/tcp.h"
 
 #include <stdlib.h>
@@ -62,8 +63,24 @@ static int add_fields(struct lws *wsi, struct lws_process_html_args *args) {
     return 0;
 }
 
+/* libwebsockets allocates the buffer for what is received just before it says so. */
+static void *last_receive_buffer;
+
+static void *allocate(void *block, size_t size, const char *reason) {
+    if (size == 0) {
+        free(block);
+        return NULL;
+    }
+    if (block) return realloc(block, size);
+    bool is_it = strcmp(reason, "rx_ubuf") == 0 && size >= SERVICE_BUFFER_BYTES;
+    if (!is_it) return malloc(size);
+    return last_receive_buffer = pages_alloc(size);
+}
+
 static void on_established(struct ws_end *end) {
     end->is_established = true;
+    end->received = last_receive_buffer;
+    last_receive_buffer = NULL;
     end->is_writable_asked = true;
     lws_callback_on_writable(end->wsi); /* something may wait already */
 }
@@ -141,6 +158,7 @@ static void on_log(int level, const char *line) {
 static bool start(struct ws_port *port) {
     void *loops[1] = {&port->loop->uv};
     lws_set_log_level(LLL_ERR | LLL_WARN, on_log);
+    lws_set_allocator(allocate);
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,
         .foreign_loops = loops,
@@ -302,6 +320,12 @@ void ws_end_close(struct ws_end *end, unsigned code) {
 
 bool ws_end_is_stuck(const struct ws_end *end, uint64_t now_ms) {
     return end->closing_ms && now_ms - end->closing_ms > CLOSE_WAIT_MS;
+}
+
+/* A frame of which a part has come is in that buffer. */
+void ws_end_rest(struct ws_end *end) {
+    if (end->wsi && lws_remaining_packet_payload(end->wsi) == 0)
+        pages_rest(end->received, SERVICE_BUFFER_BYTES);
 }
 
 void ws_end_cut(struct ws_end *end) {

@@ -25,6 +25,7 @@ struct ws_end {
     uint64_t closing_ms; /* 0: it is not */
     unsigned close_code;
     bool is_established, is_writable_asked, is_close_sent;
+    void *received; /* libwebsockets' buffer for what is received */
 };
 
 struct ws_port_events {
@@ -65,6 +66,8 @@ int ws_end_write_messages(struct ws_end *end);
 int ws_end_write_done(struct ws_end *end, bool more);
 /* After what was queued has left. */
 void ws_end_close(struct ws_end *end, unsigned code);
+/* It has been silent for a while: libwebsockets' buffer gives its memory back, if nothing is in it. */
+void ws_end_rest(struct ws_end *end);
 /* Has not answered our close for 5 s. */
 bool ws_end_is_stuck(const struct ws_end *end, uint64_t now_ms);
 /* Cuts; libwebsockets sees the end of the socket, and `gone` follows. */

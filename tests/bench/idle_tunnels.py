@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import tools
 from peers import Peer, cpu_seconds, rss_kib, wait_line
 
-TARGET_KIB = 20
+TARGET_KIB = 16
 
 
 class Gateway(Peer):

@@ -197,6 +197,16 @@ class Connection:
         finally:
             self.socket.settimeout(self.timeout)
 
+    def read_until(self, mark, seconds=DEADLINE):
+        """All that comes up to and with `mark`."""
+        end = time.monotonic() + seconds
+        while mark not in self.buffer:
+            self.socket.settimeout(max(0.001, end - time.monotonic()))
+            if not self._fill():
+                raise Cut(f"ended before {mark!r}: {self.buffer[-200:]!r}")
+        found, _, self.buffer = self.buffer.partition(mark)
+        return found + mark
+
     def read_until_close(self, seconds=10.0):
         """All that comes until the peer closes; TimeoutError if it does not."""
         end = time.monotonic() + seconds

@@ -75,6 +75,27 @@ def test_what_a_request_looks_like(start):
     assert response.all("set-cookie") == ["a", "b"]
 
 
+def frame(opcode, payload):
+    """Masked with the key 0, which changes nothing."""
+    assert len(payload) < 65536
+    length = bytes([0x80 | len(payload)]) if len(payload) < 126 else bytes([0x80 | 126]) + len(payload).to_bytes(2, "big")
+    return bytes([0x80 | opcode]) + length + bytes(4) + payload
+
+
+def test_half_a_frame_and_a_long_silence(start):
+    """A link that is silent gives the memory of its buffers back, but not the half of a message that stands in one of them."""
+    gateway = start.gateway("--agent-ping-interval", "4s")  # it rests after 2 s
+    with http_raw.Connection(gateway.agents) as agent:
+        agent.send(b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                   b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")  # fmt: skip
+        agent.read_until(b"\r\n\r\n")
+        whole = frame(1, json.dumps({"type": "ready", "padding": "x" * 20000}).encode())
+        agent.send(whole[:15000])
+        agent.read_until(b"\x89\x04ping", 20)  # silent for 4 s
+        agent.send(whole[15000:])
+        assert b"connection_established" in agent.read_until(b"}", 20)
+
+
 def test_silent_for_six_minutes(start):
     """The older agents speak up every 300 s only; a gateway asks every 20 s. Here the clock runs 40 times as fast: 18
     intervals of silence on the agent's side, but for the pongs that its library sends by itself."""

@@ -1,4 +1,6 @@
 /* The link: resets, the ends of streams, control lines, drain, and who hears of what last. */
+#include <sys/mman.h>
+
 #include "test_link_pair.h"
 
 #include "link/link_state.h"
@@ -536,6 +538,12 @@ static void test_messages_are_bounded(void **state) {
     assert_all_done(&pair);
 }
 
+static bool is_resident(void *page) {
+    unsigned char there;
+    assert_int_equal(mincore(page, 1, &there), 0);
+    return there & 1;
+}
+
 static void test_an_idle_session_gives_memory_back(void **state) {
     (void)state;
     pair.now_ms = 1000;
@@ -543,10 +551,16 @@ static void test_an_idle_session_gives_memory_back(void **state) {
     pair_run(&pair);
     assert_all_done(&pair);
     assert_true(pair.opens.session->spare_stream_count > 0);
+    struct frame_buffer *frame = &pair.opens.session->frame;
+    assert_non_null(frame->block);
+    assert_true(frame->is_touched);
+    assert_true(is_resident(frame->block));
     link_tick(pair.opens.session, pair.now_ms + 20000);
     assert_int_equal(pair.opens.session->spare_stream_count, 0);
     assert_int_equal(pair.opens.session->spare_block_count, 0);
     assert_null(pair.opens.session->head.kept);
+    assert_false(frame->is_touched);
+    assert_false(is_resident(frame->block));
     pair.now_ms = 0;
     for (int i = 0; i < 100; i++) pair_open(&pair, 1000);
     pair_run(&pair);
