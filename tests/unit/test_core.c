@@ -40,7 +40,7 @@ struct visitor {
     size_t granted;
     int status;
     enum http_error error;
-    bool ended, aborted, close, has_body;
+    bool ended, aborted, close, has_body, says_error;
     uint64_t content_length;
     struct buf body;
     char cookie[128];
@@ -242,6 +242,7 @@ static void on_head(void *ctx, const struct answer_head *head) {
     visitor->close = head->close;
     visitor->has_body = head->has_body;
     visitor->content_length = head->content_length;
+    visitor->says_error = headers_get(head->headers, VIEW("x-tunnel-error")).ptr != NULL;
     visitor->cookies = headers_count(head->headers, VIEW("set-cookie"));
     view_copy_to(headers_get(head->headers, VIEW("set-cookie")), visitor->cookie, sizeof visitor->cookie);
     assert_null(headers_get(head->headers, VIEW("connection")).ptr);
@@ -331,6 +332,22 @@ static void a_request_reaches_the_agent_and_its_answer_the_visitor(void **state)
     assert_int_equal(visitor.cookies, 3);
     assert_string_equal(visitor.cookie, "a");
     assert_int_equal(visitor.content_length, 5);
+    assert_true(view_eq(buf_view(&visitor.body), VIEW("hello")));
+    buf_done(&visitor.body);
+}
+
+/* Only the gateway speaks of errors so: what comes with a v1 answer is the service's. */
+static void an_agent_cannot_make_an_error_of_ours(void **state) {
+    struct world *world = *state;
+    agent_ready(world, "one", "/", NULL);
+    struct visitor visitor;
+    visit_tunnel(world, &visitor, "GET", NULL);
+    agent_answers(world, "one", last_sent(world)->request_id, 200,
+                  ",\"headers\":{\"x-tunnel-error\":[\"agent_lost\"]},\"body\":\"aGVsbG8=\"");
+    assert_true(visitor.ended);
+    assert_int_equal(visitor.status, 200);
+    assert_int_equal(visitor.error, HTTP_ERROR_NONE);
+    assert_false(visitor.says_error);
     assert_true(view_eq(buf_view(&visitor.body), VIEW("hello")));
     buf_done(&visitor.body);
 }
@@ -886,6 +903,7 @@ int main(void) {
 #define T(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         T(a_request_reaches_the_agent_and_its_answer_the_visitor),
+        T(an_agent_cannot_make_an_error_of_ours),
         T(a_slow_visitor_gets_the_body_as_he_drains),
         T(a_body_is_granted_and_sent_whole),
         T(a_body_over_the_limit_is_refused),
