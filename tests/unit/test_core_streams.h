@@ -151,7 +151,8 @@ static inline void on_grant(void *ctx, size_t bytes) {
 
 /* Status, an error of ours, the length, and that its body is none (-), or its connection ends (!). */
 static inline void on_head(void *ctx, const struct answer_head *head) {
-    static const char *names[] = {"set-cookie", "x-tunnel-error", "connection", "content-length"};
+    static const char *names[] = {"set-cookie", "x-tunnel-error", "connection", "content-length",
+                                  "sec-websocket-accept"};
     char length[32] = "";
     if (head->content_length != LENGTH_UNKNOWN)
         snprintf(length, sizeof length, "/%" PRIu64, head->content_length);
@@ -430,6 +431,7 @@ static inline void step_expire(struct world *world, const char *args) {
 
 static inline void step_pass(struct world *world, const char *args) {
     world->now_ms += strtoul(args, NULL, 10);
+    record(world, "~");
 }
 
 static const struct {
