@@ -1,4 +1,4 @@
-/* Character classes as a table (token) and as arithmetic that compilers vectorise (field values). */
+/* Character classes as a table (token) and as arithmetic on eight bytes at a time (field values). */
 #include "http/chars.h"
 
 /* clang-format off */
@@ -25,13 +25,35 @@ static bool is_ows(char byte) {
     return byte == ' ' || byte == '\t';
 }
 
-bool http_is_field_value(struct view v) {
-    unsigned bad = 0;
-    for (size_t i = 0; i < v.len; i++) {
-        unsigned char c = (unsigned char)v.ptr[i];
-        bad |= (unsigned)((c < 0x20) & (c != '\t')) | (unsigned)(c == 0x7f);
+static bool is_control(char byte) {
+    unsigned char c = (unsigned char)byte;
+    return (c < 0x20 && c != '\t') || c == 0x7f;
+}
+
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Is one of the eight below 0x20, or DEL? */
+static bool has_control_or_tab(uint64_t word) {
+    uint64_t del = word ^ EACH(0x7f);
+    return (((word - EACH(0x20)) & ~word) | ((del - EACH(1)) & ~del)) & EACH(0x80);
+}
+
+static bool has_control(struct view v) {
+    size_t at = 0;
+    for (; at + 8 <= v.len; at += 8) {
+        uint64_t word;
+        memcpy(&word, v.ptr + at, 8);
+        if (!has_control_or_tab(word)) continue;
+        for (size_t i = 0; i < 8; i++)
+            if (is_control(v.ptr[at + i])) return true;
     }
-    if (bad) return false;
+    for (; at < v.len; at++)
+        if (is_control(v.ptr[at])) return true;
+    return false;
+}
+
+bool http_is_field_value(struct view v) {
+    if (has_control(v)) return false;
     return v.len == 0 || !(is_ows(v.ptr[0]) || is_ows(v.ptr[v.len - 1]));
 }
 

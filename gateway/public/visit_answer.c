@@ -55,7 +55,11 @@ static struct view date_now(struct visitors *side) {
 static void begin_head(struct visit *visit, const struct answer_head *head) {
     struct buf *lead = &visit->lead;
     buf_reserve(lead, head->headers->bytes + 256);
-    buf_printf(lead, "HTTP/1.1 %d %s\r\n", head->status, MHD_get_reason_phrase_for((unsigned)head->status));
+    buf_append_view(lead, VIEW("HTTP/1.1 "));
+    buf_append_number(lead, (uint64_t)head->status);
+    buf_append_byte(lead, ' ');
+    buf_append_view(lead, view_from_cstr(MHD_get_reason_phrase_for((unsigned)head->status)));
+    buf_append_view(lead, VIEW("\r\n"));
     if (!headers_get(head->headers, VIEW("date")).ptr) add_field(lead, VIEW("Date"), date_now(visit->side));
     if (visit->is_upgrade) visit_upgrade_fields(visit, head->upgrade);
     add_fields(lead, head->headers);
@@ -85,8 +89,10 @@ static void add_framing(struct visit *visit) {
     if (visit->framing == ANSWER_NO_BODY && !would_have_one)
         length = visit->status == 204 || visit->status < 200 ? LENGTH_UNKNOWN : 0;
     bool has_length = visit->framing == ANSWER_LENGTH || visit->framing == ANSWER_NO_BODY;
-    if (has_length && length != LENGTH_UNKNOWN)
-        buf_printf(lead, "Content-Length: %llu\r\n", (unsigned long long)length);
+    if (!has_length || length == LENGTH_UNKNOWN) return;
+    buf_append_view(lead, VIEW("Content-Length: "));
+    buf_append_number(lead, length);
+    buf_append_view(lead, VIEW("\r\n"));
 }
 
 static void add_connection(struct visit *visit) {

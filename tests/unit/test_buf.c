@@ -95,6 +95,25 @@ static void test_long_printf(void **state) {
     buf_done(&buf);
 }
 
+static void test_numbers(void **state) {
+    (void)state;
+    static const uint64_t numbers[] = {0, 9, 10, 101, UINT32_MAX, UINT64_MAX};
+    struct buf buf, expected;
+    buf_init(&buf, 100);
+    buf_init(&expected, 100);
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        assert_true(buf_append_number(&buf, numbers[i]));
+        assert_true(buf_printf(&expected, "%llu", (unsigned long long)numbers[i]));
+    }
+    assert_true(view_eq(buf_view(&buf), buf_view(&expected)));
+    buf_done(&buf);
+    buf_done(&expected);
+    buf_init(&buf, 1);
+    assert_false(buf_append_number(&buf, 10));
+    assert_true(buf.failed);
+    buf_done(&buf);
+}
+
 static void test_take(void **state) {
     (void)state;
     struct buf buf;
@@ -146,6 +165,7 @@ int main(void) {
         cmocka_unit_test(test_maximum),
         cmocka_unit_test(test_reserve_and_commit),
         cmocka_unit_test(test_long_printf),
+        cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_take),
         cmocka_unit_test(test_random_run_against_an_array),
     };

@@ -40,6 +40,21 @@ static void test_field_value_bytes(void **state) {
         http_is_field_value(VIEW("a long value, long enough for vectors of any width\r, then more")));
 }
 
+/* Each byte at each place of values of each length up to a few words. */
+static void test_field_value_places(void **state) {
+    (void)state;
+    static const unsigned char others[] = {0x21, 0x7e, 0x80, 0xff};
+    char text[28];
+    for (int byte = 0; byte < 256; byte++)
+        for (size_t len = 3; len <= sizeof text; len++)
+            for (size_t at = 1; at + 1 < len; at++) {
+                memset(text, others[(len + at) % sizeof others], sizeof text);
+                text[at] = (char)byte;
+                bool inside = byte == '\t' || (byte >= 0x20 && byte != 0x7f);
+                assert_int_equal(http_is_field_value(view_of(text, len)), inside);
+            }
+}
+
 static void test_lower_and_hex(void **state) {
     (void)state;
     for (int byte = 0; byte < 256; byte++) {
@@ -58,6 +73,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_token_bytes),
         cmocka_unit_test(test_field_value_bytes),
+        cmocka_unit_test(test_field_value_places),
         cmocka_unit_test(test_lower_and_hex),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
