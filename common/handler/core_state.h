@@ -107,13 +107,6 @@ enum exchange_state {
     EXCHANGE_ANSWERING    /* the head is out */
 };
 
-/* What may have come of it at an agent. */
-enum exchange_fate {
-    FATE_UNTOUCHED, /* certainly nothing */
-    FATE_SENT,      /* an agent may have executed it */
-    FATE_SENT_AGAIN /* and it is sent once more, for the last time */
-};
-
 struct exchange {
     struct core *core;
     uint64_t ticket;
@@ -145,7 +138,7 @@ struct exchange {
     struct list link_node;
     char lost_connection[CONNECTION_ID_MAX + 1]; /* the agent that died with it; "" if none */
     uint64_t unreached_ms;                       /* since when there is no way to it; 0: there is */
-    enum exchange_fate fate;
+    bool sent_again;        /* an agent may have executed it: once more, for the last time */
     bool admitted;          /* counted among its tunnel's requests of this second */
     bool long_lived;        /* counted so */
     uint64_t granted_bytes; /* of the request's body, in all */
@@ -215,8 +208,6 @@ void exchange_long_lived(struct exchange *exchange);
 uint64_t exchange_request_timeout_ms(const struct exchange *exchange);
 /* The visitor may send so many bytes of the request's body in all. */
 void exchange_grant(struct exchange *exchange, uint64_t total);
-/* It is given to an agent. */
-void exchange_sent(struct exchange *exchange);
 /* What to tell where no agent is to be had. */
 enum http_error exchange_lost_error(const struct exchange *exchange);
 void exchange_stop_waiting(struct exchange *exchange);

@@ -106,7 +106,6 @@ static void send_request(struct exchange *exchange) {
     }
     list_append(&exchange->link->exchanges, &exchange->link_node);
     exchange->state = EXCHANGE_SENT;
-    exchange_sent(exchange);
     timer_start(core->ports.clock.timers, &exchange->timer, exchange_request_timeout_ms(exchange));
     dispatch_recheck_later(exchange);
     bool sent = send_text(exchange, buf_view(&text));

@@ -205,7 +205,6 @@ static void start(struct exchange *exchange) {
             exchange_fail(exchange, HTTP_ERROR_OVERLOADED);
         return;
     }
-    exchange_sent(exchange);
     exchange->stream_link = link_use_stream(exchange->core, &exchange->claim.link);
     expect_answer(exchange);
     if (!wants_body(exchange)) return;

@@ -144,11 +144,11 @@ static void wait_for_another(struct exchange *exchange) {
 
 /* May what an agent may have executed be sent to one again? False when that has ended the exchange. */
 static bool send_twice(struct exchange *exchange) {
-    if (exchange->from_peer || !http_method_is_safe(exchange->method) || exchange->fate == FATE_SENT_AGAIN) {
+    if (exchange->from_peer || !http_method_is_safe(exchange->method) || exchange->sent_again) {
         exchange_fail(exchange, HTTP_ERROR_AGENT_LOST);
         return false;
     }
-    exchange->fate = FATE_SENT_AGAIN;
+    exchange->sent_again = true;
     exchange->core->counters.retries++;
     return true;
 }
@@ -162,13 +162,7 @@ void dispatch_severed(struct exchange *exchange) {
     if (send_twice(exchange)) look_again(exchange, exchange->core->settings.grace_ms);
 }
 
-/* This time; a time before it may have been. */
-static void was_not_sent(struct exchange *exchange) {
-    if (exchange->fate == FATE_SENT) exchange->fate = FATE_UNTOUCHED;
-}
-
 void dispatch_undelivered(struct exchange *exchange) {
-    was_not_sent(exchange);
     if (exchange->from_peer)
         exchange_fail(exchange, HTTP_ERROR_STALE_EPOCH);
     else
@@ -179,7 +173,6 @@ void dispatch_unreached(struct exchange *exchange) {
     uint64_t grace = exchange->core->settings.grace_ms, now = core_now_ms(exchange->core);
     if (!exchange->unreached_ms) exchange->unreached_ms = now;
     uint64_t waited = now - exchange->unreached_ms;
-    was_not_sent(exchange);
     if (waited < grace)
         look_again(exchange, grace - waited);
     else

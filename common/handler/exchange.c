@@ -67,7 +67,7 @@ static void exchange_free(struct exchange *exchange) {
 }
 
 enum http_error exchange_lost_error(const struct exchange *exchange) {
-    return exchange->fate == FATE_UNTOUCHED ? HTTP_ERROR_AGENT_OFFLINE : HTTP_ERROR_AGENT_LOST;
+    return exchange->sent_again ? HTTP_ERROR_AGENT_LOST : HTTP_ERROR_AGENT_OFFLINE;
 }
 
 static void on_timer(struct timer *timer) {
@@ -151,10 +151,6 @@ void exchange_grant(struct exchange *exchange, uint64_t total) {
     size_t more = (size_t)(total - exchange->granted_bytes);
     exchange->granted_bytes = total;
     exchange->source.grant(exchange->source.ctx, more);
-}
-
-void exchange_sent(struct exchange *exchange) {
-    if (exchange->fate == FATE_UNTOUCHED) exchange->fate = FATE_SENT;
 }
 
 static struct exchange *begin(struct core *core, const struct body_source *source,

@@ -336,6 +336,50 @@ static void a_request_reaches_the_agent_and_its_answer_the_visitor(void **state)
     buf_done(&visitor.body);
 }
 
+/* A store that was away tells that it may have missed something: what waits asks again, and goes on waiting.
+ */
+static void an_answer_that_has_not_come_is_waited_for(void **state) {
+    struct world *world = *state;
+    agent_ready(world, "one", "/", NULL);
+    struct visitor visitor;
+    visit_tunnel(world, &visitor, "GET", NULL);
+    size_t sent = world->sent_count;
+    struct store_events events = core_store_events(world->core);
+    events.missed(events.ctx);
+    settle(world);
+    assert_int_equal(world->sent_count, sent);
+    assert_int_equal(visitor.status, 0);
+    agent_answers(world, "one", last_sent(world)->request_id, 200, "");
+    assert_int_equal(visitor.status, 200);
+    buf_done(&visitor.body);
+}
+
+/* What GET's body would be has a length that HEAD's answer may tell; no other answer without a body has one.
+ */
+static void a_head_may_be_answered_with_a_body(void **state) {
+    static const struct {
+        const char *method, *more;
+        int status;
+        uint64_t length;
+    } rows[] = {
+        {"HEAD", ",\"body\":\"aGVsbG8=\"", 200, 5},
+        {"HEAD", ",\"headers\":{\"content-length\":[\"9\"]},\"body\":\"aGVsbG8=\"", 200, 9},
+        {"HEAD", "", 200, LENGTH_UNKNOWN},
+        {"GET", ",\"body\":\"aGVsbG8=\"", 304, LENGTH_UNKNOWN},
+    };
+    struct world *world = *state;
+    agent_ready(world, "one", "/", NULL);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct visitor visitor;
+        visit_tunnel(world, &visitor, rows[i].method, NULL);
+        agent_answers(world, "one", last_sent(world)->request_id, rows[i].status, rows[i].more);
+        assert_true(visitor.ended);
+        assert_false(visitor.has_body);
+        assert_int_equal(visitor.content_length, rows[i].length);
+        buf_done(&visitor.body);
+    }
+}
+
 /* Only the gateway speaks of errors so: what comes with a v1 answer is the service's. */
 static void an_agent_cannot_make_an_error_of_ours(void **state) {
     struct world *world = *state;
@@ -903,6 +947,8 @@ int main(void) {
 #define T(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         T(a_request_reaches_the_agent_and_its_answer_the_visitor),
+        T(an_answer_that_has_not_come_is_waited_for),
+        T(a_head_may_be_answered_with_a_body),
         T(an_agent_cannot_make_an_error_of_ours),
         T(a_slow_visitor_gets_the_body_as_he_drains),
         T(a_body_is_granted_and_sent_whole),

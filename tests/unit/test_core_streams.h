@@ -151,18 +151,18 @@ static inline void on_grant(void *ctx, size_t bytes) {
 
 /* Status, an error of ours, the length, and that its body is none (-), or its connection ends (!). */
 static inline void on_head(void *ctx, const struct answer_head *head) {
-    static const char *names[] = {"set-cookie", "x-tunnel-error", "connection", "content-length",
-                                  "sec-websocket-accept"};
+    static const char *names[] = {"set-cookie",     "x-tunnel-error",       "connection",
+                                  "content-length", "sec-websocket-accept", "retry-after"};
     char length[32] = "";
     if (head->content_length != LENGTH_UNKNOWN)
         snprintf(length, sizeof length, "/%" PRIu64, head->content_length);
     struct view code = http_error_code(head->error);
     ((struct world *)ctx)->is_error = head->error != HTTP_ERROR_NONE;
+    const char *body = head->has_body ? "" : "-", *close = head->close ? "!" : "";
     if (head->error)
-        record(ctx, "%.*s", VIEW_ARG(code));
+        record(ctx, "%.*s%s%s", VIEW_ARG(code), body, close);
     else
-        record(ctx, "%d%s%.*s%s%s", head->status, length, VIEW_ARG(head->upgrade), head->has_body ? "" : "-",
-               head->close ? "!" : "");
+        record(ctx, "%d%s%.*s%s%s", head->status, length, VIEW_ARG(head->upgrade), body, close);
     for (size_t i = head->error ? 2 : 0; i < sizeof names / sizeof names[0]; i++)
         if (headers_get(head->headers, view_from_cstr(names[i])).ptr) record(ctx, "%s", names[i]);
 }
