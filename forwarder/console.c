@@ -75,6 +75,13 @@ static const char *clock_text(struct console *console) {
     return console->clock;
 }
 
+static void append_status(const struct console *console, struct buf *line, int status) {
+    if (status)
+        buf_printf(line, " %s%d%s", colour_of(console, status), status, console->colour ? "\x1b[0m" : "");
+    else
+        buf_append(line, " -", 2);
+}
+
 void console_request(struct console *console, const struct console_request *request) {
     struct buf target, *line = &console->line;
     buf_init(&target, 64 * 1024);
@@ -89,9 +96,10 @@ void console_request(struct console *console, const struct console_request *requ
         log_redact_target(&target, request->target);
         append_escaped(line, buf_view(&target), TARGET_SHOWN);
     }
-    buf_printf(line, " %s%d%s %llu ms %llu B", colour_of(console, request->status), request->status,
-               console->colour ? "\x1b[0m" : "", (unsigned long long)request->took_ms,
+    append_status(console, line, request->status);
+    buf_printf(line, " %llu ms %llu B", (unsigned long long)request->took_ms,
                (unsigned long long)request->bytes);
+    if (request->bytes_in) buf_printf(line, ", %llu B in", (unsigned long long)request->bytes_in);
     if (request->code) buf_printf(line, " (%s)", request->code);
     buf_append_byte(line, '\n');
     fwrite(buf_view(line).ptr, 1, line->len, console->out);

@@ -20,12 +20,13 @@ struct console {
     char clock[16];
 };
 
-/* One request that has been answered. */
+/* One request that is over. */
 struct console_request {
     struct view method, target;
-    int status;       /* what the visitor gets */
-    const char *code; /* of our own error, NULL where the service answered */
-    uint64_t took_ms, bytes;
+    int status;       /* what the visitor gets; 0: he left before there was one */
+    const char *code; /* of our own error, or how else it ended; NULL where the service's answer is whole */
+    uint64_t took_ms;
+    uint64_t bytes, bytes_in; /* of the answer's body, of the request's */
 };
 
 void console_init(struct console *console, FILE *out);

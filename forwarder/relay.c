@@ -122,6 +122,7 @@ static void show(const struct exchange *exchange, int status, const char *code, 
         .code = code,
         .took_ms = loop_now(exchange->relay->loop) - exchange->began_ms,
         .bytes = bytes,
+        .bytes_in = exchange->message->body.len,
     };
     console_request(exchange->relay->settings.console, &line);
 }
@@ -354,8 +355,11 @@ struct relay *relay_new(struct loop *loop, const struct relay_settings *settings
 
 void relay_cancel_all(struct relay *relay) {
     struct list *node;
-    while ((node = relay->exchanges.next) != &relay->exchanges)
-        exchange_free(LIST_ENTRY(node, struct exchange, node));
+    while ((node = relay->exchanges.next) != &relay->exchanges) {
+        struct exchange *exchange = LIST_ENTRY(node, struct exchange, node);
+        show(exchange, 0, "connection lost", 0);
+        exchange_free(exchange);
+    }
     /* What comes again over the next link is meant: a gateway repeats what is safe, or counts its requests
      * anew. */
     seen_ids_done(&relay->seen);

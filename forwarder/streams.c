@@ -41,9 +41,10 @@ struct inbound {
     struct headers trailers;
     bool is_answered; /* the head is out */
     bool is_paused;
+    bool is_shown; /* its line is out */
     int status;
-    const char *code; /* our own error; NULL: the service's answer */
-    uint64_t began_ms, bytes;
+    const char *code; /* our own error, or how else it ended; NULL: the service's answer */
+    uint64_t began_ms, bytes, bytes_in;
     size_t unsent;
 };
 
@@ -51,14 +52,17 @@ static const struct http_limits limits = HTTP_LIMITS_DEFAULT;
 
 /* ---- the end ---- */
 
-static void show(const struct inbound *inbound) {
+static void show(struct inbound *inbound) {
     struct streams *streams = inbound->streams;
     struct console_request line = {.method = inbound->method,
                                    .target = inbound->target,
                                    .status = inbound->status,
                                    .code = inbound->code,
                                    .took_ms = loop_now(streams->loop) - inbound->began_ms,
-                                   .bytes = inbound->bytes};
+                                   .bytes = inbound->bytes,
+                                   .bytes_in = inbound->bytes_in};
+    if (inbound->is_shown) return;
+    inbound->is_shown = true;
     console_request(streams->settings.console, &line);
 }
 
@@ -215,6 +219,7 @@ static const struct local_events local_events = {.on_informational = on_informat
 
 static void on_request_data(void *ctx, struct view data) {
     struct inbound *inbound = ctx;
+    inbound->bytes_in += data.len;
     if (!inbound->local)
         link_stream_consumed(inbound->stream, data.len); /* thrown away: the answer is out */
     else if (!local_request_body(inbound->local, data))
@@ -246,9 +251,10 @@ static void on_done(void *ctx) {
 
 /* The visitor has left, or the link has ended: so does the local request. */
 static void on_lost(void *ctx, enum stream_end why) {
-    (void)why;
     struct inbound *inbound = ctx;
     inbound->stream = NULL;
+    inbound->code = why == STREAM_RESET ? "visitor left" : "connection lost";
+    show(inbound);
     if (inbound->local) local_request_cancel(inbound->local);
     inbound->local = NULL;
     settle(inbound);

@@ -60,6 +60,60 @@ def test_a_line_for_each_request(start):
     assert re.search(r"1234|1\.2", line), line
 
 
+def test_the_line_shows_both_directions(start):
+    service = start.service()
+    gateway = start.gateway()
+    ttf = start.forwarder(gateway, service)
+    service.answer("/push", body="x" * 50)
+    http_raw.request(gateway.address, "POST", "/push", ttf.host, body=b"y" * 3_000_000)
+    ttf.wait_line(r"POST /push 200 \d+ ms 50 B, 3000000 B in$")
+    http_raw.request(gateway.address, target="/push", host=ttf.host)
+    ttf.wait_line(r"GET /push 200 \d+ ms 50 B$")
+
+
+def test_a_line_for_what_the_visitor_gave_up(start):
+    from service import Gate
+
+    service = start.service()
+    gateway = start.gateway()
+    ttf = start.forwarder(gateway, service)
+    gate = service.on("/slow", Gate())
+    with http_raw.Connection(gateway.address) as connection:
+        connection.send(http_raw.build("GET", "/slow", ttf.host))
+        gate.wait_arrived()
+    ttf.wait_line(r"GET /slow - \d+ ms 0 B \(visitor left\)$")
+    gate.open()
+    service.answer("/big", body=bytes(30_000_000))
+    with http_raw.Connection(gateway.address) as connection:
+        connection.send(http_raw.build("GET", "/big", ttf.host))
+        connection._exactly(100_000)
+        connection.reset()
+    bytes_shown = int(ttf.wait_line(r"GET /big 200 \d+ ms (\d+) B \(visitor left\)$")[1])
+    assert 99_000 < bytes_shown < 30_000_000
+
+
+def test_a_line_for_a_websocket_that_was_reset(start):
+    async def echo(socket):
+        async for message in socket:
+            await socket.send(message)
+
+    service = start.websockets(echo)
+    gateway = start.gateway()
+    ttf = start.forwarder(gateway, service)
+    with http_raw.Connection(gateway.address) as connection:
+        connection.send(
+            f"GET /socket HTTP/1.1\r\nHost: {ttf.host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+        )
+        assert b" 101 " in connection._line()
+        while connection._line():
+            pass
+        connection.send(b"\x81\x85\0\0\0\0hello")
+        assert connection._exactly(7) == b"\x81\x05hello"
+        connection.reset()
+    ttf.wait_line(r"GET /socket 101 \d+ ms 7 B, 11 B in \(visitor left\)$")
+
+
 def test_control_bytes_in_a_path_do_not_reach_the_terminal(start):
     """What a visitor sends cannot write escape codes into the developer's terminal."""
     service = start.service()
