@@ -103,11 +103,23 @@ static bool has_room(const struct local_client *client) {
     return client->open < LOCAL_CONNECTIONS_MAX && (!client->lacks_descriptors || client->open == 0);
 }
 
+/* The newest, with TLS the newest that was opened for the same name. */
+static struct local_connection *fitting_idle(struct local_client *client,
+                                             const struct local_request *request) {
+    struct local_connection *connection = newest_idle(client);
+    if (!connection || !client->tls) return connection;
+    for (struct list *node = client->idle.next; node != &client->idle; node = node->next) {
+        connection = LIST_ENTRY(node, struct local_connection, node);
+        if (strcmp(connection->tls_name, request->tls_name) == 0) return connection;
+    }
+    return NULL;
+}
+
 /* A request that may not be sent twice gets a kept connection only after a look whether the service has
  * closed it. */
 static struct local_connection *take_idle(struct local_client *client, const struct local_request *request) {
     struct local_connection *connection;
-    while ((connection = newest_idle(client))) {
+    while ((connection = fitting_idle(client, request))) {
         if (request->safe || connection_is_quiet(connection)) return connection;
         connection_close(connection);
     }
@@ -120,7 +132,7 @@ void client_dispatch(struct local_client *client, struct local_request *request,
         connection_use(connection, request);
         return;
     }
-    if (fresh && !has_room(client) && oldest_idle(client)) connection_close(oldest_idle(client));
+    if (!has_room(client) && oldest_idle(client)) connection_close(oldest_idle(client));
     if (has_room(client))
         connection_open(client, request);
     else
@@ -150,9 +162,15 @@ static struct local_connection *next_without_address(struct local_client *client
 static void on_addresses(void *ctx, int error, const struct addresses *addresses) {
     struct local_client *client = ctx;
     client->lookup = NULL;
+    if (error && client->addresses_known) { /* they are only old */
+        client->addresses_ms = loop_now(client->loop);
+        error = 0;
+        addresses = &client->addresses;
+    }
     client->addresses_known = !error;
     if (!error) {
         client->addresses = *addresses;
+        client->addresses_ms = loop_now(client->loop);
         if (client->first_address >= addresses->count) client->first_address = 0;
     }
     client_enter(client);
@@ -257,6 +275,12 @@ static void write_host_field(struct local_client *client) {
     if (!bare) snprintf(client->host_field + len, size - (size_t)len, ":%u", client->port);
 }
 
+static bool is_fixed(const char *host) {
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    return addresses_are_loopback(host) || uv_ip4_addr(host, 0, &v4) == 0 || uv_ip6_addr(host, 0, &v6) == 0;
+}
+
 static bool copy_target(struct local_client *client, const struct local_target *target) {
     client->port = target->port;
     client->host = view_to_cstr(view_from_cstr(target->host));
@@ -264,6 +288,7 @@ static bool copy_target(struct local_client *client, const struct local_target *
     if (target->unix_path && !(client->unix_path = view_to_cstr(view_from_cstr(target->unix_path))))
         return false;
     if (target->tls && !(client->tls = tls_context_new())) return false;
+    client->addresses_fixed = is_fixed(client->host);
     write_host_field(client);
     return true;
 }

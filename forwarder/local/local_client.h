@@ -28,6 +28,8 @@ enum local_error {
 #define LOCAL_BODY_UNKNOWN (-2) /* chunked */
 
 #define LOCAL_CONNECTIONS_MAX 1024  /* at once; further requests wait, first come first served */
+#define LOCAL_LOOKUP_MAX_MS 10000u /* a connection opened later looks the service's name up anew, and any where
+                                      connecting failed, once more within the request */
 #define LOCAL_IDLE_MAX_MS 30000u    /* a connection kept without use */
 #define LOCAL_CONTINUE_MAX_MS 1000u /* silence after which a body that expects 100 is sent anyway */
 #define LOCAL_HEAD_MAX (96u * 1024) /* bytes of an answer's head; 256 fields */
@@ -35,10 +37,11 @@ enum local_error {
 
 /* Where the service is; copied. */
 struct local_target {
-    const char *host; /* name or IP literal, no brackets; also TLS's server name; never NULL */
+    const char *host; /* name or IP literal, no brackets; never NULL */
     uint16_t port;
     const char *unix_path; /* or NULL; host and port then only make the Host field */
-    bool tls;              /* any certificate will do: this is the developer's own service */
+    bool tls;              /* any certificate will do: this is the developer's own service. TLS's server name
+                              is that of the request's Host field, for services refuse what differs */
 };
 
 /* Borrowed until local_request_start() returns. */

@@ -231,9 +231,15 @@ static struct local_connection *new_connecting(struct local_client *client, stru
     if (!connection) return NULL;
     connection->request = request;
     request->connection = connection;
+    if (client->tls) memcpy(connection->tls_name, request->tls_name, sizeof(connection->tls_name));
     list_append(&client->connecting, &connection->node);
     client->open++;
     return connection;
+}
+
+static bool knows_addresses(const struct local_client *client) {
+    return client->addresses_known &&
+           (client->addresses_fixed || loop_now(client->loop) < client->addresses_ms + LOCAL_LOOKUP_MAX_MS);
 }
 
 void connection_open(struct local_client *client, struct local_request *request) {
@@ -244,7 +250,7 @@ void connection_open(struct local_client *client, struct local_request *request)
     }
     connection->deadline_ms = loop_now(client->loop) + client->connect_timeout_ms;
     client_want_tick(client, connection->deadline_ms);
-    if (client->unix_path || client->addresses_known)
+    if (client->unix_path || knows_addresses(client))
         begin_dialling(connection);
     else
         client_lookup(client);
@@ -252,6 +258,7 @@ void connection_open(struct local_client *client, struct local_request *request)
 
 void connection_on_addresses(struct local_connection *connection, int error) {
     char detail[200];
+    connection->looked_up = true;
     if (!error) {
         begin_dialling(connection);
         return;
@@ -260,16 +267,31 @@ void connection_on_addresses(struct local_connection *connection, int error) {
     request_fail_soon(connection->request, LOCAL_UNAVAILABLE, detail);
 }
 
+/* The name may mean another machine by now: asks once more, on another connection, because this one's handle
+ * needs time to close. */
+static bool look_up_again(struct local_connection *connection) {
+    struct local_client *client = connection->client;
+    if (client->unix_path || client->addresses_fixed || connection->looked_up) return false;
+    struct local_connection *next = new_connecting(client, connection->request);
+    if (!next) return false;
+    next->deadline_ms = connection->deadline_ms;
+    connection->request = NULL;
+    connection_close(connection);
+    client_lookup(client);
+    return true;
+}
+
 static void connect_fail(struct local_connection *connection, int error) {
     struct local_client *client = connection->client;
     char detail[200];
+    client->addresses_known = false;
+    if (look_up_again(connection)) return;
     if (client->unix_path)
         snprintf(detail, sizeof(detail), "%.120s: %s", client->unix_path, uv_strerror(-error));
     else
         snprintf(detail, sizeof(detail), "%.80s port %u (%s): %s", client->host, client->port,
                  client->addresses.list[connection->address % client->addresses.count].text,
                  uv_strerror(-error));
-    client->addresses_known = false; /* the name may mean another machine by now */
     request_fail_soon(connection->request, LOCAL_UNAVAILABLE, detail);
 }
 
@@ -286,6 +308,7 @@ static void dial_next(struct local_connection *connection, int error) {
     next->deadline_ms = connection->deadline_ms;
     next->address = connection->address + 1;
     next->addresses_left = connection->addresses_left - 1;
+    next->looked_up = connection->looked_up;
     connection->request = NULL;
     connection_close(connection);
     dial(next);

@@ -251,6 +251,7 @@ struct local_request *local_request_start(struct local_client *client, const str
         client_request_reuse(request);
         return NULL;
     }
+    if (client->tls) tls_name_of(client, head->headers, request->tls_name, sizeof(request->tls_name));
     answer_begin(&request->answer, &to);
     list_append(&client->requests, &request->node);
     if (said == HEAD_CANNOT_BE_SAID) {

@@ -20,6 +20,7 @@
 #define LOCAL_REQUEST_MAGIC 0x6c6f6371u
 #define LOCAL_CONNECTION_MAGIC 0x6c6f636eu
 #define LOCAL_READ_BYTES ((size_t)64 * 1024)
+#define LOCAL_NAME_MAX ((size_t)256)
 #define LOCAL_UPGRADE_MAX ((size_t)64)
 #define LOCAL_REPLAY_MAX ((size_t)64 * 1024)
 
@@ -52,7 +53,8 @@ struct local_client {
 
     struct addresses addresses;
     size_t first_address; /* the one that worked last */
-    bool addresses_known;
+    bool addresses_known, addresses_fixed; /* fixed: not of a name that could change */
+    uint64_t addresses_ms;                 /* when they were looked up */
     struct resolver_job *lookup;
 
     struct task chores;
@@ -84,6 +86,8 @@ struct local_connection {
     bool blocked;         /* the socket takes no more for now */
     bool broken;          /* nor ever */
     bool half_closed;
+    bool looked_up;                 /* its addresses are fresh ones */
+    char tls_name[LOCAL_NAME_MAX]; /* that the service was told; empty: none */
     size_t address, addresses_left;                      /* to be tried; not those behind `address` */
     uint64_t deadline_ms, attempt_deadline_ms, again_ms; /* of connecting; again_ms 0: no pause */
     uint64_t idle_since_ms;
@@ -132,6 +136,7 @@ struct local_request {
     enum local_error failure;
     char detail[200];
     char upgrade[LOCAL_UPGRADE_MAX], accept[32]; /* what must come back */
+    char tls_name[LOCAL_NAME_MAX];               /* set for TLS only */
 };
 
 /* ---- local_client.c ---- */
@@ -180,6 +185,8 @@ void connection_resume(struct local_connection *connection);
 
 struct ssl_ctx_st *tls_context_new(void);
 void tls_context_free(struct ssl_ctx_st *context);
+/* The name that the service expects to be asked for, by the Host field; empty: none. */
+void tls_name_of(const struct local_client *client, const struct headers *headers, char *out, size_t size);
 bool tls_begin(struct local_connection *connection);
 void tls_end(struct local_connection *connection);
 enum tls_progress { TLS_DONE, TLS_WANTS_READ, TLS_WANTS_WRITE, TLS_FAILED };

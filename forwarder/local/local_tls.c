@@ -32,12 +32,19 @@ static bool is_ip(const char *host) {
     return uv_ip4_addr(host, 0, &v4) == 0 || uv_ip6_addr(host, 0, &v6) == 0;
 }
 
+void tls_name_of(const struct local_client *client, const struct headers *headers, char *out, size_t size) {
+    struct view host = headers_get(headers, VIEW("host"));
+    if (!host.ptr) host = view_from_cstr(client->host);
+    if (view_starts_with(host, VIEW("["))) host.len = 0;
+    host = view_slice(host, 0, view_find(host, ':'));
+    if (!view_copy_to(host, out, size) || is_ip(out)) out[0] = '\0';
+}
+
 bool tls_begin(struct local_connection *connection) {
-    const struct local_client *client = connection->client;
-    connection->tls = SSL_new(client->tls);
+    connection->tls = SSL_new(connection->client->tls);
     if (!connection->tls) return false;
     SSL_set_connect_state(connection->tls);
-    if (!is_ip(client->host)) SSL_set_tlsext_host_name(connection->tls, client->host);
+    if (connection->tls_name[0]) SSL_set_tlsext_host_name(connection->tls, connection->tls_name);
     return SSL_set_fd(connection->tls, connection->fd) == 1;
 }
 

@@ -1713,6 +1713,66 @@ static void test_unix_missing(void **state) {
     end();
 }
 
+/* A name for 127.0.0.1 that needs no table of names, and is no literal for the client. */
+#define NAME "127.1"
+
+static void poison_address(int fd) {
+    struct sockaddr_storage address;
+    socklen_t len = sizeof(address);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+    client->addresses.list[0].socket_address = address;
+    client->addresses.count = 1;
+}
+
+static void close_idle(void) {
+    while (!list_empty(&client->idle))
+        connection_close(LIST_ENTRY(client->idle.next, struct local_connection, node));
+    run_for(1);
+}
+
+/* The service's name means another machine now. */
+static void test_moved_name(void **state) {
+    (void)state;
+    begin_on(AF_INET, serve_hello, (struct local_target){.host = NAME}, 5000);
+    struct probe probe = try_get();
+    assert_hello(&probe);
+    done(&probe);
+    close_idle();
+    int other = socket(AF_INET, SOCK_STREAM, 0); /* bound, and nobody listens: refused */
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    assert_int_equal(bind(other, (struct sockaddr *)&address, sizeof(address)), 0);
+    poison_address(other);
+    probe = try_get(); /* looked up again within the request */
+    assert_hello(&probe);
+    done(&probe);
+    close_idle();
+    assert_int_equal(listen(other, 5), 0); /* another service now, which never answers */
+    poison_address(other);
+    client->addresses_ms = loop_now(&loop) - LOCAL_LOOKUP_MAX_MS;
+    probe = try_get();
+    assert_hello(&probe);
+    done(&probe);
+    close(other);
+    close_idle();
+    strcpy(client->host, "....."); /* cannot be looked up any more: what was known is used */
+    client->addresses_ms = loop_now(&loop) - LOCAL_LOOKUP_MAX_MS;
+    probe = try_get();
+    assert_hello(&probe);
+    done(&probe);
+    end();
+}
+
+static void test_name_that_fails_again(void **state) {
+    (void)state;
+    begin_on(AF_INET, serve_hello, (struct local_target){.host = NAME, .port = 1}, 5000);
+    for (int i = 0; i < 2; i++) {
+        struct probe probe = try_get();
+        assert_failed(&probe, LOCAL_UNAVAILABLE);
+        done(&probe);
+    }
+    end();
+}
+
 static char asked_name[100], asked_protocol[20];
 
 static int on_alpn(SSL *tls, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
@@ -1820,6 +1880,26 @@ static void test_tls(void **state) {
         done(&raw);
         end();
     }
+}
+
+/* Services of several names refuse a Host that was not asked for in the handshake. */
+static void test_tls_name_is_hosts(void **state) {
+    (void)state;
+    static const struct {
+        const char *host, *name;
+        int connections;
+    } rows[] = {{"app.test:8443", "app.test", 1}, {"app.test", "app.test", 1}, {"other.test", "other.test", 2},
+                {"127.0.0.1:1", "-", 3},          {"[::1]:1", "-", 3},         {"app.test", "-", 3}};
+    begin_tls(serve_hello, TLS1_3_VERSION);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        headers_set(&headers, VIEW("host"), view_from_cstr(rows[i].host));
+        struct probe probe = try_get();
+        assert_hello(&probe);
+        done(&probe);
+        assert_int_equal(accepted(), rows[i].connections);
+        assert_string_equal(asked_name, rows[i].name); /* of the newest connection */
+    }
+    end();
 }
 
 static void test_tls_many(void **state) {
@@ -1985,6 +2065,9 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_unix_missing),
         cmocka_unit_test(test_tls),
         cmocka_unit_test(test_tls_many),
+        cmocka_unit_test(test_tls_name_is_hosts),
+        cmocka_unit_test(test_moved_name),
+        cmocka_unit_test(test_name_that_fails_again),
         cmocka_unit_test(test_tls_to_plain),
         cmocka_unit_test(test_cancel_in_events),
         cmocka_unit_test(test_cancel_outside),
