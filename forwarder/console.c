@@ -8,6 +8,7 @@
 #include "base/log.h"
 
 #define TARGET_SHOWN 200
+#define DETAIL_SHOWN 200
 
 static void on_flush(struct task *task) {
     fflush(LIST_ENTRY(task, struct console, flush)->out);
@@ -82,6 +83,15 @@ static void append_status(const struct console *console, struct buf *line, int s
         buf_append(line, " -", 2);
 }
 
+static void append_end(struct buf *line, const char *code, const char *detail) {
+    buf_printf(line, " (%s", code);
+    if (detail) {
+        buf_append(line, ": ", 2);
+        append_escaped(line, view_from_cstr(detail), DETAIL_SHOWN);
+    }
+    buf_append_byte(line, ')');
+}
+
 void console_request(struct console *console, const struct console_request *request) {
     struct buf target, *line = &console->line;
     buf_init(&target, 64 * 1024);
@@ -100,7 +110,7 @@ void console_request(struct console *console, const struct console_request *requ
     buf_printf(line, " %llu ms %llu B", (unsigned long long)request->took_ms,
                (unsigned long long)request->bytes);
     if (request->bytes_in) buf_printf(line, ", %llu B in", (unsigned long long)request->bytes_in);
-    if (request->code) buf_printf(line, " (%s)", request->code);
+    if (request->code) append_end(line, request->code, request->detail);
     buf_append_byte(line, '\n');
     fwrite(buf_view(line).ptr, 1, line->len, console->out);
     if (console->tasks)

@@ -23,8 +23,9 @@ struct console {
 /* One request that is over. */
 struct console_request {
     struct view method, target;
-    int status;       /* what the visitor gets; 0: he left before there was one */
-    const char *code; /* of our own error, or how else it ended; NULL where the service's answer is whole */
+    int status;         /* what the visitor gets; 0: he left before there was one */
+    const char *code;   /* of our own error, or how else it ended; NULL where the service's answer is whole */
+    const char *detail; /* more of that, or NULL */
     uint64_t took_ms;
     uint64_t bytes, bytes_in; /* of the answer's body, of the request's */
 };

@@ -103,28 +103,8 @@ bool host_field_apply(const struct host_field *field, struct headers *headers, s
     return field->preserve || rewrite(field, ret_visitor, headers);
 }
 
-static bool contains(struct view text, struct view part) {
-    for (; text.len >= part.len; text = view_skip(text, 1))
-        if (view_starts_with(text, part)) return true;
-    return false;
-}
-
-void host_field_look(struct host_field *field, struct console *console, int status, struct view body) {
-    static const struct view signs[] = {
-        {"Blocked request. This host", 26}, /* Vite */
-        {"Invalid Host header", 19},        /* webpack-dev-server */
-        {"Invalid HTTP_HOST header", 24},   /* Django */
-        {"DisallowedHost", 14},             /* Django, in debug mode */
-        {"Blocked hosts", 13},              /* Rails */
-        {"Blocked host", 12},
-    };
-    if (field->hinted || !field->preserve || (status != 400 && status != 403)) return;
-    body = view_slice(body, 0, 4096);
-    for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
-        if (!contains(body, signs[i])) continue;
-        field->hinted = true;
-        console_line(console, "Hint: the local service refuses a host name that it does not know; "
-                              "start ttf with --host-header rewrite");
-        return;
-    }
+void host_field_own(const struct host_field *field, struct host_field *ret_own) {
+    *ret_own = *field;
+    ret_own->preserve = false;
+    memcpy(ret_own->value, field->authority, sizeof(ret_own->value));
 }

@@ -5,7 +5,6 @@
 #ifndef FORWARDER_HOST_FIELD_H
 #define FORWARDER_HOST_FIELD_H
 
-#include "console.h"
 #include "http/headers.h"
 
 struct host_field {
@@ -14,7 +13,6 @@ struct host_field {
     char authority[300];   /* of the local service: for requests that have no Host */
     const char *scheme;    /* "http" or "https", of the local service */
     uint16_t service_port; /* 0: a unix socket */
-    bool hinted;           /* the hint was printed already */
 };
 
 /* How the visitor reaches the service; the views live as long as the arena of the request's list. */
@@ -40,8 +38,7 @@ bool host_field_apply(const struct host_field *field, struct headers *headers, s
 bool host_field_return(const struct host_field *field, const struct visitor *visitor,
                        struct headers *headers);
 
-/* Looks at the first bytes of an answer: does the service refuse a host that it does not know, as Vite,
- * webpack, Django and Rails do? Then says once which option helps. */
-void host_field_look(struct host_field *field, struct console *console, int status, struct view body);
+/* The same service with "rewrite". */
+void host_field_own(const struct host_field *field, struct host_field *ret_own);
 
 #endif

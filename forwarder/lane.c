@@ -246,6 +246,7 @@ static bool make_relay(struct lane *lane) {
                                     .idle = settle_later};
     const struct relay_settings settings = {
         .host_field = lane->settings.host_field,
+        .hints = lane->settings.hints,
         .request_timeout_ms = lane->settings.request_timeout_ms,
         .console = lane->settings.console,
     };
@@ -258,6 +259,7 @@ static bool make_streams(struct lane *lane) {
         .ctx = lane, .control = on_message, .writable = on_streams_writable, .idle = settle_later};
     const struct streams_settings settings = {
         .host_field = lane->settings.host_field,
+        .hints = lane->settings.hints,
         .request_timeout_ms = lane->settings.request_timeout_ms,
         .console = lane->settings.console,
     };

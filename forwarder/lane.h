@@ -5,6 +5,7 @@
 #define FORWARDER_LANE_H
 
 #include "console.h"
+#include "hints.h"
 #include "host_field.h"
 #include "local/local_client.h"
 #include "protocol/v1.h"
@@ -29,7 +30,8 @@ struct lane_settings {
     struct loop *loop;
     struct uplinks *uplinks;
     struct local_client *client;
-    struct host_field *host_field;
+    const struct host_field *host_field;
+    struct hints *hints;
     struct console *console;
     uint64_t request_timeout_ms, heartbeat_ms;
 };

@@ -139,6 +139,7 @@ static int run(const struct options *options) {
     struct console console;
     struct resume_store resume;
     struct host_field host_field;
+    struct hints hints;
     char authority[300];
     print_authority(options, authority, sizeof(authority));
     if (!host_field_init(&host_field, options->host_header ? options->host_header : "preserve", options->host,
@@ -154,6 +155,7 @@ static int run(const struct options *options) {
     console_line(&console, "Local service: %s%s", options->local_https ? "https://" : "",
                  options->unix_path ? options->unix_path : authority);
     console_line(&console, "Tunnel endpoint: %s", endpoint.shown);
+    hints_init(&hints, &console, &host_field, options->no_hints);
     warn_of_endpoint(options, &endpoint, &console);
     if (!open_resume_store(&resume, options, &endpoint)) return 1;
 
@@ -165,6 +167,7 @@ static int run(const struct options *options) {
         .ca_file = options->ca_file,
         .target = &target,
         .host_field = &host_field,
+        .hints = &hints,
         .connect_timeout_ms = (uint64_t)options->connect_timeout_s * 1000,
         .request_timeout_ms = (uint64_t)options->request_timeout_s * 1000,
         .heartbeat_ms = endpoint_is_aws(&endpoint) ? HEARTBEAT_AWS_MS : HEARTBEAT_GATEWAY_MS,
@@ -172,6 +175,7 @@ static int run(const struct options *options) {
         .resume = &resume,
     };
     int code = run_tunnel(&settings);
+    hints_done(&hints);
     resume_store_close(&resume);
     console_done(&console);
     return code;

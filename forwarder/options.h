@@ -20,7 +20,7 @@ struct options {
     long connect_timeout_s, request_timeout_s;
     bool endpoint_is_of_file; /* .env names it */
     bool token_withheld;      /* there is one, but not for the endpoint that .env names: `token` is NULL */
-    bool verbose, help, version, health, local_https;
+    bool verbose, help, version, health, local_https, no_hints;
     char bare_host[256]; /* what `host` points to when it came in brackets */
 };
 

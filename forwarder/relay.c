@@ -32,6 +32,8 @@ struct exchange {
     uint64_t began_ms;
     struct gate_verdict verdict;
     struct visitor visitor;
+    struct view target; /* as the service got it */
+    const char *detail; /* of the failure that is told now */
 
     int status;
     struct arena arena;
@@ -120,6 +122,7 @@ static void show(const struct exchange *exchange, int status, const char *code, 
         .target = exchange->message->uri,
         .status = status,
         .code = code,
+        .detail = exchange->detail,
         .took_ms = loop_now(exchange->relay->loop) - exchange->began_ms,
         .bytes = bytes,
         .bytes_in = exchange->message->body.len,
@@ -195,8 +198,7 @@ static void on_head(void *ctx, int status, const struct headers *headers) {
 static void on_data(void *ctx, struct view data) {
     struct exchange *exchange = ctx;
     struct relay *relay = exchange->relay;
-    if (exchange->body.len == 0)
-        host_field_look(relay->settings.host_field, relay->settings.console, exchange->status, data);
+    hints_on_data(relay->settings.hints, exchange->status, exchange->body.len, data);
     if (exchange->body.len + data.len > RELAY_BODY_MAX)
         fail_soon(exchange, &too_large);
     else if (relay->held_bytes + data.len > RELAY_HELD_MAX)
@@ -227,10 +229,23 @@ static void answer(struct exchange *exchange) {
     exchange_free(exchange);
 }
 
+static void take_hint(struct exchange *exchange) {
+    struct relay *relay = exchange->relay;
+    struct hints_request request = {.target = exchange->target, .headers = &exchange->message->headers};
+    if (exchange->status >= 400 && view_eq(exchange->message->method, VIEW("GET")) &&
+        !exchange->message->body.len)
+        hints_on_refusal(relay->settings.hints, relay->client, &request, exchange->status);
+}
+
 static void on_end(void *ctx, enum local_error error, const char *detail) {
     struct exchange *exchange = ctx;
     exchange->local = NULL;
     if (error != LOCAL_OK) log_debug("local", "%.*s: %s", VIEW_ARG(exchange->message->request_id), detail);
+    if (error == LOCAL_OK)
+        take_hint(exchange);
+    else
+        hints_on_failure(exchange->relay->settings.hints, exchange->relay->client, detail);
+    exchange->detail = error == LOCAL_OK ? NULL : detail;
     switch (error) {
     case LOCAL_OK: answer(exchange); break;
     case LOCAL_UNAVAILABLE: fail_now(exchange, &unavailable); break;
@@ -281,6 +296,7 @@ static bool send_request(struct exchange *exchange) {
         .headers = &message->headers,
         .body_bytes = body_bytes(exchange),
     };
+    exchange->target = head.target;
     hop_strip(&message->headers);
     hop_strip_ours(&message->headers, (struct view){0});
     headers_remove(&message->headers, VIEW("content-length"));

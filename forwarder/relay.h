@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "console.h"
+#include "hints.h"
 #include "host_field.h"
 #include "local/local_client.h"
 #include "net/loop.h"
@@ -34,7 +35,8 @@ struct relay_host {
 };
 
 struct relay_settings {
-    struct host_field *host_field;
+    const struct host_field *host_field;
+    struct hints *hints;
     uint64_t request_timeout_ms;
     struct console *console;
 };

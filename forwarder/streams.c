@@ -43,7 +43,9 @@ struct inbound {
     bool is_paused;
     bool is_shown; /* its line is out */
     int status;
-    const char *code; /* our own error, or how else it ended; NULL: the service's answer */
+    const char *detail;   /* of that, in the arena */
+    struct headers asked; /* of a request that hints may send again; otherwise empty */
+    const char *code;     /* our own error, or how else it ended; NULL: the service's answer */
     uint64_t began_ms, bytes, bytes_in;
     size_t unsent;
 };
@@ -58,6 +60,7 @@ static void show(struct inbound *inbound) {
                                    .target = inbound->target,
                                    .status = inbound->status,
                                    .code = inbound->code,
+                                   .detail = inbound->detail,
                                    .took_ms = loop_now(streams->loop) - inbound->began_ms,
                                    .bytes = inbound->bytes,
                                    .bytes_in = inbound->bytes_in};
@@ -164,8 +167,7 @@ static void on_switched(void *ctx, const struct headers *received) {
 
 static void on_data(void *ctx, struct view data) {
     struct inbound *inbound = ctx;
-    const struct streams_settings *settings = &inbound->streams->settings;
-    if (inbound->bytes == 0) host_field_look(settings->host_field, settings->console, inbound->status, data);
+    hints_on_data(inbound->streams->settings.hints, inbound->status, inbound->bytes, data);
     inbound->bytes += data.len;
     if (link_stream_write(inbound->stream, data) != STATUS_OK) return; /* its last event follows */
     inbound->unsent += data.len;
@@ -193,10 +195,24 @@ static enum http_error error_of(enum local_error error) {
     }
 }
 
+/* Looks at how it ended, before what was asked is gone. */
+static void take_hint(struct inbound *inbound, enum local_error error, const char *detail) {
+    struct streams *streams = inbound->streams;
+    struct hints *hints = streams->settings.hints;
+    struct hints_request request = {.target = inbound->target, .headers = &inbound->asked};
+    if (error != LOCAL_OK) {
+        hints_on_failure(hints, streams->client, detail);
+        inbound->detail = arena_copy(&inbound->arena, view_from_cstr(detail)).ptr;
+    } else if (inbound->status >= 400 && inbound->asked.count) {
+        hints_on_refusal(hints, streams->client, &request, inbound->status);
+    }
+}
+
 static void on_local_end(void *ctx, enum local_error error, const char *detail) {
     struct inbound *inbound = ctx;
     inbound->local = NULL;
-    if (error != LOCAL_OK) log_debug("streams", "the local service: %s", detail ? detail : "broken");
+    if (error != LOCAL_OK) log_debug("streams", "the local service: %s", detail);
+    take_hint(inbound, error, detail);
     if (!inbound->stream) {
         settle(inbound);
     } else if (error != LOCAL_OK) {
@@ -309,6 +325,7 @@ static bool start_local(struct inbound *inbound, const struct stream_head *reque
     hop_strip_ours(&headers, (struct view){0});
     if (!host_field_apply(streams->settings.host_field, &headers, request->authority, &inbound->visitor))
         return false;
+    if (!upgrade && !has_body && view_eq(inbound->method, VIEW("GET"))) inbound->asked = headers;
     inbound->local = local_request_start(streams->client, &head, &local_events, inbound);
     return inbound->local != NULL;
 }

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/status.h"
 #include "console.h"
+#include "hints.h"
 #include "host_field.h"
 #include "local/local_client.h"
 #include "net/loop.h"
@@ -21,7 +22,8 @@ struct streams_host {
 };
 
 struct streams_settings {
-    struct host_field *host_field;
+    const struct host_field *host_field;
+    struct hints *hints;
     uint64_t request_timeout_ms;
     struct console *console;
 };

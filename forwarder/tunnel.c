@@ -308,6 +308,7 @@ static struct lane *make_lane(struct tunnel *tunnel) {
         .uplinks = tunnel->uplinks,
         .client = tunnel->client,
         .host_field = tunnel->settings.host_field,
+        .hints = tunnel->settings.hints,
         .console = tunnel->settings.console,
         .request_timeout_ms = tunnel->settings.request_timeout_ms,
         .heartbeat_ms = tunnel->settings.heartbeat_ms,

@@ -5,6 +5,7 @@
 
 #include "console.h"
 #include "endpoint.h"
+#include "hints.h"
 #include "host_field.h"
 #include "local/local_client.h"
 #include "resume_store.h"
@@ -17,7 +18,8 @@ struct tunnel_settings {
     bool endpoint_is_default; /* nobody gave it: the gateway on this machine is only tried */
     const char *token, *name, *ca_file;
     const struct local_target *target; /* the local service */
-    struct host_field *host_field;
+    const struct host_field *host_field;
+    struct hints *hints;
     uint64_t connect_timeout_ms, request_timeout_ms;
     uint64_t heartbeat_ms;
     struct console *console;

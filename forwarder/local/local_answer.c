@@ -27,7 +27,7 @@ void answer_begin(struct answer *answer, const struct answer_to *to) {
     answer->stage = HEAD;
     answer->to = *to;
     answer->lines = answer->interims = 0;
-    answer->began = answer->keep_alive = false;
+    answer->began = answer->keep_alive = answer->not_http = false;
     answer->detail = NULL;
 }
 
@@ -35,6 +35,11 @@ static enum answer_step bad(struct answer *answer, const char *detail) {
     answer->stage = BAD;
     answer->detail = detail;
     return ANSWER_BAD;
+}
+
+static enum answer_step not_http(struct answer *answer) {
+    answer->not_http = true;
+    return bad(answer, "the answer is not HTTP/1.x");
 }
 
 /* ---- the head ---- */
@@ -159,7 +164,7 @@ static enum answer_step on_parsed(struct answer *answer, enum head_result result
 /* The usual case: nothing held yet, and the head is whole. */
 static enum answer_step head_first_piece(struct answer *answer, struct view *bytes) {
     size_t len;
-    if (!begins_like_http(*bytes)) return bad(answer, "the answer is not HTTP/1.x");
+    if (!begins_like_http(*bytes)) return not_http(answer);
     enum head_result result =
         response_head_parse(*bytes, answer->head_max, &answer->arena, &answer->head, &len);
     if (result == HEAD_INCOMPLETE) {
@@ -179,7 +184,7 @@ static enum answer_step head_next_piece(struct answer *answer, struct view *byte
     size_t lines = count_lines(piece);
     answer->lines += lines;
     if (!buf_append_view(&answer->held, piece)) return bad(answer, "no memory for the answer's head");
-    if (!begins_like_http(buf_view(&answer->held))) return bad(answer, "the answer is not HTTP/1.x");
+    if (!begins_like_http(buf_view(&answer->held))) return not_http(answer);
     enum head_result result = HEAD_INCOMPLETE;
     if (lines || answer->held.len == answer->head_max)
         result = response_head_parse(buf_view(&answer->held), answer->head_max, &answer->arena, &answer->head,

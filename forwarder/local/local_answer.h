@@ -41,6 +41,7 @@ struct answer {
     bool began;      /* any byte has come */
     bool keep_alive; /* the service lets the connection live; of use after ANSWER_HEAD */
     const char *detail;
+    bool not_http; /* bad from its first bytes on */
 };
 
 void answer_init(struct answer *answer, size_t head_max);

@@ -257,6 +257,10 @@ static void on_chores(struct task *task) {
     client_leave(client);
 }
 
+enum local_clue local_client_clue(const struct local_client *client) {
+    return client->answered ? LOCAL_CLUE_NONE : client->clue;
+}
+
 /* ---- life ---- */
 
 static void init_lists(struct local_client *client) {

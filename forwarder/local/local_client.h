@@ -27,9 +27,10 @@ enum local_error {
 #define LOCAL_BODY_NONE (-1)    /* neither Content-Length nor Transfer-Encoding */
 #define LOCAL_BODY_UNKNOWN (-2) /* chunked */
 
-#define LOCAL_CONNECTIONS_MAX 1024  /* at once; further requests wait, first come first served */
-#define LOCAL_LOOKUP_MAX_MS 10000u /* a connection opened later looks the service's name up anew, and any where
-                                      connecting failed, once more within the request */
+#define LOCAL_CONNECTIONS_MAX 1024 /* at once; further requests wait, first come first served */
+#define LOCAL_LOOKUP_MAX_MS                                                                                  \
+    10000u /* a connection opened later looks the service's name up anew, and any where                      \
+              connecting failed, once more within the request */
 #define LOCAL_IDLE_MAX_MS 30000u    /* a connection kept without use */
 #define LOCAL_CONTINUE_MAX_MS 1000u /* silence after which a body that expects 100 is sent anyway */
 #define LOCAL_HEAD_MAX (96u * 1024) /* bytes of an answer's head; 256 fields */
@@ -90,6 +91,15 @@ struct local_client *local_client_new(struct loop *loop, const struct local_targ
  * Not from within an event. */
 void local_client_shut(struct local_client *client);
 void local_client_free(struct local_client *client);
+
+/* What its failures so far tell of the service. */
+enum local_clue {
+    LOCAL_CLUE_NONE,
+    LOCAL_CLUE_SPEAKS_TLS, /* it answers with TLS */
+    LOCAL_CLUE_SILENT,     /* it has never answered, and closes connections; as some do that speak TLS */
+    LOCAL_CLUE_NO_TLS,     /* no handshake has ever succeeded */
+};
+enum local_clue local_client_clue(const struct local_client *client);
 
 /* NULL without memory. */
 struct local_request *local_request_start(struct local_client *client, const struct local_head *head,

@@ -127,12 +127,14 @@ static void shake_hands(struct local_connection *connection) {
     switch (tls_shake_hands(connection)) {
     case TLS_DONE:
         connection->tls_wants_write = false;
+        connection->client->answered = true;
         connection_on_up(connection);
         return;
     case TLS_WANTS_READ: connection->tls_wants_write = false; break;
     case TLS_WANTS_WRITE: connection->tls_wants_write = true; break;
     case TLS_FAILED:
         tls_error(detail, sizeof(detail));
+        connection->client->clue = LOCAL_CLUE_NO_TLS;
         request_fail_soon(connection->request, LOCAL_UNAVAILABLE, detail);
         return;
     }

@@ -9,6 +9,7 @@
 
 #define HEAD_KEPT ((size_t)16 * 1024) /* larger memory is not kept for the next request */
 #define BODY_KEPT ((size_t)64 * 1024)
+#define SHOWN_MAX ((size_t)32) /* bytes of what is no HTTP */
 
 /* ---- the end ---- */
 
@@ -118,6 +119,7 @@ static void on_head(struct local_request *request) {
     request->expects_continue = false;
     bool wants_no_body = request->holds_body || connection->broken;
     if (wants_no_body && !request_is_sent(request)) request_drop_body(request);
+    request->client->answered = true;
     request->events.on_head(request->ctx, request->answer.head.status, &request->answer.head.headers);
 }
 
@@ -135,6 +137,26 @@ static void on_answer_end(struct local_request *request, bool bytes_left) {
     request_end(request, LOCAL_OK, "", usable);
 }
 
+/* What is no HTTP is shown: it says best what it is. */
+static void on_bad(struct local_request *request, struct view bytes) {
+    struct view first = request->answer.held.len ? buf_view(&request->answer.held) : bytes;
+    char *out = request->detail;
+    if (!request->answer.not_http) {
+        request_end(request, LOCAL_BROKEN, request->answer.detail, false);
+        return;
+    }
+    if (view_starts_with(first, VIEW("\x15\x03")) || view_starts_with(first, VIEW("\x16\x03")))
+        request->client->clue = LOCAL_CLUE_SPEAKS_TLS;
+    int len = snprintf(out, sizeof(request->detail), "%s; it begins with \"", request->answer.detail);
+    for (size_t i = 0; i < first.len && i < SHOWN_MAX; i++) {
+        bool plain = first.ptr[i] >= 0x20 && first.ptr[i] < 0x7f;
+        len += snprintf(out + len, sizeof(request->detail) - (size_t)len, plain ? "%c" : "\\x%02x",
+                        (unsigned char)first.ptr[i]);
+    }
+    snprintf(out + len, sizeof(request->detail) - (size_t)len, "\"");
+    request_end(request, LOCAL_BROKEN, out, false);
+}
+
 /* False when the answer is over, or is not to be read now. */
 static bool step(struct local_request *request, struct view *bytes) {
     struct view data = {NULL, 0};
@@ -147,7 +169,7 @@ static bool step(struct local_request *request, struct view *bytes) {
     case ANSWER_SWITCHED: on_switched(request); return true;
     case ANSWER_DATA: request->events.on_data(request->ctx, data); return true;
     case ANSWER_END: on_answer_end(request, bytes->len > 0); return false;
-    case ANSWER_BAD: request_end(request, LOCAL_BROKEN, request->answer.detail, false); return false;
+    case ANSWER_BAD: on_bad(request, *bytes); return false;
     }
     return false;
 }
@@ -192,14 +214,16 @@ void request_on_eof(struct local_connection *connection, int error) {
     struct local_request *request = connection->request;
     if (!request) {
         connection_close(connection);
-    } else if (can_be_sent_again(request)) {
-        send_again(request);
-    } else if (error) {
-        request_end(request, LOCAL_BROKEN, uv_strerror(-error), false);
-    } else {
-        bool whole = answer_eof(&request->answer) == ANSWER_END;
-        request_end(request, whole ? LOCAL_OK : LOCAL_BROKEN, whole ? "" : request->answer.detail, false);
+        return;
     }
+    if (can_be_sent_again(request)) {
+        send_again(request);
+        return;
+    }
+    if (!request->answer.began) request->client->clue = LOCAL_CLUE_SILENT;
+    bool whole = !error && answer_eof(&request->answer) == ANSWER_END;
+    const char *detail = error ? uv_strerror(-error) : whole ? "" : request->answer.detail;
+    request_end(request, whole ? LOCAL_OK : LOCAL_BROKEN, detail, false);
 }
 
 /* ---- what the owner asks for ---- */

@@ -53,6 +53,8 @@ struct local_client {
 
     struct addresses addresses;
     size_t first_address; /* the one that worked last */
+    enum local_clue clue;
+    bool answered;                         /* once, or a handshake was done: no clue is needed */
     bool addresses_known, addresses_fixed; /* fixed: not of a name that could change */
     uint64_t addresses_ms;                 /* when they were looked up */
     struct resolver_job *lookup;
@@ -86,8 +88,8 @@ struct local_connection {
     bool blocked;         /* the socket takes no more for now */
     bool broken;          /* nor ever */
     bool half_closed;
-    bool looked_up;                 /* its addresses are fresh ones */
-    char tls_name[LOCAL_NAME_MAX]; /* that the service was told; empty: none */
+    bool looked_up;                                      /* its addresses are fresh ones */
+    char tls_name[LOCAL_NAME_MAX];                       /* that the service was told; empty: none */
     size_t address, addresses_left;                      /* to be tried; not those behind `address` */
     uint64_t deadline_ms, attempt_deadline_ms, again_ms; /* of connecting; again_ms 0: no pause */
     uint64_t idle_since_ms;

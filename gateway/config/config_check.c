@@ -165,6 +165,18 @@ static int check_apigw(const struct config *config) {
     return 0;
 }
 
+/* Right, and perhaps not what was meant. */
+static void warn_of_scheme(const struct config *config) {
+    if (!view_starts_with(view_from_cstr(config->public_url), VIEW("https://"))) return;
+    if (config->proxies_text.count || settings_are_of(PROGRAM_APIGW)) return;
+    char origin[CONFIG_ORIGIN_MAX];
+    fprintf(
+        stderr,
+        "%s: %s: visitors come by https, but services are told x-forwarded-proto: http, since no proxy is "
+        "believed: name yours with --trusted-proxies (TRUSTED_PROXIES)\n",
+        program_name(), config_origin(config, config_setting_at(config, &config->public_url), origin));
+}
+
 int config_check(struct config *config) {
     int code = parse_proxies(config);
     if (!code) code = settings_are_of(PROGRAM_APIGW) ? check_apigw(config) : check_backend(config);
@@ -175,5 +187,7 @@ int config_check(struct config *config) {
     if (!code) code = check_auth(config);
     if (!code) code = check_secrets(config);
     if (!code) code = check_times(config);
-    return code ? code : check_bounds(config);
+    if (!code) code = check_bounds(config);
+    if (!code) warn_of_scheme(config);
+    return code;
 }

@@ -162,7 +162,7 @@ def test_every_option_of_ttf_is_in_its_help(start):
     one.wait_exit()
     text = "\n".join(one.out)
     for option in ("-e, --endpoint", "-p, --port", "--host", "-t, --token", "-n, --name", "-v, --verbose", "--connect-timeout",
-                   "--request-timeout", "--ca-file", "--health", "-h, --help", "-V, --version", "TTF_ENDPOINT", "TTF_TOKEN"):  # fmt: skip
+                   "--request-timeout", "--ca-file", "--no-hints", "--health", "-h, --help", "-V, --version", "TTF_ENDPOINT", "TTF_TOKEN"):  # fmt: skip
         assert option in text, text
 
 
@@ -492,6 +492,20 @@ def test_a_config_file(start, tmp_path):
     ttf = start.forwarder(gateway, service)
     assert ttf.url == f"https://{ttf.tunnel_id}.from-file.example:2"
     assert http_raw.request(gateway.address, target="/", host=f"{ttf.tunnel_id}.from-file.example").status == 200
+
+
+@pytest.mark.parametrize(
+    "options,warned",
+    [
+        (["--public-url", "https://t.example.com"], True),
+        (["--public-url", "https://t.example.com", "--trusted-proxies", "10.0.0.0/8"], False),
+        (["--public-url", "http://t.example.com"], False),
+        ([], False),
+    ],
+)
+def test_https_in_front_without_a_trusted_proxy_is_warned_of(start, options, warned):
+    gateway = start.gateway(*options)
+    assert any("x-forwarded-proto" in line and "--trusted-proxies" in line for line in gateway.err) == warned, gateway.dump()
 
 
 @pytest.mark.parametrize("name, document", [("ttf-gateway", "CONFIGURATION.md"), ("ttf-apigw", "APIGW.md")])

@@ -6,7 +6,7 @@ import pytest
 
 import http_raw
 from programs import free_port
-from service import Response
+from service import Gate, Response
 
 pytestmark = pytest.mark.protocols("v1", "v2")
 
@@ -180,6 +180,94 @@ def test_hint_for_a_service_that_refuses_the_host(local, status, text):
     assert len(hints) == 1, ttf.dump()
 
 
+RAILS = "<style>" + "x" * 9000 + "</style><h1>Blocked hosts: x.localhost</h1>"
+MORE_HINTS = [
+    (403, RAILS),
+    (403, "Unauthorized"),
+    (403, "<p>CSRF verification failed. Request aborted.</p>"),
+    (403, "Blocking request with non-local 'Host' x"),
+]
+
+
+def hints_of(ttf, seconds=10):
+    end = time.monotonic() + seconds
+    while not (hints := [line for line in ttf.out + ttf.err if "Hint:" in line]) and time.monotonic() < end:
+        time.sleep(0.02)
+    return hints
+
+
+@pytest.mark.parametrize("status,text", MORE_HINTS)
+def test_hints_by_text(local, status, text):
+    service, gateway, ttf = local()
+    service.answer("/", status=status, body=text)
+    assert http_raw.request(gateway.address, "POST", host=ttf.host, body=b"x").status == status
+    assert "--host-header rewrite" in hints_of(ttf)[0]
+    assert len(service.seen("/")) == 1
+
+
+def by_host(request):
+    """A service that knows its own name and says nothing of why it refuses others."""
+    own = request.header("host").startswith("localhost:")
+    return Response(status=200 if own else 403, body="welcome" if own else "")
+
+
+def test_hint_by_a_second_try(local):
+    """The visitor has his 403; the same GET, once, with the service's own host shows why."""
+    service, gateway, ttf = local()
+    service.on("/lab", by_host)
+    response = http_raw.request(gateway.address, target="/lab?a=1", host=ttf.host, headers=[("Cookie", "a=b"), ("Origin", f"http://{ttf.host}")])
+    assert response.status == 403
+    assert "--host-header rewrite" in hints_of(ttf)[0]
+    first, second = service.seen("/lab")
+    assert (second.method, second.target, second.all("cookie")) == ("GET", "/lab?a=1", ["a=b"])
+    own = f"localhost:{service.port}"
+    assert (second.header("host"), second.header("origin"), first.header("host")) == (own, f"http://{own}", ttf.host)
+    assert http_raw.request(gateway.address, target="/lab", host=ttf.host).status == 403
+    assert len(service.seen("/lab")) == 3 and len(hints_of(ttf)) == 1
+
+
+@pytest.mark.parametrize("method,options", [("GET", ("--no-hints",)), ("POST", ()), ("HEAD", ()), ("GET", ("--host-header", "rewrite"))])
+def test_no_second_try(local, method, options):
+    service, gateway, ttf = local(*options)
+    service.answer("/lab", status=403)
+    for count in (1, 2):
+        assert http_raw.request(gateway.address, method, target="/lab", host=ttf.host).status == 403
+        ttf.wait_line(rf"{method} /lab 403", after=0)
+        assert http_raw.request(gateway.address, target="/fine", host=ttf.host).status == 200
+        assert len(service.seen("/lab")) == count
+    assert not hints_of(ttf, 0)
+
+
+def test_a_second_try_that_is_refused_too_says_nothing(local):
+    service, gateway, ttf = local()
+    service.answer("/lab", status=403)
+    for count in (2, 3, 4):  # once
+        assert http_raw.request(gateway.address, target="/lab", host=ttf.host).status == 403
+        service.wait_seen("/lab", count)
+    assert http_raw.request(gateway.address, target="/fine", host=ttf.host).status == 200
+    assert len(service.seen("/lab")) == 4 and not hints_of(ttf, 0)
+
+
+def test_a_second_try_that_never_ends_holds_nobody_up(local):
+    service, gateway, ttf = local()
+    gate = Gate()
+    service.on("/lab", lambda request: gate(request) if request.header("host").startswith("localhost") else Response(status=403))
+    assert http_raw.request(gateway.address, target="/lab", host=ttf.host).status == 403
+    gate.wait_arrived()
+    assert http_raw.request(gateway.address, target="/fine", host=ttf.host).status == 200
+    assert ttf.stop() == 0
+    gate.open()
+
+
+def test_what_is_no_http_is_shown(local):
+    service, gateway, ttf = local()
+    service.answer("/", raw=b"Unauthorized\x1b[31m", close=True)
+    response = http_raw.request(gateway.address, host=ttf.host)
+    assert response.status == 502
+    ttf.wait_line(r'GET / 502 .*not HTTP/1\.x; it begins with "Unauthorized\\x1b\[31m"\)$')
+    assert "--host-header rewrite" in hints_of(ttf)[0]
+
+
 def test_no_hint_where_it_would_not_help(local):
     service, gateway, ttf = local("--host-header", "rewrite")
     service.answer("/", status=403, body=HINTS[0][1])
@@ -204,6 +292,7 @@ def test_local_https_toward_a_plain_service(local):
     service, gateway, ttf = local("--local-https")
     response = http_raw.request(gateway.address, host=ttf.host)
     assert response.status in (502, 503) and response.error in ("local_service_unavailable", "bad_response"), response
+    assert "without --local-https" in hints_of(ttf)[0]
 
 
 def test_plain_toward_a_tls_service(local, start, authority):
@@ -211,6 +300,23 @@ def test_plain_toward_a_tls_service(local, start, authority):
     _, gateway, ttf = local(service=service)
     response = http_raw.request(gateway.address, host=ttf.host)
     assert response.status in (502, 503) and response.error in ("local_service_unavailable", "bad_response"), response
+    assert "with --local-https" in hints_of(ttf)[0]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Response(raw=b"\x15\x03\x01\x00\x02\x02\x16"),
+        Response(status=400, body="<center>The plain HTTP request was sent to HTTPS port</center>"),
+        Response(raw=b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"),
+    ],
+)
+def test_services_that_want_tls_say_so_each_in_its_way(local, answer):
+    service, gateway, ttf = local()
+    service.on("/", lambda request: answer)
+    for _ in range(2):
+        assert http_raw.request(gateway.address, "POST", host=ttf.host).status in (400, 502)
+    assert "start ttf with --local-https" in hints_of(ttf)[0] and len(hints_of(ttf)) == 1
 
 
 def test_unix_socket(start, tmp_path):

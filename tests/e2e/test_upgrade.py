@@ -535,7 +535,7 @@ def test_websocket_with_a_rewritten_host(start, tunnel):
             assert await socket.recv() == "ok"
 
     asyncio.run(run())
-    assert seen[0]["Host"] == f"127.0.0.1:{service.port}"
+    assert seen[0]["Host"] == f"localhost:{service.port}"
     assert seen[0]["Origin"] == f"http://127.0.0.1:{service.port}"
 
 

@@ -1888,8 +1888,9 @@ static void test_tls_name_is_hosts(void **state) {
     static const struct {
         const char *host, *name;
         int connections;
-    } rows[] = {{"app.test:8443", "app.test", 1}, {"app.test", "app.test", 1}, {"other.test", "other.test", 2},
-                {"127.0.0.1:1", "-", 3},          {"[::1]:1", "-", 3},         {"app.test", "-", 3}};
+    } rows[] = {
+        {"app.test:8443", "app.test", 1}, {"app.test", "app.test", 1}, {"other.test", "other.test", 2},
+        {"127.0.0.1:1", "-", 3},          {"[::1]:1", "-", 3},         {"app.test", "-", 3}};
     begin_tls(serve_hello, TLS1_3_VERSION);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         headers_set(&headers, VIEW("host"), view_from_cstr(rows[i].host));
