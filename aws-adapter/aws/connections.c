@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "aws/actions.h"
 #include "base/heap.h"
 #include "base/log.h"
 
@@ -47,7 +48,7 @@ static void on_answer(void *ctx, enum status status, const struct aws_answer *an
     free(post);
 }
 
-static void call(struct connections *connections, const char *method, struct view connection_id,
+static void call(struct connections *connections, enum aws_action action, struct view connection_id,
                  struct view message, unsigned attempts_max, connections_fn *done, void *ctx) {
     struct post *post = heap_alloc_owed(sizeof *post);
     post->done = done;
@@ -56,9 +57,9 @@ static void call(struct connections *connections, const char *method, struct vie
     buf_init(&path, PATH_MAX_BYTES);
     buf_printf(&path, "/@connections/");
     sigv4_encode(&path, connection_id, false);
-    struct aws_request request = {.service = VIEW("execute-api"),
+    struct aws_request request = {.service = aws_action_service(action),
                                   .endpoint = view_from_cstr(connections->endpoint),
-                                  .method = view_from_cstr(method),
+                                  .method = view_from_cstr(aws_action_operation(action)),
                                   .path = buf_view(&path),
                                   .content_type = VIEW("application/octet-stream"),
                                   .body = message,
@@ -71,10 +72,10 @@ static void call(struct connections *connections, const char *method, struct vie
 
 void connections_post(struct connections *connections, struct view connection_id, struct view message,
                       unsigned attempts_max, connections_fn *done, void *ctx) {
-    call(connections, "POST", connection_id, message, attempts_max, done, ctx);
+    call(connections, ACTION_AGENT_POST, connection_id, message, attempts_max, done, ctx);
 }
 
 void connections_delete(struct connections *connections, struct view connection_id, connections_fn *done,
                         void *ctx) {
-    call(connections, "DELETE", connection_id, (struct view){0}, 1, done, ctx);
+    call(connections, ACTION_AGENT_DELETE, connection_id, (struct view){0}, 1, done, ctx);
 }

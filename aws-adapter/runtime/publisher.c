@@ -1,8 +1,10 @@
 /* See publisher.h. PutEvents takes ten entries at once; the batches go one after the other. */
 #include "runtime/publisher.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "aws/actions.h"
 #include "aws/dynamodb.h"
 #include "base/heap.h"
 #include "base/log.h"
@@ -108,12 +110,14 @@ static void publish_next(struct publishing *publishing) {
         task_init(&publishing->task, on_nothing);
         tasks_post(publisher->aws->tasks, &publishing->task);
     } else {
-        struct aws_request request = {.service = VIEW("events"),
+        char target[64];
+        snprintf(target, sizeof target, "AWSEvents.%s", aws_action_operation(ACTION_EVENTS_PUT));
+        struct aws_request request = {.service = aws_action_service(ACTION_EVENTS_PUT),
                                       .endpoint = view_from_cstr(publisher->endpoint),
                                       .method = VIEW("POST"),
                                       .path = VIEW("/"),
                                       .content_type = VIEW("application/x-amz-json-1.1"),
-                                      .target = VIEW("AWSEvents.PutEvents"),
+                                      .target = view_from_cstr(target),
                                       .body = buf_view(&body),
                                       .idempotent = true, /* consumers get events at least once anyway */
                                       .attempts_max = ATTEMPTS_MAX,

@@ -42,24 +42,24 @@ static void on_unsendable(struct task *task) {
     op->then(op, STATUS_NO_MEMORY, &none);
 }
 
-static void begin(struct store_op *op, const char *operation, struct buf *body, dynamodb_fn *then,
+static void begin(struct store_op *op, enum aws_action action, struct buf *body, dynamodb_fn *then,
                   dynamodb_start_fn *start) {
     op->then = then;
     if (body->failed) {
         task_init(&op->task, on_unsendable);
         tasks_post(op->store->dynamodb->aws->tasks, &op->task);
     } else {
-        op->call = start(op->store->dynamodb, operation, buf_view(body), on_answer, op);
+        op->call = start(op->store->dynamodb, aws_action_operation(action), buf_view(body), on_answer, op);
     }
     buf_done(body);
 }
 
-void store_op_send(struct store_op *op, const char *operation, struct buf *body, dynamodb_fn *then) {
-    begin(op, operation, body, then, dynamodb_start);
+void store_op_send(struct store_op *op, enum aws_action action, struct buf *body, dynamodb_fn *then) {
+    begin(op, action, body, then, dynamodb_start);
 }
 
-void store_op_try(struct store_op *op, const char *operation, struct buf *body, dynamodb_fn *then) {
-    begin(op, operation, body, then, dynamodb_try);
+void store_op_try(struct store_op *op, enum aws_action action, struct buf *body, dynamodb_fn *then) {
+    begin(op, action, body, then, dynamodb_try);
 }
 
 void store_op_done(struct store_op *op, enum status status) {

@@ -159,7 +159,7 @@ static void ask_index(struct store_op *op) {
                       "\"Limit\":20,\"ExpressionAttributeValues\":{");
     item_put_string(&body, ":id", view_from_cstr(op->claim.tunnel_id));
     buf_printf(&body, "}}");
-    store_op_send(op, "Query", &body, on_index_asked);
+    store_op_send(op, ACTION_INDEX_QUERY, &body, on_index_asked);
 }
 
 static void on_claim_read(void *ctx, enum status status, const struct dynamodb_answer *answer) {
@@ -186,7 +186,7 @@ static void read_item(struct store_op *op, struct view key, dynamodb_fn *then) {
     body_begin(&body, op->store->settings.connections_table);
     body_key(&body, "connectionId", key);
     buf_printf(&body, ",\"ConsistentRead\":true}");
-    store_op_send(op, "GetItem", &body, then);
+    store_op_send(op, ACTION_CONNECTIONS_GET, &body, then);
 }
 
 static void lookup(void *ctx, struct view tunnel_id, registry_claim_fn *done, void *target, uint64_t ticket) {
@@ -264,7 +264,7 @@ static void hide_older(struct store_op *op) {
     item_put_number(&body, ":retire",
                     (store_wall_ms(op->store) + op->store->settings.core->retire_ms) / 1000);
     buf_printf(&body, "}}");
-    store_op_send(op, "UpdateItem", &body, on_older_hidden);
+    store_op_send(op, ACTION_CONNECTIONS_UPDATE, &body, on_older_hidden);
 }
 
 static void on_transacted(void *ctx, enum status status, const struct dynamodb_answer *answer) {
@@ -336,7 +336,7 @@ static void store_both(struct store_op *op, uint64_t epoch, unsigned expected) {
     buf_printf(&body, "}},{\"Put\":");
     put_connection_record(&body, op);
     buf_printf(&body, "}}]}");
-    store_op_send(op, "TransactWriteItems", &body, on_transacted);
+    store_op_send(op, ACTION_CONNECTIONS_PUT_BOTH, &body, on_transacted);
 }
 
 static void store_claim(void *ctx, const struct claim *claim, uint64_t expected_epoch,
@@ -352,7 +352,7 @@ static void store_claim(void *ctx, const struct claim *claim, uint64_t expected_
     buf_init(&body, BODY_MAX);
     put_claim_record(&body, op, expected_epoch, expected_states);
     buf_printf(&body, ",\"ReturnValuesOnConditionCheckFailure\":\"ALL_OLD\"}");
-    store_op_send(op, "PutItem", &body, on_put);
+    store_op_send(op, ACTION_CONNECTIONS_PUT, &body, on_put);
 }
 
 /* ---- remove_connection ---- */
@@ -371,7 +371,7 @@ static void remove_connection(void *ctx, struct view connection_id, registry_don
     body_begin(&body, op->store->settings.connections_table);
     body_key(&body, "connectionId", connection_id);
     buf_append_byte(&body, '}');
-    store_op_send(op, "DeleteItem", &body, on_removed);
+    store_op_send(op, ACTION_CONNECTIONS_DELETE, &body, on_removed);
 }
 
 void claims_port(struct store_dynamodb *store, struct registry *ret_registry) {

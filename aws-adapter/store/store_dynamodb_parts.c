@@ -44,7 +44,7 @@ static void send_part(struct store_op *op, struct view data, const char *conditi
     item_put_number(&body, "ttl", now_s + PART_TTL_S);
     item_put_string(&body, "data", data);
     buf_printf(&body, "}%s}", condition);
-    store_op_send(op, "PutItem", &body, then);
+    store_op_send(op, ACTION_REQUESTS_PUT, &body, then);
 }
 
 static void delete_part(struct store_op *op, dynamodb_fn *then) {
@@ -54,7 +54,7 @@ static void delete_part(struct store_op *op, dynamodb_fn *then) {
     buf_printf(&body, ",\"Key\":{");
     put_part_key(&body, op, op->next);
     buf_printf(&body, "}}");
-    store_op_send(op, "DeleteItem", &body, then);
+    store_op_send(op, ACTION_REQUESTS_DELETE, &body, then);
 }
 
 /* ---- one piece of an answer ---- */
@@ -79,7 +79,7 @@ static void complete_record(struct store_op *op) {
     item_put_string(&body, ":completed", VIEW("completed"));
     item_put_number(&body, ":total", op->total);
     buf_printf(&body, "}}");
-    store_op_send(op, "UpdateItem", &body, on_record_completed);
+    store_op_send(op, ACTION_REQUESTS_UPDATE, &body, on_record_completed);
 }
 
 static void on_refused_deleted(void *ctx, enum status status, const struct dynamodb_answer *answer) {
@@ -200,7 +200,7 @@ static void add_number(struct store_op *op) {
     put_number(&body, op);
     buf_printf(&body,
                ",\"ReturnValues\":\"UPDATED_NEW\",\"ReturnValuesOnConditionCheckFailure\":\"ALL_OLD\"}");
-    store_op_send(op, "UpdateItem", &body, on_number_added);
+    store_op_send(op, ACTION_REQUESTS_UPDATE, &body, on_number_added);
 }
 
 static void on_piece_put(void *ctx, enum status status, const struct dynamodb_answer *answer) {
@@ -367,7 +367,7 @@ static void read_missing(struct reading *reading) {
         brace = ",";
     }
     buf_printf(&body, "]}}}");
-    store_op_send(op, "BatchGetItem", &body, on_batch);
+    store_op_send(op, ACTION_REQUESTS_GET_MANY, &body, on_batch);
 }
 
 void parts_read(struct store_op *op, parts_fn *then) {
@@ -403,7 +403,7 @@ void parts_reopen(struct store_op *op, dynamodb_fn *then) {
     item_put_string(&body, ":completed", VIEW("completed"));
     item_put_number(&body, ":total", op->total);
     buf_printf(&body, ",\":totals\":{\"NS\":[\"%zu\"]}}}", op->total);
-    store_op_send(op, "UpdateItem", &body, then);
+    store_op_send(op, ACTION_REQUESTS_UPDATE, &body, then);
 }
 
 /* ---- deleting ---- */
@@ -451,5 +451,5 @@ void parts_delete(struct store_op *op) {
         op->set_count--;
     }
     buf_printf(&body, "]}}");
-    store_op_send(op, "BatchWriteItem", &body, on_batch_deleted);
+    store_op_send(op, ACTION_REQUESTS_WRITE_MANY, &body, on_batch_deleted);
 }

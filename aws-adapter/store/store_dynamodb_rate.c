@@ -88,7 +88,7 @@ static void add(struct store_op *op, const struct rate_entry *entry) {
     if (!goes_on) item_put_number(&body, ":now", now);
     if (entry->since_ms) item_put_number(&body, ":since", entry->since_ms);
     buf_printf(&body, "}}");
-    store_op_try(op, "UpdateItem", &body, on_added);
+    store_op_try(op, ACTION_CONNECTIONS_UPDATE, &body, on_added);
 }
 
 static void on_denied(struct store_dynamodb *store) {

@@ -39,7 +39,7 @@ static void read_request(struct store_op *op, dynamodb_fn *then) {
     body_begin(&body, op->store->settings.requests_table);
     body_key(&body, "requestId", view_from_cstr(op->request_id));
     buf_printf(&body, ",\"ConsistentRead\":true}");
-    store_op_send(op, "GetItem", &body, then);
+    store_op_send(op, ACTION_REQUESTS_GET, &body, then);
 }
 
 static void poll_later(struct waiting *waiting) {
@@ -195,7 +195,7 @@ static void put(void *ctx, const struct pending *pending, mailbox_put_fn *done, 
     item_put_string(&body, "status", VIEW("pending"));
     if (store->waiter[0]) item_put_string(&body, "waiterConnection", view_from_cstr(store->waiter));
     buf_printf(&body, "}}");
-    store_op_send(op, "PutItem", &body, on_put);
+    store_op_send(op, ACTION_REQUESTS_PUT, &body, on_put);
 }
 
 /* ---- complete ---- */
@@ -269,7 +269,7 @@ static void complete_whole(struct store_op *op) {
     item_put_string(&body, ":completed", VIEW("completed"));
     item_put_string(&body, ":data", buf_view(&op->text));
     buf_printf(&body, "},\"ReturnValuesOnConditionCheckFailure\":\"ALL_OLD\"}");
-    store_op_send(op, "UpdateItem", &body, on_completed);
+    store_op_send(op, ACTION_REQUESTS_UPDATE, &body, on_completed);
 }
 
 bool store_dynamodb_encode_answer(const struct v1_message *answer, struct buf *out) {
@@ -351,7 +351,7 @@ static void delete_request(struct store_dynamodb *store, const struct waiting *w
     body_begin(&body, store->settings.requests_table);
     body_key(&body, "requestId", view_from_cstr(op->request_id));
     buf_printf(&body, "%s}", waiting->told && !waiting->parts ? "" : ",\"ReturnValues\":\"ALL_OLD\"");
-    store_op_send(op, "DeleteItem", &body, on_deleted);
+    store_op_send(op, ACTION_REQUESTS_DELETE, &body, on_deleted);
 }
 
 static void take_end(struct store_op *op, enum status status) {

@@ -2,6 +2,7 @@
 #ifndef AWS_ADAPTER_STORE_DYNAMODB_STATE_H
 #define AWS_ADAPTER_STORE_DYNAMODB_STATE_H
 
+#include "aws/actions.h"
 #include "base/ids.h"
 #include "base/list.h"
 #include "base/table.h"
@@ -77,9 +78,9 @@ struct store_op {
 struct store_op *store_op_new(struct store_dynamodb *store, void *target, uint64_t ticket);
 void store_op_free(struct store_op *op);
 /* Sends `body`, and frees it. `then` gets the op, and STATUS_NO_MEMORY for a body that is marked failed. */
-void store_op_send(struct store_op *op, const char *operation, struct buf *body, dynamodb_fn *then);
+void store_op_send(struct store_op *op, enum aws_action action, struct buf *body, dynamodb_fn *then);
 /* The same, but once and briefly: for what may as well not happen. */
-void store_op_try(struct store_op *op, const char *operation, struct buf *body, dynamodb_fn *then);
+void store_op_try(struct store_op *op, enum aws_action action, struct buf *body, dynamodb_fn *then);
 /* Calls fn.done, if any, and frees. */
 void store_op_done(struct store_op *op, enum status status);
 

@@ -11,6 +11,7 @@ enum { PAGE = 500, BODY_MAX = 4096 };
 
 struct sweep_table {
     const char *name, *key;
+    enum aws_action scan, delete;
     size_t *swept;
 };
 
@@ -18,8 +19,10 @@ static struct sweep_table table_of(struct store_op *op) {
     struct store_dynamodb *store = op->store;
     return op->next == 0
                ? (struct sweep_table){store->settings.connections_table, "connectionId",
+                                      ACTION_CONNECTIONS_SCAN, ACTION_CONNECTIONS_DELETE,
                                       &store->swept_connections}
-               : (struct sweep_table){store->settings.requests_table, "requestId", &store->swept_requests};
+               : (struct sweep_table){store->settings.requests_table, "requestId", ACTION_REQUESTS_SCAN,
+                                      ACTION_REQUESTS_DELETE, &store->swept_requests};
 }
 
 static void next_table(struct store_op *op);
@@ -51,7 +54,7 @@ static void delete_expired(struct store_op *sweep, struct view key) {
     item_put_number(&body, ":now", store_wall_ms(sweep->store) / 1000);
     buf_printf(&body, "}}");
     sweep->total++;
-    store_op_send(op, "DeleteItem", &body, on_deleted);
+    store_op_send(op, table.delete, &body, on_deleted);
 }
 
 static void tell_overdue(const struct store_events *events, struct view connection_id) {
@@ -100,7 +103,7 @@ static void next_table(struct store_op *op) {
                table.key);
     item_put_number(&body, ":now", store_wall_ms(op->store) / 1000);
     buf_printf(&body, "}}");
-    store_op_send(op, "Scan", &body, on_page);
+    store_op_send(op, table.scan, &body, on_page);
 }
 
 void dynamodb_sweep(void *ctx,
