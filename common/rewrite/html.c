@@ -1,0 +1,89 @@
+/* Tokens come from html_tokens; tags go through html_attrs, all else is passed on. */
+#include "rewrite/html.h"
+
+#include <stdlib.h>
+
+#include "rewrite/html_attrs.h"
+#include "rewrite/html_text.h"
+#include "rewrite/page_script.h"
+
+struct html_filter {
+    struct filter filter;
+    struct rewrite_site site; /* as the page's <base> leaves it */
+    bool wants_script, has_base;
+    struct edit_sink sink;
+    struct html_tokens tokens;
+};
+_Static_assert(sizeof(struct html_filter) <= FILTER_BOUND, "a filter is bounded");
+
+static void on_edit(void *ctx, enum edit edit, struct view bytes) {
+    struct html_filter *html = ctx;
+    if (edit != EDIT_DROP) html->filter.out(html->filter.out_ctx, bytes);
+}
+
+/* The script comes first in <head>; what stands before <head> may be <html> only. */
+static bool goes_before(const struct html_filter *html, const struct html_tag *tag) {
+    return html->wants_script && !tag->is_end && !view_eq_nocase(tag->name, VIEW("html")) &&
+           !view_eq_nocase(tag->name, VIEW("head"));
+}
+
+static void put_script(struct html_filter *html) {
+    html->wants_script = false;
+    page_script_put(&html->site, &html->sink);
+}
+
+/* Under a <base> of another origin a path leads there, and is no longer ours. */
+static void look_at_base(struct html_filter *html, const struct html_tag *tag) {
+    char room[URL_HEAD_MAX];
+    struct url_edit edit;
+    struct view href = html_attrs_value(tag, VIEW("href"), room, sizeof room);
+    if (html->has_base || !href.ptr || tag->is_foreign) return;
+    html->has_base = true;
+    html->site.is_elsewhere = url_look(&html->site, href, &edit) == URL_FOREIGN;
+}
+
+static void on_tag(void *ctx, const struct html_tag *tag) {
+    struct html_filter *html = ctx;
+    if (html->site.prefix.len == 0 || tag->is_end) {
+        edit_to(&html->sink, EDIT_COPY, tag->raw);
+        return;
+    }
+    if (goes_before(html, tag)) put_script(html);
+    html_attrs_rewrite(&html->site, tag, &html->sink);
+    if (html->wants_script && view_eq_nocase(tag->name, VIEW("head"))) put_script(html);
+    if (view_eq_nocase(tag->name, VIEW("base"))) look_at_base(html, tag);
+}
+
+static void on_raw(void *ctx, enum html_kind kind, struct view bytes, bool is_last) {
+    struct html_filter *html = ctx;
+    (void)kind;
+    (void)is_last;
+    edit_to(&html->sink, EDIT_COPY, bytes);
+}
+
+static void on_data(struct filter *filter, struct view bytes) {
+    html_tokens_feed(&((struct html_filter *)filter)->tokens, bytes);
+}
+
+static void on_end(struct filter *filter) {
+    html_tokens_end(&((struct html_filter *)filter)->tokens);
+}
+
+static size_t held(const struct filter *filter) {
+    return ((const struct html_filter *)filter)->tokens.held;
+}
+
+struct filter *html_filter_new(const struct rewrite_site *site, bool with_script, filter_out_fn out,
+                               void *out_ctx) {
+    static const struct filter_ops ops = {on_data, on_end, held};
+    struct html_filter *html = malloc(sizeof *html);
+    if (!html) return NULL;
+    html->filter = (struct filter){&ops, out, out_ctx};
+    html->site = *site;
+    html->wants_script = with_script && site->prefix.len > 0;
+    html->has_base = false;
+    html->sink = (struct edit_sink){on_edit, html};
+    struct html_handler handler = {on_tag, on_raw, html};
+    html_tokens_init(&html->tokens, &handler);
+    return &html->filter;
+}

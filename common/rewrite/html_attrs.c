@@ -1,0 +1,126 @@
+/* Most tags hold nothing of interest, so that is found out first, by the names alone. */
+#include "rewrite/html_attrs.h"
+
+#include "rewrite/csp.h"
+#include "rewrite/html_text.h"
+#include "rewrite/url_list.h"
+
+enum kind { NOTHING, ADDRESS, SPACED, SRCSET, STYLE, CONTENT, REFRESH, POLICY, INTEGRITY };
+
+struct known {
+    struct view name;
+    enum kind kind;
+    struct view element; /* the only one whose it is; empty: of all */
+};
+
+static const struct known known[] = {
+    {{"href", 4}, ADDRESS, {"", 0}},         {{"src", 3}, ADDRESS, {"", 0}},
+    {{"style", 5}, STYLE, {"", 0}},          {{"action", 6}, ADDRESS, {"", 0}},
+    {{"formaction", 10}, ADDRESS, {"", 0}},  {{"poster", 6}, ADDRESS, {"", 0}},
+    {{"srcset", 6}, SRCSET, {"", 0}},        {{"imagesrcset", 11}, SRCSET, {"", 0}},
+    {{"data-src", 8}, ADDRESS, {"", 0}},     {{"data-href", 9}, ADDRESS, {"", 0}},
+    {{"ping", 4}, SPACED, {"", 0}},          {{"background", 10}, ADDRESS, {"", 0}},
+    {{"xlink:href", 10}, ADDRESS, {"", 0}},  {{"data", 4}, ADDRESS, {"object", 6}},
+    {{"manifest", 8}, ADDRESS, {"html", 4}}, {{"content", 7}, CONTENT, {"meta", 4}},
+    {{"integrity", 9}, INTEGRITY, {"", 0}},
+};
+
+static enum kind kind_of(const struct html_tag *tag, struct view name) {
+    if (name.len < 3 || name.len > 11) return NOTHING;
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (known[i].name.len != name.len || !view_eq_nocase(known[i].name, name)) continue;
+        bool ours = known[i].element.len == 0 || view_eq_nocase(known[i].element, tag->name);
+        return ours ? known[i].kind : NOTHING;
+    }
+    return NOTHING;
+}
+
+struct view html_attrs_value(const struct html_tag *tag, struct view name, char *room, size_t room_size) {
+    for (size_t i = 0; i < tag->attr_count; i++) {
+        if (!view_eq_nocase(html_attr_name(tag, &tag->attrs[i]), name)) continue;
+        struct view value = html_attr_value(tag, &tag->attrs[i]);
+        if (value.len > room_size) return (struct view){NULL, 0};
+        return value.len ? html_text_decode(value, room) : VIEW("");
+    }
+    return (struct view){NULL, 0};
+}
+
+/* What a <meta> is, so that its content is read. */
+static enum kind kind_of_content(const struct html_tag *tag) {
+    char room[64];
+    struct view what = html_attrs_value(tag, VIEW("http-equiv"), room, sizeof room);
+    if (view_eq_nocase(what, VIEW("refresh"))) return REFRESH;
+    return view_eq_nocase(what, VIEW("content-security-policy")) ? POLICY : NOTHING;
+}
+
+/* Does the element's target come from us? (One that is foreign keeps its integrity.) */
+static bool has_own_target(const struct rewrite_site *site, const struct html_tag *tag) {
+    char room[URL_HEAD_MAX];
+    struct url_edit edit;
+    for (size_t i = 0; i < tag->attr_count; i++) {
+        struct view name = html_attr_name(tag, &tag->attrs[i]);
+        if (!view_eq_nocase(name, VIEW("src")) && !view_eq_nocase(name, VIEW("href"))) continue;
+        struct view value = view_slice(html_attr_value(tag, &tag->attrs[i]), 0, sizeof room);
+        return url_look(site, html_text_decode(value, room), &edit) != URL_FOREIGN;
+    }
+    return false;
+}
+
+static void rewrite_value(const struct rewrite_site *site, enum kind kind, struct view text,
+                          const struct edit_sink *sink) {
+    switch (kind) {
+    case ADDRESS: url_rewrite(site, text, sink); break;
+    case SPACED: url_list_spaced(site, text, sink); break;
+    case SRCSET: url_list_srcset(site, text, sink); break;
+    case REFRESH: url_list_refresh(site, text, sink); break;
+    case POLICY: csp_rewrite(site, text, sink); break;
+    default: edit_to(sink, EDIT_COPY, text); break;
+    }
+}
+
+static char quote_of(const struct html_tag *tag, const struct html_attr *attr) {
+    char before = tag->raw.ptr[attr->value - 1];
+    return before == '"' || before == '\'' ? before : '\0';
+}
+
+static void rewrite_attr(const struct rewrite_site *site, const struct html_tag *tag,
+                         const struct html_attr *attr, enum kind kind, const struct edit_sink *sink) {
+    char room[HTML_TAG_MAX];
+    struct html_text_sink text;
+    struct view value = html_attr_value(tag, attr), decoded = html_text_decode(value, room);
+    html_text_sink_init(&text, value, decoded.ptr == value.ptr, quote_of(tag, attr), sink);
+    rewrite_value(site, kind, decoded, &text.sink);
+}
+
+/* With one quote behind it and the white space before it. */
+static size_t drop_attr(const struct html_tag *tag, const struct html_attr *attr, size_t from,
+                        const struct edit_sink *sink) {
+    size_t start = attr->name, end = attr->value ? attr->value_end : attr->name_end;
+    if (attr->value && quote_of(tag, attr)) end++;
+    while (start > from && strchr(" \t\n\r\f", tag->raw.ptr[start - 1])) start--;
+    bool glued = !strchr(" \t\n\r\f/>", tag->raw.ptr[end]);
+    if (glued) start = attr->name;
+    edit_to(sink, EDIT_COPY, view_slice(tag->raw, from, start));
+    edit_to(sink, EDIT_DROP, view_slice(tag->raw, start, end));
+    return end;
+}
+
+void html_attrs_rewrite(const struct rewrite_site *site, const struct html_tag *tag,
+                        const struct edit_sink *sink) {
+    size_t from = 0;
+    for (size_t i = 0; i < tag->attr_count; i++) {
+        const struct html_attr *attr = &tag->attrs[i];
+        enum kind kind = kind_of(tag, html_attr_name(tag, attr));
+        if (kind == CONTENT) kind = kind_of_content(tag);
+        if (kind == NOTHING) continue;
+        if (kind == INTEGRITY) {
+            if (has_own_target(site, tag)) from = drop_attr(tag, attr, from, sink);
+            continue;
+        }
+        if (attr->value_end == attr->value) continue;
+        edit_to(sink, EDIT_COPY, view_slice(tag->raw, from, attr->value));
+        rewrite_attr(site, tag, attr, kind, sink);
+        from = attr->value_end;
+    }
+    edit_to(sink, EDIT_COPY, view_skip(tag->raw, from));
+}

@@ -1,0 +1,133 @@
+/* Stands first in every page that is served under a prefix, and keeps what scripts ask for under it. It is one text
+   for all pages: what differs stands in the attributes of its own element. Whatever is under the prefix already, or
+   leads elsewhere, stays as it is. */
+(function () {
+  'use strict';
+  var self = document.currentScript;
+  if (!self || window.__TUNNEL_CONTEXT__) return;
+  var base = self.dataset.basePath, id = self.dataset.tunnelId, place = window.location;
+  var ws = { 'ws:': 'http:', 'wss:': 'https:' };
+
+  /* The URL under the prefix; the same value where nothing is to be changed. */
+  function url(value) {
+    if (!base || (typeof value !== 'string' && !(value instanceof URL))) return value;
+    var text = String(value), at;
+    try { at = new URL(text, document.baseURI); } catch (e) { return value; }
+    if ((ws[at.protocol] || at.protocol) !== place.protocol || at.host !== place.host) return value;
+    if (at.pathname === base || at.pathname.indexOf(base + '/') === 0) return value;
+    at.pathname = base + at.pathname;
+    return /^[\s\u0000-\u001f]*[\/\\](?![\/\\])/.test(text) ? at.pathname + at.search + at.hash : at.href;
+  }
+  function srcset(value) {
+    return String(value).replace(/(^|,)(\s*)([^\s,](?:\S*[^\s,])?)/g, function (all, comma, gap, one) { return comma + gap + url(one); });
+  }
+
+  window.__TUNNEL_BASE_PATH__ = base;
+  window.__TUNNEL_CONTEXT__ = {
+    tunnelId: id, basePath: base, url: url, getBaseUrl: function () { return place.origin + base; }
+  };
+
+  /* A method whose argument `n` is a URL. */
+  function method(owner, name, n) {
+    var old = owner && owner[name];
+    if (typeof old !== 'function') return;
+    owner[name] = function () {
+      var args = Array.prototype.slice.call(arguments);
+      if (args.length > n) args[n] = url(args[n]);
+      return old.apply(this, args);
+    };
+  }
+  /* A constructor whose first argument is a URL. */
+  function maker(name) {
+    var Old = window[name];
+    if (typeof Old !== 'function') return;
+    window[name] = new Proxy(Old, {
+      construct: function (target, args, as) {
+        if (args.length) args[0] = url(args[0]);
+        return Reflect.construct(target, args, as === window[name] ? target : as);
+      }
+    });
+  }
+  var fetch = window.fetch;
+  if (fetch) window.fetch = function (what, how) {
+    if (window.Request && what instanceof Request) {
+      var there = url(what.url);
+      return fetch.call(this, there === what.url ? what : new Request(there, what), how);
+    }
+    return fetch.call(this, url(what), how);
+  };
+  if (window.Request) maker('Request');
+  method(window.XMLHttpRequest && XMLHttpRequest.prototype, 'open', 1);
+  ['WebSocket', 'EventSource', 'Worker', 'SharedWorker'].forEach(maker);
+  method(window.Navigator && Navigator.prototype, 'sendBeacon', 0);
+  method(window.History && History.prototype, 'pushState', 2);
+  method(window.History && History.prototype, 'replaceState', 2);
+  method(window, 'open', 0);
+  /* `location` is not to be changed in today's browsers; where it is, its methods follow. */
+  ['assign', 'replace'].forEach(function (name) { try { method(place, name, 0); } catch (e) { /* as said */ } });
+  var workers = window.ServiceWorkerContainer && ServiceWorkerContainer.prototype;
+  if (workers) {
+    var register = workers.register;
+    workers.register = function (script, options) {
+      if (options && options.scope !== undefined) options = Object.assign({}, options, { scope: url(options.scope) });
+      return register.call(this, url(script), options);
+    };
+    method(workers, 'getRegistration', 0);
+  }
+
+  /* What a script sets on elements: properties, attributes, and markup. */
+  var names = { href: url, src: url, action: url, formaction: url, poster: url, data: url, srcset: srcset,
+    imagesrcset: srcset, background: url, 'data-src': url, 'data-href': url, 'xlink:href': url };
+  function change(element, name, value) {
+    var how = Object.prototype.hasOwnProperty.call(names, name) && names[name];
+    if (!how || value === null || (name === 'data' && element.localName !== 'object')) return value;
+    return how(value);
+  }
+  function property(type, name, attribute) {
+    var owner = window[type] && window[type].prototype;
+    var old = owner && Object.getOwnPropertyDescriptor(owner, name);
+    if (!old || !old.set) return;
+    Object.defineProperty(owner, name, {
+      configurable: true, enumerable: old.enumerable, get: old.get,
+      set: function (value) { old.set.call(this, change(this, attribute || name.toLowerCase(), value)); }
+    });
+  }
+  [['Anchor', 'href'], ['Area', 'href'], ['Link', 'href'], ['Link', 'imageSrcset'], ['Script', 'src'], ['Image', 'src'],
+    ['Image', 'srcset'], ['Source', 'src'], ['Source', 'srcset'], ['IFrame', 'src'], ['Frame', 'src'], ['Embed', 'src'],
+    ['Media', 'src'], ['Track', 'src'], ['Input', 'src'], ['Input', 'formAction'], ['Button', 'formAction'],
+    ['Form', 'action'], ['Video', 'poster'], ['Object', 'data'], ['Base', 'href']]
+    .forEach(function (one) { property('HTML' + one[0] + 'Element', one[1]); });
+  var set = Element.prototype.setAttribute, setNS = Element.prototype.setAttributeNS;
+  Element.prototype.setAttribute = function (name, value) {
+    return set.call(this, name, change(this, String(name).toLowerCase(), value));
+  };
+  Element.prototype.setAttributeNS = function (space, name, value) {
+    return setNS.call(this, space, name, change(this, String(name).toLowerCase(), value));
+  };
+  function mend(element) {
+    for (var name in names) {
+      var value = element.getAttribute(name);
+      if (value === null) continue;
+      var better = change(element, name, value);
+      if (better !== value) set.call(element, name, better);
+    }
+  }
+  new MutationObserver(function (changes) {
+    changes.forEach(function (one) {
+      one.addedNodes.forEach(function (node) {
+        if (node.nodeType !== 1) return;
+        mend(node);
+        node.querySelectorAll('[href],[src],[action],[formaction],[poster],[data],[srcset],[imagesrcset]').forEach(mend);
+      });
+    });
+  }).observe(document, { childList: true, subtree: true });
+  /* Markup is mended a moment after it is there; a form or a link may be used before that. */
+  addEventListener('submit', function (event) {
+    mend(event.target);
+    if (event.submitter) mend(event.submitter);
+  }, true);
+  addEventListener('click', function (event) {
+    var link = event.target.closest && event.target.closest('a[href],area[href]');
+    if (link) mend(link);
+  }, true);
+})();

@@ -1,0 +1,275 @@
+/* The HTML filter: what is rewritten, what is not, and that how the page is cut changes nothing. */
+#include <stdio.h>
+#include <time.h>
+
+#include "filter_conformance.h"
+
+#include "rewrite/html.h"
+#include "rewrite/html_tokens.h"
+#include "rewrite/page_script.h"
+
+static const struct rewrite_site site = {
+    .tunnel_id = {"abc", 3},
+    .prefix = {"/abc", 4},
+    .scheme = {"https", 5},
+    .host = {"tunnel.example", 14},
+    .service = {"localhost:3000", 14},
+};
+
+struct what {
+    const struct rewrite_site *site;
+    bool with_script;
+};
+
+static struct filter *make(const struct filter_maker *maker, filter_out_fn out, void *out_ctx) {
+    const struct what *what = maker->what;
+    return html_filter_new(what->site, what->with_script, out, out_ctx);
+}
+
+static const struct what plain = {&site, false}, paged = {&site, true};
+static const struct filter_maker html = {make, &plain}, page = {make, &paged};
+
+static void check(const char *input, const char *expected) {
+    filter_conforms(&html, view_from_cstr(input), view_from_cstr(expected));
+}
+
+static void same(const char *input) {
+    check(input, input);
+}
+
+static void urls_in_attributes_get_the_prefix_once(void **state) {
+    (void)state;
+    check("<a href=/x>", "<a href=/abc/x>");
+    check("<A HREF='/'>", "<A HREF='/abc/'>");
+    check("<img src = \"/x.png\" alt=\"/x\">", "<img src = \"/abc/x.png\" alt=\"/x\">");
+    check("<form action=/a><button formaction=\"/b\">", "<form action=/abc/a><button formaction=\"/abc/b\">");
+    check("<video poster=/p src=/v data-src=/d data-href=/e>",
+          "<video poster=/abc/p src=/abc/v data-src=/abc/d data-href=/abc/e>");
+    check("<object data=/o><p data=/o><html manifest=/m><body background=/b>",
+          "<object data=/abc/o><p data=/o><html manifest=/abc/m><body background=/abc/b>");
+    check("<svg><use xlink:href='/s#i'/><image href='/j'/>",
+          "<svg><use xlink:href='/abc/s#i'/><image href='/abc/j'/>");
+    check("<a ping='/a /b  c' href=x>", "<a ping='/abc/a /abc/b  c' href=x>");
+    check("<a href=' /x\n'>", "<a href=' /abc/x\n'>");
+    check("<a href=/a href=/b>", "<a href=/abc/a href=/abc/b>");
+    same("<a href=/abc><a href=/abc/x><a href='/abc?x'><a href='/abc#x'>");
+    check("<a href=/abcd>", "<a href=/abc/abcd>");
+}
+
+static void absolute_urls_of_ours_follow(void **state) {
+    (void)state;
+    check("<a href=https://tunnel.example/x>", "<a href=https://tunnel.example/abc/x>");
+    check("<a href='//Tunnel.Example?x'>", "<a href='//Tunnel.Example/abc/?x'>");
+    check("<a href='https://tunnel.example:443/x'>", "<a href='https://tunnel.example:443/abc/x'>");
+    check("<a href='https://tunnel.example'>", "<a href='https://tunnel.example/abc/'>");
+    check("<a href='http://localhost:3000/x'>", "<a href='https://tunnel.example/abc/x'>");
+    check("<a href='http://127.0.0.1:3000/abc/x'>", "<a href='https://tunnel.example/abc/x'>");
+    check("<a href='//localhost:3000'>", "<a href='//tunnel.example/abc/'>");
+    same("<a href='https://tunnel.example/abc/x'>");
+    same("<a href='https://other.example/x'><a href='//other.example/x'><a href='http://localhost:3001/x'>");
+    same("<a href=x><a href=./x><a href=../x><a href='#x'><a href='?x'><a href=''><a href><a "
+         "href=mailto:a@b.c>");
+    same("<a href='javascript:location=\"/x\"'><img src='data:image/svg+xml,<a href=/x>'>");
+    same("<a href='https://tunnel.example.evil/x'><a href='https://user@tunnel.example/x'>");
+    check("<a href='/../x'><a href='/./..'>", "<a href='/abc/x'><a href='/abc/'>");
+}
+
+static void references_are_read_and_stay(void **state) {
+    (void)state;
+    check("<a href='&#47;x?a=1&amp;b=2&copy;'>", "<a href='/abc&#47;x?a=1&amp;b=2&copy;'>");
+    check("<a href='&sol;x'><a href=&#x2F;x>", "<a href='/abc&sol;x'><a href=/abc&#x2F;x>");
+    check("<a href='https&colon;//tunnel.example&#000047;x'>",
+          "<a href='https&colon;//tunnel.example/abc&#000047;x'>");
+    same("<a href='&#x2F;&#x2F;other/x'><a href='&solx;'><a href='&sol'><a href='&#0;/x'><a href='&'><a "
+         "href='&#'>");
+    check("<img srcset='/a&#32;1x,&Tab;/b'>", "<img srcset='/abc/a&#32;1x,&Tab;/abc/b'>");
+}
+
+static void lists_of_candidates(void **state) {
+    (void)state;
+    check("<img srcset='/a 1x, /b 2x'>", "<img srcset='/abc/a 1x, /abc/b 2x'>");
+    check("<img srcset='/a, b,/c 100w'>", "<img srcset='/abc/a, b,/c 100w'>");
+    check("<link imagesrcset='  , /a(1,2) x(1,/2) , /b  '>",
+          "<link imagesrcset='  , /abc/a(1,2) x(1,/2) , /abc/b  '>");
+    check("<img srcset='data:,x 1x, /b,'>", "<img srcset='data:,x 1x, /abc/b,'>");
+}
+
+static void a_meta_says_what_its_content_is(void **state) {
+    (void)state;
+    check("<meta http-equiv=refresh content='0;url=/x'>", "<meta http-equiv=refresh content='0;url=/abc/x'>");
+    check("<meta content='1, URL = \"/x\"/y' http-equiv=Refresh>",
+          "<meta content='1, URL = \"/abc/x\"/y' http-equiv=Refresh>");
+    check("<meta http-equiv=refresh content='0 /x'>", "<meta http-equiv=refresh content='0 /abc/x'>");
+    same("<meta http-equiv=refresh content='/x'><meta http-equiv=refresh content=0><meta name=a "
+         "content='0;url=/x'>");
+    check("<meta http-equiv=content-security-policy content=\"img-src http://localhost:3000/i/\">",
+          "<meta http-equiv=content-security-policy content=\"img-src https://tunnel.example/abc/i/\">");
+}
+
+static void a_policy_of_the_page_allows_its_script(void **state) {
+    (void)state;
+    char source[PAGE_SCRIPT_SOURCE_SIZE], expected[300];
+    page_script_source(source);
+    snprintf(expected, sizeof expected,
+             "<meta http-equiv=content-security-policy content=\"script-src 'self' %s\">", source);
+    check("<meta http-equiv=content-security-policy content=\"script-src 'self'\">", expected);
+    int inner = PAGE_SCRIPT_SOURCE_SIZE - 3;
+    snprintf(expected, sizeof expected,
+             "<meta content='script-src &#39;%.*s&#39;' http-equiv=content-security-policy>", inner,
+             source + 1);
+    check("<meta content='script-src' http-equiv=content-security-policy>", expected);
+}
+
+static void integrity_goes_from_what_is_ours(void **state) {
+    (void)state;
+    check("<script src=/x integrity='sha256-x' async>", "<script src=/abc/x async>");
+    check("<link integrity=x href='a.css'>", "<link href='a.css'>");
+    check("<script src='/x'integrity='y'async>", "<script src='/abc/x'async>");
+    check("<script src=/x integrity>", "<script src=/abc/x>");
+    same("<script src=https://cdn.example/x integrity=sha256-x></script><script integrity=x></script>");
+}
+
+static void a_foreign_base_takes_paths_away(void **state) {
+    (void)state;
+    check("<base href=/app/><a href=/x>", "<base href=/abc/app/><a href=/abc/x>");
+    check("<base target=_top><base href='//cdn.example/'><a href=/x><base href=/><a "
+          "href=https://tunnel.example/y>",
+          "<base target=_top><base href='//cdn.example/'><a href=/x><base href=/><a "
+          "href=https://tunnel.example/abc/y>");
+}
+
+static void all_else_passes(void **state) {
+    (void)state;
+    same("<!doctype html><!-- <a href=/x> --><title><a href=/x></title><textarea><a href=/x></textarea>");
+    same("text < href=/x <3 </ a href=/x> <?a href=/x?> <!a href=/x> & \0");
+    same("<a href=/x");
+    same("<a href='/x>");
+    same("<a =/x><a / href><p title='<a href=/x>'>");
+    same("<script>var a = '<a href=/x>';<!--<script></script></script>");
+    check("\xff\xfe<a href=/\xff>", "\xff\xfe<a href=/abc/\xff>");
+    struct view nul = VIEW("\0<a\0 href=/\0>\0<b href\0=/x>");
+    filter_conforms(&html, nul, VIEW("\0<a\0 href=/abc/\0>\0<b href\0=/x>"));
+}
+
+static void off_changes_nothing(void **state) {
+    (void)state;
+    static const struct rewrite_site off = {.host = {"tunnel.example", 14}, .scheme = {"https", 5}};
+    static const struct what what = {&off, true};
+    static const struct filter_maker maker = {make, &what};
+    struct view text =
+        VIEW("<head><base href=/><a href=/x style='url(/x)' integrity=y><style>a{b:url(/x)}</style>");
+    filter_conforms(&maker, text, text);
+}
+
+/* The page with the script where '@' stands. */
+static void check_page(const char *input, const char *expected) {
+    struct buf wanted;
+    buf_init(&wanted, 1 << 20);
+    const char *at = strchr(expected, '@');
+    assert_non_null(at);
+    buf_append(&wanted, expected, (size_t)(at - expected));
+    buf_append_view(&wanted, VIEW("<script data-tunnel-id=\"abc\" data-base-path=\"/abc\">"));
+    buf_append(&wanted, page_script_text, page_script_text_len);
+    buf_append_view(&wanted, VIEW("</script>"));
+    buf_append(&wanted, at + 1, strlen(at + 1));
+    filter_conforms(&page, view_from_cstr(input), buf_view(&wanted));
+    buf_done(&wanted);
+}
+
+static void the_script_stands_first(void **state) {
+    (void)state;
+    check_page("<!doctype html><!-- --><html><head><title>", "<!doctype html><!-- --><html><head>@<title>");
+    check_page("<html> <head lang=x> <base href=/>", "<html> <head lang=x>@ <base href=/abc/>");
+    check_page("<html><body>", "<html>@<body>");
+    check_page("<p><head>", "@<p><head>");
+    check_page("</head><script src=/x></script>", "</head>@<script src=/abc/x></script>");
+    check_page("a<b>", "a@<b>");
+    filter_conforms(&page, VIEW("no element"), VIEW("no element"));
+    struct view script = view_of(page_script_text, page_script_text_len);
+    for (size_t i = 0; i + 1 < script.len; i++)
+        assert_false(script.ptr[i] == '<' && (script.ptr[i + 1] == '/' || script.ptr[i + 1] == '!'));
+}
+
+static void what_is_too_long_passes(void **state) {
+    (void)state;
+    struct buf input;
+    buf_init(&input, 1 << 20);
+    buf_append_view(&input, VIEW("<img src=/x alt='"));
+    for (size_t i = 0; i < HTML_TAG_MAX; i++) buf_append_byte(&input, 'a');
+    buf_append_view(&input, VIEW("'>"));
+    struct view text = buf_view(&input);
+    for (size_t step = 1; step < 2 * text.len; step *= 2) filter_run_same(&html, text, 0, step, text);
+    buf_done(&input);
+}
+
+/* Processor time of a page of `size` bytes that repeats a pattern. */
+static double cost(struct view pattern, size_t size) {
+    struct buf input, output;
+    buf_init(&input, FILTER_OUTPUT_MAX);
+    while (input.len < size) buf_append_view(&input, pattern);
+    double best = 1e9;
+    for (int i = 0; i < 3; i++) {
+        struct timespec from, to;
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
+        filter_run(&page, buf_view(&input), 0, 4096, &output);
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
+        double took = (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;
+        if (took < best) best = took;
+        buf_done(&output);
+    }
+    buf_done(&input);
+    return best;
+}
+
+static void twice_the_input_takes_twice_the_time(void **state) {
+    (void)state;
+    static const char *const patterns[] = {
+        "<",
+        "<a",
+        "<a href=/x>",
+        "<a href=/x ",
+        "<!--",
+        "<!-- -",
+        "--!",
+        "&#47;",
+        "<![CDATA[",
+        "</",
+        "]]",
+        "<svg>",
+        "<title>",
+        "<script><!--",
+        "<a href='&",
+        "<base href=/>",
+        "<meta content='0;url=/",
+        "style='url(/x) ",
+        "<style>url(",
+        "<style>/*",
+        "<script type=module>import '/x';(",
+        "<img srcset='/a,",
+        "\"'",
+    };
+    for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++) {
+        double one = cost(view_from_cstr(patterns[i]), 256 * 1024),
+               eight = cost(view_from_cstr(patterns[i]), 2048 * 1024);
+        if (eight > 24 * one + 0.05) fail_msg("%s: %f s, eight times as much %f s", patterns[i], one, eight);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(urls_in_attributes_get_the_prefix_once),
+        cmocka_unit_test(absolute_urls_of_ours_follow),
+        cmocka_unit_test(references_are_read_and_stay),
+        cmocka_unit_test(lists_of_candidates),
+        cmocka_unit_test(a_meta_says_what_its_content_is),
+        cmocka_unit_test(a_policy_of_the_page_allows_its_script),
+        cmocka_unit_test(integrity_goes_from_what_is_ours),
+        cmocka_unit_test(a_foreign_base_takes_paths_away),
+        cmocka_unit_test(all_else_passes),
+        cmocka_unit_test(off_changes_nothing),
+        cmocka_unit_test(the_script_stands_first),
+        cmocka_unit_test(what_is_too_long_passes),
+        cmocka_unit_test(twice_the_input_takes_twice_the_time),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
