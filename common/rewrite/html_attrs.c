@@ -13,22 +13,35 @@ struct known {
     struct view element; /* the only one whose it is; empty: of all */
 };
 
+/* Shortest first, so that most names are told by their length alone. */
 static const struct known known[] = {
-    {{"href", 4}, ADDRESS, {"", 0}},         {{"src", 3}, ADDRESS, {"", 0}},
-    {{"style", 5}, STYLE, {"", 0}},          {{"action", 6}, ADDRESS, {"", 0}},
-    {{"formaction", 10}, ADDRESS, {"", 0}},  {{"poster", 6}, ADDRESS, {"", 0}},
-    {{"srcset", 6}, SRCSET, {"", 0}},        {{"imagesrcset", 11}, SRCSET, {"", 0}},
-    {{"data-src", 8}, ADDRESS, {"", 0}},     {{"data-href", 9}, ADDRESS, {"", 0}},
-    {{"ping", 4}, SPACED, {"", 0}},          {{"background", 10}, ADDRESS, {"", 0}},
-    {{"xlink:href", 10}, ADDRESS, {"", 0}},  {{"data", 4}, ADDRESS, {"object", 6}},
-    {{"manifest", 8}, ADDRESS, {"html", 4}}, {{"content", 7}, CONTENT, {"meta", 4}},
+    {{"src", 3}, ADDRESS, {"", 0}},
+    {{"href", 4}, ADDRESS, {"", 0}},
+    {{"ping", 4}, SPACED, {"", 0}},
+    {{"data", 4}, ADDRESS, {"object", 6}},
+    {{"style", 5}, STYLE, {"", 0}},
+    {{"action", 6}, ADDRESS, {"", 0}},
+    {{"poster", 6}, ADDRESS, {"", 0}},
+    {{"srcset", 6}, SRCSET, {"", 0}},
+    {{"content", 7}, CONTENT, {"meta", 4}},
+    {{"data-src", 8}, ADDRESS, {"", 0}},
+    {{"manifest", 8}, ADDRESS, {"html", 4}},
+    {{"data-href", 9}, ADDRESS, {"", 0}},
     {{"integrity", 9}, INTEGRITY, {"", 0}},
+    {{"formaction", 10}, ADDRESS, {"", 0}},
+    {{"background", 10}, ADDRESS, {"", 0}},
+    {{"xlink:href", 10}, ADDRESS, {"", 0}},
+    {{"imagesrcset", 11}, SRCSET, {"", 0}},
 };
+#define KNOWN (sizeof known / sizeof known[0])
+#define KNOWN_LEN_MAX 11
+/* Where the names of each length begin. */
+static const unsigned char known_from[KNOWN_LEN_MAX + 1] = {0, 0, 0, 0, 1, 4, 5, 8, 9, 11, 13, 16};
 
 static enum kind kind_of(const struct html_tag *tag, struct view name) {
-    if (name.len < 3 || name.len > 11) return NOTHING;
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        if (known[i].name.len != name.len || !view_eq_nocase(known[i].name, name)) continue;
+    if (name.len > KNOWN_LEN_MAX) return NOTHING;
+    for (size_t i = known_from[name.len]; i < KNOWN && known[i].name.len == name.len; i++) {
+        if ((name.ptr[0] | 0x20) != known[i].name.ptr[0] || !view_eq_nocase(known[i].name, name)) continue;
         bool ours = known[i].element.len == 0 || view_eq_nocase(known[i].element, tag->name);
         return ours ? known[i].kind : NOTHING;
     }
@@ -83,6 +96,12 @@ static char quote_of(const struct html_tag *tag, const struct html_attr *attr) {
     return before == '"' || before == '\'' ? before : '\0';
 }
 
+/* Most URLs lead somewhere else; then the tag need not be cut here. */
+static bool is_untouched(const struct rewrite_site *site, struct view value) {
+    struct url_edit edit;
+    return view_find(value, '&') == value.len && url_look(site, value, &edit) != URL_CHANGED;
+}
+
 static void rewrite_attr(const struct rewrite_site *site, const struct html_tag *tag,
                          const struct html_attr *attr, enum kind kind, const struct edit_sink *sink) {
     char room[HTML_TAG_MAX];
@@ -118,6 +137,7 @@ void html_attrs_rewrite(const struct rewrite_site *site, const struct html_tag *
             continue;
         }
         if (attr->value_end == attr->value) continue;
+        if (kind == ADDRESS && is_untouched(site, html_attr_value(tag, attr))) continue;
         edit_to(sink, EDIT_COPY, view_slice(tag->raw, from, attr->value));
         rewrite_attr(site, tag, attr, kind, sink);
         from = attr->value_end;

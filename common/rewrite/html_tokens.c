@@ -33,8 +33,13 @@ enum state {
     CDATA,
 };
 
+/* By a table, since each byte of a tag is asked: 1 white space, 2 what ends a name, 4 what ends an attribute's. */
+static const unsigned char classes[256] = {
+    [' '] = 7, ['\n'] = 7, ['\t'] = 7, ['\r'] = 7, ['\f'] = 7, ['/'] = 6, ['>'] = 6, ['='] = 4,
+};
+
 static bool is_space(char byte) {
-    return byte == ' ' || byte == '\n' || byte == '\t' || byte == '\r' || byte == '\f';
+    return (classes[(unsigned char)byte] & 1) != 0;
 }
 
 static bool is_letter(char byte) {
@@ -43,7 +48,11 @@ static bool is_letter(char byte) {
 }
 
 static bool ends_name(char byte) {
-    return is_space(byte) || byte == '/' || byte == '>';
+    return (classes[(unsigned char)byte] & 2) != 0;
+}
+
+static bool ends_attr_name(char byte) {
+    return (classes[(unsigned char)byte] & 4) != 0;
 }
 
 static bool is_in_tag(int state) {
@@ -169,7 +178,7 @@ static const char *on_tag_name(struct html_tokens *tokens, const char *at, const
 }
 
 static const char *on_attr_name(struct html_tokens *tokens, const char *at, const char *end) {
-    while (at < end && !ends_name(*at) && *at != '=') at++;
+    while (at < end && !ends_attr_name(*at)) at++;
     end_attr_name(tokens, at);
     if (at == end) return at;
     if (*at == '=')
@@ -476,7 +485,10 @@ void html_tokens_enter(struct html_tokens *tokens, enum html_model model, struct
 void html_tokens_feed(struct html_tokens *tokens, struct view bytes) {
     const char *at = bytes.ptr, *end = bytes.ptr + bytes.len;
     tokens->mark = at;
-    while (at < end) at = step(tokens, at, end);
+    while (at < end) {
+        at = step(tokens, at, end);
+        while (at < end && is_in_tag(tokens->state)) at = on_tag(tokens, at, end);
+    }
     keep(tokens, end);
     tokens->mark = NULL;
 }
