@@ -40,8 +40,8 @@ static void say(struct lane *lane, bool (*encode)(struct lane *lane, struct buf 
 }
 
 static bool encode_ready(struct lane *lane, struct buf *out) {
-    unsigned chunks = uplink_is_v2(lane->uplink) ? 0 : V1_CAP_CHUNKS;
-    return v1_encode_ready(out, V1_CAP_RESUME | chunks, lane->settings.request_timeout_ms);
+    unsigned more = uplink_is_v2(lane->uplink) ? V1_CAP_UPGRADES : V1_CAP_CHUNKS;
+    return v1_encode_ready(out, V1_CAP_RESUME | more, lane->settings.request_timeout_ms);
 }
 
 static bool encode_ping(struct lane *lane, struct buf *out) {

@@ -48,6 +48,7 @@ struct inbound {
     const char *code;     /* our own error, or how else it ended; NULL: the service's answer */
     uint64_t began_ms, bytes, bytes_in;
     size_t unsent;
+    uint64_t body_left; /* of an offer to switch, behind whose body the stream goes on */
 };
 
 static const struct http_limits limits = HTTP_LIMITS_DEFAULT;
@@ -151,6 +152,7 @@ static void on_head(void *ctx, int status, const struct headers *received) {
 
 static void on_switched(void *ctx, const struct headers *received) {
     struct inbound *inbound = ctx;
+    struct view protocol = headers_get(received, VIEW("upgrade"));
     struct headers headers;
     headers_init(&headers, &inbound->arena);
     inbound->status = 101;
@@ -161,7 +163,10 @@ static void on_switched(void *ctx, const struct headers *received) {
     }
     hop_strip(&headers);
     hop_strip_ours(&headers, (struct view){0});
-    headers_add(&headers, VIEW("x-tunnel-upgraded"), VIEW("1"));
+    headers_remove(&headers, VIEW("content-length")); /* of the 101, which has no body */
+    headers_add(&headers, VIEW(STREAM_UPGRADED_FIELD), VIEW("1"));
+    headers_add(&headers, VIEW(STREAM_UPGRADE_FIELD), protocol);
+    link_stream_switched(inbound->stream);
     if (!send_head(inbound, 200, &headers, true)) cut(inbound, false);
 }
 
@@ -233,6 +238,14 @@ static const struct local_events local_events = {.on_informational = on_informat
 
 /* ---- the gateway asks ---- */
 
+/* The body of an offer to switch ends where its length says: the answer is next. */
+static void note_body(struct inbound *inbound, size_t len) {
+    inbound->body_left -= len < inbound->body_left ? len : inbound->body_left;
+    if (inbound->body_left || inbound->is_answered) return;
+    timer_start(&inbound->streams->loop->timers, &inbound->deadline,
+                inbound->streams->settings.request_timeout_ms);
+}
+
 static void on_request_data(void *ctx, struct view data) {
     struct inbound *inbound = ctx;
     inbound->bytes_in += data.len;
@@ -240,6 +253,8 @@ static void on_request_data(void *ctx, struct view data) {
         link_stream_consumed(inbound->stream, data.len); /* thrown away: the answer is out */
     else if (!local_request_body(inbound->local, data))
         fail(inbound, HTTP_ERROR_BAD_REQUEST);
+    else if (inbound->body_left)
+        note_body(inbound, data.len);
 }
 
 static void on_request_end(void *ctx, const struct headers *trailers) {
@@ -294,10 +309,10 @@ static struct inbound *inbound_new(struct streams *streams, struct link_stream *
 }
 
 /* How the body is framed toward the service: as the visitor framed it. */
-static int64_t body_bytes(const struct inbound *inbound, const struct headers *headers, bool has_body) {
+static int64_t body_bytes(const struct inbound *inbound, struct view declared, bool has_body) {
     uint64_t length;
-    struct view value = headers_get(headers, VIEW("content-length"));
-    if (value.ptr && view_parse_u64(view_trim(value), &length) && length <= INT64_MAX) return (int64_t)length;
+    if (declared.ptr && view_parse_u64(view_trim(declared), &length) && length <= INT64_MAX)
+        return (int64_t)length;
     if (has_body) return LOCAL_BODY_UNKNOWN;
     /* Without a length some services answer these with 411. */
     bool expected = view_eq(inbound->method, VIEW("POST")) || view_eq(inbound->method, VIEW("PUT")) ||
@@ -305,22 +320,30 @@ static int64_t body_bytes(const struct inbound *inbound, const struct headers *h
     return expected ? 0 : LOCAL_BODY_NONE;
 }
 
+/* An offer to switch comes as an extended CONNECT, or as the request that it is with fields of ours. */
+static void read_body(struct inbound *inbound, const struct stream_head *request, bool has_body,
+                      struct local_head *head) {
+    struct view offer = headers_get(request->headers, VIEW(STREAM_UPGRADE_FIELD)), length;
+    bool is_connect = request->protocol.ptr != NULL, is_offer = !is_connect && offer.ptr != NULL;
+    length = headers_get(request->headers, is_offer ? VIEW(STREAM_LENGTH_FIELD) : VIEW("content-length"));
+    head->upgrade = is_offer ? offer : request->protocol;
+    head->body_bytes = is_connect ? LOCAL_BODY_NONE : body_bytes(inbound, length, has_body && !is_offer);
+    inbound->body_left = is_offer && head->body_bytes > 0 ? (uint64_t)head->body_bytes : 0;
+}
+
 static bool start_local(struct inbound *inbound, const struct stream_head *request, bool has_body) {
     struct streams *streams = inbound->streams;
-    bool upgrade = request->protocol.ptr != NULL;
     struct headers headers;
     headers_init(&headers, &inbound->arena);
-    inbound->method = upgrade ? VIEW("GET") : arena_copy(&inbound->arena, request->method);
+    inbound->method = request->protocol.ptr ? VIEW("GET") : arena_copy(&inbound->arena, request->method);
     inbound->target = arena_copy(&inbound->arena, request->path);
     if (!inbound->method.ptr || !inbound->target.ptr || !headers_copy(&headers, request->headers))
         return false;
     struct local_head head = {.method = inbound->method,
                               .target = inbound->target,
                               .headers = &headers,
-                              .body_bytes =
-                                  upgrade ? LOCAL_BODY_NONE : body_bytes(inbound, &headers, has_body),
-                              .expects_continue = headers_remove(&headers, VIEW("expect")) > 0 && has_body,
-                              .upgrade = request->protocol};
+                              .expects_continue = headers_remove(&headers, VIEW("expect")) > 0 && has_body};
+    read_body(inbound, request, has_body, &head);
     headers_remove(&headers, VIEW("content-length"));
     hop_strip_ours(&headers, (struct view){0});
     if (!host_field_apply(streams->settings.host_field, &headers, request->authority, &inbound->visitor))
@@ -340,7 +363,8 @@ static void on_request(void *ctx, struct link_stream *stream, const struct strea
         return;
     }
     /* while a body comes in, the gateway watches that it does */
-    if (has_body && !head->protocol.ptr) return;
+    bool switches = head->protocol.ptr || headers_get(head->headers, VIEW(STREAM_UPGRADE_FIELD)).ptr;
+    if (switches ? inbound->body_left > 0 : has_body) return;
     timer_start(&streams->loop->timers, &inbound->deadline, streams->settings.request_timeout_ms);
 }
 

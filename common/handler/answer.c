@@ -57,7 +57,7 @@ void answer_begin(struct exchange *exchange, int status, struct headers *headers
     put_head(exchange, &head, kind);
 }
 
-void answer_switch(struct exchange *exchange, struct headers *headers) {
+void answer_switch(struct exchange *exchange, struct headers *headers, struct view protocol) {
     hop_strip(headers);
     hop_strip_ours(headers, (struct view){0});
     headers_remove(headers, VIEW("content-length"));
@@ -67,7 +67,7 @@ void answer_switch(struct exchange *exchange, struct headers *headers) {
                                .content_length = LENGTH_UNKNOWN,
                                .has_body = true,
                                .close = true,
-                               .upgrade = exchange->verdict.upgrade};
+                               .upgrade = protocol};
     put_head(exchange, &head, ANSWER_SWITCHED);
 }
 

@@ -33,7 +33,7 @@ void answer_init(struct answer *answer, const struct answer_sink *sink, size_t w
  * `body_bytes`: how long the body will be, or LENGTH_UNKNOWN. */
 void answer_begin(struct exchange *exchange, int status, struct headers *headers, uint64_t body_bytes);
 /* 101: the service has switched protocols; bytes both ways from now on. */
-void answer_switch(struct exchange *exchange, struct headers *headers);
+void answer_switch(struct exchange *exchange, struct headers *headers, struct view protocol);
 /* Are hours of silence in order? */
 bool answer_may_idle(const struct answer *answer);
 /* Bytes of the service's, after a head. The sink copies them; an answer without a body has no use for them.

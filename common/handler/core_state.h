@@ -197,8 +197,8 @@ void exchange_fail_later(struct exchange *exchange, enum http_error error);
 /* The service's answer: gated, stripped, told to the sink. False when it was refused, and the exchange has
  * ended. */
 bool exchange_answer(struct exchange *exchange, int status, struct headers *headers, uint64_t body_bytes);
-/* The service has switched protocols: 101 to the visitor, bytes both ways from now on. */
-void exchange_switch(struct exchange *exchange, struct headers *headers);
+/* The service has switched to `protocol`: 101 to the visitor, bytes both ways from now on. */
+void exchange_switch(struct exchange *exchange, struct headers *headers, struct view protocol);
 void exchange_end(struct exchange *exchange, const struct headers *trailers);
 /* Nothing whole can follow: the sink's abort, and the end. */
 void exchange_abort(struct exchange *exchange);

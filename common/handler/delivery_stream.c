@@ -4,6 +4,7 @@
  * has taken anything, which is a stream's first window and ours. */
 #include "base/log.h"
 #include "handler/core_state.h"
+#include "http/chars.h"
 
 enum { BODY_WINDOW = 256 * 1024, BODY_KEPT = 256 * 1024 + BODY_WINDOW };
 
@@ -50,9 +51,14 @@ static void body(struct exchange *exchange, struct view data) {
     expect_progress(exchange);
 }
 
+/* Behind an offer to switch the stream stays open: the other protocol goes that way. */
+static bool stays_open(const struct exchange *exchange) {
+    return exchange->verdict.is_upgrade && exchange->state == EXCHANGE_STREAMING;
+}
+
 static void body_end(struct exchange *exchange) {
     if (!exchange->stream) return;
-    agents_of(exchange)->end(exchange->stream);
+    if (!stays_open(exchange)) agents_of(exchange)->end(exchange->stream);
     if (exchange->state == EXCHANGE_STREAMING) expect_answer(exchange);
 }
 
@@ -80,8 +86,14 @@ static uint64_t declared_length(const struct headers *headers) {
     return value.ptr && view_parse_u64(view_trim(value), &length) ? length : LENGTH_UNKNOWN;
 }
 
+/* Agents of before do not say to what: they were offered one protocol only. */
+static struct view protocol_of(const struct exchange *exchange, const struct headers *headers) {
+    struct view said = headers_get(headers, VIEW(STREAM_UPGRADE_FIELD));
+    return http_is_upgrade(said) ? said : exchange->verdict.upgrade;
+}
+
 static void on_switched(struct exchange *exchange, struct headers *headers) {
-    exchange_switch(exchange, headers);
+    exchange_switch(exchange, headers, protocol_of(exchange, headers));
     exchange_long_lived(exchange);
     expect_progress(exchange);
     grant(exchange);
@@ -114,7 +126,7 @@ static void on_head(void *ctx, const struct stream_head *head) {
         exchange_fail(exchange, HTTP_ERROR_BAD_RESPONSE);
         return;
     }
-    if (exchange->verdict.is_upgrade && headers_get(&headers, VIEW("x-tunnel-upgraded")).ptr) {
+    if (exchange->verdict.is_upgrade && headers_get(&headers, VIEW(STREAM_UPGRADED_FIELD)).ptr) {
         on_switched(exchange, &headers);
         return;
     }
@@ -134,8 +146,7 @@ static void on_end(void *ctx, const struct headers *trailers) {
     exchange_end(ctx, trailers);
 }
 
-/* Of a request to switch nothing but its head was sent, as long as no answer has come. What a peer sent is
- * for the peer to send again. */
+/* What a peer sent is for the peer to send again. */
 static bool may_send_again(const struct exchange *exchange, enum stream_end why) {
     if (exchange->from_peer) return why == STREAM_UNPROCESSED;
     if (exchange->body_unkept) return false;
@@ -184,16 +195,60 @@ static bool wants_body(const struct exchange *exchange) {
     return exchange->verdict.is_upgrade || exchange->verdict.framing != BODY_NONE;
 }
 
+/* Can it be told as an extended CONNECT (RFC 8441), which has room for no method, no body and one protocol?
+ */
+static bool is_connect(const struct exchange *exchange) {
+    const struct gate_verdict *verdict = &exchange->verdict;
+    bool has_body = verdict->framing != BODY_NONE && verdict->content_length > 0;
+    return view_eq(exchange->method, VIEW("GET")) && !has_body && http_is_token(verdict->upgrade);
+}
+
+/* The request's own fields with the offer. A length would be the whole direction's, which goes on behind it.
+ */
+static bool add_offer(struct exchange *exchange, struct headers *offering) {
+    const struct headers *from = &exchange->headers;
+    struct header *fields = arena_alloc(&exchange->arena, (from->count + 1) * sizeof *fields);
+    if (!fields) return false;
+    for (size_t i = 0; i < from->count; i++) {
+        fields[i] = from->fields[i];
+        if (view_eq(fields[i].name, VIEW("content-length"))) fields[i].name = VIEW(STREAM_LENGTH_FIELD);
+    }
+    fields[from->count] = (struct header){VIEW(STREAM_UPGRADE_FIELD), exchange->verdict.upgrade};
+    *offering = (struct headers){.fields = fields, .count = from->count + 1, .bytes = from->bytes};
+    return true;
+}
+
+/* How the agent hears of an offer to switch: as it is, as a CONNECT, or, where it knows neither how this one
+ * could be said, not at all. False without memory. */
+static bool offer(struct exchange *exchange, struct stream_head *head, struct headers *offering) {
+    if (!exchange->verdict.is_upgrade) return true;
+    if (is_connect(exchange)) {
+        headers_remove(&exchange->headers, VIEW("content-length")); /* no CONNECT has one */
+        exchange->verdict.framing = BODY_NONE;
+        head->method = VIEW("CONNECT");
+        head->protocol = exchange->verdict.upgrade;
+        return true;
+    }
+    head->headers = offering;
+    if (exchange->claim.capabilities & V1_CAP_UPGRADES) return add_offer(exchange, offering);
+    exchange->verdict.is_upgrade = false;
+    head->headers = &exchange->headers;
+    return true;
+}
+
 static void start(struct exchange *exchange) {
-    bool upgrade = exchange->verdict.is_upgrade;
-    if (!wants_body(exchange)) exchange->body_complete = true;
-    struct stream_head head = {.method = upgrade ? VIEW("CONNECT") : exchange->method,
-                               .protocol = upgrade ? exchange->verdict.upgrade : (struct view){0},
+    struct stream_head head = {.method = exchange->method,
                                .scheme = VIEW("http"),
                                .authority = exchange->verdict.host_field,
                                .path = exchange->route.target,
                                .headers = &exchange->headers};
+    struct headers offering;
     enum status status;
+    if (!offer(exchange, &head, &offering)) {
+        exchange_fail(exchange, HTTP_ERROR_OVERLOADED);
+        return;
+    }
+    if (exchange->verdict.framing == BODY_NONE) exchange->body_complete = true;
     exchange->state = EXCHANGE_STREAMING;
     exchange->stream_sent = 0;
     exchange->stream = agents_of(exchange)->open(agents_of(exchange)->ctx, &exchange->claim, &head,
@@ -209,7 +264,7 @@ static void start(struct exchange *exchange) {
     expect_answer(exchange);
     if (!wants_body(exchange)) return;
     if (exchange->body.len > 0 || exchange->body_complete) replay(exchange);
-    if (!upgrade && !exchange->verdict.expects_continue && !exchange->body_complete) grant(exchange);
+    if (!exchange->verdict.expects_continue && !exchange->body_complete) grant(exchange);
 }
 
 static void stop(struct exchange *exchange) {

@@ -37,13 +37,14 @@ struct forward_event {
 /* A request that passed another gateway's ingress, and came here because the agent is here. */
 struct dispatch_event {
     struct view tunnel_id;
-    uint64_t epoch;                /* of the claim by which this process was found */
-    struct view gateway;           /* link.gateway of the claims that are served here */
-    struct view method;            /* GET for an upgrade */
-    struct view upgrade;           /* the protocol to switch to; absent: none */
+    uint64_t epoch;      /* of the claim by which this process was found */
+    struct view gateway; /* link.gateway of the claims that are served here */
+    struct view method;
+    struct view upgrade;           /* the protocols offered to switch to; absent: none */
     struct view host;              /* the visitor's Host field */
     struct view target;            /* what the local service is asked for */
     const struct headers *headers; /* what it gets, x-forwarded-* included */
+    /* Also with an upgrade: then one of the length that the headers say, and none where they say nothing. */
     bool has_body;
 };
 

@@ -125,7 +125,8 @@ static enum http_error admit(struct exchange *exchange) {
     struct core *core = exchange->core;
     if (core->exchange_count > core->settings.exchanges_total) return HTTP_ERROR_OVERLOADED;
     if (!tunnel_join(exchange)) return HTTP_ERROR_OVERLOADED;
-    if (exchange->verdict.is_upgrade) exchange_long_lived(exchange);
+    bool is_websocket = view_eq_nocase(exchange->verdict.upgrade, VIEW("websocket"));
+    if (exchange->verdict.is_upgrade && is_websocket) exchange_long_lived(exchange);
     const struct tunnel_use *tunnel = exchange->tunnel;
     bool fits = exchange->long_lived ? tunnel->long_lived_count <= core->settings.long_lived_per_tunnel
                                      : tunnel->exchange_count - tunnel->long_lived_count <=
@@ -195,8 +196,6 @@ void exchange_body(struct exchange *exchange, struct view data) {
 }
 
 void exchange_body_end(struct exchange *exchange) {
-    /* a request to switch has no body of its own: its direction opens with the switch */
-    if (exchange->verdict.is_upgrade && exchange->state != EXCHANGE_ANSWERING) return;
     exchange->body_complete = true;
     exchange->delivery->body_end(exchange);
 }
@@ -257,7 +256,8 @@ bool exchange_answer(struct exchange *exchange, int status, struct headers *head
     return true;
 }
 
-void exchange_switch(struct exchange *exchange, struct headers *headers) {
+void exchange_switch(struct exchange *exchange, struct headers *headers, struct view protocol) {
     exchange->state = EXCHANGE_ANSWERING;
-    answer_switch(exchange, headers);
+    exchange->body_complete = false; /* the visitor's direction has opened anew */
+    answer_switch(exchange, headers, protocol);
 }

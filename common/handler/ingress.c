@@ -70,12 +70,21 @@ static void read_route(struct exchange *exchange) {
     exchange->route.prefix = prefix;
 }
 
+/* Where an offer to switch goes on behind the body, its length comes under a name of ours. */
+static bool restore_length(struct exchange *exchange) {
+    uint64_t length;
+    struct view value = headers_get(&exchange->headers, VIEW(STREAM_LENGTH_FIELD));
+    headers_remove(&exchange->headers, VIEW("content-length"));
+    return !value.ptr ||
+           (view_parse_u64(value, &length) && headers_set(&exchange->headers, VIEW("content-length"), value));
+}
+
 static void read_framing(struct exchange *exchange, const struct dispatch_event *event) {
     struct gate_verdict *verdict = &exchange->verdict;
     struct view length = headers_get(&exchange->headers, VIEW("content-length"));
     verdict->is_upgrade = event->upgrade.ptr != NULL;
     verdict->expects_continue = headers_count(&exchange->headers, VIEW("expect")) > 0;
-    if (!event->has_body || verdict->is_upgrade) return;
+    if (!event->has_body || (verdict->is_upgrade && !length.ptr)) return;
     bool counted = length.ptr && view_parse_u64(length, &verdict->content_length);
     verdict->framing = counted ? BODY_LENGTH : BODY_CHUNKED;
 }
@@ -103,7 +112,8 @@ enum http_error ingress_done(struct exchange *exchange, const struct dispatch_ev
     if (!copy_event(exchange, event)) return HTTP_ERROR_HEADERS_TOO_LARGE;
     if (!http_is_token(event->method) || view_eq(event->method, VIEW("CONNECT")) || event->host.len == 0 ||
         event->target.len == 0 || event->target.len > limits->target_bytes ||
-        !host_is_tunnel_label(event->tunnel_id) || !gate_check_fields(headers))
+        !host_is_tunnel_label(event->tunnel_id) || !gate_check_fields(headers) ||
+        (event->upgrade.ptr && (!http_is_upgrade(event->upgrade) || !restore_length(exchange))))
         return HTTP_ERROR_BAD_REQUEST;
     read_framing(exchange, event);
     read_route(exchange);

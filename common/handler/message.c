@@ -108,7 +108,9 @@ static void on_connection(void *target, uint64_t ticket, enum status status, con
     message->claim = *claim;
     message->claim.state = CLAIM_READY;
     message->claim.changed_ms = core_wall_ms(core);
-    message->claim.capabilities = message->capabilities & (V1_CAP_RESUME | V1_CAP_CHUNKS);
+    unsigned known = V1_CAP_RESUME | V1_CAP_CHUNKS;
+    if (claim->link.protocol == LINK_V2) known |= V1_CAP_UPGRADES;
+    message->claim.capabilities = message->capabilities & known;
     if (core->settings.resume_secret.len != SECRET_LEN)
         message->claim.capabilities &= ~(unsigned)V1_CAP_RESUME;
     uint64_t timeout = message->request_timeout_ms;

@@ -139,11 +139,25 @@ static bool check_websocket(const struct headers *headers, const struct gate_ver
            base64_decode(key, bytes, &len) && len == 16;
 }
 
-static void read_upgrade(const struct headers *headers, const struct seen *upgrade,
+static bool is_protocol(struct view protocol) {
+    size_t slash = view_find(protocol, '/');
+    return http_is_token(view_slice(protocol, 0, slash)) &&
+           (slash == protocol.len || http_is_token(view_skip(protocol, slash + 1)));
+}
+
+bool http_is_upgrade(struct view value) {
+    struct view protocol;
+    if (value.len == 0 || value.len > HTTP_UPGRADE_MAX) return false;
+    while (view_split(&value, ',', &protocol))
+        if (!is_protocol(view_trim(protocol))) return false;
+    return true;
+}
+
+static void read_upgrade(const struct gate_request *request, const struct seen *upgrade,
                          struct gate_verdict *verdict) {
-    if (upgrade->count != 1 || upgrade->value.len == 0) return;
-    if (!headers_has_token(headers, VIEW("connection"), VIEW("upgrade")) || is_ignorable(upgrade->value))
-        return;
+    if (upgrade->count != 1 || !http_is_upgrade(upgrade->value) || is_ignorable(upgrade->value)) return;
+    if (!headers_has_token(request->headers, VIEW("connection"), VIEW("upgrade"))) return;
+    if (verdict->framing == BODY_CHUNKED || view_eq(request->method, VIEW("HEAD"))) return;
     verdict->is_upgrade = true;
     verdict->upgrade = upgrade->value;
 }
@@ -164,7 +178,7 @@ enum http_error gate_check_request(const struct gate_request *request, const str
         return HTTP_ERROR_BAD_REQUEST;
     if (notes.expect_unknown) return HTTP_ERROR_EXPECTATION_FAILED;
     ret_verdict->expects_continue = is_1_1 && notes.expect.count > 0;
-    if (is_1_1) read_upgrade(request->headers, &notes.upgrade, ret_verdict);
+    if (is_1_1) read_upgrade(request, &notes.upgrade, ret_verdict);
     return check_websocket(request->headers, ret_verdict) ? HTTP_ERROR_NONE : HTTP_ERROR_BAD_REQUEST;
 }
 

@@ -28,7 +28,11 @@ struct gate_verdict {
     enum body_framing framing;
     uint64_t content_length; /* BODY_LENGTH only */
     bool expects_continue;
-    bool is_upgrade;     /* HTTP/1.1, `Connection: upgrade` and exactly one `Upgrade` field */
+    /* HTTP/1.1, `Connection: upgrade` and exactly one `Upgrade` field that can be passed on
+     * (http_is_upgrade). Any other offer may be ignored (RFC 9110 7.8), and is: of HTTP/2, with HEAD, and
+     * with a body whose length is not said, which would leave no place in a stream for where it ends and the
+     * other protocol begins. */
+    bool is_upgrade;
     struct view upgrade; /* its value */
 };
 
@@ -52,6 +56,11 @@ bool gate_check_fields(const struct headers *headers);
 
 /* Has an answer to this method with this status a body? (RFC 9110 6.4.1: HEAD, 1xx, 204, 304 have none.) */
 bool http_answer_has_body(struct view method, int status);
+
+#define HTTP_UPGRADE_MAX 64
+/* A list of protocols, each a token or two with a slash between them (RFC 9110 7.8), of a reasonable length.
+ */
+bool http_is_upgrade(struct view value);
 
 /* GET, HEAD, OPTIONS, TRACE: may be sent once more (RFC 9110 9.2.1; PUT and DELETE are left out on purpose).
  */

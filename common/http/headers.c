@@ -102,7 +102,7 @@ size_t headers_count(const struct headers *headers, struct view name) {
     return count;
 }
 
-static bool list_has(struct view list, struct view token) {
+bool http_list_has(struct view list, struct view token) {
     struct view piece;
     while (view_split(&list, ',', &piece))
         if (view_eq_nocase(view_trim(piece), token)) return true;
@@ -111,7 +111,8 @@ static bool list_has(struct view list, struct view token) {
 
 bool headers_has_token(const struct headers *headers, struct view name, struct view token) {
     for (size_t i = 0; i < headers->count; i++)
-        if (view_eq(headers->fields[i].name, name) && list_has(headers->fields[i].value, token)) return true;
+        if (view_eq(headers->fields[i].name, name) && http_list_has(headers->fields[i].value, token))
+            return true;
     return false;
 }
 

@@ -37,6 +37,9 @@ size_t headers_count(const struct headers *headers, struct view name);
  */
 bool headers_has_token(const struct headers *headers, struct view name, struct view token);
 
+/* The same, of one list. */
+bool http_list_has(struct view list, struct view token);
+
 /* Copies all fields of `from` to the end of `to`. */
 bool headers_copy(struct headers *to, const struct headers *from);
 

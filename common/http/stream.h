@@ -5,6 +5,13 @@
 
 #include "http/headers.h"
 
+/* An offer to switch protocols, on a stream that is no CONNECT: the value of `Upgrade`. Our direction stays
+ * open behind the body, of which only this says how long it is. In the answer that switches (200 with
+ * STREAM_UPGRADED_FIELD) the first one is what was switched to. */
+#define STREAM_UPGRADE_FIELD "x-tunnel-upgrade"
+#define STREAM_LENGTH_FIELD "x-tunnel-content-length"
+#define STREAM_UPGRADED_FIELD "x-tunnel-upgraded"
+
 /* Why a stream ended before its end (RFC 9113 7, folded). */
 enum stream_end {
     STREAM_RESET,       /* reset by the other side: it gave up */

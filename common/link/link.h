@@ -119,6 +119,10 @@ bool link_exhausted(const struct link_session *session);
  */
 void link_stream_attach(struct link_stream *stream, const struct stream_events *events, void *ctx);
 
+/* Answering side: the service has switched protocols, so that what comes is wanted when our direction has
+ * ended, too. Before the answer. A CONNECT is so by itself. */
+void link_stream_switched(struct link_stream *stream);
+
 /* Answering side. An informational head (100), then one head; `body_follows` false ends the answer.
  * STATUS_GONE: the stream has ended, its last event follows. STATUS_INVALID: no such status, or a second
  * head. STATUS_TOO_LARGE: a head too large to send; the stream still waits for one. */

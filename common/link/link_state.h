@@ -80,7 +80,7 @@ struct link_stream {
     bool remote_ended; /* its END_STREAM has come: `end` was fired, or is about to be */
     bool remote_reset;
     bool headed;      /* an answer's head was received, or submitted */
-    bool tunnel;      /* answering side: a CONNECT, which may be half closed */
+    bool tunnel;      /* answering side: a CONNECT, or switched: may be half closed */
     bool local_ended; /* the owner has ended our direction */
     bool local_left;  /* and END_STREAM has left */
     bool idle;        /* nghttp2 waits to be told that there is something to send */

@@ -215,6 +215,10 @@ enum status link_stream_answer(struct link_stream *stream, const struct stream_h
     return STATUS_OK;
 }
 
+void link_stream_switched(struct link_stream *stream) {
+    if (!stream->headed) stream->tunnel = true;
+}
+
 /* ---- both ---- */
 
 void link_stream_attach(struct link_stream *stream, const struct stream_events *events, void *ctx) {

@@ -79,6 +79,7 @@ static bool read_capabilities(struct v1_message *message) {
         struct view name = view_of(json_string_value(item), json_string_length(item));
         if (view_eq(name, VIEW("chunks"))) message->capabilities |= V1_CAP_CHUNKS;
         if (view_eq(name, VIEW("resume"))) message->capabilities |= V1_CAP_RESUME;
+        if (view_eq(name, VIEW("upgrades"))) message->capabilities |= V1_CAP_UPGRADES;
     }
     return true;
 }

@@ -26,7 +26,9 @@ enum v1_type {
     V1_CHUNK,
 };
 
-enum v1_capability { V1_CAP_CHUNKS = 1, V1_CAP_RESUME = 2 };
+/* Upgrades: of an agent of v2 that is offered them as docs/PROTOCOL.md says, not as extended CONNECT alone.
+ */
+enum v1_capability { V1_CAP_CHUNKS = 1, V1_CAP_RESUME = 2, V1_CAP_UPGRADES = 4 };
 
 /* Codes of `error` that an agent may send about a request, and those that a server sends about a connection.
  */

@@ -50,10 +50,19 @@ static bool body(struct buf *out, struct view bytes) {
 }
 
 static bool capability_list(struct buf *out, unsigned capabilities) {
+    static const struct {
+        unsigned bit;
+        const char *name;
+    } known[] = {{V1_CAP_CHUNKS, "chunks"}, {V1_CAP_RESUME, "resume"}, {V1_CAP_UPGRADES, "upgrades"}};
     if (capabilities == 0) return true;
-    const char *comma = (capabilities & V1_CAP_CHUNKS) && (capabilities & V1_CAP_RESUME) ? "," : "";
-    return buf_printf(out, ",\"capabilities\":[%s%s%s]", capabilities & V1_CAP_CHUNKS ? "\"chunks\"" : "",
-                      comma, capabilities & V1_CAP_RESUME ? "\"resume\"" : "");
+    bool ok = text(out, ",\"capabilities\":[");
+    const char *comma = "";
+    for (size_t i = 0; ok && i < sizeof known / sizeof known[0]; i++) {
+        if (!(capabilities & known[i].bit)) continue;
+        ok = buf_printf(out, "%s\"%s\"", comma, known[i].name);
+        comma = ",";
+    }
+    return ok && text(out, "]");
 }
 
 bool v1_encode_ready(struct buf *out, unsigned capabilities, uint64_t request_timeout_ms) {

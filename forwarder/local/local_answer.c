@@ -51,19 +51,12 @@ struct notes {
     bool close, keep_alive;
 };
 
-static bool list_has(struct view list, struct view token) {
-    struct view piece;
-    while (view_split(&list, ',', &piece))
-        if (view_eq_nocase(view_trim(piece), token)) return true;
-    return false;
-}
-
 static void note_field(struct notes *notes, const struct header *field) {
     switch (field->name.len) {
     case 10:
         if (!view_eq(field->name, VIEW("connection"))) break;
-        notes->close |= list_has(field->value, VIEW("close"));
-        notes->keep_alive |= list_has(field->value, VIEW("keep-alive"));
+        notes->close |= http_list_has(field->value, VIEW("close"));
+        notes->keep_alive |= http_list_has(field->value, VIEW("keep-alive"));
         break;
     case 14:
         if (!view_eq(field->name, VIEW("content-length"))) break;
@@ -112,15 +105,27 @@ static enum answer_step decide_framing(struct answer *answer, const struct notes
     return ANSWER_HEAD;
 }
 
+/* Does the 101 name one of the protocols that were offered? */
+static bool was_offered(const struct headers *headers, struct view offered) {
+    struct view protocol;
+    while (view_split(&offered, ',', &protocol))
+        if (headers_has_token(headers, VIEW("upgrade"), view_trim(protocol))) return true;
+    return false;
+}
+
+static bool is_accepted(const struct headers *headers, struct view accept) {
+    if (!accept.ptr || !headers_has_token(headers, VIEW("upgrade"), VIEW("websocket"))) return true;
+    return headers_count(headers, VIEW("sec-websocket-accept")) == 1 &&
+           view_eq(headers_get(headers, VIEW("sec-websocket-accept")), accept);
+}
+
 static enum answer_step on_switch(struct answer *answer) {
     const struct answer_to *to = &answer->to;
     const struct headers *headers = &answer->head.headers;
     if (!to->upgrade.ptr) return bad(answer, "the answer is a 101 that nobody asked for");
-    if (!headers_has_token(headers, VIEW("upgrade"), to->upgrade))
+    if (!was_offered(headers, to->upgrade))
         return bad(answer, "the 101 is for another protocol than was asked for");
-    if (to->accept.ptr && (headers_count(headers, VIEW("sec-websocket-accept")) != 1 ||
-                           !view_eq(headers_get(headers, VIEW("sec-websocket-accept")), to->accept)))
-        return bad(answer, "the 101's Sec-WebSocket-Accept is wrong");
+    if (!is_accepted(headers, to->accept)) return bad(answer, "the 101's Sec-WebSocket-Accept is wrong");
     answer->stage = RAW;
     return ANSWER_SWITCHED;
 }

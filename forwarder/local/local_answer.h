@@ -23,8 +23,8 @@ enum answer_step {
 /* What of the request decides how its answer is read. Views are borrowed as long as the answer is read. */
 struct answer_to {
     bool is_head;
-    struct view upgrade; /* the token asked for; absent: a 101 is malformed */
-    struct view accept;  /* the Sec-WebSocket-Accept that must come with it; absent: any */
+    struct view upgrade; /* the protocols offered; absent: a 101 is malformed */
+    struct view accept;  /* the Sec-WebSocket-Accept that must come with a 101 to websocket; absent: any */
 };
 
 struct answer {

@@ -54,7 +54,8 @@ struct local_head {
     int64_t body_bytes;    /* or LOCAL_BODY_… */
     bool expects_continue; /* the body waits for on_informational(100) or a final head; Expect is added if
                               missing */
-    struct view upgrade;   /* a token such as "websocket", with LOCAL_BODY_NONE; absent: no upgrade */
+    struct view upgrade;   /* protocols offered, such as "websocket" (http_is_upgrade), with a body of known
+                            * length or none; absent: no offer */
 };
 
 /* on_head, on_data and on_end are needed, the others may be NULL. Views and headers are borrowed until
@@ -65,7 +66,7 @@ struct local_events {
     void (*on_informational)(void *ctx, int status);
     /* The final head, once, also while the body is still being sent. Hop-by-hop fields are still in. */
     void (*on_head)(void *ctx, int status, const struct headers *headers);
-    /* In place of on_head: the 101 to `upgrade`, already checked. From now on local_request_body() and
+    /* In place of on_head: the 101 to one of `upgrade`, already checked. From now on local_request_body() and
      * on_data carry raw bytes, local_request_body_end() closes our direction, and on_end(LOCAL_OK) says that
      * the service closed. */
     void (*on_switched)(void *ctx, const struct headers *headers);
@@ -107,7 +108,7 @@ struct local_request *local_request_start(struct local_client *client, const str
 
 /* Copies what cannot leave at once. False: without memory, when more than LOCAL_BODY_HELD_MAX would wait, or
  * when it is more than was announced; cancel the request then. Before a switch of protocols the bytes wait
- * for it. */
+ * for it where none were announced. */
 bool local_request_body(struct local_request *request, struct view data);
 /* No more will come. Less than was announced ends the request as LOCAL_BROKEN. */
 void local_request_body_end(struct local_request *request);

@@ -15,8 +15,7 @@ static bool is_printable(struct view v) {
 
 static bool can_be_said(const struct local_head *head) {
     if (!http_is_token(head->method) || !is_printable(head->target)) return false;
-    if (head->upgrade.ptr && (!http_is_token(head->upgrade) || head->upgrade.len > LOCAL_UPGRADE_MAX ||
-                              head->body_bytes != LOCAL_BODY_NONE))
+    if (head->upgrade.ptr && (!http_is_upgrade(head->upgrade) || head->body_bytes == LOCAL_BODY_UNKNOWN))
         return false;
     for (size_t i = 0; i < head->headers->count; i++) {
         const struct header *field = &head->headers->fields[i];
@@ -26,7 +25,7 @@ static bool can_be_said(const struct local_head *head) {
 }
 
 static bool is_websocket(struct view upgrade) {
-    return upgrade.ptr && view_eq_nocase(upgrade, VIEW("websocket"));
+    return upgrade.ptr && http_list_has(upgrade, VIEW("websocket"));
 }
 
 /* Whose place ours take. */

@@ -126,6 +126,7 @@ static void on_head(struct local_request *request) {
 static void on_switched(struct local_request *request) {
     request->switched = true;
     request->holds_body = false;
+    request->body_bytes = LOCAL_BODY_NONE; /* what follows has no length */
     if (request->events.on_switched) request->events.on_switched(request->ctx, &request->answer.head.headers);
     if (!request->ended) request_send(request);
 }
@@ -254,7 +255,7 @@ static void set_up(struct local_request *request, const struct local_head *head)
     request->chunked = head->body_bytes == LOCAL_BODY_UNKNOWN;
     request->is_upgrade = head->upgrade.ptr != NULL;
     request->expects_continue = has_body && head->expects_continue;
-    request->holds_body = request->expects_continue || request->is_upgrade;
+    request->holds_body = request->expects_continue || (request->is_upgrade && !has_body);
     request->keeps_body = request->safe && has_body;
     request->body_ended = !has_body && !request->is_upgrade;
     request->corked = has_body && !request->expects_continue;

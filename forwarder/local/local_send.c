@@ -143,7 +143,9 @@ void request_send(struct local_request *request) {
 
 bool request_is_sent(const struct local_request *request) {
     if (request->drops_body || request->head_sent < request->head.len) return false;
-    if (request->is_upgrade) return request->given == 0;
+    if (request->is_upgrade)
+        return request->given == (request->body_bytes > 0 ? (uint64_t)request->body_bytes : 0) &&
+               waiting(request).len == 0;
     return request->body_ended && request->lead_len == 0 && waiting(request).len == 0 &&
            (!request->chunked || request->last_chunk_said);
 }
@@ -159,9 +161,14 @@ void request_drop_body(struct local_request *request) {
 
 /* ---- what the owner gives ---- */
 
+/* One that offers to switch and has no body may be given what is for the other protocol before it has. */
+static bool has_length(const struct local_request *request) {
+    return request->is_upgrade ? request->body_bytes > 0 : request->body_bytes >= 0;
+}
+
 static bool takes_more(const struct local_request *request, size_t len) {
     if (request->ended || request->body_ended) return len == 0;
-    if (request->body_bytes >= 0 && len > (uint64_t)request->body_bytes - request->given) return false;
+    if (has_length(request) && len > (uint64_t)request->body_bytes - request->given) return false;
     return request->drops_body || request->has_failed || request->body.len + len <= LOCAL_BODY_HELD_MAX;
 }
 
@@ -169,7 +176,7 @@ bool local_request_body(struct local_request *request, struct view data) {
     if (!takes_more(request, data.len)) return false;
     if (!data.len) return true;
     request->given += data.len;
-    if (request->body_bytes >= 0 && request->given == (uint64_t)request->body_bytes)
+    if (has_length(request) && !request->is_upgrade && request->given == (uint64_t)request->body_bytes)
         request->body_ended = true;
     if (request->drops_body || request->has_failed) {
         request->sent = request->given;
@@ -190,7 +197,7 @@ bool local_request_body(struct local_request *request, struct view data) {
 
 void local_request_body_end(struct local_request *request) {
     if (request->ended || request->has_failed || request->body_ended) return;
-    if (request->body_bytes >= 0 && request->given < (uint64_t)request->body_bytes) {
+    if (has_length(request) && request->given < (uint64_t)request->body_bytes) {
         request_fail_soon(request, LOCAL_BROKEN, "the request's body is shorter than announced");
         return;
     }

@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "http/gate.h"
 #include "local/local_answer.h"
 #include "local/local_client.h"
 #include "net/resolver.h"
@@ -21,7 +22,7 @@
 #define LOCAL_CONNECTION_MAGIC 0x6c6f636eu
 #define LOCAL_READ_BYTES ((size_t)64 * 1024)
 #define LOCAL_NAME_MAX ((size_t)256)
-#define LOCAL_UPGRADE_MAX ((size_t)64)
+#define LOCAL_UPGRADE_MAX ((size_t)HTTP_UPGRADE_MAX)
 #define LOCAL_REPLAY_MAX ((size_t)64 * 1024)
 
 struct ssl_st;

@@ -31,7 +31,8 @@ struct peer_request {
     size_t credit;              /* granted, and not come yet */
     bool has_ended, is_told;    /* the body; and the core of that */
     bool expects_continue, is_error;
-    bool is_broken; /* the answer cannot be passed on: to be ended outside the core's call */
+    uint64_t body_left; /* of an offer to switch, behind which the stream goes on: not yet handed on */
+    bool is_broken;     /* the answer cannot be passed on: to be ended outside the core's call */
     struct arena arena;
 };
 
@@ -54,6 +55,13 @@ static void drop_body(struct peer_request *request) {
 
 /* ---- the body, to the core ---- */
 
+/* The end of the body of an offer to switch is where its length says. */
+static void note_body(struct peer_request *request, size_t len) {
+    if (!request->body_left) return;
+    request->body_left -= len < request->body_left ? len : request->body_left;
+    if (!request->body_left) exchange_body_end(request->exchange);
+}
+
 static void pump(struct peer_request *request) {
     size_t len = request->waiting.len < request->credit ? request->waiting.len : request->credit;
     if (!request->exchange) {
@@ -65,6 +73,7 @@ static void pump(struct peer_request *request) {
         exchange_body(request->exchange, view_slice(buf_view(&request->waiting), 0, len));
         buf_consume(&request->waiting, len);
         if (request->stream) link_stream_consumed(request->stream, len);
+        note_body(request, len);
     }
     if (!request->has_ended || request->is_told || request->waiting.len) return;
     request->is_told = true;
@@ -106,11 +115,14 @@ static void on_grant(void *ctx, size_t bytes) {
 /* The head's own fields and those that a head for a host has elsewhere, without copies. */
 static bool make_headers(struct peer_request *request, const struct answer_head *head, struct headers *out) {
     const struct headers *from = head->headers;
-    struct header *fields = arena_alloc(&request->arena, (from->count + 2) * sizeof(*fields));
+    struct header *fields = arena_alloc(&request->arena, (from->count + 3) * sizeof(*fields));
     if (!fields) return false;
     if (from->count) memcpy(fields, from->fields, from->count * sizeof(*fields));
     *out = (struct headers){.fields = fields, .count = from->count, .bytes = from->bytes};
-    if (head->upgrade.ptr) fields[out->count++] = (struct header){VIEW("x-tunnel-upgraded"), VIEW("1")};
+    if (head->upgrade.ptr) {
+        fields[out->count++] = (struct header){VIEW(STREAM_UPGRADED_FIELD), VIEW("1")};
+        fields[out->count++] = (struct header){VIEW(STREAM_UPGRADE_FIELD), head->upgrade};
+    }
     if (head->content_length == LENGTH_UNKNOWN || head->error) return true;
     struct view length = arena_printf(&request->arena, "%" PRIu64, head->content_length);
     fields[out->count++] = (struct header){VIEW("content-length"), length};
@@ -124,6 +136,7 @@ static void on_head(void *ctx, const struct answer_head *head) {
     struct stream_head out = {.status = head->upgrade.ptr ? 200 : head->status, .headers = &headers};
     request->is_error = head->error != HTTP_ERROR_NONE;
     if (!request->stream) return;
+    if (head->upgrade.ptr) link_stream_switched(request->stream);
     bool answered =
         make_headers(request, head, &headers) &&
         link_stream_answer(request->stream, &out, head->has_body && !request->is_error) == STATUS_OK;
@@ -215,11 +228,12 @@ static void refuse(struct peer_request *request, const char *why) {
 /* NULL: it is one. */
 static const char *read_event(const struct peer_requests *side, const struct stream_head *head, bool has_body,
                               struct dispatch_event *ret_event) {
-    bool is_upgrade = head->protocol.ptr != NULL;
+    bool is_connect = head->protocol.ptr != NULL;
+    struct view offer = headers_get(head->headers, VIEW(STREAM_UPGRADE_FIELD));
     *ret_event = (struct dispatch_event){.tunnel_id = headers_get(head->headers, VIEW(PEER_TUNNEL)),
                                          .gateway = view_from_cstr(side->gateway),
-                                         .method = is_upgrade ? VIEW("GET") : head->method,
-                                         .upgrade = head->protocol,
+                                         .method = is_connect ? VIEW("GET") : head->method,
+                                         .upgrade = is_connect ? head->protocol : offer,
                                          .host = head->authority,
                                          .target = head->path,
                                          .headers = head->headers,
@@ -227,6 +241,12 @@ static const char *read_event(const struct peer_requests *side, const struct str
     if (!view_eq(headers_get(head->headers, VIEW(PEER_HOP)), VIEW("1"))) return "not its first hop";
     if (!view_parse_u64(headers_get(head->headers, VIEW(PEER_EPOCH)), &ret_event->epoch)) return "no epoch";
     return NULL;
+}
+
+static void begin_body(struct peer_request *request, const struct dispatch_event *event) {
+    if (!event->upgrade.ptr) return;
+    view_parse_u64(headers_get(event->headers, VIEW(STREAM_LENGTH_FIELD)), &request->body_left);
+    if (!request->body_left) exchange_body_end(request->exchange);
 }
 
 void peer_requests_take(void *ctx, struct link_stream *stream, const struct stream_head *head,
@@ -246,7 +266,10 @@ void peer_requests_take(void *ctx, struct link_stream *stream, const struct stre
         .ctx = request, .head = on_head, .data = on_data, .end = on_end, .abort = on_abort};
     request->expects_continue = has_body && headers_count(head->headers, VIEW("expect")) > 0;
     request->exchange = core_dispatch(side->core, &event, &source, &sink, WINDOW_BYTES);
-    if (request->exchange) return;
+    if (request->exchange) {
+        begin_body(request, &event);
+        return;
+    }
     link_stream_reset(stream, true);
     request->stream = NULL;
     settle(request);

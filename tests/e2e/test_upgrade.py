@@ -542,3 +542,133 @@ def test_websocket_with_a_rewritten_host(start, tunnel):
 def test_upgrade_to_a_tunnel_that_is_not_there(stack):
     response = stack.exchange(upgrade("aaaaaaaaaaaa.localhost"))
     assert (response.status, response.error) == (404, "tunnel_not_found")
+
+
+# ---- an offer with a request of any kind: it reaches the service as it is, and the service decides ----
+
+
+def offer(host, token, method="POST", target="/offer", headers=(), body=b""):
+    fields = [("Connection", "Upgrade"), ("Upgrade", token), *headers]
+    return http_raw.build(method, target, host, fields, body)
+
+
+def take_over(exchange):
+    """Switches to the first protocol offered, says what it was asked, and echoes."""
+    request = exchange.request
+    exchange.head(101, ("Connection", "Upgrade"), ("Upgrade", request.header("upgrade").split(",")[0]), ("Content-Length", "0"))
+    exchange.send(f"{request.method} {request.target} ".encode())
+    while data := exchange.read():
+        exchange.send(data)
+    exchange.send(b" bye")
+
+
+@pytest.mark.parametrize("token", ["tcp", "tailscale-control-protocol", "SPDY/3.1", "IRC/6.9, RTA/x11"])
+@pytest.mark.parametrize("size", [0, 5, 300_000])
+def test_body_and_offer_of_a_post(stack, token, size):
+    """As `docker exec` and Tailscale ask; the body is before what was switched to, for the service as for the visitor."""
+    stack.service.stream("/offer", take_over)
+    body = os.urandom(size)
+    with stack.connect() as connection:
+        connection.send(offer(stack.ttf.host, token, body=body))
+        response = connection.read_head()
+        assert (response.status, response.header("upgrade")) == (101, token.split(",")[0]), response
+        assert response.header("content-length") is None
+        assert not [name for name, _ in response.headers if name.lower().startswith("x-tunnel")], response.headers
+        assert read_exactly(connection, 12) == b"POST /offer "
+        assert read_exactly(connection, size) == body
+        connection.send(b"more")
+        assert read_exactly(connection, 4) == b"more"
+        connection.socket.shutdown(1)
+        assert read_exactly(connection, 4) == b" bye"
+        assert connection.is_closed_within(10)
+
+
+@pytest.mark.parametrize("token", ["TLS/1.2", "SPDY/3.1", "HTTP/2.0", "IRC/6.9, RTA/x11", "tcp", "websocket"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PROPFIND"])
+def test_offer_that_is_ignored(stack, token, method):
+    """The service gets the request as it was made, answers it, and the connection goes on."""
+    key = [("Sec-WebSocket-Key", KEY), ("Sec-WebSocket-Version", "13")] if token == "websocket" else []
+    with stack.connect() as connection:
+        for number in range(3):
+            connection.send(offer(stack.ttf.host, token, method, f"/echo?{number}", key, b"hello"))
+            echoed = connection.read_response().json()
+            assert (echoed["method"], echoed["target"]) == (method, f"/echo?{number}")
+    request = stack.service.seen("/echo")[-1]
+    assert request.body == b"hello" and request.header("upgrade") == token, request.headers
+    assert request.header("connection").lower() == "upgrade"
+
+
+def test_offer_with_a_body_of_unknown_length(stack):
+    fields = [("Connection", "Upgrade"), ("Upgrade", "tcp"), ("Transfer-Encoding", "chunked")]
+    with stack.connect() as connection:
+        connection.send(http_raw.build("POST", "/chunks", stack.ttf.host, fields) + b"5\r\nhello\r\n0\r\n\r\n")
+        assert connection.read_response().status == 200
+    request = stack.service.seen("/chunks")[-1]
+    assert request.body == b"hello" and request.header("upgrade") is None
+
+
+def test_forged_offer(stack):
+    """Fields of ours from a visitor mean nothing."""
+    headers = [("X-Tunnel-Upgrade", "tcp"), ("X-Tunnel-Content-Length", "2"), ("X-Tunnel-Upgraded", "1")]
+    with stack.connect() as connection:
+        connection.send(http_raw.build("POST", "/forged", stack.ttf.host, headers, body=b"hello"))
+        assert connection.read_response().status == 200
+    request = stack.service.seen("/forged")[-1]
+    assert request.body == b"hello" and request.header("upgrade") is None
+
+
+def test_handshake_with_a_content_length(start, tunnel):
+    """Java's HttpClient says `Content-Length: 0` in each handshake."""
+    gateway, ttf = tunnel(start.websockets(echo))
+    with http_raw.Connection(gateway.address) as connection:
+        connection.send(upgrade(ttf.host, headers=[("Content-Length", "0"), ("Keep-Alive", "1"), ("Proxy-Connection", "x"), ("TE", "gzip")]))
+        assert connection.read_head().status == 101
+        connection.send(b"\x81\x82\0\0\0\0hi")
+        assert read_exactly(connection, 4) == b"\x81\x02hi"
+
+
+def test_agent_that_knows_extended_connect_alone(start):
+    """One of before is asked without the offer that it could not pass on."""
+    gateway = start.gateway()
+    agent = start.agent_v2(gateway)
+    with http_raw.Connection(gateway.address) as connection:
+        for method, token in [("POST", "tcp"), ("GET", "TLS/1.2"), ("GET", "a, b")]:
+            body = b"hello" if method == "POST" else b""
+            connection.send(offer(agent.host, token, method, body=body))
+            request = agent.next_request()
+            assert request.method == method and request.headers.get("content-length", "0") == str(len(body))
+            assert not [name for name in request.headers if name.startswith("x-tunnel")], request.headers
+            agent.reply(request, body=b"served")
+            assert connection.read_response().body == b"served"
+            assert request.body == body
+        connection.send(offer(agent.host, "tcp", "GET"))
+        request = agent.next_request()
+        assert (request.method, request.headers[":protocol"]) == ("CONNECT", "tcp")
+        assert "content-length" not in request.headers
+
+
+def test_agent_that_is_offered_upgrades(start):
+    """What docs/PROTOCOL.md says of the capability `upgrades`."""
+    gateway = start.gateway()
+    agent = start.agent_v2(gateway, ready={"type": "ready", "capabilities": ["upgrades"]})
+    with http_raw.Connection(gateway.address) as connection:
+        connection.send(offer(agent.host, "a, b/2", body=b"hello"))
+        request = agent.next_request()
+        fields = request.headers
+        assert (request.method, fields["x-tunnel-upgrade"], fields["x-tunnel-content-length"]) == ("POST", "a, b/2", "5")
+        assert "content-length" not in fields
+        agent.reply(request, ("x-tunnel-upgraded", "1"), ("x-tunnel-upgrade", "b/2"), body=b"hi", end=False)
+        response = connection.read_head()
+        assert (response.status, response.header("upgrade")) == (101, "b/2"), response
+        assert read_exactly(connection, 2) == b"hi"
+
+
+def test_offer_to_an_agent_of_v1(start):
+    gateway = start.gateway("--agent-protocols", "v1")
+    service = start.service()
+    ttf = start.forwarder(gateway, service)
+    with http_raw.Connection(gateway.address) as connection:
+        connection.send(offer(ttf.host, "TLS/1.2", target="/v1", body=b"hello"))
+        assert connection.read_response().status == 200
+    request = service.seen("/v1")[-1]
+    assert (request.method, request.body, request.header("upgrade")) == ("POST", b"hello", None)

@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
+
 #include <stdlib.h>
 
 #include "http/gate.h"
@@ -302,6 +304,14 @@ static void test_upgrade(void **state) {
         {"h2c, an offer to ignore", "HTTP/1.1",
          V("Host:a|Connection:Upgrade, HTTP2-Settings|Upgrade: h2c|HTTP2-Settings:AAMAAABk"), false},
         {"empty Upgrade", "HTTP/1.1", V("Host:a|Connection:Upgrade|Upgrade:"), false},
+        {"no list of protocols", "HTTP/1.1", V("Host:a|Connection:Upgrade|Upgrade: web socket"), false},
+        {"nothing behind the slash", "HTTP/1.1", V("Host:a|Connection:Upgrade|Upgrade: TLS/"), false},
+        {"endless", "HTTP/1.1",
+         V("Host:a|Connection:Upgrade|Upgrade: "
+           "a23456789012345678901234567890123456789012345678901234567890123456"),
+         false},
+        {"with chunks", "HTTP/1.1", V("Host:a|Connection:Upgrade|Upgrade:tcp|Transfer-Encoding:chunked"),
+         false},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct gate_verdict verdict;
@@ -309,6 +319,23 @@ static void test_upgrade(void **state) {
         assert_int_equal(check("GET", VIEW("/"), rows[i].version, rows[i].fields, &verdict), OK);
         assert_int_equal(verdict.is_upgrade, rows[i].is_upgrade);
         if (rows[i].is_upgrade) assert_true(view_eq(verdict.upgrade, VIEW("websocket")));
+    }
+}
+
+static void test_offers(void **state) {
+    (void)state;
+    static const char *const offers[] = {"TLS/1.2", "SPDY/3.1", "HTTP/2.0", "IRC/6.9, RTA/x11", "tcp", "a,b"};
+    for (size_t i = 0; i < sizeof(offers) / sizeof(offers[0]); i++) {
+        struct gate_verdict verdict;
+        char fields[200];
+        int len = snprintf(fields, sizeof(fields), "Host:a|Connection:Upgrade|Content-Length:5|Upgrade: %s",
+                           offers[i]);
+        print_message("%s\n", offers[i]);
+        assert_int_equal(check("POST", VIEW("/"), "HTTP/1.1", view_of(fields, (size_t)len), &verdict), OK);
+        assert_true(verdict.is_upgrade && view_eq(verdict.upgrade, view_from_cstr(offers[i])));
+        assert_int_equal(verdict.content_length, 5);
+        assert_int_equal(check("HEAD", VIEW("/"), "HTTP/1.1", view_of(fields, (size_t)len), &verdict), OK);
+        assert_false(verdict.is_upgrade);
     }
 }
 
@@ -417,15 +444,11 @@ static void test_bodies_and_methods(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_framing),
-        TEST(test_fields),
-        TEST(test_lines_and_hosts),
-        TEST(test_verdict),
-        TEST(test_upgrade),
-        TEST(test_limits),
-        TEST(test_total_at_the_limit),
-        TEST(test_responses),
-        TEST(test_bodies_and_methods),
+        TEST(test_framing),         TEST(test_fields),
+        TEST(test_lines_and_hosts), TEST(test_verdict),
+        TEST(test_upgrade),         TEST(test_offers),
+        TEST(test_limits),          TEST(test_total_at_the_limit),
+        TEST(test_responses),       TEST(test_bodies_and_methods),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,6 +32,8 @@ struct row {
     { .upgrade = V("websocket"), .accept = V("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") }
 #define OTHER                                                                                                \
     { .upgrade = V("mqtt") }
+#define LIST                                                                                                 \
+    { .upgrade = V("IRC/6.9, websocket"), .accept = V("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") }
 #define PLAIN                                                                                                \
     { .is_head = false }
 
@@ -129,6 +131,12 @@ static const struct row rows[] = {
      "", NULL, false, 0},
     {"101 to other", V("HTTP/1.1 101 S\r\nUpgrade: MQTT\r\n\r\n"), true, OTHER, ANSWER_END, 101, "", "",
      false, 0},
+    {"101 to one of a list", V("HTTP/1.1 101 S\r\nUpgrade: irc/6.9\r\n\r\n"), true, LIST, ANSWER_END, 101, "",
+     "", false, 0},
+    {"101 to websocket of a list, no accept", V("HTTP/1.1 101 S\r\nUpgrade: websocket\r\n\r\n"), false, LIST,
+     ANSWER_BAD, 0, "", NULL, false, 0},
+    {"101 to none of a list", V("HTTP/1.1 101 S\r\nUpgrade: IRC\r\n\r\n"), false, LIST, ANSWER_BAD, 0, "",
+     NULL, false, 0},
     {"200 to upgrade", V(OK "Content-Length: 2\r\n\r\nno"), false, WEBSOCKET, ANSWER_END, 200, "no", "", true,
      0},
 };

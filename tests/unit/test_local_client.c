@@ -1659,6 +1659,21 @@ static void test_upgrade(void **state) {
     }
     assert_int_equal(accepted(), before + 1);
 
+    struct probe posted = {.on_switched = send_raw}; /* the body goes at once, what follows it does not */
+    head = upgrade("/mqtt", "tcp/1, mqtt");
+    head.method = VIEW("POST");
+    head.body_bytes = 5;
+    start_with(&posted, &head);
+    assert_true(local_request_body(posted.request, VIEW("hello")));
+    assert_false(local_request_body(posted.request, VIEW("!")));
+    run();
+    if (posted.error) fail_msg("%s", posted.detail);
+    assert_true(view_eq(buf_view(&posted.body), VIEW("early;helloraw\r\n0\r\n\r\n;bye")));
+    assert_non_null(strstr(heard, "POST /mqtt HTTP/1.1\r\n"));
+    assert_non_null(strstr(heard, "5\r\n"));
+    assert_non_null(strstr(heard, "pgrade: tcp/1, mqtt\r\n"));
+    done(&posted);
+
     struct probe invalid = {.status = 0};
     head = upgrade("/", "web socket");
     start_with(&invalid, &head);

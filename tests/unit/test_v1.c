@@ -150,10 +150,10 @@ static void established_and_ready_and_errors(void **state) {
     v1_message_free(message);
 
     buf_clear(&text);
-    assert_true(v1_encode_ready(&text, V1_CAP_RESUME, 25000));
+    assert_true(v1_encode_ready(&text, V1_CAP_RESUME | V1_CAP_UPGRADES, 25000));
     message = parse(buf_view(&text), BODY_MAX);
     assert_int_equal(message->type, V1_READY);
-    assert_int_equal(message->capabilities, V1_CAP_RESUME);
+    assert_int_equal(message->capabilities, V1_CAP_RESUME | V1_CAP_UPGRADES);
     assert_int_equal(message->request_timeout_ms, 25000);
     v1_message_free(message);
 
