@@ -42,10 +42,10 @@ static void on_stop(void *ctx, unsigned times, int number) {
 }
 
 /* Takes everything down in order; what cannot be (a name lookup that hangs) is left to the system. */
-static int tear_down(struct program *program) {
+static int tear_down(struct program *program, struct console *console) {
     tunnel_shut(program->tunnel);
     if (!loop_done_within(&program->loop, TEARDOWN_MS)) {
-        fflush(NULL);
+        console_done(console);
         _exit(program->exit_code);
     }
     tunnel_free(program->tunnel);
@@ -56,12 +56,12 @@ static int run_tunnel(const struct tunnel_settings *settings) {
     struct program program = {.exit_code = 1};
     char error[512];
     if (!loop_init(&program.loop)) {
-        fprintf(stderr, "ttf: the system gives no event loop\n");
+        console_error(settings->console, "the system gives no event loop");
         return 1;
     }
     program.tunnel = tunnel_new(&program.loop, settings, on_exit_wanted, &program, error, sizeof(error));
     if (!program.tunnel) {
-        fprintf(stderr, "ttf: %s\n", error);
+        console_error(settings->console, "%s", error);
         return 1;
     }
     loop_on_stop(&program.loop, on_stop, &program);
@@ -69,12 +69,12 @@ static int run_tunnel(const struct tunnel_settings *settings) {
     tunnel_start(program.tunnel);
     loop_run(&program.loop);
     console_attach(settings->console, NULL);
-    return tear_down(&program);
+    return tear_down(&program, settings->console);
 }
 
 /* False when another ttf uses that name. */
 static bool open_resume_store(struct resume_store *store, const struct options *options,
-                              const struct endpoint *endpoint) {
+                              const struct endpoint *endpoint, struct console *console) {
     char error[512], *dir = resume_store_default_dir();
     struct view url = view_from_cstr(endpoint->shown);
     char *without_query = view_to_cstr(view_slice(url, 0, view_find(url, '?')));
@@ -85,10 +85,10 @@ static bool open_resume_store(struct resume_store *store, const struct options *
     free(without_query);
     free(dir);
     if (claim == RESUME_BUSY)
-        fprintf(stderr, "ttf: another ttf on this machine already runs the tunnel '%s' for port %ld\n",
-                options->name, options->port);
+        console_error(console, "another ttf on this machine already runs the tunnel '%s' for port %ld",
+                      options->name, options->port);
     else if (claim == RESUME_UNAVAILABLE)
-        fprintf(stderr, "ttf: the tunnel's URL will not survive a restart of ttf: %s\n", error);
+        console_error(console, "the tunnel's URL will not survive a restart of ttf: %s", error);
     return claim != RESUME_BUSY;
 }
 
@@ -111,18 +111,17 @@ static void print_authority(const struct options *options, char *out, size_t siz
 static void warn_of_endpoint(const struct options *options, const struct endpoint *endpoint,
                              struct console *console) {
     if (!options->endpoint)
-        fprintf(stderr, "ttf: no endpoint given (-e or TTF_ENDPOINT): trying the gateway on this machine\n");
+        console_error(console, "no endpoint given (-e or TTF_ENDPOINT): trying the gateway on this machine");
     if (options->endpoint_is_of_file)
         console_line(console, "The endpoint is named by the file .env in the working directory");
     if (options->token_withheld)
-        fprintf(stderr,
-                "ttf: your token is not sent: it is not for an endpoint that .env names (if you trust "
-                "that one, name it with -e or TTF_ENDPOINT)\n");
+        console_error(console,
+                      "your token is not sent: it is not for an endpoint that .env names (if you trust "
+                      "that one, name it with -e or TTF_ENDPOINT)");
     if (options->token && !endpoint->tls && !endpoint_is_loopback(endpoint))
-        fprintf(stderr,
-                "ttf: the token goes to %s unencrypted, for everybody on the way to read; "
-                "better use wss://\n",
-                endpoint->authority);
+        console_error(console,
+                      "the token goes to %s unencrypted, for everybody on the way to read; better use wss://",
+                      endpoint->authority);
 }
 
 static int run(const struct options *options) {
@@ -150,14 +149,17 @@ static int run(const struct options *options) {
                                   .port = (uint16_t)options->port,
                                   .unix_path = options->unix_path,
                                   .tls = options->local_https};
-    console_init(&console, stdout);
+    if (!console_init(&console)) return usage_error("out of memory");
     console_line(&console, "HTTP Tunnel Forwarder v" TTF_VERSION);
     console_line(&console, "Local service: %s%s", options->local_https ? "https://" : "",
                  options->unix_path ? options->unix_path : authority);
     console_line(&console, "Tunnel endpoint: %s", endpoint.shown);
     hints_init(&hints, &console, &host_field, options->no_hints);
     warn_of_endpoint(options, &endpoint, &console);
-    if (!open_resume_store(&resume, options, &endpoint)) return 1;
+    if (!open_resume_store(&resume, options, &endpoint, &console)) {
+        console_done(&console);
+        return 1;
+    }
 
     struct tunnel_settings settings = {
         .endpoint = &endpoint,

@@ -348,7 +348,7 @@ static bool start_local(struct inbound *inbound, const struct stream_head *reque
     hop_strip_ours(&headers, (struct view){0});
     if (!host_field_apply(streams->settings.host_field, &headers, request->authority, &inbound->visitor))
         return false;
-    if (!upgrade && !has_body && view_eq(inbound->method, VIEW("GET"))) inbound->asked = headers;
+    if (!head.upgrade.ptr && !has_body && view_eq(inbound->method, VIEW("GET"))) inbound->asked = headers;
     inbound->local = local_request_start(streams->client, &head, &local_events, inbound);
     return inbound->local != NULL;
 }

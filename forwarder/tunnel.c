@@ -55,7 +55,7 @@ static void finish(struct tunnel *tunnel, int code) {
 }
 
 static void fail(struct tunnel *tunnel, const char *reason) {
-    fprintf(stderr, "ttf: %s\n", reason);
+    console_error(tunnel->settings.console, "%s", reason);
     finish(tunnel, 1);
 }
 
@@ -230,7 +230,7 @@ static void keep_resume(struct tunnel *tunnel, struct view token) {
     tunnel->resume = view_to_cstr(token);
     if (resume_store_save(tunnel->settings.resume, token, error, sizeof(error)) || tunnel->warned) return;
     tunnel->warned = true;
-    fprintf(stderr, "ttf: the tunnel's URL will not survive a restart of ttf: %s\n", error);
+    console_error(tunnel->settings.console, "the tunnel's URL will not survive a restart of ttf: %s", error);
 }
 
 /* URLs come from the gateway and go to a terminal. */
@@ -264,7 +264,7 @@ static void on_established(struct tunnel *tunnel, const struct v1_message *messa
 }
 
 static void on_taken_over(struct tunnel *tunnel) {
-    fprintf(stderr, "ttf: This tunnel was taken over by another ttf\n");
+    console_error(tunnel->settings.console, "This tunnel was taken over by another ttf");
     tunnel->state = TUNNEL_LEAVING;
     timer_start(&tunnel->loop->timers, &tunnel->timer, LAST_WORDS_MS);
     lane_retire(tunnel->lane);

@@ -2,6 +2,7 @@
 #include "log_buffer.h"
 
 #include "base/log.h"
+#include "base/output.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -10,17 +11,13 @@
 
 static struct {
     struct loop_hook hook;
+    struct output *err, *out;
     size_t used;
     char bytes[BUFFER_BYTES];
 } log_buffer;
 
 static void flush(void) {
-    size_t done = 0;
-    while (done < log_buffer.used) {
-        ssize_t len = write(STDERR_FILENO, log_buffer.bytes + done, log_buffer.used - done);
-        if (len <= 0) break; /* nobody is left to be told */
-        done += (size_t)len;
-    }
+    output_write(log_buffer.err, view_of(log_buffer.bytes, log_buffer.used));
     log_buffer.used = 0;
 }
 
@@ -39,14 +36,32 @@ static void sink(void *ctx, enum log_level level, const char *component, struct 
     if (level <= LOG_LEVEL_WARN) flush();
 }
 
+/* What is logged after the end, when what was before it cannot be written. */
+static void drop(void *ctx, enum log_level level, const char *component, struct view line) {
+    (void)ctx, (void)level, (void)component, (void)line;
+}
+
 void log_buffer_start(struct loop *loop) {
+    log_buffer.err = output_new(STDERR_FILENO, log_missing_text);
+    if (!log_buffer.err) return; /* then the log writes by itself */
     loop_hook_init(&log_buffer.hook, on_turn);
     loop_hook_add(loop, &log_buffer.hook);
     log_set_sink(sink, NULL);
 }
 
+void log_buffer_announce(struct view lines) {
+    if (!log_buffer.out) log_buffer.out = output_new(STDOUT_FILENO, log_missing_text);
+    output_write(log_buffer.out, lines);
+}
+
 void log_buffer_stop(void) {
-    flush();
-    loop_hook_remove(&log_buffer.hook);
-    log_set_sink(NULL, NULL);
+    bool all = true;
+    if (log_buffer.err) {
+        flush();
+        loop_hook_remove(&log_buffer.hook);
+        all = output_close(log_buffer.err, OUTPUT_PATIENCE_MS);
+    }
+    output_close(log_buffer.out, OUTPUT_PATIENCE_MS);
+    log_buffer.err = log_buffer.out = NULL;
+    log_set_sink(all ? NULL : drop, NULL);
 }

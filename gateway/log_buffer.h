@@ -1,12 +1,17 @@
-/* Standard error, written once a turn of the loop instead of once a line: the access log must not cost a
- * system call a request. Errors and warnings leave at once. */
+/* Standard error, handed on once a turn of the loop instead of once a line, and written by a thread of its
+ * own (base/output.h): the access log must not cost a system call a request, and who does not read it must
+ * not stop the gateway. Errors and warnings leave at once. */
 #ifndef GATEWAY_LOG_BUFFER_H
 #define GATEWAY_LOG_BUFFER_H
 
+#include "base/view.h"
 #include "net/loop.h"
 
 /* Makes it the log's sink until log_buffer_stop. */
 void log_buffer_start(struct loop *loop);
+/* Lines for standard output, in the same way. */
+void log_buffer_announce(struct view lines);
+/* Waits a moment for what is not written yet. */
 void log_buffer_stop(void);
 
 #endif

@@ -185,15 +185,16 @@ static bool make_adapters(struct gateway *gateway) {
 
 /* Scripts wait for these lines. */
 static void announce(const struct gateway *gateway) {
-    char text[ADDRESS_TEXT_MAX];
-    printf("ttf-gateway v%s\n", TTF_VERSION);
-    listener_text(gateway->public_port, text);
-    printf("Public: http://%s\n", text);
-    listener_text(gateway->agent_port, text);
-    printf("Agents: ws://%s\n", text);
-    listener_text(gateway->admin_port, text);
-    printf("Admin: http://%s\nReady\n", text);
-    fflush(stdout);
+    char public_text[ADDRESS_TEXT_MAX], agent_text[ADDRESS_TEXT_MAX], admin_text[ADDRESS_TEXT_MAX];
+    struct buf lines;
+    listener_text(gateway->public_port, public_text);
+    listener_text(gateway->agent_port, agent_text);
+    listener_text(gateway->admin_port, admin_text);
+    buf_init(&lines, 4096);
+    buf_printf(&lines, "ttf-gateway v%s\nPublic: http://%s\nAgents: ws://%s\nAdmin: http://%s\nReady\n",
+               TTF_VERSION, public_text, agent_text, admin_text);
+    log_buffer_announce(buf_view(&lines));
+    buf_done(&lines);
 }
 
 /* Every connection is a descriptor; the default of 1024 is for programs that use select(). */

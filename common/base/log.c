@@ -39,8 +39,8 @@ const char *log_level_name(enum log_level level) {
 }
 
 const char *log_stamp(void) {
-    static char stamp[] = "2026-01-31T12:00:00.123Z";
-    static time_t second = -1;
+    static _Thread_local char stamp[] = "2026-01-31T12:00:00.123Z";
+    static _Thread_local time_t second = -1;
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     if (now.tv_sec != second) {
@@ -65,6 +65,13 @@ static void write_stderr(void *ctx, enum log_level level, const char *component,
     if (len <= 0) return;
     size_t size = (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1;
     if (write(STDERR_FILENO, text, size) < 0) return; /* nobody is left to be told */
+}
+
+size_t log_missing_text(char *out, size_t size, uint64_t lines) {
+    int len =
+        snprintf(out, size, "%s %s log: %llu line%s missing here: nobody took them in time\n", log_stamp(),
+                 log_level_name(LOG_LEVEL_WARN), (unsigned long long)lines, lines == 1 ? " is" : "s are");
+    return len < 0 ? 0 : (size_t)len < size ? (size_t)len : size;
 }
 
 static size_t escape(const char *text, size_t len, char out[LINE_MAX_BYTES]) {

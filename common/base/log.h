@@ -15,8 +15,10 @@ void log_set_sink(log_sink_fn *sink, void *ctx);
 void log_set_level(enum log_level level);
 bool log_enabled(enum log_level level);
 const char *log_level_name(enum log_level level);
-/* Now, in UTC: "2026-01-31T12:00:00.123Z". Valid until the next call. */
+/* Now, in UTC: "2026-01-31T12:00:00.123Z". Valid until the thread's next call. */
 const char *log_stamp(void);
+/* The line of the log that says that so many could not be written: an output_notice_fn. */
+size_t log_missing_text(char *out, size_t size, uint64_t lines);
 
 /* Lines are cut at 1 KiB; bytes below 0x20 and 0x7f are written as \xNN. */
 void log_write(enum log_level level, const char *component, const char *format, ...)

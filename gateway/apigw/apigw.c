@@ -256,16 +256,21 @@ static bool make_apis(struct apigw *apigw, const char **ret_why) {
 
 /* Scripts wait for these lines. */
 static void announce(const struct apigw *apigw) {
-    char text[ADDRESS_TEXT_MAX], stage[128];
+    char public_text[ADDRESS_TEXT_MAX], agent_text[ADDRESS_TEXT_MAX], admin_text[ADDRESS_TEXT_MAX],
+        stage[128];
+    struct buf lines;
     stage_path(apigw->config, stage);
-    printf("ttf-apigw v%s, API Gateway and Lambda for %s\n", TTF_VERSION, apigw->config->bootstrap);
-    listener_text(apigw->public_port, text);
-    printf("Public: http://%s\n", text);
-    listener_text(apigw->agent_port, text);
-    printf("Agents: ws://%s%s\n", text, stage);
-    listener_text(apigw->admin_port, text);
-    printf("Admin: http://%s\nReady\n", text);
-    fflush(stdout);
+    listener_text(apigw->public_port, public_text);
+    listener_text(apigw->agent_port, agent_text);
+    listener_text(apigw->admin_port, admin_text);
+    buf_init(&lines, 8192);
+    buf_printf(
+        &lines,
+        "ttf-apigw v%s, API Gateway and Lambda for %.4000s\nPublic: http://%s\nAgents: ws://%s%s\nAdmin: "
+        "http://%s\nReady\n",
+        TTF_VERSION, apigw->config->bootstrap, public_text, agent_text, stage, admin_text);
+    log_buffer_announce(buf_view(&lines));
+    buf_done(&lines);
 }
 
 static bool start(struct apigw *apigw) {

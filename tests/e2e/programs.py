@@ -38,15 +38,22 @@ class Program:
         )
         self.out, self.err = [], []
         self.changed = threading.Condition()
+        self.reads_out, self.reads_err = threading.Event(), threading.Event()  # cleared: nobody reads that output
+        self.reads_out.set()
+        self.reads_err.set()
         self.readers = [
-            threading.Thread(target=self._read, args=(stream, lines), daemon=True)
-            for stream, lines in ((self.process.stdout, self.out), (self.process.stderr, self.err))
+            threading.Thread(target=self._read, args=(stream, lines, reads), daemon=True)
+            for stream, lines, reads in (
+                (self.process.stdout, self.out, self.reads_out),
+                (self.process.stderr, self.err, self.reads_err),
+            )
         ]
         for reader in self.readers:
             reader.start()
 
-    def _read(self, stream, lines):
+    def _read(self, stream, lines, reads):
         for line in stream:
+            reads.wait()
             with self.changed:
                 lines.append(line.decode("utf-8", "replace").rstrip("\n"))
                 self.changed.notify_all()

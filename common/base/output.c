@@ -1,0 +1,228 @@
+/* See output.h. Two blocks: lines come into one while the thread writes the other, and then they change
+ * places. */
+#include "base/output.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NOTICE_BYTES 160
+#define STACK_BYTES ((size_t)256 * 1024)
+
+struct output {
+    int fd;
+    output_notice_fn *notice;
+    pthread_t thread;
+    bool has_thread;
+
+    pthread_mutex_t lock; /* for all below */
+    pthread_cond_t more, less;
+    char *blocks[2];
+    size_t used; /* of blocks[0], which takes lines */
+    uint64_t left_out;
+    uint64_t written; /* bytes, ever: whether it moves */
+    bool is_busy, is_closing;
+};
+
+struct output *output_new(int fd, output_notice_fn *notice) {
+    struct output *output = calloc(1, sizeof(*output));
+    if (!output) return NULL;
+    *output = (struct output){.fd = fd, .notice = notice};
+    for (size_t i = 0; i < 2; i++) output->blocks[i] = malloc(OUTPUT_BYTES + NOTICE_BYTES);
+    pthread_condattr_t clock;
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_mutex_init(&output->lock, NULL);
+    pthread_cond_init(&output->more, NULL);
+    pthread_cond_init(&output->less, &clock);
+    pthread_condattr_destroy(&clock);
+    if (output->blocks[0] && output->blocks[1]) return output;
+    output_close(output, 0);
+    return NULL;
+}
+
+/* ---- the thread ---- */
+
+static uint64_t count_lines(const char *bytes, size_t len) {
+    uint64_t lines = 0;
+    for (size_t i = 0; i < len; i++) lines += bytes[i] == '\n';
+    return lines;
+}
+
+/* Another process may have made the pipe or the terminal non-blocking: it is ours to wait then. */
+static bool may_try_again(int fd) {
+    if (errno == EINTR) return true;
+    if (errno != EAGAIN) return false;
+    struct pollfd wanted = {.fd = fd, .events = POLLOUT};
+    return poll(&wanted, 1, -1) > 0 || errno == EINTR;
+}
+
+/* How many bytes went: all, or those before an error. */
+static size_t write_all(struct output *output, const char *bytes, size_t len) {
+    size_t done = 0;
+    while (done < len) {
+        ssize_t wrote = write(output->fd, bytes + done, len - done);
+        if (wrote > 0) {
+            done += (size_t)wrote;
+            pthread_mutex_lock(&output->lock);
+            output->written += (uint64_t)wrote;
+            pthread_mutex_unlock(&output->lock);
+        } else if (wrote == 0 || !may_try_again(output->fd)) {
+            break;
+        }
+    }
+    return done;
+}
+
+/* After an error (a full disk) the lines that were lost are said in front of the next that get through. */
+struct lost {
+    uint64_t lines;
+    bool within_line;
+};
+
+static bool say_lost(struct output *output, struct lost *lost) {
+    char text[NOTICE_BYTES + 1] = "\n";
+    size_t begin = lost->within_line ? 1 : 0;
+    if (!lost->lines) return true;
+    size_t len = begin + output->notice(text + begin, NOTICE_BYTES, lost->lines);
+    size_t done = write_all(output, text, len);
+    if (done && done < len) lost->within_line = true;
+    if (done == len) *lost = (struct lost){0};
+    return done == len;
+}
+
+static void write_block(struct output *output, const char *bytes, size_t len, struct lost *lost) {
+    size_t done = say_lost(output, lost) ? write_all(output, bytes, len) : 0;
+    if (done == len) return;
+    lost->lines += count_lines(bytes + done, len - done);
+    if (done) lost->within_line = bytes[done - 1] != '\n';
+}
+
+/* Called and returns with the lock. */
+static void write_what_came(struct output *output, struct lost *lost) {
+    char *block = output->blocks[0];
+    size_t len = output->used;
+    if (output->left_out) len += output->notice(block + len, NOTICE_BYTES, output->left_out);
+    output->blocks[0] = output->blocks[1];
+    output->blocks[1] = block;
+    output->used = 0;
+    output->left_out = 0;
+    output->is_busy = true;
+    pthread_mutex_unlock(&output->lock);
+    write_block(output, block, len, lost);
+    pthread_mutex_lock(&output->lock);
+    output->is_busy = false;
+    pthread_cond_signal(&output->less);
+}
+
+static void *run(void *ctx) {
+    struct output *output = ctx;
+    struct lost lost = {0};
+    pthread_mutex_lock(&output->lock);
+    while (true) {
+        if (output->used)
+            write_what_came(output, &lost);
+        else if (output->is_closing)
+            break;
+        else
+            pthread_cond_wait(&output->more, &output->lock);
+    }
+    pthread_mutex_unlock(&output->lock);
+    return NULL;
+}
+
+/* The process's signals are not its business; SIGTTOU is (`stty tostop`), since it is its own writing that
+ * raises it. */
+static bool start_thread(struct output *output) {
+    pthread_attr_t attributes;
+    sigset_t all, before;
+    sigfillset(&all);
+    sigdelset(&all, SIGTTOU);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool started = pthread_create(&output->thread, &attributes, run, output) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    return started;
+}
+
+/* ---- for the others ---- */
+
+/* Once something was left out, all is until the thread has taken what there is: so the place where it is said
+ * is the right one. */
+static size_t fitting(const struct output *output, struct view lines) {
+    size_t room = output->left_out ? 0 : OUTPUT_BYTES - output->used;
+    if (lines.len <= room) return lines.len;
+    const char *end = room ? memrchr(lines.ptr, '\n', room) : NULL;
+    return end ? (size_t)(end - lines.ptr) + 1 : 0;
+}
+
+void output_write(struct output *output, struct view lines) {
+    if (!output || !lines.len) return;
+    pthread_mutex_lock(&output->lock);
+    size_t fit = fitting(output, lines);
+    if (fit) memcpy(output->blocks[0] + output->used, lines.ptr, fit);
+    output->used += fit;
+    if (fit < lines.len) output->left_out += count_lines(lines.ptr + fit, lines.len - fit);
+    if (!output->has_thread) output->has_thread = start_thread(output); /* or with the next line */
+    if (!output->is_busy) pthread_cond_signal(&output->more);
+    pthread_mutex_unlock(&output->lock);
+}
+
+bool output_is_idle(struct output *output) {
+    pthread_mutex_lock(&output->lock);
+    bool idle = !output->used && !output->is_busy;
+    pthread_mutex_unlock(&output->lock);
+    return idle;
+}
+
+static void add_ms(struct timespec *time, uint64_t ms) {
+    time->tv_sec += (time_t)(ms / 1000);
+    time->tv_nsec += (long)(ms % 1000) * 1000000;
+    if (time->tv_nsec < 1000000000) return;
+    time->tv_nsec -= 1000000000;
+    time->tv_sec++;
+}
+
+/* With the lock. */
+static bool wait_until_written(struct output *output, uint64_t patience_ms) {
+    for (uint64_t waited_ms = 0; (output->used || output->is_busy) && waited_ms < OUTPUT_CLOSE_MS;
+         waited_ms += patience_ms) {
+        uint64_t before = output->written;
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        add_ms(&until, patience_ms);
+        int waited = 0;
+        while ((output->used || output->is_busy) && waited != ETIMEDOUT)
+            waited = pthread_cond_timedwait(&output->less, &output->lock, &until);
+        if (output->written == before && waited == ETIMEDOUT) break;
+    }
+    return !output->used && !output->is_busy;
+}
+
+bool output_close(struct output *output, uint64_t patience_ms) {
+    if (!output) return true;
+    pthread_mutex_lock(&output->lock);
+    output->is_closing = true;
+    pthread_cond_signal(&output->more);
+    bool is_written = !output->has_thread || wait_until_written(output, patience_ms ? patience_ms : 1);
+    pthread_mutex_unlock(&output->lock);
+    if (!is_written) {
+        pthread_detach(output->thread);
+        return false;
+    }
+    if (output->has_thread) pthread_join(output->thread, NULL);
+    pthread_mutex_destroy(&output->lock);
+    pthread_cond_destroy(&output->more);
+    pthread_cond_destroy(&output->less);
+    free(output->blocks[0]);
+    free(output->blocks[1]);
+    free(output);
+    return true;
+}

@@ -1,0 +1,74 @@
+"""Output that nobody reads: the tunnel and the gateway go on, say afterwards what is missing, and end when they are told to."""
+
+import re
+import signal
+import time
+
+import pytest
+
+import http_raw
+
+LONG = "/" + "y" * 180
+REQUESTS = 4500  # some 210 bytes a line: more than a pipe and our own bounds hold
+
+
+def hammer(stack, count=REQUESTS):
+    with stack.connect() as connection:
+        for first in range(0, count, 50):
+            wanted = b"".join(http_raw.build("GET", f"{LONG}?{i}", stack.ttf.host) for i in range(first, first + 50))
+            connection.send(wanted)
+            for i in range(50):
+                assert connection.read_response().status == 200, first + i
+
+
+def numbers(lines):
+    """Of the requests that have a line, and how many lines are said to be missing."""
+    seen = [int(found[1]) for line in lines if (found := re.search(r"yyy\S*\?(\d+) ", line))]
+    missing = [int(found[1]) for line in lines if (found := re.search(r"\b(\d+) lines are missing here", line))]
+    return seen, sum(missing)
+
+
+def complete(seen, missing):
+    return len(seen) + missing == REQUESTS
+
+
+@pytest.mark.parametrize("side", ("out", "err"))
+def test_unread_lines_stop_nothing_and_are_counted(fresh, side):
+    stack = fresh()
+    program, reads, lines = {
+        "out": (stack.ttf, stack.ttf.reads_out, stack.ttf.out),
+        "err": (stack.gateway, stack.gateway.reads_err, stack.gateway.err),
+    }[side]
+    reads.clear()
+    hammer(stack)
+    assert http_raw.request(stack.gateway.admin, "GET", "/healthz", "localhost").status == 200
+    reads.set()
+    program.wait_line(r"\d+ lines are missing here", stream=lines)
+    assert stack.request(target="/and-then").status == 200
+    program.wait_line(r"/and-then", stream=lines)
+    seen, missing = numbers(lines)
+    assert missing > 0 and seen == sorted(seen) and complete(seen, missing), (len(seen), missing)
+
+
+@pytest.mark.parametrize("side", ("out", "err"))
+def test_sigterm_with_a_full_output(fresh, side):
+    stack = fresh("--drain-delay", "0")
+    program = stack.ttf if side == "out" else stack.gateway
+    reads = program.reads_out if side == "out" else program.reads_err
+    reads.clear()
+    hammer(stack)
+    begun = time.monotonic()
+    program.process.send_signal(signal.SIGTERM)
+    assert program.process.wait(15) == 0
+    assert time.monotonic() - begun < 8
+    reads.set()
+
+
+def test_the_last_lines_are_not_lost(fresh):
+    stack = fresh()
+    hammer(stack, 500)
+    assert stack.ttf.stop(signal.SIGTERM) == 0
+    assert stack.gateway.stop() == 0
+    for lines in (stack.ttf.out, stack.gateway.err):
+        seen, missing = numbers(lines)
+        assert seen == list(range(500)) and missing == 0

@@ -1,0 +1,160 @@
+/* Lines to a descriptor that takes none: nobody waits, what is left out is counted and said, and nothing is
+ * lost where somebody reads. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/output.h"
+
+#define LINE_BYTES 100
+#define PATIENCE_MS 20
+
+static size_t notice(char *out, size_t size, uint64_t lines) {
+    return (size_t)snprintf(out, size, "missing %llu\n", (unsigned long long)lines);
+}
+
+static void write_lines(struct output *output, unsigned first, unsigned count) {
+    char line[LINE_BYTES + 1];
+    for (unsigned i = first; i < first + count; i++) {
+        int len = snprintf(line, sizeof(line), "%098u\n", i);
+        output_write(output, view_of(line, (size_t)len));
+    }
+}
+
+/* All that comes until the other end is closed, or for a second nothing. */
+static size_t read_all(int fd, char *out, size_t size) {
+    size_t used = 0;
+    struct pollfd wanted = {.fd = fd, .events = POLLIN};
+    while (used < size && poll(&wanted, 1, 1000) > 0) {
+        ssize_t len = read(fd, out + used, size - used);
+        if (len <= 0) break;
+        used += (size_t)len;
+    }
+    return used;
+}
+
+static void test_all_that_is_read_arrives(void **state) {
+    (void)state;
+    int ends[2];
+    static char text[64 * 1024];
+    assert_int_equal(pipe(ends), 0);
+    struct output *output = output_new(ends[1], notice);
+    write_lines(output, 0, 600);
+    assert_true(output_close(output, PATIENCE_MS)); /* 60 KB fit into the pipe */
+    close(ends[1]);
+    assert_int_equal(read_all(ends[0], text, sizeof(text)), 600 * 99);
+    assert_memory_equal(text + 599 * 99 + 95, "599\n", 4);
+    close(ends[0]);
+}
+
+/* Lines in their order without a gap, and where there is one, its size in its place. */
+static unsigned check_lines(char *text, unsigned *ret_missing) {
+    unsigned next = 0;
+    *ret_missing = 0;
+    for (char *rest = text, *line; (line = strsep(&rest, "\n")) && *line;) {
+        unsigned missing;
+        if (sscanf(line, "missing %u", &missing) == 1) {
+            next += missing;
+            *ret_missing += missing;
+        } else {
+            assert_int_equal(strtoul(line, NULL, 10), next);
+            next++;
+        }
+    }
+    return next;
+}
+
+static void test_nobody_reads_and_then_somebody_does(void **state) {
+    (void)state;
+    int ends[2];
+    size_t size = 4 * 1024 * 1024;
+    char *text = calloc(1, size);
+    assert_int_equal(pipe(ends), 0);
+    struct output *output = output_new(ends[1], notice);
+    write_lines(output, 0, 20000); /* 2 MB: does not wait */
+    size_t used = read_all(ends[0], text, size);
+    assert_in_range(used, OUTPUT_BYTES, 2 * OUTPUT_BYTES + 128 * 1024);
+    write_lines(output, 20000, 10);
+    assert_true(output_close(output, 1000));
+    close(ends[1]);
+    read_all(ends[0], text + used, size - used);
+    unsigned missing;
+    assert_int_equal(check_lines(text, &missing), 20010);
+    assert_in_range(missing, 10000, 19000);
+    close(ends[0]);
+    free(text);
+}
+
+static void test_close_does_not_wait_for_nobody(void **state) {
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    struct output *output = output_new(ends[1], notice);
+    write_lines(output, 0, 5000);
+    assert_false(output_close(output, PATIENCE_MS));
+    char block[65536]; /* the thread ends when somebody reads after all */
+    while (read_all(ends[0], block, sizeof(block)) == sizeof(block)) continue;
+    close(ends[0]);
+}
+
+static void test_a_pipe_that_others_made_non_blocking(void **state) {
+    (void)state;
+    int ends[2];
+    static char text[1024 * 1024];
+    assert_int_equal(pipe2(ends, O_NONBLOCK), 0);
+    struct output *output = output_new(ends[1], notice);
+    write_lines(output, 0, 2000); /* more than the pipe holds, less than we */
+    size_t used = read_all(ends[0], text, 2000 * 99);
+    assert_int_equal(used, 2000 * 99);
+    assert_true(output_close(output, 1000));
+    close(ends[1]);
+    unsigned missing;
+    assert_int_equal(check_lines(text, &missing), 2000);
+    assert_int_equal(missing, 0);
+    close(ends[0]);
+}
+
+static void test_a_full_disk_is_said_when_it_has_room(void **state) {
+    (void)state;
+    char path[] = "/tmp/test_output_XXXXXX", text[4096] = "";
+    int full = open("/dev/full", O_WRONLY), file = mkstemp(path);
+    if (full < 0) skip();
+    int fd = dup(full);
+    struct output *output = output_new(fd, notice);
+    write_lines(output, 0, 3);
+    struct timespec moment = {.tv_nsec = 1000000};
+    for (int i = 0; i < 1000 && !output_is_idle(output); i++) nanosleep(&moment, NULL);
+    dup2(file, fd);
+    write_lines(output, 3, 2);
+    assert_true(output_close(output, 1000));
+    assert_true(pread(file, text, sizeof(text) - 1, 0) > 0);
+    assert_true(strncmp(text, "missing 3\n", 10) == 0);
+    unsigned missing;
+    assert_int_equal(check_lines(text, &missing), 5);
+    unlink(path);
+    close(fd);
+    close(full);
+    close(file);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_all_that_is_read_arrives),
+        cmocka_unit_test(test_nobody_reads_and_then_somebody_does),
+        cmocka_unit_test(test_close_does_not_wait_for_nobody),
+        cmocka_unit_test(test_a_pipe_that_others_made_non_blocking),
+        cmocka_unit_test(test_a_full_disk_is_said_when_it_has_room),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
