@@ -26,7 +26,7 @@
 struct gateway {
     struct config config;
     struct loop loop;
-    struct peers visitor_peers, agent_peers, admin_peers;
+    struct peers visitor_peers, proxied_peers, agent_peers, admin_peers;
     struct backend *backend;
     struct agent_ws *agents;
     struct peering *peering; /* NULL: no other gateways */
@@ -100,6 +100,8 @@ static bool open_ports(struct gateway *gateway) {
     const size_t max = config->max_connections, each = config->max_connections_per_address;
     const size_t proxies = config->proxies_text.count;
     peers_init(&gateway->visitor_peers, max, each, config->proxies, proxies);
+    peers_init(&gateway->proxied_peers, 0, each, NULL,
+               0); /* these are counted among the proxy's connections */
     peers_init(&gateway->agent_peers, max, each, config->proxies, proxies);
     peers_init(&gateway->admin_peers, 64, 0, NULL, 0);
     gateway->public_port = listener_open(&gateway->loop, "public-listen", &config->public_listen,
@@ -123,6 +125,8 @@ static bool make_core(struct gateway *gateway) {
     settings.other_names = config->names.items;
     settings.other_names_count = config->names.count;
     settings.subdomain_routing = config->subdomain_routing;
+    settings.pass_fields = config->pass_fields.items;
+    settings.pass_fields_count = config->pass_fields.count;
     settings.resume_secret = view_of(gateway->keys.resume, SECRET_LEN);
     settings.require_auth = config->require_auth == ANSWER_YES;
     settings.jwt.secret = view_of(gateway->jwt_secret.bytes, gateway->jwt_secret.len);
@@ -172,7 +176,7 @@ static bool make_adapters(struct gateway *gateway) {
     gateway->agents =
         agent_ws_new(&gateway->loop, config->agent_ping_interval_ms, (uint32_t)config->agent_link_requests);
     if (!gateway->agents || !make_peering(gateway) || !make_core(gateway)) return false;
-    gateway->visitors = visitors_new(&gateway->loop, gateway->core, &settings);
+    gateway->visitors = visitors_new(&gateway->loop, gateway->core, &settings, &gateway->proxied_peers);
     gateway->accept = agent_accept_new(&gateway->loop, gateway->core, gateway->agents,
                                        backend_is_shared(gateway->backend) ? gateway->peer_url : "",
                                        config_speaks(config, VIEW("v1")), config_speaks(config, VIEW("v2")),
@@ -288,6 +292,7 @@ static void free_all(struct gateway *gateway) {
     admin_free(gateway->admin);
     backend_free(gateway->backend);
     peers_done(&gateway->visitor_peers);
+    peers_done(&gateway->proxied_peers);
     peers_done(&gateway->agent_peers);
     peers_done(&gateway->admin_peers);
 }

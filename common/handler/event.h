@@ -32,6 +32,7 @@ struct forward_event {
     struct view peer;   /* address without port */
     struct view scheme; /* "http" or "https", as the visitor's side of the host sees it */
     bool peer_is_proxy; /* a configured proxy: its X-Forwarded-* are kept and appended to */
+    size_t hops;        /* how many proxies in front of that one are trusted, too */
 };
 
 /* A request that passed another gateway's ingress, and came here because the agent is here. */

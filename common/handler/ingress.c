@@ -2,6 +2,7 @@
  * gateway has let pass is believed only as far as our own sending it on needs no more. */
 #include "handler/core_state.h"
 #include "http/chars.h"
+#include "http/forwarded.h"
 #include "http/hop.h"
 
 static enum http_error copy_request(struct exchange *exchange, const struct forward_event *event,
@@ -21,20 +22,29 @@ static enum http_error copy_request(struct exchange *exchange, const struct forw
 /* Overwritten, or, behind a configured proxy, kept and appended to. */
 static bool forward_for(struct exchange *exchange, const struct forward_event *event) {
     struct headers *headers = &exchange->headers;
-    struct view name = VIEW("x-forwarded-for"), earlier = headers_get(headers, name), value = event->peer;
-    if (event->peer_is_proxy && earlier.len > 0)
+    struct view name = VIEW("x-forwarded-for"), value = event->peer, earlier = {NULL, 0};
+    if (event->peer_is_proxy) earlier = forwarded_join(headers, name, &exchange->arena);
+    if (earlier.len > 0)
         value = arena_printf(&exchange->arena, "%.*s, %.*s", VIEW_ARG(earlier), VIEW_ARG(event->peer));
     return value.ptr && headers_set(headers, name, value);
 }
 
+/* A proxy may say it for each hop, as it does with addresses: the visitor's own counts, behind which stand as
+ * many as there are trusted proxies. */
 static bool forward_set(struct exchange *exchange, const struct forward_event *event, struct view name,
                         struct view value) {
-    if (event->peer_is_proxy && headers_get(&exchange->headers, name).len > 0) return true;
-    return headers_set(&exchange->headers, name, value);
+    if (event->peer_is_proxy) {
+        struct view said = forwarded_nearest(&exchange->headers, name, event->hops);
+        if (said.len > 0) value = arena_copy(&exchange->arena, said);
+    }
+    return value.ptr && headers_set(&exchange->headers, name, value);
 }
 
 static bool forwarded_headers(struct exchange *exchange, const struct forward_event *event) {
+    const struct core_settings *settings = &exchange->core->settings;
     struct view host = exchange->verdict.host_field;
+    forwarded_strip(&exchange->headers, event->peer_is_proxy, settings->pass_fields,
+                    settings->pass_fields_count);
     headers_remove(&exchange->headers, VIEW("x-forwarded-prefix"));
     return forward_for(exchange, event) &&
            forward_set(exchange, event, VIEW("x-forwarded-proto"), event->scheme) &&

@@ -50,6 +50,10 @@ static bool is_protected(struct view name) {
            has_prefix(name, VIEW("x-tunnel-"));
 }
 
+bool hop_decides(struct view name) {
+    return is_hop(name) || is_protected(name);
+}
+
 static bool is_plain_option(struct view name) {
     return view_eq_nocase(name, VIEW("close")) || is_hop(name);
 }

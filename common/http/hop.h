@@ -10,6 +10,9 @@
  * Connection names them. */
 void hop_strip(struct headers *headers);
 
+/* Is it one of these, hop-by-hop or protected? Any case. */
+bool hop_decides(struct view name);
+
 /* Removes x-tunnel-*. `keep` (lower case, may be absent) stays: x-tunnel-rewrite in answers. */
 void hop_strip_ours(struct headers *headers, struct view keep);
 

@@ -22,6 +22,18 @@ const struct setting config_settings[] = {
     {SETTING("trusted-proxies", "TRUSTED_PROXIES", KIND_LIST, proxies_text, NULL,
              "networks whose X-Forwarded-* fields are believed"),
      .detail = "As `10.0.0.0/8,fd00::/8`."},
+    {SETTING("pass-fields", "PASS_FIELDS", KIND_LIST, pass_fields, NULL,
+             "fields that say who a visitor is, and reach services from anybody"),
+     .detail =
+         "As `cf-connecting-ip`. Else `Forwarded`, `X-Forwarded-*`, `X-Real-IP`, `True-Client-IP`, "
+         "`Client-IP`, "
+         "`X-Client-IP`, `X-Cluster-Client-IP`, `CF-Connecting-IP`, `Fastly-Client-IP`, `X-Original-URL`, "
+         "`X-Original-Host`, `X-Original-Forwarded-For` and `X-Rewrite-URL` do, but for what the gateway "
+         "says itself, "
+         "only from trusted proxies. Behind these the visitor is the last address in `X-Forwarded-For` that "
+         "is no trusted proxy's: "
+         "it is in the log, and his requests at once are counted as connections of an address are.",
+     .only = PROGRAM_GATEWAY},
 
     {SETTING("domain", "DOMAIN_NAME", KIND_TEXT, domain, "localhost", "tunnels are its subdomains"),
      .group = "Names and URLs"},

@@ -70,6 +70,21 @@ bool network_has(const struct network *network, const struct sockaddr *address) 
     return rest == 0 || ((bytes[whole] ^ network->bytes[whole]) >> (8 - rest)) == 0;
 }
 
+bool sockaddr_parse(struct view text, struct sockaddr_storage *ret_address) {
+    char host[ADDRESS_TEXT_MAX];
+    struct sockaddr_in v4 = {.sin_family = AF_INET};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+    memset(ret_address, 0, sizeof(*ret_address));
+    if (!view_copy_to(text, host, sizeof(host))) return false;
+    if (inet_pton(AF_INET, host, &v4.sin_addr) == 1)
+        memcpy(ret_address, &v4, sizeof(v4));
+    else if (inet_pton(AF_INET6, host, &v6.sin6_addr) == 1)
+        memcpy(ret_address, &v6, sizeof(v6));
+    else
+        return false;
+    return true;
+}
+
 void address_text(const struct sockaddr *address, char out[ADDRESS_TEXT_MAX]) {
     unsigned char bytes[16];
     size_t len = address_bytes(address, bytes);

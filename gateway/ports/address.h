@@ -30,6 +30,8 @@ struct network {
 bool network_parse(struct view text, struct network *ret_network);
 bool network_has(const struct network *network, const struct sockaddr *address);
 
+/* A literal, without brackets and port. */
+bool sockaddr_parse(struct view text, struct sockaddr_storage *ret_address);
 /* The address without its port; "?" for what is no IP address. */
 void address_text(const struct sockaddr *address, char out[ADDRESS_TEXT_MAX]);
 /* The bytes that tell two peers apart; their count (4 or 16, 0 for what is no IP address). */

@@ -14,7 +14,7 @@ void peers_done(struct peers *peers) {
     table_done(&peers->table);
 }
 
-static bool is_proxy(const struct peers *peers, const struct sockaddr *address) {
+bool peers_is_proxy(const struct peers *peers, const struct sockaddr *address) {
     for (size_t i = 0; i < peers->proxies_count; i++)
         if (network_has(&peers->proxies[i], address)) return true;
     return false;
@@ -26,7 +26,7 @@ static struct peer *peer_new(struct peers *peers, const struct sockaddr *address
     if (key.len) memcpy(peer->key, key.ptr, key.len);
     address_text(address, peer->text);
     peer->peers = peers;
-    peer->is_proxy = is_proxy(peers, address);
+    peer->is_proxy = peers_is_proxy(peers, address);
     peer->is_exempt = peer->is_proxy || sockaddr_is_loopback(address);
     if (table_put(&peers->table, &peer->node, view_of(peer->key, key.len))) return peer;
     free(peer);

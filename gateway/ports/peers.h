@@ -32,6 +32,7 @@ void peers_done(struct peers *peers);
 
 /* Counts one connection more; NULL when that is too many, or without memory. */
 struct peer *peers_take(struct peers *peers, const struct sockaddr *address);
+bool peers_is_proxy(const struct peers *peers, const struct sockaddr *address);
 void peer_release(struct peer *peer);
 
 #endif

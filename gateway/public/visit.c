@@ -53,7 +53,8 @@ static void log_access(const struct visit *visit) {
     uint64_t ms = (uv_hrtime() - visit->started_ns) / 1000000;
     const char *how = visit->has_head && !visit->is_broken ? "" : visit->status ? " cut" : " aborted";
     struct view code = visit->error ? http_error_code(visit->error) : VIEW("-");
-    log_info("access", "%s %s %.*s %d %llums %lluB tunnel=%s error=%.*s%s", visit->peer->text, visit->method,
+    log_info("access", "%s %s %.*s %d %llums %lluB tunnel=%s error=%.*s%s",
+             visit->behind ? visit->behind->text : visit->peer->text, visit->method,
              VIEW_ARG(buf_view(&target)), visit->status, (unsigned long long)ms,
              (unsigned long long)visit->sent_bytes, visit->tunnel[0] ? visit->tunnel : "-", VIEW_ARG(code),
              how);
@@ -69,6 +70,8 @@ static void forget_request(struct visit *visit) {
     buf_done(&visit->lead);
     buf_done(&visit->out);
     buf_done(&visit->tail);
+    if (visit->behind) peer_release(visit->behind);
+    visit->behind = NULL;
     visit->target = (struct view){NULL, 0};
     visit->exchange = NULL;
     visit->method[0] = visit->tunnel[0] = '\0';

@@ -40,6 +40,7 @@ struct visitors {
     struct loop *loop;
     struct core *core;
     struct visitor_settings settings;
+    struct peers *proxied;
     struct loop_hook hook;
     struct list all;     /* struct visit.node */
     struct list changed; /* struct visit.changed: go on at the end of the turn */
@@ -73,6 +74,7 @@ struct visit {
 
     /* the request */
     struct view target;        /* raw */
+    struct peer *behind;       /* whose it is, when a trusted proxy says that; NULL: the peer's */
     struct exchange *exchange; /* NULL: not begun, or ended */
     uint64_t started_ns;       /* 0: there never was one on this connection */
     char method[24];

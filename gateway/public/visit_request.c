@@ -1,5 +1,6 @@
 /* See visit.h. From the socket to the core: heads become exchanges, bodies go as far as was granted, and what
  * came beyond is held. */
+#include "public/behind_proxy.h"
 #include "public/visit.h"
 
 #include <errno.h>
@@ -41,13 +42,30 @@ static bool note_request(struct visit *visit, const struct request_head *head) {
     return visit->target.ptr;
 }
 
+/* False: that visitor has too many requests under way. */
+static bool find_behind(struct visit *visit, size_t *ret_hops) {
+    const struct visitors *side = visit->side;
+    struct sockaddr_storage address;
+    *ret_hops = 0;
+    if (!visit->peer->is_proxy ||
+        !behind_proxy(&visit->reader.head.headers, visit->peer->peers, &address, ret_hops))
+        return true;
+    visit->behind = peers_take(side->proxied, (const struct sockaddr *)&address);
+    return visit->behind;
+}
+
 static bool ask_core(struct visit *visit) {
     const struct request_head *head = &visit->reader.head;
+    size_t hops;
     char version[] = "HTTP/1.x";
     version[7] = (char)('0' + head->minor_version);
     if (!note_request(visit, head)) {
         visit_cut(visit);
         return false;
+    }
+    if (!find_behind(visit, &hops)) {
+        visit->phase = VISIT_ASKED;
+        return visit_refuse(visit, HTTP_ERROR_OVERLOADED);
     }
     struct forward_event event = {
         .method = head->method,
@@ -57,6 +75,7 @@ static bool ask_core(struct visit *visit) {
         .peer = view_from_cstr(visit->peer->text),
         .scheme = VIEW("http"),
         .peer_is_proxy = visit->peer->is_proxy,
+        .hops = hops,
     };
     struct body_source source = {.ctx = visit, .grant = grant};
     struct answer_sink sink = visit_sink(visit);

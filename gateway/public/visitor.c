@@ -48,12 +48,14 @@ static void on_leave(struct timer *timer) {
     }
 }
 
-struct visitors *visitors_new(struct loop *loop, struct core *core, const struct visitor_settings *settings) {
+struct visitors *visitors_new(struct loop *loop, struct core *core, const struct visitor_settings *settings,
+                              struct peers *proxied) {
     struct visitors *side = calloc(1, sizeof(*side));
     if (!side) return NULL;
     side->loop = loop;
     side->core = core;
     side->settings = *settings;
+    side->proxied = proxied;
     list_init(&side->all);
     list_init(&side->changed);
     list_init(&side->leaving);

@@ -18,8 +18,10 @@ struct visitor_settings {
 
 struct visitors;
 
-/* NULL without memory. `core` outlives the visitors. */
-struct visitors *visitors_new(struct loop *loop, struct core *core, const struct visitor_settings *settings);
+/* NULL without memory. `core` outlives the visitors, and so does `proxied`, which counts the requests of
+ * those who come through trusted proxies. */
+struct visitors *visitors_new(struct loop *loop, struct core *core, const struct visitor_settings *settings,
+                              struct peers *proxied);
 /* A listener_fn; ctx is the visitors. */
 void visitors_accept(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len);
 /* From now on connections end with the request that they carry. */

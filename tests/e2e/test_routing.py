@@ -3,6 +3,7 @@
 import pytest
 
 import http_raw
+from service import Gate
 
 
 pytestmark = pytest.mark.protocols("v1", "v2")
@@ -280,6 +281,77 @@ def test_forwarded_headers_behind_a_trusted_proxy(start):
     assert seen.all("x-forwarded-for") == ["203.0.113.7, 127.0.0.1"]
     assert seen.all("x-forwarded-proto") == ["https"]
     assert seen.all("x-forwarded-host") == ["shop.example"]
+
+
+CLAIMS = ["Forwarded", "X-Real-IP", "X-Forwarded-Port", "X-Forwarded-Scheme", "X-Forwarded-Ssl", "X-Forwarded-Server",
+          "X-Forwarded-By", "True-Client-IP", "X-Original-URL", "X-Rewrite-URL", "CF-Connecting-IP"]  # fmt: skip
+FOLDED = ["Proxy", "X_Forwarded_For", "X-Forwarded_Proto", "Content_Length", "X_Real_IP", "Transfer_Encoding", "X_Tunnel_Id"]
+
+
+@pytest.mark.protocols("v1", "v2")
+def test_claims_about_the_visitor_do_not_reach_the_service(stack):
+    headers = [(name, "203.0.113.99") for name in CLAIMS + FOLDED] + [("X_Plain", "stays"), ("X-Forwarded-For", "203.0.113.99")]
+    stack.request(target="/claims", headers=headers)
+    seen = stack.service.seen("/claims")[0]
+    assert seen.all("x-forwarded-for") == ["127.0.0.1"] and seen.all("x_plain") == ["stays"]
+    for name in CLAIMS + FOLDED:
+        assert seen.all(name.lower()) == [], name
+
+
+def test_a_setting_lets_claims_pass(start):
+    service = start.service()
+    gateway = start.gateway("--pass-fields", "CF-Connecting-IP,x-forwarded-for")
+    ttf = start.forwarder(gateway, service)
+    headers = [(name, "203.0.113.99") for name in ("CF-Connecting-IP", "X-Real-IP", "X-Forwarded-For")]
+    http_raw.request(gateway.address, target="/pass", host=ttf.host, headers=headers)
+    seen = service.seen("/pass")[0]
+    assert (seen.all("cf-connecting-ip"), seen.all("x-real-ip")) == (["203.0.113.99"], [])
+    assert seen.all("x-forwarded-for") == ["127.0.0.1"]
+
+
+def test_a_trusted_proxy_that_adds_lines(start):
+    """HAProxy adds a field of its own behind what the visitor wrote: both are one list, and the last address counts."""
+    service = start.service()
+    gateway = start.gateway("--trusted-proxies", "127.0.0.0/8,198.51.100.0/24")
+    ttf = start.forwarder(gateway, service)
+
+    def ask(target, headers):
+        http_raw.request(gateway.address, target=target, host=ttf.host, headers=headers)
+        return service.seen(target)[0]
+
+    spoof, true = ("X-Forwarded-For", "6.6.6.6"), ("X-Forwarded-For", "203.0.113.7")
+    seen = ask("/lines", [spoof, true, ("X-Forwarded-Proto", "https"), ("X-Forwarded-Proto", "http"), ("X-Real-IP", "203.0.113.7"),
+                          ("X_Forwarded_For", "6.6.6.6"), ("Proxy", "http://evil")])  # fmt: skip
+    assert seen.all("x-forwarded-for") == ["6.6.6.6, 203.0.113.7, 127.0.0.1"]
+    assert seen.all("x-forwarded-proto") == ["http"] and seen.all("x-real-ip") == ["203.0.113.7"]
+    assert not seen.all("x_forwarded_for") and not seen.all("proxy")
+    gateway.wait_err(r"access: 203\.0\.113\.7 GET /lines ")
+    seen = ask("/hops", [("X-Forwarded-For", "6.6.6.6, [2001:db8::7]:4711, 198.51.100.1"), ("X-Forwarded-Proto", "ftp, https, http")])
+    assert seen.all("x-forwarded-proto") == ["https"]
+    gateway.wait_err(r"access: 2001:db8::7 GET /hops ")
+    ask("/odd", [("X-Forwarded-For", "unknown")])
+    gateway.wait_err(r"access: 127\.0\.0\.1 GET /odd ")
+
+
+def test_caps_count_the_visitor_behind_a_proxy(start):
+    gate = Gate()
+    service = start.service()
+    service.on("/slow", gate)
+    gateway = start.gateway("--trusted-proxies", "127.0.0.0/8", "--max-connections-per-address", "2")
+    ttf = start.forwarder(gateway, service)
+    greedy, other = [("X-Forwarded-For", "203.0.113.7")], [("X-Forwarded-For", "203.0.113.8")]
+    held = [http_raw.Connection(gateway.address) for _ in range(2)]
+    for connection in held:
+        connection.send(http_raw.build("GET", "/slow", ttf.host, greedy))
+    gate.wait_arrived(2)
+    refused = http_raw.request(gateway.address, host=ttf.host, headers=greedy)
+    assert (refused.status, refused.error) == (503, "overloaded")
+    assert http_raw.request(gateway.address, host=ttf.host, headers=other).status == 200
+    gate.open()
+    for connection in held:
+        assert connection.read_response().status == 200
+        connection.close()
+    assert http_raw.request(gateway.address, host=ttf.host, headers=greedy).status == 200
 
 
 def test_other_names_take_path_mode(start):

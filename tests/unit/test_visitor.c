@@ -31,7 +31,7 @@ struct exchange {
 
 struct core {
     struct loop loop;
-    struct peers peers;
+    struct peers peers, proxied;
     struct listener *listener;
     struct visitors *visitors;
     struct timer limit;
@@ -288,8 +288,9 @@ static int setup(void **state) {
     timer_init(&core->limit, on_limit);
     timer_start(&core->loop.timers, &core->limit, 30000);
     peers_init(&core->peers, 0, 0, NULL, 0);
+    peers_init(&core->proxied, 0, 0, NULL, 0);
     address_parse(VIEW("127.0.0.1:0"), &address, &why);
-    core->visitors = visitors_new(&core->loop, core, &settings);
+    core->visitors = visitors_new(&core->loop, core, &settings, &core->proxied);
     core->listener = listener_new(&core->loop, &address, &core->peers, on_accepted, core, &why);
     *state = core;
     return core->visitors && core->listener ? 0 : -1;
@@ -305,6 +306,7 @@ static int teardown(void **state) {
     loop_done(&core->loop);
     visitors_free(core->visitors);
     peers_done(&core->peers);
+    peers_done(&core->proxied);
     free(core);
     return 0;
 }
