@@ -240,17 +240,17 @@ static void test_events_do_not_count_among_ordinary_requests(void **state) {
     for (size_t i = 0; i < count; i++) exchange_cancel(all[i]);
 }
 
-static void test_upgrades_have_a_bound_of_their_own(void **state) {
+static void test_websockets_have_a_bound_of_their_own(void **state) {
     struct world *world = *state;
     struct exchange *all[4096];
     run_step(world, "come one");
-    for (size_t i = 0; i < 4096; i++) all[i] = visit_quietly(world, "GET upgrade");
+    for (size_t i = 0; i < 4096; i++) all[i] = visit_quietly(world, "GET upgrade websocket");
     assert_false(world->is_error);
-    assert_null(visit_quietly(world, "GET upgrade"));
+    assert_null(visit_quietly(world, "GET upgrade websocket"));
     assert_true(world->is_error);
     for (size_t i = 0; i < 4096; i++) exchange_cancel(all[i]);
     world->is_error = false;
-    exchange_cancel(visit_quietly(world, "GET upgrade"));
+    exchange_cancel(visit_quietly(world, "GET upgrade websocket"));
     assert_false(world->is_error);
     world->exchange = NULL;
 }
@@ -275,7 +275,7 @@ int main(void) {
         cmocka_unit_test(test_deadlines),
         cmocka_unit_test(test_peers),
         WITH_WORLD(test_events_do_not_count_among_ordinary_requests),
-        WITH_WORLD(test_upgrades_have_a_bound_of_their_own),
+        WITH_WORLD(test_websockets_have_a_bound_of_their_own),
         WITH_WORLD(test_the_core_may_end_with_streams_under_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

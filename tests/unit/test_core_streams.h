@@ -345,14 +345,18 @@ static inline void step_refuse(struct world *world, const char *args) {
 
 /* ---- steps: the visitor ---- */
 
-/* What a request has beside its method: "length", "chunked", "expect", "upgrade". */
+/* What a request has beside its method: "length", "chunked", "expect", "upgrade" (of "foo"),
+ * "upgrade websocket". */
 static inline void request_fields(const char *more, struct headers *headers) {
     if (strstr(more, "length")) headers_add(headers, VIEW("content-length"), VIEW("600000"));
     if (strstr(more, "chunked")) headers_add(headers, VIEW("transfer-encoding"), VIEW("chunked"));
     if (strstr(more, "expect")) headers_add(headers, VIEW("expect"), VIEW("100-continue"));
     if (!strstr(more, "upgrade")) return;
     headers_add(headers, VIEW("connection"), VIEW("upgrade"));
-    headers_add(headers, VIEW("upgrade"), VIEW("foo"));
+    headers_add(headers, VIEW("upgrade"), strstr(more, "websocket") ? VIEW("websocket") : VIEW("foo"));
+    if (!strstr(more, "websocket")) return;
+    headers_add(headers, VIEW("sec-websocket-version"), VIEW("13"));
+    headers_add(headers, VIEW("sec-websocket-key"), VIEW("dGhlIHNhbXBsZSBub25jZQ=="));
 }
 
 static inline void step_visit(struct world *world, const char *args) {
