@@ -536,7 +536,7 @@ def test_websocket_with_a_rewritten_host(start, tunnel):
 
     asyncio.run(run())
     assert seen[0]["Host"] == f"localhost:{service.port}"
-    assert seen[0]["Origin"] == f"http://127.0.0.1:{service.port}"
+    assert seen[0]["Origin"] == f"http://localhost:{service.port}"
 
 
 def test_upgrade_to_a_tunnel_that_is_not_there(stack):
