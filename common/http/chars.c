@@ -38,17 +38,21 @@ static bool has_control_or_tab(uint64_t word) {
     return (((word - EACH(0x20)) & ~word) | ((del - EACH(1)) & ~del)) & EACH(0x80);
 }
 
+static bool has_control_in(const char *bytes, size_t len) {
+    for (size_t i = 0; i < len; i++)
+        if (is_control(bytes[i])) return true;
+    return false;
+}
+
+/* The last word may begin within the one before it. */
 static bool has_control(struct view v) {
-    size_t at = 0;
-    for (; at + 8 <= v.len; at += 8) {
+    if (v.len < 8) return has_control_in(v.ptr, v.len);
+    for (size_t at = 0; at < v.len; at += 8) {
         uint64_t word;
-        memcpy(&word, v.ptr + at, 8);
-        if (!has_control_or_tab(word)) continue;
-        for (size_t i = 0; i < 8; i++)
-            if (is_control(v.ptr[at + i])) return true;
+        const char *bytes = v.ptr + (at + 8 <= v.len ? at : v.len - 8);
+        memcpy(&word, bytes, 8);
+        if (has_control_or_tab(word) && has_control_in(bytes, 8)) return true;
     }
-    for (; at < v.len; at++)
-        if (is_control(v.ptr[at])) return true;
     return false;
 }
 
