@@ -69,6 +69,34 @@ static const struct row bodies[] = {
     {"nobody else switches", "visit GET, head 200 x-tunnel-upgraded:1, end", "one:GET 200 end reset"},
 };
 
+static const struct row offers[] = {
+    {"as a CONNECT", "visit GET upgrade", "one:CONNECTfoo+"},
+    {"not with a body in chunks", "able two, visit POST chunked upgrade", "close:one two:POST+ grant:262144"},
+    {"not at all, to an agent of before",
+     "visit POST length upgrade, body 5, fin, head 200 x-tunnel-upgraded:1, end",
+     "one:POST+ grant:262144 write:5 fin 200 end reset"},
+    {"as it is", "able two, visit POST length upgrade, body 5, head 200, end",
+     "close:one two:POST?foo+ grant:262144 write:5 200! end reset"},
+    {"the stream stays open behind the body",
+     "able two, visit POST length upgrade, body 5, fin, head 200, end",
+     "close:one two:POST?foo+ grant:262144 write:5 200 end reset"},
+    {"which has its deadline",
+     "able two, visit POST length upgrade, body 5, pass 29999, fin, pass 24999, pass 1",
+     "close:one two:POST?foo+ grant:262144 write:5 ~ ~ ~ timeout end reset"},
+    {"and goes on as what was switched to",
+     "able two, visit POST length upgrade, body 5, fin, head 200 x-tunnel-upgraded:1 x-tunnel-upgrade:bar, "
+     "sent 5, "
+     "body 3, data 4, fin, end",
+     "close:one two:POST?foo+ grant:262144 write:5 101bar! grant:5 write:3 data:4 fin end reset"},
+    {"sent again", "able two, visit POST length upgrade, body 5, fin, leave, lost unprocessed, able three",
+     "close:one two:POST?foo+ grant:262144 write:5 three:POST?foo+ write:5"},
+    {"sent again without",
+     "able two, visit POST length upgrade, body 5, fin, leave, lost unprocessed, come three",
+     "close:one two:POST?foo+ grant:262144 write:5 three:POST+ write:5 fin"},
+    {"and by v1", "old two, visit POST length upgrade, body 5, fin", "close:one grant:2097153 two<POST/5"},
+    {"but no WebSocket", "old two, visit GET upgrade websocket", "close:one upgrade_unsupported end"},
+};
+
 static const struct row again[] = {
     {"kept, and sent again", "visit POST length, body 1000, body 7, leave, lost unprocessed, come two",
      "one:POST+ grant:262144 write:1000 write:7 two:POST+ write:1007"},
@@ -207,6 +235,7 @@ static void play_rows(const struct row *rows, size_t count) {
     }
 ROWS(answers)
 ROWS(bodies)
+ROWS(offers)
 ROWS(again)
 ROWS(errors)
 ROWS(deadlines)
@@ -270,6 +299,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_offers),
         cmocka_unit_test(test_again),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_deadlines),

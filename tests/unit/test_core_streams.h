@@ -88,8 +88,10 @@ static inline struct agent_stream *open_stream(void *ctx, const struct claim *cl
     if (*ret_status != STATUS_OK) return NULL;
     assert_true(view_eq(head->path, VIEW("/a?b=%2F")));
     assert_null(headers_get(head->headers, VIEW("x-tunnel-epoch")).ptr);
-    record(world, "%s:%.*s%.*s%s", claim->link.connection, VIEW_ARG(head->method), VIEW_ARG(head->protocol),
-           body_follows ? "+" : "");
+    struct view offer = headers_get(head->headers, VIEW(STREAM_UPGRADE_FIELD));
+    record(world, "%s:%.*s%.*s%s%.*s%s", claim->link.connection, VIEW_ARG(head->method),
+           VIEW_ARG(head->protocol), offer.ptr ? "?" : "", VIEW_ARG(offer), body_follows ? "+" : "");
+    if (offer.ptr) assert_null(headers_get(head->headers, VIEW("content-length")).ptr);
     struct agent_stream *stream = calloc(1, sizeof *stream);
     *stream = (struct agent_stream){
         .world = world, .events = events, .target = target, .body_follows = body_follows};
@@ -261,6 +263,13 @@ static inline void agent_ready(struct world *world, const char *args) {
 static inline void step_come(struct world *world, const char *args) {
     agent_connects(world, args, LINK_V2);
     agent_ready(world, args);
+}
+
+/* It knows how to carry any offer to switch protocols. */
+static inline void step_able(struct world *world, const char *args) {
+    struct view ready = VIEW("{\"type\":\"ready\",\"capabilities\":[\"resume\",\"upgrades\"]}");
+    agent_connects(world, args, LINK_V2);
+    core_message(world->core, view_from_cstr(world->agent), ready, NULL, NULL);
 }
 
 static inline void step_old(struct world *world, const char *args) {
@@ -442,25 +451,16 @@ static const struct {
     const char *name;
     void (*run)(struct world *world, const char *args);
 } steps[] = {
-    {"come", step_come},
-    {"old", step_old},
-    {"connect", step_connect},
-    {"ready", agent_ready},
-    {"leave", step_leave},
-    {"sent", step_sent},
-    {"informational", step_informational},
-    {"head", step_head},
-    {"data", step_data},
-    {"end", step_end},
-    {"lost", step_lost},
-    {"refuse", step_refuse},
-    {"visit", step_visit},
-    {"peer", step_peer},
-    {"body", step_body},
-    {"fin", step_fin},
-    {"drain", step_drain},
-    {"cancel", step_cancel},
-    {"expire", step_expire},
+    {"come", step_come},     {"old", step_old},
+    {"able", step_able},     {"connect", step_connect},
+    {"ready", agent_ready},  {"leave", step_leave},
+    {"sent", step_sent},     {"informational", step_informational},
+    {"head", step_head},     {"data", step_data},
+    {"end", step_end},       {"lost", step_lost},
+    {"refuse", step_refuse}, {"visit", step_visit},
+    {"peer", step_peer},     {"body", step_body},
+    {"fin", step_fin},       {"drain", step_drain},
+    {"cancel", step_cancel}, {"expire", step_expire},
     {"pass", step_pass},
 };
 
