@@ -130,17 +130,18 @@ static void show(const struct exchange *exchange, int status, const char *code, 
     console_request(exchange->relay->settings.console, &line);
 }
 
-static void send_error(struct relay *relay, struct view request_id, const struct failure *failure) {
+static void send_error(struct relay *relay, struct view request_id, const struct failure *failure,
+                       const char *detail) {
     struct buf message;
     if (relay->host.begin(relay->host.ctx, &message))
-        v1_encode_error(&message, request_id, view_from_cstr(failure->code), view_from_cstr(failure->message),
-                        view_from_cstr(failure->reason));
+        v1_encode_error(&message, request_id, view_from_cstr(failure->code),
+                        view_from_cstr(detail ? detail : failure->message), view_from_cstr(failure->reason));
     if (!relay->host.send(relay->host.ctx, request_id, &message))
         log_warn("relay", "an answer could not be sent");
 }
 
 static void fail_now(struct exchange *exchange, const struct failure *failure) {
-    send_error(exchange->relay, exchange->message->request_id, failure);
+    send_error(exchange->relay, exchange->message->request_id, failure, exchange->detail);
     show(exchange, failure->status, failure->reason ? failure->reason : failure->code, 0);
     exchange_free(exchange);
 }
@@ -174,7 +175,8 @@ static bool tidy_answer(struct exchange *exchange) {
     hop_strip_ours(&exchange->headers, VIEW("x-tunnel-rewrite"));
     if (http_answer_has_body(exchange->message->method, exchange->status))
         headers_remove(&exchange->headers, VIEW("content-length"));
-    return gate_check_response(exchange->status, &exchange->headers, &limits) == HTTP_ERROR_NONE &&
+    exchange->detail = gate_response_fault(exchange->status, &exchange->headers, &limits);
+    return !exchange->detail &&
            host_field_return(exchange->relay->settings.host_field, &exchange->visitor, &exchange->headers);
 }
 
@@ -339,7 +341,7 @@ void relay_take(struct relay *relay, struct v1_message *request) {
     bool full = relay->count >= RELAY_REQUESTS_MAX || relay->held_bytes > RELAY_HELD_MAX;
     struct exchange *exchange = full ? NULL : exchange_new(relay, request);
     if (!exchange) {
-        send_error(relay, request->request_id, full ? &overloaded : &no_memory);
+        send_error(relay, request->request_id, full ? &overloaded : &no_memory, NULL);
         v1_message_free(request);
         return;
     }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "http/chars.h"
 #include "http/error.h"
 #include "http/gate.h"
 #include "http/hop.h"
@@ -14,7 +15,8 @@ enum {
     TICK_MS = 1000,
     UNSENT_PAUSE = 128 * 1024, /* of an answer: written to the link and not yet gone */
     UNSENT_RESUME = 64 * 1024, /* below it the service is read again */
-    ARENA_MAX = 512 * 1024
+    ARENA_MAX = 512 * 1024,
+    DETAIL_MAX = 200
 };
 
 struct streams {
@@ -93,6 +95,14 @@ static void cut(struct inbound *inbound, bool refused) {
     settle(inbound);
 }
 
+/* Why an answer was refused goes along, for the gateway's log. */
+static bool add_error(struct inbound *inbound, struct headers *headers, enum http_error error) {
+    if (!headers_add(headers, VIEW("x-tunnel-error"), http_error_code(error))) return false;
+    if (error != HTTP_ERROR_BAD_RESPONSE || !inbound->detail) return true;
+    struct view detail = view_trim(view_slice(view_from_cstr(inbound->detail), 0, DETAIL_MAX));
+    return !http_is_field_value(detail) || headers_add(headers, VIEW(STREAM_DETAIL_FIELD), detail);
+}
+
 /* An error of ours is an answer with its code; the gateway makes a page of it. */
 static void fail(struct inbound *inbound, enum http_error error) {
     if (inbound->local) local_request_cancel(inbound->local);
@@ -104,7 +114,7 @@ static void fail(struct inbound *inbound, enum http_error error) {
     struct headers headers;
     headers_init(&headers, &inbound->arena);
     struct stream_head head = {.status = http_error_status(error), .headers = &headers};
-    if (inbound->is_answered || !headers_add(&headers, VIEW("x-tunnel-error"), http_error_code(error)) ||
+    if (inbound->is_answered || !add_error(inbound, &headers, error) ||
         link_stream_answer(inbound->stream, &head, false) != STATUS_OK) {
         cut(inbound, false);
         return;
@@ -136,8 +146,10 @@ static void on_head(void *ctx, int status, const struct headers *received) {
     struct headers headers;
     headers_init(&headers, &inbound->arena);
     inbound->status = status;
-    if (!headers_copy(&headers, received) ||
-        gate_check_response(status, &headers, &limits) != HTTP_ERROR_NONE) {
+    bool copied = headers_copy(&headers, received);
+    inbound->detail =
+        copied ? gate_response_fault(status, &headers, &limits) : "the service sent too large a head";
+    if (inbound->detail) {
         fail(inbound, HTTP_ERROR_BAD_RESPONSE);
         return;
     }
@@ -190,6 +202,9 @@ static void on_taken(void *ctx, size_t bytes) {
 static void on_trailers(void *ctx, const struct headers *trailers) {
     struct inbound *inbound = ctx;
     headers_copy(&inbound->trailers, trailers);
+    hop_strip(&inbound->trailers); /* HTTP/2 knows none, and would lose the answer with them */
+    hop_strip_ours(&inbound->trailers, (struct view){0});
+    headers_remove(&inbound->trailers, VIEW("content-length"));
 }
 
 static enum http_error error_of(enum local_error error) {

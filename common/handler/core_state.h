@@ -194,6 +194,8 @@ void mailbox_delivery_agent_gone(struct exchange *exchange);
 void exchange_fail(struct exchange *exchange, enum http_error error);
 /* The error will be told at the next safe point. */
 void exchange_fail_later(struct exchange *exchange, enum http_error error);
+/* What an answer was refused for, as the agent or the gate says it, to the log. */
+void exchange_note_fault(const struct exchange *exchange, enum http_error error, struct view why);
 /* The service's answer: gated, stripped, told to the sink. False when it was refused, and the exchange has
  * ended. */
 bool exchange_answer(struct exchange *exchange, int status, struct headers *headers, uint64_t body_bytes);

@@ -261,6 +261,7 @@ static void on_taken(void *target, uint64_t ticket, enum status status, struct v
     stop(exchange);
     exchange->message = answer;
     if (answer->type == V1_ERROR) {
+        exchange_note_fault(exchange, error_of_agent(answer), answer->message);
         exchange_fail(exchange, error_of_agent(answer));
     } else if (answer->body_too_large) {
         exchange_fail(exchange, HTTP_ERROR_RESPONSE_TOO_LARGE);

@@ -117,6 +117,8 @@ static void on_head(void *ctx, const struct stream_head *head) {
     struct exchange *exchange = ctx;
     struct view error = headers_get(head->headers, VIEW("x-tunnel-error"));
     if (error.ptr) {
+        exchange_note_fault(exchange, http_error_from_code(error),
+                            headers_get(head->headers, VIEW(STREAM_DETAIL_FIELD)));
         on_error(exchange, http_error_from_code(error));
         return;
     }

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "handler/core_state.h"
 
 enum { EXCHANGE_ARENA_MAX = 512 * 1024, SLOTS_GROWTH = 256 };
@@ -244,10 +245,22 @@ void exchange_fail(struct exchange *exchange, enum http_error error) {
     exchange_free(exchange);
 }
 
+void exchange_note_fault(const struct exchange *exchange, enum http_error error, struct view why) {
+    struct buf target;
+    if (error != HTTP_ERROR_BAD_RESPONSE || why.len == 0 || !log_enabled(LOG_LEVEL_INFO)) return;
+    buf_init(&target, 400);
+    log_redact_target(&target, view_slice(exchange->route.target, 0, 200));
+    log_info("answer", "%.*s: %.*s %.*s: %.*s: %.*s", VIEW_ARG(exchange->route.tunnel_id),
+             VIEW_ARG(view_slice(exchange->method, 0, 20)), VIEW_ARG(buf_view(&target)),
+             VIEW_ARG(http_error_code(error)), VIEW_ARG(view_slice(why, 0, 200)));
+    buf_done(&target);
+}
+
 bool exchange_answer(struct exchange *exchange, int status, struct headers *headers, uint64_t body_bytes) {
-    enum http_error error = gate_check_response(status, headers, &exchange->core->settings.limits);
-    if (error != HTTP_ERROR_NONE) {
-        exchange_fail(exchange, error);
+    const char *fault = gate_response_fault(status, headers, &exchange->core->settings.limits);
+    if (fault) {
+        exchange_note_fault(exchange, HTTP_ERROR_BAD_RESPONSE, view_from_cstr(fault));
+        exchange_fail(exchange, HTTP_ERROR_BAD_RESPONSE);
         return false;
     }
     exchange->state = EXCHANGE_ANSWERING;

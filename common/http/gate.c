@@ -184,8 +184,13 @@ enum http_error gate_check_request(const struct gate_request *request, const str
 
 enum http_error gate_check_response(int status, const struct headers *headers,
                                     const struct http_limits *limits) {
-    bool passes = status >= 200 && status <= 599 && within(headers, limits) && gate_check_fields(headers);
-    return passes ? HTTP_ERROR_NONE : HTTP_ERROR_BAD_RESPONSE;
+    return gate_response_fault(status, headers, limits) ? HTTP_ERROR_BAD_RESPONSE : HTTP_ERROR_NONE;
+}
+
+const char *gate_response_fault(int status, const struct headers *headers, const struct http_limits *limits) {
+    if (status < 200 || status > 999) return "the service sent a status that is none";
+    if (!within(headers, limits)) return "the service sent too large a head";
+    return gate_check_fields(headers) ? NULL : "the service sent a field that is none";
 }
 
 bool gate_check_fields(const struct headers *headers) {

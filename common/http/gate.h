@@ -46,10 +46,12 @@ enum http_error gate_check_request(const struct gate_request *request, const str
 bool gate_read_framing(const struct headers *headers, int minor_version, enum body_framing *ret_framing,
                        uint64_t *ret_length);
 
-/* Status 200-599, names tokens, values without control bytes, within the limits. HTTP_ERROR_BAD_RESPONSE
- * otherwise. */
+/* Status 200-999 (RFC 9110 15: what has no meaning is treated as 5xx, by who reads it), names tokens, values
+ * without control bytes, within the limits. HTTP_ERROR_BAD_RESPONSE otherwise. */
 enum http_error gate_check_response(int status, const struct headers *headers,
                                     const struct http_limits *limits);
+/* The same: NULL, or what is wrong with it, for people. */
+const char *gate_response_fault(int status, const struct headers *headers, const struct http_limits *limits);
 
 /* Names tokens, values without control bytes? */
 bool gate_check_fields(const struct headers *headers);

@@ -12,6 +12,9 @@
 #define STREAM_LENGTH_FIELD "x-tunnel-content-length"
 #define STREAM_UPGRADED_FIELD "x-tunnel-upgraded"
 
+/* Beside x-tunnel-error, what was wrong, for logs: at most 200 bytes of a field value. */
+#define STREAM_DETAIL_FIELD "x-tunnel-error-detail"
+
 /* Why a stream ended before its end (RFC 9113 7, folded). */
 enum stream_end {
     STREAM_RESET,       /* reset by the other side: it gave up */

@@ -1,5 +1,8 @@
 #include "local/local_answer.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #define ARENA_MAX ((size_t)512 * 1024)
 #define HELD_KEPT 8192 /* larger memory is not kept for the next answer */
 
@@ -47,9 +50,24 @@ static enum answer_step not_http(struct answer *answer) {
 /* The fields that decide framing and the connection's life. */
 struct notes {
     size_t lengths, codings;
-    struct view length, coding;
+    struct view coding;
+    uint64_t length;
+    const char *fault; /* the lengths contradict each other, or are none */
     bool close, keep_alive;
 };
+
+/* The same length more than once, in one field or several, is that length (RFC 9110 8.6). */
+static void note_lengths(struct notes *notes, struct view list) {
+    struct view piece;
+    uint64_t length;
+    while (view_split(&list, ',', &piece)) {
+        if (!view_parse_u64(view_trim(piece), &length) || length > INT64_MAX)
+            notes->fault = "the service sent a Content-Length that is none";
+        else if (notes->lengths++ && length != notes->length)
+            notes->fault = "the service sent Content-Lengths that differ";
+        notes->length = length;
+    }
+}
 
 static void note_field(struct notes *notes, const struct header *field) {
     switch (field->name.len) {
@@ -60,11 +78,13 @@ static void note_field(struct notes *notes, const struct header *field) {
         break;
     case 14:
         if (!view_eq(field->name, VIEW("content-length"))) break;
-        notes->lengths++;
-        notes->length = field->value;
+        note_lengths(notes, field->value);
         break;
     case 17:
-        if (!view_eq(field->name, VIEW("transfer-encoding"))) break;
+        /* identity is no coding, and was a way to say so once (RFC 2616) */
+        if (!view_eq(field->name, VIEW("transfer-encoding")) ||
+            view_eq_nocase(field->value, VIEW("identity")))
+            break;
         notes->codings++;
         notes->coding = field->value;
         break;
@@ -79,8 +99,8 @@ static bool has_no_body(const struct answer *answer) {
 
 static enum answer_step begin_chunked(struct answer *answer, const struct notes *notes) {
     if (notes->codings > 1 || !view_eq_nocase(notes->coding, VIEW("chunked")))
-        return bad(answer, "the answer's Transfer-Encoding is not chunked");
-    if (notes->lengths) return bad(answer, "the answer has Content-Length and Transfer-Encoding");
+        return bad(answer, "the service sent a Transfer-Encoding that is not chunked");
+    if (notes->lengths) return bad(answer, "the service sent Content-Length and Transfer-Encoding");
     if (answer->head.minor_version == 0) answer->keep_alive = false; /* RFC 9112 6.1 */
     chunked_init(&answer->chunked, &answer->trailers);
     answer->stage = BODY_CHUNKED;
@@ -95,8 +115,7 @@ static enum answer_step decide_framing(struct answer *answer, const struct notes
     }
     if (notes->codings) return begin_chunked(answer, notes);
     if (notes->lengths) {
-        if (notes->lengths > 1 || !view_parse_u64(notes->length, &answer->left))
-            return bad(answer, "the answer's Content-Length is malformed");
+        answer->left = notes->length;
         answer->stage = BODY_LENGTH;
         return ANSWER_HEAD;
     }
@@ -122,26 +141,38 @@ static bool is_accepted(const struct headers *headers, struct view accept) {
 static enum answer_step on_switch(struct answer *answer) {
     const struct answer_to *to = &answer->to;
     const struct headers *headers = &answer->head.headers;
-    if (!to->upgrade.ptr) return bad(answer, "the answer is a 101 that nobody asked for");
+    if (!to->upgrade.ptr) return bad(answer, "the service sent a 101 that nobody asked for");
     if (!was_offered(headers, to->upgrade))
-        return bad(answer, "the 101 is for another protocol than was asked for");
-    if (!is_accepted(headers, to->accept)) return bad(answer, "the 101's Sec-WebSocket-Accept is wrong");
+        return bad(answer, "the service switched to another protocol than was asked for");
+    if (!is_accepted(headers, to->accept))
+        return bad(answer, "the service sent a wrong Sec-WebSocket-Accept");
     answer->stage = RAW;
     return ANSWER_SWITCHED;
 }
 
+/* Whoever gets the head next finds one length, said once. */
+static bool say_length(struct answer *answer, const struct notes *notes) {
+    char text[24];
+    if (notes->lengths < 2) return true;
+    int len = snprintf(text, sizeof(text), "%" PRIu64, notes->length);
+    return headers_set(&answer->head.headers, VIEW("content-length"), view_of(text, (size_t)len));
+}
+
 static enum answer_step on_head(struct answer *answer) {
     const struct headers *headers = &answer->head.headers;
-    if (headers->count > ANSWER_FIELDS_MAX) return bad(answer, "the answer has too many fields");
+    if (headers->count > ANSWER_FIELDS_MAX) return bad(answer, "the service sent too many fields");
     if (answer->head.status == 101) return on_switch(answer);
     if (answer->head.status < 200) {
-        if (++answer->interims > ANSWER_INTERIMS_MAX) return bad(answer, "too many interim answers");
+        if (++answer->interims > ANSWER_INTERIMS_MAX)
+            return bad(answer, "the service sent too many interim answers");
         answer->lines = 0;
         return ANSWER_INTERIM;
     }
     struct notes notes = {.lengths = 0};
     for (size_t i = 0; i < headers->count; i++) note_field(&notes, &headers->fields[i]);
     answer->keep_alive = answer->head.minor_version == 0 ? notes.keep_alive && !notes.close : !notes.close;
+    if (notes.fault) return bad(answer, notes.fault);
+    if (!say_length(answer, &notes)) return bad(answer, "no memory for the answer's head");
     return decide_framing(answer, &notes);
 }
 
@@ -160,10 +191,10 @@ static enum answer_step on_parsed(struct answer *answer, enum head_result result
     switch (result) {
     case HEAD_INCOMPLETE: return ANSWER_MORE;
     case HEAD_COMPLETE: return on_head(answer);
-    case HEAD_TOO_LARGE: return bad(answer, "the answer's head is too large");
+    case HEAD_TOO_LARGE: return bad(answer, "the service sent too large a head");
     case HEAD_MALFORMED: break;
     }
-    return bad(answer, "the answer's head is malformed");
+    return bad(answer, answer->head.fault ? answer->head.fault : "the service sent a malformed head");
 }
 
 /* The usual case: nothing held yet, and the head is whole. */
@@ -196,7 +227,7 @@ static enum answer_step head_next_piece(struct answer *answer, struct view *byte
                                      &len);
     if (result == HEAD_INCOMPLETE) {
         *bytes = view_skip(*bytes, piece.len);
-        if (answer->lines > ANSWER_FIELDS_MAX + 2) return bad(answer, "the answer has too many fields");
+        if (answer->lines > ANSWER_FIELDS_MAX + 2) return bad(answer, "the service sent too many fields");
     }
     if (result == HEAD_COMPLETE) {
         *bytes = view_skip(*bytes, len - before);
@@ -239,10 +270,10 @@ static enum answer_step read_chunked(struct answer *answer, struct view *bytes, 
     case CHUNKED_MORE: return ANSWER_MORE;
     case CHUNKED_DATA: return ANSWER_DATA;
     case CHUNKED_END: return end(answer);
-    case CHUNKED_TOO_LARGE: return bad(answer, "the answer's trailers or chunk extensions are too large");
+    case CHUNKED_TOO_LARGE: return bad(answer, "the service sent too large trailers or chunk extensions");
     case CHUNKED_MALFORMED: break;
     }
-    return bad(answer, "the answer's chunks are malformed");
+    return bad(answer, "the service sent malformed chunks");
 }
 
 enum answer_step answer_next(struct answer *answer, struct view *bytes, struct view *ret_data) {

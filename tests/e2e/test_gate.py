@@ -312,7 +312,7 @@ def test_silent_connection_is_ended(start):
     "response",
     [
         b"HTTP/1.1 99 Low\r\nContent-Length: 0\r\n\r\n",
-        b"HTTP/1.1 600 High\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
         b"HTTP/1.1 2000 Long\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
         b"nonsense\r\n\r\n",
@@ -338,3 +338,35 @@ def test_bad_answers_of_the_service(stack, protocol, response):
     assert answer.error in ("bad_response", "agent_lost"), answer
     assert answer.error == "bad_response"
     assert stack.request(target="/good").status == 200
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"200 OK\r\nContent-Length: 2\r\nContent-Length: 2",
+        b"200 OK\r\nContent-Length: 2, 2",
+        b"200 OK\r\nTransfer-Encoding: identity\r\nContent-Length: 2",
+        b"200 OK\r\nX-Folded: a\r\n b\r\nContent-Length: 2",
+        b"600 Odd\r\nContent-Length: 2",
+        b"999 Odd\r\nContent-Length: 2",
+    ],
+    ids=lambda data: repr(data[:60]),
+)
+def test_answers_that_browsers_take(stack, protocol, head):
+    """What a client may repair (RFC 9112) is repaired; to the visitor it is one answer with one length."""
+    stack.service.answer("/odd", raw=b"HTTP/1.1 " + head + b"\r\n\r\nhi")
+    answer = stack.request(target="/odd")
+    assert (answer.status, answer.body, answer.error) == (int(head[:3]), b"hi", None), answer
+    assert answer.all("content-length") in (["2"], []), answer.headers
+    if b"Folded" in head:
+        assert answer.header("x-folded").split() == ["a", "b"]
+
+
+def test_why_an_answer_was_refused(stack, protocol):
+    """In the gateway's log, as it logs by itself, and in ttf's line."""
+    stack.service.answer("/why", raw=b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n")
+    assert stack.request(target="/why?token=hidden").error == "bad_response"
+    why = "the service sent Content-Length and Transfer-Encoding"
+    line = stack.gateway.wait_err(f"/why.*bad_response: {why}")
+    assert "hidden" not in str(line)
+    stack.ttf.wait_line(f"/why.*{why}")

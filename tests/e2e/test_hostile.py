@@ -326,7 +326,6 @@ def stream_frames(stream):
         ":status with letters": head(stream, status="2OO"),
         ":status of 4 digits": head(stream, status="2000"),
         ":status 99": head(stream, status="099"),
-        ":status 600": head(stream, status="600"),
         ":status 101": head(stream, status="101"),
         ":status empty": head(stream, status=""),
         ":path in an answer": head(stream, (":path", "/x")),

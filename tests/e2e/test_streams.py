@@ -583,6 +583,15 @@ def test_trailers_that_would_be_framing_do_not_pass(stack):
     assert not names & {"content-length", "x-tunnel-error", "connection"}, response.trailers
 
 
+@pytest.mark.parametrize("field", ["Connection: close", "Keep-Alive: timeout=5", "Upgrade: h2c", "TE: trailers", "Proxy-Connection: close"])
+def test_hop_by_hop_trailers_do_not_cost_the_answer(stack, field):
+    raw = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n" + field.encode() + b"\r\nX-Sum: abc\r\n\r\n"
+    stack.service.answer("/hop", raw=raw)
+    response = stack.request(target="/hop")
+    assert (response.status, response.body) == (200, b"hello"), response
+    assert [(name.lower(), value) for name, value in response.trailers] == [("x-sum", "abc")]
+
+
 def expecting(stack, connection, target, size=5):
     connection.send(http_raw.build("POST", target, stack.ttf.host, [("Content-Length", str(size)), ("Expect", "100-continue")]))
 

@@ -91,7 +91,10 @@ static const struct row response_rows[] = {
     {"HTTP/2", V("HTTP/2 200\r\n\r\n"), HEAD_MALFORMED},
     {"ICY", V("ICY 200 OK\r\n\r\n"), HEAD_MALFORMED},
     {"not HTTP", V("SSH-2.0-OpenSSH_9\r\n\r\n"), HEAD_MALFORMED},
-    {"obs-fold", V(OK "A: b\r\n\tc\r\n\r\n"), HEAD_MALFORMED},
+    {"obs-fold", V(OK "A: b\r\n\tc\n d\r\nE: f\r\n\r\n"), HEAD_COMPLETE},
+    {"obs-fold before the first field", V(OK "\tA: b\r\n\r\n"), HEAD_MALFORMED},
+    {"NUL in an obs-fold", V(OK "A: b\r\n \0\r\n\r\n"), HEAD_MALFORMED},
+    {"bare CR in an obs-fold", V(OK "A: b\r\n c\rd\r\n\r\n"), HEAD_MALFORMED},
     {"space before the colon", V(OK "A : b\r\n\r\n"), HEAD_MALFORMED},
     {"bare CR", V(OK "A: b\rc\r\n\r\n"), HEAD_MALFORMED},
     {"NUL", V(OK "A: b\0c\r\n\r\n"), HEAD_MALFORMED},
@@ -120,6 +123,19 @@ static void test_response_rows(void **state) {
                          response_rows[i].expected);
         if (response_rows[i].expected == HEAD_COMPLETE) assert_int_equal(len, response_rows[i].bytes.len);
     }
+}
+
+static void test_folded_values(void **state) {
+    (void)state;
+    struct response_head head;
+    size_t len;
+    struct view bytes = VIEW(OK "A: b\r\n\tc\n   d\r\nE:\r\n f\r\nG: h\r\n \r\n\r\nbody");
+    assert_int_equal(response_head_parse(bytes, 1000, &arena, &head, &len), HEAD_COMPLETE);
+    assert_int_equal(len, bytes.len - 4);
+    assert_int_equal(head.headers.count, 3);
+    assert_true(view_eq(headers_get(&head.headers, VIEW("a")), VIEW("b  \tc    d")));
+    assert_true(view_eq(headers_get(&head.headers, VIEW("e")), VIEW("f")));
+    assert_true(view_eq(headers_get(&head.headers, VIEW("g")), VIEW("h")));
 }
 
 static void test_request_in_pieces(void **state) {
@@ -186,6 +202,7 @@ static void test_limits(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_request_rows),       TEST(test_response_rows), TEST(test_request_in_pieces),
+        TEST(test_request_rows),       TEST(test_folded_values), TEST(test_request_in_pieces),
         TEST(test_response_in_pieces), TEST(test_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
