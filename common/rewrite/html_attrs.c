@@ -15,22 +15,14 @@ struct known {
 
 /* Shortest first, so that most names are told by their length alone. */
 static const struct known known[] = {
-    {{"src", 3}, ADDRESS, {"", 0}},
-    {{"href", 4}, ADDRESS, {"", 0}},
-    {{"ping", 4}, SPACED, {"", 0}},
-    {{"data", 4}, ADDRESS, {"object", 6}},
-    {{"style", 5}, STYLE, {"", 0}},
-    {{"action", 6}, ADDRESS, {"", 0}},
-    {{"poster", 6}, ADDRESS, {"", 0}},
-    {{"srcset", 6}, SRCSET, {"", 0}},
-    {{"content", 7}, CONTENT, {"meta", 4}},
-    {{"data-src", 8}, ADDRESS, {"", 0}},
-    {{"manifest", 8}, ADDRESS, {"html", 4}},
-    {{"data-href", 9}, ADDRESS, {"", 0}},
-    {{"integrity", 9}, INTEGRITY, {"", 0}},
-    {{"formaction", 10}, ADDRESS, {"", 0}},
-    {{"background", 10}, ADDRESS, {"", 0}},
-    {{"xlink:href", 10}, ADDRESS, {"", 0}},
+    {{"src", 3}, ADDRESS, {"", 0}},          {{"href", 4}, ADDRESS, {"", 0}},
+    {{"ping", 4}, SPACED, {"", 0}},          {{"data", 4}, ADDRESS, {"object", 6}},
+    {{"style", 5}, STYLE, {"", 0}},          {{"action", 6}, ADDRESS, {"", 0}},
+    {{"poster", 6}, ADDRESS, {"", 0}},       {{"srcset", 6}, SRCSET, {"", 0}},
+    {{"content", 7}, CONTENT, {"meta", 4}},  {{"data-src", 8}, ADDRESS, {"", 0}},
+    {{"manifest", 8}, ADDRESS, {"html", 4}}, {{"data-href", 9}, ADDRESS, {"", 0}},
+    {{"integrity", 9}, INTEGRITY, {"", 0}},  {{"formaction", 10}, ADDRESS, {"", 0}},
+    {{"background", 10}, ADDRESS, {"", 0}},  {{"xlink:href", 10}, ADDRESS, {"", 0}},
     {{"imagesrcset", 11}, SRCSET, {"", 0}},
 };
 #define KNOWN (sizeof known / sizeof known[0])

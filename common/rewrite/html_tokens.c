@@ -33,7 +33,8 @@ enum state {
     CDATA,
 };
 
-/* By a table, since each byte of a tag is asked: 1 white space, 2 what ends a name, 4 what ends an attribute's. */
+/* By a table, since each byte of a tag is asked: 1 white space, 2 what ends a name, 4 what ends an
+ * attribute's. */
 static const unsigned char classes[256] = {
     [' '] = 7, ['\n'] = 7, ['\t'] = 7, ['\r'] = 7, ['\f'] = 7, ['/'] = 6, ['>'] = 6, ['='] = 4,
 };

@@ -3,6 +3,7 @@
 #include "base/base64.h"
 #include "base/ids.h"
 #include "http/chars.h"
+#include "http/names.h"
 #include "local/local_state.h"
 
 #define KEY_BYTES 16
@@ -44,7 +45,7 @@ static bool is_ours(struct view name, struct view upgrade) {
 static void say_field(struct buf *out, struct view name, struct view value) {
     char *bytes = buf_reserve(out, name.len + value.len + 4);
     if (!bytes) return;
-    memcpy(bytes, name.ptr, name.len);
+    http_put_name(bytes, name);
     memcpy(bytes + name.len, ": ", 2);
     if (value.len) memcpy(bytes + name.len + 2, value.ptr, value.len);
     memcpy(bytes + name.len + 2 + value.len, "\r\n", 2);
@@ -76,7 +77,7 @@ static void say_upgrade(struct local_request *request, struct view upgrade, stru
 
 static void say_framing(struct local_request *request, int64_t body_bytes) {
     if (body_bytes >= 0)
-        buf_printf(&request->head, "content-length: %lld\r\n", (long long)body_bytes);
+        buf_printf(&request->head, "Content-Length: %lld\r\n", (long long)body_bytes);
     else if (body_bytes == LOCAL_BODY_UNKNOWN)
         say_field(&request->head, VIEW("transfer-encoding"), VIEW("chunked"));
 }

@@ -6,6 +6,7 @@
 #include "public/visit.h"
 
 #include "http/gate.h"
+#include "http/names.h"
 
 #include <errno.h>
 #include <microhttpd.h> /* its reason phrases */
@@ -24,7 +25,7 @@ static struct visit *visit_of(void *ctx) {
 static void add_field(struct buf *to, struct view name, struct view value) {
     char *at = buf_reserve(to, name.len + value.len + 4);
     if (!at) return; /* `failed` tells */
-    memcpy(at, name.ptr, name.len);
+    http_put_name(at, name);
     at += name.len;
     *at++ = ':';
     *at++ = ' ';

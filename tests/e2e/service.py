@@ -19,8 +19,12 @@ from websockets.legacy.server import serve
 
 
 class Request:
+    """`headers` with names in lower case; `names` as they came."""
+
     def __init__(self, method, target, version, headers, body):
-        self.method, self.target, self.version, self.headers, self.body = method, target, version, headers, body
+        self.method, self.target, self.version, self.body = method, target, version, body
+        self.headers = [(name.lower(), value) for name, value in headers]
+        self.names = [name for name, _ in headers]
 
     @property
     def path(self):
@@ -317,7 +321,7 @@ class Service:
             if not line:
                 return None
             name, _, value = line.decode("latin-1").rstrip("\r\n").partition(":")
-            headers.append(("host" if name == "Host" else name, value.strip(" \t")))  # libcurl writes that name itself
+            headers.append((name, value.strip(" \t")))
         return Request(method, target, version, headers, b"")
 
     @staticmethod

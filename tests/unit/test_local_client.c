@@ -852,8 +852,8 @@ static void test_exact_head(void **state) {
     assert_hello(&probe);
     done(&probe);
     assert_string_equal(heard,
-                        "PROPFIND /a/../b//%2e?x=[1]&y='\"|\\^`{} HTTP/1.1\r\naccept: */*\r\nx-empty: \r\n"
-                        "cookie: a=1\r\nhost: example.test\r\ncookie: b=\xc3\xa4\r\n\r\n");
+                        "PROPFIND /a/../b//%2e?x=[1]&y='\"|\\^`{} HTTP/1.1\r\nAccept: */*\r\nX-Empty: \r\n"
+                        "Cookie: a=1\r\nHost: example.test\r\nCookie: b=\xc3\xa4\r\n\r\n");
     struct probe second = {.status = 0};
     head = post(0);
     headers_remove(&headers, VIEW("host"));
@@ -864,9 +864,9 @@ static void test_exact_head(void **state) {
     done(&second);
     char expected[300];
     snprintf(expected, sizeof(expected),
-             "POST / HTTP/1.1\r\nhost: 127.0.0.1:%u\r\naccept: */*\r\nx-empty: \r\ncookie: a=1\r\ncookie: "
+             "POST / HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nAccept: */*\r\nX-Empty: \r\nCookie: a=1\r\nCookie: "
              "b=\xc3\xa4\r\n"
-             "content-length: 0\r\n\r\n",
+             "Content-Length: 0\r\n\r\n",
              server.port);
     assert_string_equal(heard, expected);
     assert_int_equal(accepted(), 1);
@@ -1421,9 +1421,9 @@ static void test_one_write(void **state) {
         local_request_body_end(probe.request);
         run();
         assert_string_equal(
-            heard, i % 2 ? "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n4\r\nfour\r\n"
+            heard, i % 2 ? "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nfour\r\n"
                            "0\r\n\r\n"
-                         : "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nfour");
+                         : "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nfour");
         assert_int_equal(probe.error, LOCAL_OK);
         done(&probe);
     }
@@ -1509,13 +1509,13 @@ static void test_expect(void **state) {
         assert_hello(&yes);
         assert_int_equal(yes.informationals, 1);
         assert_int_equal(body_heard, 4);
-        assert_non_null(strstr(heard, "expect: 100-continue\r\n"));
+        assert_non_null(strstr(heard, "Expect: 100-continue\r\n"));
         done(&yes);
     }
     struct probe unasked = try_expect("/yes", 4, false); /* the service's 100 is dropped */
     assert_hello(&unasked);
     assert_int_equal(unasked.informationals, 0);
-    assert_null(strstr(heard, "expect"));
+    assert_null(strstr(heard, "Expect"));
     done(&unasked);
     struct probe none = try_expect("/go", 0, true);
     assert_hello(&none);
@@ -1538,7 +1538,7 @@ static void test_expect(void **state) {
     assert_int_equal(no.informationals, 0);
     assert_int_equal(no.error, LOCAL_OK);
     assert_int_equal(no.sent_told, 4); /* dropped, and said so */
-    assert_null(strstr(strstr(heard, "expect: ") + 1, "expect: "));
+    assert_null(strstr(strstr(heard, "Expect: ") + 1, "Expect: "));
     done(&no);
     run_for(50);
     assert_int_equal(body_heard, 0);
@@ -1556,7 +1556,7 @@ static void serve_upgrade(struct conn *conn) {
     unsigned char digest[20];
     while (hear_head(conn, head, sizeof(head))) {
         strcpy(heard, head);
-        const char *at = strstr(head, "sec-websocket-key: ");
+        const char *at = strstr(head, "Sec-WebSocket-Key: ");
         if (at) sscanf(at + 19, "%60s", key);
         strcat(key, "258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
         EVP_Digest(key, strlen(key), digest, NULL, EVP_sha1(), NULL);
@@ -1620,8 +1620,8 @@ static void test_upgrade(void **state) {
     assert_int_equal(probe.sent_told, 17);
     assert_null(strstr(heard, "dGhlIHNhbXBsZSBub25jZQ=="));
     assert_non_null(strstr(heard,
-                           "GET / HTTP/1.1\r\nhost: a\r\nsec-websocket-version: 13\r\nconnection: Upgrade\r\n"
-                           "upgrade: websocket\r\nsec-websocket-key: "));
+                           "GET / HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Version: 13\r\nConnection: Upgrade\r\n"
+                           "Upgrade: websocket\r\nSec-WebSocket-Key: "));
     done(&probe);
 
     struct probe mqtt = {.on_switched = send_raw, .to_send = 5000000, .out_hash = sha256()};
@@ -1693,7 +1693,7 @@ static void test_unix(void **state) {
         assert_hello(&probe);
         done(&probe);
     }
-    assert_non_null(strstr(heard, "host: localhost:3000\r\n"));
+    assert_non_null(strstr(heard, "Host: localhost:3000\r\n"));
     assert_int_equal(accepted(), 1);
     static struct probe probes[200];
     memset(probes, 0, sizeof(probes));

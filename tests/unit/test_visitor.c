@@ -330,7 +330,7 @@ static void test_answers(void **state) {
 static void test_fields(void **state) {
     struct client client = {.request = "GET /hello HTTP/1.1\r\n" CLOSE};
     visit(*state, &client);
-    assert_non_null(strstr(client.answer, "x-empty: \r\nx-tab: a\tb\r\n"));
+    assert_non_null(strstr(client.answer, "X-Empty: \r\nX-Tab: a\tb\r\n"));
     free(client.answer);
 }
 
