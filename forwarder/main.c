@@ -12,6 +12,8 @@
 #include "tunnel.h"
 
 #define TEARDOWN_MS 150
+#define REQUEST_TIMEOUT_GATEWAY_MS 60000u
+#define REQUEST_TIMEOUT_AWS_MS 25000u
 
 enum { EXIT_USAGE = 2 };
 
@@ -124,6 +126,12 @@ static void warn_of_endpoint(const struct options *options, const struct endpoin
                       endpoint->authority);
 }
 
+/* Longer than API Gateway waits nothing is worth waiting for there. */
+static uint64_t request_timeout_ms(const struct options *options, const struct endpoint *endpoint) {
+    if (options->request_timeout_s) return (uint64_t)options->request_timeout_s * 1000;
+    return endpoint_is_aws(endpoint) ? REQUEST_TIMEOUT_AWS_MS : REQUEST_TIMEOUT_GATEWAY_MS;
+}
+
 static int run(const struct options *options) {
     char error[512];
     struct endpoint endpoint;
@@ -171,7 +179,7 @@ static int run(const struct options *options) {
         .host_field = &host_field,
         .hints = &hints,
         .connect_timeout_ms = (uint64_t)options->connect_timeout_s * 1000,
-        .request_timeout_ms = (uint64_t)options->request_timeout_s * 1000,
+        .request_timeout_ms = request_timeout_ms(options, &endpoint),
         .heartbeat_ms = endpoint_is_aws(&endpoint) ? HEARTBEAT_AWS_MS : HEARTBEAT_GATEWAY_MS,
         .console = &console,
         .resume = &resume,

@@ -17,7 +17,8 @@ struct options {
     const char *host;     /* no brackets */
     const char *token, *name, *ca_file, *host_header, *unix_path;
     long port;
-    long connect_timeout_s, request_timeout_s;
+    long connect_timeout_s;
+    long request_timeout_s;   /* 0: what suits the endpoint */
     bool endpoint_is_of_file; /* .env names it */
     bool token_withheld;      /* there is one, but not for the endpoint that .env names: `token` is NULL */
     bool verbose, help, version, health, local_https, no_hints;

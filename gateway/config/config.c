@@ -206,8 +206,8 @@ static int take_file(struct config *config, const struct flags *flags) {
 
 static void take_defaults(struct config *config) {
     for (size_t i = 0; i < config_settings_count; i++)
-        if (config_settings[i].fallback)
-            config_set(config, &config_settings[i], view_from_cstr(config_settings[i].fallback));
+        if (setting_fallback(&config_settings[i]))
+            config_set(config, &config_settings[i], view_from_cstr(setting_fallback(&config_settings[i])));
 }
 
 static bool wants_text(const struct config *config) {

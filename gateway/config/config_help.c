@@ -12,8 +12,8 @@ static void print_setting(const struct setting *setting) {
         snprintf(left + used, sizeof(left) - used, "--%s %s", setting->name, setting_kind_name(setting));
     printf("  %-44s %s\n", left, setting->help);
     if (!setting->variable) return;
-    printf("  %-44s [$%s%s%s]\n", "", setting->variable, setting->fallback ? ", " : "",
-           setting->fallback ? setting->fallback : "");
+    printf("  %-44s [$%s%s%s]\n", "", setting->variable, setting_fallback(setting) ? ", " : "",
+           setting_fallback(setting) ? setting_fallback(setting) : "");
 }
 
 static const char *const gateway_usage =
@@ -86,7 +86,7 @@ static void print_row(const struct setting *setting, const char *group) {
     printf("| `%s%s` | ", setting_is_in_file(setting) ? "" : "--", setting->name);
     if (setting->variable) printf("`%s`", setting->variable);
     printf(" | %s | ", setting_kind_name(setting));
-    if (setting->fallback) printf("`%s`", setting->fallback);
+    if (setting_fallback(setting)) printf("`%s`", setting_fallback(setting));
     printf(" | ");
     for (const char *c = setting->help; *c; c++) printf(*c == '<' ? "&lt;" : "%c", *c);
     if (setting->is_secret) printf(" (no flag: others can read command lines)");

@@ -122,9 +122,12 @@ const struct setting config_settings[] = {
     {SETTING("tunnel-secret-file", "TUNNEL_SECRET_FILE", KIND_TEXT, secret_file, NULL,
              "a file that holds the tunnel secret")},
 
-    {SETTING("request-timeout", "REQUEST_TIMEOUT", KIND_DURATION, request_timeout_ms, "25s",
+    {SETTING("request-timeout", "REQUEST_TIMEOUT", KIND_DURATION, request_timeout_ms, "60s",
              "how long a local service may take to begin its answer"),
-     .group = "Times"},
+     .detail =
+         "`ttf --request-timeout` says it for its own tunnel, up to an hour at gateways. On AWS API Gateway "
+         "waits for 30 s, and no longer.",
+     .fallback_apigw = "25s", .group = "Times"},
     {SETTING("body-idle-timeout", "BODY_IDLE_TIMEOUT", KIND_DURATION, body_idle_timeout_ms, "300s",
              "silence within a body"),
      .only = PROGRAM_GATEWAY},
@@ -255,6 +258,10 @@ const char *program_name(void) {
 
 const char *program_other_name(void) {
     return chosen == PROGRAM_APIGW ? "ttf-gateway" : "ttf-apigw";
+}
+
+const char *setting_fallback(const struct setting *setting) {
+    return chosen == PROGRAM_APIGW && setting->fallback_apigw ? setting->fallback_apigw : setting->fallback;
 }
 
 bool setting_applies(const struct setting *setting) {

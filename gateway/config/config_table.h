@@ -28,15 +28,16 @@ struct setting {
     const char *name;     /* in the file; behind two dashes the flag */
     const char *variable; /* NULL: a flag only */
     enum setting_kind kind;
-    size_t offset;        /* in struct config */
-    const char *fallback; /* as text; NULL: none */
-    const char *help;     /* half a line */
-    const char *detail;   /* whole sentences for CONFIGURATION.md; NULL: none */
-    const char *group;    /* heading that begins with this one; NULL: the one before goes on */
-    enum program only;    /* the one program that has it */
-    char letter;          /* of a short flag; 0: none */
-    bool is_secret;       /* no flag (others can read command lines), and never shown */
-    bool is_hidden;       /* not in --help */
+    size_t offset;              /* in struct config */
+    const char *fallback;       /* as text; NULL: none */
+    const char *fallback_apigw; /* of ttf-apigw, where that is another one */
+    const char *help;           /* half a line */
+    const char *detail;         /* whole sentences for CONFIGURATION.md; NULL: none */
+    const char *group;          /* heading that begins with this one; NULL: the one before goes on */
+    enum program only;          /* the one program that has it */
+    char letter;                /* of a short flag; 0: none */
+    bool is_secret;             /* no flag (others can read command lines), and never shown */
+    bool is_hidden;             /* not in --help */
 };
 
 #define SETTINGS_MAX 96
@@ -53,6 +54,8 @@ const char *program_name(void);
 const char *program_other_name(void);
 /* Whether this program has it. */
 bool setting_applies(const struct setting *setting);
+/* As text, with this program; NULL: none. */
+const char *setting_fallback(const struct setting *setting);
 
 /* Of this program; NULL when there is none of that name. */
 const struct setting *setting_by_name(struct view name);

@@ -76,6 +76,7 @@ class FakeGateway:
             async for text in socket:
                 message = json.loads(text)
                 if message["type"] == "ready":
+                    link.ready = message
                     self.links.put(link)
                     if self.greets:
                         self._loop.run_in_executor(None, link.establish)

@@ -7,6 +7,7 @@ import time
 import pytest
 
 import http_raw
+from fake_gateway import FakeGateway
 from service import Gate
 
 
@@ -210,3 +211,15 @@ def test_gateway_that_drains_finishes_what_runs(start):
         response = connection.read_response()
         assert (response.status, response.body) == (200, b"at last")
     assert gateway.wait_exit(20) == 0
+
+
+@pytest.mark.parametrize("options,expected", (((), 60000), (("--request-timeout", "3600"), 3600000)))
+def test_ttf_says_how_long_a_service_may_take(start, options, expected):
+    """A minute where nothing forces less: a long poll of 25 s passes."""
+    gateway = FakeGateway()
+    try:
+        start.forwarder(gateway, 9, *options)
+        link = gateway.next_link()
+        assert link.ready["request_timeout_ms"] == expected
+    finally:
+        gateway.stop()

@@ -67,7 +67,7 @@ static void test_defaults(void **state) {
     assert_null(config.public_url);
     assert_true(config.subdomain_routing);
     assert_int_equal(config.require_auth, ANSWER_UNSAID);
-    assert_int_equal(config.request_timeout_ms, 25000);
+    assert_int_equal(config.request_timeout_ms, 60000);
     assert_int_equal(config.body_bytes, 2 << 20);
     config_done(&config);
 }

@@ -72,7 +72,7 @@ static void defaults(void **state) {
     assert_string_equal(options.host, "localhost");
     assert_int_equal(options.port, 3000);
     assert_int_equal(options.connect_timeout_s, 10);
-    assert_int_equal(options.request_timeout_s, 25);
+    assert_int_equal(options.request_timeout_s, 0);
     assert_false(options.verbose || options.help || options.version);
     dotenv_done(&none);
 }
