@@ -66,6 +66,7 @@ bool console_init(struct console *console) {
 
 void console_done(struct console *console) {
     console_attach(console, NULL);
+    log_tell_repeats(true);
     output_close(console->out, OUTPUT_PATIENCE_MS);
     bool is_read = output_close(console->err, OUTPUT_PATIENCE_MS);
     log_set_sink(is_read ? NULL : log_nowhere, NULL);
@@ -160,12 +161,8 @@ void console_request(struct console *console, const struct console_request *requ
     buf_append_byte(line, ' ');
     append_escaped(line, request->method, 20);
     buf_append_byte(line, ' ');
-    if (view_find(request->target, '?') == request->target.len) {
-        append_escaped(line, request->target, TARGET_SHOWN);
-    } else {
-        log_redact_target(&target, request->target);
-        append_escaped(line, buf_view(&target), TARGET_SHOWN);
-    }
+    log_redact_target(&target, request->target);
+    append_escaped(line, buf_view(&target), TARGET_SHOWN);
     append_status(console, line, request->status);
     buf_printf(line, " %llu ms %llu B", (unsigned long long)request->took_ms,
                (unsigned long long)request->bytes);

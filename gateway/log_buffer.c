@@ -23,6 +23,7 @@ static void flush(void) {
 
 static bool on_turn(struct loop_hook *hook) {
     (void)hook;
+    log_tell_repeats(false);
     if (log_buffer.used) flush();
     return false;
 }
@@ -56,6 +57,7 @@ void log_buffer_announce(struct view lines) {
 
 void log_buffer_stop(void) {
     bool all = true;
+    log_tell_repeats(true);
     if (log_buffer.err) {
         flush();
         loop_hook_remove(&log_buffer.hook);

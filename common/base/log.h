@@ -5,6 +5,10 @@
 
 #include "base/buf.h"
 
+#define LOG_ACCESS "access" /* a line a request */
+#define LOG_REPEATS 10
+#define LOG_REPEAT_MS 10000
+
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 /* `line` has no newline; control bytes in it are already escaped. Default: standard error with a time stamp.
@@ -20,7 +24,11 @@ const char *log_stamp(void);
 /* The line of the log that says that so many could not be written: an output_notice_fn. */
 size_t log_missing_text(char *out, size_t size, uint64_t lines);
 
-/* Lines are cut at 1 KiB; bytes below 0x20 and 0x7f are written as \xNN. */
+/* Lines are cut at 1 KiB. What a terminal, or who reads, may take for something else is written as \xNN:
+ * control bytes (C1 ones too), marks that turn the direction of writing, what is no UTF-8.
+ *
+ * Of the same line no more than LOG_REPEATS come within LOG_REPEAT_MS; the others are counted. Not so with
+ * debug lines and those of LOG_ACCESS. */
 void log_write(enum log_level level, const char *component, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -32,7 +40,12 @@ void log_write(enum log_level level, const char *component, const char *format, 
         if (log_enabled(LOG_LEVEL_DEBUG)) log_write(LOG_LEVEL_DEBUG, component, __VA_ARGS__);                \
     } while (0)
 
-/* Appends the target with the values of the query parameters token and resume replaced by "***". */
+/* Says how often lines were held back whose time is over, or all that were. Cheap where there are none. */
+void log_tell_repeats(bool all);
+
+/* Appends the target with the values of parameters replaced by "***" whose names, decoded, look like a
+ * secret's: token, access_token, password, key, code, ... Parameters begin behind ?, &, ; and #, encoded or
+ * not. */
 bool log_redact_target(struct buf *out, struct view target);
 
 #endif

@@ -72,3 +72,24 @@ def test_the_last_lines_are_not_lost(fresh):
     for lines in (stack.ttf.out, stack.gateway.err):
         seen, missing = numbers(lines)
         assert seen == list(range(500)) and missing == 0
+
+
+def test_a_line_said_too_often_is_counted(start):
+    """One agent that says nonsense without end does not fill the disk."""
+    gateway = start.gateway()
+    agent = start.agent(gateway)
+    for _ in range(2000):
+        agent.send_text(b"{")
+    gateway.wait_err(r"malformed message was dropped \(\d+ times more\)", seconds=30)
+    assert sum("malformed" in line for line in gateway.err) < 40
+
+
+def test_the_log_is_for_reading_only(stack):
+    """Neither a visitor's control bytes nor his secrets stand in a line, whatever they are written as."""
+    target = "/log-marks?access_token=tell1&%74oken=tell2;password=tell3&a=1"
+    stack.request(target=target)
+    line = stack.gateway.wait_err(r"access: .*/log-marks\S*")[0]
+    shown = stack.ttf.wait_line(r"/log-marks\S*")[0]
+    assert "tell" not in line and "tell" not in shown and "&a=1" in line
+    stack.exchange(b"GET /log-raw\xc2\x9b31m\xe2\x80\xae HTTP/1.1\r\nHost: " + stack.ttf.host.encode() + b"\r\nConnection: close\r\n\r\n")
+    stack.gateway.wait_err(r"/log-raw\\xc2\\x9b31m\\xe2\\x80\\xae ")

@@ -59,6 +59,37 @@ static void test_control_bytes_are_escaped(void **state) {
                                                       "b")));
 }
 
+static void test_what_terminals_take_for_something_else(void **state) {
+    (void)state;
+    log_info("test", "%s",
+             "a\xc2\x9b"
+             "31m\x9b\xe2\x80\xae\xe2\x81\xa6\xd8\x9c\xe2\x80\xa8\xef\xbb\xbf "
+             "\xe2\x82\xac\xf0\x9f\x8e\x89\xc0\xaf\xed\xa0\x80\xf0\x9f");
+    const char *expected =
+        "a\\xc2\\x9b31m\\x9b\\xe2\\x80\\xae\\xe2\\x81\\xa6\\xd8\\x9c\\xe2\\x80\\xa8\\xef\\xbb\\xbf "
+        "\xe2\x82\xac\xf0\x9f\x8e\x89\\xc0\\xaf\\xed\\xa0\\x80\\xf0\\x9f";
+    assert_true(view_eq(view_of(seen, seen_len), view_from_cstr(expected)));
+}
+
+static void test_the_same_line_is_counted(void **state) {
+    (void)state;
+    for (int i = 0; i < 5000; i++) log_warn("test", "from %d: the same", 1);
+    assert_int_equal(calls, LOG_REPEATS);
+    log_warn("test", "from %d: the same", 2); /* another source */
+    assert_int_equal(calls, LOG_REPEATS + 1);
+    log_tell_repeats(false); /* the time is not over */
+    assert_int_equal(calls, LOG_REPEATS + 1);
+    log_tell_repeats(true);
+    assert_int_equal(calls, LOG_REPEATS + 2);
+    assert_true(view_eq(view_of(seen, seen_len), VIEW("from 1: the same (4990 times more)")));
+    assert_int_equal(seen_level, LOG_LEVEL_WARN);
+    log_tell_repeats(true);
+    assert_int_equal(calls, LOG_REPEATS + 2);
+    log_set_level(LOG_LEVEL_DEBUG);
+    for (int i = 0; i < 50; i++) log_debug("test", "debug");
+    assert_int_equal(calls, LOG_REPEATS + 52);
+}
+
 static void test_cut(void **state) {
     (void)state;
     log_info("test", "%5000d", 1);
@@ -108,7 +139,18 @@ static void test_redaction(void **state) {
         {"/x?TOKEN=a", "/x?TOKEN=***"},
         {"/x?token=a=b?c", "/x?token=***"},
         {"/x?token", "/x?token"},
-        {"/x?mytoken=1&tokens=2", "/x?mytoken=1&tokens=2"},
+        {"/x?mytoken=1&tokens=2", "/x?mytoken=***&tokens=2"},
+        {"/x?access_token=a&id-token=b&user[password]=c",
+         "/x?access_token=***&id-token=***&user[password]=***"},
+        {"/x?%74oken=a&t%6Fken=b&toke%6e%3dc", "/x?%74oken=***&t%6Fken=***&toke%6e%3d***"},
+        {"/x?a=1;token=b;c=d&e=f", "/x?a=1;token=***&e=f"},
+        {"/p;token=a/q;b=c?d=e", "/p;token=***/q;b=c?d=e"},
+        {"/x?next=%2Fy%3Ftoken%3Da%26b%3Dc&d=e", "/x?next=%2Fy%3Ftoken%3D***&d=e"},
+        {"/cb#access_token=a&b=c", "/cb#access_token=***&b=c"},
+        {"/x?key=a&monkey=b&code=c&zipcode=d", "/x?key=***&monkey=b&code=***&zipcode=d"},
+        {"/x?%=1&%7=2&%zz=3&%", "/x?%=1&%7=2&%zz=3&%"},
+        {"/x?a_name_that_is_much_longer_than_the_room_for_it_but_ends_in_a_client_secret=1",
+         "/x?a_name_that_is_much_longer_than_the_room_for_it_but_ends_in_a_client_secret=***"},
         {"/token=a?b", "/token=a?b"},
         {"/x?&&token=&", "/x?&&token=***&"},
     };
@@ -130,6 +172,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_levels, setup),
         cmocka_unit_test_setup(test_control_bytes_are_escaped, setup),
+        cmocka_unit_test_setup(test_what_terminals_take_for_something_else, setup),
+        cmocka_unit_test_setup(test_the_same_line_is_counted, setup),
         cmocka_unit_test_setup(test_cut, setup),
         cmocka_unit_test_setup(test_default_sink, setup),
         cmocka_unit_test_setup(test_redaction, setup),
