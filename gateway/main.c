@@ -143,6 +143,7 @@ static bool make_core(struct gateway *gateway) {
     if (settings.pending_ms < settings.request_timeout_ms + 5000)
         settings.pending_ms = settings.request_timeout_ms + 5000;
     settings.exchanges_total = config->max_connections;
+    settings.exchanges_per_tunnel = config->tunnel_requests;
     settings.tunnel_requests_per_second = config->tunnel_rate;
     if (backend_is_shared(gateway->backend)) settings.gateway = view_from_cstr(gateway->peer_url);
     struct agents agents = agent_ws_port(gateway->agents);

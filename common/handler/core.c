@@ -28,6 +28,7 @@ void core_settings_init(struct core_settings *settings) {
         .resume_ttl_ms = 7ULL * 24 * 3600 * 1000,
         .exchanges_per_tunnel = 256,
         .long_lived_per_tunnel = 4096,
+        .long_wait_ms = 5 * 1000,
         .exchanges_total = 16384,
     };
 }
@@ -69,6 +70,7 @@ struct core *core_new(const struct core_settings *settings, const struct ports *
     arena_init(&core->texts, 64 * 1024);
     table_init(&core->links);
     table_init(&core->tunnels);
+    list_init(&core->young);
     table_init(&core->requests);
     list_init(&core->operations);
     list_init(&core->resting);

@@ -42,7 +42,9 @@ struct core_settings {
     uint64_t recheck_waiting_ms, recheck_sent_ms;
     uint64_t resume_ttl_ms;       /* 7 d */
     size_t exchanges_per_tunnel;  /* 256 */
-    size_t long_lived_per_tunnel; /* 4096: upgraded connections and event streams */
+    size_t long_lived_per_tunnel; /* 4096: upgraded connections, event streams, and what has waited for the
+                                     first byte of its answer for long_wait_ms (a long poll) */
+    uint64_t long_wait_ms;        /* 5 000 */
     size_t exchanges_total;       /* overloaded beyond it */
     /* What a tunnel's agent is sent, counted where the agent is (v1: where the visitor is); as many at once
      * as in a second, beyond that HTTP_ERROR_RATE_LIMITED. 0: as many as come, TUNNEL_RATE_MAX at most. */

@@ -24,7 +24,8 @@ struct core {
     struct table requests;  /* struct exchange by request id */
     struct chunks chunks;   /* answers that come in pieces */
     struct list operations; /* struct operation under way */
-    struct list resting;    /* struct tunnel_use.rest_node, by rest_until_ms */
+    struct list young;   /* struct exchange.young_node: no answer yet, and not long under way; oldest first */
+    struct list resting; /* struct tunnel_use.rest_node, by rest_until_ms */
     struct timer rest_timer;
 
     struct exchange **slots; /* by the low half of a ticket */
@@ -65,7 +66,7 @@ struct tunnel_use {
     char tunnel_id[TUNNEL_NAME_MAX + 1];
     struct list waiting; /* exchange.tunnel_node: until the claim changes */
     size_t exchange_count;
-    size_t long_lived_count; /* of them: upgraded connections and event streams */
+    size_t long_lived_count; /* of them: upgraded connections, event streams, and those that wait for long */
     uint64_t full_ns;        /* when its bucket of requests is full again, by the monotonic clock */
     struct list rest_node;   /* no exchanges, and a bucket that is not full yet */
     uint64_t rest_until_ms;
@@ -141,6 +142,7 @@ struct exchange {
     bool sent_again;        /* an agent may have executed it: once more, for the last time */
     bool admitted;          /* counted among its tunnel's requests of this second */
     bool long_lived;        /* counted so */
+    struct list young_node;
     uint64_t granted_bytes; /* of the request's body, in all */
     bool body_complete;
     struct buf body; /* v1: all of it; v2: its first part, as long as it may have to be sent again */

@@ -61,6 +61,7 @@ static void exchange_free(struct exchange *exchange) {
     timer_stop(core->ports.clock.timers, &exchange->recheck);
     task_cancel(&exchange->task);
     slot_release(exchange);
+    list_remove(&exchange->young_node);
     core->exchange_count--;
     buf_done(&exchange->body);
     arena_done(&exchange->arena);
@@ -112,6 +113,7 @@ static struct exchange *exchange_new(struct core *core) {
     timer_init(&exchange->recheck, on_recheck);
     list_init(&exchange->tunnel_node);
     list_init(&exchange->link_node);
+    list_init(&exchange->young_node);
     exchange->started_ms = core_now_ms(core);
     return exchange;
 }
@@ -122,12 +124,25 @@ void exchange_fail_later(struct exchange *exchange, enum http_error error) {
     tasks_post(exchange->core->ports.clock.tasks, &exchange->task);
 }
 
+/* Who waits for so long takes a place for nothing, like an event stream. Each is looked at once. */
+static void count_waiting(struct core *core) {
+    uint64_t now = core_now_ms(core);
+    while (!list_empty(&core->young)) {
+        struct exchange *oldest = LIST_ENTRY(core->young.next, struct exchange, young_node);
+        if (now - oldest->started_ms < core->settings.long_wait_ms) return;
+        list_remove(&oldest->young_node);
+        exchange_long_lived(oldest);
+    }
+}
+
 static enum http_error admit(struct exchange *exchange) {
     struct core *core = exchange->core;
     if (core->exchange_count > core->settings.exchanges_total) return HTTP_ERROR_OVERLOADED;
     if (!tunnel_join(exchange)) return HTTP_ERROR_OVERLOADED;
     bool is_websocket = view_eq_nocase(exchange->verdict.upgrade, VIEW("websocket"));
     if (exchange->verdict.is_upgrade && is_websocket) exchange_long_lived(exchange);
+    count_waiting(core);
+    list_append(&core->young, &exchange->young_node);
     const struct tunnel_use *tunnel = exchange->tunnel;
     bool fits = exchange->long_lived ? tunnel->long_lived_count <= core->settings.long_lived_per_tunnel
                                      : tunnel->exchange_count - tunnel->long_lived_count <=
@@ -240,6 +255,7 @@ void exchange_fail(struct exchange *exchange, enum http_error error) {
         return;
     }
     exchange->state = EXCHANGE_ANSWERING;
+    list_remove(&exchange->young_node);
     timer_stop(exchange->core->ports.clock.timers, &exchange->timer);
     answer_error(exchange, error);
     exchange_free(exchange);

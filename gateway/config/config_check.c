@@ -117,6 +117,8 @@ static int check_bounds(const struct config *config) {
         return complain(config, &config->body_bytes, "expected at most 1GiB: v1 keeps bodies in memory");
     if (config->agent_link_requests == 0 || config->agent_link_requests > LINK_REQUESTS_MAX)
         return complain(config, &config->agent_link_requests, "expected 1 to 536870912");
+    if (config->tunnel_requests == 0 || config->tunnel_requests > 4096)
+        return complain(config, &config->tunnel_requests, "expected 1 to 4096");
     if (said(config, &config->max_connections) && said(config, &config->max_connections_per_address) &&
         config->max_connections_per_address > config->max_connections)
         return contradict(config, &config->max_connections_per_address, &config->max_connections,

@@ -158,6 +158,12 @@ const struct setting config_settings[] = {
              "visitors, and agents, at once")},
     {SETTING("max-connections-per-address", "MAX_CONNECTIONS_PER_ADDRESS", KIND_SIZE,
              max_connections_per_address, "1024", "except loopback and trusted proxies")},
+    {SETTING("max-requests-per-tunnel", "MAX_REQUESTS_PER_TUNNEL", KIND_SIZE, tunnel_requests, "1024",
+             "requests at once of each tunnel"),
+     .detail = "1 to 4096; beyond it visitors get 503 `overloaded`. WebSockets, event streams and what has "
+               "waited 5 s for the "
+               "first byte of its answer (long polls) are not among them: of these there may be 4096.",
+     .only = PROGRAM_GATEWAY},
     {SETTING("per-tunnel-rate-limit", "PER_TUNNEL_RATE_LIMIT", KIND_SIZE, tunnel_rate, "0",
              "requests a second of each tunnel, 0: any"),
      .detail = "As many may come at once as in a second; beyond that visitors get 429 `rate_limited` with "

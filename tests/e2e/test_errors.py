@@ -173,8 +173,8 @@ def test_request_within_the_grace_waits_for_the_agent(start):
 
 
 def test_too_many_at_once(fresh):
-    """256 exchanges a tunnel; the next is refused at once, and all is well again when they are done."""
-    stack = fresh()
+    """So many exchanges a tunnel; the next is refused at once, and all is well again when they are done."""
+    stack = fresh("--max-requests-per-tunnel", "256")
     gate = stack.service.on("/hold", Gate())
     connections = []
     for _ in range(256):
@@ -189,6 +189,28 @@ def test_too_many_at_once(fresh):
         connection.close()
     assert stack.request(target="/again").status == 200
     assert stack.service.seen("/one-more") == []
+
+
+def test_long_polls_take_no_place(fresh):
+    """What has waited for 5 s counts among what lives long: quick requests pass beside any number of long polls."""
+    stack = fresh("--max-requests-per-tunnel", "20")
+    gate = stack.service.on("/poll", Gate())
+    polls = [stack.connect(timeout=60) for _ in range(20)]
+    for poll in polls:
+        poll.send(http_raw.build(target="/poll", host=stack.ttf.host))
+    gate.wait_arrived(20)
+    check_own(stack.request(target="/too-early"), 503, "overloaded")
+    end = time.monotonic() + 20
+    while (response := stack.request(target="/quick")).status != 200 and time.monotonic() < end:
+        time.sleep(0.1)
+    assert response.status == 200
+    more = [stack.connect(timeout=60) for _ in range(19)]
+    for poll in more:
+        poll.send(http_raw.build(target="/poll", host=stack.ttf.host))
+    gate.wait_arrived(19)
+    assert stack.request(target="/quick").status == 200
+    gate.open()
+    assert all(poll.read_response().status == 200 for poll in polls + more)
 
 
 def test_gateway_that_drains_finishes_what_runs(start):
