@@ -1,0 +1,320 @@
+#!/usr/bin/env python3
+"""Runs the tests of this repository and counts them by their reports; `./dev test` builds first and then starts this.
+
+    run.py                    all stages, in turn
+    run.py unit [ctest args]  only the unit tests of the release build; a single word is a pattern for `ctest -R`
+    run.py e2e [pytest args]  only the end-to-end tests on the release build
+
+A stage that cannot run here says so and counts as skipped; with CI in the environment it counts as failed.
+TTF_TEST_JOBS is how many end-to-end tests run side by side (4). TTF_TEST_LANES is how many stages do (1); a stage that
+measures time runs when nothing else does.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / "build"
+SHOWN_CASES = 20  # failed tests whose text is shown
+SHOWN_LINES = 60  # lines of each
+SKIPPED = 77  # what a program says that cannot run here
+DEV = [str(ROOT / "dev")]
+
+
+def in_ci() -> bool:
+    return bool(os.environ.get("CI"))
+
+
+@dataclass
+class Tally:
+    """What became of a stage, and what there is to say about it."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    lines: list[str] = field(default_factory=list)
+
+    def add(self, other: "Tally") -> None:
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+        self.lines += other.lines
+
+    def words(self) -> str:
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        return f"{self.passed} passed, {self.failed} failed{skipped}"
+
+
+@dataclass
+class Stage:
+    title: str
+    run: Callable[[], Tally]
+    alone: bool = False
+
+
+def cannot_run(why: str) -> Tally:
+    if in_ci():
+        return Tally(failed=1, lines=[f"FAILED: cannot run here, and must under CI: {why}"])
+    return Tally(skipped=1, lines=[f"skipped: {why}"])
+
+
+def shown(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+def last_lines(text: str, count: int) -> list[str]:
+    lines = text.rstrip("\n").splitlines()
+    left_out = len(lines) - count
+    return lines if left_out <= 0 else [f"… {left_out} lines before these", *lines[-count:]]
+
+
+def run_logged(command: list[str], log: Path, environment: dict[str, str] | None = None, echo: bool = False) -> int:
+    """Its exit code; all that it says goes to `log`, and with `echo` to the terminal, too."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **(environment or {})}, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        while block := process.stdout.read1(65536):
+            out.write(block)
+            if echo:
+                sys.stdout.buffer.write(block)
+                sys.stdout.flush()
+        return process.wait()
+
+
+# ---- reports ----
+
+
+def read_report(path: Path) -> dict[str, tuple[str, str]]:
+    """By test: passed, failed or skipped, and the text that says why. A test that is named twice (it failed, and then
+    its fixtures did) counts once, by the worst."""
+    cases: dict[str, tuple[str, str]] = {}
+    for case in ElementTree.parse(path).iter("testcase"):
+        outcome, text = case_outcome(case)
+        name = "::".join(part for part in (case.get("classname"), case.get("name")) if part)
+        before = cases.get(name, ("skipped", ""))
+        worst = next(word for word in ("failed", "passed", "skipped") if word in (before[0], outcome))
+        cases[name] = (worst, "\n".join(part for part in (before[1], text) if part))
+    return cases
+
+
+def case_outcome(case: ElementTree.Element) -> tuple[str, str]:
+    outcome, texts = "passed", []
+    for child in case:
+        if child.tag in ("failure", "error"):
+            outcome = "failed"
+        elif child.tag == "skipped" and outcome == "passed":
+            outcome = "skipped"
+        if child.tag in ("failure", "error", "skipped", "system-out", "system-err"):
+            texts.append(child.text or child.get("message") or "")
+    return outcome, "\n".join(text for text in texts if text)
+
+
+def tally_report(report: Path, log: Path, status: int, quiet: bool = False) -> Tally:
+    """Never better than the exit code: a run that failed without a failed test, or that ran none, is one failure.
+    With `quiet` the text of failures is left out: it has been seen."""
+    try:
+        cases = read_report(report)
+    except (OSError, ElementTree.ParseError):
+        cases = {}
+    tally = Tally()
+    for outcome, _ in cases.values():
+        setattr(tally, outcome, getattr(tally, outcome) + 1)
+    failed = [(name, text) for name, (outcome, text) in cases.items() if outcome == "failed"]
+    for name, text in [] if quiet else failed[:SHOWN_CASES]:
+        tally.lines += [f"FAILED: {name}", *("    " + line for line in last_lines(text, SHOWN_LINES))]
+    if len(failed) > SHOWN_CASES and not quiet:
+        tally.lines += [f"FAILED: {name}" for name, _ in failed[SHOWN_CASES:]]
+    if not failed and (status != 0 or tally.passed == 0):
+        tally.failed = 1
+        said = [] if quiet else last_lines(log.read_text(errors="replace"), SHOWN_LINES)
+        tally.lines += [*said, f"FAILED: no failed test, {tally.passed} passed ones and exit code {status}"]
+    for name, (outcome, text) in cases.items():
+        if outcome == "skipped":
+            tally.lines.append(f"skipped: {name}: {' '.join(text.split())[:200]}")
+    if tally.failed:
+        tally.lines.append(f"all of it is in {shown(log)}")
+    return tally
+
+
+# ---- kinds of stages ----
+
+
+def check(what: str, name: str, command: list[str]) -> Tally:
+    log = BUILD / f"log-check-{name}.txt"
+    status = run_logged(command, log)
+    if status == 0:
+        return Tally(passed=1, lines=[f"ok: {what}"])
+    said = last_lines(log.read_text(errors="replace"), SHOWN_LINES)
+    return Tally(failed=1, lines=[*said, f"FAILED: {what}"])
+
+
+def ctest(name: str, build: Path, arguments: list[str] = (), quiet: bool = False) -> Tally:
+    log, report = BUILD / f"log-unit-{name}.txt", BUILD / f"report-unit-{name}.xml"
+    report.unlink(missing_ok=True)
+    status = run_logged(["ctest", "--test-dir", str(build), "--output-on-failure", "--no-tests=error", "-j",
+                         str(os.cpu_count() or 2), "--output-junit", str(report), *arguments], log)
+    return tally_report(report, log, status, quiet)
+
+
+def pytest(folder: Path, name: str, programs: Path, arguments: list[str] = (), environment: dict[str, str] | None = None,
+           jobs: str | None = None, echo: bool = False) -> Tally:
+    log, report = BUILD / f"log-{folder.name}-{name}.txt", BUILD / f"report-{folder.name}-{name}.xml"
+    report.unlink(missing_ok=True)
+    jobs = jobs or os.environ.get("TTF_TEST_JOBS") or "4"
+    within = [] if any(shown(folder) + "/" in argument for argument in arguments) else [str(folder)]
+    status = run_logged([sys.executable, "-m", "pytest", "-q", "-n", jobs, "--rootdir", str(folder), "-c",
+                         str(folder / "pytest.ini"), f"--junitxml={report}", *within, *arguments], log,
+                        {"TTF_BIN": str(programs), **(environment or {})}, echo)
+    return tally_report(report, log, status, quiet=echo)
+
+
+def stack() -> Tally:
+    log, report = BUILD / "log-stack.txt", BUILD / "report-stack.xml"
+    report.unlink(missing_ok=True)
+    status = run_logged([*DEV, "stack", "--test", f"--junitxml={report}"], log)
+    if status == SKIPPED:
+        return cannot_run(log.read_text(errors="replace").rstrip().rpartition("\n")[2].removeprefix("skipped: "))
+    return tally_report(report, log, status)
+
+
+# ---- the stages ----
+
+
+def checks() -> Tally:
+    tally = Tally()
+    includes = [sys.executable, str(ROOT / "tests/check_includes.py")]
+    tally.add(check("tests/check_includes.py checks itself", "includes-self", [*includes, "--self-test"]))
+    tally.add(check("every #include goes the right way", "includes", includes))
+    if shutil.which("clang-format-14"):
+        tally.add(check("the C code is formatted", "fmt", [*DEV, "fmt", "--check"]))
+    else:
+        tally.add(cannot_run("the format (clang-format-14 is not to be had here)"))
+    if in_ci():
+        tally.add(check("clang-tidy finds nothing", "tidy", [*DEV, "tidy"]))
+    return tally
+
+
+def packages() -> Tally:
+    """What goes to AWS."""
+    if "ID=debian" not in Path("/etc/os-release").read_text().splitlines():
+        return cannot_run("the packages for AWS (they are made from Debian's)")
+    tally = check("bootstrap is packaged for x86_64 and arm64", "package", [*DEV, "package-lambda"])
+    machine = os.uname().machine.replace("aarch64", "arm64")
+    tally.add(pytest(ROOT / "tests/lambda", "package", BUILD / "lambda" / machine / "build/bin",
+                     ["-k", "test_package or test_function"]))
+    return tally
+
+
+def all_stages() -> list[Stage]:
+    release, asan = BUILD / "bin", BUILD / "asan/bin"
+    slow = {"TTF_SLOW": "1"}
+
+    def e2e(name: str, programs: Path, arguments: list[str] = (), environment: dict[str, str] | None = None, alone=False):
+        return Stage(f"End-to-end tests ({name})", lambda: pytest(ROOT / "tests/e2e", name, programs, arguments, environment,
+                                                                  "0" if alone else None), alone)
+
+    def function(name: str, programs: Path):
+        return Stage(f"Tests of the Lambda ({name})", lambda: pytest(ROOT / "tests/lambda", name, programs,
+                                                                     ["--ignore=tests/lambda/test_package.py"]))
+
+    def files(names: str) -> list[str]:
+        return [f"tests/e2e/test_{name}.py" for name in names.split()]
+
+    stored = "agents errors failures resume"  # what the store has a say in
+    return [
+        Stage("Checks", checks),
+        Stage("Tests of the tests", lambda: pytest(ROOT / "tests/self", "release", release, jobs="0")),
+        Stage("Unit tests (release)", lambda: ctest("release", BUILD)),
+        Stage("Unit tests (asan)", lambda: ctest("asan", BUILD / "asan")),
+        e2e("release", release, ["-m", "not alone"]),
+        e2e("alone", release, ["-m", "alone"], alone=True),
+        e2e("asan", asan, environment=slow),
+        # again on Redis: with one gateway, and with two of which the visitor comes to the other
+        e2e("redis", release, files(stored + " drain"), {"TTF_STACK": "redis"}),
+        e2e("redis2", release, files(stored + " http streams upgrade rate"), {"TTF_STACK": "redis2"}),
+        e2e("redis2-asan", asan, files(stored), {**slow, "TTF_STACK": "redis2"}),
+        # and the Lambda behind the stand-in for API Gateway (tests/e2e/aws.py says what it cannot do)
+        e2e("aws", release, files(stored + " http routing chunks jwks rate"), {"TTF_STACK": "aws"}),
+        e2e("aws-direct", release, files("http chunks failures"), {"TTF_STACK": "aws", "WAIT_MODE": "direct"}),
+        function("release", release),
+        function("asan", asan),
+        Stage("Packages for AWS", packages),
+    ] + ([
+        Stage("Fuzz targets", lambda: check("the fuzz targets find nothing", "fuzz", [*DEV, "fuzz", "30"])),
+        Stage("The container stack", stack),
+    ] if in_ci() else [])
+
+
+# ---- running them ----
+
+
+def run_stage(stage: Stage, out: Callable[[str], None]) -> Tally:
+    start = time.monotonic()
+    try:
+        tally = stage.run()
+    except Exception as error:  # a driver that breaks is a failure, never fewer tests
+        tally = Tally(failed=1, lines=[f"FAILED: {type(error).__name__}: {error}"])
+    for line in tally.lines:
+        out(line)
+    out(f"{tally.words()}, in {time.monotonic() - start:.1f} s")
+    return tally
+
+
+def run_stages(stages: list[Stage], lanes: int = 1) -> Tally:
+    """Stages in turn, or `lanes` at once; one that is `alone` waits for those before it, and those after it wait for it."""
+    total = Tally()
+    while stages:
+        beside = next((i for i, stage in enumerate(stages) if stage.alone), len(stages)) or 1
+        if lanes == 1 or beside == 1:
+            print(f"\n==> {stages[0].title}", flush=True)
+            total.add(run_stage(stages[0], lambda line: print(line, flush=True)))
+            stages = stages[1:]
+            continue
+        with ThreadPoolExecutor(lanes) as pool:
+            for tally in pool.map(run_beside, stages[:beside]):
+                total.add(tally)
+        stages = stages[beside:]
+    return total
+
+
+def run_beside(stage: Stage) -> Tally:
+    said = [f"\n==> {stage.title}"]
+    tally = run_stage(stage, said.append)
+    print("\n".join(said), flush=True)
+    return tally
+
+
+def some_stages(arguments: list[str]) -> list[Stage]:
+    kind, rest = arguments[0], arguments[1:]
+    if kind == "unit":
+        if len(rest) == 1 and not rest[0].startswith("-"):
+            rest = ["-R", *rest]
+        return [Stage("Unit tests (release)", lambda: ctest("release", BUILD, rest))]
+    if kind == "e2e":
+        return [Stage("End-to-end tests (release)", lambda: pytest(ROOT / "tests/e2e", "release", BUILD / "bin", rest, echo=True))]
+    sys.exit(f"run.py: {kind}: there are unit and e2e")
+
+
+def main(arguments: list[str]) -> int:
+    try:
+        lanes = int(os.environ.get("TTF_TEST_LANES") or 1)
+    except ValueError:
+        lanes = 0
+    if lanes < 1:
+        sys.exit("run.py: TTF_TEST_LANES: expected a number from 1 on")
+    total = run_stages(some_stages(arguments) if arguments else all_stages(), lanes)
+    print(f"\n==> All in all\n{total.words()}")
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
