@@ -6,6 +6,7 @@
 #include "rewrite/html_attrs.h"
 #include "rewrite/html_text.h"
 #include "rewrite/page_script.h"
+#include "rewrite/text.h"
 
 struct html_filter {
     struct filter filter;
@@ -13,6 +14,8 @@ struct html_filter {
     bool wants_script, has_base;
     struct edit_sink sink;
     struct html_tokens tokens;
+    bool in_text; /* of an element whose text is rewritten */
+    struct text_rewriter text;
 };
 _Static_assert(sizeof(struct html_filter) <= FILTER_BOUND, "a filter is bounded");
 
@@ -42,8 +45,22 @@ static void look_at_base(struct html_filter *html, const struct html_tag *tag) {
     html->site.is_elsewhere = url_look(&html->site, href, &edit) == URL_FOREIGN;
 }
 
+/* The element's text is in another language, which is rewritten by its own rules. */
+static void begin_text(struct html_filter *html, const struct html_tag *tag) {
+    if (tag->is_foreign && tag->is_self_closing) return;
+    if (!view_eq_nocase(tag->name, VIEW("style"))) return;
+    text_rewriter_init(&html->text, TEXT_CSS, &html->site, &html->sink);
+    html->in_text = true;
+}
+
+static void end_text(struct html_filter *html) {
+    if (html->in_text) text_rewriter_end(&html->text);
+    html->in_text = false;
+}
+
 static void on_tag(void *ctx, const struct html_tag *tag) {
     struct html_filter *html = ctx;
+    end_text(html);
     if (html->site.prefix.len == 0 || tag->is_end) {
         edit_to(&html->sink, EDIT_COPY, tag->raw);
         return;
@@ -52,12 +69,17 @@ static void on_tag(void *ctx, const struct html_tag *tag) {
     html_attrs_rewrite(&html->site, tag, &html->sink);
     if (html->wants_script && view_eq_nocase(tag->name, VIEW("head"))) put_script(html);
     if (view_eq_nocase(tag->name, VIEW("base"))) look_at_base(html, tag);
+    begin_text(html, tag);
 }
 
 static void on_raw(void *ctx, enum html_kind kind, struct view bytes, bool is_last) {
     struct html_filter *html = ctx;
-    (void)kind;
     (void)is_last;
+    if (html->in_text && kind == HTML_TEXT) {
+        text_rewriter_feed(&html->text, bytes);
+        return;
+    }
+    end_text(html);
     edit_to(&html->sink, EDIT_COPY, bytes);
 }
 
@@ -66,11 +88,14 @@ static void on_data(struct filter *filter, struct view bytes) {
 }
 
 static void on_end(struct filter *filter) {
-    html_tokens_end(&((struct html_filter *)filter)->tokens);
+    struct html_filter *html = (struct html_filter *)filter;
+    html_tokens_end(&html->tokens);
+    end_text(html);
 }
 
 static size_t held(const struct filter *filter) {
-    return ((const struct html_filter *)filter)->tokens.held;
+    const struct html_filter *html = (const struct html_filter *)filter;
+    return html->tokens.held + (html->in_text ? text_rewriter_held(&html->text) : 0);
 }
 
 struct filter *html_filter_new(const struct rewrite_site *site, bool with_script, filter_out_fn out,
@@ -81,7 +106,7 @@ struct filter *html_filter_new(const struct rewrite_site *site, bool with_script
     html->filter = (struct filter){&ops, out, out_ctx};
     html->site = *site;
     html->wants_script = with_script && site->prefix.len > 0;
-    html->has_base = false;
+    html->has_base = html->in_text = false;
     html->sink = (struct edit_sink){on_edit, html};
     struct html_handler handler = {on_tag, on_raw, html};
     html_tokens_init(&html->tokens, &handler);

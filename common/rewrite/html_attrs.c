@@ -3,6 +3,7 @@
 
 #include "rewrite/csp.h"
 #include "rewrite/html_text.h"
+#include "rewrite/text.h"
 #include "rewrite/url_list.h"
 
 enum kind { NOTHING, ADDRESS, SPACED, SRCSET, STYLE, CONTENT, REFRESH, POLICY, INTEGRITY };
@@ -71,6 +72,13 @@ static bool has_own_target(const struct rewrite_site *site, const struct html_ta
     return false;
 }
 
+static void rewrite_style(const struct rewrite_site *site, struct view text, const struct edit_sink *sink) {
+    struct text_rewriter style;
+    text_rewriter_init(&style, TEXT_CSS, site, sink);
+    text_rewriter_feed(&style, text);
+    text_rewriter_end(&style);
+}
+
 static void rewrite_value(const struct rewrite_site *site, enum kind kind, struct view text,
                           const struct edit_sink *sink) {
     switch (kind) {
@@ -78,6 +86,7 @@ static void rewrite_value(const struct rewrite_site *site, enum kind kind, struc
     case SPACED: url_list_spaced(site, text, sink); break;
     case SRCSET: url_list_srcset(site, text, sink); break;
     case REFRESH: url_list_refresh(site, text, sink); break;
+    case STYLE: rewrite_style(site, text, sink); break;
     case POLICY: csp_rewrite(site, text, sink); break;
     default: edit_to(sink, EDIT_COPY, text); break;
     }

@@ -120,6 +120,19 @@ static void a_policy_of_the_page_allows_its_script(void **state) {
     check("<meta content='script-src' http-equiv=content-security-policy>", expected);
 }
 
+static void styles_are_css(void **state) {
+    (void)state;
+    check("<p style='a:url(/x)'><p style=\"b:url('/y')\"><p style=c:url(&#47;z)>",
+          "<p style='a:url(/abc/x)'><p style=\"b:url('/abc/y')\"><p style=c:url(/abc&#47;z)>");
+    check("<p style='a:url(&quot;/x&quot;) url(&#39;/y&#39;'>",
+          "<p style='a:url(&quot;/abc/x&quot;) url(&#39;/abc/y&#39;'>");
+    check("<style>a{b:url(/x)}</styles></style>url(/x)", "<style>a{b:url(/abc/x)}</styles></style>url(/x)");
+    check("<svg><style>a{b:url(/x)}</style>url(/x)</svg>",
+          "<svg><style>a{b:url(/abc/x)}</style>url(/x)</svg>");
+    check("<style>url(/x", "<style>url(/abc/x");
+    same("<title>url(/x)</title><svg><style/>url(/x)");
+}
+
 static void integrity_goes_from_what_is_ours(void **state) {
     (void)state;
     check("<script src=/x integrity='sha256-x' async>", "<script src=/abc/x async>");
@@ -263,6 +276,7 @@ int main(void) {
         cmocka_unit_test(lists_of_candidates),
         cmocka_unit_test(a_meta_says_what_its_content_is),
         cmocka_unit_test(a_policy_of_the_page_allows_its_script),
+        cmocka_unit_test(styles_are_css),
         cmocka_unit_test(integrity_goes_from_what_is_ours),
         cmocka_unit_test(a_foreign_base_takes_paths_away),
         cmocka_unit_test(all_else_passes),

@@ -1,0 +1,44 @@
+/* What finds URLs in a language (CSS, JavaScript, JSON) says of its text: in order, each byte once, as text
+ * that passes or as the inside of something that is a URL. What is found is as it is written, with its
+ * escapes, and may be cut off at URL_FOUND_MAX (the rest then passes as text), which is far behind what
+ * decides. */
+#ifndef REWRITE_URL_FOUND_H
+#define REWRITE_URL_FOUND_H
+
+#include "rewrite/url.h"
+
+#define URL_FOUND_MAX ((size_t)4096)
+
+/* Borrowed until return; never empty. */
+struct url_found {
+    void (*on_text)(void *ctx, struct view text);
+    void (*on_url)(void *ctx, struct view raw);
+    void *ctx;
+};
+
+/* Reads the character at `at` in a language's way; returns how many bytes it takes. *ret_char is -1 where it
+ * stands for none (a line that goes on) and 0x80 for all beyond ASCII. */
+typedef size_t (*url_char_fn)(struct view raw, size_t at, int *ret_char);
+
+size_t css_char(struct view raw, size_t at, int *ret_char);
+size_t js_char(struct view raw, size_t at, int *ret_char);
+size_t json_char(struct view raw, size_t at, int *ret_char);
+
+/* Copies `raw` to the sink, with the URL that it is rewritten. */
+enum url_kind url_found_rewrite(const struct rewrite_site *site, struct view raw, url_char_fn read,
+                                const struct edit_sink *sink);
+
+/* Where a finder keeps a URL until it is whole. */
+struct url_hold {
+    size_t len;
+    char raw[URL_FOUND_MAX];
+};
+
+/* False: it is full. */
+static inline bool url_hold_add(struct url_hold *hold, char byte) {
+    if (hold->len == URL_FOUND_MAX) return false;
+    hold->raw[hold->len++] = byte;
+    return true;
+}
+
+#endif
