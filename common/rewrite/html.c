@@ -45,11 +45,23 @@ static void look_at_base(struct html_filter *html, const struct html_tag *tag) {
     html->site.is_elsewhere = url_look(&html->site, href, &edit) == URL_FOREIGN;
 }
 
+/* By what a <script>'s type says it is; a script without one is JavaScript. */
+static bool is_javascript(const struct html_tag *tag) {
+    char room[64];
+    struct view type = html_attrs_value(tag, VIEW("type"), room, sizeof room);
+    for (size_t i = 0; i < tag->attr_count && !type.ptr; i++)
+        if (view_eq_nocase(html_attr_name(tag, &tag->attrs[i]), VIEW("type"))) return false; /* too long */
+    return type.len == 0 || view_eq_nocase(type, VIEW("module")) ||
+           view_eq_nocase(type, VIEW("text/javascript")) ||
+           view_eq_nocase(type, VIEW("application/javascript"));
+}
+
 /* The element's text is in another language, which is rewritten by its own rules. */
 static void begin_text(struct html_filter *html, const struct html_tag *tag) {
-    if (tag->is_foreign && tag->is_self_closing) return;
-    if (!view_eq_nocase(tag->name, VIEW("style"))) return;
-    text_rewriter_init(&html->text, TEXT_CSS, &html->site, &html->sink);
+    bool style = view_eq_nocase(tag->name, VIEW("style"));
+    bool script = view_eq_nocase(tag->name, VIEW("script")) && is_javascript(tag);
+    if ((tag->is_foreign && tag->is_self_closing) || (!style && !script)) return;
+    text_rewriter_init(&html->text, style ? TEXT_CSS : TEXT_SCRIPT, &html->site, &html->sink);
     html->in_text = true;
 }
 

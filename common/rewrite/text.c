@@ -10,7 +10,7 @@ static void on_text(void *ctx, struct view bytes) {
 
 static void on_url(void *ctx, struct view raw) {
     struct text_rewriter *text = ctx;
-    url_found_rewrite(text->site, raw, css_char, &text->sink);
+    url_found_rewrite(text->site, raw, text->language == TEXT_CSS ? css_char : js_char, &text->sink);
 }
 
 void text_rewriter_init(struct text_rewriter *text, enum text_language language,
@@ -19,20 +19,29 @@ void text_rewriter_init(struct text_rewriter *text, enum text_language language,
     text->language = language;
     text->site = site;
     text->sink = *sink;
-    css_init(&text->of.css, &found);
+    if (language == TEXT_CSS)
+        css_init(&text->of.css, &found);
+    else
+        js_init(&text->of.js, language == TEXT_SCRIPT, &found);
 }
 
 void text_rewriter_feed(struct text_rewriter *text, struct view bytes) {
     if (bytes.len == 0) return;
-    css_feed(&text->of.css, bytes);
+    if (text->language == TEXT_CSS)
+        css_feed(&text->of.css, bytes);
+    else
+        js_feed(&text->of.js, bytes);
 }
 
 void text_rewriter_end(struct text_rewriter *text) {
-    css_end(&text->of.css);
+    if (text->language == TEXT_CSS)
+        css_end(&text->of.css);
+    else
+        js_end(&text->of.js);
 }
 
 size_t text_rewriter_held(const struct text_rewriter *text) {
-    return text->of.css.hold.len;
+    return text->language == TEXT_CSS ? text->of.css.hold.len : text->of.js.hold.len;
 }
 
 struct text_filter {

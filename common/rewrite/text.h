@@ -5,9 +5,12 @@
 
 #include "rewrite/css.h"
 #include "rewrite/filter.h"
+#include "rewrite/js.h"
 
 enum text_language {
     TEXT_CSS,
+    TEXT_JS,     /* of its own: modules */
+    TEXT_SCRIPT, /* in a page: with strings of JSON */
 };
 
 struct text_rewriter {
@@ -16,6 +19,7 @@ struct text_rewriter {
     struct edit_sink sink;
     union {
         struct css css;
+        struct js js;
     } of;
 };
 

@@ -133,6 +133,15 @@ static void styles_are_css(void **state) {
     same("<title>url(/x)</title><svg><style/>url(/x)");
 }
 
+static void scripts_keep_all_but_specifiers(void **state) {
+    (void)state;
+    check("<script type=module>import '/x';a('</b>/y')</script>",
+          "<script type=module>import '/abc/x';a('</b>/y')</script>");
+    check("<script>import('/x')</script>", "<script>import('/abc/x')</script>");
+    check("<script type=''>a={\"b\":\"\\/c\"}</script>", "<script type=''>a={\"b\":\"/abc\\/c\"}</script>");
+    same("<script type=text/template>import '/x'</script>import '/y'");
+}
+
 static void integrity_goes_from_what_is_ours(void **state) {
     (void)state;
     check("<script src=/x integrity='sha256-x' async>", "<script src=/abc/x async>");
@@ -277,6 +286,7 @@ int main(void) {
         cmocka_unit_test(a_meta_says_what_its_content_is),
         cmocka_unit_test(a_policy_of_the_page_allows_its_script),
         cmocka_unit_test(styles_are_css),
+        cmocka_unit_test(scripts_keep_all_but_specifiers),
         cmocka_unit_test(integrity_goes_from_what_is_ours),
         cmocka_unit_test(a_foreign_base_takes_paths_away),
         cmocka_unit_test(all_else_passes),
