@@ -97,7 +97,7 @@ static bool is_script_directive(struct view name) {
     return view_eq_nocase(name, VIEW("script-src")) || view_eq_nocase(name, VIEW("script-src-elem"));
 }
 
-static void rewrite_directive(const struct rewrite_site *site, struct view directive,
+static void rewrite_directive(const struct rewrite_site *site, struct view directive, bool allow_script,
                               const struct edit_sink *sink) {
     struct view gap, name;
     struct sources sources = {0};
@@ -109,7 +109,7 @@ static void rewrite_directive(const struct rewrite_site *site, struct view direc
         return;
     }
     if (is_script_directive(name)) look_at_sources(&sources, directive);
-    rewrite_list(site, directive, forbids_inline(&sources), sink);
+    rewrite_list(site, directive, allow_script && forbids_inline(&sources), sink);
 }
 
 static void put_copied(void *ctx, enum edit edit, struct view bytes) {
@@ -124,7 +124,7 @@ static void add_directive(const struct rewrite_site *site, const struct sources 
     rewrite_list(site, fallback->list, true, &copy);
 }
 
-static void rewrite_policy(const struct rewrite_site *site, struct view policy,
+static void rewrite_policy(const struct rewrite_site *site, struct view policy, bool allow_script,
                            const struct edit_sink *sink) {
     struct sources fallback = {0};
     struct view rest = policy, directive, gap, name;
@@ -132,15 +132,16 @@ static void rewrite_policy(const struct rewrite_site *site, struct view policy,
     while (view_split(&rest, ';', &directive)) {
         if (!first) edit_to(sink, EDIT_COPY, VIEW(";"));
         first = false;
-        rewrite_directive(site, directive, sink);
+        rewrite_directive(site, directive, allow_script, sink);
         next_word(&directive, &gap, &name);
         has_script = has_script || is_script_directive(name);
         if (view_eq_nocase(name, VIEW("default-src"))) look_at_sources(&fallback, directive);
     }
-    if (!has_script && forbids_inline(&fallback)) add_directive(site, &fallback, sink);
+    if (allow_script && !has_script && forbids_inline(&fallback)) add_directive(site, &fallback, sink);
 }
 
-void csp_rewrite(const struct rewrite_site *site, struct view policies, const struct edit_sink *sink) {
+void csp_rewrite(const struct rewrite_site *site, struct view policies, bool allow_script,
+                 const struct edit_sink *sink) {
     struct view policy;
     bool first = true;
     if (site->prefix.len == 0) {
@@ -150,6 +151,6 @@ void csp_rewrite(const struct rewrite_site *site, struct view policies, const st
     while (view_split(&policies, ',', &policy)) {
         if (!first) edit_to(sink, EDIT_COPY, VIEW(","));
         first = false;
-        rewrite_policy(site, policy, sink);
+        rewrite_policy(site, policy, allow_script, sink);
     }
 }

@@ -87,7 +87,7 @@ static void rewrite_value(const struct rewrite_site *site, enum kind kind, struc
     case SRCSET: url_list_srcset(site, text, sink); break;
     case REFRESH: url_list_refresh(site, text, sink); break;
     case STYLE: rewrite_style(site, text, sink); break;
-    case POLICY: csp_rewrite(site, text, sink); break;
+    case POLICY: csp_rewrite(site, text, true, sink); break;
     default: edit_to(sink, EDIT_COPY, text); break;
     }
 }

@@ -1,7 +1,8 @@
 /* URLs of an application that was written for "/" and is served under a prefix. Only those that lead to this
  * application by themselves are touched: root-relative paths, and absolute URLs of the visitor's own origin
  * or of the local service's. Everything else (relative paths, other hosts, other schemes, fragments) stays as
- * it is. */
+ * it is. The visitor's own host counts with any scheme at that scheme's own port: an application behind TLS
+ * often does not know of it, and writes "http". */
 #ifndef REWRITE_URL_H
 #define REWRITE_URL_H
 

@@ -1,0 +1,225 @@
+/* Each value is walked over once, into the buffer; whether it has changed is seen at the end. */
+#include "rewrite/fields.h"
+
+#include "http/chars.h"
+#include "rewrite/csp.h"
+#include "rewrite/url_list.h"
+
+static void on_edit(void *ctx, enum edit edit, struct view bytes) {
+    if (edit != EDIT_DROP) buf_append_view(ctx, bytes);
+}
+
+/* White space before something counts as part of what is before it. */
+static size_t skip_space(struct view v, size_t at) {
+    while (at < v.len && (v.ptr[at] == ' ' || v.ptr[at] == '\t')) at++;
+    return at;
+}
+
+/* ---- Link (RFC 8288) ---- */
+
+static size_t skip_quoted(struct view v, size_t at) {
+    for (at++; at < v.len && v.ptr[at] != '"'; at++)
+        if (v.ptr[at] == '\\') at++;
+    return at < v.len ? at + 1 : v.len;
+}
+
+/* Every <…> that stands at a link's beginning. */
+static void rewrite_link(const struct rewrite_site *site, struct view value, const struct edit_sink *sink) {
+    size_t said = 0, at = 0;
+    bool begins = true;
+    while (at < value.len) {
+        char byte = value.ptr[at];
+        if (byte == '<' && begins) {
+            size_t end = at + 1 + view_find(view_skip(value, at + 1), '>');
+            edit_to(sink, EDIT_COPY, view_slice(value, said, at + 1));
+            url_rewrite(site, view_slice(value, at + 1, end), sink);
+            said = at = end;
+            begins = false;
+        } else if (byte == '"') {
+            at = skip_quoted(value, at);
+        } else {
+            begins = byte == ',' || (begins && (byte == ' ' || byte == '\t'));
+            at++;
+        }
+    }
+    edit_to(sink, EDIT_COPY, view_skip(value, said));
+}
+
+/* ---- Set-Cookie (RFC 6265 5.2) ---- */
+
+/* The host's name of an authority: without port and brackets' worth of doubt. */
+static struct view name_of(struct view authority) {
+    size_t colon = view_find_last(authority, ':');
+    bool bracket = authority.len && authority.ptr[authority.len - 1] == ']';
+    return colon < authority.len && !bracket ? view_slice(authority, 0, colon) : authority;
+}
+
+static bool is_own_domain(const struct rewrite_site *site, struct view domain) {
+    if (domain.len && domain.ptr[0] == '.') domain = view_skip(domain, 1);
+    return domain.len &&
+           (view_eq_nocase(domain, name_of(site->host)) || view_eq_nocase(domain, name_of(site->service)));
+}
+
+static void rewrite_cookie_path(const struct rewrite_site *site, struct view attribute, size_t at,
+                                const struct edit_sink *sink) {
+    struct view path = view_trim(view_skip(attribute, at));
+    size_t from = at;
+    while (from < attribute.len && (attribute.ptr[from] == ' ' || attribute.ptr[from] == '\t')) from++;
+    edit_to(sink, EDIT_COPY, view_slice(attribute, 0, from));
+    if (path.len && path.ptr[0] == '/') {
+        struct view rest = view_skip(path, site->prefix.len);
+        bool inside = view_starts_with(path, site->prefix) && (!rest.len || rest.ptr[0] == '/');
+        if (!inside) edit_to(sink, EDIT_PUT, site->prefix);
+    }
+    edit_to(sink, EDIT_COPY, view_skip(attribute, from));
+}
+
+/* One attribute, with the ';' before it. */
+static void rewrite_attribute(const struct rewrite_site *site, struct view attribute,
+                              const struct edit_sink *sink) {
+    size_t sign = view_find(attribute, '=');
+    struct view name = view_trim(view_slice(attribute, 0, sign)),
+                value = view_trim(view_skip(attribute, sign + 1));
+    if (view_eq_nocase(name, VIEW("domain")) && is_own_domain(site, value)) return;
+    edit_to(sink, EDIT_COPY, VIEW(";"));
+    if (sign < attribute.len && view_eq_nocase(name, VIEW("path")))
+        rewrite_cookie_path(site, attribute, sign + 1, sink);
+    else
+        edit_to(sink, EDIT_COPY, attribute);
+}
+
+static void rewrite_set_cookie(const struct rewrite_site *site, struct view value,
+                               const struct edit_sink *sink) {
+    struct view pair, attribute, host = VIEW("__Host-");
+    if (!view_split(&value, ';', &pair)) return;
+    size_t from = skip_space(pair, 0);
+    if (view_eq_nocase(view_slice(pair, from, from + host.len), host)) {
+        edit_to(sink, EDIT_COPY, view_slice(pair, 0, from));
+        edit_to(sink, EDIT_PUT, VIEW(FIELD_HOST_COOKIE));
+        pair = view_skip(pair, from + host.len);
+    }
+    edit_to(sink, EDIT_COPY, pair);
+    while (view_split(&value, ';', &attribute)) rewrite_attribute(site, attribute, sink);
+}
+
+/* ---- origins ---- */
+
+static void rewrite_origin(const struct rewrite_site *site, struct view value, const struct edit_sink *sink) {
+    size_t colon = view_find(value, ':');
+    struct view scheme = view_slice(value, 0, colon);
+    bool absolute = view_starts_with(view_skip(value, colon), VIEW("://"));
+    if (!absolute || !url_is_service(site, scheme, view_skip(value, colon + 3))) {
+        edit_to(sink, EDIT_COPY, value);
+        return;
+    }
+    edit_to(sink, EDIT_PUT, site->scheme);
+    edit_to(sink, EDIT_PUT, VIEW("://"));
+    edit_to(sink, EDIT_PUT, site->host);
+}
+
+static bool is_policy(struct view name) {
+    return view_eq(name, VIEW("content-security-policy")) ||
+           view_eq(name, VIEW("content-security-policy-report-only"));
+}
+
+static bool rewrite_answer(const struct rewrite_site *site, struct view name, struct view value,
+                           bool allow_script, const struct edit_sink *sink) {
+    if (view_eq(name, VIEW("location")) || view_eq(name, VIEW("content-location")) ||
+        view_eq(name, VIEW("service-worker-allowed")))
+        url_rewrite(site, value, sink);
+    else if (view_eq(name, VIEW("refresh")))
+        url_list_refresh(site, value, sink);
+    else if (view_eq(name, VIEW("link")))
+        rewrite_link(site, value, sink);
+    else if (view_eq(name, VIEW("set-cookie")))
+        rewrite_set_cookie(site, value, sink);
+    else if (view_eq(name, VIEW("access-control-allow-origin")))
+        rewrite_origin(site, value, sink);
+    else if (is_policy(name))
+        csp_rewrite(site, value, allow_script, sink);
+    else
+        return false;
+    return true;
+}
+
+static enum field_fate fate(const struct buf *out, size_t before, struct view value) {
+    if (out->failed) return FIELD_FAILED;
+    return view_eq(view_skip(buf_view(out), before), value) ? FIELD_KEPT : FIELD_CHANGED;
+}
+
+/* Nothing is left of a value that has not changed. */
+static void take_back(struct buf *out, size_t before) {
+    out->len = before;
+}
+
+enum field_fate field_of_answer(const struct rewrite_site *site, struct view name, struct view value,
+                                bool allow_script, struct buf *out) {
+    struct edit_sink sink = {on_edit, out};
+    size_t before = out->len;
+    if (site->prefix.len == 0) return FIELD_KEPT;
+    if (view_eq(name, VIEW("clear-site-data"))) return FIELD_DROPPED;
+    if (!rewrite_answer(site, name, value, allow_script, &sink)) return FIELD_KEPT;
+    enum field_fate is = fate(out, before, value);
+    if (is == FIELD_KEPT) take_back(out, before);
+    return is;
+}
+
+/* ---- requests ---- */
+
+/* `at`: where the path begins. */
+static void strip_prefix(const struct rewrite_site *site, struct view url, size_t at,
+                         const struct edit_sink *sink) {
+    struct view path = view_skip(url, at), rest = view_skip(path, site->prefix.len);
+    bool inside = view_starts_with(path, site->prefix) && (!rest.len || memchr("/?#", rest.ptr[0], 3));
+    edit_to(sink, EDIT_COPY, view_slice(url, 0, at));
+    if (inside && (!rest.len || rest.ptr[0] != '/')) edit_to(sink, EDIT_PUT, VIEW("/"));
+    edit_to(sink, EDIT_COPY, inside ? rest : path);
+}
+
+static void strip_url(const struct rewrite_site *site, struct view url, const struct edit_sink *sink) {
+    size_t colon = view_find(url, ':'), from = colon + 3;
+    if (url.len && url.ptr[0] == '/' && url_is_rooted(url)) {
+        strip_prefix(site, url, 0, sink);
+        return;
+    }
+    size_t path = from + view_find(view_skip(url, from), '/');
+    bool ours = view_starts_with(view_skip(url, colon), VIEW("://")) &&
+                url_is_host(site, view_slice(url, 0, colon), view_slice(url, from, path));
+    if (ours)
+        strip_prefix(site, url, path, sink);
+    else
+        edit_to(sink, EDIT_COPY, url);
+}
+
+static void restore_cookies(struct view value, const struct edit_sink *sink) {
+    struct view cookie, ours = VIEW(FIELD_HOST_COOKIE);
+    bool first = true;
+    while (view_split(&value, ';', &cookie)) {
+        size_t from = skip_space(cookie, 0);
+        if (!first) edit_to(sink, EDIT_COPY, VIEW(";"));
+        first = false;
+        edit_to(sink, EDIT_COPY, view_slice(cookie, 0, from));
+        cookie = view_skip(cookie, from);
+        if (view_starts_with(cookie, ours)) {
+            edit_to(sink, EDIT_PUT, VIEW("__Host-"));
+            cookie = view_skip(cookie, ours.len);
+        }
+        edit_to(sink, EDIT_COPY, cookie);
+    }
+}
+
+enum field_fate field_of_request(const struct rewrite_site *site, struct view name, struct view value,
+                                 struct buf *out) {
+    struct edit_sink sink = {on_edit, out};
+    size_t before = out->len;
+    if (site->prefix.len == 0) return FIELD_KEPT;
+    if (view_eq(name, VIEW("referer")) || view_eq(name, VIEW("destination")))
+        strip_url(site, value, &sink);
+    else if (view_eq(name, VIEW("cookie")))
+        restore_cookies(value, &sink);
+    else
+        return FIELD_KEPT;
+    enum field_fate is = fate(out, before, value);
+    if (is == FIELD_KEPT) take_back(out, before);
+    return is;
+}

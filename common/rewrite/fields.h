@@ -1,0 +1,32 @@
+/* Header fields of an application that was written for "/" and is served under a prefix: pure functions of
+ * one field's value. */
+#ifndef REWRITE_FIELDS_H
+#define REWRITE_FIELDS_H
+
+#include "base/buf.h"
+#include "rewrite/url.h"
+
+enum field_fate {
+    FIELD_KEPT,    /* as it is; nothing was written */
+    FIELD_CHANGED, /* the new value was appended to `out` */
+    FIELD_DROPPED, /* must not reach the visitor: Clear-Site-Data would clear other tunnels' data as well */
+    FIELD_FAILED   /* no room in `out`; what it then holds is worth nothing */
+};
+
+/* A field of an answer. `name` is in lower case.
+ *   location content-location refresh link service-worker-allowed access-control-allow-origin
+ *   content-security-policy content-security-policy-report-only: what is ours gets the prefix, or becomes the
+ *     visitor's origin. `allow_script`: the page's script stands in this answer, so the policy must allow it.
+ *   set-cookie: Path gets the prefix, Domain goes where it is ours, __Host- becomes FIELD_HOST_COOKIE (such a
+ * cookie must have the path "/", so the browser would refuse it). clear-site-data: dropped. */
+enum field_fate field_of_answer(const struct rewrite_site *site, struct view name, struct view value,
+                                bool allow_script, struct buf *out);
+
+/* A field of a request, turned back: referer and destination lose the prefix, cookies get their names again.
+ */
+enum field_fate field_of_request(const struct rewrite_site *site, struct view name, struct view value,
+                                 struct buf *out);
+
+#define FIELD_HOST_COOKIE "__Secure-ttf-host-"
+
+#endif
