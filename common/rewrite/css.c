@@ -49,7 +49,7 @@ static void say_held(struct css *css, bool is_url, const char *next) {
     css->mark = next;
     if (!raw.len) return;
     if (is_url)
-        css->found.on_url(css->found.ctx, raw);
+        css->found.on_url(css->found.ctx, raw, URL_WHOLE);
     else
         css->found.on_text(css->found.ctx, raw);
 }

@@ -45,23 +45,38 @@ static void look_at_base(struct html_filter *html, const struct html_tag *tag) {
     html->site.is_elsewhere = url_look(&html->site, href, &edit) == URL_FOREIGN;
 }
 
-/* By what a <script>'s type says it is; a script without one is JavaScript. */
-static bool is_javascript(const struct html_tag *tag) {
+/* By what a <script>'s type says it is; a script without one is JavaScript. False: none that we know. */
+static bool language_of_script(const struct html_tag *tag, enum text_language *ret_language) {
+    static const struct {
+        struct view type;
+        enum text_language language;
+    } types[] = {{{"", 0}, TEXT_SCRIPT},
+                 {{"module", 6}, TEXT_SCRIPT},
+                 {{"text/javascript", 15}, TEXT_SCRIPT},
+                 {{"application/javascript", 22}, TEXT_SCRIPT},
+                 {{"importmap", 9}, TEXT_JSON_URLS},
+                 {{"speculationrules", 16}, TEXT_JSON_URLS},
+                 {{"application/json", 16}, TEXT_JSON_INLINE},
+                 {{"application/ld+json", 19}, TEXT_JSON_INLINE}};
     char room[64];
     struct view type = html_attrs_value(tag, VIEW("type"), room, sizeof room);
     for (size_t i = 0; i < tag->attr_count && !type.ptr; i++)
         if (view_eq_nocase(html_attr_name(tag, &tag->attrs[i]), VIEW("type"))) return false; /* too long */
-    return type.len == 0 || view_eq_nocase(type, VIEW("module")) ||
-           view_eq_nocase(type, VIEW("text/javascript")) ||
-           view_eq_nocase(type, VIEW("application/javascript"));
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        if (!view_eq_nocase(type, types[i].type)) continue;
+        *ret_language = types[i].language;
+        return true;
+    }
+    return false;
 }
 
 /* The element's text is in another language, which is rewritten by its own rules. */
 static void begin_text(struct html_filter *html, const struct html_tag *tag) {
-    bool style = view_eq_nocase(tag->name, VIEW("style"));
-    bool script = view_eq_nocase(tag->name, VIEW("script")) && is_javascript(tag);
-    if ((tag->is_foreign && tag->is_self_closing) || (!style && !script)) return;
-    text_rewriter_init(&html->text, style ? TEXT_CSS : TEXT_SCRIPT, &html->site, &html->sink);
+    enum text_language language = TEXT_CSS;
+    bool known = view_eq_nocase(tag->name, VIEW("style")) ||
+                 (view_eq_nocase(tag->name, VIEW("script")) && language_of_script(tag, &language));
+    if (!known || (tag->is_foreign && tag->is_self_closing)) return;
+    text_rewriter_init(&html->text, language, &html->site, &html->sink);
     html->in_text = true;
 }
 

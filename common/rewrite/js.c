@@ -56,29 +56,15 @@ static void say_text(struct js *js, const char *to) {
     js->mark = to;
 }
 
-/* A string of JSON whose every slash is escaped, and that is a path or an address. */
-static bool is_escaped_url(struct view raw) {
-    struct view rest = view_skip(raw, view_starts_with(raw, VIEW("https:")) ? 6 : 0);
-    if (rest.len == raw.len && view_starts_with(raw, VIEW("http:"))) rest = view_skip(raw, 5);
-    bool absolute = rest.len < raw.len;
-    if (!view_starts_with(rest, absolute ? VIEW("\\/\\/") : VIEW("\\/"))) return false;
-    if (!absolute && (rest.len < 3 || !is_word_char(rest.ptr[2]))) return false;
-    for (size_t i = 0; i < rest.len; i++) {
-        if (memchr("(*[^|$ ", rest.ptr[i], 7)) return false;
-        if (rest.ptr[i] == '/' && (i == 0 || rest.ptr[i - 1] != '\\')) return false;
-    }
-    return true;
-}
-
 static void say_held(struct js *js, bool is_string, const char *next) {
     struct view raw = view_of(js->hold.raw, js->hold.len);
-    bool is_url = is_string && (js->holds == HOLDS_SPECIFIER || is_escaped_url(raw));
+    bool is_url = is_string && (js->holds == HOLDS_SPECIFIER || url_found_is_escaped(raw));
     js->hold.len = 0;
     js->holds = 0;
     js->mark = next;
     if (!raw.len) return;
     if (is_url)
-        js->found.on_url(js->found.ctx, raw);
+        js->found.on_url(js->found.ctx, raw, URL_WHOLE);
     else
         js->found.on_text(js->found.ctx, raw);
 }

@@ -8,9 +8,11 @@ static void on_text(void *ctx, struct view bytes) {
     edit_to(&text->sink, EDIT_COPY, bytes);
 }
 
-static void on_url(void *ctx, struct view raw) {
+static void on_url(void *ctx, struct view raw, enum url_role role) {
+    static const url_char_fn reads[] = {[TEXT_CSS] = css_char, [TEXT_JS] = js_char, [TEXT_SCRIPT] = js_char};
     struct text_rewriter *text = ctx;
-    url_found_rewrite(text->site, raw, text->language == TEXT_CSS ? css_char : js_char, &text->sink);
+    url_char_fn read = text->language < TEXT_JSON ? reads[text->language] : json_char;
+    url_found_rewrite(text->site, raw, role, read, &text->sink);
 }
 
 void text_rewriter_init(struct text_rewriter *text, enum text_language language,
@@ -19,29 +21,44 @@ void text_rewriter_init(struct text_rewriter *text, enum text_language language,
     text->language = language;
     text->site = site;
     text->sink = *sink;
-    if (language == TEXT_CSS)
-        css_init(&text->of.css, &found);
-    else
-        js_init(&text->of.js, language == TEXT_SCRIPT, &found);
+    switch (language) {
+    case TEXT_CSS: css_init(&text->of.css, &found); break;
+    case TEXT_JS: js_init(&text->of.js, false, &found); break;
+    case TEXT_SCRIPT: js_init(&text->of.js, true, &found); break;
+    case TEXT_JSON: json_init(&text->of.json, JSON_PLAIN, &found); break;
+    case TEXT_JSON_ASKED: json_init(&text->of.json, JSON_PATHS, &found); break;
+    case TEXT_JSON_INLINE: json_init(&text->of.json, JSON_ESCAPED, &found); break;
+    case TEXT_JSON_URLS: json_init(&text->of.json, JSON_URLS, &found); break;
+    case TEXT_MANIFEST: json_init(&text->of.json, JSON_MANIFEST, &found); break;
+    }
 }
 
 void text_rewriter_feed(struct text_rewriter *text, struct view bytes) {
     if (bytes.len == 0) return;
-    if (text->language == TEXT_CSS)
-        css_feed(&text->of.css, bytes);
-    else
-        js_feed(&text->of.js, bytes);
+    switch (text->language) {
+    case TEXT_CSS: css_feed(&text->of.css, bytes); break;
+    case TEXT_JS:
+    case TEXT_SCRIPT: js_feed(&text->of.js, bytes); break;
+    default: json_feed(&text->of.json, bytes); break;
+    }
 }
 
 void text_rewriter_end(struct text_rewriter *text) {
-    if (text->language == TEXT_CSS)
-        css_end(&text->of.css);
-    else
-        js_end(&text->of.js);
+    switch (text->language) {
+    case TEXT_CSS: css_end(&text->of.css); break;
+    case TEXT_JS:
+    case TEXT_SCRIPT: js_end(&text->of.js); break;
+    default: json_end(&text->of.json); break;
+    }
 }
 
 size_t text_rewriter_held(const struct text_rewriter *text) {
-    return text->language == TEXT_CSS ? text->of.css.hold.len : text->of.js.hold.len;
+    switch (text->language) {
+    case TEXT_CSS: return text->of.css.hold.len;
+    case TEXT_JS:
+    case TEXT_SCRIPT: return text->of.js.hold.len;
+    default: return text->of.json.hold.len;
+    }
 }
 
 struct text_filter {

@@ -6,11 +6,17 @@
 #include "rewrite/css.h"
 #include "rewrite/filter.h"
 #include "rewrite/js.h"
+#include "rewrite/json.h"
 
 enum text_language {
     TEXT_CSS,
     TEXT_JS,     /* of its own: modules */
     TEXT_SCRIPT, /* in a page: with strings of JSON */
+    TEXT_JSON,   /* see json.h, as the next four */
+    TEXT_JSON_ASKED,
+    TEXT_JSON_INLINE,
+    TEXT_JSON_URLS,
+    TEXT_MANIFEST,
 };
 
 struct text_rewriter {
@@ -20,6 +26,7 @@ struct text_rewriter {
     union {
         struct css css;
         struct js js;
+        struct json json;
     } of;
 };
 

@@ -22,22 +22,61 @@ static void decode(struct view raw, url_char_fn read, struct decoded *decoded) {
     decoded->at[decoded->len] = (uint16_t)at;
 }
 
-enum url_kind url_found_rewrite(const struct rewrite_site *site, struct view raw, url_char_fn read,
-                                const struct edit_sink *sink) {
+/* Takes the '/' off again that url_look() puts behind a base. */
+static void end_as_base(struct url_edit *edit, struct view url) {
+    if (view_eq(url, VIEW("/"))) edit->drop = 1;
+    if (edit->at + edit->drop != url.len) return;
+    for (size_t i = 0; i < URL_PUTS; i++)
+        if (view_eq(edit->put[i], VIEW("/"))) edit->put[i].len = 0;
+}
+
+static void rewrite_host(const struct rewrite_site *site, struct view raw, const struct edit_sink *sink) {
+    bool changes = site->prefix.len > 0 && url_is_service(site, VIEW("http"), raw);
+    edit_to(sink, changes ? EDIT_DROP : EDIT_COPY, raw);
+    if (changes) edit_to(sink, EDIT_PUT, site->host);
+}
+
+void url_found_rewrite(const struct rewrite_site *site, struct view raw, enum url_role role, url_char_fn read,
+                       const struct edit_sink *sink) {
     struct decoded decoded;
     struct url_edit edit;
-    if (!raw.len || view_find(raw, '\\') == raw.len) return url_rewrite(site, raw, sink);
-    decode(raw, read, &decoded);
-    enum url_kind kind = url_look(site, view_of(decoded.text, decoded.len), &edit);
-    if (kind == URL_CHANGED) {
+    if (role == URL_HOST) {
+        rewrite_host(site, raw, sink);
+        return;
+    }
+    bool plain = view_find(raw, '\\') == raw.len;
+    if (!plain) decode(raw, read, &decoded);
+    struct view url = plain ? raw : view_of(decoded.text, decoded.len);
+    if (url_look(site, url, &edit) != URL_CHANGED) {
+        edit_to(sink, EDIT_COPY, raw);
+        return;
+    }
+    if (role == URL_BASE) end_as_base(&edit, url);
+    if (!plain) {
         size_t end = decoded.at[edit.at + edit.drop];
         edit.at = decoded.at[edit.at];
         edit.drop = end - edit.at;
-        url_apply(&edit, raw, sink);
-    } else {
-        edit_to(sink, EDIT_COPY, raw);
     }
-    return kind;
+    url_apply(&edit, raw, sink);
+}
+
+static bool is_alnum(char byte) {
+    char low = (char)(byte | 0x20);
+    return (low >= 'a' && low <= 'z') || (byte >= '0' && byte <= '9') || byte == '_' ||
+           (unsigned char)byte >= 0x80;
+}
+
+bool url_found_is_escaped(struct view raw) {
+    struct view rest = view_skip(raw, view_starts_with(raw, VIEW("https:")) ? 6 : 0);
+    if (rest.len == raw.len && view_starts_with(raw, VIEW("http:"))) rest = view_skip(raw, 5);
+    bool absolute = rest.len < raw.len;
+    if (!view_starts_with(rest, absolute ? VIEW("\\/\\/") : VIEW("\\/"))) return false;
+    if (!absolute && (rest.len < 3 || !is_alnum(rest.ptr[2]))) return false;
+    for (size_t i = 0; i < rest.len; i++) {
+        if (memchr("(*[^|$ ", rest.ptr[i], 7)) return false;
+        if (rest.ptr[i] == '/' && (i == 0 || rest.ptr[i - 1] != '\\')) return false;
+    }
+    return true;
 }
 
 static size_t read_hex(struct view raw, size_t at, size_t most, unsigned *ret_number) {

@@ -9,10 +9,16 @@
 
 #define URL_FOUND_MAX ((size_t)4096)
 
+enum url_role {
+    URL_WHOLE,
+    URL_BASE, /* paths are appended to it, so it gets no '/' at its end that it did not have */
+    URL_HOST  /* "host:port" alone */
+};
+
 /* Borrowed until return; never empty. */
 struct url_found {
     void (*on_text)(void *ctx, struct view text);
-    void (*on_url)(void *ctx, struct view raw);
+    void (*on_url)(void *ctx, struct view raw, enum url_role role);
     void *ctx;
 };
 
@@ -25,8 +31,12 @@ size_t js_char(struct view raw, size_t at, int *ret_char);
 size_t json_char(struct view raw, size_t at, int *ret_char);
 
 /* Copies `raw` to the sink, with the URL that it is rewritten. */
-enum url_kind url_found_rewrite(const struct rewrite_site *site, struct view raw, url_char_fn read,
-                                const struct edit_sink *sink);
+void url_found_rewrite(const struct rewrite_site *site, struct view raw, enum url_role role, url_char_fn read,
+                       const struct edit_sink *sink);
+
+/* A string of JSON (as it is written) whose every slash is escaped, and that is a path or an address: PHP
+ * writes them so, and nobody writes anything else so. */
+bool url_found_is_escaped(struct view raw);
 
 /* Where a finder keeps a URL until it is whole. */
 struct url_hold {

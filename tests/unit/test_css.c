@@ -91,7 +91,8 @@ static void found_text(void *ctx, struct view text) {
 }
 
 /* Decoded, a line each. */
-static void found_url(void *ctx, struct view raw) {
+static void found_url(void *ctx, struct view raw, enum url_role role) {
+    (void)role;
     int byte;
     for (size_t at = 0; at < raw.len;) {
         at += css_char(raw, at, &byte);

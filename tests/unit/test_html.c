@@ -142,6 +142,23 @@ static void scripts_keep_all_but_specifiers(void **state) {
     same("<script type=text/template>import '/x'</script>import '/y'");
 }
 
+static void maps_and_rules_are_json(void **state) {
+    (void)state;
+    check("<script "
+          "type=importmap>{\"imports\":{\"a\":\"/a.js\",\"/b/\":\"./b\"},\"scopes\":{\"/c/\":{}}}</script>",
+          "<script "
+          "type=importmap>{\"imports\":{\"a\":\"/abc/a.js\",\"/abc/b/\":\"./b\"},\"scopes\":{\"/abc/c/"
+          "\":{}}}</script>");
+    check("<script "
+          "type=speculationrules>{\"prefetch\":[{\"urls\":[\"/x\"],\"where\":{\"href_matches\":\"/*\"}}]}</"
+          "script>",
+          "<script "
+          "type=speculationrules>{\"prefetch\":[{\"urls\":[\"/abc/x\"],\"where\":{\"href_matches\":\"/abc/"
+          "*\"}}]}</script>");
+    check("<script type=application/json>[\"/x\",\"\\/y\",\"https://tunnel.example/z\"]</script>",
+          "<script type=application/json>[\"/x\",\"/abc\\/y\",\"https://tunnel.example/abc/z\"]</script>");
+}
+
 static void integrity_goes_from_what_is_ours(void **state) {
     (void)state;
     check("<script src=/x integrity='sha256-x' async>", "<script src=/abc/x async>");
@@ -287,6 +304,7 @@ int main(void) {
         cmocka_unit_test(a_policy_of_the_page_allows_its_script),
         cmocka_unit_test(styles_are_css),
         cmocka_unit_test(scripts_keep_all_but_specifiers),
+        cmocka_unit_test(maps_and_rules_are_json),
         cmocka_unit_test(integrity_goes_from_what_is_ours),
         cmocka_unit_test(a_foreign_base_takes_paths_away),
         cmocka_unit_test(all_else_passes),
