@@ -7,8 +7,9 @@ import type { Settings } from "./settings";
 
 const MADE = { x86_64: "build/lambda/handler.zip", arm64: "build/lambda/handler-arm64.zip" };
 
-export function packageFile(settings: Settings): string {
-    return resolve(ROOT, settings.packageFile ?? MADE[settings.lambdaArchitecture]);
+/** TTF_PACKAGE: `./dev deploy` has made one, perhaps with keys in it. */
+export function packageFile(settings: Settings, made = process.env["TTF_PACKAGE"]): string {
+    return resolve(ROOT, made || (settings.packageFile ?? MADE[settings.lambdaArchitecture]));
 }
 
 /** A zip's directory names its files in the clear. */

@@ -107,6 +107,7 @@ describe("the function", () => {
         await expect(run({ ...GOOD, packageFile: fakePackage("index.js") })).rejects.toThrow(/holds no bootstrap/);
         expect(packageFile(readSettings({ ...GOOD, packageFile: "" }))).toMatch(/build\/lambda\/handler-arm64.zip$/);
         expect(packageFile(readSettings({ ...GOOD, packageFile: "", lambdaArchitecture: "x86_64" }))).toMatch(/build\/lambda\/handler.zip$/);
+        expect(packageFile(readSettings(GOOD), "/made/deploy-dev.zip")).toBe("/made/deploy-dev.zip");
     });
 
     test("has its rights before it is there", async () => {
