@@ -4,6 +4,7 @@
     run.py                    all stages, in turn
     run.py unit [ctest args]  only the unit tests of the release build; a single word is a pattern for `ctest -R`
     run.py e2e [pytest args]  only the end-to-end tests on the release build
+    run.py infra              only those of the program for AWS
 
 A stage that cannot run here says so and counts as skipped; with CI in the environment it counts as failed.
 TTF_TEST_JOBS is how many end-to-end tests run side by side (4). TTF_TEST_LANES is how many stages do (1); a stage that
@@ -186,6 +187,16 @@ def stack() -> Tally:
     return tally_report(report, log, status)
 
 
+def infra() -> Tally:
+    """The program for AWS (TypeScript); vitest writes the report."""
+    if not shutil.which("npm"):
+        return cannot_run("the program for AWS (npm is not installed)")
+    log, report = BUILD / "log-infra.txt", BUILD / "report-infra.xml"
+    report.unlink(missing_ok=True)
+    status = run_logged([str(ROOT / "infra/test"), "--reporter=default", "--reporter=junit", f"--outputFile.junit={report}"], log)
+    return tally_report(report, log, status)
+
+
 # ---- the stages ----
 
 
@@ -248,6 +259,7 @@ def all_stages() -> list[Stage]:
         function("release", release),
         function("asan", asan),
         Stage("Packages for AWS", packages),
+        Stage("The program for AWS", infra),
     ] + ([
         Stage("Fuzz targets", lambda: check("the fuzz targets find nothing", "fuzz", [*DEV, "fuzz", "30"])),
         Stage("The container stack", stack),
@@ -299,9 +311,11 @@ def some_stages(arguments: list[str]) -> list[Stage]:
         if len(rest) == 1 and not rest[0].startswith("-"):
             rest = ["-R", *rest]
         return [Stage("Unit tests (release)", lambda: ctest("release", BUILD, rest))]
+    if kind == "infra":
+        return [Stage("The program for AWS", infra)]
     if kind == "e2e":
         return [Stage("End-to-end tests (release)", lambda: pytest(ROOT / "tests/e2e", "release", BUILD / "bin", rest, echo=True))]
-    sys.exit(f"run.py: {kind}: there are unit and e2e")
+    sys.exit(f"run.py: {kind}: there are unit, e2e and infra")
 
 
 def main(arguments: list[str]) -> int:
