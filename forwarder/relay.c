@@ -175,7 +175,8 @@ static bool tidy_answer(struct exchange *exchange) {
     hop_strip_ours(&exchange->headers, VIEW("x-tunnel-rewrite"));
     if (http_answer_has_body(exchange->message->method, exchange->status))
         headers_remove(&exchange->headers, VIEW("content-length"));
-    exchange->detail = gate_response_fault(exchange->status, &exchange->headers, &limits);
+    struct http_limits v1 = http_limits_v1_answer(&limits);
+    exchange->detail = gate_response_fault(exchange->status, &exchange->headers, &v1);
     return !exchange->detail &&
            host_field_return(exchange->relay->settings.host_field, &exchange->visitor, &exchange->headers);
 }

@@ -155,6 +155,8 @@ static enum http_error check_v1(const struct exchange *exchange) {
     const struct core_settings *settings = &exchange->core->settings;
     if (is_handshake(exchange)) return HTTP_ERROR_UPGRADE_UNSUPPORTED;
     if (exchange->route.target.len > settings->limits.v1_path_bytes) return HTTP_ERROR_URI_TOO_LONG;
+    if (!gate_check_values(&exchange->headers, settings->limits.v1_value_bytes))
+        return HTTP_ERROR_HEADERS_TOO_LARGE;
     if (exchange->verdict.framing == BODY_LENGTH &&
         exchange->verdict.content_length > settings->v1_body_bytes)
         return HTTP_ERROR_BODY_TOO_LARGE;

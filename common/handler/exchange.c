@@ -273,7 +273,10 @@ void exchange_note_fault(const struct exchange *exchange, enum http_error error,
 }
 
 bool exchange_answer(struct exchange *exchange, int status, struct headers *headers, uint64_t body_bytes) {
-    const char *fault = gate_response_fault(status, headers, &exchange->core->settings.limits);
+    const struct http_limits *settings = &exchange->core->settings.limits,
+                             v1 = http_limits_v1_answer(settings);
+    bool is_v1 = exchange->delivery == &mailbox_delivery;
+    const char *fault = gate_response_fault(status, headers, is_v1 ? &v1 : settings);
     if (fault) {
         exchange_note_fault(exchange, HTTP_ERROR_BAD_RESPONSE, view_from_cstr(fault));
         exchange_fail(exchange, HTTP_ERROR_BAD_RESPONSE);

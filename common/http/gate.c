@@ -45,11 +45,15 @@ static void note_field(struct notes *notes, const struct header *field, struct v
     }
 }
 
-static bool within(const struct headers *headers, const struct http_limits *limits) {
-    if (headers->count > limits->headers_count || headers->bytes > limits->headers_bytes) return false;
+bool gate_check_values(const struct headers *headers, size_t most_bytes) {
     for (size_t i = 0; i < headers->count; i++)
-        if (headers->fields[i].value.len > limits->header_value_bytes) return false;
+        if (headers->fields[i].value.len > most_bytes) return false;
     return true;
+}
+
+static bool within(const struct headers *headers, const struct http_limits *limits, size_t most_bytes) {
+    return headers->count <= limits->headers_count && headers->bytes <= most_bytes &&
+           gate_check_values(headers, limits->header_value_bytes);
 }
 
 static bool read_fields(const struct headers *headers, struct notes *notes) {
@@ -171,8 +175,10 @@ enum http_error gate_check_request(const struct gate_request *request, const str
     enum http_error error = check_version(request->version, &is_1_1);
     if (error) return error;
     if (view_eq(request->method, VIEW("CONNECT"))) return HTTP_ERROR_METHOD_NOT_ALLOWED;
-    if (request->raw_target.len > limits->target_bytes) return HTTP_ERROR_URI_TOO_LONG;
-    if (!within(request->headers, limits)) return HTTP_ERROR_HEADERS_TOO_LARGE;
+    if (request->raw_target.len > limits->target_bytes || request->raw_target.len > limits->headers_bytes)
+        return HTTP_ERROR_URI_TOO_LONG;
+    if (!within(request->headers, limits, limits->headers_bytes - request->raw_target.len))
+        return HTTP_ERROR_HEADERS_TOO_LARGE;
     if (!read_fields(request->headers, &notes) || !check_framing(&notes, is_1_1, ret_verdict) ||
         !check_target(request, &ret_verdict->target) || !check_host(&notes.host, is_1_1, arena, ret_verdict))
         return HTTP_ERROR_BAD_REQUEST;
@@ -189,7 +195,7 @@ enum http_error gate_check_response(int status, const struct headers *headers,
 
 const char *gate_response_fault(int status, const struct headers *headers, const struct http_limits *limits) {
     if (status < 200 || status > 999) return "the service sent a status that is none";
-    if (!within(headers, limits)) return "the service sent too large a head";
+    if (!within(headers, limits, limits->answer_bytes)) return "the service sent too large a head";
     return gate_check_fields(headers) ? NULL : "the service sent a field that is none";
 }
 

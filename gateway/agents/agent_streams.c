@@ -50,6 +50,8 @@ bool agent_streams_start(struct agent_link *link) {
     };
     struct link_limits limits = LINK_LIMITS_DEFAULT, peer_limits = PEER_LINK_LIMITS;
     limits.requests_max = link->ws->link_requests;
+    limits.headers_bytes =
+        144 * 1024; /* of answers: more than the gate lets pass, so that it says what is wrong */
     task_init(&link->flush, on_flush);
     link->session = link->is_peer ? link_new(LINK_ANSWERS, &peer_limits, &link->ws->budget, &events)
                                   : link_new(LINK_OPENS, &limits, &link->ws->budget, &events);

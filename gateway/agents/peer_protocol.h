@@ -19,7 +19,7 @@
 #define PEER_LINK_LIMITS                                                                                     \
     {                                                                                                        \
         .window_bytes = 256 * 1024, .window_max_bytes = 8 * 1024 * 1024, .streams_max = 65536,               \
-        .headers_bytes = 80 * 1024, .headers_count = 288, .message_bytes = 256 * 1024,                       \
+        .headers_bytes = 144 * 1024, .headers_count = 288, .message_bytes = 256 * 1024,                      \
         .resets_per_second = 10000, .noise_per_second = 10000                                                \
     }
 

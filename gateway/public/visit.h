@@ -16,7 +16,7 @@
 #define VISIT_OUT_BYTES                                                                                      \
     ((size_t)9 * 1024 * 1024) /* what a v2 stream's largest window (8 MiB) may bring, and more */
 #define VISIT_BLOCK_BYTES ((size_t)64 * 1024)
-/* More than the gate takes (64 KiB of fields, 8 KiB of target), so that it is the gate that says what is too
+/* More than the gate takes (64 KiB of fields and target), so that it is the gate that says what is too
  * large. */
 #define VISIT_HEAD_BYTES ((size_t)80 * 1024)
 /* What came beyond what the core has granted, or behind the request: reading rests when it is so much. */

@@ -359,10 +359,15 @@ static void test_limits(void **state) {
         size_t target_len, value_len, count;
         enum http_error expected;
     } rows[] = {
-        {"target at the limit", 8192, 1, 2, OK}, {"target over", 8193, 1, 2, HTTP_ERROR_URI_TOO_LONG},
-        {"value at the limit", 1, 8192, 2, OK},  {"value over", 1, 8193, 2, HTTP_ERROR_HEADERS_TOO_LARGE},
-        {"count at the limit", 1, 1, 256, OK},   {"count over", 1, 1, 257, HTTP_ERROR_HEADERS_TOO_LARGE},
-        {"total under", 1, 8000, 9, OK},         {"total over", 1, 8190, 9, HTTP_ERROR_HEADERS_TOO_LARGE},
+        {"target at the limit", 65000, 1, 2, OK},
+        {"target over", 65537, 1, 2, HTTP_ERROR_URI_TOO_LONG},
+        {"target and fields over", 65000, 600, 2, HTTP_ERROR_HEADERS_TOO_LARGE},
+        {"large value", 1, 65000, 2, OK},
+        {"value over", 1, 65536, 2, HTTP_ERROR_HEADERS_TOO_LARGE},
+        {"count at the limit", 1, 1, 256, OK},
+        {"count over", 1, 1, 257, HTTP_ERROR_HEADERS_TOO_LARGE},
+        {"total under", 1, 8000, 9, OK},
+        {"total over", 1, 8190, 9, HTTP_ERROR_HEADERS_TOO_LARGE},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         print_message("%s\n", rows[i].name);
@@ -377,7 +382,7 @@ static void test_total_at_the_limit(void **state) {
     struct gate_verdict verdict;
     fill(&headers, VIEW("host:a|x-a:b"));
     struct gate_request request = {VIEW("GET"), VIEW("/"), VIEW("HTTP/1.1"), &headers};
-    tight.headers_bytes = headers.bytes;
+    tight.headers_bytes = headers.bytes + 1; /* the target */
     assert_int_equal(gate_check_request(&request, &tight, &arena, &verdict), OK);
     tight.headers_bytes--;
     assert_int_equal(gate_check_request(&request, &tight, &arena, &verdict), HTTP_ERROR_HEADERS_TOO_LARGE);
@@ -419,6 +424,13 @@ static void test_responses(void **state) {
     tight.headers_count = 1;
     fill(&headers, VIEW("a:b|c:d"));
     assert_int_equal(gate_check_response(200, &headers, &tight), HTTP_ERROR_BAD_RESPONSE);
+    tight = limits;
+    tight.answer_bytes = headers.bytes;
+    assert_int_equal(gate_check_response(200, &headers, &tight), OK);
+    tight.answer_bytes--;
+    assert_int_equal(gate_check_response(200, &headers, &tight), HTTP_ERROR_BAD_RESPONSE);
+    tight = http_limits_v1_answer(&limits);
+    assert_true(tight.answer_bytes == 64 * 1024 && tight.header_value_bytes == 8192);
 }
 
 static void test_bodies_and_methods(void **state) {
