@@ -107,7 +107,9 @@ static bool check_framing(const struct notes *notes, bool is_1_1, struct gate_ve
     }
     if (length->count) {
         verdict->framing = BODY_LENGTH;
-        return view_parse_u64(length->value, &verdict->content_length);
+        /* no more than what who reads the body behind us may count in a signed number */
+        return view_parse_u64(length->value, &verdict->content_length) &&
+               verdict->content_length <= INT64_MAX;
     }
     return true;
 }

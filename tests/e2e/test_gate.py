@@ -45,6 +45,7 @@ REFUSED = {
     "CL with an underscore": (post(b"Content-Length: +1_0", body=b"hello"), {400}),
     "CL with a blank inside": (post(b"Content-Length: 1 0", body=b"hello"), {400}),
     "CL with a letter": (post(b"Content-Length: 5a", body=b"hello"), {400}),
+    "CL of 2^63": (post(b"Content-Length: 9223372036854775808", body=b"hello"), {400}),
     "CL beyond 64 bits": (post(b"Content-Length: 99999999999999999999", body=b"hello"), {400, 413}),
     "CL of 2^64": (post(b"Content-Length: 18446744073709551616", body=b"hello"), {400, 413}),
     "CL of 2^64 + 5": (post(b"Content-Length: 18446744073709551621", body=b"hello"), {400, 413}),
