@@ -27,6 +27,8 @@ static const struct row rows[] = {
     {"hexadecimal, both cases", V("a\r\n0123456789\r\nA\r\n0123456789\r\n0\r\n\r\n"), CHUNKED_END,
      "01234567890123456789", "", ""},
     {"leading zeros", V("0005\r\nhello\r\n000\r\n\r\n"), CHUNKED_END, "hello", "", ""},
+    {"16 digits twice", V("0000000000000001\r\na\r\n0000000000000001\r\nb\r\n0\r\n\r\n"), CHUNKED_END, "ab",
+     "", ""},
     {"extension", V("5;a=b\r\nhello\r\n0;c=\"d e\"\r\n\r\n"), CHUNKED_END, "hello", "", ""},
     {"space before extension", V("5 ;a=b\r\nhello\r\n0\r\n\r\n"), CHUNKED_END, "hello", "", ""},
     {"padded size", V("5  \r\nhello\r\n0\r\n\r\n"), CHUNKED_END, "hello", "", ""},
