@@ -2,8 +2,9 @@
 
 #include "base/log.h"
 
-#define WATCH_MS 5000
-#define SLEPT_MS 15000
+#define WATCH_MS 1000
+#define DOUBT_MS 5000
+#define SLEPT_MS 5000
 
 static int64_t clock_offset_ms(const struct loop *loop) {
     return (int64_t)loop_wall_ms(NULL) - (int64_t)loop_now(loop);
@@ -16,13 +17,14 @@ static void fall_silent(struct heartbeat *heartbeat, uint64_t for_ms) {
 
 static void on_beat(struct timer *timer) {
     struct heartbeat *heartbeat = LIST_ENTRY(timer, struct heartbeat, beat);
+    uint64_t interval_ms = heartbeat->interval_ms;
     uint64_t quiet_ms = loop_now(heartbeat->loop) - heartbeat->host.heard_ms(heartbeat->host.ctx);
-    if (quiet_ms >= 2 * heartbeat->interval_ms) {
+    if (quiet_ms >= 2 * interval_ms) {
         fall_silent(heartbeat, quiet_ms);
         return;
     }
-    heartbeat->host.ask(heartbeat->host.ctx);
-    timer_start(&heartbeat->loop->timers, &heartbeat->beat, heartbeat->interval_ms);
+    if (quiet_ms >= interval_ms) heartbeat->host.ask(heartbeat->host.ctx);
+    timer_start(&heartbeat->loop->timers, &heartbeat->beat, interval_ms - quiet_ms % interval_ms);
 }
 
 /* The loop's clock stands still while the machine sleeps, the wall clock does not; and the link rarely
@@ -30,16 +32,16 @@ static void on_beat(struct timer *timer) {
 static void on_watch(struct timer *timer) {
     struct heartbeat *heartbeat = LIST_ENTRY(timer, struct heartbeat, watch);
     uint64_t now_ms = loop_now(heartbeat->loop);
-    if (heartbeat->asked_ms && heartbeat->host.heard_ms(heartbeat->host.ctx) < heartbeat->asked_ms) {
+    if (heartbeat->asked_ms && heartbeat->host.heard_ms(heartbeat->host.ctx) >= heartbeat->asked_ms)
+        heartbeat->asked_ms = 0;
+    if (heartbeat->asked_ms && now_ms - heartbeat->asked_ms >= DOUBT_MS) {
         fall_silent(heartbeat, now_ms - heartbeat->asked_ms);
         return;
     }
-    heartbeat->asked_ms = 0;
     int64_t offset_ms = clock_offset_ms(heartbeat->loop);
     if (offset_ms - heartbeat->clock_offset_ms > SLEPT_MS) {
         log_debug("heartbeat", "the machine slept; asking whether the link still lives");
-        heartbeat->asked_ms = now_ms;
-        heartbeat->host.ask(heartbeat->host.ctx);
+        heartbeat_doubt(heartbeat);
     }
     heartbeat->clock_offset_ms = offset_ms;
     timer_start(&heartbeat->loop->timers, &heartbeat->watch, WATCH_MS);
@@ -53,13 +55,21 @@ void heartbeat_init(struct heartbeat *heartbeat, struct loop *loop, uint64_t int
 }
 
 void heartbeat_start(struct heartbeat *heartbeat) {
+    heartbeat->is_on = true;
     heartbeat->asked_ms = 0;
     heartbeat->clock_offset_ms = clock_offset_ms(heartbeat->loop);
     timer_start(&heartbeat->loop->timers, &heartbeat->beat, heartbeat->interval_ms);
     timer_start(&heartbeat->loop->timers, &heartbeat->watch, WATCH_MS);
 }
 
+void heartbeat_doubt(struct heartbeat *heartbeat) {
+    if (!heartbeat->is_on) return;
+    if (!heartbeat->asked_ms) heartbeat->asked_ms = loop_now(heartbeat->loop);
+    heartbeat->host.ask(heartbeat->host.ctx);
+}
+
 void heartbeat_stop(struct heartbeat *heartbeat) {
+    heartbeat->is_on = false;
     timer_stop(&heartbeat->loop->timers, &heartbeat->beat);
     timer_stop(&heartbeat->loop->timers, &heartbeat->watch);
 }

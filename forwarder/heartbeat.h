@@ -1,12 +1,13 @@
-/* Keeps the link alive and notices when it is dead: asks at each beat, and when nothing at all was heard for
- * two beats, or for 5 s after the machine slept, says so. */
+/* Keeps the link alive and notices when it is dead: asks when nothing was heard for a beat, and when nothing
+ * at all was for two beats, or for 5 s after it was asked because the machine slept or its network changed,
+ * says so. */
 #ifndef FORWARDER_HEARTBEAT_H
 #define FORWARDER_HEARTBEAT_H
 
 #include "net/loop.h"
 
-#define HEARTBEAT_GATEWAY_MS 20000u
-#define HEARTBEAT_AWS_MS 300000u /* each message costs; API Gateway's idle limit is 600 s */
+#define HEARTBEAT_GATEWAY_MS 7000u /* so that a dead link is noticed within 15 s */
+#define HEARTBEAT_AWS_MS 300000u   /* each message costs; API Gateway's idle limit is 600 s */
 
 struct heartbeat_host {
     void *ctx;
@@ -20,13 +21,17 @@ struct heartbeat {
     struct heartbeat_host host;
     uint64_t interval_ms;
     struct timer beat, watch;
-    uint64_t asked_ms;       /* after a sleep, 0 otherwise */
+    bool is_on;
+    uint64_t asked_ms;       /* when there was reason to doubt, 0 otherwise */
     int64_t clock_offset_ms; /* wall clock minus the loop's: jumps when the machine slept */
 };
 
 void heartbeat_init(struct heartbeat *heartbeat, struct loop *loop, uint64_t interval_ms,
                     const struct heartbeat_host *host);
 void heartbeat_start(struct heartbeat *heartbeat);
+/* There is reason to doubt: asks at once, and wants to hear something within 5 s. Nothing happens when it is
+ * stopped. */
+void heartbeat_doubt(struct heartbeat *heartbeat);
 void heartbeat_stop(struct heartbeat *heartbeat);
 
 #endif

@@ -88,6 +88,10 @@ void lane_watch(struct lane *lane) {
     heartbeat_start(&lane->heartbeat);
 }
 
+void lane_doubt(struct lane *lane) {
+    heartbeat_doubt(&lane->heartbeat);
+}
+
 /* ---- the end of one that was retired ---- */
 
 static bool has_finished(const struct lane *lane) {

@@ -47,6 +47,8 @@ void lane_connect(struct lane *lane, const struct uplink_credentials *credential
 bool lane_greet(struct lane *lane);
 /* Begins to watch that the gateway lives. */
 void lane_watch(struct lane *lane);
+/* There is reason to doubt that the link lives: asks at once. */
+void lane_doubt(struct lane *lane);
 bool lane_is_v2(const struct lane *lane);
 
 /* Takes no new requests (v2: GOAWAY; on v1 the gateway must have said that none come); `finished` follows. */

@@ -29,8 +29,9 @@ static const struct option_row rows[] = {
     {'v', "verbose", NULL, NULL, "tell on standard error what goes on", OPTION_FLAG, MEMBER(verbose), 0, 0},
     {0, "connect-timeout", "SECONDS", NULL, "time to reach the gateway (default: 10)", OPTION_NUMBER,
      MEMBER(connect_timeout_s), 1, 3600},
-    {0, "request-timeout", "SECONDS", NULL, "time the local service may take to answer (default: 60, on AWS 25)",
-     OPTION_NUMBER, MEMBER(request_timeout_s), 1, 3600},
+    {0, "request-timeout", "SECONDS", NULL,
+     "time the local service may take to answer (default: 60, on AWS 25)", OPTION_NUMBER,
+     MEMBER(request_timeout_s), 1, 3600},
     {0, "host-header", "HOW", NULL,
      "Host that the service sees: preserve (the visitor's, default), rewrite (its own) or a value",
      OPTION_TEXT, MEMBER(host_header), 0, 0},
@@ -267,8 +268,7 @@ static void withhold_token(struct options *options, const struct dotenv *dotenv)
 
 bool options_parse(struct options *ret_options, int argc, char *const argv[], const struct dotenv *dotenv,
                    char *error, size_t error_size) {
-    *ret_options =
-        (struct options){.host = "localhost", .port = 3000, .connect_timeout_s = 10};
+    *ret_options = (struct options){.host = "localhost", .port = 3000, .connect_timeout_s = 10};
     struct parser parser = {.options = ret_options, .error = error, .error_size = error_size};
     if (!parse_variables(&parser, dotenv)) return false;
     for (int i = 1; i < argc; i++) {

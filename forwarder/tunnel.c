@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "lane.h"
 #include "refusal.h"
+#include "route_watch.h"
 
 #define STABLE_MS 10000 /* a link that lived as long makes the next wait short again */
 #define GOODBYE_MS 100
@@ -38,7 +39,8 @@ struct tunnel {
     struct lane *older[OLDER_MAX]; /* that a gateway wanted replaced, oldest first */
     size_t older_count;
     struct backoff backoff;
-    struct timer timer; /* greeting, wait or last words, by state */
+    struct timer timer;         /* greeting, wait or last words, by state */
+    struct route_watch *routes; /* NULL: nobody tells */
 
     char *resume, *url;
     bool resume_refused; /* tried without it already */
@@ -74,7 +76,7 @@ static void connect_now(struct tunnel *tunnel) {
 static uint32_t wait_before_next(struct tunnel *tunnel) {
     uint32_t random;
     ids_random(&random, sizeof(random));
-    uint32_t wait_ms = backoff_next_ms(&tunnel->backoff, random);
+    uint32_t wait_ms = backoff_next_ms(&tunnel->backoff, random, loop_now(tunnel->loop));
     tunnel->state = TUNNEL_WAITING;
     resume_store_tell(tunnel->settings.resume, tunnel->older_count > 0);
     if (!timer_start(&tunnel->loop->timers, &tunnel->timer, wait_ms)) fail(tunnel, "out of memory");
@@ -295,6 +297,18 @@ static void on_message(void *ctx, struct lane *lane, const struct v1_message *me
     }
 }
 
+/* The way to the gateway may be another one: a link that lives says so, and one that is waited for may come
+ * about. */
+static void on_routes_changed(void *ctx) {
+    struct tunnel *tunnel = ctx;
+    log_debug("tunnel", "the network has changed");
+    for (size_t i = 0; i < tunnel->older_count; i++) lane_doubt(tunnel->older[i]);
+    lane_doubt(tunnel->lane);
+    if (tunnel->state != TUNNEL_WAITING) return;
+    backoff_reset(&tunnel->backoff);
+    wait_before_next(tunnel);
+}
+
 /* ---- life ---- */
 
 static struct lane *make_lane(struct tunnel *tunnel) {
@@ -346,6 +360,7 @@ struct tunnel *tunnel_new(struct loop *loop, const struct tunnel_settings *setti
 }
 
 void tunnel_start(struct tunnel *tunnel) {
+    tunnel->routes = route_watch_new(tunnel->loop, on_routes_changed, tunnel);
     connect_now(tunnel);
 }
 
@@ -358,6 +373,7 @@ void tunnel_stop(struct tunnel *tunnel) {
 }
 
 void tunnel_shut(struct tunnel *tunnel) {
+    route_watch_stop(tunnel->routes);
     timer_stop(&tunnel->loop->timers, &tunnel->timer);
     while (tunnel->older_count) drop_older(tunnel, tunnel->older[0]);
     lane_abort(tunnel->lane);

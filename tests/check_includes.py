@@ -38,7 +38,7 @@ TABLE = {
     "gateway": (COMMON | {"gateway/ports", "gateway/store", "gateway/public", "gateway/agents", "gateway/cluster", "gateway/config",
                           "gateway/admin", "gateway/apigw"}, {"uv", "linux"}),
     "forwarder/local": (COMMON, {"uv", "openssl"}),
-    "forwarder": (COMMON | {"forwarder/local"}, {"uv", "openssl"}),
+    "forwarder": (COMMON | {"forwarder/local"}, {"uv", "openssl", "linux"}),
     "aws-adapter/aws": (COMMON - {"common/link"}, {"uv", "curl", "ares", "openssl", "jansson"}),
     "aws-adapter/store": ((COMMON - {"common/link"}) | {"aws-adapter/aws"}, {"uv", "openssl", "jansson"}),
     "aws-adapter/direct": ((COMMON - {"common/link"}) | {"aws-adapter/aws", "aws-adapter/store"}, {"uv", "ares", "openssl", "jansson"}),

@@ -260,6 +260,15 @@ size_t link_stream_count(const struct link_session *session) {
     return session->owned_count;
 }
 
+bool link_awaits(const struct link_session *session) {
+    if (session->role != LINK_OPENS) return false;
+    for (const struct list *node = session->streams.next; node != &session->streams; node = node->next) {
+        const struct link_stream *stream = LIST_ENTRY(node, const struct link_stream, node);
+        if (!stream->headed && !stream->dead && !stream->closed) return true;
+    }
+    return false;
+}
+
 bool link_exhausted(const struct link_session *session) {
     uint32_t last = session->role == LINK_OPENS
                         ? nghttp2_session_get_next_stream_id(session->h2) - 2

@@ -111,6 +111,8 @@ struct link_stream *link_open(struct link_session *session, const struct stream_
                               const struct stream_events *events, void *ctx, enum status *ret_status);
 /* How many streams have an owner, the control stream not counted. */
 size_t link_stream_count(const struct link_session *session);
+/* Has one of them, that we have opened, no head of an answer yet? */
+bool link_awaits(const struct link_session *session);
 /* Has it carried limits.requests_max requests? It goes on to serve, but is to be replaced before its stream
  * ids run out. */
 bool link_exhausted(const struct link_session *session);

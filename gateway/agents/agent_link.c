@@ -3,6 +3,7 @@
 
 #include "agents/agent_streams.h"
 #include "base/log.h"
+#include "ports/tcp.h"
 #include "protocol/v1.h"
 
 #include <stdlib.h>
@@ -10,6 +11,11 @@
 #define OUTGOING_MAX_BYTES ((size_t)16 * 1024 * 1024)
 #define KEPT_BYTES ((size_t)64 * 1024) /* of a message's buffer */
 #define FRAGMENTS_MAX 65536
+/* While a request waits: asked after so long a silence, and given up so long after that; 5 s with our own
+ * ticks. */
+#define WAITS_ASK_MS 1500
+#define WAITS_LOST_MS 2500
+#define TAKES_BYTES 16384
 #define REST_MS 2000
 
 struct agent_link *agent_link_new(struct agent_ws *ws, const struct agent_socket *socket) {
@@ -68,6 +74,7 @@ static int receive_streams(struct agent_link *link, struct view piece) {
 int agent_link_receive(struct agent_link *link, struct view piece) {
     struct agent_ws *ws = link->ws;
     link->heard_ms = loop_now(ws->loop);
+    link->has_sent = false;
     link->is_resting = false;
     if (link->end.closing_ms) return 0;
     if (link->session) return receive_streams(link, piece);
@@ -96,6 +103,7 @@ int agent_link_receive(struct agent_link *link, struct view piece) {
 
 enum status agent_link_send(struct agent_link *link, struct view message) {
     if (link->session && !link->end.closing_ms) return link_control(link->session, message);
+    link->has_sent = true;
     size_t max = link->message.max * 2 > OUTGOING_MAX_BYTES ? link->message.max * 2 : OUTGOING_MAX_BYTES;
     return ws_end_send(&link->end, message, max);
 }
@@ -150,8 +158,41 @@ static void rest(struct agent_link *link) {
     link->is_resting = true;
 }
 
+static bool is_waited_for(const struct agent_link *link) {
+    if (link->is_peer) return false; /* it is its own side that waits */
+    return link->session ? link_awaits(link->session) : link->has_sent;
+}
+
+/* Does it take what we send, and just has not come to our ping yet? */
+static bool takes_much(const struct agent_link *link) {
+    return tcp_acked_bytes(link->end.fd) - link->pinged_acked > TAKES_BYTES;
+}
+
+static void ping(struct agent_link *link, uint64_t now_ms) {
+    link->pinged_ms = now_ms;
+    link->pinged_acked = tcp_acked_bytes(link->end.fd);
+    if (link->session)
+        link_ping(link->session);
+    else
+        link->ping_due = true;
+    ws_end_ask_writable(&link->end);
+}
+
+/* Asked sooner while a request waits for it, and given up sooner. */
+static void watch(struct agent_link *link, uint64_t now_ms, uint64_t silent) {
+    uint64_t interval = link->ws->ping_interval_ms;
+    bool waits = silent >= WAITS_ASK_MS && is_waited_for(link);
+    uint64_t patience = waits && WAITS_ASK_MS < interval ? WAITS_ASK_MS : interval;
+    bool is_asked = link->pinged_ms > link->heard_ms, is_late = now_ms - link->pinged_ms >= WAITS_LOST_MS;
+    if (silent > 2 * interval || (waits && is_asked && is_late && !takes_much(link)))
+        cut(link, "it has gone silent");
+    else if (link->end.is_established && silent >= patience &&
+             !(is_asked && now_ms - link->pinged_ms < interval))
+        ping(link, now_ms);
+}
+
 void agent_link_tick(struct agent_link *link, uint64_t now_ms) {
-    uint64_t interval = link->ws->ping_interval_ms, silent = now_ms - link->heard_ms;
+    uint64_t silent = now_ms - link->heard_ms;
     if (link->session) {
         link_tick(link->session, now_ms);
         replace(link);
@@ -159,14 +200,7 @@ void agent_link_tick(struct agent_link *link, uint64_t now_ms) {
     if (!link->is_resting && link->end.is_established && silent >= REST_MS) rest(link);
     if (link->end.closing_ms) {
         if (ws_end_is_stuck(&link->end, now_ms)) cut(link, "it does not take its close");
-    } else if (silent > 2 * interval) {
-        cut(link, "it has gone silent");
-    } else if (link->end.is_established && silent >= interval && now_ms - link->pinged_ms >= interval) {
-        link->pinged_ms = now_ms;
-        if (link->session)
-            link_ping(link->session);
-        else
-            link->ping_due = true;
-        ws_end_ask_writable(&link->end);
+    } else {
+        watch(link, now_ms, silent);
     }
 }

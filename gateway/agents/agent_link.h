@@ -37,6 +37,8 @@ struct agent_link {
     struct buf message;           /* fragments of one that is not complete */
     size_t fragments;
     uint64_t heard_ms, pinged_ms;
+    bool has_sent;         /* v1: a message, and nothing was heard since */
+    uint64_t pinged_acked; /* what its TCP had acknowledged then */
     bool ping_due;
     bool is_resting; /* it has been silent, and the memory for what it sends was given back */
     bool is_replaced,

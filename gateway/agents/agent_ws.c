@@ -33,7 +33,9 @@ static int on_write(struct ws_end *end) {
 }
 
 static void on_pong(struct ws_end *end) {
-    link_of(end)->heard_ms = loop_now(link_of(end)->ws->loop);
+    struct agent_link *link = link_of(end);
+    link->heard_ms = loop_now(link->ws->loop);
+    link->has_sent = false;
 }
 
 static void on_gone(struct ws_end *end) {
@@ -129,7 +131,7 @@ void agent_ws_set_core(struct agent_ws *ws, struct core *core) {
 
 static uint64_t tick_ms(const struct agent_ws *ws) {
     uint64_t ms = ws->ping_interval_ms / 8;
-    return ms < 20 ? 20 : ms > 1000 ? 1000 : ms;
+    return ms < 20 ? 20 : ms > 500 ? 500 : ms;
 }
 
 static void on_tick(struct timer *timer) {

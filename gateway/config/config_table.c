@@ -81,7 +81,7 @@ const struct setting config_settings[] = {
     {SETTING("agent-protocols", "AGENT_PROTOCOLS", KIND_LIST, agent_protocols, "v2,v1",
              "spoken with agents; v1 limits bodies and streams nothing"),
      .only = PROGRAM_GATEWAY},
-    {SETTING("agent-ping-interval", "AGENT_PING_INTERVAL", KIND_DURATION, agent_ping_interval_ms, "20s",
+    {SETTING("agent-ping-interval", "AGENT_PING_INTERVAL", KIND_DURATION, agent_ping_interval_ms, "7s",
              "an agent silent for two of them is gone"),
      .only = PROGRAM_GATEWAY},
     {SETTING("agent-link-requests", "AGENT_LINK_REQUESTS", KIND_SIZE, agent_link_requests, "536870912",

@@ -24,7 +24,7 @@ class Relay:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(*tls)
         self.lock = threading.Lock()
-        self.sockets = set()
+        self.sockets, self.deaf = set(), set()
         self.refusing = False
         self.accepted = 0
         self.stopped = False
@@ -88,16 +88,22 @@ class Relay:
         client.close()
         server.close()
 
-    @staticmethod
-    def _pump(source, sink, kept):
+    def swallow(self):
+        """The connections there are pass nothing on any more, not even their end; new ones do."""
+        with self.lock:
+            self.deaf |= self.sockets
+
+    def _pump(self, source, sink, kept):
         try:
             while data := source.recv(65536):
+                if source in self.deaf:
+                    continue
                 if kept is not None:
                     kept += data
                 sink.sendall(data)
         except (OSError, ValueError):
             pass
-        for one in (source, sink):
+        for one in () if source in self.deaf and not self.stopped else (source, sink):
             try:
                 one.shutdown(socket.SHUT_RDWR)
             except OSError:
@@ -174,10 +180,11 @@ def make_authority(folder):
 
 
 def make_certificate(folder, name, subject):
-    """A certificate by that authority for `subject` ("DNS:localhost,IP:127.0.0.1"). Returns (certificate, key)."""
+    """A certificate by that authority for `subject` ("DNS:localhost,IP:127.0.0.1"; "": its name only as CN). Returns
+    (certificate, key)."""
     openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
             "-keyout", f"{name}.key", "-out", f"{name}.csr", cwd=folder)  # fmt: skip
-    (folder / f"{name}.ext").write_text(f"subjectAltName={subject}\n")
+    (folder / f"{name}.ext").write_text(f"subjectAltName={subject}\n" if subject else "basicConstraints=CA:FALSE\n")
     openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2",
             "-extfile", f"{name}.ext", "-out", f"{name}.pem", cwd=folder)  # fmt: skip
     return folder / f"{name}.pem", folder / f"{name}.key"

@@ -1,10 +1,12 @@
 """Things die: agents, links, visitors. Each request gets exactly one answer, and is executed at most once unless it is safe."""
 
 import threading
+import time
 
 import pytest
 
 import http_raw
+from programs import SLOW
 from service import Gate, Response
 
 
@@ -188,6 +190,38 @@ def test_link_cut_in_flight(start):
     response = visit.result()
     tries.gate.open()
     assert (response.status, response.body) == (200, b"try 2")
+
+
+@pytest.mark.protocols("v1", "v2")
+def test_a_link_that_died_in_silence(start):
+    """Nothing is closed, and nothing passes any more: noticed within 15 s by ttf, within 5 s by a gateway where a request waits."""
+    service = start.service()
+    gateway = start.gateway("--grace", "500ms")
+    relay = start.relay(gateway.agents)
+    ttf = start.forwarder(f"ws://127.0.0.1:{relay.port}", service)
+    assert http_raw.request(gateway.address, host=ttf.host).status == 200
+    before, begun = len(ttf.out), time.monotonic()
+    relay.swallow()
+    response = http_raw.request(gateway.address, "POST", host=ttf.host, body=b"x", timeout=30)
+    assert (response.status, response.error) == (502, "agent_lost")
+    assert time.monotonic() - begun < 6.5 * SLOW
+    ttf.wait_established(after=before, seconds=20)
+    assert time.monotonic() - begun < 17 * SLOW  # and the first pause is up to 1 s
+    assert http_raw.request(gateway.address, host=ttf.host).status == 200
+
+
+def test_a_long_poll_on_a_link_that_lives_stays(start):
+    """A request that waits has the link asked more often, and nothing else."""
+    service = start.service()
+    gateway = start.gateway()
+    ttf = start.forwarder(gateway, service)
+    tries = service.on("/work", Tries())
+    visit = Visit(gateway.address, "GET", "/work", ttf.host)
+    tries.gate.wait_arrived()
+    with pytest.raises(AssertionError):  # longer than a link that waits in silence is given
+        gateway.wait_err(r"gone silent|cut", seconds=8 / SLOW)
+    tries.gate.open()
+    assert visit.result().body == b"first"
 
 
 @pytest.mark.protocols("v1")

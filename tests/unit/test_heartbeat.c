@@ -1,0 +1,101 @@
+/* When the link is asked, and when it counts as dead. */
+#include "heartbeat.h"
+
+#include "cmocka_setup.h"
+
+struct world {
+    struct loop loop;
+    struct heartbeat heartbeat;
+    struct timer timer, limit;
+    uint64_t heard_ms, silent_ms;
+    unsigned asked;
+    bool answers;
+};
+
+static void ask(void *ctx) {
+    struct world *world = ctx;
+    world->asked++;
+    if (world->answers) world->heard_ms = loop_now(&world->loop);
+}
+
+static uint64_t heard_ms(void *ctx) {
+    return ((struct world *)ctx)->heard_ms;
+}
+
+static void on_silent(void *ctx, uint64_t for_ms) {
+    struct world *world = ctx;
+    world->silent_ms = for_ms;
+    loop_quit(&world->loop);
+}
+
+static void on_limit(struct timer *timer) {
+    loop_quit(&LIST_ENTRY(timer, struct world, limit)->loop);
+}
+
+static void on_hear(struct timer *timer) {
+    struct world *world = LIST_ENTRY(timer, struct world, timer);
+    world->heard_ms = loop_now(&world->loop);
+}
+
+static void run(struct world *world, uint64_t interval_ms, uint64_t limit_ms) {
+    const struct heartbeat_host host = {.ctx = world, .ask = ask, .heard_ms = heard_ms, .silent = on_silent};
+    assert_true(loop_init(&world->loop));
+    timer_init(&world->limit, on_limit);
+    timer_init(&world->timer, on_hear);
+    heartbeat_init(&world->heartbeat, &world->loop, interval_ms, &host);
+    heartbeat_doubt(&world->heartbeat); /* not started: nothing */
+    world->heard_ms = loop_now(&world->loop);
+    heartbeat_start(&world->heartbeat);
+    timer_start(&world->loop.timers, &world->limit, limit_ms);
+}
+
+static void end(struct world *world) {
+    heartbeat_stop(&world->heartbeat);
+    timer_stop(&world->loop.timers, &world->limit);
+    timer_stop(&world->loop.timers, &world->timer);
+    loop_done(&world->loop);
+}
+
+/* Two intervals after what was heard last, also when that was just behind a beat. */
+static void silence_is_noticed_after_two_intervals(void **state) {
+    (void)state;
+    struct world world = {0};
+    run(&world, 200, 5000);
+    timer_start(&world.loop.timers, &world.timer, 210);
+    loop_run(&world.loop);
+    assert_in_range(world.silent_ms, 400, 590);
+    assert_in_range(world.asked, 1, 3);
+    end(&world);
+}
+
+static void an_answer_keeps_it_alive(void **state) {
+    (void)state;
+    struct world world = {.answers = true};
+    run(&world, 100, 700);
+    loop_run(&world.loop);
+    assert_int_equal(world.silent_ms, 0);
+    assert_in_range(world.asked, 2, 7);
+    end(&world);
+}
+
+/* Long before the beat would have asked. */
+static void a_doubt_asks_at_once(void **state) {
+    (void)state;
+    struct world world = {0};
+    run(&world, 300000, 12000);
+    heartbeat_doubt(&world.heartbeat);
+    assert_int_equal(world.asked, 1);
+    world.heard_ms = 0; /* before it was asked */
+    loop_run(&world.loop);
+    assert_in_range(world.silent_ms, 5000, 7000);
+    end(&world);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(silence_is_noticed_after_two_intervals),
+        cmocka_unit_test(an_answer_keeps_it_alive),
+        cmocka_unit_test(a_doubt_asks_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
