@@ -125,6 +125,9 @@ static bool make_core(struct gateway *gateway) {
     settings.other_names = config->names.items;
     settings.other_names_count = config->names.count;
     settings.subdomain_routing = config->subdomain_routing;
+    settings.guards_names = true;
+    settings.allowed_names = config->allowed_names.items;
+    settings.allowed_names_count = config->allowed_names.count;
     settings.pass_fields = config->pass_fields.items;
     settings.pass_fields_count = config->pass_fields.count;
     settings.resume_secret = view_of(gateway->keys.resume, SECRET_LEN);

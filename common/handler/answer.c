@@ -157,6 +157,8 @@ static void error_headers(struct exchange *exchange, struct headers *headers, en
     headers_add(headers, VIEW("content-type"),
                 html ? VIEW("text/html; charset=utf-8") : VIEW("text/plain; charset=utf-8"));
     headers_add(headers, VIEW("cache-control"), VIEW("no-store"));
+    headers_add(headers, VIEW("x-content-type-options"), VIEW("nosniff"));
+    headers_add(headers, VIEW("content-security-policy"), VIEW(HTTP_ERROR_CSP));
     if (error == HTTP_ERROR_RATE_LIMITED || error == HTTP_ERROR_OVERLOADED)
         headers_add(headers, VIEW("retry-after"), VIEW("1"));
 }

@@ -62,11 +62,25 @@ static struct view said(const struct connect_event *event, struct arena *arena, 
     return value.ptr ? view_trim(value) : parameter(event, arena, name);
 }
 
+/* What people take for the gateway's own, and what a browser may show as something else (IDNA). */
+static bool is_guarded(const struct core_settings *settings, struct view name) {
+    static const char *const names[] = {"www", "admin", "api", "localhost"};
+    bool is_taken = name.len > 4 && view_eq_nocase(view_slice(name, 0, 4), VIEW("xn--"));
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        is_taken = is_taken || view_eq_nocase(name, view_from_cstr(names[i]));
+    for (size_t i = 0; is_taken && i < settings->allowed_names_count; i++)
+        if (view_eq_nocase(name, settings->allowed_names[i])) return false;
+    return is_taken && settings->guards_names;
+}
+
 static struct refusal read_name(struct connect *connect, struct view name) {
     if (!name.ptr || name.len == 0) return (struct refusal){0};
     if (!host_is_tunnel_label(name))
         return (struct refusal){
             400, "a tunnel's name has 3 to 63 characters of a-z, 0-9 and '-', no '-' at either end"};
+    if (is_guarded(&connect->operation.core->settings, name))
+        return (struct refusal){403,
+                                "this name is not given away here (the gateway's --allowed-names would)"};
     view_copy_to(name, connect->name, sizeof connect->name);
     return (struct refusal){0};
 }

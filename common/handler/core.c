@@ -58,6 +58,7 @@ static bool keep_settings(struct core *core) {
            keep_view(core, &settings->jwt.secret) && keep_view(core, &settings->jwt.audience) &&
            keep_view(core, &settings->jwt.issuer) &&
            keep_views(core, &settings->other_names, settings->other_names_count) &&
+           keep_views(core, &settings->allowed_names, settings->allowed_names_count) &&
            keep_views(core, &settings->pass_fields, settings->pass_fields_count) &&
            keep_views(core, &settings->allowed_origins, settings->allowed_origins_count);
 }

@@ -22,6 +22,9 @@ struct core_settings {
     struct view resume_secret; /* SECRET_LEN bytes; empty: no resume */
     bool require_auth;         /* agents show a token that `jwt` accepts */
     struct jwt_settings jwt;
+    bool guards_names; /* of names that people take for the gateway's own only these may be claimed */
+    const struct view *allowed_names;
+    size_t allowed_names_count;
     const struct view *allowed_origins; /* Origins that may connect as agents */
     size_t allowed_origins_count;
 

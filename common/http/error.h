@@ -52,4 +52,9 @@ bool http_error_closes(enum http_error error);
 /* Does this Accept value prefer HTML to plain text? */
 bool http_wants_html(struct view accept);
 
+/* Of the pages with our errors: nothing is loaded, nothing runs, nobody frames them. */
+#define HTTP_ERROR_CSP                                                                                       \
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors "   \
+    "'none'"
+
 #endif

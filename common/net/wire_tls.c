@@ -76,7 +76,7 @@ void wire_tls_free(struct wire_tls *tls) {
 /* The certificate must be for this host (RFC 6125), and a server of several names is told which is meant. */
 static bool name_peer(SSL *ssl, const struct wire_tls *tls) {
     if (tls->is_address) return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), tls->host) == 1;
-    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     return SSL_set1_host(ssl, tls->host) == 1 && SSL_set_tlsext_host_name(ssl, tls->host) == 1;
 }
 

@@ -89,9 +89,11 @@ static const char *extra_fields(int status) {
 }
 
 void handshake_print_refusal(struct buf *out, int status, struct view text) {
-    buf_printf(out,
-               "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n%s"
-               "Connection: %s\r\n\r\n%.*s\n",
-               status, reason_phrase(status), text.len + 1, extra_fields(status),
-               status == 426 ? "Upgrade, close" : "close", VIEW_ARG(text));
+    buf_printf(
+        out,
+        "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n"
+        "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\nContent-Length: %zu\r\n%s"
+        "Connection: %s\r\n\r\n%.*s\n",
+        status, reason_phrase(status), text.len + 1, extra_fields(status),
+        status == 426 ? "Upgrade, close" : "close", VIEW_ARG(text));
 }

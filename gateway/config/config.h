@@ -27,7 +27,7 @@ struct config {
     struct address public_listen, agent_listen, admin_listen;
     char *domain, *public_url,
         *store_url; /* public_url may be NULL: made of the domain and the public port */
-    struct text_list names, proxies_text, pass_fields, allowed_origins, agent_protocols;
+    struct text_list names, proxies_text, pass_fields, allowed_names, allowed_origins, agent_protocols;
     struct network *proxies;
     bool subdomain_routing;
     enum answer require_auth;

@@ -75,6 +75,11 @@ const struct setting config_settings[] = {
     {SETTING("jwt-issuer", "JWT_ISSUER", KIND_TEXT, jwt_issuer, NULL,
              "what the iss of agents' tokens must be"),
      .detail = "Without it `iss` is not looked at."},
+    {SETTING("allowed-names", "ALLOWED_NAMES", KIND_LIST, allowed_names, NULL,
+             "names that agents may claim though people take them for the gateway's own"),
+     .detail = "As `api,xn--bcher-kva`. Else `www`, `admin`, `api`, `localhost` and what begins with `xn--` "
+               "are refused with 403.",
+     .only = PROGRAM_GATEWAY},
     {SETTING("allowed-origins", "ALLOWED_ORIGINS", KIND_LIST, allowed_origins, NULL,
              "web origins that may connect as agents"),
      .only = PROGRAM_GATEWAY},

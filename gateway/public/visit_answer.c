@@ -169,6 +169,8 @@ void visit_answer_error(struct visit *visit, enum http_error error) {
     headers_add(&headers, VIEW("x-tunnel-error"), http_error_code(error));
     headers_add(&headers, VIEW("content-type"), VIEW("text/plain; charset=utf-8"));
     headers_add(&headers, VIEW("cache-control"), VIEW("no-store"));
+    headers_add(&headers, VIEW("x-content-type-options"), VIEW("nosniff"));
+    headers_add(&headers, VIEW("content-security-policy"), VIEW(HTTP_ERROR_CSP));
     char body[256];
     int len = snprintf(body, sizeof(body), "%.*s: %.*s\n", VIEW_ARG(http_error_code(error)),
                        VIEW_ARG(http_error_text(error)));

@@ -151,6 +151,15 @@ def test_bad_names_are_refused(start, name):
     assert refused(start, gateway, name=name) in (400, 409)
 
 
+@pytest.mark.parametrize("name", ["www", "admin", "api", "localhost", "xn--bcher-kva"])
+def test_names_of_the_gateways_own_are_not_given_away(start, name):
+    gateway = start.gateway("--allowed-names", "other")
+    assert refused(start, gateway, name=name) == 403
+    gateway.wait_err("refused with 403: this name is not given away here")
+    allowing = start.gateway("--allowed-names", f"other,{name}")
+    assert start.agent(allowing, hello, name=name).tunnel_id == name
+
+
 def test_origin_is_refused(start):
     """No page of some web site may open a tunnel from its visitor's browser."""
     gateway = start.gateway()

@@ -13,6 +13,7 @@ import pytest
 
 import http_raw
 from programs import BIN, ROOT, SLOW, free_port
+from relay import make_authority, make_certificate
 
 
 def fails(start, *arguments, seconds=30, **more):
@@ -452,6 +453,15 @@ def test_wss_with_another_hosts_certificate(start, authority):
         start, BIN / "ttf", "-e", f"wss://localhost:{relay.port}", "-p", "3000", "--connect-timeout", "3", "--ca-file", authority.ca
     )
     assert re.search(r"host ?name|localhost|mismatch", line, re.I), line
+    assert re.search(r"certificate|host ?name|mismatch", line, re.I), line
+
+
+def test_wss_with_a_certificate_that_names_its_host_in_the_old_way(start, tmp_path):
+    """Only as the subject's common name, without subjectAltName: nobody else takes such a one any more."""
+    ca = make_authority(tmp_path)
+    gateway = start.gateway()
+    relay = start.relay(gateway.agents, tls=make_certificate(tmp_path, "localhost", ""))
+    line = fails(start, BIN / "ttf", "-e", f"wss://localhost:{relay.port}", "-p", "3000", "--connect-timeout", "3", "--ca-file", ca)
     assert re.search(r"certificate|host ?name|mismatch", line, re.I), line
 
 

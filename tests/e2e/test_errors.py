@@ -17,6 +17,8 @@ pytestmark = pytest.mark.protocols("v1", "v2")
 def check_own(response, status, code):
     assert (response.status, response.error) == (status, code), response
     assert response.header("content-type", "").startswith(("text/plain", "text/html"))
+    assert response.header("x-content-type-options") == "nosniff"
+    assert response.header("content-security-policy", "").startswith("default-src 'none';")
     assert response.body.strip()
     text = response.body.decode()
     for internal in ("127.0.0.1", "/tmp", "errno", "libcurl", "curl", "MHD", ".c:"):

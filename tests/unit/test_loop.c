@@ -172,6 +172,11 @@ static void test_secret(void **state) {
     assert_memory_not_equal(made.resume, made.peer, SECRET_LEN);
     assert_true(secret_load(&by_file, &again));
     assert_memory_equal(&made, &again, sizeof(made));
+    assert_int_equal(chmod(path, 0602), 0); /* others can write it */
+    assert_false(secret_load(&by_file, &again));
+    assert_false(secret_load(&config, &again));
+    assert_int_equal(chmod(path, 0644), 0);
+    assert_true(secret_load(&by_file, &again));
     assert_int_equal(truncate(path, 8), 0);
     assert_false(secret_load(&by_file, &again));
     assert_false(secret_load(&config, &again));
