@@ -100,7 +100,7 @@ static bool take_scheme(struct view text, struct url_front *url) {
 
 static bool take_front(enum place place, struct view text, struct url_front *ret_url) {
     *ret_url = (struct url_front){.slashes = true};
-    struct view rest = text;
+    struct view rest;
     if (take_scheme(text, ret_url)) {
         rest = view_skip(text, ret_url->scheme.len + 3);
     } else {

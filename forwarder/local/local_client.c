@@ -142,8 +142,8 @@ void client_dispatch(struct local_client *client, struct local_request *request,
 void client_pump(struct local_client *client) {
     if (client->pumps || client->shut) return;
     client->pumps = true;
-    while (!list_empty(&client->waiting) && (!list_empty(&client->idle) || has_room(client))) {
-        struct list *node = list_pop(&client->waiting);
+    struct list *node;
+    while ((!list_empty(&client->idle) || has_room(client)) && (node = list_pop(&client->waiting))) {
         client_dispatch(client, LIST_ENTRY(node, struct local_request, waiting_node), false);
     }
     client->pumps = false;
@@ -162,17 +162,14 @@ static struct local_connection *next_without_address(struct local_client *client
 static void on_addresses(void *ctx, int error, const struct addresses *addresses) {
     struct local_client *client = ctx;
     client->lookup = NULL;
-    if (error && client->addresses_known) { /* they are only old */
-        client->addresses_ms = loop_now(client->loop);
-        error = 0;
-        addresses = &client->addresses;
-    }
-    client->addresses_known = !error;
+    client->addresses_ms = loop_now(client->loop);
     if (!error) {
         client->addresses = *addresses;
-        client->addresses_ms = loop_now(client->loop);
         if (client->first_address >= addresses->count) client->first_address = 0;
+    } else if (client->addresses_known) {
+        error = 0; /* what is known is only old */
     }
+    client->addresses_known = !error;
     client_enter(client);
     struct local_connection *connection;
     while ((connection = next_without_address(client))) connection_on_addresses(connection, error);
