@@ -322,6 +322,7 @@ void connection_on_deadline(struct local_connection *connection, uint64_t now_ms
         snprintf(detail, sizeof(detail), "no connection within %llu ms",
                  (unsigned long long)connection->client->connect_timeout_ms);
         connection->client->addresses_known = false;
+        if (connection->stage == CONNECTION_SHAKES_HANDS) connection->client->clue = LOCAL_CLUE_NO_TLS;
         request_fail_soon(connection->request, LOCAL_UNAVAILABLE, detail);
     } else if (connection->again_ms && connection->again_ms <= now_ms) {
         dial(connection);

@@ -1937,6 +1937,7 @@ static void test_tls_to_plain(void **state) {
     begin_on(AF_INET, serve_early, (struct local_target){.host = "127.0.0.1", .tls = true}, 500);
     struct probe probe = try_get(); /* the service waits for a head that does not come */
     assert_failed(&probe, LOCAL_UNAVAILABLE);
+    assert_int_equal(local_client_clue(client), LOCAL_CLUE_NO_TLS);
     done(&probe);
     end();
 }
