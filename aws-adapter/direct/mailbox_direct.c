@@ -290,17 +290,35 @@ static void forget(void *ctx, struct view request_id) {
     if (stored) direct->store.remove(direct->store.ctx, request_id);
 }
 
+/* Taken from the store. What was not there yet may still come, here or there. */
+static void on_stored_taken(void *target, uint64_t ticket, enum status status, struct v1_message *answer) {
+    struct operation_direct *operation = target;
+    struct expected *expected = expected_find(operation->direct, view_from_cstr(operation->request_id));
+    (void)ticket;
+    if (expected && status == STATUS_OK) expected_free(expected);
+    operation->fn.take(operation->target, operation->ticket, status, answer);
+    operation_free(operation);
+}
+
+/* Nobody asks again for what was taken: it is forgotten with it. */
 static void take(void *ctx, struct view request_id, mailbox_take_fn *done, void *target, uint64_t ticket) {
     struct mailbox_direct *direct = ctx;
     struct expected *expected = expected_find(direct, request_id);
-    if (!expected || !expected->answer) {
+    if (!expected) {
         direct->store.take(direct->store.ctx, request_id, done, target, ticket);
         return;
     }
     struct operation_direct *operation = operation_new(direct, target, ticket);
     operation->fn.take = done;
+    memcpy(operation->request_id, expected->request_id, sizeof operation->request_id);
+    request_id = view_from_cstr(operation->request_id);
+    if (!expected->answer) {
+        direct->store.take(direct->store.ctx, request_id, on_stored_taken, operation, 0);
+        return;
+    }
     operation->answer = expected->answer;
     expected->answer = NULL;
+    forget(direct, request_id);
     finish_later(operation, STATUS_OK, on_take_task);
 }
 
