@@ -11,7 +11,12 @@
 #include "base/list.h"
 #include "base/log.h"
 
-enum { CONNECT_TIMEOUT_MS = 3000, CONNECTIONS_KEPT = 16, HEADERS_MAX = 64 * 1024 };
+enum {
+    CONNECT_TIMEOUT_MS = 3000,
+    CONNECTIONS_KEPT = 16,
+    IDLE_MAX_S = 20, /* a connection that was not used for so long is not used again */
+    HEADERS_MAX = 64 * 1024,
+};
 
 struct http_client {
     uv_loop_t *uv;
@@ -28,7 +33,11 @@ struct http_call {
     CURL *easy;
     struct curl_slist *lines;
     char *body;
-    struct view unread; /* of the body, where it is sent once only */
+    size_t body_len;
+    struct view unread; /* of the body */
+    uint64_t timeout_ms;
+    bool heard; /* something of an answer has come */
+    bool again; /* this is the second try, on a connection of its own */
     struct arena arena;
     struct headers headers;
     struct buf answer;
@@ -148,7 +157,36 @@ static enum status status_of(CURLcode code, struct http_call *call) {
     }
 }
 
+/* Did a kept connection turn out to be dead, as after a thaw, before anything of an answer came? libcurl
+ * tells by CURLE_SEND_FAIL_REWIND that it would have tried again itself. */
+static bool was_dead(struct http_call *call, CURLcode code) {
+    long connects = 0;
+    curl_easy_getinfo(call->easy, CURLINFO_NUM_CONNECTS, &connects);
+    if (call->heard) return false;
+    return code == CURLE_SEND_FAIL_REWIND ||
+           (connects == 0 &&
+            (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR || code == CURLE_GOT_NOTHING));
+}
+
+/* Once more, on a fresh connection and within the same time. */
+static bool send_again(struct http_call *call, CURLcode code) {
+    curl_off_t spent_us = 0;
+    if (call->again || !was_dead(call, code)) return false;
+    call->again = true;
+    curl_easy_getinfo(call->easy, CURLINFO_TOTAL_TIME_T, &spent_us);
+    uint64_t spent_ms = (uint64_t)spent_us / 1000;
+    if (call->timeout_ms && spent_ms >= call->timeout_ms) return false;
+    curl_multi_remove_handle(call->client->multi, call->easy);
+    call->unread = view_of(call->body, call->body_len);
+    if (call->timeout_ms)
+        curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, (long)(call->timeout_ms - spent_ms));
+    curl_easy_setopt(call->easy, CURLOPT_FRESH_CONNECT, 1L);
+    log_debug("http", "a kept connection was dead: once more on another");
+    return curl_multi_add_handle(call->client->multi, call->easy) == CURLM_OK;
+}
+
 static void call_end(struct http_call *call, CURLcode code) {
+    if (code != CURLE_OK && send_again(call, code)) return;
     long http_status = 0;
     curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &http_status);
     enum status status = status_of(code, call);
@@ -182,6 +220,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx) {
 static size_t on_header(char *bytes, size_t size, size_t count, void *ctx) {
     struct http_call *call = ctx;
     struct view line = view_of(bytes, size * count);
+    call->heard = true;
     while (line.len && (line.ptr[line.len - 1] == '\n' || line.ptr[line.len - 1] == '\r')) line.len--;
     size_t colon = view_find(line, ':');
     if (view_starts_with(line, VIEW("HTTP/"))) {
@@ -220,23 +259,16 @@ static size_t on_read(char *out, size_t size, size_t count, void *ctx) {
     return len;
 }
 
-/* What libcurl cannot rewind it does not send twice. */
-static bool set_body_once(struct http_call *call) {
-    return curl_easy_setopt(call->easy, CURLOPT_POST, 1L) == CURLE_OK &&
-           curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->unread.len) ==
-               CURLE_OK &&
-           curl_easy_setopt(call->easy, CURLOPT_READFUNCTION, on_read) == CURLE_OK &&
-           curl_easy_setopt(call->easy, CURLOPT_READDATA, call) == CURLE_OK;
-}
-
-static bool set_body(struct http_call *call, struct view body, bool once) {
+/* What libcurl cannot rewind it does not send again by itself, over and over: send_again() does, once. */
+static bool set_body(struct http_call *call, struct view body) {
     if (!body.ptr) return true;
     call->body = view_to_cstr(body);
+    call->body_len = body.len;
     call->unread = view_of(call->body, body.len);
-    if (call->body && once) return set_body_once(call);
-    return call->body &&
+    return call->body && curl_easy_setopt(call->easy, CURLOPT_POST, 1L) == CURLE_OK &&
            curl_easy_setopt(call->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len) == CURLE_OK &&
-           curl_easy_setopt(call->easy, CURLOPT_POSTFIELDS, call->body) == CURLE_OK;
+           curl_easy_setopt(call->easy, CURLOPT_READFUNCTION, on_read) == CURLE_OK &&
+           curl_easy_setopt(call->easy, CURLOPT_READDATA, call) == CURLE_OK;
 }
 
 static CURLcode on_ssl_context(CURL *easy, void *context, void *ctx) {
@@ -265,6 +297,7 @@ static bool set_options(struct http_call *call, const struct http_call_request *
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)IDLE_MAX_S);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
@@ -273,8 +306,7 @@ static bool set_options(struct http_call *call, const struct http_call_request *
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
     if (call->client->authorities) set_authorities(call);
     return curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_URL, url.ptr) == CURLE_OK &&
-           set_body(call, request->body, request->once) &&
+           curl_easy_setopt(easy, CURLOPT_URL, url.ptr) == CURLE_OK && set_body(call, request->body) &&
            (view_eq(request->method, VIEW("GET")) ||
             curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method.ptr) == CURLE_OK) &&
            set_headers(call, request->headers);
@@ -287,6 +319,7 @@ struct http_call *http_client_start(struct http_client *client, const struct htt
     call->client = client;
     call->done = done;
     call->ctx = ctx;
+    call->timeout_ms = request->timeout_ms;
     list_init(&call->node);
     arena_init(&call->arena, HEADERS_MAX);
     headers_init(&call->headers, &call->arena);

@@ -1,5 +1,9 @@
 /* HTTP calls over libcurl's multi-socket interface on a libuv loop: connections are kept and used again, none
- * blocks. Redirects are not followed, proxies of the environment not used. */
+ * blocks. Redirects are not followed, proxies of the environment not used.
+ *
+ * A kept connection that the other side has closed meanwhile, which is what an environment often finds that
+ * was frozen, costs a call nothing: where nothing of an answer has come on it, the request is sent once more
+ * on a fresh connection. One that was idle for 20 s is not used again. */
 #ifndef AWS_HTTP_CLIENT_H
 #define AWS_HTTP_CLIENT_H
 
@@ -26,8 +30,6 @@ struct http_call_request {
     struct view body;              /* ptr NULL: none */
     uint64_t timeout_ms;           /* for all of it; 0: as long as it takes */
     size_t answer_max;             /* bytes of the answer's body */
-    bool
-        once; /* never sent again by libcurl itself, as it does when a kept connection turns out to be dead */
 };
 
 struct http_answer {
