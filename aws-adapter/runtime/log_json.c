@@ -20,8 +20,11 @@ static void write_line(void *ctx, enum log_level level, const char *component, s
     (void)ctx;
     struct buf line;
     buf_init(&line, LINE_MAX_BYTES);
-    buf_printf(&line, "{\"time\":\"%s\",\"level\":\"%s\",\"component\":\"%s\",\"message\":", log_stamp(),
-               log_level_name(level), component);
+    const char *stamp = log_stamp();
+    /* Lambda looks for a level where there is a `timestamp` (RFC 3339); `time` is what there was before */
+    buf_printf(&line,
+               "{\"timestamp\":\"%s\",\"time\":\"%s\",\"level\":\"%s\",\"component\":\"%s\",\"message\":",
+               stamp, stamp, log_level_name(level), component);
     json_text_string(&line, text);
     append_about(&line, "requestId", about.request_id);
     append_about(&line, "tunnelId", about.tunnel_id);
