@@ -2,6 +2,7 @@
 #include "runtime/lambda_event.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/base64.h"
 
@@ -50,6 +51,48 @@ static bool is_websocket_route(struct view route) {
            view_eq(route, VIEW("$default"));
 }
 
+/* ---- NUL ---- */
+
+/* The string that begins behind `at`, up to its closing quote. */
+static size_t string_end(struct view text, size_t at) {
+    while (at < text.len && text.ptr[at] != '"') at += text.ptr[at] == '\\' ? 2 : 1;
+    return at < text.len ? at : text.len;
+}
+
+static bool is_key(struct view text, size_t end) {
+    size_t at = end + 1;
+    while (at < text.len && strchr(" \t\r\n", text.ptr[at]) && text.ptr[at]) at++;
+    return at < text.len && text.ptr[at] == ':';
+}
+
+static void replace_nul(char *bytes, size_t from, size_t end) {
+    for (size_t at = from; at + 6 <= end; at += bytes[at] == '\\' ? 2 : 1)
+        if (memcmp(bytes + at, "\\u0000", 6) == 0) memcpy(bytes + at + 2, "fffd", 4);
+}
+
+/* jansson takes NUL in values (the path, the query, a text), never in names, where payload 1.0 has those of
+ * parameters: there it becomes U+FFFD. `bytes` is changed. */
+static void replace_nul_in_names(char *bytes, size_t len) {
+    struct view text = view_of(bytes, len);
+    for (size_t at = view_find(text, '"'); at < len; at++) {
+        if (bytes[at] != '"') continue;
+        size_t end = string_end(text, at + 1);
+        if (end < len && is_key(text, end)) replace_nul(bytes, at + 1, end);
+        at = end;
+    }
+}
+
+static json_t *load(struct view text) {
+    const size_t flags = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL;
+    json_t *root = json_loadb(text.len ? text.ptr : "", text.len, flags, NULL);
+    char *copy = root ? NULL : view_to_cstr(text);
+    if (!copy) return root;
+    replace_nul_in_names(copy, text.len);
+    root = json_loadb(copy, text.len, flags, NULL);
+    free(copy);
+    return root;
+}
+
 static const char *read_event(struct lambda_event *event) {
     const json_t *root = event->document;
     const json_t *context = json_object_get(root, "requestContext");
@@ -82,7 +125,7 @@ struct lambda_event *lambda_event_parse(struct view text, const char **ret_why) 
     if (!event) return NULL;
     arena_init(&event->arena, ARENA_MAX);
     headers_init(&event->headers, &event->arena);
-    event->document = json_loadb(text.len ? text.ptr : "", text.len, JSON_REJECT_DUPLICATES, NULL);
+    event->document = load(text);
     *ret_why = event->document ? read_event(event) : "it is not JSON";
     if (!*ret_why) return event;
     lambda_event_free(event);

@@ -164,8 +164,8 @@ static bool read_cookies(struct lambda_event *event) {
     if (json_array_size(cookies) == 0) return true;
     buf_init(&joined, TARGET_MAX);
     json_array_foreach(cookies, index, cookie) {
-        ok = ok && json_is_string(cookie) &&
-             buf_printf(&joined, "%s%s", index ? "; " : "", json_string_value(cookie));
+        ok = ok && json_is_string(cookie) && buf_printf(&joined, "%s", index ? "; " : "") &&
+             buf_append(&joined, json_string_value(cookie), json_string_length(cookie));
     }
     ok = ok && headers_set(&event->headers, VIEW("cookie"), buf_view(&joined));
     buf_done(&joined);

@@ -250,8 +250,25 @@ static void answers_have_the_shape_of_the_payload(void **state) {
     arena_done(&arena);
 }
 
+static void test_nul_in_names_and_values(void **state) {
+    static const struct view text =
+        VIEW("{\"version\":\"1.0\",\"httpMethod\":\"GET\",\"path\":\"/a\\u0000\","
+             "\"multiValueQueryStringParameters\":{\"a\\\\u0000\\u0000\":[\"\\u0000\"]},"
+             "\"body\":\"x\\u0000y\",\"requestContext\":{}}");
+    const char *why;
+    (void)state;
+    struct lambda_event *event = lambda_event_parse(text, &why);
+    assert_non_null(event);
+    assert_true(view_eq(event->target, VIEW("/a%00?a%5Cu0000%EF%BF%BD=%00")));
+    assert_true(view_eq(event->body, view_of("x\0y", 3)));
+    lambda_event_free(event);
+    assert_null(lambda_event_parse(VIEW("{\"a\\u0000"), &why));
+    assert_null(lambda_event_parse(VIEW("{\"a\\"), &why));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nul_in_names_and_values),
         cmocka_unit_test(good_events_are_taken),
         cmocka_unit_test(bad_events_are_refused),
         cmocka_unit_test(payload_2_is_read),
