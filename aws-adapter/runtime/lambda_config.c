@@ -1,5 +1,6 @@
 #include "runtime/lambda_config.h"
 
+#include "auth/secret_strength.h"
 #include "handler/core.h"
 
 #include <errno.h>
@@ -96,6 +97,9 @@ static bool read_secret(struct lambda_config *config, char why[256]) {
     unsigned char derived[SECRET_LEN];
     if (own && strlen(own) < SECRET_MIN) return complain(why, "TUNNEL_SECRET", "it has fewer than 16 bytes");
     if (!own && (!shared || strlen(shared) < SECRET_MIN)) return true;
+    const char *weakness =
+        !own && strlen(shared) >= JWT_SECRET_MIN ? secret_weakness(view_from_cstr(shared)) : NULL;
+    if (weakness) return complain(why, "JWT_SECRET", weakness);
     bool ok = own || secret_derive(view_from_cstr(shared), VIEW("tunnel"), derived);
     struct view secret = own ? view_from_cstr(own) : view_of(derived, sizeof derived);
     ok = ok && secret_derive(secret, VIEW("resume"), config->resume_key) &&
@@ -135,6 +139,9 @@ static bool read_auth(struct lambda_config *config, char why[256]) {
     config->jwt.keys = config->jwks;
     bool has_secret = config->jwt.secret.len > 0;
     if (!has_secret && config->jwks) return true;
+    const char *weakness =
+        config->jwt.secret.len >= JWT_SECRET_MIN ? secret_weakness(config->jwt.secret) : NULL;
+    if (weakness) return complain(why, "JWT_SECRET", weakness);
     return config->jwt.secret.len >= JWT_SECRET_MIN ||
            complain(why, "JWT_SECRET",
                     has_secret ? "it has fewer than 32 bytes"

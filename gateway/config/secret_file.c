@@ -4,6 +4,7 @@
 
 #include "auth/jwt.h"
 #include "auth/peer.h"
+#include "auth/secret_strength.h"
 #include "base/ids.h"
 
 #include <errno.h>
@@ -133,6 +134,8 @@ bool secret_load_jwt(const struct config *config, struct secret_text *ret_secret
     if (path && !read_file(path, ret_secret)) return complain(path, why_not());
     if (!path && !keep_given(config->jwt_secret ? config->jwt_secret : "", "JWT_SECRET", ret_secret))
         return false;
-    return ret_secret->len >= JWT_SECRET_MIN ||
-           complain(path ? path : "JWT_SECRET", "it has fewer than 32 bytes");
+    const char *weakness = ret_secret->len < JWT_SECRET_MIN
+                               ? "it has fewer than 32 bytes"
+                               : secret_weakness(view_of(ret_secret->bytes, ret_secret->len));
+    return !weakness || complain(path ? path : "JWT_SECRET", weakness);
 }

@@ -1,0 +1,49 @@
+/* Secrets that are none are told from others. */
+#include "cmocka_setup.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "auth/secret_strength.h"
+#include "base/ids.h"
+
+static void test_defaults_and_the_like_are_refused(void **state) {
+    static const char *const weak[] = {
+        "default-secret-change-in-production",  "changeme-changeme-changeme-changeme",
+        "CHANGE_ME_please_0123456789abcdef",    "your-256-bit-secret-your-256-bit-secret",
+        "My Super Secret of the company 2024",  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "abababababababababababababababab",     "12345678901234567890123456789012",
+        "abcdefghijklmnopqrstuvwxyz0123456789", "passwordpasswordpasswordpassword"};
+    (void)state;
+    for (size_t i = 0; i < sizeof weak / sizeof weak[0]; i++)
+        if (!secret_weakness(view_from_cstr(weak[i]))) fail_msg("%s is taken", weak[i]);
+}
+
+static void test_others_are_taken(void **state) {
+    static const char *const good[] = {
+        "an e2e secret of more than thirty-two bytes", "5f1d7c84a93be0266c0b9a1ee37f4d52",
+        "correct horse battery staple, and then some", "k3J+z0qYw8Ux1vSg7TtB5nLr2MdHc9Pa4ZeF6iXoQbU="};
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        if (secret_weakness(view_from_cstr(good[i]))) fail_msg("%s is refused", good[i]);
+    assert_null(secret_weakness(VIEW("")));
+}
+
+/* Random bytes, also as hexadecimal digits. */
+static void test_random_ones_are_taken(void **state) {
+    (void)state;
+    for (int round = 0; round < 2000; round++) {
+        unsigned char bytes[16];
+        char text[33];
+        ids_random(bytes, sizeof bytes);
+        for (size_t i = 0; i < 16; i++) snprintf(text + 2 * i, 3, "%02x", (unsigned)bytes[i]);
+        if (secret_weakness(view_of(text, 32))) fail_msg("%s is refused", text);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_defaults_and_the_like_are_refused),
+                                       cmocka_unit_test(test_others_are_taken),
+                                       cmocka_unit_test(test_random_ones_are_taken)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
