@@ -11,6 +11,7 @@
 
 #define CLAIM_KEY_PREFIX "tunnel#"
 #define CLAIM_KEY_MAX (TUNNEL_NAME_MAX + sizeof CLAIM_KEY_PREFIX)
+#define SWEEP_KEY_MAX 1024
 #define RATE_ENTRIES 32 /* tunnels whose requests an environment counts */
 #define PARTS_MAX 100   /* of one answer: what BatchGetItem gives at once */
 
@@ -35,6 +36,7 @@ struct store_dynamodb {
     char api_gateway_request_id[129];
     char waiter[CONNECTION_ID_MAX + 1]; /* "": none */
     size_t swept_connections, swept_requests;
+    char sweep_from[2][SWEEP_KEY_MAX]; /* connections, requests: where the next sweep goes on */
     struct rate_entry rates[RATE_ENTRIES];
     bool rate_adding; /* one at a time */
     bool rate_denied; /* the role may not */

@@ -1,43 +1,61 @@
 /* Removes what has expired, and tells of connections that were taken over and have had their time. DynamoDB
- * does that itself, but only "within days". One page of each table at a time; each record is deleted only if
- * it has still expired, because a claim may be taken anew meanwhile. */
+ * does that itself, but only "within days". Page after page of each table, until the invocation's time is
+ * nearly up: the next sweep goes on where this one stopped. Each record is deleted only if it has still
+ * expired, because a claim may be taken anew meanwhile. */
 #include <inttypes.h>
 
 #include "base/log.h"
 #include "protocol/json_text.h"
 #include "store/store_dynamodb_state.h"
 
-enum { PAGE = 500, BODY_MAX = 4096 };
+enum {
+    PAGE = 500, /* items that are looked at */
+    BODY_MAX = 4096,
+    TIME_FOR_A_PAGE_MS = 3000,
+};
 
 struct sweep_table {
     const char *name, *key;
     enum aws_action scan, delete;
     size_t *swept;
+    char *from; /* the key behind which the next page begins; "": at the table's begin */
 };
 
 static struct sweep_table table_of(struct store_op *op) {
     struct store_dynamodb *store = op->store;
-    return op->next == 0
-               ? (struct sweep_table){store->settings.connections_table, "connectionId",
-                                      ACTION_CONNECTIONS_SCAN, ACTION_CONNECTIONS_DELETE,
-                                      &store->swept_connections}
-               : (struct sweep_table){store->settings.requests_table, "requestId", ACTION_REQUESTS_SCAN,
-                                      ACTION_REQUESTS_DELETE, &store->swept_requests};
+    return op->next == 0 ? (struct sweep_table){store->settings.connections_table, "connectionId",
+                                                ACTION_CONNECTIONS_SCAN,           ACTION_CONNECTIONS_DELETE,
+                                                &store->swept_connections,         store->sweep_from[0]}
+                         : (struct sweep_table){store->settings.requests_table, "requestId",
+                                                ACTION_REQUESTS_SCAN,           ACTION_REQUESTS_DELETE,
+                                                &store->swept_requests,         store->sweep_from[1]};
 }
 
 static void next_table(struct store_op *op);
+static void next_page(struct store_op *op);
+
+/* Is there time for one more page, with its deletions? */
+static bool has_time(const struct store_op *sweep) {
+    const struct aws_client *aws = sweep->store->dynamodb->aws;
+    uint64_t now = aws->timers->now_ms(aws->timers->ctx);
+    return !aws->deadline_ms || now + TIME_FOR_A_PAGE_MS < aws->deadline_ms;
+}
 
 static void release(struct store_op *sweep) {
     if (--sweep->total > 0) return;
+    if (sweep->status == STATUS_OK && table_of(sweep).from[0] && has_time(sweep)) {
+        next_page(sweep);
+        return;
+    }
     sweep->next++;
     next_table(sweep);
 }
 
 /* `target` is the sweep's own operation: it waits for all its deletions. */
 static void on_deleted(void *ctx, enum status status, const struct dynamodb_answer *answer) {
-    (void)answer;
     struct store_op *op = ctx, *sweep = op->target;
-    if (status == STATUS_OK) ++*table_of(sweep).swept;
+    bool ours = status == STATUS_CONFLICT && answer->repeated; /* done, and nobody heard of it */
+    if (status == STATUS_OK || ours) ++*table_of(sweep).swept;
     store_op_free(op);
     release(sweep);
 }
@@ -73,30 +91,34 @@ static void take_item(struct store_op *sweep, const json_t *item) {
         tell_overdue(&sweep->store->events, key);
 }
 
+/* A key that is none, or too long, is the end: the next sweep begins anew. */
+static void keep_place(struct store_op *sweep, const json_t *last) {
+    struct sweep_table table = table_of(sweep);
+    if (!view_copy_to(item_string(last, table.key), table.from, SWEEP_KEY_MAX)) table.from[0] = '\0';
+}
+
 static void on_page(void *ctx, enum status status, const struct dynamodb_answer *answer) {
     struct store_op *sweep = ctx;
     size_t index;
     json_t *item;
     sweep->total = 1; /* this page itself */
     if (status != STATUS_OK) sweep->status = port_status(status);
-    json_array_foreach(json_object_get(answer->json, "Items"), index, item) {
-        if (index < PAGE) take_item(sweep, item);
-    }
+    keep_place(sweep, json_object_get(answer->json, "LastEvaluatedKey"));
+    json_array_foreach(json_object_get(answer->json, "Items"), index, item) take_item(sweep, item);
     release(sweep);
 }
 
-static void next_table(struct store_op *op) {
-    struct buf body;
-    if (op->next == 2) {
-        size_t removed = op->store->swept_connections + op->store->swept_requests;
-        op->fn.swept(op->target, op->ticket, op->status, removed);
-        store_op_free(op);
-        return;
-    }
+static void next_page(struct store_op *op) {
     struct sweep_table table = table_of(op);
-    *table.swept = 0;
+    struct buf body;
     buf_init(&body, BODY_MAX);
     body_begin(&body, table.name);
+    buf_printf(&body, ",\"Limit\":%d", PAGE);
+    if (table.from[0]) {
+        buf_printf(&body, ",\"ExclusiveStartKey\":{");
+        item_put_string(&body, table.key, view_from_cstr(table.from));
+        buf_printf(&body, "}");
+    }
     buf_printf(&body,
                ",\"ProjectionExpression\":\"%s, #t\",\"FilterExpression\":\"#t < :now OR retireAt < :now\","
                "\"ExpressionAttributeNames\":{\"#t\":\"ttl\"},\"ExpressionAttributeValues\":{",
@@ -104,6 +126,17 @@ static void next_table(struct store_op *op) {
     item_put_number(&body, ":now", store_wall_ms(op->store) / 1000);
     buf_printf(&body, "}}");
     store_op_send(op, table.scan, &body, on_page);
+}
+
+static void next_table(struct store_op *op) {
+    if (op->next == 2) {
+        size_t removed = op->store->swept_connections + op->store->swept_requests;
+        op->fn.swept(op->target, op->ticket, op->status, removed);
+        store_op_free(op);
+        return;
+    }
+    *table_of(op).swept = 0;
+    next_page(op);
 }
 
 void dynamodb_sweep(void *ctx,
