@@ -78,16 +78,53 @@ static bool is_among(struct view name, const char *const *names, size_t count) {
     return false;
 }
 
-/* Refused before it was looked at: nothing was executed. */
+/* Refused before it was looked at, or undone whole: nothing was executed. What AWS's own clients try again
+ * ("Retry behavior" of the SDK reference guide), and DynamoDB's conflicts of one item with a transaction. */
 static bool is_throttled(const struct aws_answer *answer) {
     static const char *const names[] = {"ProvisionedThroughputExceededException",
                                         "ThrottlingException",
                                         "Throttling",
                                         "ThrottledException",
+                                        "RequestThrottled",
+                                        "RequestThrottledException",
                                         "RequestLimitExceeded",
                                         "TooManyRequestsException",
-                                        "LimitExceededException"};
+                                        "LimitExceededException",
+                                        "BandwidthLimitExceeded",
+                                        "PriorRequestNotComplete",
+                                        "SlowDown",
+                                        "EC2ThrottledException",
+                                        "TransactionConflictException",
+                                        "ReplicatedWriteConflictException"};
     return answer->http_status == 429 || is_among(answer->error, names, sizeof names / sizeof names[0]);
+}
+
+/* Nobody knows whether it was executed. */
+static bool is_unknown(const struct aws_answer *answer) {
+    static const char *const names[] = {"TransactionInProgressException",
+                                        "RequestTimeout",
+                                        "RequestTimeoutException",
+                                        "InternalServerError",
+                                        "InternalFailure",
+                                        "ServiceUnavailable"};
+    return answer->http_status >= 500 || is_among(answer->error, names, sizeof names / sizeof names[0]);
+}
+
+/* A transaction that was undone for the sake of others: where a condition failed too, that is the answer. */
+static bool is_cancelled_in_passing(const struct aws_answer *answer) {
+    static const char *const names[] = {"TransactionConflict", "ThrottlingError",
+                                        "ProvisionedThroughputExceeded"};
+    if (!view_eq(answer->error, VIEW("TransactionCanceledException"))) return false;
+    json_t *root = json_loadb(answer->body.len ? answer->body.ptr : "", answer->body.len, 0, NULL), *reason;
+    bool passing = false, condition = false;
+    size_t index;
+    json_array_foreach(json_object_get(root, "CancellationReasons"), index, reason) {
+        struct view code = view_from_cstr(json_string_value(json_object_get(reason, "Code")));
+        passing = passing || is_among(code, names, sizeof names / sizeof names[0]);
+        condition = condition || view_eq(code, VIEW("ConditionalCheckFailed"));
+    }
+    json_decref(root);
+    return passing && !condition;
 }
 
 static bool is_denied(const struct aws_answer *answer) {
@@ -101,9 +138,8 @@ static bool is_denied(const struct aws_answer *answer) {
 
 static enum status status_of_answer(const struct aws_answer *answer) {
     if (answer->http_status >= 200 && answer->http_status < 300) return STATUS_OK;
-    if (is_throttled(answer)) return STATUS_OVERLOADED;
-    if (answer->http_status >= 500 || view_eq(answer->error, VIEW("TransactionInProgressException")))
-        return STATUS_GONE;
+    if (is_throttled(answer) || is_cancelled_in_passing(answer)) return STATUS_OVERLOADED;
+    if (is_unknown(answer)) return STATUS_GONE;
     return is_denied(answer) ? STATUS_DENIED : STATUS_INVALID;
 }
 
@@ -216,8 +252,7 @@ static void attempt(struct aws_call *call) {
                                          .headers = &headers,
                                          .body = call->body,
                                          .timeout_ms = timeout,
-                                         .answer_max = call->request.answer_max,
-                                         .once = !call->request.idempotent};
+                                         .answer_max = call->request.answer_max};
         call->http = http_client_start(call->client->http, &http, on_answer, call);
     }
     arena_done(&arena);

@@ -105,6 +105,61 @@ def test_passing_trouble_is_not_seen(aws, world, faulty, operation, fault):
     assert aws.tables.items(aws.tables.requests) == []
 
 
+# What AWS's own clients try again, and what DynamoDB Local never says: (status, code)
+RETRYABLE = [(400, code) for code in (
+    "ProvisionedThroughputExceededException", "ThrottlingException", "Throttling", "ThrottledException", "RequestThrottled",
+    "RequestThrottledException", "RequestLimitExceeded", "TooManyRequestsException", "LimitExceededException",
+    "BandwidthLimitExceeded", "PriorRequestNotComplete", "SlowDown", "EC2ThrottledException", "TransactionConflictException",
+    "ReplicatedWriteConflictException", "TransactionInProgressException", "RequestTimeout", "RequestTimeoutException",
+    "InternalServerError", "InternalFailure", "ServiceUnavailable")]  # fmt: skip
+RETRYABLE += [(status, "") for status in (429, 500, 502, 503, 504)]
+CALLS = ["GetItem", "PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "Query", "Scan", "BatchGetItem", "BatchWriteItem"]
+
+
+def in_two_pieces(agent, request):
+    text = json.dumps({"type": "http_response", "request_id": request["request_id"], "status_code": 200, "headers": {}, "body": ""})
+    for seq, data in enumerate((text[:20], text[20:])):
+        agent.say({"type": "chunk", "request_id": request["request_id"], "seq": seq, "total": 2, "data": data})
+
+
+@pytest.mark.parametrize("operation", CALLS)
+def test_what_aws_calls_retryable_is_tried_again(aws, faulty, operation):
+    """Each code, at each call that the function makes."""
+    function = aws.function(AWS_ENDPOINT_URL_DYNAMODB=faulty.endpoint)
+    agent = aws.agent(aws.function(AWS_ENDPOINT_URL_DYNAMODB=faulty.endpoint)).up("resume", "chunks")
+    if operation.startswith("Batch"):
+        agent.answer = lambda request: in_two_pieces(agent, request)
+    for status, code in RETRYABLE:
+        faulty.faults[operation] = [error(status, code)]
+        if operation == "TransactWriteItems":
+            aws.agent(function).up("resume").leave()
+        elif operation == "Query":
+            absent = function.invoke(events.http2("/", host="absent.tunnel.example.com"))
+            assert absent["headers"]["x-tunnel-error"] not in ("overloaded", "timeout"), (status, code)
+        elif operation == "Scan":
+            function.invoke(events.schedule())
+        else:
+            assert visit(function, agent)["statusCode"] == 200, (status, code)
+        function.idle()
+        assert faulty.faults[operation] == [], "it was asked"
+
+
+CANCELLED = [("TransactionConflict", 200), ("ThrottlingError", 200), ("ProvisionedThroughputExceeded", 200), ("ConditionalCheckFailed", 409)]
+
+
+@pytest.mark.parametrize("reason, status", CANCELLED)
+def test_a_transaction_that_others_were_in_the_way_of(aws, faulty, reason, status):
+    """It is made again, but where a condition failed."""
+    function = aws.function(AWS_ENDPOINT_URL_DYNAMODB=faulty.endpoint)
+    reasons = [{"Code": "None"}, {"Code": reason}]
+    body = json.dumps({"__type": "x#TransactionCanceledException", "CancellationReasons": reasons}).encode()
+    faulty.faults["TransactWriteItems"] = [(400, {}, body)]
+    answer = function.invoke(events.connect("c=" + uuid.uuid4().hex))
+    made = faulty.calls.count("TransactWriteItems")
+    assert made >= 2 if status == 200 else True
+    assert answer["statusCode"] == 200 or reason == "ConditionalCheckFailed"
+
+
 @pytest.mark.parametrize("operation", ["GetItem", "PutItem"])
 @pytest.mark.parametrize("fault", [*FATAL, "throttled", "down", "hang"])
 def test_lasting_trouble_is_an_answer(world, faulty, operation, fault):
