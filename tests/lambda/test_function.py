@@ -3,6 +3,7 @@
 import base64
 import hmac
 import json
+import re
 import random
 import threading
 import time
@@ -291,16 +292,26 @@ def test_connection_established_is_tried_three_times(aws):
 
 def test_a_post_whose_fate_is_unknown_is_not_made_twice(aws, pair):
     visitors, _, agent = pair
-    for status in (500, None, None):  # None: on a connection that was used before, and where libcurl would try again
-        visitors.invoke(events.http2("/", host=host_of(agent)))
+    visitors.invoke(events.http2("/", host=host_of(agent)))
+    before = len(aws.connections.posts)
+    aws.connections.answers = [500]
+    answer = visitors.invoke(events.http2("/", host=host_of(agent)))
+    assert answer["statusCode"] == 503 and len(aws.connections.posts) == before + 1
+
+
+def test_agents_are_told_how_often_to_ping(pair):
+    assert pair[2].established["heartbeat_seconds"] == 300
+
+
+def test_a_kept_connection_that_is_dead_costs_nothing(aws, pair):
+    """It is made once more, on a fresh connection, and not a third time."""
+    visitors, _, agent = pair
+    for cuts, status in ([None], 200), ([None, None], 503), ([None], 200):
+        assert visitors.invoke(events.http2("/", host=host_of(agent)))["statusCode"] == 200
         before = len(aws.connections.posts)
-        aws.connections.answers = [status]
-        answer = visitors.invoke(events.http2("/", host=host_of(agent)))
-        assert answer["statusCode"] == 503 and len(aws.connections.posts) == before + 1
-    before += 1
-    aws.connections.answers = [429, 429]  # certainly not delivered
-    assert visitors.invoke(events.http2("/", host=host_of(agent)))["statusCode"] == 200
-    assert len(aws.connections.posts) == before + 3
+        aws.connections.answers = list(cuts)
+        answer = visitors.invoke(events.http2("/", host=host_of(agent), method="POST", body=b"x" * 3000))
+        assert answer["statusCode"] == status and len(aws.connections.posts) == before + 2
 
 
 # ---- tunnels of an earlier version ----
@@ -349,6 +360,17 @@ def test_two_agents_want_one_name_at_once(aws):
     assert sorted(statuses) == [200, 409, 409, 409]
 
 
+def test_nul_is_one_odd_request(aws, pair):
+    """API Gateway decodes paths and parameters; NUL is %00 to the service, as at the gateway."""
+    visitors, _, agent = pair
+    event = events.http2("/x", host=host_of(agent), method="POST")
+    event |= {"rawPath": "/a\0b", "rawQueryString": "q=%00&%00=1", "queryStringParameters": {"q": "\0", "\0": "1"},
+              "body": "one\0two", "isBase64Encoded": False}  # fmt: skip
+    answer = visitors.invoke(event)
+    assert answer["statusCode"] == 200 and answer["headers"]["x-uri"].endswith("/a%00b?q=%00&%00=1")
+    assert base64.b64decode(answer["body"]) == b"one\0two" if answer["isBase64Encoded"] else answer["body"] == "one\0two"
+
+
 # ---- schedule and stream ----
 
 
@@ -364,6 +386,24 @@ def test_cleanup_removes_what_has_expired(aws, pair):
     left = {item["connectionId"]["S"] for item in aws.tables.items(aws.tables.connections)}
     assert left == {"c2", agent.connection_id, "tunnel#" + agent.tunnel}
     assert [item["requestId"]["S"] for item in aws.tables.items(aws.tables.requests)] == ["r2"]
+
+
+@pytest.mark.parametrize("seconds", [30, 0])
+def test_cleanup_goes_through_all_pages(aws, pair, seconds):
+    """Within one invocation, or, where there is no time, a page an invocation."""
+    visitors, _, _ = pair
+    client, old, new = aws.tables.client, str(int(time.time()) - 10), str(int(time.time()) + 1000)
+    tables = (aws.tables.requests, "requestId"), (aws.tables.connections, "connectionId")
+    for table, key in tables:
+        items = [{key: {"S": f"r{n}"}, "ttl": {"N": old if n % 13 == 0 else new}, "more": {"S": "x" * 2000}} for n in range(1300)]
+        for at in range(0, len(items), 25):
+            client.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": item}} for item in items[at : at + 25]]})
+    answers = [visitors.invoke(events.schedule(), seconds=seconds or 2.5) for _ in range(1 if seconds else 3)]
+    assert seconds or answers[0]["requestsDeleted"] < 70, "a page, and no more"
+    for table, _ in tables:  # some of them DynamoDB may have removed itself
+        items = aws.tables.items(table)
+        assert not [item for item in items if item.get("ttl", {}).get("N") == old], answers
+        assert len(items) >= 1200
 
 
 def record(number, **image):
@@ -439,7 +479,10 @@ def test_nothing_secret_is_logged(aws, pair):
         function.idle()
     text = "".join(sum((function.log for function in aws.functions), []))
     lines = [json.loads(line) for line in text.splitlines()]
-    assert lines and all({"time", "level", "component", "message"} <= set(line) for line in lines)
+    assert lines and all({"timestamp", "time", "level", "component", "message"} <= set(line) for line in lines)
+    for line in lines:  # what Lambda's filter wants to see (RFC 3339), and what there was before
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["timestamp"]) and line["time"] == line["timestamp"]
+        assert line["level"] in ("ERROR", "WARN", "INFO", "DEBUG")
     assert any(line.get("requestId") and line.get("tunnelId") == agent.tunnel for line in lines)
     for secret in ("hush", agent.established["resume"], "a secret of the tests", "Signature=", '"session"'):
         assert secret not in text
@@ -457,6 +500,9 @@ def test_nothing_secret_is_logged(aws, pair):
         ({"REQUIRE_AUTH": None}, "REQUIRE_AUTH"),
         ({"REQUIRE_AUTH": "true"}, "JWT_SECRET"),
         ({"REQUIRE_AUTH": "true", "JWT_SECRET": "short"}, "JWT_SECRET"),
+        ({"REQUIRE_AUTH": "true", "JWT_SECRET": "default-secret-change-in-production"}, "JWT_SECRET"),
+        ({"REQUIRE_AUTH": "false", "JWT_SECRET": "default-secret-change-in-production", "TUNNEL_SECRET": None}, "JWT_SECRET"),
+        ({"REQUIRE_AUTH": "true", "JWT_SECRET": "0123456789" * 4}, "JWT_SECRET"),
         ({"REQUIRE_AUTH": "true", "JWT_SECRET": "short", "JWKS": '{"keys":[]}'}, "JWKS"),
         ({"REQUIRE_AUTH": "true", "JWKS": '{"keys":[{"kty":"oct","k":"c2hvcnQ"}]}'}, "JWKS"),
         ({"REQUIRE_AUTH": "true", "JWKS_PATH": "/nonexistent/jwks.json"}, "JWKS_PATH"),
