@@ -13,6 +13,7 @@
 
 #define CONNECTION_TTL_MS 7200000    /* API Gateway ends a WebSocket connection after two hours */
 #define REQUEST_TIMEOUT_MAX_MS 28000 /* an HTTP API gives up after 30 s */
+#define HEARTBEAT_MS 300000          /* API Gateway ends what is idle for 600 s, and bills each message */
 #define RECHECK_WAITING_MS 250
 #define RECHECK_SENT_MS 1000
 
@@ -55,6 +56,7 @@ static void make_settings(struct lambda *lambda) {
     settings->request_timeout_max_ms = REQUEST_TIMEOUT_MAX_MS;
     if (settings->request_timeout_ms > REQUEST_TIMEOUT_MAX_MS)
         settings->request_timeout_ms = REQUEST_TIMEOUT_MAX_MS;
+    settings->heartbeat_ms = HEARTBEAT_MS;
     settings->recheck_waiting_ms = RECHECK_WAITING_MS;
     settings->recheck_sent_ms = RECHECK_SENT_MS;
 }

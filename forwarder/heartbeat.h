@@ -7,7 +7,9 @@
 #include "net/loop.h"
 
 #define HEARTBEAT_GATEWAY_MS 7000u /* so that a dead link is noticed within 15 s */
-#define HEARTBEAT_AWS_MS 300000u   /* each message costs; API Gateway's idle limit is 600 s */
+#define HEARTBEAT_MIN_S 5u         /* whatever the other side says */
+#define HEARTBEAT_MAX_S 540u
+#define HEARTBEAT_AWS_MS 300000u /* each message costs; API Gateway's idle limit is 600 s */
 
 struct heartbeat_host {
     void *ctx;

@@ -84,7 +84,8 @@ static void on_silent(void *ctx, uint64_t for_ms) {
     lane->events.silent(lane->ctx, lane, for_ms);
 }
 
-void lane_watch(struct lane *lane) {
+void lane_watch(struct lane *lane, uint64_t heartbeat_ms) {
+    lane->heartbeat.interval_ms = heartbeat_ms;
     heartbeat_start(&lane->heartbeat);
 }
 

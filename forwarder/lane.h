@@ -45,8 +45,8 @@ void lane_free(struct lane *lane);
 void lane_connect(struct lane *lane, const struct uplink_credentials *credentials, uint64_t timeout_ms);
 /* Once open: says `ready`. False without memory. */
 bool lane_greet(struct lane *lane);
-/* Begins to watch that the gateway lives. */
-void lane_watch(struct lane *lane);
+/* Begins to watch that the gateway lives, with a ping so often. */
+void lane_watch(struct lane *lane, uint64_t heartbeat_ms);
 /* There is reason to doubt that the link lives: asks at once. */
 void lane_doubt(struct lane *lane);
 bool lane_is_v2(const struct lane *lane);

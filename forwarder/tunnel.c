@@ -6,6 +6,7 @@
 #include "backoff.h"
 #include "base/ids.h"
 #include "base/log.h"
+#include "heartbeat.h"
 #include "lane.h"
 #include "refusal.h"
 #include "route_watch.h"
@@ -242,6 +243,16 @@ static bool url_is_sane(struct view url) {
     return url.len > 0 && url.len < 2048;
 }
 
+/* The other side knows what a ping costs it and when it takes us for gone; unsaid by those of before. */
+static uint64_t heartbeat_ms(const struct tunnel *tunnel, const struct v1_message *message) {
+    uint64_t said_s = message->heartbeat_s;
+    if (!said_s) return tunnel->settings.heartbeat_ms;
+    return (said_s < HEARTBEAT_MIN_S   ? HEARTBEAT_MIN_S
+            : said_s > HEARTBEAT_MAX_S ? HEARTBEAT_MAX_S
+                                       : said_s) *
+           1000;
+}
+
 static void on_established(struct tunnel *tunnel, const struct v1_message *message) {
     if (tunnel->state != TUNNEL_GREETING) return;
     struct view url = message->subdomain_url.len ? message->subdomain_url : message->public_url;
@@ -261,7 +272,7 @@ static void on_established(struct tunnel *tunnel, const struct v1_message *messa
         console_line(tunnel->settings.console, "The tunnel's URL has changed, it was: %s", tunnel->url);
     free(tunnel->url);
     tunnel->url = view_to_cstr(url);
-    lane_watch(tunnel->lane);
+    lane_watch(tunnel->lane, heartbeat_ms(tunnel, message));
     retire_older(tunnel);
 }
 

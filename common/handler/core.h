@@ -34,6 +34,7 @@ struct core_settings {
                                     request */
     uint64_t request_timeout_max_ms; /* 1 h: what an agent may ask for at most */
     uint64_t body_idle_timeout_ms;   /* 300 000: silence within a body */
+    uint64_t heartbeat_ms;           /* 0: agents ping as they like; else what they are told */
     uint64_t pending_ms;             /* 30 000 */
     uint64_t grace_ms;               /* 5 000: a request waits so long for an agent that has just gone */
     uint64_t retire_ms;              /* 30 000: a connection taken over may finish so long */

@@ -77,6 +77,7 @@ static void send_established(struct core *core, const struct claim *claim) {
         .path_based_url = buf_view(&path),
         .resume = buf_view(&resume),
         .capabilities = claim->capabilities,
+        .heartbeat_s = core->settings.heartbeat_ms / 1000,
     };
     v1_encode_established(&text, &established);
     send_text(core, &claim->link, &text);

@@ -67,6 +67,7 @@ struct v1_message {
     struct view code, message, reason; /* error */
 
     unsigned capabilities;       /* ready, connection_established: enum v1_capability, or'ed */
+    uint64_t heartbeat_s;        /* connection_established: the agent's pings; 0 where unsaid */
     uint64_t request_timeout_ms; /* ready: how long the agent lets its service take; 0 where unsaid */
 
     struct v1_chunk chunk; /* chunk */
@@ -118,6 +119,7 @@ struct v1_established {
     struct view connection_id, tunnel_id, public_url;
     struct view subdomain_url, path_based_url, resume; /* left out where absent */
     unsigned capabilities;                             /* left out where 0 */
+    uint64_t heartbeat_s;                              /* left out where 0 */
 };
 bool v1_encode_established(struct buf *out, const struct v1_established *established);
 

@@ -119,5 +119,6 @@ bool v1_encode_established(struct buf *out, const struct v1_established *establi
            member(out, "subdomain_url", established->subdomain_url) &&
            member(out, "path_based_url", established->path_based_url) &&
            member(out, "resume", established->resume) && capability_list(out, established->capabilities) &&
+           (!established->heartbeat_s || number(out, "heartbeat_seconds", established->heartbeat_s)) &&
            text(out, "}");
 }

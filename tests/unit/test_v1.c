@@ -140,12 +140,14 @@ static void established_and_ready_and_errors(void **state) {
                                          .tunnel_id = VIEW("t"),
                                          .public_url = VIEW("http://p"),
                                          .resume = VIEW("r"),
-                                         .capabilities = V1_CAP_RESUME | V1_CAP_CHUNKS};
+                                         .capabilities = V1_CAP_RESUME | V1_CAP_CHUNKS,
+                                         .heartbeat_s = 300};
     assert_true(v1_encode_established(&text, &established));
     struct v1_message *message = parse(buf_view(&text), BODY_MAX);
     assert_int_equal(message->type, V1_CONNECTION_ESTABLISHED);
     assert_true(view_eq(message->resume, VIEW("r")));
     assert_null(message->subdomain_url.ptr);
+    assert_int_equal(message->heartbeat_s, 300);
     assert_int_equal(message->capabilities, V1_CAP_RESUME | V1_CAP_CHUNKS);
     v1_message_free(message);
 
