@@ -139,9 +139,9 @@ struct exchange {
     struct list link_node;
     char lost_connection[CONNECTION_ID_MAX + 1]; /* the agent that died with it; "" if none */
     uint64_t unreached_ms;                       /* since when there is no way to it; 0: there is */
-    bool sent_again;        /* an agent may have executed it: once more, for the last time */
-    bool admitted;          /* counted among its tunnel's requests of this second */
-    bool long_lived;        /* counted so */
+    bool sent_again; /* an agent may have executed it: once more, for the last time */
+    bool admitted;   /* counted among its tunnel's requests of this second */
+    bool long_lived; /* counted so */
     struct list young_node;
     uint64_t granted_bytes; /* of the request's body, in all */
     bool body_complete;
