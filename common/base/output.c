@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define NOTICE_BYTES 160
+#define NAP_MS 10 /* lines that come meanwhile wake nobody, and are written together */
 #define STACK_BYTES ((size_t)256 * 1024)
 
 struct output {
@@ -26,7 +27,7 @@ struct output {
     size_t used; /* of blocks[0], which takes lines */
     uint64_t left_out;
     uint64_t written; /* bytes, ever: whether it moves */
-    bool is_busy, is_closing;
+    bool is_busy, is_napping, is_closing;
 };
 
 struct output *output_new(int fd, output_notice_fn *notice) {
@@ -38,7 +39,7 @@ struct output *output_new(int fd, output_notice_fn *notice) {
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     pthread_mutex_init(&output->lock, NULL);
-    pthread_cond_init(&output->more, NULL);
+    pthread_cond_init(&output->more, &clock);
     pthread_cond_init(&output->less, &clock);
     pthread_condattr_destroy(&clock);
     if (output->blocks[0] && output->blocks[1]) return output;
@@ -47,6 +48,14 @@ struct output *output_new(int fd, output_notice_fn *notice) {
 }
 
 /* ---- the thread ---- */
+
+static void add_ms(struct timespec *time, uint64_t ms) {
+    time->tv_sec += (time_t)(ms / 1000);
+    time->tv_nsec += (long)(ms % 1000) * 1000000;
+    if (time->tv_nsec < 1000000000) return;
+    time->tv_nsec -= 1000000000;
+    time->tv_sec++;
+}
 
 static uint64_t count_lines(const char *bytes, size_t len) {
     uint64_t lines = 0;
@@ -120,17 +129,30 @@ static void write_what_came(struct output *output, struct lost *lost) {
     pthread_cond_signal(&output->less);
 }
 
+/* With the lock. output_close() ends it. */
+static void nap(struct output *output) {
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    add_ms(&until, NAP_MS);
+    output->is_napping = true;
+    while (!output->is_closing && pthread_cond_timedwait(&output->more, &output->lock, &until) != ETIMEDOUT) {
+    }
+    output->is_napping = false;
+}
+
 static void *run(void *ctx) {
     struct output *output = ctx;
     struct lost lost = {0};
     pthread_mutex_lock(&output->lock);
     while (true) {
-        if (output->used)
+        if (output->used) {
             write_what_came(output, &lost);
-        else if (output->is_closing)
+            nap(output);
+        } else if (output->is_closing) {
             break;
-        else
+        } else {
             pthread_cond_wait(&output->more, &output->lock);
+        }
     }
     pthread_mutex_unlock(&output->lock);
     return NULL;
@@ -171,7 +193,7 @@ void output_write(struct output *output, struct view lines) {
     output->used += fit;
     if (fit < lines.len) output->left_out += count_lines(lines.ptr + fit, lines.len - fit);
     if (!output->has_thread) output->has_thread = start_thread(output); /* or with the next line */
-    if (!output->is_busy) pthread_cond_signal(&output->more);
+    if (!output->is_busy && !output->is_napping) pthread_cond_signal(&output->more);
     pthread_mutex_unlock(&output->lock);
 }
 
@@ -180,14 +202,6 @@ bool output_is_idle(struct output *output) {
     bool idle = !output->used && !output->is_busy;
     pthread_mutex_unlock(&output->lock);
     return idle;
-}
-
-static void add_ms(struct timespec *time, uint64_t ms) {
-    time->tv_sec += (time_t)(ms / 1000);
-    time->tv_nsec += (long)(ms % 1000) * 1000000;
-    if (time->tv_nsec < 1000000000) return;
-    time->tv_nsec -= 1000000000;
-    time->tv_sec++;
 }
 
 /* With the lock. */
