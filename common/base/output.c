@@ -28,6 +28,7 @@ struct output {
     uint64_t left_out;
     uint64_t written; /* bytes, ever: whether it moves */
     bool is_busy, is_napping, is_closing;
+    bool is_abandoned; /* nobody waits for the thread: it frees this when it ends */
 };
 
 struct output *output_new(int fd, output_notice_fn *notice) {
@@ -45,6 +46,15 @@ struct output *output_new(int fd, output_notice_fn *notice) {
     if (output->blocks[0] && output->blocks[1]) return output;
     output_close(output, 0);
     return NULL;
+}
+
+static void output_free(struct output *output) {
+    pthread_mutex_destroy(&output->lock);
+    pthread_cond_destroy(&output->more);
+    pthread_cond_destroy(&output->less);
+    free(output->blocks[0]);
+    free(output->blocks[1]);
+    free(output);
 }
 
 /* ---- the thread ---- */
@@ -154,7 +164,9 @@ static void *run(void *ctx) {
             pthread_cond_wait(&output->more, &output->lock);
         }
     }
+    bool is_abandoned = output->is_abandoned;
     pthread_mutex_unlock(&output->lock);
+    if (is_abandoned) output_free(output);
     return NULL;
 }
 
@@ -226,17 +238,11 @@ bool output_close(struct output *output, uint64_t patience_ms) {
     output->is_closing = true;
     pthread_cond_signal(&output->more);
     bool is_written = !output->has_thread || wait_until_written(output, patience_ms ? patience_ms : 1);
+    output->is_abandoned = !is_written;
+    if (!is_written) pthread_detach(output->thread);
     pthread_mutex_unlock(&output->lock);
-    if (!is_written) {
-        pthread_detach(output->thread);
-        return false;
-    }
+    if (!is_written) return false;
     if (output->has_thread) pthread_join(output->thread, NULL);
-    pthread_mutex_destroy(&output->lock);
-    pthread_cond_destroy(&output->more);
-    pthread_cond_destroy(&output->less);
-    free(output->blocks[0]);
-    free(output->blocks[1]);
-    free(output);
+    output_free(output);
     return true;
 }
