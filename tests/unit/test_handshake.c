@@ -90,11 +90,11 @@ static void test_refusal(void **state) {
     struct buf out;
     buf_init(&out, 4096);
     handshake_print_refusal(&out, 409, VIEW("The name is taken."));
-    assert_true(view_eq(buf_view(&out),
-                        VIEW("HTTP/1.1 409 Conflict\r\nContent-Type: text/plain; charset=utf-8\r\n"
-                             "X-Content-Type-Options: nosniff\r\n"
-                             "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n"
-                             "Content-Length: 19\r\nConnection: close\r\n\r\nThe name is taken.\n")));
+    assert_true(
+        view_eq(buf_view(&out), VIEW("HTTP/1.1 409 Conflict\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                                     "X-Content-Type-Options: nosniff\r\n"
+                                     "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
+                                     "Content-Length: 19\r\nConnection: close\r\n\r\nThe name is taken.\n")));
     buf_done(&out);
 }
 
