@@ -102,7 +102,7 @@ def test_agent_of_python(arena):
     agent = arena.start.agent_v2(arena, hello)
     for number in range(20):
         assert http_raw.request(arena.address, target=f"/{number}", host=agent.host).body == f"GET /{number}".encode()
-    assert any("protocol v2" in line and agent.tunnel_id in line for line in arena.err)
+    arena.wait_err(rf"{agent.tunnel_id}.*protocol v2|protocol v2.*{agent.tunnel_id}")
 
 
 def test_what_a_request_looks_like(arena):

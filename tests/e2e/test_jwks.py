@@ -117,7 +117,7 @@ REFUSED = {
     "an encryption key": (RSA.token("RS256", kid="encrypts"), "kid"),
     "crit": (RSA.token("RS256", headers={"crit": ["x"], "x": 1}), "extensions"),
     "expired": (P256.token("ES256", lifetime=-60), "expired"),
-    "not yet": (P256.token("ES256", nbf=int(time.time()) + 3600), "not valid yet"),
+    "not yet": (P256.token("ES256", nbf=int(time.time()) + 36000, lifetime=72000), "not valid yet"),
     "an unsigned part": (P256.token("ES256").rpartition(".")[0] + ".", "malformed"),
     "8 KB": (RSA.token("RS256", pad="x" * 5000), "too long"),
 }
