@@ -1,5 +1,7 @@
 #include "options.h"
 
+#include "base/edits.h"
+
 #include <stdlib.h>
 
 #include "http/host.h"
@@ -76,25 +78,6 @@ void options_help(FILE *out) {
           out);
 }
 
-/* Edits (insert, delete, replace a byte) between two short words. */
-static size_t distance(struct view a, struct view b) {
-    size_t row[32];
-    if (b.len >= 32) return SIZE_MAX;
-    for (size_t j = 0; j <= b.len; j++) row[j] = j;
-    for (size_t i = 1; i <= a.len; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= b.len; j++) {
-            size_t best = diagonal + (a.ptr[i - 1] != b.ptr[j - 1]);
-            if (row[j] + 1 < best) best = row[j] + 1;
-            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-            diagonal = row[j];
-            row[j] = best;
-        }
-    }
-    return row[b.len];
-}
-
 static const struct option_row *nearest_row(struct view name) {
     const struct option_row *nearest = NULL;
     size_t least = 3;
@@ -102,7 +85,7 @@ static const struct option_row *nearest_row(struct view name) {
         struct view candidate = view_from_cstr(rows[i].name);
         size_t edits = view_starts_with(candidate, name) || view_starts_with(name, candidate)
                            ? 1
-                           : distance(name, candidate);
+                           : edit_distance(name, candidate);
         if (edits >= least) continue;
         least = edits;
         nearest = &rows[i];

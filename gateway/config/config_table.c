@@ -3,6 +3,8 @@
 #include "config/config.h"
 #include "config/config_value.h"
 
+#include "base/edits.h"
+
 #include <stddef.h>
 
 #define SETTING(name_, variable_, kind_, member, fallback_, help_)                                           \

@@ -8,7 +8,5 @@
 bool size_parse(struct view text, size_t *ret_bytes);
 /* true, yes, on, 1; false, no, off, 0. */
 bool bool_parse(struct view text, bool *ret_value);
-/* How many characters one must change to make one of the other (at most 64 each). */
-size_t edit_distance(struct view a, struct view b);
 
 #endif

@@ -1,0 +1,32 @@
+#include "cmocka_setup.h"
+
+#include <string.h>
+
+#include "base/edits.h"
+
+static void test_edits(void **state) {
+    (void)state;
+    assert_int_equal(edit_distance(VIEW("public-lsten"), VIEW("public-listen")), 1);
+    assert_int_equal(edit_distance(VIEW(""), VIEW("abc")), 3);
+    assert_int_equal(edit_distance(VIEW("abc"), VIEW("")), 3);
+    assert_int_equal(edit_distance(VIEW("kitten"), VIEW("sitting")), 3);
+    assert_int_equal(edit_distance(VIEW("same"), VIEW("same")), 0);
+    assert_int_equal(edit_distance(VIEW("ab"), VIEW("ba")), 2);
+}
+
+static void test_long_words_are_bounded(void **state) {
+    (void)state;
+    char a[200], b[200];
+    memset(a, 'a', sizeof a);
+    memset(b, 'b', sizeof b);
+    assert_int_equal(edit_distance(view_of(a, sizeof a), view_of(b, sizeof b)), 64);
+    assert_int_equal(edit_distance(view_of(a, sizeof a), view_of(a, 64)), 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_edits),
+        cmocka_unit_test(test_long_words_are_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
