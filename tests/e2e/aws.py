@@ -29,11 +29,14 @@ PATHS = "a WebSocket API has one path"
 START = "the function reads its keys when an environment starts; a new package brings new ones"
 PIECES = "an answer of 2 MiB is 30 invocations that put 100 KB: ten at once, or twenty, take DynamoDB Local longer than a request may"
 LONG = "4000 requests one after the other, each polled for 50 ms and more, take minutes"
+NAMES = "HTTP APIs write the names of an answer's fields in lower case"
+GATEWAYS = "a setting of gateways: the function has none such"
 
 EXCEPTIONS = [
     ("http", "chunked_request_body_too_large request_body_too_large_is_known expect_with_a_body_too_large", BUFFERED),
     ("http", "60_kib_of_request request_headers_too_large[v1-65 request_headers_too_large[v1-90 request_headers_too_large[v1-257"
-             " target_of_", HEADS),
+             " request_headers_too_large[v1-a_value large_values[v1-15000 large_values[v1-60000 target_of_", HEADS),
+    ("http", "names_of_fields_are_in", NAMES),
     ("http", 'repeated_headers_keep header_values_of_any target_is_raw[v1-/a%2F target_is_raw[v1-/%00 target_is_raw[v1-/?]'
              ' target_is_raw[v1-/"<>', DECODED),
     ("routing", "path_mode[", DECODED),
@@ -42,9 +45,12 @@ EXCEPTIONS = [
     ("routing", "asterisk_form", FRONT),
     ("http", "nothing_of_our_clients", FIELDS),
     ("routing", "forwarded_headers", FIELDS),
-    ("failures", "agent_that_falls ttf_finds_out", PINGS),
+    ("routing", "a_setting_lets_claims a_trusted_proxy_that_adds caps_count_the_visitor", GATEWAYS),
+    ("agents", "names_of_the_gateways_own", GATEWAYS),
+    ("failures", "agent_that_falls ttf_finds_out a_link_that_died", PINGS),
+    ("agents", "half_a_frame", PINGS),
     ("failures", "visitor_who_leaves_frees", LEAVING),
-    ("errors", "too_many_at_once", BOUND),
+    ("errors", "too_many_at_once long_polls_take_no_place", BOUND),
     ("agents", "body_of_two_mib", MESSAGES),
     ("chunks", "an_agent_without_the_capability", MESSAGES),
     ("agents", "any_path_will_do[/ws any_path_will_do[/any", PATHS),
