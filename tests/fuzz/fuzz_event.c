@@ -14,7 +14,8 @@ static void check_http(const struct lambda_event *event) {
     buf_init(&answer, 1 << 20);
     lambda_answer_http(&answer, event->kind, 200, &event->headers, event->body);
     struct view text = buf_view(&answer);
-    json_t *root = answer.failed ? NULL : json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL);
+    json_t *root =
+        answer.failed ? NULL : json_loadb(text.ptr, text.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
     require(answer.failed || json_is_object(root));
     json_decref(root);
     buf_done(&answer);

@@ -87,7 +87,7 @@ static void check_answer(int status, struct headers *headers) {
     enum http_error error = gate_check_response(status, headers, &limits);
     require(error == HTTP_ERROR_NONE || error == HTTP_ERROR_BAD_RESPONSE);
     if (error) return;
-    require(status >= 200 && status <= 599);
+    require(status >= 200 && status <= 999);
     require_clean(headers);
 }
 
