@@ -171,7 +171,7 @@ def pytest(folder: Path, name: str, programs: Path, arguments: list[str] = (), e
     log, report = BUILD / f"log-{folder.name}-{name}.txt", BUILD / f"report-{folder.name}-{name}.xml"
     report.unlink(missing_ok=True)
     jobs = jobs or os.environ.get("TTF_TEST_JOBS") or "4"
-    within = [] if any(shown(folder) + "/" in argument for argument in arguments) else [str(folder)]
+    within = [] if any(argument.startswith(shown(folder) + "/") for argument in arguments) else [str(folder)]
     status = run_logged([sys.executable, "-m", "pytest", "-q", "-n", jobs, "--rootdir", str(folder), "-c",
                          str(folder / "pytest.ini"), f"--junitxml={report}", *within, *arguments], log,
                         {"TTF_BIN": str(programs), **(environment or {})}, echo)
