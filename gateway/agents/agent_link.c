@@ -153,7 +153,7 @@ static void cut(struct agent_link *link, const char *why) {
 }
 
 static void rest(struct agent_link *link) {
-    if (link->fragments == 0 || link->message.len == 0) buf_done(&link->message);
+    if (link->message.len == 0) buf_done(&link->message);
     ws_end_rest(&link->end);
     link->is_resting = true;
 }
