@@ -81,12 +81,15 @@ def run_all(field, scenarios, options, upload_file):
 def parse():
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
     parser.add_argument("--bin", type=Path, required=True, help="folder of ttf and ttf-gateway")
+    parser.add_argument("--before", type=Path, help="folder of another build of both programs, measured in the same rounds")
     parser.add_argument("--out", type=Path, required=True, help="folder for the numbers, and for the peers that are built")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=5, help="of each run of wrk")
     parser.add_argument("--only", default="", help="these scenarios, with commas: " + ", ".join(s.name for s in SCENARIOS))
     parser.add_argument("--peers", default="", help="these peers, with commas: " + ", ".join(p.name for p in PEERS))
     options = parser.parse_args()
+    if options.before:
+        os.environ["TTF_BENCH_BEFORE"] = str(options.before.resolve())
     only, names = (set(filter(None, text.split(","))) for text in (options.only, options.peers))
     if unknown := (only - {s.name for s in SCENARIOS}) | (names - {p.name for p in PEERS}):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")

@@ -235,6 +235,17 @@ class Tunnel(Peer):
         self.tunnel(between(endpoint), public)
 
 
+class TunnelBefore(Tunnel):
+    name = "tunnel-before"
+    settings = "the same of another build, to compare with"
+
+    def __init__(self, folder, bin_dir, tools_dir, service=None):
+        before = os.environ.get("TTF_BENCH_BEFORE")
+        if not before:
+            raise tools.NotBuilt("--before is not said")
+        super().__init__(folder, Path(before), tools_dir, service)
+
+
 class TunnelRedis(Tunnel):
     name = "tunnel-redis"
     settings = "the same with --store redis://..., redis-server on a unix socket, nothing on disk; its agent is here"
@@ -370,4 +381,4 @@ class Bore(Peer):
 
 
 SERVICES = {"web": Web, "sink": Sink}
-PEERS = [TwoHops, Tunnel, TunnelRedis, TunnelPeer, FrpHttp, FrpTcp, Rathole, Bore]
+PEERS = [TwoHops, Tunnel, TunnelBefore, TunnelRedis, TunnelPeer, FrpHttp, FrpTcp, Rathole, Bore]
