@@ -15,7 +15,7 @@ static struct timers *timers_of(const struct core *core) {
 
 /* ---- in use ---- */
 
-static struct tunnel_use *tunnel_new(struct core *core, struct view tunnel_id) {
+static struct tunnel_use *tunnel_use_new(struct core *core, struct view tunnel_id) {
     struct tunnel_use *tunnel = calloc(1, sizeof *tunnel);
     if (!tunnel) return NULL;
     list_init(&tunnel->waiting);
@@ -36,7 +36,7 @@ bool tunnel_join(struct exchange *exchange) {
     struct core *core = exchange->core;
     struct table_node *node = table_get(&core->tunnels, exchange->route.tunnel_id);
     struct tunnel_use *tunnel =
-        node ? TABLE_ENTRY(node, struct tunnel_use, node) : tunnel_new(core, exchange->route.tunnel_id);
+        node ? TABLE_ENTRY(node, struct tunnel_use, node) : tunnel_use_new(core, exchange->route.tunnel_id);
     if (!tunnel) return false;
     list_remove(&tunnel->rest_node);
     tunnel->exchange_count++;
