@@ -8,20 +8,20 @@
 
 enum stage { HEAD, BODY_LENGTH, BODY_CHUNKED, BODY_TO_CLOSE, RAW, END, BAD };
 
-void answer_init(struct answer *answer, size_t head_max) {
-    *answer = (struct answer){.head_max = head_max};
+void local_answer_init(struct local_answer *answer, size_t head_max) {
+    *answer = (struct local_answer){.head_max = head_max};
     arena_init(&answer->arena, ARENA_MAX);
     buf_init(&answer->held, head_max);
     chunked_init(&answer->chunked, &answer->trailers);
 }
 
-void answer_done(struct answer *answer) {
+void local_answer_done(struct local_answer *answer) {
     chunked_done(&answer->chunked);
     buf_done(&answer->held);
     arena_done(&answer->arena);
 }
 
-void answer_begin(struct answer *answer, const struct answer_to *to) {
+void local_answer_begin(struct local_answer *answer, const struct answer_to *to) {
     if (answer->arena.used_bytes) arena_done(&answer->arena);
     if (answer->held.cap > HELD_KEPT) buf_done(&answer->held);
     buf_clear(&answer->held);
@@ -34,13 +34,13 @@ void answer_begin(struct answer *answer, const struct answer_to *to) {
     answer->detail = NULL;
 }
 
-static enum answer_step bad(struct answer *answer, const char *detail) {
+static enum answer_step bad(struct local_answer *answer, const char *detail) {
     answer->stage = BAD;
     answer->detail = detail;
     return ANSWER_BAD;
 }
 
-static enum answer_step not_http(struct answer *answer) {
+static enum answer_step not_http(struct local_answer *answer) {
     answer->not_http = true;
     return bad(answer, "the answer is not HTTP/1.x");
 }
@@ -92,12 +92,12 @@ static void note_field(struct notes *notes, const struct header *field) {
     }
 }
 
-static bool has_no_body(const struct answer *answer) {
+static bool has_no_body(const struct local_answer *answer) {
     int status = answer->head.status;
     return answer->to.is_head || status == 204 || status == 304;
 }
 
-static enum answer_step begin_chunked(struct answer *answer, const struct notes *notes) {
+static enum answer_step begin_chunked(struct local_answer *answer, const struct notes *notes) {
     if (notes->codings > 1 || !view_eq_nocase(notes->coding, VIEW("chunked")))
         return bad(answer, "the service sent a Transfer-Encoding that is not chunked");
     if (notes->lengths) return bad(answer, "the service sent Content-Length and Transfer-Encoding");
@@ -107,7 +107,7 @@ static enum answer_step begin_chunked(struct answer *answer, const struct notes 
     return ANSWER_HEAD;
 }
 
-static enum answer_step decide_framing(struct answer *answer, const struct notes *notes) {
+static enum answer_step decide_framing(struct local_answer *answer, const struct notes *notes) {
     if (has_no_body(answer)) {
         answer->left = 0;
         answer->stage = BODY_LENGTH;
@@ -138,7 +138,7 @@ static bool is_accepted(const struct headers *headers, struct view accept) {
            view_eq(headers_get(headers, VIEW("sec-websocket-accept")), accept);
 }
 
-static enum answer_step on_switch(struct answer *answer) {
+static enum answer_step on_switch(struct local_answer *answer) {
     const struct answer_to *to = &answer->to;
     const struct headers *headers = &answer->head.headers;
     if (!to->upgrade.ptr) return bad(answer, "the service sent a 101 that nobody asked for");
@@ -151,14 +151,14 @@ static enum answer_step on_switch(struct answer *answer) {
 }
 
 /* Whoever gets the head next finds one length, said once. */
-static bool say_length(struct answer *answer, const struct notes *notes) {
+static bool say_length(struct local_answer *answer, const struct notes *notes) {
     char text[24];
     if (notes->lengths < 2) return true;
     int len = snprintf(text, sizeof(text), "%" PRIu64, notes->length);
     return headers_set(&answer->head.headers, VIEW("content-length"), view_of(text, (size_t)len));
 }
 
-static enum answer_step on_head(struct answer *answer) {
+static enum answer_step on_head(struct local_answer *answer) {
     const struct headers *headers = &answer->head.headers;
     if (headers->count > ANSWER_FIELDS_MAX) return bad(answer, "the service sent too many fields");
     if (answer->head.status == 101) return on_switch(answer);
@@ -187,7 +187,7 @@ static bool begins_like_http(struct view bytes) {
     return bytes.len < expected.len ? view_starts_with(expected, bytes) : view_starts_with(bytes, expected);
 }
 
-static enum answer_step on_parsed(struct answer *answer, enum head_result result) {
+static enum answer_step on_parsed(struct local_answer *answer, enum head_result result) {
     switch (result) {
     case HEAD_INCOMPLETE: return ANSWER_MORE;
     case HEAD_COMPLETE: return on_head(answer);
@@ -198,7 +198,7 @@ static enum answer_step on_parsed(struct answer *answer, enum head_result result
 }
 
 /* The usual case: nothing held yet, and the head is whole. */
-static enum answer_step head_first_piece(struct answer *answer, struct view *bytes) {
+static enum answer_step head_first_piece(struct local_answer *answer, struct view *bytes) {
     size_t len;
     if (!begins_like_http(*bytes)) return not_http(answer);
     enum head_result result =
@@ -214,7 +214,7 @@ static enum answer_step head_first_piece(struct answer *answer, struct view *byt
 
 /* Parses again only when a line has ended: with the lines bounded, so is the work for a head that trickles
  * in. */
-static enum answer_step head_next_piece(struct answer *answer, struct view *bytes) {
+static enum answer_step head_next_piece(struct local_answer *answer, struct view *bytes) {
     size_t before = answer->held.len, len;
     struct view piece = view_slice(*bytes, 0, answer->head_max - before);
     size_t lines = count_lines(piece);
@@ -236,7 +236,7 @@ static enum answer_step head_next_piece(struct answer *answer, struct view *byte
     return on_parsed(answer, result);
 }
 
-static enum answer_step read_head(struct answer *answer, struct view *bytes) {
+static enum answer_step read_head(struct local_answer *answer, struct view *bytes) {
     if (!bytes->len) return ANSWER_MORE;
     answer->began = true;
     if (answer->held.len == 0 && answer->arena.used_bytes) arena_done(&answer->arena); /* of a 1xx */
@@ -245,7 +245,7 @@ static enum answer_step read_head(struct answer *answer, struct view *bytes) {
 
 /* ---- the body ---- */
 
-static enum answer_step end(struct answer *answer) {
+static enum answer_step end(struct local_answer *answer) {
     answer->stage = END;
     return ANSWER_END;
 }
@@ -258,14 +258,14 @@ static enum answer_step take(struct view *bytes, uint64_t max, struct view *ret_
     return ANSWER_DATA;
 }
 
-static enum answer_step read_length(struct answer *answer, struct view *bytes, struct view *ret_data) {
+static enum answer_step read_length(struct local_answer *answer, struct view *bytes, struct view *ret_data) {
     if (answer->left == 0) return end(answer);
     enum answer_step step = take(bytes, answer->left, ret_data);
     if (step == ANSWER_DATA) answer->left -= ret_data->len;
     return step;
 }
 
-static enum answer_step read_chunked(struct answer *answer, struct view *bytes, struct view *ret_data) {
+static enum answer_step read_chunked(struct local_answer *answer, struct view *bytes, struct view *ret_data) {
     switch (chunked_next(&answer->chunked, bytes, ret_data)) {
     case CHUNKED_MORE: return ANSWER_MORE;
     case CHUNKED_DATA: return ANSWER_DATA;
@@ -276,7 +276,7 @@ static enum answer_step read_chunked(struct answer *answer, struct view *bytes, 
     return bad(answer, "the service sent malformed chunks");
 }
 
-enum answer_step answer_next(struct answer *answer, struct view *bytes, struct view *ret_data) {
+enum answer_step local_answer_next(struct local_answer *answer, struct view *bytes, struct view *ret_data) {
     switch (answer->stage) {
     case HEAD: return read_head(answer, bytes);
     case BODY_LENGTH: return read_length(answer, bytes, ret_data);
@@ -288,7 +288,7 @@ enum answer_step answer_next(struct answer *answer, struct view *bytes, struct v
     }
 }
 
-enum answer_step answer_eof(struct answer *answer) {
+enum answer_step local_answer_eof(struct local_answer *answer) {
     switch (answer->stage) {
     case BODY_TO_CLOSE:
     case RAW: return end(answer);

@@ -27,7 +27,7 @@ struct answer_to {
     struct view accept;  /* the Sec-WebSocket-Accept that must come with a 101 to websocket; absent: any */
 };
 
-struct answer {
+struct local_answer {
     int stage;
     struct answer_to to;
     struct response_head head; /* in the arena */
@@ -44,15 +44,15 @@ struct answer {
     bool not_http; /* bad from its first bytes on */
 };
 
-void answer_init(struct answer *answer, size_t head_max);
-void answer_done(struct answer *answer);
+void local_answer_init(struct local_answer *answer, size_t head_max);
+void local_answer_done(struct local_answer *answer);
 /* Ready for the answer to another request; keeps memory that will be of use again. */
-void answer_begin(struct answer *answer, const struct answer_to *to);
+void local_answer_begin(struct local_answer *answer, const struct answer_to *to);
 
 /* Takes what it used off the front of *bytes. ANSWER_DATA: *ret_data points into the bytes. With `ret_data`
  * NULL no data is taken, but what needs none (head, framing, end) is. */
-enum answer_step answer_next(struct answer *answer, struct view *bytes, struct view *ret_data);
+enum answer_step local_answer_next(struct local_answer *answer, struct view *bytes, struct view *ret_data);
 /* The service has closed its side: ANSWER_END where that ends the answer, else ANSWER_BAD. */
-enum answer_step answer_eof(struct answer *answer);
+enum answer_step local_answer_eof(struct local_answer *answer);
 
 #endif

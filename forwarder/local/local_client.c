@@ -60,7 +60,7 @@ static struct local_request *request_alloc(void) {
     if (!request) return NULL;
     buf_init(&request->head, 512u * 1024);
     buf_init(&request->body, LOCAL_BODY_HELD_MAX);
-    answer_init(&request->answer, LOCAL_HEAD_MAX);
+    local_answer_init(&request->answer, LOCAL_HEAD_MAX);
     return request;
 }
 
@@ -72,7 +72,7 @@ struct local_request *client_request_new(struct local_client *client) {
 }
 
 void client_request_free(struct local_request *request) {
-    answer_done(&request->answer);
+    local_answer_done(&request->answer);
     buf_done(&request->body);
     buf_done(&request->head);
     free(request);

@@ -161,7 +161,7 @@ static void on_bad(struct local_request *request, struct view bytes) {
 /* False when the answer is over, or is not to be read now. */
 static bool step(struct local_request *request, struct view *bytes) {
     struct view data = {NULL, 0};
-    switch (answer_next(&request->answer, bytes, request->paused ? NULL : &data)) {
+    switch (local_answer_next(&request->answer, bytes, request->paused ? NULL : &data)) {
     case ANSWER_MORE: return false;
     case ANSWER_INTERIM:
         if (request->answer.head.status == 100) go_on(request);
@@ -197,8 +197,9 @@ static void rewind_request(struct local_request *request) {
     request->last_chunk_said = false;
     request->keeps_body = false;
     list_remove(&request->expecting_node);
-    answer_begin(&request->answer, &(struct answer_to){request->answer.to.is_head, request->answer.to.upgrade,
-                                                       request->answer.to.accept});
+    local_answer_begin(&request->answer,
+                       &(struct answer_to){request->answer.to.is_head, request->answer.to.upgrade,
+                                           request->answer.to.accept});
 }
 
 static void send_again(struct local_request *request) {
@@ -222,7 +223,7 @@ void request_on_eof(struct local_connection *connection, int error) {
         return;
     }
     if (!request->answer.began) request->client->clue = LOCAL_CLUE_SILENT;
-    bool whole = !error && answer_eof(&request->answer) == ANSWER_END;
+    bool whole = !error && local_answer_eof(&request->answer) == ANSWER_END;
     const char *detail = error ? uv_strerror(-error) : whole ? "" : request->answer.detail;
     request_end(request, whole ? LOCAL_OK : LOCAL_BROKEN, detail, false);
 }
@@ -232,7 +233,7 @@ void request_on_eof(struct local_connection *connection, int error) {
 /* A clean one, of which only memory is used again. */
 static void request_reset(struct local_request *request) {
     struct buf head = request->head, body = request->body;
-    struct answer answer = request->answer;
+    struct local_answer answer = request->answer;
     if (head.cap > HEAD_KEPT) buf_done(&head);
     if (body.cap > BODY_KEPT) buf_done(&body);
     buf_clear(&head);
@@ -277,7 +278,7 @@ struct local_request *local_request_start(struct local_client *client, const str
         return NULL;
     }
     if (client->tls) tls_name_of(client, head->headers, request->tls_name, sizeof(request->tls_name));
-    answer_begin(&request->answer, &to);
+    local_answer_begin(&request->answer, &to);
     list_append(&client->requests, &request->node);
     if (said == HEAD_CANNOT_BE_SAID) {
         request_fail_soon(request, LOCAL_INVALID, "the request cannot be said in HTTP/1.1");

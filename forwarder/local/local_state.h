@@ -133,7 +133,7 @@ struct local_request {
     uint64_t sent, told; /* bytes of the body: sent in this try, told to the owner */
 
     /* the answer */
-    struct answer answer;
+    struct local_answer answer;
     bool paused, resumes;
     bool has_failed; /* ends from a safe point, so: */
     enum local_error failure;

@@ -11,7 +11,8 @@ struct outcome {
     size_t trailers;
 };
 
-static void note(struct outcome *out, const struct answer *answer, enum answer_step step, struct view data) {
+static void note(struct outcome *out, const struct local_answer *answer, enum answer_step step,
+                 struct view data) {
     if (step == ANSWER_HEAD || step == ANSWER_SWITCHED) {
         require(out->status == 0);
         out->status = answer->head.status;
@@ -26,20 +27,20 @@ static void note(struct outcome *out, const struct answer *answer, enum answer_s
 static struct outcome run(const uint8_t *bytes, size_t len, const struct answer_to *to, size_t piece,
                           bool pauses) {
     struct outcome out = {.last = ANSWER_MORE};
-    struct answer answer;
-    answer_init(&answer, 8192);
-    answer_begin(&answer, to);
+    struct local_answer answer;
+    local_answer_init(&answer, 8192);
+    local_answer_begin(&answer, to);
     for (size_t at = 0; at < len && out.last == ANSWER_MORE;) {
         size_t size = piece < len - at ? piece : len - at;
         char *copy = malloc(size);
         memcpy(copy, bytes + at, size);
         struct view view = {copy, size}, data = {NULL, 0};
         do {
-            if (pauses && (out.last = answer_next(&answer, &view, NULL)) != ANSWER_MORE) {
+            if (pauses && (out.last = local_answer_next(&answer, &view, NULL)) != ANSWER_MORE) {
                 require(out.last != ANSWER_DATA);
             } else {
                 data.len = 0;
-                out.last = answer_next(&answer, &view, &data);
+                out.last = local_answer_next(&answer, &view, &data);
             }
             note(&out, &answer, out.last, data);
         } while (out.last != ANSWER_MORE && out.last != ANSWER_END && out.last != ANSWER_BAD);
@@ -48,13 +49,13 @@ static struct outcome run(const uint8_t *bytes, size_t len, const struct answer_
         at += size;
         free(copy);
     }
-    if (out.last == ANSWER_MORE) out.last = answer_eof(&answer);
+    if (out.last == ANSWER_MORE) out.last = local_answer_eof(&answer);
     require(out.last == ANSWER_END || out.last == ANSWER_BAD);
     require(out.last != ANSWER_BAD || answer.detail);
     require(out.last != ANSWER_END || out.status);
     if (out.last == ANSWER_BAD) out.used = out.trailers = 0;
     if (out.last == ANSWER_END) out.trailers = answer.trailers.count;
-    answer_done(&answer);
+    local_answer_done(&answer);
     return out;
 }
 

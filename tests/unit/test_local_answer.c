@@ -168,10 +168,10 @@ struct outcome {
     struct buf body;
 };
 
-static void pull(struct answer *answer, struct view *bytes, struct outcome *out) {
+static void pull(struct local_answer *answer, struct view *bytes, struct outcome *out) {
     struct view data;
     for (;;) {
-        out->step = answer_next(answer, bytes, &data);
+        out->step = local_answer_next(answer, bytes, &data);
         switch (out->step) {
         case ANSWER_INTERIM: out->interims++; break;
         case ANSWER_HEAD:
@@ -185,10 +185,10 @@ static void pull(struct answer *answer, struct view *bytes, struct outcome *out)
     }
 }
 
-static void check(struct answer *answer, const struct row *row, size_t first, size_t step) {
+static void check(struct local_answer *answer, const struct row *row, size_t first, size_t step) {
     struct outcome out = {.step = ANSWER_MORE};
     buf_init(&out.body, 4096);
-    answer_begin(answer, &row->to);
+    local_answer_begin(answer, &row->to);
     for (size_t given = 0, piece = first; given < row->bytes.len && out.step == ANSWER_MORE; piece = step) {
         size_t len = piece < row->bytes.len - given ? piece : row->bytes.len - given;
         char *copy = malloc(len);
@@ -200,7 +200,7 @@ static void check(struct answer *answer, const struct row *row, size_t first, si
         given += len;
         free(copy);
     }
-    if (row->closes && out.step == ANSWER_MORE) out.step = answer_eof(answer);
+    if (row->closes && out.step == ANSWER_MORE) out.step = local_answer_eof(answer);
     if (out.step != row->expected || out.status != row->status || out.interims != row->interims ||
         !view_eq(buf_view(&out.body), view_from_cstr(row->body)))
         fail_msg("%s (%zu): step %d, status %d, interims %zu, body \"%.*s\", %s", row->name, first,
@@ -215,23 +215,23 @@ static void check(struct answer *answer, const struct row *row, size_t first, si
 
 static void test_rows(void **state) {
     (void)state;
-    struct answer answer;
-    answer_init(&answer, 4096);
+    struct local_answer answer;
+    local_answer_init(&answer, 4096);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         check(&answer, &rows[i], rows[i].bytes.len, 1);
         check(&answer, &rows[i], 1, 1);
         check(&answer, &rows[i], 7, 7);
         for (size_t cut = 1; cut < rows[i].bytes.len; cut++) check(&answer, &rows[i], cut, rows[i].bytes.len);
     }
-    answer_done(&answer);
+    local_answer_done(&answer);
 }
 
-static enum answer_step feed(struct answer *answer, const char *text, size_t times) {
+static enum answer_step feed(struct local_answer *answer, const char *text, size_t times) {
     enum answer_step step = ANSWER_MORE;
     struct view data;
     for (size_t i = 0; i < times && step != ANSWER_BAD; i++) {
         struct view bytes = view_from_cstr(text);
-        do step = answer_next(answer, &bytes, &data);
+        do step = local_answer_next(answer, &bytes, &data);
         while (step != ANSWER_MORE && step != ANSWER_BAD && step != ANSWER_END);
     }
     return step;
@@ -239,57 +239,57 @@ static enum answer_step feed(struct answer *answer, const char *text, size_t tim
 
 static void test_limits(void **state) {
     (void)state;
-    struct answer answer;
+    struct local_answer answer;
     const struct answer_to to = {.is_head = false};
-    answer_init(&answer, 96 * 1024);
+    local_answer_init(&answer, 96 * 1024);
 
-    answer_begin(&answer, &to); /* 64 KiB in one value are fine */
+    local_answer_begin(&answer, &to); /* 64 KiB in one value are fine */
     assert_int_equal(feed(&answer, OK "Content-Length: 0\r\nA: ", 1), ANSWER_MORE);
     assert_int_equal(feed(&answer, "0123456789abcdef", 4096), ANSWER_MORE);
     assert_int_equal(feed(&answer, "\r\n\r\n", 1), ANSWER_END);
 
-    answer_begin(&answer, &to);
+    local_answer_begin(&answer, &to);
     assert_int_equal(feed(&answer, OK "A: ", 1), ANSWER_MORE);
     assert_int_equal(feed(&answer, "0123456789abcdef", 7000), ANSWER_BAD);
 
-    answer_begin(&answer, &to);
+    local_answer_begin(&answer, &to);
     assert_int_equal(feed(&answer, OK, 1), ANSWER_MORE);
     assert_int_equal(feed(&answer, "A: b\r\n", 256), ANSWER_MORE);
     assert_int_equal(feed(&answer, "\r\n", 1), ANSWER_MORE);
     assert_int_equal(answer.head.headers.count, 256);
 
-    answer_begin(&answer, &to);
+    local_answer_begin(&answer, &to);
     assert_int_equal(feed(&answer, OK, 1), ANSWER_MORE);
     assert_int_equal(feed(&answer, "A: b\r\n", 1000), ANSWER_BAD);
 
-    answer_begin(&answer, &to); /* in one piece */
+    local_answer_begin(&answer, &to); /* in one piece */
     struct buf head;
     buf_init(&head, 65536);
     buf_append_view(&head, VIEW(OK));
     for (int i = 0; i < 257; i++) buf_append_view(&head, VIEW("A: b\r\n"));
     buf_append_view(&head, VIEW("\r\n"));
     struct view bytes = buf_view(&head), data;
-    assert_int_equal(answer_next(&answer, &bytes, &data), ANSWER_BAD);
+    assert_int_equal(local_answer_next(&answer, &bytes, &data), ANSWER_BAD);
     buf_done(&head);
 
-    answer_begin(&answer, &to);
+    local_answer_begin(&answer, &to);
     assert_int_equal(feed(&answer, "HTTP/1.1 103 E\r\nLink: a\r\n\r\n", ANSWER_INTERIMS_MAX), ANSWER_MORE);
     assert_int_equal(feed(&answer, "HTTP/1.1 103 E\r\nLink: a\r\n\r\n", 1), ANSWER_BAD);
-    answer_done(&answer);
+    local_answer_done(&answer);
 }
 
 static void test_paused(void **state) {
     (void)state;
-    struct answer answer;
+    struct local_answer answer;
     struct view bytes = VIEW(OK "Content-Length: 2\r\n\r\nhi"), data;
-    answer_init(&answer, 4096);
-    answer_begin(&answer, &(struct answer_to){.is_head = false});
-    assert_int_equal(answer_next(&answer, &bytes, NULL), ANSWER_HEAD);
-    assert_int_equal(answer_next(&answer, &bytes, NULL), ANSWER_MORE);
+    local_answer_init(&answer, 4096);
+    local_answer_begin(&answer, &(struct answer_to){.is_head = false});
+    assert_int_equal(local_answer_next(&answer, &bytes, NULL), ANSWER_HEAD);
+    assert_int_equal(local_answer_next(&answer, &bytes, NULL), ANSWER_MORE);
     assert_int_equal(bytes.len, 2);
-    assert_int_equal(answer_next(&answer, &bytes, &data), ANSWER_DATA);
-    assert_int_equal(answer_next(&answer, &bytes, NULL), ANSWER_END);
-    answer_done(&answer);
+    assert_int_equal(local_answer_next(&answer, &bytes, &data), ANSWER_DATA);
+    assert_int_equal(local_answer_next(&answer, &bytes, NULL), ANSWER_END);
+    local_answer_done(&answer);
 }
 
 int main(void) {
