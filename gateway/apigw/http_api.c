@@ -1,4 +1,4 @@
-/* See http_api.h. A visit lives from the request to the function's outcome, even when the visitor has been
+/* See http_api.h. A call lives from the request to the function's outcome, even when the visitor has been
  * answered (after 30 s) or has gone: API Gateway does not take an invocation back. */
 #include "apigw/http_api.h"
 
@@ -19,7 +19,8 @@ struct http_api {
     size_t busy;
 };
 
-struct visit {
+/* One request of a visitor, as a call of the function. */
+struct call {
     struct http_api *api;
     struct web_exchange *exchange; /* NULL: answered */
     struct timer timeout;
@@ -35,45 +36,45 @@ static void refuse(struct web_exchange *exchange, int status, const char *messag
     web_answer_json(exchange, status, view_of(json, (size_t)len));
 }
 
-static void pass_on(struct visit *visit, struct view text) {
+static void pass_on(struct call *call, struct view text) {
     struct arena arena;
     struct shape_answer answer;
     arena_init(&arena, ANSWER_ARENA_BYTES);
-    if (shape_answer_read(text, visit->api->settings.api.is_payload_1, &arena, &answer)) {
-        headers_add(&answer.headers, VIEW("apigw-requestid"), view_from_cstr(visit->id));
-        web_answer(visit->exchange, answer.status, &answer.headers, answer.body);
-        log_info("access", "%s %d %llums %zuB", visit->id, answer.status,
-                 (unsigned long long)(loop_now(visit->api->loop) - visit->begun_ms), answer.body.len);
+    if (shape_answer_read(text, call->api->settings.api.is_payload_1, &arena, &answer)) {
+        headers_add(&answer.headers, VIEW("apigw-requestid"), view_from_cstr(call->id));
+        web_answer(call->exchange, answer.status, &answer.headers, answer.body);
+        log_info("access", "%s %d %llums %zuB", call->id, answer.status,
+                 (unsigned long long)(loop_now(call->api->loop) - call->begun_ms), answer.body.len);
         shape_answer_done(&answer);
     } else {
-        log_warn("http-api", "%s: the function's answer makes no sense", visit->id);
-        refuse(visit->exchange, 500, "Internal Server Error");
+        log_warn("http-api", "%s: the function's answer makes no sense", call->id);
+        refuse(call->exchange, 500, "Internal Server Error");
     }
     arena_done(&arena);
 }
 
 static void on_outcome(void *ctx, enum lambda_outcome outcome, struct view answer) {
-    struct visit *visit = ctx;
-    struct http_api *api = visit->api;
-    timer_stop(&api->loop->timers, &visit->timeout);
-    if (visit->exchange) {
+    struct call *call = ctx;
+    struct http_api *api = call->api;
+    timer_stop(&api->loop->timers, &call->timeout);
+    if (call->exchange) {
         switch (outcome) {
-        case LAMBDA_OK: pass_on(visit, answer); break;
-        case LAMBDA_ERROR: refuse(visit->exchange, 500, "Internal Server Error"); break;
+        case LAMBDA_OK: pass_on(call, answer); break;
+        case LAMBDA_ERROR: refuse(call->exchange, 500, "Internal Server Error"); break;
         case LAMBDA_TIMEOUT:
-        case LAMBDA_THROTTLED: refuse(visit->exchange, 503, "Service Unavailable"); break;
-        case LAMBDA_TOO_LARGE: refuse(visit->exchange, 413, "Request Entity Too Large"); break;
+        case LAMBDA_THROTTLED: refuse(call->exchange, 503, "Service Unavailable"); break;
+        case LAMBDA_TOO_LARGE: refuse(call->exchange, 413, "Request Entity Too Large"); break;
         }
     }
     api->busy--;
-    free(visit);
+    free(call);
 }
 
 /* The function may go on; nobody hears of it. */
 static void on_timeout(struct timer *timer) {
-    struct visit *visit = LIST_ENTRY(timer, struct visit, timeout);
-    refuse(visit->exchange, 503, "Service Unavailable");
-    visit->exchange = NULL;
+    struct call *call = LIST_ENTRY(timer, struct call, timeout);
+    refuse(call->exchange, 503, "Service Unavailable");
+    call->exchange = NULL;
 }
 
 /* ---- requests ---- */
@@ -114,14 +115,14 @@ static bool is_in_stage(const struct shape_api *api, struct view target) {
 
 static void invoke(struct http_api *api, struct web_exchange *exchange, const struct web_request *request,
                    const struct gate_verdict *verdict, struct view target) {
-    struct visit *visit = calloc(1, sizeof(*visit));
-    if (!visit) {
+    struct call *call = calloc(1, sizeof(*call));
+    if (!call) {
         refuse(exchange, 500, "Internal Server Error");
         return;
     }
-    *visit = (struct visit){.api = api, .exchange = exchange, .begun_ms = loop_now(api->loop)};
-    shape_id(visit->id);
-    timer_init(&visit->timeout, on_timeout);
+    *call = (struct call){.api = api, .exchange = exchange, .begun_ms = loop_now(api->loop)};
+    shape_id(call->id);
+    timer_init(&call->timeout, on_timeout);
     const struct shape_request shaped = {.method = request->method,
                                          .target = target,
                                          .version = request->version,
@@ -129,17 +130,17 @@ static void invoke(struct http_api *api, struct web_exchange *exchange, const st
                                          .host = verdict->host_field,
                                          .body = request->body,
                                          .peer = request->peer,
-                                         .id = visit->id,
+                                         .id = call->id,
                                          .now_ms = loop_wall_ms(NULL)};
     json_t *event = shape_http(&api->settings.api, &shaped);
     char *text = event ? json_dumps(event, JSON_COMPACT) : NULL;
     json_decref(event);
-    if (!text || !timer_start(&api->loop->timers, &visit->timeout, api->settings.timeout_ms)) {
+    if (!text || !timer_start(&api->loop->timers, &call->timeout, api->settings.timeout_ms)) {
         refuse(exchange, 500, "Internal Server Error");
-        free(visit);
+        free(call);
     } else {
         api->busy++;
-        lambda_invoke(api->lambda, SOURCE_HTTP, view_from_cstr(text), on_outcome, visit);
+        lambda_invoke(api->lambda, SOURCE_HTTP, view_from_cstr(text), on_outcome, call);
     }
     free(text);
 }
