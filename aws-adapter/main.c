@@ -17,7 +17,7 @@
 #define RECHECK_WAITING_MS 250
 #define RECHECK_SENT_MS 1000
 
-struct lambda {
+struct program {
     struct lambda_config config;
     struct loop loop;
     struct authorities authorities;
@@ -37,9 +37,9 @@ struct lambda {
 
 /* ---- starting ---- */
 
-static void make_settings(struct lambda *lambda) {
-    const struct lambda_config *config = &lambda->config;
-    struct core_settings *settings = &lambda->settings;
+static void make_settings(struct program *program) {
+    const struct lambda_config *config = &program->config;
+    struct core_settings *settings = &program->settings;
     settings->domain = view_from_cstr(config->domain);
     settings->public_url = view_from_cstr(config->public_url);
     settings->other_names = config->other_names;
@@ -61,79 +61,79 @@ static void make_settings(struct lambda *lambda) {
     settings->recheck_sent_ms = RECHECK_SENT_MS;
 }
 
-static bool make_core(struct lambda *lambda) {
+static bool make_core(struct program *program) {
     struct ports ports = {
-        .registry = store_dynamodb_registry(lambda->store),
+        .registry = store_dynamodb_registry(program->store),
         .mailbox =
-            lambda->direct ? mailbox_direct_port(lambda->direct) : store_dynamodb_mailbox(lambda->store),
-        .agents = agents_apigw_port(&lambda->agents),
-        .clock = {.wall_ms = loop_wall_ms, .timers = &lambda->loop.timers, .tasks = &lambda->loop.tasks},
+            program->direct ? mailbox_direct_port(program->direct) : store_dynamodb_mailbox(program->store),
+        .agents = agents_apigw_port(&program->agents),
+        .clock = {.wall_ms = loop_wall_ms, .timers = &program->loop.timers, .tasks = &program->loop.tasks},
         .ids = {.tunnel = ids_tunnel, .random = ids_random},
     };
-    lambda->core = core_new(&lambda->settings, &ports);
-    if (!lambda->core) return false;
-    store_dynamodb_listen(lambda->store, core_store_events(lambda->core));
-    if (lambda->direct) mailbox_direct_listen(lambda->direct, core_store_events(lambda->core));
+    program->core = core_new(&program->settings, &ports);
+    if (!program->core) return false;
+    store_dynamodb_listen(program->store, core_store_events(program->core));
+    if (program->direct) mailbox_direct_listen(program->direct, core_store_events(program->core));
     return true;
 }
 
 /* Answers to requests of other environments may have to be sent on, whatever the mode of this one. */
-static bool make_direct(struct lambda *lambda) {
-    const struct lambda_config *config = &lambda->config;
+static bool make_direct(struct program *program) {
+    const struct lambda_config *config = &program->config;
     if (!config->has_secret) return true;
     bool waits = config->wait_mode != WAIT_POLLING;
-    struct waiter_settings waiter = {.loop = &lambda->loop,
-                                     .authorities = &lambda->authorities,
+    struct waiter_settings waiter = {.loop = &program->loop,
+                                     .authorities = &program->authorities,
                                      .websocket_endpoint = config->websocket_endpoint,
                                      .key = config->waiter_key,
                                      .wall_ms = loop_wall_ms,
                                      .message_max = CONNECTIONS_MESSAGE_MAX};
-    if (waits) lambda->waiter = waiter_new(&waiter);
-    struct mailbox_direct_settings direct = {.store = lambda->store,
-                                             .connections = &lambda->connections,
-                                             .waiter = lambda->waiter,
+    if (waits) program->waiter = waiter_new(&waiter);
+    struct mailbox_direct_settings direct = {.store = program->store,
+                                             .connections = &program->connections,
+                                             .waiter = program->waiter,
                                              .by_stream = config->wait_mode == WAIT_STREAM,
                                              .key = config->waiter_key,
-                                             .core = &lambda->settings};
-    lambda->direct = mailbox_direct_new(&direct);
-    return lambda->direct && (lambda->waiter || !waits);
+                                             .core = &program->settings};
+    program->direct = mailbox_direct_new(&direct);
+    return program->direct && (program->waiter || !waits);
 }
 
-static bool make_adapters(struct lambda *lambda) {
-    const struct lambda_config *config = &lambda->config;
-    lambda->aws = (struct aws_client){.http = lambda->http,
-                                      .environment = &config->aws,
-                                      .timers = &lambda->loop.timers,
-                                      .tasks = &lambda->loop.tasks,
-                                      .wall_ms = loop_wall_ms};
-    lambda->dynamodb.aws = lambda->connections.aws = lambda->publisher.aws = &lambda->aws;
-    lambda->publisher.bus = config->event_bus;
-    make_settings(lambda);
+static bool make_adapters(struct program *program) {
+    const struct lambda_config *config = &program->config;
+    program->aws = (struct aws_client){.http = program->http,
+                                       .environment = &config->aws,
+                                       .timers = &program->loop.timers,
+                                       .tasks = &program->loop.tasks,
+                                       .wall_ms = loop_wall_ms};
+    program->dynamodb.aws = program->connections.aws = program->publisher.aws = &program->aws;
+    program->publisher.bus = config->event_bus;
+    make_settings(program);
     struct store_dynamodb_settings tables = {.connections_table = config->connections_table,
                                              .requests_table = config->requests_table,
-                                             .core = &lambda->settings};
-    lambda->store = store_dynamodb_new(&lambda->dynamodb, &tables);
-    return lambda->store && make_direct(lambda) && make_core(lambda) &&
-           aws_environment_endpoint(&config->aws, "dynamodb", lambda->dynamodb.endpoint) &&
-           aws_environment_endpoint(&config->aws, "events", lambda->publisher.endpoint) &&
-           connections_set_endpoint(&lambda->connections, view_from_cstr(config->websocket_endpoint));
+                                             .core = &program->settings};
+    program->store = store_dynamodb_new(&program->dynamodb, &tables);
+    return program->store && make_direct(program) && make_core(program) &&
+           aws_environment_endpoint(&config->aws, "dynamodb", program->dynamodb.endpoint) &&
+           aws_environment_endpoint(&config->aws, "events", program->publisher.endpoint) &&
+           connections_set_endpoint(&program->connections, view_from_cstr(config->websocket_endpoint));
 }
 
-static bool make_invocations(struct lambda *lambda) {
-    struct invocations_parts parts = {.loop = &lambda->loop,
-                                      .http = lambda->http,
-                                      .aws = &lambda->aws,
-                                      .core = lambda->core,
-                                      .store = lambda->store,
-                                      .direct = lambda->direct,
+static bool make_invocations(struct program *program) {
+    struct invocations_parts parts = {.loop = &program->loop,
+                                      .http = program->http,
+                                      .aws = &program->aws,
+                                      .core = program->core,
+                                      .store = program->store,
+                                      .direct = program->direct,
                                       .waiter_key =
-                                          lambda->config.has_secret ? lambda->config.waiter_key : NULL,
-                                      .connections = &lambda->connections,
-                                      .agents = &lambda->agents,
-                                      .publisher = &lambda->publisher,
-                                      .runtime_api = lambda->config.runtime_api};
-    lambda->invocations = invocations_new(&parts);
-    return lambda->invocations != NULL;
+                                          program->config.has_secret ? program->config.waiter_key : NULL,
+                                      .connections = &program->connections,
+                                      .agents = &program->agents,
+                                      .publisher = &program->publisher,
+                                      .runtime_api = program->config.runtime_api};
+    program->invocations = invocations_new(&parts);
+    return program->invocations != NULL;
 }
 
 /* ---- a start that failed is told to Lambda ---- */
@@ -147,38 +147,38 @@ static void quit_posted(void *ctx, enum status status) {
     loop_quit(ctx);
 }
 
-static void tell_init_error(struct lambda *lambda, const char *why) {
-    struct runtime_client runtime = {.http = lambda->http,
-                                     .api = lambda->config.runtime_api,
-                                     .ctx = &lambda->loop,
+static void tell_init_error(struct program *program, const char *why) {
+    struct runtime_client runtime = {.http = program->http,
+                                     .api = program->config.runtime_api,
+                                     .ctx = &program->loop,
                                      .on_posted = quit_posted,
                                      .on_gone = quit};
     log_error("bootstrap", "%s", why);
     runtime_fail_init(&runtime, "Runtime.BadConfiguration", why);
-    loop_run(&lambda->loop);
+    loop_run(&program->loop);
 }
 
 /* ---- the whole ---- */
 
 /* In the order in which the parts refer to each other; the loop runs the last close callbacks. */
-static void free_all(struct lambda *lambda) {
-    invocations_free(lambda->invocations);
-    core_free(lambda->core);
-    mailbox_direct_free(lambda->direct);
-    waiter_free(lambda->waiter);
-    store_dynamodb_free(lambda->store);
-    agents_apigw_done(&lambda->agents);
-    http_client_free(lambda->http);
-    authorities_done(&lambda->authorities);
-    loop_done(&lambda->loop);
-    lambda_config_done(&lambda->config);
+static void free_all(struct program *program) {
+    invocations_free(program->invocations);
+    core_free(program->core);
+    mailbox_direct_free(program->direct);
+    waiter_free(program->waiter);
+    store_dynamodb_free(program->store);
+    agents_apigw_done(&program->agents);
+    http_client_free(program->http);
+    authorities_done(&program->authorities);
+    loop_done(&program->loop);
+    lambda_config_done(&program->config);
 }
 
-static int run(struct lambda *lambda) {
+static int run(struct program *program) {
     char why[256] = "out of memory, or an endpoint makes no sense";
-    core_settings_init(&lambda->settings);
-    bool configured = lambda_config_read(&lambda->config, why) && lambda_times_read(&lambda->settings, why);
-    if (!lambda->config.runtime_api) {
+    core_settings_init(&program->settings);
+    bool configured = lambda_config_read(&program->config, why) && lambda_times_read(&program->settings, why);
+    if (!program->config.runtime_api) {
         fprintf(
             stderr,
             "bootstrap v%s is the custom runtime of an AWS Lambda function: it wants Lambda's environment "
@@ -186,32 +186,32 @@ static int run(struct lambda *lambda) {
             TTF_VERSION);
         return 2;
     }
-    if (!loop_init(&lambda->loop)) return 1;
+    if (!loop_init(&program->loop)) return 1;
     log_json_start();
-    log_set_level(lambda->config.log_level);
-    agents_apigw_init(&lambda->agents, &lambda->connections);
-    authorities_init(&lambda->authorities, lambda->config.aws.ca_file);
-    lambda->http = http_client_new(&lambda->loop.uv, &lambda->loop.timers, &lambda->authorities);
-    bool started = lambda->http && configured && make_adapters(lambda) && make_invocations(lambda);
+    log_set_level(program->config.log_level);
+    agents_apigw_init(&program->agents, &program->connections);
+    authorities_init(&program->authorities, program->config.aws.ca_file);
+    program->http = http_client_new(&program->loop.uv, &program->loop.timers, &program->authorities);
+    bool started = program->http && configured && make_adapters(program) && make_invocations(program);
     if (started) {
-        if (!lambda->config.has_secret)
+        if (!program->config.has_secret)
             log_warn("bootstrap",
                      "neither TUNNEL_SECRET nor JWT_SECRET is set: agents cannot resume their tunnels");
-        if (lambda->config.wait_mode != WAIT_POLLING && !lambda->waiter)
+        if (program->config.wait_mode != WAIT_POLLING && !program->waiter)
             log_warn("bootstrap", "WAIT_MODE wants a secret: answers are polled for");
-        invocations_start(lambda->invocations);
-        loop_run(&lambda->loop); /* until there is no runtime API any more */
-    } else if (lambda->http) {
-        tell_init_error(lambda, why);
+        invocations_start(program->invocations);
+        loop_run(&program->loop); /* until there is no runtime API any more */
+    } else if (program->http) {
+        tell_init_error(program, why);
     }
-    free_all(lambda);
+    free_all(program);
     return 1;
 }
 
 int main(void) {
-    static struct lambda lambda;
+    static struct program program;
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0) return 1;
-    int code = run(&lambda);
+    int code = run(&program);
     curl_global_cleanup();
     return code;
 }
