@@ -37,7 +37,7 @@ struct apigw {
     struct aws_client aws;
     struct meter *meter;
     struct function_environment variables;
-    struct lambda *lambda;
+    struct lambda_pool *pool;
     struct throttle throttle;
     struct http_api *visitors;
     struct ws_api *agents;
@@ -66,7 +66,7 @@ static void on_stopping(struct timer *timer) {
         apigw->stop_phase = STOP_CLOSING;
         apigw->stop_deadline_ms = loop_now(&apigw->loop) + CLOSE_AGENTS_MS;
     } else if (apigw->stop_phase == STOP_CLOSING &&
-               (late || (ws_api_count(apigw->agents) == 0 && lambda_busy(apigw->lambda) == 0))) {
+               (late || (ws_api_count(apigw->agents) == 0 && lambda_pool_busy(apigw->pool) == 0))) {
         loop_quit(&apigw->loop);
         return;
     }
@@ -100,7 +100,7 @@ static void on_schedule(struct timer *timer) {
     struct apigw *apigw = LIST_ENTRY(timer, struct apigw, schedule);
     json_t *event = shape_schedule(loop_wall_ms(NULL));
     char *text = event ? json_dumps(event, JSON_COMPACT) : NULL;
-    if (text) lambda_invoke(apigw->lambda, SOURCE_SCHEDULE, view_from_cstr(text), on_scheduled, NULL);
+    if (text) lambda_pool_invoke(apigw->pool, SOURCE_SCHEDULE, view_from_cstr(text), on_scheduled, NULL);
     free(text);
     json_decref(event);
     timer_start(&apigw->loop.timers, &apigw->schedule, apigw->config->cleanup_interval_ms);
@@ -109,7 +109,7 @@ static void on_schedule(struct timer *timer) {
 static void on_renew(uv_signal_t *signal, int number) {
     (void)number;
     struct apigw *apigw = signal->data;
-    lambda_renew(apigw->lambda);
+    lambda_pool_renew(apigw->pool);
 }
 
 static bool print_usage(void *ctx, struct buf *out) {
@@ -211,15 +211,15 @@ static bool make_lambda(struct apigw *apigw, const char **ret_why) {
         !function_environment_init(&apigw->variables, config, &apigw->http_shape, apigw->public_url,
                                    apigw->websocket_url, meter_port(apigw->meter), ret_why))
         return false;
-    const struct lambda_settings settings = {.bootstrap = config->bootstrap,
-                                             .environment = apigw->variables.variables,
-                                             .environments_max = config->lambda_concurrency,
-                                             .memory_mib = config->lambda_memory_bytes >> 20,
-                                             .timeout_ms = config->lambda_timeout_ms,
-                                             .init_timeout_ms = INIT_TIMEOUT_MS,
-                                             .idle_ms = config->lambda_idle_ms};
-    apigw->lambda = lambda_new(&apigw->loop, &settings, &apigw->usage, ret_why);
-    return apigw->lambda != NULL;
+    const struct lambda_pool_settings settings = {.bootstrap = config->bootstrap,
+                                                  .environment = apigw->variables.variables,
+                                                  .environments_max = config->lambda_concurrency,
+                                                  .memory_mib = config->lambda_memory_bytes >> 20,
+                                                  .timeout_ms = config->lambda_timeout_ms,
+                                                  .init_timeout_ms = INIT_TIMEOUT_MS,
+                                                  .idle_ms = config->lambda_idle_ms};
+    apigw->pool = lambda_pool_new(&apigw->loop, &settings, &apigw->usage, ret_why);
+    return apigw->pool != NULL;
 }
 
 static bool make_apis(struct apigw *apigw, const char **ret_why) {
@@ -239,8 +239,8 @@ static bool make_apis(struct apigw *apigw, const char **ret_why) {
                                            .throttle = &apigw->throttle,
                                            .aws = &apigw->environment};
     throttle_init(&apigw->throttle, config->api_rate, config->api_burst);
-    apigw->visitors = http_api_new(&apigw->loop, &visitors, apigw->lambda, &apigw->usage);
-    apigw->agents = ws_api_new(&apigw->loop, &agents, apigw->lambda, &apigw->usage);
+    apigw->visitors = http_api_new(&apigw->loop, &visitors, apigw->pool, &apigw->usage);
+    apigw->agents = ws_api_new(&apigw->loop, &agents, apigw->pool, &apigw->usage);
     apigw->admin = admin_new(&apigw->loop, !address_is_loopback(&config->admin_listen));
     if (!apigw->visitors || !apigw->agents || !apigw->admin) return false;
     admin_add_page(apigw->admin, "/aws/usage", print_usage, apigw);
@@ -250,7 +250,7 @@ static bool make_apis(struct apigw *apigw, const char **ret_why) {
                                              .filter = config->stream_filter,
                                              .batch = STREAM_BATCH,
                                              .retries = config->stream_retries};
-    apigw->mapping = mapping_new(&apigw->loop, &mapping, &apigw->aws, apigw->lambda, &apigw->usage, ret_why);
+    apigw->mapping = mapping_new(&apigw->loop, &mapping, &apigw->aws, apigw->pool, &apigw->usage, ret_why);
     return apigw->mapping != NULL;
 }
 
@@ -288,7 +288,7 @@ static void stop_all(struct apigw *apigw) {
     uv_close((uv_handle_t *)&apigw->renew, NULL);
     close_ports(apigw);
     listener_free(apigw->admin_port);
-    lambda_stop(apigw->lambda);
+    lambda_pool_stop(apigw->pool);
     ws_api_stop(apigw->agents);
     http_api_stop(apigw->visitors);
     admin_stop(apigw->admin);
@@ -303,7 +303,7 @@ static void free_all(struct apigw *apigw) {
     ws_api_free(apigw->agents);
     http_api_free(apigw->visitors);
     meter_free(apigw->meter);
-    lambda_free(apigw->lambda);
+    lambda_pool_free(apigw->pool);
     admin_free(apigw->admin);
     function_environment_done(&apigw->variables);
     peers_done(&apigw->peers);

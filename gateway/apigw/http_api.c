@@ -13,7 +13,7 @@
 struct http_api {
     struct loop *loop;
     struct http_api_settings settings;
-    struct lambda *lambda;
+    struct lambda_pool *pool;
     struct usage *usage;
     struct web *web;
     size_t busy;
@@ -140,7 +140,7 @@ static void invoke(struct http_api *api, struct web_exchange *exchange, const st
         free(call);
     } else {
         api->busy++;
-        lambda_invoke(api->lambda, SOURCE_HTTP, view_from_cstr(text), on_outcome, call);
+        lambda_pool_invoke(api->pool, SOURCE_HTTP, view_from_cstr(text), on_outcome, call);
     }
     free(text);
 }
@@ -166,12 +166,12 @@ static void on_request(void *ctx, struct web_exchange *exchange, const struct we
 /* ---- the module ---- */
 
 struct http_api *http_api_new(struct loop *loop, const struct http_api_settings *settings,
-                              struct lambda *lambda, struct usage *usage) {
+                              struct lambda_pool *pool, struct usage *usage) {
     struct http_api *api = calloc(1, sizeof(*api));
     if (!api) return NULL;
     api->loop = loop;
     api->settings = *settings;
-    api->lambda = lambda;
+    api->pool = pool;
     api->usage = usage;
     const struct web_settings web = {.body_max = HTTP_API_BODY_MAX,
                                      .connections_max = settings->connections_max,

@@ -4,7 +4,7 @@
 #ifndef GATEWAY_APIGW_HTTP_API_H
 #define GATEWAY_APIGW_HTTP_API_H
 
-#include "apigw/lambda.h"
+#include "apigw/lambda_pool.h"
 #include "apigw/shape.h"
 #include "apigw/throttle.h"
 #include "ports/peers.h"
@@ -21,14 +21,14 @@ struct http_api_settings {
     unsigned connections_max;
 };
 
-/* `settings` are copied; what they point to, `lambda` and `usage` outlive it. NULL without memory. */
+/* `settings` are copied; what they point to, `pool` and `usage` outlive it. NULL without memory. */
 struct http_api *http_api_new(struct loop *loop, const struct http_api_settings *settings,
-                              struct lambda *lambda, struct usage *usage);
+                              struct lambda_pool *pool, struct usage *usage);
 /* A listener_fn; ctx is the http_api. */
 void http_api_accept(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len);
 size_t http_api_busy(const struct http_api *api);
-/* Behind lambda_stop(). Memory goes in http_api_free(), after the loop has run the close callbacks. NULL is
- * fine. */
+/* Behind lambda_pool_stop(). Memory goes in http_api_free(), after the loop has run the close callbacks. NULL
+ * is fine. */
 void http_api_stop(struct http_api *api);
 void http_api_free(struct http_api *api);
 

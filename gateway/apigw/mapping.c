@@ -31,7 +31,7 @@ struct mapping {
     struct loop *loop;
     struct mapping_settings settings;
     struct aws_client *aws;
-    struct lambda *lambda;
+    struct lambda_pool *pool;
     struct usage *usage;
     json_t *filter;
     char arn[256];
@@ -336,7 +336,7 @@ static void work(struct mapping *mapping) {
     event = json_pack("{s:o}", "Records", batch);
     char *text = event ? json_dumps(event, JSON_COMPACT) : NULL;
     if (!text) abort(); /* out of memory */
-    lambda_invoke(mapping->lambda, SOURCE_STREAM, view_from_cstr(text), on_outcome, mapping);
+    lambda_pool_invoke(mapping->pool, SOURCE_STREAM, view_from_cstr(text), on_outcome, mapping);
     free(text);
     json_decref(event);
 }
@@ -344,13 +344,13 @@ static void work(struct mapping *mapping) {
 /* ---- the module ---- */
 
 struct mapping *mapping_new(struct loop *loop, const struct mapping_settings *settings,
-                            struct aws_client *aws, struct lambda *lambda, struct usage *usage,
+                            struct aws_client *aws, struct lambda_pool *pool, struct usage *usage,
                             const char **ret_why) {
     struct mapping *mapping = calloc(1, sizeof(*mapping));
     *ret_why = "out of memory";
     if (!mapping) return NULL;
     *mapping =
-        (struct mapping){.loop = loop, .settings = *settings, .aws = aws, .lambda = lambda, .usage = usage};
+        (struct mapping){.loop = loop, .settings = *settings, .aws = aws, .pool = pool, .usage = usage};
     timer_init(&mapping->timer, on_timer);
     mapping->filter = json_loads(settings->filter, 0, NULL);
     const char *problem = mapping_filter_problem(mapping->filter);

@@ -6,7 +6,7 @@
 #ifndef GATEWAY_APIGW_MAPPING_H
 #define GATEWAY_APIGW_MAPPING_H
 
-#include "apigw/lambda.h"
+#include "apigw/lambda_pool.h"
 #include "aws/aws_client.h"
 
 struct mapping;
@@ -18,12 +18,12 @@ struct mapping_settings {
     size_t batch, retries;
 };
 
-/* Texts, `aws`, `lambda` and `usage` outlive it. NULL, with *ret_why (static), when the filter is none, or
+/* Texts, `aws`, `pool` and `usage` outlive it. NULL, with *ret_why (static), when the filter is none, or
  * without memory. It begins behind what is in the stream now. */
 struct mapping *mapping_new(struct loop *loop, const struct mapping_settings *settings,
-                            struct aws_client *aws, struct lambda *lambda, struct usage *usage,
+                            struct aws_client *aws, struct lambda_pool *pool, struct usage *usage,
                             const char **ret_why);
-/* Behind lambda_stop(). NULL is fine. */
+/* Behind lambda_pool_stop(). NULL is fine. */
 void mapping_free(struct mapping *mapping);
 
 #endif

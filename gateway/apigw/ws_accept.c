@@ -97,7 +97,7 @@ static void invoke(struct ws_api *api, struct ws_candidate *candidate, struct vi
         asking->candidate = candidate;
         timer_init(&asking->timeout, on_timeout);
         timer_start(&api->loop->timers, &asking->timeout, api->settings.timeout_ms);
-        lambda_invoke(api->lambda, SOURCE_CONNECT, event, on_outcome, asking);
+        lambda_pool_invoke(api->pool, SOURCE_CONNECT, event, on_outcome, asking);
     } else {
         ws_candidate_refuse(candidate, 500, VIEW("Internal server error"));
     }

@@ -74,7 +74,7 @@ static void on_told(void *ctx, enum lambda_outcome outcome, struct view answer) 
 
 void ws_api_tell(struct ws_api *api, enum usage_source source, json_t *event) {
     char *text = event && !api->is_stopped ? json_dumps(event, JSON_COMPACT) : NULL;
-    if (text) lambda_invoke(api->lambda, source, view_from_cstr(text), on_told, NULL);
+    if (text) lambda_pool_invoke(api->pool, source, view_from_cstr(text), on_told, NULL);
     free(text);
     json_decref(event);
 }
@@ -101,13 +101,13 @@ void ws_api_accept(void *ctx, int fd, struct peer *peer, const struct sockaddr *
     ws_candidates_accept(&api->candidates, fd, peer, address, len);
 }
 
-struct ws_api *ws_api_new(struct loop *loop, const struct ws_api_settings *settings, struct lambda *lambda,
+struct ws_api *ws_api_new(struct loop *loop, const struct ws_api_settings *settings, struct lambda_pool *pool,
                           struct usage *usage) {
     struct ws_api *api = calloc(1, sizeof(*api));
     if (!api) return NULL;
     api->loop = loop;
     api->settings = *settings;
-    api->lambda = lambda;
+    api->pool = pool;
     api->usage = usage;
     list_init(&api->all);
     table_init(&api->connections);

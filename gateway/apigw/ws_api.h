@@ -5,7 +5,7 @@
 #ifndef GATEWAY_APIGW_WS_API_H
 #define GATEWAY_APIGW_WS_API_H
 
-#include "apigw/lambda.h"
+#include "apigw/lambda_pool.h"
 #include "apigw/shape.h"
 #include "apigw/throttle.h"
 #include "aws/environment.h"
@@ -25,17 +25,17 @@ struct ws_api_settings {
     const struct aws_environment *aws; /* the function's: its credentials may use "@connections" */
 };
 
-/* `settings` are copied; what they point to, `lambda` and `usage` outlive it. NULL without memory or
+/* `settings` are copied; what they point to, `pool` and `usage` outlive it. NULL without memory or
  * libwebsockets. */
-struct ws_api *ws_api_new(struct loop *loop, const struct ws_api_settings *settings, struct lambda *lambda,
+struct ws_api *ws_api_new(struct loop *loop, const struct ws_api_settings *settings, struct lambda_pool *pool,
                           struct usage *usage);
 /* A listener_fn; ctx is the ws_api. */
 void ws_api_accept(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len);
 size_t ws_api_count(const struct ws_api *api);
 /* Closes all with 1001; the function is told. */
 void ws_api_close_all(struct ws_api *api);
-/* Behind lambda_stop(). Memory goes in ws_api_free(), after the loop has run the close callbacks. NULL is
- * fine. */
+/* Behind lambda_pool_stop(). Memory goes in ws_api_free(), after the loop has run the close callbacks. NULL
+ * is fine. */
 void ws_api_stop(struct ws_api *api);
 void ws_api_free(struct ws_api *api);
 

@@ -127,7 +127,7 @@ static void tell(struct ws_connection *connection, struct view message, const ch
     json_t *event = shape_message(&api->settings.api, &shape, told->request_id, loop_wall_ms(NULL), message);
     char *text = event ? json_dumps(event, JSON_COMPACT) : NULL;
     if (!text) abort();
-    lambda_invoke(api->lambda, SOURCE_MESSAGE, view_from_cstr(text), on_outcome, told);
+    lambda_pool_invoke(api->pool, SOURCE_MESSAGE, view_from_cstr(text), on_outcome, told);
     free(text);
     json_decref(event);
 }

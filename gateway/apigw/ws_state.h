@@ -14,7 +14,7 @@
 struct ws_api {
     struct loop *loop;
     struct ws_api_settings settings;
-    struct lambda *lambda;
+    struct lambda_pool *pool;
     struct usage *usage;
     struct ws_port *port;
     struct web *manage; /* "@connections" */

@@ -1,7 +1,7 @@
-/* See lambda.h. An environment is a process with its Runtime API. Its life: STARTING (until it asks for the
- * first event), IDLE (frozen, its call for the next event unanswered), BUSY (has an event), FINISHING (has
- * answered, and not asked for the next: Lambda bills that too). */
-#include "apigw/lambda.h"
+/* See lambda_pool.h. An environment is a process with its Runtime API. Its life: STARTING (until it asks for
+ * the first event), IDLE (frozen, its call for the next event unanswered), BUSY (has an event), FINISHING
+ * (has answered, and not asked for the next: Lambda bills that too). */
+#include "apigw/lambda_pool.h"
 
 #include "apigw/lambda_process.h"
 #include "apigw/web.h"
@@ -23,7 +23,7 @@
 
 struct invocation {
     struct task task; /* of one that ends before it began */
-    struct lambda *lambda;
+    struct lambda_pool *pool;
     enum lambda_outcome outcome;
     char id[UUID_LEN + 1];
     char *event;
@@ -36,7 +36,7 @@ enum environment_state { ENV_STARTING, ENV_IDLE, ENV_BUSY, ENV_FINISHING };
 
 struct environment {
     struct list node;
-    struct lambda *lambda;
+    struct lambda_pool *pool;
     uint64_t id;
     enum environment_state state;
     pid_t pid;
@@ -48,9 +48,9 @@ struct environment {
     bool is_ending; /* takes no event any more */
 };
 
-struct lambda {
+struct lambda_pool {
     struct loop *loop;
-    struct lambda_settings settings;
+    struct lambda_pool_settings settings;
     struct usage *usage;
     struct web *web;
     struct peers peers;
@@ -64,7 +64,7 @@ struct lambda {
 /* ---- invocations ---- */
 
 static void invocation_end(struct invocation *invocation, enum lambda_outcome outcome, struct view answer) {
-    struct usage *usage = invocation->lambda->usage;
+    struct usage *usage = invocation->pool->usage;
     usage->errors += outcome == LAMBDA_ERROR;
     usage->timeouts += outcome == LAMBDA_TIMEOUT;
     usage->throttled += outcome == LAMBDA_THROTTLED;
@@ -85,21 +85,21 @@ static void on_refused(struct task *task) {
 
 static void refuse(struct invocation *invocation, enum lambda_outcome outcome) {
     invocation->outcome = outcome;
-    tasks_post(&invocation->lambda->loop->tasks, &invocation->task);
+    tasks_post(&invocation->pool->loop->tasks, &invocation->task);
 }
 
 /* ---- environments ---- */
 
 static void environment_free(struct environment *environment, const char *why) {
-    struct lambda *lambda = environment->lambda;
+    struct lambda_pool *pool = environment->pool;
     struct invocation *invocation = environment->invocation;
     char text[256];
     listener_free(environment->listener);
-    timer_stop(&lambda->loop->timers, &environment->timer);
+    timer_stop(&pool->loop->timers, &environment->timer);
     if (environment->next) web_cut(environment->next);
     list_remove(&environment->node);
-    lambda->count--;
-    lambda->usage->environments = lambda->count;
+    pool->count--;
+    pool->usage->environments = pool->count;
     free(environment);
     if (!invocation) return;
     int len = snprintf(text, sizeof(text),
@@ -111,13 +111,13 @@ static void environment_free(struct environment *environment, const char *why) {
 /* SIGKILL; what is left of it goes when it has ended. */
 static void environment_kill(struct environment *environment) {
     environment->is_ending = true;
-    timer_stop(&environment->lambda->loop->timers, &environment->timer);
+    timer_stop(&environment->pool->loop->timers, &environment->timer);
     lambda_process_kill(environment->pid);
 }
 
 static void bill(struct environment *environment) {
     uint64_t ns = uv_hrtime() - environment->billed_from_ns;
-    environment->lambda->usage->billed_ms += (ns + 999999) / 1000000;
+    environment->pool->usage->billed_ms += (ns + 999999) / 1000000;
 }
 
 static void time_out(struct environment *environment) {
@@ -131,7 +131,7 @@ static void time_out(struct environment *environment) {
         snprintf(text, sizeof(text),
                  "{\"errorType\":\"Sandbox.Timedout\",\"errorMessage\":\"RequestId: %s Error: Task timed out "
                  "after %.2f seconds\"}",
-                 invocation->id, (double)environment->lambda->settings.timeout_ms / 1000);
+                 invocation->id, (double)environment->pool->settings.timeout_ms / 1000);
     invocation_end(invocation, LAMBDA_TIMEOUT, view_of(text, (size_t)len));
 }
 
@@ -145,14 +145,14 @@ static void on_timer(struct timer *timer) {
 
 /* It has asked, and there is an event. */
 static void give(struct environment *environment) {
-    struct lambda *lambda = environment->lambda;
+    struct lambda_pool *pool = environment->pool;
     struct invocation *invocation = environment->invocation;
     struct web_exchange *next = environment->next;
     struct arena arena;
     struct headers headers;
     arena_init(&arena, 8192);
     headers_init(&headers, &arena);
-    uint64_t deadline_ms = loop_wall_ms(NULL) + lambda->settings.timeout_ms;
+    uint64_t deadline_ms = loop_wall_ms(NULL) + pool->settings.timeout_ms;
     headers_add(&headers, VIEW("content-type"), VIEW("application/json"));
     headers_add(&headers, VIEW("lambda-runtime-aws-request-id"), view_from_cstr(invocation->id));
     headers_add(&headers, VIEW("lambda-runtime-deadline-ms"), arena_printf(&arena, "%" PRIu64, deadline_ms));
@@ -163,7 +163,7 @@ static void give(struct environment *environment) {
         arena_printf(&arena, "Root=1-%08" PRIx64 "-%.24s;Sampled=0", deadline_ms / 1000, invocation->id));
     environment->state = ENV_BUSY;
     environment->next = NULL;
-    timer_start(&lambda->loop->timers, &environment->timer, lambda->settings.timeout_ms);
+    timer_start(&pool->loop->timers, &environment->timer, pool->settings.timeout_ms);
     lambda_process_thaw(environment->pid);
     web_answer(next, 200, &headers, view_of(invocation->event, invocation->event_len));
     arena_done(&arena);
@@ -172,23 +172,22 @@ static void give(struct environment *environment) {
 static void on_connection(void *ctx, int fd, struct peer *peer, const struct sockaddr *address,
                           socklen_t len) {
     struct environment *environment = ctx;
-    web_accept(environment->lambda->web, fd, peer, address, len, environment->id);
+    web_accept(environment->pool->web, fd, peer, address, len, environment->id);
 }
 
 /* Cold start. NULL when there is no process, or no port, to be had. */
-static struct environment *environment_start(struct lambda *lambda) {
+static struct environment *environment_start(struct lambda_pool *pool) {
     const struct address any = {.host = "127.0.0.1", .port = 0};
     const char *why = "out of memory";
     struct environment *environment = calloc(1, sizeof(*environment));
     if (!environment) return NULL;
-    environment->lambda = lambda;
-    environment->id = ++lambda->last_id;
+    environment->pool = pool;
+    environment->id = ++pool->last_id;
     environment->billed_from_ns = uv_hrtime();
     timer_init(&environment->timer, on_timer);
-    environment->listener =
-        listener_new(lambda->loop, &any, &lambda->peers, on_connection, environment, &why);
+    environment->listener = listener_new(pool->loop, &any, &pool->peers, on_connection, environment, &why);
     if (environment->listener) {
-        environment->pid = lambda_process_start(lambda->settings.bootstrap, lambda->settings.environment,
+        environment->pid = lambda_process_start(pool->settings.bootstrap, pool->settings.environment,
                                                 listener_port(environment->listener));
         why = strerror(errno);
     }
@@ -198,23 +197,23 @@ static struct environment *environment_start(struct lambda *lambda) {
         free(environment);
         return NULL;
     }
-    list_append(&lambda->environments, &environment->node);
-    lambda->usage->environments = ++lambda->count;
-    lambda->usage->cold_starts++;
-    timer_start(&lambda->loop->timers, &environment->timer, lambda->settings.init_timeout_ms);
+    list_append(&pool->environments, &environment->node);
+    pool->usage->environments = ++pool->count;
+    pool->usage->cold_starts++;
+    timer_start(&pool->loop->timers, &environment->timer, pool->settings.init_timeout_ms);
     return environment;
 }
 
-static struct environment *find_idle(struct lambda *lambda) {
-    for (struct list *node = lambda->environments.next; node != &lambda->environments; node = node->next) {
+static struct environment *find_idle(struct lambda_pool *pool) {
+    for (struct list *node = pool->environments.next; node != &pool->environments; node = node->next) {
         struct environment *environment = LIST_ENTRY(node, struct environment, node);
         if (environment->state == ENV_IDLE && !environment->is_ending) return environment;
     }
     return NULL;
 }
 
-static struct environment *find_id(struct lambda *lambda, uint64_t id) {
-    for (struct list *node = lambda->environments.next; node != &lambda->environments; node = node->next) {
+static struct environment *find_id(struct lambda_pool *pool, uint64_t id) {
+    for (struct list *node = pool->environments.next; node != &pool->environments; node = node->next) {
         struct environment *environment = LIST_ENTRY(node, struct environment, node);
         if (environment->id == id) return environment;
     }
@@ -223,8 +222,8 @@ static struct environment *find_id(struct lambda *lambda, uint64_t id) {
 
 static void on_child(uv_signal_t *signal, int number) {
     (void)number;
-    struct lambda *lambda = signal->data;
-    for (struct list *node = lambda->environments.next, *next; node != &lambda->environments; node = next) {
+    struct lambda_pool *pool = signal->data;
+    for (struct list *node = pool->environments.next, *next; node != &pool->environments; node = next) {
         next = node->next;
         struct environment *environment = LIST_ENTRY(node, struct environment, node);
         int how;
@@ -235,14 +234,14 @@ static void on_child(uv_signal_t *signal, int number) {
         else
             snprintf(why, sizeof(why), "Runtime exited with error: signal %d", WTERMSIG(how));
         environment_free(environment, why);
-        next = lambda->environments.next; /* what it called may have changed the list */
+        next = pool->environments.next; /* what it called may have changed the list */
     }
 }
 
 /* ---- the Runtime API ---- */
 
 static void on_next(struct environment *environment, struct web_exchange *exchange) {
-    struct lambda *lambda = environment->lambda;
+    struct lambda_pool *pool = environment->pool;
     if (environment->next || environment->state == ENV_BUSY) {
         web_answer_json(exchange, 403, VIEW("{\"errorType\":\"InvalidStateTransition\"}"));
         return;
@@ -254,14 +253,14 @@ static void on_next(struct environment *environment, struct web_exchange *exchan
         return;
     }
     environment->state = ENV_IDLE;
-    if (environment->is_ending || lambda->is_stopped) {
+    if (environment->is_ending || pool->is_stopped) {
         environment_kill(environment);
         return;
     }
     list_remove(&environment->node);
-    list_append(lambda->environments.next, &environment->node); /* in front of the first */
+    list_append(pool->environments.next, &environment->node); /* in front of the first */
     lambda_process_freeze(environment->pid);
-    timer_start(&lambda->loop->timers, &environment->timer, lambda->settings.idle_ms);
+    timer_start(&pool->loop->timers, &environment->timer, pool->settings.idle_ms);
 }
 
 static void accept_call(struct web_exchange *exchange) {
@@ -305,12 +304,12 @@ static bool is_of(const struct environment *environment, struct view path, const
 }
 
 static void on_call(void *ctx, struct web_exchange *exchange, const struct web_request *request) {
-    struct lambda *lambda = ctx;
-    struct environment *environment = find_id(lambda, request->tag);
+    struct lambda_pool *pool = ctx;
+    struct environment *environment = find_id(pool, request->tag);
     struct view path = view_skip(request->target, sizeof(API) - 1);
     struct view event = view_skip(path, sizeof("invocation/") - 1);
     bool is_get = view_eq(request->method, VIEW("GET"));
-    if (!environment || lambda->is_stopped)
+    if (!environment || pool->is_stopped)
         web_cut(exchange);
     else if (!view_starts_with(request->target, VIEW(API)))
         web_answer_json(exchange, 404, VIEW("{\"errorType\":\"NotFound\"}"));
@@ -330,36 +329,36 @@ static void on_call(void *ctx, struct web_exchange *exchange, const struct web_r
 
 /* ---- the module ---- */
 
-struct lambda *lambda_new(struct loop *loop, const struct lambda_settings *settings, struct usage *usage,
-                          const char **ret_why) {
-    struct lambda *lambda = calloc(1, sizeof(*lambda));
+struct lambda_pool *lambda_pool_new(struct loop *loop, const struct lambda_pool_settings *settings,
+                                    struct usage *usage, const char **ret_why) {
+    struct lambda_pool *pool = calloc(1, sizeof(*pool));
     *ret_why = "out of memory";
-    if (!lambda) return NULL;
-    lambda->loop = loop;
-    lambda->settings = *settings;
-    lambda->usage = usage;
+    if (!pool) return NULL;
+    pool->loop = loop;
+    pool->settings = *settings;
+    pool->usage = usage;
     usage->memory_mib = settings->memory_mib;
-    list_init(&lambda->environments);
-    peers_init(&lambda->peers, 0, 0, NULL, 0);
+    list_init(&pool->environments);
+    peers_init(&pool->peers, 0, 0, NULL, 0);
     const struct web_settings web = {
-        .body_max = ANSWER_BYTES_MAX, .connections_max = 4096, .handle = on_call, .ctx = lambda};
+        .body_max = ANSWER_BYTES_MAX, .connections_max = 4096, .handle = on_call, .ctx = pool};
     bool can_run = access(settings->bootstrap, X_OK) == 0;
     if (!can_run) *ret_why = strerror(errno);
-    lambda->web = can_run ? web_new(loop, &web) : NULL;
-    if (!lambda->web) {
-        free(lambda);
+    pool->web = can_run ? web_new(loop, &web) : NULL;
+    if (!pool->web) {
+        free(pool);
         return NULL;
     }
-    uv_signal_init(&loop->uv, &lambda->child);
-    lambda->child.data = lambda;
-    uv_signal_start(&lambda->child, on_child, SIGCHLD);
-    return lambda;
+    uv_signal_init(&loop->uv, &pool->child);
+    pool->child.data = pool;
+    uv_signal_start(&pool->child, on_child, SIGCHLD);
+    return pool;
 }
 
-void lambda_invoke(struct lambda *lambda, enum usage_source source, struct view event, lambda_done_fn *done,
-                   void *ctx) {
+void lambda_pool_invoke(struct lambda_pool *pool, enum usage_source source, struct view event,
+                        lambda_done_fn *done, void *ctx) {
     struct invocation *invocation = heap_alloc_owed(sizeof(*invocation));
-    *invocation = (struct invocation){.lambda = lambda, .done = done, .ctx = ctx, .event_len = event.len};
+    *invocation = (struct invocation){.pool = pool, .done = done, .ctx = ctx, .event_len = event.len};
     task_init(&invocation->task, on_refused);
     ids_uuid4(invocation->id);
     invocation->event = view_to_cstr(event);
@@ -369,54 +368,54 @@ void lambda_invoke(struct lambda *lambda, enum usage_source source, struct view 
         refuse(invocation, LAMBDA_TOO_LARGE);
         return;
     }
-    if (!lambda->is_stopped) environment = find_idle(lambda);
-    if (!environment && !lambda->is_stopped && lambda->count < lambda->settings.environments_max)
-        environment = environment_start(lambda);
+    if (!pool->is_stopped) environment = find_idle(pool);
+    if (!environment && !pool->is_stopped && pool->count < pool->settings.environments_max)
+        environment = environment_start(pool);
     if (!environment) {
         refuse(invocation, LAMBDA_THROTTLED);
         return;
     }
-    lambda->usage->invocations[source]++;
+    pool->usage->invocations[source]++;
     environment->invocation = invocation;
     if (environment->state != ENV_IDLE) return; /* given when it asks */
     environment->billed_from_ns = uv_hrtime();
     give(environment);
 }
 
-size_t lambda_busy(const struct lambda *lambda) {
+size_t lambda_pool_busy(const struct lambda_pool *pool) {
     size_t busy = 0;
-    for (struct list *node = lambda->environments.next; node != &lambda->environments; node = node->next)
+    for (struct list *node = pool->environments.next; node != &pool->environments; node = node->next)
         busy += LIST_ENTRY(node, struct environment, node)->invocation != NULL;
     return busy;
 }
 
-void lambda_renew(struct lambda *lambda) {
-    log_info("lambda", "a new version: %zu environments end when they are idle", lambda->count);
-    for (struct list *node = lambda->environments.next; node != &lambda->environments; node = node->next) {
+void lambda_pool_renew(struct lambda_pool *pool) {
+    log_info("lambda", "a new version: %zu environments end when they are idle", pool->count);
+    for (struct list *node = pool->environments.next; node != &pool->environments; node = node->next) {
         struct environment *environment = LIST_ENTRY(node, struct environment, node);
         environment->is_ending = true;
         if (environment->state == ENV_IDLE) environment_kill(environment);
     }
 }
 
-void lambda_stop(struct lambda *lambda) {
-    if (!lambda) return;
-    lambda->is_stopped = true;
-    uv_signal_stop(&lambda->child);
-    uv_close((uv_handle_t *)&lambda->child, NULL);
-    while (!list_empty(&lambda->environments)) {
-        struct environment *environment = LIST_ENTRY(lambda->environments.next, struct environment, node);
+void lambda_pool_stop(struct lambda_pool *pool) {
+    if (!pool) return;
+    pool->is_stopped = true;
+    uv_signal_stop(&pool->child);
+    uv_close((uv_handle_t *)&pool->child, NULL);
+    while (!list_empty(&pool->environments)) {
+        struct environment *environment = LIST_ENTRY(pool->environments.next, struct environment, node);
         int how;
         environment_kill(environment);
         waitpid(environment->pid, &how, 0);
         environment_free(environment, "the stand-in ends");
     }
-    web_stop(lambda->web);
+    web_stop(pool->web);
 }
 
-void lambda_free(struct lambda *lambda) {
-    if (!lambda) return;
-    web_free(lambda->web);
-    peers_done(&lambda->peers);
-    free(lambda);
+void lambda_pool_free(struct lambda_pool *pool) {
+    if (!pool) return;
+    web_free(pool->web);
+    peers_done(&pool->peers);
+    free(pool);
 }

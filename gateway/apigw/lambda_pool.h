@@ -2,8 +2,8 @@
  * Lambda runtime API", Lambda Developer Guide). An event goes to an idle process, or to a new one, up to a
  * bound; a process has one event at a time, is frozen (SIGSTOP) from its call for the next event until there
  * is one, and killed when it takes too long. */
-#ifndef GATEWAY_APIGW_LAMBDA_H
-#define GATEWAY_APIGW_LAMBDA_H
+#ifndef GATEWAY_APIGW_LAMBDA_POOL_H
+#define GATEWAY_APIGW_LAMBDA_POOL_H
 
 #include "apigw/usage.h"
 #include "net/loop.h"
@@ -21,32 +21,32 @@ enum lambda_outcome {
 /* `answer`: what the function returned, or the error's JSON; borrowed until return. */
 typedef void lambda_done_fn(void *ctx, enum lambda_outcome outcome, struct view answer);
 
-struct lambda_settings {
+struct lambda_pool_settings {
     const char *bootstrap;
     char *const *environment; /* "NAME=value", up to NULL; AWS_LAMBDA_RUNTIME_API is added */
     size_t environments_max, memory_mib;
     uint64_t timeout_ms, init_timeout_ms, idle_ms;
 };
 
-struct lambda;
+struct lambda_pool;
 
 /* `settings` are copied, what they point to, and `usage`, outlive it. NULL, with *ret_why, on failure. */
-struct lambda *lambda_new(struct loop *loop, const struct lambda_settings *settings, struct usage *usage,
-                          const char **ret_why);
+struct lambda_pool *lambda_pool_new(struct loop *loop, const struct lambda_pool_settings *settings,
+                                    struct usage *usage, const char **ret_why);
 
 /* The event is copied. `done` fires later, once. */
-void lambda_invoke(struct lambda *lambda, enum usage_source source, struct view event, lambda_done_fn *done,
-                   void *ctx);
+void lambda_pool_invoke(struct lambda_pool *pool, enum usage_source source, struct view event,
+                        lambda_done_fn *done, void *ctx);
 
 /* How many processes have an event. */
-size_t lambda_busy(const struct lambda *lambda);
+size_t lambda_pool_busy(const struct lambda_pool *pool);
 
 /* A new version stands where the old one did: the present processes end when they are idle. */
-void lambda_renew(struct lambda *lambda);
+void lambda_pool_renew(struct lambda_pool *pool);
 
-/* Kills the processes; what is under way ends with LAMBDA_ERROR. Memory goes in lambda_free(), after the loop
- * has run the close callbacks. NULL is fine for both. */
-void lambda_stop(struct lambda *lambda);
-void lambda_free(struct lambda *lambda);
+/* Kills the processes; what is under way ends with LAMBDA_ERROR. Memory goes in lambda_pool_free(), after the
+ * loop has run the close callbacks. NULL is fine for both. */
+void lambda_pool_stop(struct lambda_pool *pool);
+void lambda_pool_free(struct lambda_pool *pool);
 
 #endif
