@@ -323,7 +323,8 @@ static int run(struct gateway *gateway) {
     if (opened) {
         urls_public(&gateway->config, gateway->public_port, gateway->public_url);
         urls_peer(&gateway->config, gateway->agent_port, gateway->peer_url, sizeof(gateway->peer_url));
-        gateway->admin = admin_new(&gateway->loop, !address_is_loopback(&gateway->config.admin_listen));
+        gateway->admin =
+            admin_new(&gateway->loop, !listen_address_is_loopback(&gateway->config.admin_listen));
     }
     bool runs = gateway->admin && make_backend(gateway);
     if (runs) {

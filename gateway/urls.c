@@ -19,7 +19,7 @@ void urls_public(const struct config *config, const struct listener *public_port
 }
 
 void urls_peer(const struct config *config, const struct listener *agent_port, char *ret_url, size_t size) {
-    const struct address *listen = &config->agent_listen;
+    const struct listen_address *listen = &config->agent_listen;
     char text[ADDRESS_TEXT_MAX], host[64] = "localhost";
     size_t host_size = sizeof(host);
     bool on_all = strcmp(listen->host, "*") == 0 || strcmp(listen->host, "0.0.0.0") == 0 ||

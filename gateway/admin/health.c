@@ -23,7 +23,7 @@ static bool ask(const struct addrinfo *info) {
     return well;
 }
 
-int health_ask(const struct address *admin) {
+int health_ask(const struct listen_address *admin) {
     bool is_here = strcmp(admin->host, "loopback") == 0 || strcmp(admin->host, "*") == 0 ||
                    strcmp(admin->host, "::") == 0 || strcmp(admin->host, "0.0.0.0") == 0;
     char port[8];

@@ -5,6 +5,6 @@
 #include "ports/address.h"
 
 /* The exit code: 0 when the admin port answers /healthz with 200. Waits 3 s at most. */
-int health_ask(const struct address *admin);
+int health_ask(const struct listen_address *admin);
 
 #endif

@@ -241,7 +241,7 @@ static bool make_apis(struct apigw *apigw, const char **ret_why) {
     throttle_init(&apigw->throttle, config->api_rate, config->api_burst);
     apigw->visitors = http_api_new(&apigw->loop, &visitors, apigw->pool, &apigw->usage);
     apigw->agents = ws_api_new(&apigw->loop, &agents, apigw->pool, &apigw->usage);
-    apigw->admin = admin_new(&apigw->loop, !address_is_loopback(&config->admin_listen));
+    apigw->admin = admin_new(&apigw->loop, !listen_address_is_loopback(&config->admin_listen));
     if (!apigw->visitors || !apigw->agents || !apigw->admin) return false;
     admin_add_page(apigw->admin, "/aws/usage", print_usage, apigw);
     if (!config->stream_table) return true;

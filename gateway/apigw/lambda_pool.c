@@ -177,7 +177,7 @@ static void on_connection(void *ctx, int fd, struct peer *peer, const struct soc
 
 /* Cold start. NULL when there is no process, or no port, to be had. */
 static struct environment *environment_start(struct lambda_pool *pool) {
-    const struct address any = {.host = "127.0.0.1", .port = 0};
+    const struct listen_address any = {.host = "127.0.0.1", .port = 0};
     const char *why = "out of memory";
     struct environment *environment = calloc(1, sizeof(*environment));
     if (!environment) return NULL;

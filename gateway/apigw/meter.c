@@ -169,7 +169,7 @@ static void on_connection(void *ctx, int fd, struct peer *peer, const struct soc
 
 struct meter *meter_new(struct loop *loop, struct http_client *http, const char *endpoint, uint64_t least_ms,
                         struct usage *usage, const char **ret_why) {
-    const struct address any = {.host = "127.0.0.1", .port = 0};
+    const struct listen_address any = {.host = "127.0.0.1", .port = 0};
     struct meter *meter = calloc(1, sizeof(*meter));
     *ret_why = "out of memory";
     if (!meter) return NULL;

@@ -24,7 +24,7 @@ struct config_source {
 
 struct config {
     struct config_source sources[SETTINGS_MAX]; /* of each value, in the table's order */
-    struct address public_listen, agent_listen, admin_listen;
+    struct listen_address public_listen, agent_listen, admin_listen;
     char *domain, *public_url,
         *store_url; /* public_url may be NULL: made of the domain and the public port */
     struct text_list names, proxies_text, pass_fields, allowed_names, allowed_origins, agent_protocols;

@@ -47,7 +47,8 @@ static int check_protocols(const struct config *config) {
 }
 
 static int check_ports(const struct config *config) {
-    const struct address *ports[] = {&config->public_listen, &config->agent_listen, &config->admin_listen};
+    const struct listen_address *ports[] = {&config->public_listen, &config->agent_listen,
+                                            &config->admin_listen};
     for (size_t i = 0; i < 3; i++)
         for (size_t j = i + 1; j < 3; j++)
             if (ports[i]->port && ports[i]->port == ports[j]->port &&
@@ -84,7 +85,7 @@ static int check_auth(const struct config *config) {
     if (config->require_auth != ANSWER_YES && (config->jwt_audience || config->jwt_issuer))
         return complain(config, config->jwt_audience ? &config->jwt_audience : &config->jwt_issuer,
                         "it says nothing without --require-auth=true (REQUIRE_AUTH)");
-    if (config->require_auth == ANSWER_UNSAID && !address_is_loopback(&config->agent_listen))
+    if (config->require_auth == ANSWER_UNSAID && !listen_address_is_loopback(&config->agent_listen))
         return complain(config, &config->agent_listen,
                         "others than this machine could open tunnels: say --require-auth=true "
                         "(REQUIRE_AUTH) and JWT_SECRET, or --require-auth=false if they may");

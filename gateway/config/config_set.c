@@ -48,7 +48,7 @@ const char *config_set(struct config *config, const struct setting *setting, str
     case KIND_DURATION:
         return duration_parse(text, place) ? NULL : "expected a time such as 500ms, 25s, 5m or 2h";
     case KIND_SIZE: return size_parse(text, place) ? NULL : "expected a size such as 512, 64KiB or 2MiB";
-    case KIND_ADDRESS: return address_parse(text, place, &why) ? NULL : why;
+    case KIND_ADDRESS: return listen_address_parse(text, place, &why) ? NULL : why;
     case KIND_LEVEL: return set_level(place, text) ? NULL : "expected error, warn, info or debug";
     case KIND_DO: *(bool *)place = true; return NULL;
     }

@@ -18,7 +18,7 @@ enum setting_kind {
     KIND_ANSWER,   /* enum answer */
     KIND_DURATION, /* uint64_t, milliseconds */
     KIND_SIZE,     /* size_t */
-    KIND_ADDRESS,  /* struct address */
+    KIND_ADDRESS,  /* struct listen_address */
     KIND_LIST,     /* struct text_list */
     KIND_LEVEL,    /* enum log_level */
     KIND_DO        /* bool: something to do instead of running; a flag only */

@@ -20,7 +20,7 @@ static bool split_host(struct view text, struct view *ret_host, struct view *ret
     return true;
 }
 
-bool address_parse(struct view text, struct address *ret_address, const char **ret_why) {
+bool listen_address_parse(struct view text, struct listen_address *ret_address, const char **ret_why) {
     struct view host, port;
     uint64_t number;
     *ret_why = shape;
@@ -36,7 +36,7 @@ bool address_parse(struct view text, struct address *ret_address, const char **r
     return true;
 }
 
-bool address_is_loopback(const struct address *address) {
+bool listen_address_is_loopback(const struct listen_address *address) {
     struct in_addr v4;
     struct in6_addr v6;
     if (strcmp(address->host, "loopback") == 0) return true;

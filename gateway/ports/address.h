@@ -11,15 +11,15 @@
 #define ADDRESS_HOST_MAX 253
 #define ADDRESS_TEXT_MAX 64
 
-struct address {
+struct listen_address {
     char host[ADDRESS_HOST_MAX + 1]; /* "loopback", "*", a literal without brackets, or a name */
     uint16_t port;
 };
 
 /* On failure *ret_why is a text for the user. */
-bool address_parse(struct view text, struct address *ret_address, const char **ret_why);
+bool listen_address_parse(struct view text, struct listen_address *ret_address, const char **ret_why);
 /* Says nothing of names other than "loopback" and "localhost". */
-bool address_is_loopback(const struct address *address);
+bool listen_address_is_loopback(const struct listen_address *address);
 
 struct network {
     unsigned char bytes[16];

@@ -119,7 +119,8 @@ static int bind_pair(struct listener *listener, const char *v4, const char *v6, 
     return error;
 }
 
-static int bind_address(struct listener *listener, const struct address *address, const char **ret_why) {
+static int bind_address(struct listener *listener, const struct listen_address *address,
+                        const char **ret_why) {
     if (strcmp(address->host, "loopback") == 0) return bind_pair(listener, "127.0.0.1", "::1", address->port);
     if (strcmp(address->host, "*") == 0) return bind_pair(listener, "0.0.0.0", "::", address->port);
     struct addrinfo *infos = resolve(address->host, AI_PASSIVE);
@@ -146,7 +147,7 @@ static void on_pause_over(struct timer *timer) {
     set_polling(listener, true);
 }
 
-struct listener *listener_new(struct loop *loop, const struct address *address, struct peers *peers,
+struct listener *listener_new(struct loop *loop, const struct listen_address *address, struct peers *peers,
                               listener_fn *accepted, void *ctx, const char **ret_why) {
     struct listener *listener = calloc(1, sizeof(*listener));
     if (!listener) return NULL;
@@ -171,7 +172,7 @@ struct listener *listener_new(struct loop *loop, const struct address *address, 
     return listener;
 }
 
-struct listener *listener_open(struct loop *loop, const char *flag, const struct address *address,
+struct listener *listener_open(struct loop *loop, const char *flag, const struct listen_address *address,
                                struct peers *peers, listener_fn *accepted, void *ctx) {
     const char *why = "out of memory";
     struct listener *listener = listener_new(loop, address, peers, accepted, ctx, &why);

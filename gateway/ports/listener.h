@@ -13,10 +13,10 @@ struct listener;
 
 /* Binds at once; NULL with *ret_why (a static text) and errno when not a single address can be had, or when
  * the address is taken. A machine without IPv6 is no error. `peers` outlives the listener. */
-struct listener *listener_new(struct loop *loop, const struct address *address, struct peers *peers,
+struct listener *listener_new(struct loop *loop, const struct listen_address *address, struct peers *peers,
                               listener_fn *accepted, void *ctx, const char **ret_why);
 /* The same for a port of the configuration: what is wrong is said on standard error, with its flag. */
-struct listener *listener_open(struct loop *loop, const char *flag, const struct address *address,
+struct listener *listener_open(struct loop *loop, const char *flag, const struct listen_address *address,
                                struct peers *peers, listener_fn *accepted, void *ctx);
 /* Who connects while it is held waits in the sockets' queue. It begins not held. */
 void listener_hold(struct listener *listener, bool held);

@@ -32,9 +32,9 @@ static void test_addresses(void **state) {
         {"", NULL, 0, false},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct address address;
+        struct listen_address address;
         const char *why = NULL;
-        bool parsed = address_parse(view_from_cstr(rows[i].text), &address, &why);
+        bool parsed = listen_address_parse(view_from_cstr(rows[i].text), &address, &why);
         if (parsed != (rows[i].host != NULL)) fail_msg("\"%s\"", rows[i].text);
         if (!parsed) {
             assert_non_null(why);
@@ -42,7 +42,7 @@ static void test_addresses(void **state) {
         }
         assert_string_equal(address.host, rows[i].host);
         assert_int_equal(address.port, rows[i].port);
-        if (address_is_loopback(&address) != rows[i].is_loopback) fail_msg("\"%s\"", rows[i].text);
+        if (listen_address_is_loopback(&address) != rows[i].is_loopback) fail_msg("\"%s\"", rows[i].text);
     }
 }
 

@@ -85,10 +85,10 @@ static void test_listening(void **state) {
     (void)state;
     struct scene scene = {0};
     const char *why;
-    struct address address;
+    struct listen_address address;
     assert_true(loop_init(&scene.loop));
     peers_init(&scene.peers, 10, 1, NULL, 0);
-    assert_true(address_parse(VIEW("loopback:0"), &address, &why));
+    assert_true(listen_address_parse(VIEW("loopback:0"), &address, &why));
     struct listener *listener = listener_new(&scene.loop, &address, &scene.peers, on_accepted, &scene, &why);
     assert_non_null(listener);
     assert_true(listener_port(listener) > 0);

@@ -280,7 +280,7 @@ static void on_limit(struct timer *timer) {
 static int setup(void **state) {
     struct core *core = calloc(1, sizeof(*core));
     const char *why;
-    struct address address;
+    struct listen_address address;
     struct visitor_settings settings = {
         .header_timeout_ms = 1000, .keepalive_timeout_ms = 300, .body_idle_timeout_ms = 1000};
     if (!core || !loop_init(&core->loop)) return -1;
@@ -289,7 +289,7 @@ static int setup(void **state) {
     timer_start(&core->loop.timers, &core->limit, 30000);
     peers_init(&core->peers, 0, 0, NULL, 0);
     peers_init(&core->proxied, 0, 0, NULL, 0);
-    address_parse(VIEW("127.0.0.1:0"), &address, &why);
+    listen_address_parse(VIEW("127.0.0.1:0"), &address, &why);
     core->visitors = visitors_new(&core->loop, core, &settings, &core->proxied);
     core->listener = listener_new(&core->loop, &address, &core->peers, on_accepted, core, &why);
     *state = core;
