@@ -21,7 +21,7 @@
 struct agent_link *agent_link_new(struct agent_ws *ws, const struct agent_socket *socket) {
     struct agent_link *link = calloc(1, sizeof(*link));
     if (!link) return NULL;
-    ws_end_init(&link->end, ws->port, socket->socket.fd);
+    ws_end_init(&link->end, ws->server, socket->socket.fd);
     link->ws = ws;
     link->is_peer = socket->peer_reply.ptr != NULL;
     link->heard_ms = link->pinged_ms = loop_now(ws->loop);

@@ -3,7 +3,7 @@
 #define GATEWAY_AGENT_LINK_H
 
 #include "agents/agent_ws.h"
-#include "agents/ws_port.h"
+#include "agents/ws_server.h"
 
 #include "base/buf.h"
 #include "link/link.h"
@@ -11,7 +11,7 @@
 struct agent_ws {
     struct loop *loop;
     struct core *core;
-    struct ws_port *port;
+    struct ws_server *server;
     uint64_t ping_interval_ms;
     uint32_t link_requests;
     struct table links; /* by connection id */
@@ -50,7 +50,7 @@ struct agent_link *agent_link_new(struct agent_ws *ws, const struct agent_socket
 /* Tells the core. */
 void agent_link_free(struct agent_link *link);
 struct agent_link *agent_link_find(const struct agent_ws *ws, struct view id);
-/* As ws_port_events has them. */
+/* As ws_server_events has them. */
 int agent_link_receive(struct agent_link *link, struct view piece);
 int agent_link_write(struct agent_link *link);
 enum status agent_link_send(struct agent_link *link, struct view message);

@@ -42,7 +42,7 @@ static void on_gone(struct ws_end *end) {
     agent_link_free(link_of(end));
 }
 
-static const struct ws_port_events events = {
+static const struct ws_server_events events = {
     .receive = on_receive, .write = on_write, .pong = on_pong, .gone = on_gone};
 
 /* ---- the port ---- */
@@ -107,8 +107,8 @@ struct agent_ws *agent_ws_new(struct loop *loop, uint64_t ping_interval_ms, uint
     table_init(&ws->links);
     list_init(&ws->all);
     timer_init(&ws->tick, on_tick);
-    ws->port = ws_port_new(loop, &events, FRAME_BYTES);
-    if (ws->port) return ws;
+    ws->server = ws_server_new(loop, &events, FRAME_BYTES);
+    if (ws->server) return ws;
     free(ws);
     return NULL;
 }
@@ -165,7 +165,7 @@ void agent_ws_adopt(struct agent_ws *ws, const struct agent_socket *socket) {
     struct agent_link *link = print_fields(socket, &fields) ? agent_link_new(ws, socket) : NULL;
     if (link) {
         if (!timer_armed(&ws->tick)) timer_start(&ws->loop->timers, &ws->tick, tick_ms(ws));
-        ws_port_adopt(ws->port, &link->end, &socket->socket, buf_view(&fields));
+        ws_server_adopt(ws->server, &link->end, &socket->socket, buf_view(&fields));
     } else {
         refuse(ws, socket);
     }
@@ -198,12 +198,12 @@ void agent_ws_close_all(struct agent_ws *ws) {
 void agent_ws_stop(struct agent_ws *ws) {
     if (!ws) return;
     timer_stop(&ws->loop->timers, &ws->tick);
-    ws_port_stop(ws->port);
+    ws_server_stop(ws->server);
 }
 
 void agent_ws_free(struct agent_ws *ws) {
     if (!ws) return;
-    ws_port_free(ws->port);
+    ws_server_free(ws->server);
     table_done(&ws->links);
     buf_done(&ws->message);
     free(ws);

@@ -36,7 +36,7 @@ static void on_gone(struct ws_end *end) {
     ws_connection_free(connection_of(end));
 }
 
-static const struct ws_port_events events = {
+static const struct ws_server_events events = {
     .receive = on_receive, .write = on_write, .peer_close = on_peer_close, .gone = on_gone};
 
 /* ---- connections ---- */
@@ -64,7 +64,7 @@ void ws_api_admit(struct ws_api *api, const struct ws_admission *admission) {
         return;
     }
     if (!timer_armed(&api->tick)) timer_start(&api->loop->timers, &api->tick, 1);
-    ws_port_adopt(api->port, &connection->end, &admission->socket, buf_view(&fields));
+    ws_server_adopt(api->server, &connection->end, &admission->socket, buf_view(&fields));
     buf_done(&fields);
 }
 
@@ -124,8 +124,8 @@ struct ws_api *ws_api_new(struct loop *loop, const struct ws_api_settings *setti
                                                       .ctx = api};
     ws_candidates_init(&api->candidates, &candidates);
     api->manage = web_new(loop, &web);
-    api->port = ws_port_new(loop, &events, WS_API_FRAME_MAX);
-    return api->manage && api->port ? api : NULL;
+    api->server = ws_server_new(loop, &events, WS_API_FRAME_MAX);
+    return api->manage && api->server ? api : NULL;
 }
 
 void ws_api_stop(struct ws_api *api) {
@@ -134,13 +134,13 @@ void ws_api_stop(struct ws_api *api) {
     timer_stop(&api->loop->timers, &api->tick);
     ws_candidates_stop(&api->candidates);
     web_stop(api->manage);
-    ws_port_stop(api->port);
+    ws_server_stop(api->server);
 }
 
 void ws_api_free(struct ws_api *api) {
     if (!api) return;
     ws_candidates_done(&api->candidates);
-    ws_port_free(api->port);
+    ws_server_free(api->server);
     web_free(api->manage);
     table_done(&api->connections);
     free(api);

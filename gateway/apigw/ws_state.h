@@ -2,7 +2,7 @@
 #ifndef GATEWAY_APIGW_WS_STATE_H
 #define GATEWAY_APIGW_WS_STATE_H
 
-#include "agents/ws_port.h"
+#include "agents/ws_server.h"
 #include "apigw/web.h"
 #include "apigw/ws_api.h"
 #include "base/status.h"
@@ -16,7 +16,7 @@ struct ws_api {
     struct ws_api_settings settings;
     struct lambda_pool *pool;
     struct usage *usage;
-    struct ws_port *port;
+    struct ws_server *server;
     struct web *manage; /* "@connections" */
     struct ws_candidates candidates;
     struct table connections;
@@ -56,7 +56,7 @@ struct ws_connection *ws_connection_find(const struct ws_api *api, struct view i
 struct ws_connection *ws_connection_new(struct ws_api *api, const struct ws_admission *admission);
 /* Tells the function. */
 void ws_connection_free(struct ws_connection *connection);
-/* As ws_port_events has them. */
+/* As ws_server_events has them. */
 int ws_connection_receive(struct ws_connection *connection, struct view piece);
 int ws_connection_write(struct ws_connection *connection);
 /* As ws_end_send(). */

@@ -3,8 +3,8 @@
  *
  * libwebsockets sees a handshake of our own making (ws_candidate.h has checked the client's), so that nothing
  * of what a stranger wrote reaches its HTTP parser. */
-#ifndef GATEWAY_WS_PORT_H
-#define GATEWAY_WS_PORT_H
+#ifndef GATEWAY_WS_SERVER_H
+#define GATEWAY_WS_SERVER_H
 
 #include "agents/ws_candidate.h"
 
@@ -12,12 +12,12 @@
 
 #include <libwebsockets.h>
 
-struct ws_port;
+struct ws_server;
 
 /* Our end of one; a part of its owner's struct. */
 struct ws_end {
     unsigned magic;
-    struct ws_port *port;
+    struct ws_server *server;
     struct lws *wsi;      /* NULL: not yet */
     int fd;               /* libwebsockets closes it */
     struct list outgoing; /* messages that wait to be written */
@@ -28,7 +28,7 @@ struct ws_end {
     void *received; /* libwebsockets' buffer for what is received */
 };
 
-struct ws_port_events {
+struct ws_server_events {
     /* A piece of a frame (libwebsockets knows which); -1 to cut. */
     int (*receive)(struct ws_end *end, struct view piece);
     /* It may be written to; -1 to cut. Not called behind our close frame. */
@@ -41,18 +41,18 @@ struct ws_port_events {
 };
 
 /* `events` outlive it. NULL, and it is logged, when libwebsockets does not start. */
-struct ws_port *ws_port_new(struct loop *loop, const struct ws_port_events *events, size_t frame_bytes);
+struct ws_server *ws_server_new(struct loop *loop, const struct ws_server_events *events, size_t frame_bytes);
 /* Begins the end of libwebsockets; the loop must run on (loop_done does) until its handles are closed. */
-void ws_port_stop(struct ws_port *port);
+void ws_server_stop(struct ws_server *server);
 /* After that. NULL is fine for both. */
-void ws_port_free(struct ws_port *port);
+void ws_server_free(struct ws_server *server);
 
-void ws_end_init(struct ws_end *end, struct ws_port *port, int fd);
+void ws_end_init(struct ws_end *end, struct ws_server *server, int fd);
 void ws_end_done(struct ws_end *end);
 /* Takes the socket; `fields` are lines for the handshake's answer, each with its CR and LF, or absent. When
  * that fails `gone` is called at once. */
-void ws_port_adopt(struct ws_port *port, struct ws_end *end, const struct ws_socket *socket,
-                   struct view fields);
+void ws_server_adopt(struct ws_server *server, struct ws_end *end, const struct ws_socket *socket,
+                     struct view fields);
 
 /* A text message, copied, into the queue; STATUS_GONE when it is closing, STATUS_OVERLOADED when more than
  * max_bytes would wait, STATUS_NO_MEMORY. */

@@ -1,5 +1,5 @@
-/* See ws_port.h. One libwebsockets context, one vhost without a listening socket, one protocol. */
-#include "agents/ws_port.h"
+/* See ws_server.h. One libwebsockets context, one vhost without a listening socket, one protocol. */
+#include "agents/ws_server.h"
 
 #include "base/log.h"
 #include "base/pages.h"
@@ -17,9 +17,9 @@
 #define WRITE_CLOSE                                                                                          \
     ((enum lws_write_protocol)4) /* between HTTP and PING, in no public header of libwebsockets */
 
-struct ws_port {
+struct ws_server {
     struct loop *loop;
-    const struct ws_port_events *events;
+    const struct ws_server_events *events;
     size_t frame_bytes;
     struct lws_context *context;
     struct lws_vhost *vhost;
@@ -36,7 +36,7 @@ struct outgoing {
 
 /* ---- libwebsockets' callbacks ---- */
 
-static struct ws_port *port_of(struct lws *wsi) {
+static struct ws_server *server_of(struct lws *wsi) {
     return lws_context_user(lws_get_context(wsi));
 }
 
@@ -47,15 +47,15 @@ static struct ws_end *end_of(struct lws *wsi) {
 }
 
 static void on_adopted(struct lws *wsi) {
-    struct ws_port *port = port_of(wsi);
-    lws_set_opaque_user_data(wsi, port->adopting);
-    if (!port->adopting) return;
-    port->adopting->wsi = wsi;
-    port->adopting = NULL;
+    struct ws_server *server = server_of(wsi);
+    lws_set_opaque_user_data(wsi, server->adopting);
+    if (!server->adopting) return;
+    server->adopting->wsi = wsi;
+    server->adopting = NULL;
 }
 
 static int add_fields(struct lws *wsi, struct lws_process_html_args *args) {
-    struct view fields = port_of(wsi)->fields;
+    struct view fields = server_of(wsi)->fields;
     if (fields.len == 0) return 0;
     if (args->max_len < 0 || fields.len > (size_t)args->max_len) return -1;
     memcpy(args->p, fields.ptr, fields.len);
@@ -87,16 +87,16 @@ static void on_established(struct ws_end *end) {
 
 static int on_writeable(struct ws_end *end) {
     end->is_writable_asked = false;
-    return end->is_close_sent ? 0 : end->port->events->write(end); /* waiting for the other side's */
+    return end->is_close_sent ? 0 : end->server->events->write(end); /* waiting for the other side's */
 }
 
 static int on_peer_close(struct ws_end *end, struct view payload) {
-    if (end->port->events->peer_close) end->port->events->peer_close(end, payload);
+    if (end->server->events->peer_close) end->server->events->peer_close(end, payload);
     return end->is_close_sent ? -1 : 0; /* the answer to ours; otherwise libwebsockets answers */
 }
 
 static int on_end_event(struct ws_end *end, enum lws_callback_reasons reason, struct view in) {
-    const struct ws_port_events *events = end->port->events;
+    const struct ws_server_events *events = end->server->events;
     switch (reason) {
     case LWS_CALLBACK_ESTABLISHED: on_established(end); return 0;
     case LWS_CALLBACK_RECEIVE: return events->receive(end, in);
@@ -153,10 +153,10 @@ static void on_log(int level, const char *line) {
         log_debug("lws", "%.*s", len, line);
 }
 
-/* ---- the port ---- */
+/* ---- the server ---- */
 
-static bool start(struct ws_port *port) {
-    void *loops[1] = {&port->loop->uv};
+static bool start(struct ws_server *server) {
+    void *loops[1] = {&server->loop->uv};
     lws_set_log_level(LLL_ERR | LLL_WARN, on_log);
     lws_set_allocator(allocate);
     struct lws_context_creation_info info = {
@@ -165,11 +165,11 @@ static bool start(struct ws_port *port) {
         .options =
             LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DISABLE_IPV6,
         .pt_serv_buf_size = SERVICE_BUFFER_BYTES,
-        .user = port,
-        .pcontext = &port->context, /* NULL once it is freed */
+        .user = server,
+        .pcontext = &server->context, /* NULL once it is freed */
     };
-    port->context = lws_create_context(&info);
-    if (!port->context) return false;
+    server->context = lws_create_context(&info);
+    if (!server->context) return false;
     struct lws_context_creation_info vhost = {
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,
         .vhost_name = "agents",
@@ -177,29 +177,30 @@ static bool start(struct ws_port *port) {
         .options = info.options,
         .alpn = "http/1.1",
     };
-    port->vhost = lws_create_vhost(port->context, &vhost);
-    return port->vhost != NULL;
+    server->vhost = lws_create_vhost(server->context, &vhost);
+    return server->vhost != NULL;
 }
 
-struct ws_port *ws_port_new(struct loop *loop, const struct ws_port_events *events, size_t frame_bytes) {
-    struct ws_port *port = calloc(1, sizeof(*port));
-    if (!port) return NULL;
-    *port = (struct ws_port){.loop = loop, .events = events, .frame_bytes = frame_bytes};
-    if (start(port)) return port;
+struct ws_server *ws_server_new(struct loop *loop, const struct ws_server_events *events,
+                                size_t frame_bytes) {
+    struct ws_server *server = calloc(1, sizeof(*server));
+    if (!server) return NULL;
+    *server = (struct ws_server){.loop = loop, .events = events, .frame_bytes = frame_bytes};
+    if (start(server)) return server;
     log_error("ws",
               "libwebsockets does not start (is its libuv plug-in, libwebsockets-evlib-uv, installed?)");
-    return NULL; /* it may still hold the port: the process ends */
+    return NULL; /* it may still hold the server: the process ends */
 }
 
-void ws_port_stop(struct ws_port *port) {
-    if (port) lws_context_destroy(port->context);
+void ws_server_stop(struct ws_server *server) {
+    if (server) lws_context_destroy(server->context);
 }
 
-void ws_port_free(struct ws_port *port) {
-    if (!port) return;
+void ws_server_free(struct ws_server *server) {
+    if (!server) return;
     lws_context_destroy(
-        port->context); /* on a foreign loop the second call, after the handles have closed, frees */
-    free(port);
+        server->context); /* on a foreign loop the second call, after the handles have closed, frees */
+    free(server);
 }
 
 static bool print_handshake(const struct ws_socket *socket, struct buf *out) {
@@ -211,28 +212,28 @@ static bool print_handshake(const struct ws_socket *socket, struct buf *out) {
     return !out->failed;
 }
 
-void ws_port_adopt(struct ws_port *port, struct ws_end *end, const struct ws_socket *socket,
-                   struct view fields) {
+void ws_server_adopt(struct ws_server *server, struct ws_end *end, const struct ws_socket *socket,
+                     struct view fields) {
     struct buf handshake;
     buf_init(&handshake, 2 * HANDSHAKE_BYTES_MAX);
     tcp_limit_unsent(socket->fd, UNSENT_BYTES);
-    port->adopting = end;
-    port->fields = fields;
+    server->adopting = end;
+    server->fields = fields;
     /* It calls back at once, for the handshake as a whole; on failure WSI_DESTROY has ended it. */
     if (print_handshake(socket, &handshake))
-        lws_adopt_socket_vhost_readbuf(port->vhost, socket->fd, buf_view(&handshake).ptr, handshake.len);
+        lws_adopt_socket_vhost_readbuf(server->vhost, socket->fd, buf_view(&handshake).ptr, handshake.len);
     else
         close(socket->fd);
-    if (port->adopting) port->events->gone(end); /* it never came as far as a callback */
-    port->adopting = NULL;
-    port->fields = (struct view){0};
+    if (server->adopting) server->events->gone(end); /* it never came as far as a callback */
+    server->adopting = NULL;
+    server->fields = (struct view){0};
     buf_done(&handshake);
 }
 
 /* ---- our end of one ---- */
 
-void ws_end_init(struct ws_end *end, struct ws_port *port, int fd) {
-    *end = (struct ws_end){.magic = END_MAGIC, .port = port, .fd = fd};
+void ws_end_init(struct ws_end *end, struct ws_server *server, int fd) {
+    *end = (struct ws_end){.magic = END_MAGIC, .server = server, .fd = fd};
     list_init(&end->outgoing);
 }
 
@@ -273,7 +274,7 @@ enum status ws_end_send(struct ws_end *end, struct view message, size_t max_byte
  * it. */
 static int write_frame(struct ws_end *end) {
     struct outgoing *out = LIST_ENTRY(end->outgoing.next, struct outgoing, node);
-    size_t left = out->len - out->sent, max = end->port->frame_bytes, len = left < max ? left : max;
+    size_t left = out->len - out->sent, max = end->server->frame_bytes, len = left < max ? left : max;
     int protocol = lws_write_ws_flags(LWS_WRITE_TEXT, out->sent == 0, len == left);
     if (lws_write(end->wsi, out->bytes + LWS_PRE + out->sent, len, (enum lws_write_protocol)protocol) < 0)
         return -1;
@@ -313,7 +314,7 @@ int ws_end_write_done(struct ws_end *end, bool more) {
 
 void ws_end_close(struct ws_end *end, unsigned code) {
     if (end->closing_ms) return;
-    end->closing_ms = loop_now(end->port->loop);
+    end->closing_ms = loop_now(end->server->loop);
     end->close_code = code;
     ws_end_ask_writable(end);
 }
