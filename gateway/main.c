@@ -26,7 +26,7 @@
 struct gateway {
     struct config config;
     struct loop loop;
-    struct peers visitor_peers, proxied_peers, agent_peers, admin_peers;
+    struct clients visitor_clients, proxied_clients, agent_clients, admin_clients;
     struct backend *backend;
     struct agent_ws *agents;
     struct peering *peering; /* NULL: no other gateways */
@@ -78,19 +78,22 @@ static void on_cleanup(struct timer *timer) {
 
 /* ---- starting ---- */
 
-static void on_visitor(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len) {
+static void on_visitor(void *ctx, int fd, struct client *client, const struct sockaddr *address,
+                       socklen_t len) {
     struct gateway *gateway = ctx;
-    visitors_accept(gateway->visitors, fd, peer, address, len);
+    visitors_accept(gateway->visitors, fd, client, address, len);
 }
 
-static void on_agent(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len) {
+static void on_agent(void *ctx, int fd, struct client *client, const struct sockaddr *address,
+                     socklen_t len) {
     struct gateway *gateway = ctx;
-    agent_accept_take(gateway->accept, fd, peer, address, len);
+    agent_accept_take(gateway->accept, fd, client, address, len);
 }
 
-static void on_admin(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len) {
+static void on_admin(void *ctx, int fd, struct client *client, const struct sockaddr *address,
+                     socklen_t len) {
     struct gateway *gateway = ctx;
-    admin_accept(gateway->admin, fd, peer, address, len);
+    admin_accept(gateway->admin, fd, client, address, len);
 }
 
 /* First, because the public URL wants the port. Who connects meanwhile waits in the socket's queue: the loop
@@ -99,17 +102,17 @@ static bool open_ports(struct gateway *gateway) {
     const struct config *config = &gateway->config;
     const size_t max = config->max_connections, each = config->max_connections_per_address;
     const size_t proxies = config->proxies_text.count;
-    peers_init(&gateway->visitor_peers, max, each, config->proxies, proxies);
-    peers_init(&gateway->proxied_peers, 0, each, NULL,
-               0); /* these are counted among the proxy's connections */
-    peers_init(&gateway->agent_peers, max, each, config->proxies, proxies);
-    peers_init(&gateway->admin_peers, 64, 0, NULL, 0);
+    clients_init(&gateway->visitor_clients, max, each, config->proxies, proxies);
+    clients_init(&gateway->proxied_clients, 0, each, NULL,
+                 0); /* these are counted among the proxy's connections */
+    clients_init(&gateway->agent_clients, max, each, config->proxies, proxies);
+    clients_init(&gateway->admin_clients, 64, 0, NULL, 0);
     gateway->public_port = listener_open(&gateway->loop, "public-listen", &config->public_listen,
-                                         &gateway->visitor_peers, on_visitor, gateway);
+                                         &gateway->visitor_clients, on_visitor, gateway);
     gateway->agent_port = listener_open(&gateway->loop, "agent-listen", &config->agent_listen,
-                                        &gateway->agent_peers, on_agent, gateway);
+                                        &gateway->agent_clients, on_agent, gateway);
     gateway->admin_port = listener_open(&gateway->loop, "admin-listen", &config->admin_listen,
-                                        &gateway->admin_peers, on_admin, gateway);
+                                        &gateway->admin_clients, on_admin, gateway);
     if (!gateway->public_port || !gateway->agent_port || !gateway->admin_port) return false;
     listener_hold(gateway->public_port, true); /* until the store can be used */
     listener_hold(gateway->agent_port, true);
@@ -180,7 +183,7 @@ static bool make_adapters(struct gateway *gateway) {
     gateway->agents =
         agent_ws_new(&gateway->loop, config->agent_ping_interval_ms, (uint32_t)config->agent_link_requests);
     if (!gateway->agents || !make_peering(gateway) || !make_core(gateway)) return false;
-    gateway->visitors = visitors_new(&gateway->loop, gateway->core, &settings, &gateway->proxied_peers);
+    gateway->visitors = visitors_new(&gateway->loop, gateway->core, &settings, &gateway->proxied_clients);
     gateway->accept = agent_accept_new(&gateway->loop, gateway->core, gateway->agents,
                                        backend_is_shared(gateway->backend) ? gateway->peer_url : "",
                                        config_speaks(config, VIEW("v1")), config_speaks(config, VIEW("v2")),
@@ -295,10 +298,10 @@ static void free_all(struct gateway *gateway) {
     visitors_free(gateway->visitors);
     admin_free(gateway->admin);
     backend_free(gateway->backend);
-    peers_done(&gateway->visitor_peers);
-    peers_done(&gateway->proxied_peers);
-    peers_done(&gateway->agent_peers);
-    peers_done(&gateway->admin_peers);
+    clients_done(&gateway->visitor_clients);
+    clients_done(&gateway->proxied_clients);
+    clients_done(&gateway->agent_clients);
+    clients_done(&gateway->admin_clients);
 }
 
 /* Without a secret that was given a shared store keeps it. */

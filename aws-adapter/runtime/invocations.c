@@ -188,7 +188,7 @@ static void forward(struct invocations *invocations) {
                                     .target = event->target,
                                     .version = VIEW("HTTP/1.1"),
                                     .headers = &event->headers,
-                                    .peer = event->peer,
+                                    .client = event->client,
                                     .scheme = VIEW("https")};
     struct body_source source = {.ctx = invocations, .grant = on_grant};
     struct answer_sink sink = {
@@ -243,7 +243,7 @@ static void connect_agent(struct invocations *invocations) {
     struct connect_event connect = {.connection_id = event->connection_id,
                                     .target = event->target,
                                     .headers = &event->headers,
-                                    .peer = event->peer,
+                                    .client = event->client,
                                     .protocol = LINK_V1};
     core_connect(invocations->parts.core, &connect, on_connected, invocations);
 }

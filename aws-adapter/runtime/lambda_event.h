@@ -30,7 +30,7 @@ struct lambda_event {
     struct view
         target; /* as a request target: the stage taken off, bytes that are not legal in one encoded */
     struct headers headers;
-    struct view peer; /* address */
+    struct view client; /* address */
 
     struct view connection_id; /* CONNECT, DISCONNECT, MESSAGE */
     struct view body;          /* HTTP and MESSAGE, decoded */

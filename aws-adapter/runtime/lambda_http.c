@@ -187,20 +187,20 @@ const char *lambda_http_read(struct lambda_event *event) {
     const json_t *http = json_object_get(context, "http");
     struct view path = text_of(root, is_2 ? "rawPath" : "path");
     event->method = is_2 ? text_of(http, "method") : text_of(root, "httpMethod");
-    event->peer =
+    event->client =
         is_2 ? text_of(http, "sourceIp") : text_of(json_object_get(context, "identity"), "sourceIp");
     if (event->method.len == 0) return "it has no method";
     if (!path.ptr) return "it has no path";
-    if (!event->peer.ptr) event->peer = VIEW("unknown");
+    if (!event->client.ptr) event->client = VIEW("unknown");
     if (!make_target(event, path, is_2)) return "its path or query makes no sense";
     if (!read_headers(event) || !read_cookies(event)) return "its headers make no sense";
     return set_length(event) ? NULL : no_memory;
 }
 
 const char *lambda_connect_read(struct lambda_event *event) {
-    event->peer =
+    event->client =
         text_of(json_object_get(json_object_get(event->document, "requestContext"), "identity"), "sourceIp");
-    if (!event->peer.ptr) event->peer = VIEW("unknown");
+    if (!event->client.ptr) event->client = VIEW("unknown");
     if (!make_target(event, VIEW("/"), false)) return "its query makes no sense";
     return read_headers(event) ? NULL : "its headers make no sense";
 }

@@ -13,7 +13,7 @@ struct connect_event {
     struct view gateway;       /* link.gateway of the claim; empty: this process */
     struct view target;        /* raw request target */
     const struct headers *headers;
-    struct view peer; /* address, for the log */
+    struct view client; /* address, for the log */
     enum link_protocol protocol;
 };
 
@@ -29,10 +29,10 @@ struct forward_event {
     struct view target; /* raw */
     struct view version;
     const struct headers *headers;
-    struct view peer;   /* address without port */
-    struct view scheme; /* "http" or "https", as the visitor's side of the host sees it */
-    bool peer_is_proxy; /* a configured proxy: its X-Forwarded-* are kept and appended to */
-    size_t hops;        /* how many proxies in front of that one are trusted, too */
+    struct view client;   /* address without port */
+    struct view scheme;   /* "http" or "https", as the visitor's side of the host sees it */
+    bool client_is_proxy; /* a configured proxy: its X-Forwarded-* are kept and appended to */
+    size_t hops;          /* how many proxies in front of that one are trusted, too */
 };
 
 /* A request that passed another gateway's ingress, and came here because the agent is here. */

@@ -22,10 +22,10 @@ static enum http_error copy_request(struct exchange *exchange, const struct forw
 /* Overwritten, or, behind a configured proxy, kept and appended to. */
 static bool forward_for(struct exchange *exchange, const struct forward_event *event) {
     struct headers *headers = &exchange->headers;
-    struct view name = VIEW("x-forwarded-for"), value = event->peer, earlier = {NULL, 0};
-    if (event->peer_is_proxy) earlier = forwarded_join(headers, name, &exchange->arena);
+    struct view name = VIEW("x-forwarded-for"), value = event->client, earlier = {NULL, 0};
+    if (event->client_is_proxy) earlier = forwarded_join(headers, name, &exchange->arena);
     if (earlier.len > 0)
-        value = arena_printf(&exchange->arena, "%.*s, %.*s", VIEW_ARG(earlier), VIEW_ARG(event->peer));
+        value = arena_printf(&exchange->arena, "%.*s, %.*s", VIEW_ARG(earlier), VIEW_ARG(event->client));
     return value.ptr && headers_set(headers, name, value);
 }
 
@@ -33,7 +33,7 @@ static bool forward_for(struct exchange *exchange, const struct forward_event *e
  * many as there are trusted proxies. */
 static bool forward_set(struct exchange *exchange, const struct forward_event *event, struct view name,
                         struct view value) {
-    if (event->peer_is_proxy) {
+    if (event->client_is_proxy) {
         struct view said = forwarded_nearest(&exchange->headers, name, event->hops);
         if (said.len > 0) value = arena_copy(&exchange->arena, said);
     }
@@ -43,7 +43,7 @@ static bool forward_set(struct exchange *exchange, const struct forward_event *e
 static bool forwarded_headers(struct exchange *exchange, const struct forward_event *event) {
     const struct core_settings *settings = &exchange->core->settings;
     struct view host = exchange->verdict.host_field;
-    forwarded_strip(&exchange->headers, event->peer_is_proxy, settings->pass_fields,
+    forwarded_strip(&exchange->headers, event->client_is_proxy, settings->pass_fields,
                     settings->pass_fields_count);
     headers_remove(&exchange->headers, VIEW("x-forwarded-prefix"));
     return forward_for(exchange, event) &&

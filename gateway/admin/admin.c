@@ -113,7 +113,7 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **s
         *socket_context = admin->accepting;
         admin->accepting = NULL;
     } else if (*socket_context) {
-        peer_release(*socket_context);
+        client_release(*socket_context);
         *socket_context = NULL;
     }
 }
@@ -154,11 +154,11 @@ void admin_set_degraded(struct admin *admin, const char *what) {
     admin->degraded = what;
 }
 
-void admin_accept(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len) {
+void admin_accept(void *ctx, int fd, struct client *client, const struct sockaddr *address, socklen_t len) {
     struct admin *admin = ctx;
-    admin->accepting = peer;
+    admin->accepting = client;
     MHD_add_connection(admin->mhd.daemon, fd, address, len);
-    if (admin->accepting) peer_release(admin->accepting);
+    if (admin->accepting) client_release(admin->accepting);
     admin->accepting = NULL;
     mhd_loop_kick(&admin->mhd);
 }

@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "handler/core.h"
 #include "net/loop.h"
-#include "ports/peers.h"
+#include "ports/clients.h"
 
 enum admin_state { ADMIN_STARTING, ADMIN_READY, ADMIN_DRAINING };
 
@@ -29,7 +29,7 @@ void admin_add_page(struct admin *admin, const char *path, admin_page_fn *print,
 /* Has anybody asked for /readyz within the last minute? A balancer does, again and again. */
 bool admin_is_watched(const struct admin *admin);
 /* A listener_fn; ctx is the admin. */
-void admin_accept(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len);
+void admin_accept(void *ctx, int fd, struct client *client, const struct sockaddr *address, socklen_t len);
 /* Memory goes in admin_free, after the core has been freed (it may still answer) and the loop has run the
  * close callbacks. NULL is fine for both. */
 void admin_stop(struct admin *admin);

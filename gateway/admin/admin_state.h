@@ -19,7 +19,7 @@ struct admin {
     const char *degraded;    /* NULL: no */
     uint64_t ready_asked_ms; /* 0: never */
     bool any_host;
-    struct peer *accepting;
+    struct client *accepting;
     struct list asks; /* struct tls_ask.node: all there are */
     struct admin_page pages[ADMIN_PAGES_MAX];
     size_t page_count;

@@ -19,7 +19,7 @@
     (MHD_USE_EPOLL | MHD_LOOP_THREADING | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME |              \
      MHD_USE_ERROR_LOG)
 
-/* For MHD_OPTION_EXTERNAL_LOGGER: its complaints about peers, at level debug. */
+/* For MHD_OPTION_EXTERNAL_LOGGER: its complaints about clients, at level debug. */
 void mhd_loop_log(void *ctx, const char *format, va_list args);
 
 struct mhd_loop {

@@ -51,7 +51,7 @@ static void on_outcome(void *ctx, const struct connect_outcome *outcome) {
                             view_from_cstr(outcome->reason ? outcome->reason : ""));
         return;
     }
-    log_info("agent", "%s: connected as %s for tunnel %.*s, protocol %s", candidate->peer->text,
+    log_info("agent", "%s: connected as %s for tunnel %.*s, protocol %s", candidate->client->text,
              candidate->id, VIEW_ARG(outcome->tunnel_id), protocol_of(candidate) == LINK_V2 ? "v2" : "v1");
     hand_on(candidate, (struct view){0});
 }
@@ -64,7 +64,7 @@ static void ask_core(struct agent_accept *side, struct ws_candidate *candidate) 
         .gateway = view_from_cstr(side->gateway),
         .target = candidate->handshake.head.target,
         .headers = &candidate->handshake.head.headers,
-        .peer = view_from_cstr(candidate->peer->text),
+        .client = view_from_cstr(candidate->client->text),
         .protocol = protocol_of(candidate),
     };
     core_connect(side->core, &event, on_outcome, candidate);
@@ -78,12 +78,12 @@ static void take_peer(struct agent_accept *side, struct ws_candidate *candidate)
     int status =
         side->guard ? peer_guard_check(side->guard, headers, candidate->ready_ms, reply, &text) : 404;
     if (status != 101) {
-        log_warn("peer", "%s: refused a peer link", candidate->peer->text);
+        log_warn("peer", "%s: refused a peer link", candidate->client->text);
         ws_candidate_refuse(candidate, status, text);
         return;
     }
     ids_uuid4(candidate->id);
-    log_info("peer", "%s: link %s is gateway %.*s's", candidate->peer->text, candidate->id,
+    log_info("peer", "%s: link %s is gateway %.*s's", candidate->client->text, candidate->id,
              VIEW_ARG(headers_get(headers, VIEW(PEER_FROM))));
     hand_on(candidate, view_of(reply, PEER_REPLY_LEN));
 }
@@ -116,9 +116,10 @@ void agent_accept_peers(struct agent_accept *side, struct peer_guard *guard) {
     side->guard = guard;
 }
 
-void agent_accept_take(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len) {
+void agent_accept_take(void *ctx, int fd, struct client *client, const struct sockaddr *address,
+                       socklen_t len) {
     struct agent_accept *side = ctx;
-    ws_candidates_accept(&side->candidates, fd, peer, address, len);
+    ws_candidates_accept(&side->candidates, fd, client, address, len);
 }
 
 void agent_accept_stop(struct agent_accept *side) {

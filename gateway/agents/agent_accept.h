@@ -17,7 +17,8 @@ struct agent_accept *agent_accept_new(struct loop *loop, struct core *core, stru
 /* Peers are let in, too, if this guard thinks so; it outlives the accept. */
 void agent_accept_peers(struct agent_accept *accept, struct peer_guard *guard);
 /* A listener_fn; ctx is the agent_accept. */
-void agent_accept_take(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len);
+void agent_accept_take(void *ctx, int fd, struct client *client, const struct sockaddr *address,
+                       socklen_t len);
 /* Drops who has not got through yet. */
 void agent_accept_stop(struct agent_accept *accept);
 /* After the core was freed and the loop has run the close callbacks. NULL is fine for both. */

@@ -36,7 +36,7 @@ struct agent_link *agent_link_new(struct agent_ws *ws, const struct agent_socket
         free(link);
         return NULL;
     }
-    link->peer = socket->socket.peer;
+    link->client = socket->socket.client;
     list_append(&ws->all, &link->all);
     ++*(link->is_peer ? &ws->peer_count : &ws->count);
     return link;
@@ -51,7 +51,7 @@ void agent_link_free(struct agent_link *link) {
     if (!link->is_peer) core_disconnect(ws->core, view_from_cstr(link->id), NULL, NULL);
     ws_end_done(&link->end);
     buf_done(&link->message);
-    peer_release(link->peer);
+    client_release(link->client);
     free(link);
 }
 

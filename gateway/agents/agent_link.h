@@ -28,7 +28,7 @@ struct agent_ws {
 struct agent_link {
     struct ws_end end;
     struct agent_ws *ws;
-    struct peer *peer;
+    struct client *client;
     struct table_node node; /* of ws->links */
     struct list all;
     char id[CONNECTION_ID_MAX + 1];

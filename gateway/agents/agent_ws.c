@@ -156,7 +156,7 @@ static bool print_fields(const struct agent_socket *socket, struct buf *out) {
 static void refuse(struct agent_ws *ws, const struct agent_socket *socket) {
     if (!socket->peer_reply.ptr) core_disconnect(ws->core, socket->connection_id, NULL, NULL);
     close(socket->socket.fd);
-    peer_release(socket->socket.peer);
+    client_release(socket->socket.client);
 }
 
 void agent_ws_adopt(struct agent_ws *ws, const struct agent_socket *socket) {

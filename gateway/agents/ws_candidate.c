@@ -51,7 +51,7 @@ void ws_candidate_free(struct ws_candidate *candidate) {
     list_remove(&candidate->all);
     if (candidate->fd >= 0) {
         close(candidate->fd);
-        peer_release(candidate->peer);
+        client_release(candidate->client);
     }
     buf_done(&candidate->bytes);
     arena_done(&candidate->arena);
@@ -75,7 +75,7 @@ void ws_candidate_refuse(struct ws_candidate *candidate, int status, struct view
     bool sent =
         !out.failed && send(candidate->fd, buf_view(&out).ptr, out.len, MSG_NOSIGNAL) == (ssize_t)out.len;
     buf_done(&out);
-    log_info(candidate->set->settings.name, "%s: refused with %d: %.*s", candidate->peer->text, status,
+    log_info(candidate->set->settings.name, "%s: refused with %d: %.*s", candidate->client->text, status,
              VIEW_ARG(text));
     shutdown(candidate->fd, SHUT_WR);
     candidate->phase = WS_CANDIDATE_LINGERING;
@@ -88,7 +88,7 @@ void ws_candidate_refuse(struct ws_candidate *candidate, int status, struct view
 struct ws_socket ws_candidate_take(struct ws_candidate *candidate) {
     const struct ws_socket socket = {
         .fd = candidate->fd,
-        .peer = candidate->peer,
+        .client = candidate->client,
         .key = candidate->handshake.key,
         .early = view_skip(buf_view(&candidate->bytes), candidate->handshake.len),
     };
@@ -116,7 +116,7 @@ static void look_at_head(struct ws_candidate *candidate) {
 static void to_foreign(struct ws_candidate *candidate) {
     const struct ws_candidates_settings *settings = &candidate->set->settings;
     const struct ws_socket socket = ws_candidate_take(candidate);
-    settings->foreign(settings->ctx, socket.fd, socket.peer, (struct sockaddr *)&candidate->address,
+    settings->foreign(settings->ctx, socket.fd, socket.client, (struct sockaddr *)&candidate->address,
                       candidate->address_len);
     ws_candidate_free(candidate);
 }
@@ -182,18 +182,18 @@ void ws_candidates_init(struct ws_candidates *set, const struct ws_candidates_se
     list_init(&set->all);
 }
 
-void ws_candidates_accept(struct ws_candidates *set, int fd, struct peer *peer,
+void ws_candidates_accept(struct ws_candidates *set, int fd, struct client *client,
                           const struct sockaddr *address, socklen_t len) {
     struct ws_candidate *candidate = calloc(1, sizeof(*candidate));
     if (!candidate) {
         close(fd);
-        peer_release(peer);
+        client_release(client);
         return;
     }
     candidate->set = set;
     candidate->phase = set->settings.is_foreign ? WS_CANDIDATE_PEEKING : WS_CANDIDATE_READING;
     candidate->fd = fd;
-    candidate->peer = peer;
+    candidate->client = client;
     candidate->address_len = len;
     memcpy(&candidate->address, address, len);
     buf_init(&candidate->bytes, HANDSHAKE_BYTES_MAX);

@@ -21,7 +21,7 @@ struct ws_candidate {
     struct list all;
     struct ws_candidates *set;
     enum ws_candidate_phase phase;
-    struct peer *peer;
+    struct client *client;
     int fd; /* -1: handed on, or closed */
     struct sockaddr_storage address;
     socklen_t address_len;
@@ -55,15 +55,15 @@ struct ws_candidates {
 
 /* What of a candidate becomes a connection. */
 struct ws_socket {
-    int fd;            /* moved */
-    struct peer *peer; /* moved */
-    struct view key;   /* Sec-WebSocket-Key */
-    struct view early; /* bytes that came behind the handshake */
+    int fd;                /* moved */
+    struct client *client; /* moved */
+    struct view key;       /* Sec-WebSocket-Key */
+    struct view early;     /* bytes that came behind the handshake */
 };
 
 void ws_candidates_init(struct ws_candidates *set, const struct ws_candidates_settings *settings);
 /* As listener_fn. */
-void ws_candidates_accept(struct ws_candidates *set, int fd, struct peer *peer,
+void ws_candidates_accept(struct ws_candidates *set, int fd, struct client *client,
                           const struct sockaddr *address, socklen_t len);
 /* Drops who has not got through yet. Those that are waited with are left to their owner, who sees
  * `is_stopped` when he has his answer, and frees them. */

@@ -90,8 +90,8 @@ static int on_writeable(struct ws_end *end) {
     return end->is_close_sent ? 0 : end->server->events->write(end); /* waiting for the other side's */
 }
 
-static int on_peer_close(struct ws_end *end, struct view payload) {
-    if (end->server->events->peer_close) end->server->events->peer_close(end, payload);
+static int on_client_close(struct ws_end *end, struct view payload) {
+    if (end->server->events->client_close) end->server->events->client_close(end, payload);
     return end->is_close_sent ? -1 : 0; /* the answer to ours; otherwise libwebsockets answers */
 }
 
@@ -104,7 +104,7 @@ static int on_end_event(struct ws_end *end, enum lws_callback_reasons reason, st
         if (events->pong) events->pong(end);
         return 0;
     case LWS_CALLBACK_SERVER_WRITEABLE: return on_writeable(end);
-    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE: return on_peer_close(end, in);
+    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE: return on_client_close(end, in);
     case LWS_CALLBACK_CLOSED:
     case LWS_CALLBACK_WSI_DESTROY:
         lws_set_opaque_user_data(end->wsi, NULL);

@@ -35,7 +35,7 @@ struct ws_server_events {
     int (*write)(struct ws_end *end);
     void (*pong)(struct ws_end *end); /* NULL: nobody wants to know */
     /* With the payload of its close frame. NULL likewise. */
-    void (*peer_close)(struct ws_end *end, struct view payload);
+    void (*client_close)(struct ws_end *end, struct view payload);
     /* The socket is closed; the owner frees it. */
     void (*gone)(struct ws_end *end);
 };

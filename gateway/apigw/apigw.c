@@ -29,7 +29,7 @@ struct apigw {
     const struct config *config;
     struct loop loop;
     struct usage usage;
-    struct peers peers, admin_peers;
+    struct clients clients, admin_clients;
     struct listener *public_port, *agent_port, *admin_port;
     struct admin *admin;
     struct http_client *http;
@@ -117,19 +117,22 @@ static bool print_usage(void *ctx, struct buf *out) {
     return usage_print(&apigw->usage, out);
 }
 
-static void on_visitor(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len) {
+static void on_visitor(void *ctx, int fd, struct client *client, const struct sockaddr *address,
+                       socklen_t len) {
     struct apigw *apigw = ctx;
-    http_api_accept(apigw->visitors, fd, peer, address, len);
+    http_api_accept(apigw->visitors, fd, client, address, len);
 }
 
-static void on_agent(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len) {
+static void on_agent(void *ctx, int fd, struct client *client, const struct sockaddr *address,
+                     socklen_t len) {
     struct apigw *apigw = ctx;
-    ws_api_accept(apigw->agents, fd, peer, address, len);
+    ws_api_accept(apigw->agents, fd, client, address, len);
 }
 
-static void on_admin(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len) {
+static void on_admin(void *ctx, int fd, struct client *client, const struct sockaddr *address,
+                     socklen_t len) {
     struct apigw *apigw = ctx;
-    admin_accept(apigw->admin, fd, peer, address, len);
+    admin_accept(apigw->admin, fd, client, address, len);
 }
 
 /* ---- starting ---- */
@@ -137,15 +140,15 @@ static void on_admin(void *ctx, int fd, struct peer *peer, const struct sockaddr
 /* First, because URLs want ports. Who connects meanwhile waits in the socket's queue. */
 static bool open_ports(struct apigw *apigw) {
     const struct config *config = apigw->config;
-    peers_init(&apigw->peers, config->max_connections, config->max_connections_per_address, config->proxies,
-               config->proxies_text.count);
-    peers_init(&apigw->admin_peers, 64, 0, NULL, 0);
-    apigw->public_port = listener_open(&apigw->loop, "public-listen", &config->public_listen, &apigw->peers,
+    clients_init(&apigw->clients, config->max_connections, config->max_connections_per_address,
+                 config->proxies, config->proxies_text.count);
+    clients_init(&apigw->admin_clients, 64, 0, NULL, 0);
+    apigw->public_port = listener_open(&apigw->loop, "public-listen", &config->public_listen, &apigw->clients,
                                        on_visitor, apigw);
     apigw->agent_port =
-        listener_open(&apigw->loop, "agent-listen", &config->agent_listen, &apigw->peers, on_agent, apigw);
+        listener_open(&apigw->loop, "agent-listen", &config->agent_listen, &apigw->clients, on_agent, apigw);
     apigw->admin_port = listener_open(&apigw->loop, "admin-listen", &config->admin_listen,
-                                      &apigw->admin_peers, on_admin, apigw);
+                                      &apigw->admin_clients, on_admin, apigw);
     return apigw->public_port && apigw->agent_port && apigw->admin_port;
 }
 
@@ -306,8 +309,8 @@ static void free_all(struct apigw *apigw) {
     lambda_pool_free(apigw->pool);
     admin_free(apigw->admin);
     function_environment_done(&apigw->variables);
-    peers_done(&apigw->peers);
-    peers_done(&apigw->admin_peers);
+    clients_done(&apigw->clients);
+    clients_done(&apigw->admin_clients);
 }
 
 int apigw_run(const struct config *config) {

@@ -129,7 +129,7 @@ static void invoke(struct http_api *api, struct web_exchange *exchange, const st
                                          .headers = request->headers,
                                          .host = verdict->host_field,
                                          .body = request->body,
-                                         .peer = request->peer,
+                                         .client = request->client,
                                          .id = call->id,
                                          .now_ms = loop_wall_ms(NULL)};
     json_t *event = shape_http(&api->settings.api, &shaped);
@@ -183,9 +183,10 @@ struct http_api *http_api_new(struct loop *loop, const struct http_api_settings 
     return NULL;
 }
 
-void http_api_accept(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len) {
+void http_api_accept(void *ctx, int fd, struct client *client, const struct sockaddr *address,
+                     socklen_t len) {
     struct http_api *api = ctx;
-    web_accept(api->web, fd, peer, address, len, 0);
+    web_accept(api->web, fd, client, address, len, 0);
 }
 
 size_t http_api_busy(const struct http_api *api) {

@@ -7,7 +7,7 @@
 #include "apigw/lambda_pool.h"
 #include "apigw/shape.h"
 #include "apigw/throttle.h"
-#include "ports/peers.h"
+#include "ports/clients.h"
 
 #define HTTP_API_BODY_MAX ((size_t)10 * 1024 * 1024)
 #define HTTP_API_HEAD_MAX ((size_t)10240)
@@ -25,7 +25,7 @@ struct http_api_settings {
 struct http_api *http_api_new(struct loop *loop, const struct http_api_settings *settings,
                               struct lambda_pool *pool, struct usage *usage);
 /* A listener_fn; ctx is the http_api. */
-void http_api_accept(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len);
+void http_api_accept(void *ctx, int fd, struct client *client, const struct sockaddr *address, socklen_t len);
 size_t http_api_busy(const struct http_api *api);
 /* Behind lambda_pool_stop(). Memory goes in http_api_free(), after the loop has run the close callbacks. NULL
  * is fine. */

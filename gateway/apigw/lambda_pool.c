@@ -53,7 +53,7 @@ struct lambda_pool {
     struct lambda_pool_settings settings;
     struct usage *usage;
     struct web *web;
-    struct peers peers;
+    struct clients clients;
     struct list environments; /* the one freed last in front: it is used next, and the others may end */
     size_t count;
     uint64_t last_id;
@@ -169,10 +169,10 @@ static void give(struct environment *environment) {
     arena_done(&arena);
 }
 
-static void on_connection(void *ctx, int fd, struct peer *peer, const struct sockaddr *address,
+static void on_connection(void *ctx, int fd, struct client *client, const struct sockaddr *address,
                           socklen_t len) {
     struct environment *environment = ctx;
-    web_accept(environment->pool->web, fd, peer, address, len, environment->id);
+    web_accept(environment->pool->web, fd, client, address, len, environment->id);
 }
 
 /* Cold start. NULL when there is no process, or no port, to be had. */
@@ -185,7 +185,7 @@ static struct environment *environment_start(struct lambda_pool *pool) {
     environment->id = ++pool->last_id;
     environment->billed_from_ns = uv_hrtime();
     timer_init(&environment->timer, on_timer);
-    environment->listener = listener_new(pool->loop, &any, &pool->peers, on_connection, environment, &why);
+    environment->listener = listener_new(pool->loop, &any, &pool->clients, on_connection, environment, &why);
     if (environment->listener) {
         environment->pid = lambda_process_start(pool->settings.bootstrap, pool->settings.environment,
                                                 listener_port(environment->listener));
@@ -339,7 +339,7 @@ struct lambda_pool *lambda_pool_new(struct loop *loop, const struct lambda_pool_
     pool->usage = usage;
     usage->memory_mib = settings->memory_mib;
     list_init(&pool->environments);
-    peers_init(&pool->peers, 0, 0, NULL, 0);
+    clients_init(&pool->clients, 0, 0, NULL, 0);
     const struct web_settings web = {
         .body_max = ANSWER_BYTES_MAX, .connections_max = 4096, .handle = on_call, .ctx = pool};
     bool can_run = access(settings->bootstrap, X_OK) == 0;
@@ -416,6 +416,6 @@ void lambda_pool_stop(struct lambda_pool *pool) {
 void lambda_pool_free(struct lambda_pool *pool) {
     if (!pool) return;
     web_free(pool->web);
-    peers_done(&pool->peers);
+    clients_done(&pool->clients);
     free(pool);
 }

@@ -21,7 +21,7 @@ struct meter {
     struct usage *usage;
     struct web *web;
     struct listener *listener;
-    struct peers peers;
+    struct clients clients;
     struct list calls;
 };
 
@@ -161,10 +161,10 @@ static void on_request(void *ctx, struct web_exchange *exchange, const struct we
     call_free(call);
 }
 
-static void on_connection(void *ctx, int fd, struct peer *peer, const struct sockaddr *address,
+static void on_connection(void *ctx, int fd, struct client *client, const struct sockaddr *address,
                           socklen_t len) {
     struct meter *meter = ctx;
-    web_accept(meter->web, fd, peer, address, len, 0);
+    web_accept(meter->web, fd, client, address, len, 0);
 }
 
 struct meter *meter_new(struct loop *loop, struct http_client *http, const char *endpoint, uint64_t least_ms,
@@ -176,12 +176,12 @@ struct meter *meter_new(struct loop *loop, struct http_client *http, const char 
     *meter = (struct meter){
         .loop = loop, .http = http, .endpoint = endpoint, .least_ms = least_ms, .usage = usage};
     list_init(&meter->calls);
-    peers_init(&meter->peers, 0, 0, NULL, 0);
+    clients_init(&meter->clients, 0, 0, NULL, 0);
     const struct web_settings web = {
         .body_max = BODY_MAX, .connections_max = 4096, .handle = on_request, .ctx = meter};
     meter->web = web_new(loop, &web);
     meter->listener =
-        meter->web ? listener_new(loop, &any, &meter->peers, on_connection, meter, ret_why) : NULL;
+        meter->web ? listener_new(loop, &any, &meter->clients, on_connection, meter, ret_why) : NULL;
     if (meter->listener) return meter;
     web_stop(meter->web);
     return NULL;
@@ -206,6 +206,6 @@ void meter_stop(struct meter *meter) {
 void meter_free(struct meter *meter) {
     if (!meter) return;
     web_free(meter->web);
-    peers_done(&meter->peers);
+    clients_done(&meter->clients);
     free(meter);
 }

@@ -124,8 +124,8 @@ bool shape_forwarded(struct headers *out, const struct shape_api *api, const str
     struct view before = headers_get(out, VIEW("x-forwarded-for"));
     struct arena *arena = out->arena;
     struct view from = before.len
-                           ? arena_printf(arena, "%.*s, %.*s", VIEW_ARG(before), VIEW_ARG(request->peer))
-                           : request->peer;
+                           ? arena_printf(arena, "%.*s, %.*s", VIEW_ARG(before), VIEW_ARG(request->client))
+                           : request->client;
     char random[12];
     ids_random(random, sizeof(random));
     struct buf trace;

@@ -31,7 +31,7 @@ struct shape_request {
     const struct headers *headers; /* lower case */
     struct view host;              /* that counts, with its port (an absolute form's goes before Host) */
     struct view body;
-    struct view peer;
+    struct view client;
     const char *id; /* of API Gateway */
     uint64_t now_ms;
 };
@@ -42,7 +42,7 @@ json_t *shape_http(const struct shape_api *api, const struct shape_request *requ
 /* What stands for one connection in each of its events. */
 struct shape_connection {
     const char *id;
-    struct view peer, user_agent;
+    struct view client, user_agent;
     uint64_t connected_ms;
 };
 

@@ -90,7 +90,7 @@ static json_t *context_2(const struct shape_api *api, const struct shape_request
     set_text(http, "method", request->method);
     set(http, "path", decoded_path(request->target));
     set_text(http, "protocol", request->version);
-    set_text(http, "sourceIp", request->peer);
+    set_text(http, "sourceIp", request->client);
     set_text(http, "userAgent", headers_get(request->headers, VIEW("user-agent")));
     set(context, "accountId", json_string(ACCOUNT));
     set(context, "apiId", json_string(api->id));
@@ -136,7 +136,7 @@ static json_t *identity(const struct shape_request *request) {
                                         "userArn"};
     json_t *object = json_object();
     for (size_t i = 0; i < sizeof(nulls) / sizeof(nulls[0]); i++) set(object, nulls[i], json_null());
-    set_text(object, "sourceIp", request->peer);
+    set_text(object, "sourceIp", request->client);
     set_text(object, "userAgent", headers_get(request->headers, VIEW("user-agent")));
     return object;
 }

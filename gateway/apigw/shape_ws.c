@@ -24,7 +24,7 @@ static json_t *context(const struct shape_api *api, const struct shape_connectio
     set(object, "connectedAt", json_integer((json_int_t)connection->connected_ms));
     set(object, "requestTimeEpoch", json_integer((json_int_t)now_ms));
     json_t *identity = json_object();
-    set(identity, "sourceIp", shape_text(connection->peer));
+    set(identity, "sourceIp", shape_text(connection->client));
     if (connection->user_agent.len > 0) set(identity, "userAgent", shape_text(connection->user_agent));
     set(object, "identity", identity);
     set(object, "requestId", json_string(id));

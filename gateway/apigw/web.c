@@ -22,7 +22,7 @@ struct web {
 };
 
 struct connection {
-    struct peer *peer;
+    struct client *client;
     uint64_t tag;
     struct web_exchange *exchange; /* one that libmicrohttpd has not said farewell to */
 };
@@ -83,7 +83,7 @@ static bool read_head(struct web_exchange *exchange, const char *method, const c
     request->version = arena_copy(&exchange->arena, view_from_cstr(version));
     request->is_strict = mhd_head_is_strict(exchange->mhd, method, version);
     request->headers = &exchange->headers;
-    request->peer = view_from_cstr(exchange->connection->peer->text);
+    request->client = view_from_cstr(exchange->connection->client->text);
     request->tag = exchange->connection->tag;
     exchange->is_read = true;
     return request->target.ptr && request->method.ptr && request->version.ptr &&
@@ -143,7 +143,7 @@ static void on_connection(void *ctx, struct MHD_Connection *mhd, void **socket_c
     } else if (*socket_context) {
         struct connection *connection = *socket_context;
         if (connection->exchange) exchange_free(connection->exchange); /* its head never came */
-        peer_release(connection->peer);
+        client_release(connection->client);
         free(connection);
         *socket_context = NULL;
     }
@@ -172,19 +172,19 @@ struct web *web_new(struct loop *loop, const struct web_settings *settings) {
     return NULL;
 }
 
-void web_accept(struct web *web, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len,
+void web_accept(struct web *web, int fd, struct client *client, const struct sockaddr *address, socklen_t len,
                 uint64_t tag) {
     struct connection *connection = malloc(sizeof(*connection));
     if (!connection) {
         close(fd);
-        peer_release(peer);
+        client_release(client);
         return;
     }
-    *connection = (struct connection){.peer = peer, .tag = tag};
+    *connection = (struct connection){.client = client, .tag = tag};
     web->accepting = connection;
     MHD_add_connection(web->mhd.daemon, fd, address, len);
     if (web->accepting) { /* refused, and the socket closed */
-        peer_release(peer);
+        client_release(client);
         free(connection);
         web->accepting = NULL;
     }

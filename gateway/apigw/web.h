@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "http/headers.h"
 #include "net/loop.h"
-#include "ports/peers.h"
+#include "ports/clients.h"
 
 struct web;
 struct web_exchange;
@@ -18,7 +18,7 @@ struct web_request {
     struct view body;
     bool is_body_too_large; /* the body is then what fitted */
     bool is_strict;         /* false: the head is not as RFC 9112 has it */
-    struct view peer;       /* address */
+    struct view client;     /* address */
     uint64_t tag;           /* of the connection */
 };
 
@@ -35,7 +35,7 @@ struct web_settings {
 /* NULL without memory. */
 struct web *web_new(struct loop *loop, const struct web_settings *settings);
 /* As listener_fn, with what the connection's requests are tagged with. */
-void web_accept(struct web *web, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len,
+void web_accept(struct web *web, int fd, struct client *client, const struct sockaddr *address, socklen_t len,
                 uint64_t tag);
 
 /* Headers (NULL: none) and body are copied. Content-Length is made here. Whoever asked may have gone. */

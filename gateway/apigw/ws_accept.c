@@ -111,13 +111,13 @@ static void ask(struct ws_api *api, struct ws_candidate *candidate) {
     shape_id(request_id);
     const struct shape_connection connection = {
         .id = candidate->id,
-        .peer = view_from_cstr(candidate->peer->text),
+        .client = view_from_cstr(candidate->client->text),
         .user_agent = headers_get(&head->headers, VIEW("user-agent")),
         .connected_ms = candidate->ready_ms,
     };
     const struct shape_request request = {.target = head->target,
                                           .headers = &head->headers,
-                                          .peer = connection.peer,
+                                          .client = connection.client,
                                           .id = request_id,
                                           .now_ms = candidate->ready_ms};
     json_t *event = shape_connect(&api->settings.api, &connection, &request);

@@ -22,7 +22,7 @@ static int on_write(struct ws_end *end) {
     return ws_connection_write(connection_of(end));
 }
 
-static void on_peer_close(struct ws_end *end, struct view payload) {
+static void on_client_close(struct ws_end *end, struct view payload) {
     const unsigned char *bytes = (const unsigned char *)payload.ptr;
     struct ws_connection *connection = connection_of(end);
     if (end->closing_ms) return;
@@ -37,7 +37,7 @@ static void on_gone(struct ws_end *end) {
 }
 
 static const struct ws_server_events events = {
-    .receive = on_receive, .write = on_write, .peer_close = on_peer_close, .gone = on_gone};
+    .receive = on_receive, .write = on_write, .client_close = on_client_close, .gone = on_gone};
 
 /* ---- connections ---- */
 
@@ -60,7 +60,7 @@ void ws_api_admit(struct ws_api *api, const struct ws_admission *admission) {
     if (!connection) {
         buf_done(&fields);
         close(admission->socket.fd);
-        peer_release(admission->socket.peer);
+        client_release(admission->socket.client);
         return;
     }
     if (!timer_armed(&api->tick)) timer_start(&api->loop->timers, &api->tick, 1);
@@ -90,15 +90,15 @@ void ws_api_close_all(struct ws_api *api) {
 
 /* ---- the module ---- */
 
-static void to_management(void *ctx, int fd, struct peer *peer, const struct sockaddr *address,
+static void to_management(void *ctx, int fd, struct client *client, const struct sockaddr *address,
                           socklen_t len) {
     struct ws_api *api = ctx;
-    web_accept(api->manage, fd, peer, address, len, 0);
+    web_accept(api->manage, fd, client, address, len, 0);
 }
 
-void ws_api_accept(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len) {
+void ws_api_accept(void *ctx, int fd, struct client *client, const struct sockaddr *address, socklen_t len) {
     struct ws_api *api = ctx;
-    ws_candidates_accept(&api->candidates, fd, peer, address, len);
+    ws_candidates_accept(&api->candidates, fd, client, address, len);
 }
 
 struct ws_api *ws_api_new(struct loop *loop, const struct ws_api_settings *settings, struct lambda_pool *pool,

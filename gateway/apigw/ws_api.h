@@ -9,7 +9,7 @@
 #include "apigw/shape.h"
 #include "apigw/throttle.h"
 #include "aws/environment.h"
-#include "ports/peers.h"
+#include "ports/clients.h"
 
 #define WS_API_MESSAGE_MAX ((size_t)128 * 1024)
 #define WS_API_FRAME_MAX ((size_t)32 * 1024)
@@ -30,7 +30,7 @@ struct ws_api_settings {
 struct ws_api *ws_api_new(struct loop *loop, const struct ws_api_settings *settings, struct lambda_pool *pool,
                           struct usage *usage);
 /* A listener_fn; ctx is the ws_api. */
-void ws_api_accept(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len);
+void ws_api_accept(void *ctx, int fd, struct client *client, const struct sockaddr *address, socklen_t len);
 size_t ws_api_count(const struct ws_api *api);
 /* Closes all with 1001; the function is told. */
 void ws_api_close_all(struct ws_api *api);

@@ -15,7 +15,7 @@ struct ws_connection *ws_connection_find(const struct ws_api *api, struct view i
 
 struct shape_connection ws_connection_shape(const struct ws_connection *connection) {
     return (struct shape_connection){.id = connection->id,
-                                     .peer = view_from_cstr(connection->peer->text),
+                                     .client = view_from_cstr(connection->client->text),
                                      .user_agent = view_from_cstr(connection->user_agent),
                                      .connected_ms = connection->connected_ms};
 }
@@ -25,7 +25,7 @@ struct ws_connection *ws_connection_new(struct ws_api *api, const struct ws_admi
     if (!connection) return NULL;
     *connection = (struct ws_connection){
         .api = api,
-        .peer = admission->socket.peer,
+        .client = admission->socket.client,
         .connected_ms = admission->connected_ms,
         .active_ms = admission->connected_ms,
         .begun_ms = loop_now(api->loop),
@@ -60,7 +60,7 @@ void ws_connection_free(struct ws_connection *connection) {
     api->usage->connection_ms += loop_now(api->loop) - connection->begun_ms;
     ws_end_done(&connection->end);
     buf_done(&connection->message);
-    peer_release(connection->peer);
+    client_release(connection->client);
     free(connection);
 }
 

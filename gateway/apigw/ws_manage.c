@@ -96,7 +96,7 @@ static void get(struct ws_connection *connection, struct web_exchange *exchange)
     iso_time(connection->connected_ms, connected);
     iso_time(connection->active_ms, active);
     json_t *about = json_pack("{s:s, s:{s:o, s:o}, s:s}", "connectedAt", connected, "identity", "sourceIp",
-                              shape_text(view_from_cstr(connection->peer->text)), "userAgent",
+                              shape_text(view_from_cstr(connection->client->text)), "userAgent",
                               shape_text(view_from_cstr(connection->user_agent)), "lastActiveAt", active);
     answer(exchange, about ? 200 : 500, NULL, about);
 }

@@ -29,7 +29,7 @@ struct ws_api {
 struct ws_connection {
     struct ws_end end;
     struct ws_api *api;
-    struct peer *peer;
+    struct client *client;
     struct table_node node;
     struct list all;
     char id[SHAPE_ID_MAX];

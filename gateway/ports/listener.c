@@ -27,7 +27,7 @@ struct listening {
 
 struct listener {
     struct loop *loop;
-    struct peers *peers;
+    struct clients *clients;
     listener_fn *accepted;
     void *ctx;
     struct timer pause; /* armed: no descriptors left, accepting rests */
@@ -147,12 +147,13 @@ static void on_pause_over(struct timer *timer) {
     set_polling(listener, true);
 }
 
-struct listener *listener_new(struct loop *loop, const struct listen_address *address, struct peers *peers,
-                              listener_fn *accepted, void *ctx, const char **ret_why) {
+struct listener *listener_new(struct loop *loop, const struct listen_address *address,
+                              struct clients *clients, listener_fn *accepted, void *ctx,
+                              const char **ret_why) {
     struct listener *listener = calloc(1, sizeof(*listener));
     if (!listener) return NULL;
     listener->loop = loop;
-    listener->peers = peers;
+    listener->clients = clients;
     listener->accepted = accepted;
     listener->ctx = ctx;
     timer_init(&listener->pause, on_pause_over);
@@ -173,9 +174,9 @@ struct listener *listener_new(struct loop *loop, const struct listen_address *ad
 }
 
 struct listener *listener_open(struct loop *loop, const char *flag, const struct listen_address *address,
-                               struct peers *peers, listener_fn *accepted, void *ctx) {
+                               struct clients *clients, listener_fn *accepted, void *ctx) {
     const char *why = "out of memory";
-    struct listener *listener = listener_new(loop, address, peers, accepted, ctx, &why);
+    struct listener *listener = listener_new(loop, address, clients, accepted, ctx, &why);
     if (!listener) fprintf(stderr, "ttf-gateway: --%s %s:%u: %s\n", flag, address->host, address->port, why);
     return listener;
 }
@@ -189,8 +190,8 @@ static void pause_accepting(struct listener *listener, int error) {
 }
 
 static void hand_on(struct listener *listener, int fd, const struct sockaddr *address, socklen_t len) {
-    struct peer *peer = peers_take(listener->peers, address);
-    if (!peer) {
+    struct client *client = clients_take(listener->clients, address);
+    if (!client) {
         if (!listener->full_logged) log_warn("listener", "too many connections on port %u", listener->port);
         listener->full_logged = true;
         close(fd);
@@ -198,7 +199,7 @@ static void hand_on(struct listener *listener, int fd, const struct sockaddr *ad
     }
     int one = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    listener->accepted(listener->ctx, fd, peer, address, len);
+    listener->accepted(listener->ctx, fd, client, address, len);
 }
 
 /* How many came, at most ACCEPT_BATCH. */

@@ -4,20 +4,22 @@
 #define GATEWAY_LISTENER_H
 
 #include "net/loop.h"
-#include "ports/peers.h"
+#include "ports/clients.h"
 
-/* Both move to the callee: a non-blocking socket with TCP_NODELAY, and the peer to be released with it. */
-typedef void listener_fn(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len);
+/* Both move to the callee: a non-blocking socket with TCP_NODELAY, and the client to be released with it. */
+typedef void listener_fn(void *ctx, int fd, struct client *client, const struct sockaddr *address,
+                         socklen_t len);
 
 struct listener;
 
 /* Binds at once; NULL with *ret_why (a static text) and errno when not a single address can be had, or when
- * the address is taken. A machine without IPv6 is no error. `peers` outlives the listener. */
-struct listener *listener_new(struct loop *loop, const struct listen_address *address, struct peers *peers,
-                              listener_fn *accepted, void *ctx, const char **ret_why);
+ * the address is taken. A machine without IPv6 is no error. `clients` outlives the listener. */
+struct listener *listener_new(struct loop *loop, const struct listen_address *address,
+                              struct clients *clients, listener_fn *accepted, void *ctx,
+                              const char **ret_why);
 /* The same for a port of the configuration: what is wrong is said on standard error, with its flag. */
 struct listener *listener_open(struct loop *loop, const char *flag, const struct listen_address *address,
-                               struct peers *peers, listener_fn *accepted, void *ctx);
+                               struct clients *clients, listener_fn *accepted, void *ctx);
 /* Who connects while it is held waits in the sockets' queue. It begins not held. */
 void listener_hold(struct listener *listener, bool held);
 /* From now on attempts to connect get no answer; handshakes under way are finished. Call it a moment before

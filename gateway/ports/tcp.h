@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-/* Bytes that the peer has acknowledged so far: the only sign of life of one who reads slowly. */
+/* Bytes that the client has acknowledged so far: the only sign of life of one who reads slowly. */
 uint64_t tcp_acked_bytes(int fd);
 /* Keeps what waits unsent in the kernel small, so that a slow reader is felt here and not megabytes later. */
 void tcp_limit_unsent(int fd, int bytes);

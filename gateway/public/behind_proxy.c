@@ -18,7 +18,7 @@ static struct view without_port(struct view text) {
     return is_only ? view_slice(text, 0, colon) : text;
 }
 
-bool behind_proxy(const struct headers *headers, const struct peers *peers,
+bool behind_proxy(const struct headers *headers, const struct clients *clients,
                   struct sockaddr_storage *ret_address, size_t *ret_hops) {
     bool found = false;
     *ret_hops = 0;
@@ -29,7 +29,7 @@ bool behind_proxy(const struct headers *headers, const struct peers *peers,
         *ret_address = address;
         *ret_hops = hops;
         found = true;
-        if (!peers_is_proxy(peers, (const struct sockaddr *)&address)) break;
+        if (!clients_is_proxy(clients, (const struct sockaddr *)&address)) break;
     }
     return found;
 }

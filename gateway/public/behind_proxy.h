@@ -4,10 +4,10 @@
 #define GATEWAY_BEHIND_PROXY_H
 
 #include "http/headers.h"
-#include "ports/peers.h"
+#include "ports/clients.h"
 
 /* False: the field names nobody. *ret_hops is how many elements stand behind the visitor's. */
-bool behind_proxy(const struct headers *headers, const struct peers *peers,
+bool behind_proxy(const struct headers *headers, const struct clients *clients,
                   struct sockaddr_storage *ret_address, size_t *ret_hops);
 
 #endif

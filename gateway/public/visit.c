@@ -16,17 +16,17 @@ static void on_poll(uv_poll_t *poll, int status, int events);
 
 /* ---- birth and end ---- */
 
-struct visit *visit_new(struct visitors *side, int fd, struct peer *peer) {
+struct visit *visit_new(struct visitors *side, int fd, struct client *client) {
     struct visit *visit = calloc(1, sizeof(*visit));
     if (!visit || uv_poll_init(&side->loop->uv, &visit->poll, fd) != 0) {
         free(visit);
         close(fd);
-        peer_release(peer);
+        client_release(client);
         return NULL;
     }
     visit->magic = VISIT_MAGIC;
     visit->side = side;
-    visit->peer = peer;
+    visit->client = client;
     visit->fd = fd;
     visit->poll.data = visit;
     visit->deadline_ms = loop_now(side->loop) + side->settings.header_timeout_ms;
@@ -54,7 +54,7 @@ static void log_access(const struct visit *visit) {
     const char *how = visit->has_head && !visit->is_broken ? "" : visit->status ? " cut" : " aborted";
     struct view code = visit->error ? http_error_code(visit->error) : VIEW("-");
     log_info(LOG_ACCESS, "%s %s %.*s %d %llums %lluB tunnel=%s error=%.*s%s",
-             visit->behind ? visit->behind->text : visit->peer->text, visit->method,
+             visit->behind ? visit->behind->text : visit->client->text, visit->method,
              VIEW_ARG(buf_view(&target)), visit->status, (unsigned long long)ms,
              (unsigned long long)visit->sent_bytes, visit->tunnel[0] ? visit->tunnel : "-", VIEW_ARG(code),
              how);
@@ -70,7 +70,7 @@ static void forget_request(struct visit *visit) {
     buf_done(&visit->lead);
     buf_done(&visit->out);
     buf_done(&visit->tail);
-    if (visit->behind) peer_release(visit->behind);
+    if (visit->behind) client_release(visit->behind);
     visit->behind = NULL;
     visit->target = (struct view){NULL, 0};
     visit->exchange = NULL;
@@ -105,7 +105,7 @@ static void close_visit(struct visit *visit) {
     visit->magic = 0;
     list_remove(&visit->node);
     buf_done(&visit->in);
-    peer_release(visit->peer);
+    client_release(visit->client);
     uv_close((uv_handle_t *)&visit->poll, on_closed);
     close(visit->fd);
 }

@@ -40,7 +40,7 @@ struct visitors {
     struct loop *loop;
     struct core *core;
     struct visitor_settings settings;
-    struct peers *proxied;
+    struct clients *proxied;
     struct loop_hook hook;
     struct list all;     /* struct visit.node */
     struct list changed; /* struct visit.changed: go on at the end of the turn */
@@ -57,7 +57,7 @@ struct visit {
     unsigned magic;
     enum visit_phase phase;
     struct visitors *side;
-    struct peer *peer;
+    struct client *client;
     uv_poll_t poll;
     int fd;
     int events; /* that the poll is armed for */
@@ -74,7 +74,7 @@ struct visit {
 
     /* the request */
     struct view target;        /* raw */
-    struct peer *behind;       /* whose it is, when a trusted proxy says that; NULL: the peer's */
+    struct client *behind;     /* whose it is, when a trusted proxy says that; NULL: the client's */
     struct exchange *exchange; /* NULL: not begun, or ended */
     uint64_t started_ns;       /* 0: there never was one on this connection */
     char method[24];
@@ -104,8 +104,8 @@ struct visit {
 };
 
 /* visit.c: the life of a connection and of a request. NULL without memory: the socket is then closed and the
- * peer released. */
-struct visit *visit_new(struct visitors *side, int fd, struct peer *peer);
+ * client released. */
+struct visit *visit_new(struct visitors *side, int fd, struct client *client);
 /* Something has changed: go on at the end of this turn. */
 void visit_wake(struct visit *visit);
 /* That end of the turn. */

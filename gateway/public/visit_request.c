@@ -47,10 +47,10 @@ static bool find_behind(struct visit *visit, size_t *ret_hops) {
     const struct visitors *side = visit->side;
     struct sockaddr_storage address;
     *ret_hops = 0;
-    if (!visit->peer->is_proxy ||
-        !behind_proxy(&visit->reader.head.headers, visit->peer->peers, &address, ret_hops))
+    if (!visit->client->is_proxy ||
+        !behind_proxy(&visit->reader.head.headers, visit->client->clients, &address, ret_hops))
         return true;
-    visit->behind = peers_take(side->proxied, (const struct sockaddr *)&address);
+    visit->behind = clients_take(side->proxied, (const struct sockaddr *)&address);
     return visit->behind;
 }
 
@@ -72,9 +72,9 @@ static bool ask_core(struct visit *visit) {
         .target = visit->target,
         .version = view_of(version, 8),
         .headers = &head->headers,
-        .peer = view_from_cstr(visit->peer->text),
+        .client = view_from_cstr(visit->client->text),
         .scheme = VIEW("http"),
-        .peer_is_proxy = visit->peer->is_proxy,
+        .client_is_proxy = visit->client->is_proxy,
         .hops = hops,
     };
     struct body_source source = {.ctx = visit, .grant = grant};

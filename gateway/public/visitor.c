@@ -49,7 +49,7 @@ static void on_leave(struct timer *timer) {
 }
 
 struct visitors *visitors_new(struct loop *loop, struct core *core, const struct visitor_settings *settings,
-                              struct peers *proxied) {
+                              struct clients *proxied) {
     struct visitors *side = calloc(1, sizeof(*side));
     if (!side) return NULL;
     side->loop = loop;
@@ -66,11 +66,12 @@ struct visitors *visitors_new(struct loop *loop, struct core *core, const struct
     return side;
 }
 
-void visitors_accept(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len) {
+void visitors_accept(void *ctx, int fd, struct client *client, const struct sockaddr *address,
+                     socklen_t len) {
     (void)address, (void)len;
     struct visitors *side = ctx;
     tcp_limit_unsent(fd, UNSENT_BYTES);
-    if (!visit_new(side, fd, peer)) return;
+    if (!visit_new(side, fd, client)) return;
     if (!timer_armed(&side->sweep)) timer_start(&side->loop->timers, &side->sweep, sweep_interval_ms(side));
 }
 

@@ -6,7 +6,7 @@
 #define GATEWAY_VISITOR_H
 
 #include "net/loop.h"
-#include "ports/peers.h"
+#include "ports/clients.h"
 
 #include "handler/core.h"
 
@@ -21,9 +21,9 @@ struct visitors;
 /* NULL without memory. `core` outlives the visitors, and so does `proxied`, which counts the requests of
  * those who come through trusted proxies. */
 struct visitors *visitors_new(struct loop *loop, struct core *core, const struct visitor_settings *settings,
-                              struct peers *proxied);
+                              struct clients *proxied);
 /* A listener_fn; ctx is the visitors. */
-void visitors_accept(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len);
+void visitors_accept(void *ctx, int fd, struct client *client, const struct sockaddr *address, socklen_t len);
 /* From now on connections end with the request that they carry. */
 void visitors_close_after(struct visitors *visitors);
 /* Ends those that carry none; one that is new may still bring one, for a second. */

@@ -280,7 +280,7 @@ static void visit(struct world *world, struct visitor *visitor, const char *meth
                                   .target = view_from_cstr(target),
                                   .version = VIEW("HTTP/1.1"),
                                   .headers = &headers,
-                                  .peer = VIEW("192.0.2.1"),
+                                  .client = VIEW("192.0.2.1"),
                                   .scheme = VIEW("http")};
     *visitor = (struct visitor){0};
     buf_init(&visitor->body, 1 << 20);

@@ -384,7 +384,7 @@ static inline void step_visit(struct world *world, const char *args) {
                                   .target = VIEW("/a?b=%2F"),
                                   .version = VIEW("HTTP/1.1"),
                                   .headers = &headers,
-                                  .peer = VIEW("192.0.2.1"),
+                                  .client = VIEW("192.0.2.1"),
                                   .scheme = VIEW("http")};
     struct body_source source = {world, on_grant};
     struct answer_sink sink = {world, on_head, on_data, on_end, on_abort};

@@ -66,23 +66,23 @@ static void test_lists(void **state) {
 
 static void assert_behind(const char *value, const char *text, size_t hops) {
     static struct network proxies[2];
-    struct peers peers;
+    struct clients clients;
     struct sockaddr_storage address;
     char found[ADDRESS_TEXT_MAX];
     size_t found_hops;
     network_parse(VIEW("10.0.0.0/8"), &proxies[0]);
     network_parse(VIEW("fd00::/8"), &proxies[1]);
-    peers_init(&peers, 0, 0, proxies, 2);
+    clients_init(&clients, 0, 0, proxies, 2);
     headers_remove(&headers, VIEW("x-forwarded-for"));
     add("X-Forwarded-For", value);
-    bool is_there = behind_proxy(&headers, &peers, &address, &found_hops);
+    bool is_there = behind_proxy(&headers, &clients, &address, &found_hops);
     assert_int_equal(is_there, text != NULL);
     if (is_there) {
         address_text((const struct sockaddr *)&address, found);
         assert_string_equal(found, text);
     }
     assert_int_equal(found_hops, hops);
-    peers_done(&peers);
+    clients_done(&clients);
 }
 
 static void test_behind(void **state) {

@@ -70,7 +70,7 @@ static void payload_2_is_read(void **state) {
     assert_int_equal(event->kind, LAMBDA_HTTP_2);
     assert_view(event->method, "POST");
     assert_view(event->target, "/my/path?parameter1=value1&parameter1=value2&parameter2=value");
-    assert_view(event->peer, "192.0.2.1");
+    assert_view(event->client, "192.0.2.1");
     assert_view(event->request_id, "JKJaXmPLvHcESHA=");
     assert_view(event->body, "Hello from Lambda");
     assert_view(headers_get(&event->headers, VIEW("cookie")), "cookie1; cookie2");
@@ -85,7 +85,7 @@ static void payload_1_is_read(void **state) {
     assert_int_equal(event->kind, LAMBDA_HTTP_1);
     assert_view(event->method, "GET");
     assert_view(event->target, "/my/path?parameter1=value1&parameter1=value2&parameter2=value");
-    assert_view(event->peer, "192.0.2.1");
+    assert_view(event->client, "192.0.2.1");
     assert_int_equal(headers_count(&event->headers, VIEW("header2")), 2);
     assert_view(headers_get(&event->headers, VIEW("host")), "id.execute-api.us-east-1.amazonaws.com");
     lambda_event_free(event);

@@ -1,4 +1,4 @@
-/* The loop and what hangs on it: tasks, timers, hooks; listening on both families; peers and their limits;
+/* The loop and what hangs on it: tasks, timers, hooks; listening on both families; clients and their limits;
  * the secret. */
 #include "cmocka_setup.h"
 
@@ -19,8 +19,8 @@ struct scene {
     struct timer timer;
     struct loop_hook hook;
     int tasks_run, hooks_run, accepted;
-    struct peers peers;
-    struct peer *last;
+    struct clients clients;
+    struct client *last;
 };
 
 static void on_task(struct task *task) {
@@ -58,11 +58,12 @@ static void test_turns(void **state) {
     loop_done(&scene.loop);
 }
 
-static void on_accepted(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len) {
+static void on_accepted(void *ctx, int fd, struct client *client, const struct sockaddr *address,
+                        socklen_t len) {
     (void)address, (void)len;
     struct scene *scene = ctx;
     close(fd);
-    scene->last = peer;
+    scene->last = client;
     scene->accepted++;
     loop_quit(&scene->loop);
 }
@@ -87,9 +88,10 @@ static void test_listening(void **state) {
     const char *why;
     struct listen_address address;
     assert_true(loop_init(&scene.loop));
-    peers_init(&scene.peers, 10, 1, NULL, 0);
+    clients_init(&scene.clients, 10, 1, NULL, 0);
     assert_true(listen_address_parse(VIEW("loopback:0"), &address, &why));
-    struct listener *listener = listener_new(&scene.loop, &address, &scene.peers, on_accepted, &scene, &why);
+    struct listener *listener =
+        listener_new(&scene.loop, &address, &scene.clients, on_accepted, &scene, &why);
     assert_non_null(listener);
     assert_true(listener_port(listener) > 0);
     char text[ADDRESS_TEXT_MAX], expected[ADDRESS_TEXT_MAX];
@@ -104,17 +106,17 @@ static void test_listening(void **state) {
         assert_true(fd >= 0);
         loop_run(&scene.loop);
         assert_string_equal(scene.last->text, families[i] == AF_INET ? "127.0.0.1" : "::1");
-        peer_release(scene.last);
+        client_release(scene.last);
         close(fd);
     }
     assert_true(scene.accepted >= 1);
 
     address.port = listener_port(listener);
-    assert_null(listener_new(&scene.loop, &address, &scene.peers, on_accepted, &scene, &why));
+    assert_null(listener_new(&scene.loop, &address, &scene.clients, on_accepted, &scene, &why));
     assert_non_null(why);
     listener_free(listener);
     loop_done(&scene.loop);
-    peers_done(&scene.peers);
+    clients_done(&scene.clients);
 }
 
 static struct sockaddr_in v4_of(const char *text) {
@@ -126,25 +128,25 @@ static struct sockaddr_in v4_of(const char *text) {
 static void test_peers(void **state) {
     (void)state;
     struct network proxy;
-    struct peers peers;
+    struct clients clients;
     assert_true(network_parse(VIEW("10.0.0.1"), &proxy));
-    peers_init(&peers, 5, 2, &proxy, 1);
+    clients_init(&clients, 5, 2, &proxy, 1);
     struct sockaddr_in a = v4_of("192.0.2.1"), p = v4_of("10.0.0.1");
-    struct peer *first = peers_take(&peers, (struct sockaddr *)&a),
-                *second = peers_take(&peers, (struct sockaddr *)&a);
+    struct client *first = clients_take(&clients, (struct sockaddr *)&a),
+                  *second = clients_take(&clients, (struct sockaddr *)&a);
     assert_ptr_equal(first, second);
-    assert_null(peers_take(&peers, (struct sockaddr *)&a));
-    peer_release(first);
-    assert_non_null(peers_take(&peers, (struct sockaddr *)&a));
-    struct peer *proxies[3];
-    for (int i = 0; i < 3; i++) assert_non_null(proxies[i] = peers_take(&peers, (struct sockaddr *)&p));
+    assert_null(clients_take(&clients, (struct sockaddr *)&a));
+    client_release(first);
+    assert_non_null(clients_take(&clients, (struct sockaddr *)&a));
+    struct client *proxies[3];
+    for (int i = 0; i < 3; i++) assert_non_null(proxies[i] = clients_take(&clients, (struct sockaddr *)&p));
     assert_true(proxies[0]->is_proxy);
-    assert_null(peers_take(&peers, (struct sockaddr *)&p)); /* the total */
-    for (int i = 0; i < 3; i++) peer_release(proxies[i]);
-    peer_release(second);
-    peer_release(second);
-    assert_int_equal(peers.count, 0);
-    peers_done(&peers);
+    assert_null(clients_take(&clients, (struct sockaddr *)&p)); /* the total */
+    for (int i = 0; i < 3; i++) client_release(proxies[i]);
+    client_release(second);
+    client_release(second);
+    assert_int_equal(clients.count, 0);
+    clients_done(&clients);
 }
 
 static void test_secret(void **state) {

@@ -31,7 +31,7 @@ struct exchange {
 
 struct core {
     struct loop loop;
-    struct peers peers, proxied;
+    struct clients clients, proxied;
     struct listener *listener;
     struct visitors *visitors;
     struct timer limit;
@@ -191,9 +191,9 @@ struct view exchange_tunnel(const struct exchange *exchange) {
     return VIEW("scripted");
 }
 
-/* ---- a client ---- */
+/* ---- a browser ---- */
 
-struct client {
+struct browser {
     uint16_t port;
     const char *request;
     size_t padding;    /* bytes of body behind the request */
@@ -206,48 +206,48 @@ struct client {
     struct core *core;
 };
 
-static void client_read(struct client *client, int fd, size_t max) {
+static void browser_read(struct browser *browser, int fd, size_t max) {
     ssize_t len = 1;
-    while (client->len < max && (len = recv(fd, client->answer + client->len, max - client->len, 0)) > 0)
-        client->len += (size_t)len;
-    client->error = len < 0 ? errno : 0;
+    while (browser->len < max && (len = recv(fd, browser->answer + browser->len, max - browser->len, 0)) > 0)
+        browser->len += (size_t)len;
+    browser->error = len < 0 ? errno : 0;
 }
 
-static void *client_run(void *ctx) {
-    struct client *client = ctx;
+static void *browser_run(void *ctx) {
+    struct browser *browser = ctx;
     struct sockaddr_in to = {
-        .sin_family = AF_INET, .sin_port = htons(client->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        .sin_family = AF_INET, .sin_port = htons(browser->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0) abort();
-    client->answer = calloc(1, ANSWER_MAX);
-    send(fd, client->request, strlen(client->request), MSG_NOSIGNAL);
-    if (client->padding && strstr(client->request, "Expect:")) client_read(client, fd, strlen(CONTINUE));
+    browser->answer = calloc(1, ANSWER_MAX);
+    send(fd, browser->request, strlen(browser->request), MSG_NOSIGNAL);
+    if (browser->padding && strstr(browser->request, "Expect:")) browser_read(browser, fd, strlen(CONTINUE));
     char body[1000] = {0};
-    for (size_t left = client->padding; left > 0; left -= left < 1000 ? left : 1000)
+    for (size_t left = browser->padding; left > 0; left -= left < 1000 ? left : 1000)
         if (send(fd, body, left < 1000 ? left : 1000, MSG_NOSIGNAL) < 0) break;
-    if (client->says_end) shutdown(fd, SHUT_WR);
-    if (client->leave_ms)
-        usleep(client->leave_ms * 1000);
+    if (browser->says_end) shutdown(fd, SHUT_WR);
+    if (browser->leave_ms)
+        usleep(browser->leave_ms * 1000);
     else
-        client_read(client, fd, ANSWER_MAX - 1);
+        browser_read(browser, fd, ANSWER_MAX - 1);
     close(fd);
-    uv_async_send(&client->over);
+    uv_async_send(&browser->over);
     return NULL;
 }
 
 static void on_over(uv_async_t *async) {
-    struct client *client = async->data;
+    struct browser *browser = async->data;
     uv_close((uv_handle_t *)async, NULL);
-    loop_quit(&client->core->loop);
+    loop_quit(&browser->core->loop);
 }
 
-static void visit(struct core *core, struct client *client) {
+static void visit(struct core *core, struct browser *browser) {
     pthread_t thread;
-    client->core = core;
-    client->port = listener_port(core->listener);
-    uv_async_init(&core->loop.uv, &client->over, on_over);
-    client->over.data = client;
-    assert_int_equal(pthread_create(&thread, NULL, client_run, client), 0);
+    browser->core = core;
+    browser->port = listener_port(core->listener);
+    uv_async_init(&core->loop.uv, &browser->over, on_over);
+    browser->over.data = browser;
+    assert_int_equal(pthread_create(&thread, NULL, browser_run, browser), 0);
     loop_run(&core->loop);
     pthread_join(thread, NULL);
 }
@@ -256,20 +256,21 @@ static void visit(struct core *core, struct client *client) {
 
 static void check(struct core *core, const char *request, size_t padding, const char *begin,
                   const char *end) {
-    struct client client = {.request = request, .padding = padding};
-    visit(core, &client);
+    struct browser browser = {.request = request, .padding = padding};
+    visit(core, &browser);
     size_t end_len = strlen(end);
-    bool right = strncmp(client.answer, begin, strlen(begin)) == 0 && client.len >= end_len &&
-                 memcmp(client.answer + client.len - end_len, end, end_len) == 0 && client.error == 0;
-    if (!right) fail_msg("%s -> %s (error %d)", request, client.answer, client.error);
-    free(client.answer);
+    bool right = strncmp(browser.answer, begin, strlen(begin)) == 0 && browser.len >= end_len &&
+                 memcmp(browser.answer + browser.len - end_len, end, end_len) == 0 && browser.error == 0;
+    if (!right) fail_msg("%s -> %s (error %d)", request, browser.answer, browser.error);
+    free(browser.answer);
 }
 
 /* ---- the scene ---- */
 
-static void on_accepted(void *ctx, int fd, struct peer *peer, const struct sockaddr *address, socklen_t len) {
+static void on_accepted(void *ctx, int fd, struct client *client, const struct sockaddr *address,
+                        socklen_t len) {
     struct core *core = ctx;
-    visitors_accept(core->visitors, fd, peer, address, len);
+    visitors_accept(core->visitors, fd, client, address, len);
 }
 
 static void on_limit(struct timer *timer) {
@@ -287,11 +288,11 @@ static int setup(void **state) {
     log_set_level(LOG_LEVEL_WARN);
     timer_init(&core->limit, on_limit);
     timer_start(&core->loop.timers, &core->limit, 30000);
-    peers_init(&core->peers, 0, 0, NULL, 0);
-    peers_init(&core->proxied, 0, 0, NULL, 0);
+    clients_init(&core->clients, 0, 0, NULL, 0);
+    clients_init(&core->proxied, 0, 0, NULL, 0);
     listen_address_parse(VIEW("127.0.0.1:0"), &address, &why);
     core->visitors = visitors_new(&core->loop, core, &settings, &core->proxied);
-    core->listener = listener_new(&core->loop, &address, &core->peers, on_accepted, core, &why);
+    core->listener = listener_new(&core->loop, &address, &core->clients, on_accepted, core, &why);
     *state = core;
     return core->visitors && core->listener ? 0 : -1;
 }
@@ -302,11 +303,11 @@ static int teardown(void **state) {
     visitors_stop(core->visitors);
     timer_stop(&core->loop.timers, &core->limit);
     assert_int_equal(core->exchanges, 0);
-    assert_int_equal(core->peers.count, 0);
+    assert_int_equal(core->clients.count, 0);
     loop_done(&core->loop);
     visitors_free(core->visitors);
-    peers_done(&core->peers);
-    peers_done(&core->proxied);
+    clients_done(&core->clients);
+    clients_done(&core->proxied);
     free(core);
     return 0;
 }
@@ -328,18 +329,18 @@ static void test_answers(void **state) {
 }
 
 static void test_fields(void **state) {
-    struct client client = {.request = "GET /hello HTTP/1.1\r\n" CLOSE};
-    visit(*state, &client);
-    assert_non_null(strstr(client.answer, "X-Empty: \r\nX-Tab: a\tb\r\n"));
-    free(client.answer);
+    struct browser browser = {.request = "GET /hello HTTP/1.1\r\n" CLOSE};
+    visit(*state, &browser);
+    assert_non_null(strstr(browser.answer, "X-Empty: \r\nX-Tab: a\tb\r\n"));
+    free(browser.answer);
 }
 
 static void test_big(void **state) {
-    struct client client = {.request = "GET /big HTTP/1.1\r\n" CLOSE};
-    visit(*state, &client);
-    assert_true(client.len > BIG_BYTES);
-    assert_memory_equal(client.answer + client.len - 5, "0\r\n\r\n", 5);
-    free(client.answer);
+    struct browser browser = {.request = "GET /big HTTP/1.1\r\n" CLOSE};
+    visit(*state, &browser);
+    assert_true(browser.len > BIG_BYTES);
+    assert_memory_equal(browser.answer + browser.len - 5, "0\r\n\r\n", 5);
+    free(browser.answer);
 }
 
 /* What ends in the middle never looks whole. */
@@ -348,15 +349,15 @@ static void test_cuts(void **state) {
                                            "GET /cut HTTP/1.0\r\nHost: a\r\n\r\n",
                                            "GET /short HTTP/1.1\r\n" CLOSE};
     for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
-        struct client client = {.request = requests[i]};
-        visit(*state, &client);
-        assert_int_equal(client.error, ECONNRESET);
-        free(client.answer);
+        struct browser browser = {.request = requests[i]};
+        visit(*state, &browser);
+        assert_int_equal(browser.error, ECONNRESET);
+        free(browser.answer);
     }
-    struct client client = {.request = "GET /abort HTTP/1.1\r\n" CLOSE};
-    visit(*state, &client);
-    assert_int_equal(client.len, 0);
-    free(client.answer);
+    struct browser browser = {.request = "GET /abort HTTP/1.1\r\n" CLOSE};
+    visit(*state, &browser);
+    assert_int_equal(browser.len, 0);
+    free(browser.answer);
 }
 
 static void test_uploads(void **state) {
@@ -385,10 +386,10 @@ static void test_leaving(void **state) {
         "POST /hang HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n",
         "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\n\r\nabc"};
     for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
-        struct client client = {.request = requests[i], .leave_ms = 150};
+        struct browser browser = {.request = requests[i], .leave_ms = 150};
         int before = core->cancelled;
-        visit(core, &client);
-        free(client.answer);
+        visit(core, &browser);
+        free(browser.answer);
         while (core->cancelled == before) uv_run(&core->loop.uv, UV_RUN_ONCE);
     }
     assert_int_equal(core->exchanges, 0);
@@ -404,17 +405,17 @@ static void test_pipelined(void **state) {
     assert_non_null(requests);
     for (int i = 0; i < PAIRS; i++) end = stpcpy(stpcpy(end, get), post);
     stpcpy(end, last);
-    struct client client = {.request = requests};
-    visit(*state, &client);
-    const char *at = client.answer;
+    struct browser browser = {.request = requests};
+    visit(*state, &browser);
+    const char *at = browser.answer;
     for (int i = 0; i < PAIRS; i++) {
         at = strstr(at, "\r\n\r\nhello");
         at = at ? strstr(at, "\r\n\r\n3HTTP/1.1 200 OK\r\n") : NULL;
         if (!at) fail_msg("pair %d is missing", i);
     }
     assert_non_null(strstr(at, "\r\n\r\nhello"));
-    assert_int_equal(client.error, 0);
-    free(client.answer);
+    assert_int_equal(browser.error, 0);
+    free(browser.answer);
     free(requests);
 }
 
@@ -422,17 +423,17 @@ static void test_pipelined(void **state) {
  * read, and counts as gone otherwise. */
 static void test_half_closed(void **state) {
     struct core *core = *state;
-    struct client hello = {.request = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n", .says_end = true};
+    struct browser hello = {.request = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n", .says_end = true};
     visit(core, &hello);
     assert_non_null(strstr(hello.answer, "\r\n\r\nhello"));
     assert_int_equal(hello.error, 0);
     free(hello.answer);
-    struct client big = {.request = "GET /big HTTP/1.1\r\nHost: a\r\n\r\n", .says_end = true};
+    struct browser big = {.request = "GET /big HTTP/1.1\r\nHost: a\r\n\r\n", .says_end = true};
     visit(core, &big);
     assert_true(big.len > BIG_BYTES && big.error == 0);
     free(big.answer);
     int before = core->cancelled;
-    struct client hang = {.request = "GET /hang HTTP/1.1\r\nHost: a\r\n\r\n", .says_end = true};
+    struct browser hang = {.request = "GET /hang HTTP/1.1\r\nHost: a\r\n\r\n", .says_end = true};
     visit(core, &hang);
     assert_int_equal(hang.len, 0);
     assert_int_equal(core->cancelled, before + 1);
@@ -442,11 +443,11 @@ static void test_half_closed(void **state) {
 static void test_deadlines(void **state) {
     check(*state, "GET /hello HTTP/1.1\r\nHos", 0, "HTTP/1.1 408 ", "in time.\n");
     check(*state, "GET /he", 0, "HTTP/1.1 408 ", "in time.\n");
-    struct client client = {.request = ""};
-    visit(*state, &client);
-    assert_int_equal(client.len, 0);
-    assert_int_equal(client.error, 0);
-    free(client.answer);
+    struct browser browser = {.request = ""};
+    visit(*state, &browser);
+    assert_int_equal(browser.len, 0);
+    assert_int_equal(browser.error, 0);
+    free(browser.answer);
 }
 
 /* Stopping with requests under way, in every state. */
