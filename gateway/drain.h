@@ -7,8 +7,8 @@
 #include "agents/agent_accept.h"
 #include "backend.h"
 #include "cluster/peering.h"
-#include "ports/listener.h"
 #include "public/visitor.h"
+#include "sockets/listener.h"
 
 /* What is stopped; borrowed until the loop has quit. */
 struct drain_parts {

@@ -10,8 +10,8 @@
 #include "config/token_keys.h"
 #include "drain.h"
 #include "log_buffer.h"
-#include "ports/listener.h"
 #include "public/visitor.h"
+#include "sockets/listener.h"
 #include "urls.h"
 
 #include "base/heap.h"

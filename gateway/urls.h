@@ -3,7 +3,7 @@
 #define GATEWAY_URLS_H
 
 #include "config/config.h"
-#include "ports/listener.h"
+#include "sockets/listener.h"
 
 #define PUBLIC_URL_MAX 512
 

@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "handler/core.h"
 #include "net/loop.h"
-#include "ports/clients.h"
+#include "sockets/clients.h"
 
 enum admin_state { ADMIN_STARTING, ADMIN_READY, ADMIN_DRAINING };
 

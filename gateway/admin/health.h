@@ -2,7 +2,7 @@
 #ifndef GATEWAY_HEALTH_H
 #define GATEWAY_HEALTH_H
 
-#include "ports/address.h"
+#include "sockets/address.h"
 
 /* The exit code: 0 when the admin port answers /healthz with 200. Waits 3 s at most. */
 int health_ask(const struct listen_address *admin);

@@ -3,8 +3,8 @@
 
 #include "agents/agent_streams.h"
 #include "base/log.h"
-#include "ports/tcp.h"
 #include "protocol/v1.h"
+#include "sockets/tcp.h"
 
 #include <stdlib.h>
 

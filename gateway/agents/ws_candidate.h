@@ -6,7 +6,7 @@
 #define GATEWAY_WS_CANDIDATE_H
 
 #include "agents/handshake.h"
-#include "ports/listener.h"
+#include "sockets/listener.h"
 
 #define WS_CANDIDATE_ID_MAX 40
 

@@ -3,7 +3,7 @@
 
 #include "base/log.h"
 #include "base/pages.h"
-#include "ports/tcp.h"
+#include "sockets/tcp.h"
 
 #include <stdlib.h>
 #include <sys/socket.h>

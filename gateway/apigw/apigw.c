@@ -8,7 +8,7 @@
 #include "apigw/meter.h"
 #include "apigw/ws_api.h"
 #include "log_buffer.h"
-#include "ports/listener.h"
+#include "sockets/listener.h"
 
 #include <signal.h>
 #include <stdio.h>

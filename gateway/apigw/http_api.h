@@ -7,7 +7,7 @@
 #include "apigw/lambda_pool.h"
 #include "apigw/shape.h"
 #include "apigw/throttle.h"
-#include "ports/clients.h"
+#include "sockets/clients.h"
 
 #define HTTP_API_BODY_MAX ((size_t)10 * 1024 * 1024)
 #define HTTP_API_HEAD_MAX ((size_t)10240)

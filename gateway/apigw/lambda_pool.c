@@ -8,7 +8,7 @@
 #include "base/heap.h"
 #include "base/ids.h"
 #include "base/log.h"
-#include "ports/listener.h"
+#include "sockets/listener.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -4,7 +4,7 @@
 
 #include "apigw/web.h"
 #include "base/log.h"
-#include "ports/listener.h"
+#include "sockets/listener.h"
 
 #include <jansson.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "http/headers.h"
 #include "net/loop.h"
-#include "ports/clients.h"
+#include "sockets/clients.h"
 
 struct web;
 struct web_exchange;

@@ -9,7 +9,7 @@
 #include "apigw/shape.h"
 #include "apigw/throttle.h"
 #include "aws/environment.h"
-#include "ports/clients.h"
+#include "sockets/clients.h"
 
 #define WS_API_MESSAGE_MAX ((size_t)128 * 1024)
 #define WS_API_FRAME_MAX ((size_t)32 * 1024)

@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "config/config_table.h"
-#include "ports/address.h"
+#include "sockets/address.h"
 
 struct text_list {
     struct view *items; /* views into `storage` */

@@ -4,7 +4,7 @@
 #define GATEWAY_BEHIND_PROXY_H
 
 #include "http/headers.h"
-#include "ports/clients.h"
+#include "sockets/clients.h"
 
 /* False: the field names nobody. *ret_hops is how many elements stand behind the visitor's. */
 bool behind_proxy(const struct headers *headers, const struct clients *clients,

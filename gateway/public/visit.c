@@ -1,6 +1,6 @@
 /* See visit.h. The life of a connection: polling, going on, deadlines, the end. */
 #include "public/visit.h"
-#include "ports/tcp.h"
+#include "sockets/tcp.h"
 
 #include "base/log.h"
 

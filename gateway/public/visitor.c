@@ -1,6 +1,6 @@
 /* See visitor.h. What concerns all visitors at once: the end of the turn, deadlines, going down. */
-#include "ports/tcp.h"
 #include "public/visit.h"
+#include "sockets/tcp.h"
 
 #include <stdlib.h>
 #include <sys/socket.h>

@@ -6,7 +6,7 @@
 #define GATEWAY_VISITOR_H
 
 #include "net/loop.h"
-#include "ports/clients.h"
+#include "sockets/clients.h"
 
 #include "handler/core.h"
 

@@ -1,7 +1,7 @@
 /* Listening addresses, networks, and what is read out of a sockaddr. */
 #include "cmocka_setup.h"
 
-#include "ports/address.h"
+#include "sockets/address.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

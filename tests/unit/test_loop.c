@@ -4,7 +4,7 @@
 
 #include "config/secret_file.h"
 #include "net/loop.h"
-#include "ports/listener.h"
+#include "sockets/listener.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

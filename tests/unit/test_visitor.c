@@ -2,8 +2,8 @@
  * credit, visitors who leave. Clients are blocking sockets in a thread of their own; the loop runs here. */
 #include "cmocka_setup.h"
 
-#include "ports/listener.h"
 #include "public/visitor.h"
+#include "sockets/listener.h"
 
 #include "base/log.h"
 

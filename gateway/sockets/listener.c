@@ -1,5 +1,5 @@
 /* See listener.h. A few sockets a port: one an address family and address. */
-#include "ports/listener.h"
+#include "sockets/listener.h"
 
 #include "base/log.h"
 

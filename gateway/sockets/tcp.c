@@ -1,5 +1,5 @@
 /* See tcp.h. */
-#include "ports/tcp.h"
+#include "sockets/tcp.h"
 
 #include <linux/tcp.h>
 #include <netinet/in.h>

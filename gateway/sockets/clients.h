@@ -4,7 +4,7 @@
 #define GATEWAY_CLIENTS_H
 
 #include "base/table.h"
-#include "ports/address.h"
+#include "sockets/address.h"
 
 struct clients {
     struct table table;

@@ -1,5 +1,5 @@
 /* See address.h. */
-#include "ports/address.h"
+#include "sockets/address.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

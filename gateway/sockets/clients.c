@@ -1,5 +1,5 @@
 /* See clients.h. */
-#include "ports/clients.h"
+#include "sockets/clients.h"
 
 #include <stdlib.h>
 

@@ -4,7 +4,7 @@
 #define GATEWAY_LISTENER_H
 
 #include "net/loop.h"
-#include "ports/clients.h"
+#include "sockets/clients.h"
 
 /* Both move to the callee: a non-blocking socket with TCP_NODELAY, and the client to be released with it. */
 typedef void listener_fn(void *ctx, int fd, struct client *client, const struct sockaddr *address,
