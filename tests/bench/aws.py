@@ -4,7 +4,7 @@ with DynamoDB Local whose calls take at least 2 ms.
 
     aws.py [--bin build/bin] [--bootstrap PROGRAM] [--out build/bench] [--requests 100] [--modes polling,stream,direct]
 
-Prints a table and writes it to OUT/aws.md. Dollars are list prices of us-east-1 (on demand), below."""
+Prints a table and writes it to OUT/aws.md. Dollars: infra/scripts/prices.py."""
 
 import argparse
 import http.client
@@ -23,9 +23,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path += [str(ROOT / "tests/lambda"), str(ROOT / "infra/schema")]
+sys.path += [str(ROOT / "tests/lambda"), str(ROOT / "infra/schema"), str(ROOT / "infra/scripts")]
 
 import make_tables  # noqa: E402
+import prices  # noqa: E402
 from dynamodb_local import CREDENTIALS, DynamoDBLocal  # noqa: E402
 
 DYNAMODB_MS = 2
@@ -34,11 +35,6 @@ KINDS = {"1 KB GET": ("GET", KIB, 0), "1 MB GET": ("GET", MB, 0), "1 MB POST": (
 BURST = 40
 WARM_ROUNDS, WARM_REQUESTS = 60, 5
 BURSTS = 3
-
-# dollars for a million; the last for a million GB-seconds
-PRICES = {"http_request": 1.00, "invocation": 0.20, "message": 1.00, "read_unit": 0.125, "write_unit": 0.625,
-          "gb_second": 16.6667}  # fmt: skip
-HTTP_STEP = 512 * 1024  # an HTTP API's request is billed in steps of it
 
 
 class Service(BaseHTTPRequestHandler):
@@ -161,11 +157,9 @@ def p95(values):
 
 def cost(spent, kind, memory_gb):
     """Dollars for a million of these."""
-    _, answer_bytes, body_bytes = KINDS[kind]
-    steps = max(1, math.ceil(max(answer_bytes, body_bytes) / HTTP_STEP))
-    return (steps * PRICES["http_request"] + spent["invocations"] * PRICES["invocation"]
-            + spent["messages"] * PRICES["message"] + spent["read"] * PRICES["read_unit"]
-            + spent["write"] * PRICES["write_unit"] + spent["billed"] / 1000 * memory_gb * PRICES["gb_second"])  # fmt: skip
+    counts = {"invocations": spent["invocations"], "billed ms": spent["billed"], "messages": spent["messages"],
+              "read units": spent["read"], "write units": spent["write"]}  # fmt: skip
+    return prices.dollars(counts, max(KINDS[kind][1:]), memory_gb)
 
 
 def warm(stack, kind, mode):
