@@ -43,23 +43,30 @@ static bool read_state(struct view name, enum claim_state *ret_state) {
     return false;
 }
 
-static bool read_claim(const json_t *item, struct claim *claim) {
+static bool read_member(const json_t *item, struct member *member) {
     uint64_t protocol = 0, capabilities = 0, timeout = 0;
-    *claim = (struct claim){0};
     item_number(item, "claimProtocol", &protocol);
     item_number(item, "claimCapabilities", &capabilities);
     item_number(item, "claimTimeoutMs", &timeout);
-    claim->link.protocol = protocol == 2 ? LINK_V2 : LINK_V1;
-    claim->capabilities = (unsigned)capabilities;
-    claim->request_timeout_ms = (uint32_t)timeout;
-    return view_copy_to(item_string(item, "claimTunnel"), claim->tunnel_id, sizeof claim->tunnel_id) &&
+    member->link.protocol = protocol == 2 ? LINK_V2 : LINK_V1;
+    member->capabilities = (unsigned)capabilities;
+    member->request_timeout_ms = (uint32_t)timeout;
+    return view_copy_to(item_string(item, "claimConnection"), member->link.connection,
+                        sizeof member->link.connection) &&
+           view_copy_to(item_string(item, "claimGateway"), member->link.gateway,
+                        sizeof member->link.gateway) &&
+           item_number(item, "claimEpoch", &member->epoch) &&
+           read_state(item_string(item, "claimState"), &member->state) &&
+           item_number(item, "changedMs", &member->changed_ms);
+}
+
+static bool read_claim(const json_t *item, struct claim *claim) {
+    *claim = (struct claim){0};
+    bool well = read_member(item, &claim->member);
+    claim->epoch = claim->member.epoch;
+    return well &&
+           view_copy_to(item_string(item, "claimTunnel"), claim->tunnel_id, sizeof claim->tunnel_id) &&
            view_copy_to(item_string(item, "claimOwner"), claim->owner, sizeof claim->owner) &&
-           view_copy_to(item_string(item, "claimConnection"), claim->link.connection,
-                        sizeof claim->link.connection) &&
-           view_copy_to(item_string(item, "claimGateway"), claim->link.gateway, sizeof claim->link.gateway) &&
-           item_number(item, "claimEpoch", &claim->epoch) &&
-           read_state(item_string(item, "claimState"), &claim->state) &&
-           item_number(item, "changedMs", &claim->changed_ms) &&
            item_number(item, "expiresMs", &claim->expires_ms);
 }
 
@@ -68,35 +75,35 @@ static bool read_claim(const json_t *item, struct claim *claim) {
 static bool read_legacy(const json_t *item, struct claim *claim) {
     struct view connection = item_string(item, "connectionId");
     uint64_t created = 0, ttl = 0;
-    *claim = (struct claim){.epoch = LEGACY_EPOCH, .state = CLAIM_READY};
+    *claim = (struct claim){.epoch = LEGACY_EPOCH, .member = {.epoch = LEGACY_EPOCH, .state = CLAIM_READY}};
     item_number(item, "createdAt", &created);
     item_number(item, "ttl", &ttl);
-    claim->changed_ms = created * 1000;
+    claim->member.changed_ms = created * 1000;
     claim->expires_ms = ttl ? ttl * 1000 : UINT64_MAX;
     snprintf(claim->owner, sizeof claim->owner, "anon:%.*s", VIEW_ARG(view_slice(connection, 0, 128)));
-    return view_copy_to(connection, claim->link.connection, sizeof claim->link.connection) &&
+    return view_copy_to(connection, claim->member.link.connection, sizeof claim->member.link.connection) &&
            view_copy_to(item_string(item, "tunnelId"), claim->tunnel_id, sizeof claim->tunnel_id) &&
-           claim->tunnel_id[0] && claim->link.connection[0];
+           claim->tunnel_id[0] && claim->member.link.connection[0];
 }
 
 static bool is_legacy(const struct claim *claim) {
     return claim->epoch == LEGACY_EPOCH && claim_is_anonymous(claim) &&
-           strcmp(claim->owner + strlen("anon:"), claim->link.connection) == 0;
+           strcmp(claim->owner + strlen("anon:"), claim->member.link.connection) == 0;
 }
 
 static bool put_claim(struct buf *out, const struct claim *claim) {
     bool ok = item_put_string(out, "claimTunnel", view_from_cstr(claim->tunnel_id)) &&
               item_put_string(out, "claimOwner", view_from_cstr(claim->owner)) &&
               item_put_number(out, "claimEpoch", claim->epoch) &&
-              item_put_string(out, "claimState", state_name(claim->state)) &&
-              item_put_string(out, "claimConnection", view_from_cstr(claim->link.connection)) &&
-              item_put_number(out, "claimProtocol", claim->link.protocol == LINK_V2 ? 2 : 1) &&
-              item_put_number(out, "claimCapabilities", claim->capabilities) &&
-              item_put_number(out, "claimTimeoutMs", claim->request_timeout_ms) &&
-              item_put_number(out, "changedMs", claim->changed_ms) &&
+              item_put_string(out, "claimState", state_name(claim->member.state)) &&
+              item_put_string(out, "claimConnection", view_from_cstr(claim->member.link.connection)) &&
+              item_put_number(out, "claimProtocol", claim->member.link.protocol == LINK_V2 ? 2 : 1) &&
+              item_put_number(out, "claimCapabilities", claim->member.capabilities) &&
+              item_put_number(out, "claimTimeoutMs", claim->member.request_timeout_ms) &&
+              item_put_number(out, "changedMs", claim->member.changed_ms) &&
               item_put_number(out, "expiresMs", claim->expires_ms);
-    if (claim->link.gateway[0])
-        ok = ok && item_put_string(out, "claimGateway", view_from_cstr(claim->link.gateway));
+    if (claim->member.link.gateway[0])
+        ok = ok && item_put_string(out, "claimGateway", view_from_cstr(claim->member.link.gateway));
     if (claim->expires_ms != UINT64_MAX) ok = ok && item_put_number(out, "ttl", claim->expires_ms / 1000 + 1);
     return ok;
 }
@@ -132,7 +139,8 @@ static bool choose_legacy(const json_t *items, uint64_t now_ms, struct claim *re
     json_array_foreach(items, index, item) {
         struct claim claim;
         if (item_string(item, "claimTunnel").ptr || !read_legacy(item, &claim)) continue;
-        if (claim.expires_ms <= now_ms || (found && claim.changed_ms < ret_claim->changed_ms)) continue;
+        if (claim.expires_ms <= now_ms || (found && claim.member.changed_ms < ret_claim->member.changed_ms))
+            continue;
         *ret_claim = claim;
         found = true;
     }
@@ -233,9 +241,9 @@ static void stored(struct store_op *op, enum status status) {
 /* An earlier attempt that nobody heard of may have written it. */
 static bool is_ours(const struct claim *claim, const json_t *item) {
     struct claim found;
-    return read_claim(item, &found) && found.epoch == claim->epoch && found.state == claim->state &&
-           found.changed_ms == claim->changed_ms &&
-           strcmp(found.link.connection, claim->link.connection) == 0;
+    return read_claim(item, &found) && found.epoch == claim->epoch &&
+           found.member.state == claim->member.state && found.member.changed_ms == claim->member.changed_ms &&
+           strcmp(found.member.link.connection, claim->member.link.connection) == 0;
 }
 
 static void on_put(void *ctx, enum status status, const struct dynamodb_answer *answer) {
@@ -314,19 +322,19 @@ static bool put_claim_record(struct buf *out, const struct store_op *op, uint64_
 static bool put_connection_record(struct buf *out, const struct store_op *op) {
     struct view id = view_from_cstr(op->claim.tunnel_id);
     return body_begin(out, op->store->settings.connections_table) && buf_printf(out, ",\"Item\":{") &&
-           item_put_string(out, "connectionId", view_from_cstr(op->claim.link.connection)) &&
+           item_put_string(out, "connectionId", view_from_cstr(op->claim.member.link.connection)) &&
            item_put_string(out, "tunnelId", id) && put_urls(out, op->store->settings.core, id) &&
-           item_put_number(out, "createdAt", op->claim.changed_ms / 1000) && put_claim(out, &op->claim) &&
-           buf_append_byte(out, '}');
+           item_put_number(out, "createdAt", op->claim.member.changed_ms / 1000) &&
+           put_claim(out, &op->claim) && buf_append_byte(out, '}');
 }
 
 /* Claim and connection come to be together. */
 static void store_both(struct store_op *op, uint64_t epoch, unsigned expected) {
     const struct claim *seen = &op->store->seen;
-    bool takes_over = epoch > 0 && seen->epoch == epoch && seen->state != CLAIM_OFFLINE &&
+    bool takes_over = epoch > 0 && seen->epoch == epoch && seen->member.state != CLAIM_OFFLINE &&
                       strcmp(seen->tunnel_id, op->claim.tunnel_id) == 0 &&
-                      strcmp(seen->link.connection, op->claim.link.connection) != 0;
-    if (takes_over) memcpy(op->connection_id, seen->link.connection, sizeof op->connection_id);
+                      strcmp(seen->member.link.connection, op->claim.member.link.connection) != 0;
+    if (takes_over) memcpy(op->connection_id, seen->member.link.connection, sizeof op->connection_id);
     char token[UUID_LEN + 1];
     struct buf body;
     buf_init(&body, BODY_MAX);
@@ -344,7 +352,7 @@ static void store_claim(void *ctx, const struct claim *claim, uint64_t expected_
     struct store_op *op = store_op_new(ctx, target, ticket);
     op->fn.done = done;
     op->claim = *claim;
-    if (claim->state == CLAIM_CONNECTING) {
+    if (claim->member.state == CLAIM_CONNECTING) {
         store_both(op, expected_epoch, expected_states);
         return;
     }

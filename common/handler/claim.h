@@ -26,16 +26,24 @@ enum claim_state {
     CLAIM_OFFLINE = 4, /* the connection ended; the name is kept for its owner until expires_ms */
 };
 
+/* One agent of a name: the connection that serves it. */
+struct member {
+    struct link link;
+    enum claim_state state;
+    uint64_t epoch;              /* the claim's, when this connection was accepted */
+    unsigned capabilities;       /* enum v1_capability, agreed at ready */
+    uint32_t request_timeout_ms; /* what the agent asked for; 0: the gateway's default */
+    uint64_t changed_ms;         /* wall clock, of the last change of state */
+};
+
+/* A name, and who serves it: one member for now. What belongs to the name stays when another connection of
+ * its owner takes it over; what belongs to the member goes with its connection. */
 struct claim {
     char tunnel_id[TUNNEL_NAME_MAX + 1];
     char owner[OWNER_MAX + 1]; /* "sub:<subject>" or "anon:<32 hex digits>" */
     uint64_t epoch;            /* grows by one with each connection */
-    enum claim_state state;
-    struct link link;
-    unsigned capabilities;       /* enum v1_capability, agreed at ready */
-    uint32_t request_timeout_ms; /* what the agent asked for; 0: the gateway's default */
-    uint64_t changed_ms;         /* wall clock, of the last change of state */
-    uint64_t expires_ms;         /* wall clock; after it the claim does not exist */
+    uint64_t expires_ms;       /* wall clock; after it the claim does not exist */
+    struct member member;
 };
 
 static inline bool claim_is_anonymous(const struct claim *claim) {

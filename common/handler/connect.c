@@ -159,11 +159,12 @@ static struct refusal read_event(struct connect *connect, const struct connect_e
     struct view origin = headers_get(event->headers, VIEW("origin"));
     if (origin.ptr && !origin_allowed(core, origin))
         return (struct refusal){403, "a browser's Origin may not connect as an agent here"};
-    if (!view_copy_to(event->connection_id, connect->claim.link.connection,
-                      sizeof connect->claim.link.connection) ||
-        !view_copy_to(event->gateway, connect->claim.link.gateway, sizeof connect->claim.link.gateway))
+    if (!view_copy_to(event->connection_id, connect->claim.member.link.connection,
+                      sizeof connect->claim.member.link.connection) ||
+        !view_copy_to(event->gateway, connect->claim.member.link.gateway,
+                      sizeof connect->claim.member.link.gateway))
         return (struct refusal){400, "the connection's id is too long"};
-    connect->claim.link.protocol = event->protocol;
+    connect->claim.member.link.protocol = event->protocol;
     struct arena arena;
     arena_init(&arena, 64 * 1024);
     struct refusal refusal = authenticate(connect, event, &arena);
@@ -212,9 +213,9 @@ static void on_stored(void *target, uint64_t ticket, enum status status) {
     struct core *core = connect->operation.core;
     core->counters.connects++;
     /* where another gateway holds it, that one hears of it from its registry */
-    bool is_here = strcmp(connect->earlier.link.gateway, connect->claim.link.gateway) == 0;
-    if (connect->earlier.epoch > 0 && connect->earlier.state != CLAIM_OFFLINE && is_here)
-        link_retire(core, &connect->earlier.link);
+    bool is_here = strcmp(connect->earlier.member.link.gateway, connect->claim.member.link.gateway) == 0;
+    if (connect->earlier.epoch > 0 && connect->earlier.member.state != CLAIM_OFFLINE && is_here)
+        link_retire(core, &connect->earlier.member.link);
     connect_finish(connect, 200, "");
 }
 
@@ -223,10 +224,11 @@ static void write_claim(struct connect *connect) {
     struct claim *claim = &connect->claim;
     uint64_t earlier = connect->earlier.epoch;
     claim->epoch = (earlier > connect->epoch_floor ? earlier : connect->epoch_floor) + 1;
-    claim->state = CLAIM_CONNECTING;
-    claim->changed_ms = core_wall_ms(core);
+    claim->member.epoch = claim->epoch;
+    claim->member.state = CLAIM_CONNECTING;
+    claim->member.changed_ms = core_wall_ms(core);
     claim->expires_ms =
-        core->settings.claim_ttl_ms ? claim->changed_ms + core->settings.claim_ttl_ms : UINT64_MAX;
+        core->settings.claim_ttl_ms ? claim->member.changed_ms + core->settings.claim_ttl_ms : UINT64_MAX;
     core->ports.registry.store(core->ports.registry.ctx, claim, earlier,
                                CLAIM_CONNECTING | CLAIM_READY | CLAIM_OFFLINE, on_stored, connect, 0);
 }

@@ -46,7 +46,7 @@ static void on_sent(void *target, uint64_t ticket, enum status status) {
 static void send_message(struct sending *sending, const struct exchange *exchange, struct view text) {
     struct agents *agents = &exchange->core->ports.agents;
     sending->left++;
-    agents->send(agents->ctx, &exchange->claim.link, text, on_sent, sending, 0);
+    agents->send(agents->ctx, &exchange->claim.member.link, text, on_sent, sending, 0);
 }
 
 /* An agent that can join them gets a long message in pieces. */
@@ -68,7 +68,7 @@ static bool send_pieces(struct sending *sending, const struct exchange *exchange
 static bool send_text(struct exchange *exchange, struct view text) {
     struct sending *sending = calloc(1, sizeof *sending);
     if (!sending) return false;
-    bool in_pieces = (exchange->claim.capabilities & V1_CAP_CHUNKS) && text.len > CHUNKS_MESSAGE_MAX,
+    bool in_pieces = (exchange->claim.member.capabilities & V1_CAP_CHUNKS) && text.len > CHUNKS_MESSAGE_MAX,
          ok = true;
     operation_start(exchange->core, &sending->operation, sending_drop);
     sending->ticket = exchange->ticket;
@@ -98,7 +98,7 @@ static void send_request(struct exchange *exchange) {
     struct core *core = exchange->core;
     struct buf text;
     buf_init(&text, core_message_max(core));
-    exchange->link = link_use_get(core, &exchange->claim.link);
+    exchange->link = link_use_get(core, &exchange->claim.member.link);
     if (!exchange->link || !encode_request(exchange, &text)) {
         buf_done(&text);
         exchange_fail(exchange, HTTP_ERROR_OVERLOADED);
@@ -133,7 +133,7 @@ static void post(struct exchange *exchange) {
     struct core *core = exchange->core;
     uint64_t timeout = exchange_request_timeout_ms(exchange) + core->settings.grace_ms;
     uint64_t keep = timeout > core->settings.pending_ms ? timeout : core->settings.pending_ms;
-    struct pending pending = {.connection_id = view_from_cstr(exchange->claim.link.connection),
+    struct pending pending = {.connection_id = view_from_cstr(exchange->claim.member.link.connection),
                               .expires_ms = core_wall_ms(core) + keep};
     exchange->state = EXCHANGE_POSTING;
     timer_stop(core->ports.clock.timers, &exchange->timer);

@@ -232,7 +232,7 @@ static bool offer(struct exchange *exchange, struct stream_head *head, struct he
         return true;
     }
     head->headers = offering;
-    if (exchange->claim.capabilities & V1_CAP_UPGRADES) return add_offer(exchange, offering);
+    if (exchange->claim.member.capabilities & V1_CAP_UPGRADES) return add_offer(exchange, offering);
     exchange->verdict.is_upgrade = false;
     head->headers = &exchange->headers;
     return true;
@@ -262,7 +262,7 @@ static void start(struct exchange *exchange) {
             exchange_fail(exchange, HTTP_ERROR_OVERLOADED);
         return;
     }
-    exchange->stream_link = link_use_stream(exchange->core, &exchange->claim.link);
+    exchange->stream_link = link_use_stream(exchange->core, &exchange->claim.member.link);
     expect_answer(exchange);
     if (!wants_body(exchange)) return;
     if (exchange->body.len > 0 || exchange->body_complete) replay(exchange);

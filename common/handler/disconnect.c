@@ -15,10 +15,11 @@ struct disconnect {
 
 static struct claim offline(const struct core *core, const struct claim *claim) {
     struct claim changed = *claim;
-    changed.state = CLAIM_OFFLINE;
-    changed.changed_ms = core_wall_ms(core);
-    changed.expires_ms = changed.changed_ms + (claim_is_anonymous(claim) ? core->settings.keep_anonymous_ms
-                                                                         : core->settings.keep_owned_ms);
+    changed.member.state = CLAIM_OFFLINE;
+    changed.member.changed_ms = core_wall_ms(core);
+    changed.expires_ms =
+        changed.member.changed_ms +
+        (claim_is_anonymous(claim) ? core->settings.keep_anonymous_ms : core->settings.keep_owned_ms);
     return changed;
 }
 

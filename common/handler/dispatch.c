@@ -15,8 +15,9 @@ static void wait_for_agent(struct exchange *exchange, uint64_t wait_ms) {
 /* How long a request waits for the agent of this claim; 0: not at all. */
 static uint64_t grace_left(const struct exchange *exchange, const struct claim *claim) {
     uint64_t grace = exchange->core->settings.grace_ms;
-    if (claim->state != CLAIM_OFFLINE) return grace;
-    uint64_t now = core_wall_ms(exchange->core), gone = now > claim->changed_ms ? now - claim->changed_ms : 0;
+    if (claim->member.state != CLAIM_OFFLINE) return grace;
+    uint64_t now = core_wall_ms(exchange->core),
+             gone = now > claim->member.changed_ms ? now - claim->member.changed_ms : 0;
     return gone < grace ? grace - gone : 0;
 }
 
@@ -25,7 +26,7 @@ static void deliver(struct exchange *exchange) {
         exchange_fail(exchange, HTTP_ERROR_RATE_LIMITED);
         return;
     }
-    bool by_stream = exchange->claim.link.protocol == LINK_V2;
+    bool by_stream = exchange->claim.member.link.protocol == LINK_V2;
     exchange->delivery = by_stream ? &stream_delivery : &mailbox_delivery;
     exchange->delivery->start(exchange);
 }
@@ -38,14 +39,14 @@ static void serve_peer(struct exchange *exchange, enum status status, const stru
         return;
     }
     bool is_old = status == STATUS_OK && claim->epoch < exchange->peer_epoch;
-    bool is_meant = status == STATUS_OK && claim->epoch == exchange->peer_epoch &&
-                    view_eq(view_from_cstr(claim->link.gateway), exchange->gateway) &&
-                    claim->link.protocol == LINK_V2;
-    if (is_meant && claim->state == CLAIM_READY) {
+    bool is_meant = status == STATUS_OK && claim->member.epoch == exchange->peer_epoch &&
+                    view_eq(view_from_cstr(claim->member.link.gateway), exchange->gateway) &&
+                    claim->member.link.protocol == LINK_V2;
+    if (is_meant && claim->member.state == CLAIM_READY) {
         exchange->claim = *claim;
         exchange_stop_waiting(exchange);
         deliver(exchange);
-    } else if (is_old || (is_meant && claim->state == CLAIM_CONNECTING)) {
+    } else if (is_old || (is_meant && claim->member.state == CLAIM_CONNECTING)) {
         wait_for_agent(exchange, exchange->core->settings.grace_ms);
     } else {
         exchange_fail(exchange, HTTP_ERROR_STALE_EPOCH);
@@ -61,8 +62,8 @@ static void on_lookup(void *target, uint64_t ticket, enum status status, const s
         exchange_fail(exchange, HTTP_ERROR_TUNNEL_NOT_FOUND);
     } else if (status != STATUS_OK) {
         exchange_fail(exchange, HTTP_ERROR_OVERLOADED);
-    } else if (claim->state == CLAIM_READY &&
-               strcmp(claim->link.connection, exchange->lost_connection) != 0) {
+    } else if (claim->member.state == CLAIM_READY &&
+               strcmp(claim->member.link.connection, exchange->lost_connection) != 0) {
         exchange->claim = *claim;
         exchange_stop_waiting(exchange);
         deliver(exchange);
@@ -107,8 +108,9 @@ void dispatch_recheck_later(struct exchange *exchange) {
 static void on_rechecked(void *target, uint64_t ticket, enum status status, const struct claim *claim) {
     struct exchange *exchange = exchange_find(target, ticket);
     if (!exchange || exchange->state != EXCHANGE_SENT) return;
-    bool lost = status == STATUS_OK && (claim->state == CLAIM_OFFLINE ||
-                                        strcmp(claim->link.connection, exchange->claim.link.connection) != 0);
+    bool lost = status == STATUS_OK &&
+                (claim->member.state == CLAIM_OFFLINE ||
+                 strcmp(claim->member.link.connection, exchange->claim.member.link.connection) != 0);
     if (lost)
         dispatch_agent_lost(exchange);
     else
@@ -138,7 +140,8 @@ static void wait_for_another(struct exchange *exchange) {
     struct registry *registry = &exchange->core->ports.registry;
     if (registry->forget) registry->forget(registry->ctx, exchange->route.tunnel_id);
     exchange->unreached_ms = 0;
-    memcpy(exchange->lost_connection, exchange->claim.link.connection, sizeof exchange->lost_connection);
+    memcpy(exchange->lost_connection, exchange->claim.member.link.connection,
+           sizeof exchange->lost_connection);
     look_again(exchange, exchange->core->settings.grace_ms);
 }
 

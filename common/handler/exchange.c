@@ -158,7 +158,7 @@ void exchange_long_lived(struct exchange *exchange) {
 
 uint64_t exchange_request_timeout_ms(const struct exchange *exchange) {
     const struct core_settings *settings = &exchange->core->settings;
-    uint64_t asked = exchange->claim.request_timeout_ms;
+    uint64_t asked = exchange->claim.member.request_timeout_ms;
     if (asked == 0) return settings->request_timeout_ms;
     return asked < settings->request_timeout_max_ms ? asked : settings->request_timeout_max_ms;
 }

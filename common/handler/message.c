@@ -68,19 +68,19 @@ static void send_established(struct core *core, const struct claim *claim) {
     struct view id = view_from_cstr(claim->tunnel_id);
     urls_path(&path, &core->settings, id);
     if (core->settings.subdomain_routing) urls_subdomain(&subdomain, &core->settings, id);
-    if (claim->capabilities & V1_CAP_RESUME) encode_resume(core, claim, &resume);
+    if (claim->member.capabilities & V1_CAP_RESUME) encode_resume(core, claim, &resume);
     struct v1_established established = {
-        .connection_id = view_from_cstr(claim->link.connection),
+        .connection_id = view_from_cstr(claim->member.link.connection),
         .tunnel_id = id,
         .public_url = subdomain.len ? buf_view(&subdomain) : buf_view(&path),
         .subdomain_url = buf_view(&subdomain),
         .path_based_url = buf_view(&path),
         .resume = buf_view(&resume),
-        .capabilities = claim->capabilities,
+        .capabilities = claim->member.capabilities,
         .heartbeat_s = core->settings.heartbeat_ms / 1000,
     };
     v1_encode_established(&text, &established);
-    send_text(core, &claim->link, &text);
+    send_text(core, &claim->member.link, &text);
     buf_done(&subdomain);
     buf_done(&path);
     buf_done(&resume);
@@ -94,7 +94,7 @@ static void on_ready_stored(void *target, uint64_t ticket, enum status status) {
     if (status == STATUS_OK)
         send_established(core, &message->claim);
     else if (status == STATUS_CONFLICT)
-        link_retire(core, &message->claim.link);
+        link_retire(core, &message->claim.member.link);
     message_end(message, status);
 }
 
@@ -107,16 +107,16 @@ static void on_connection(void *target, uint64_t ticket, enum status status, con
         return;
     }
     message->claim = *claim;
-    message->claim.state = CLAIM_READY;
-    message->claim.changed_ms = core_wall_ms(core);
+    message->claim.member.state = CLAIM_READY;
+    message->claim.member.changed_ms = core_wall_ms(core);
     unsigned known = V1_CAP_RESUME | V1_CAP_CHUNKS;
-    if (claim->link.protocol == LINK_V2) known |= V1_CAP_UPGRADES;
-    message->claim.capabilities = message->capabilities & known;
+    if (claim->member.link.protocol == LINK_V2) known |= V1_CAP_UPGRADES;
+    message->claim.member.capabilities = message->capabilities & known;
     if (core->settings.resume_secret.len != SECRET_LEN)
-        message->claim.capabilities &= ~(unsigned)V1_CAP_RESUME;
+        message->claim.member.capabilities &= ~(unsigned)V1_CAP_RESUME;
     uint64_t timeout = message->request_timeout_ms;
     if (timeout > core->settings.request_timeout_max_ms) timeout = core->settings.request_timeout_max_ms;
-    message->claim.request_timeout_ms = (uint32_t)timeout;
+    message->claim.member.request_timeout_ms = (uint32_t)timeout;
     core->ports.registry.store(core->ports.registry.ctx, &message->claim, claim->epoch,
                                CLAIM_CONNECTING | CLAIM_READY, on_ready_stored, message, 0);
 }

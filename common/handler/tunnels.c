@@ -97,7 +97,7 @@ static bool take_token(struct tunnel_use *tunnel, uint64_t now_ns, size_t per_se
 
 /* Its stream ends at the gateway that holds the agent, and is counted there. */
 static bool is_counted_elsewhere(const struct exchange *exchange) {
-    const struct link *link = &exchange->claim.link;
+    const struct link *link = &exchange->claim.member.link;
     return link->protocol == LINK_V2 &&
            !view_eq(view_from_cstr(link->gateway), exchange->core->settings.gateway);
 }

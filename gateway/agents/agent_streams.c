@@ -97,7 +97,7 @@ static struct link_stream *stream_of(struct agent_stream *stream) {
 static struct agent_stream *open_stream(void *ctx, const struct claim *claim, const struct stream_head *head,
                                         bool body_follows, const struct stream_events *events, void *target,
                                         enum status *ret_status) {
-    struct agent_link *link = agent_link_find(ctx, view_from_cstr(claim->link.connection));
+    struct agent_link *link = agent_link_find(ctx, view_from_cstr(claim->member.link.connection));
     *ret_status = STATUS_GONE;
     if (!link || !link->session || link->end.closing_ms) return NULL;
     struct link_stream *stream = link_open(link->session, head, body_follows, events, target, ret_status);

@@ -62,14 +62,15 @@ static struct held *held_new(struct claims_cache *cache, const struct claim *cla
     if (!held) return NULL;
     held->accepted = *claim;
     list_init(&held->unverified);
-    if (table_put(&cache->held, &held->node, view_from_cstr(held->accepted.link.connection))) return held;
+    if (table_put(&cache->held, &held->node, view_from_cstr(held->accepted.member.link.connection)))
+        return held;
     free(held);
     return NULL;
 }
 
 /* Our claim has been written. */
 static void note_live(struct claims_cache *cache, const struct claim *claim) {
-    struct held *held = held_find(cache, view_from_cstr(claim->link.connection));
+    struct held *held = held_find(cache, view_from_cstr(claim->member.link.connection));
     if (!held) held = held_new(cache, claim);
     if (!held) return; /* without memory the store is asked each time */
     held->claim = *claim;
@@ -177,7 +178,7 @@ static struct lookup *lookup_new(struct claims_cache *cache, registry_claim_fn *
 }
 
 static bool is_ours(const struct claims_cache *cache, const struct claim *claim) {
-    return strcmp(claim->link.gateway, cache->gateway) == 0;
+    return strcmp(claim->member.link.gateway, cache->gateway) == 0;
 }
 
 static void on_looked_up(void *target, uint64_t ticket, enum status status, const struct claim *claim) {
@@ -190,7 +191,7 @@ static void on_looked_up(void *target, uint64_t ticket, enum status status, cons
     }
     struct remembered *remembered = NULL;
     if (status == STATUS_UNAVAILABLE) remembered = find_remembered(cache, view_from_cstr(lookup->tunnel_id));
-    if (status == STATUS_OK && lookup->tunnel_id[0] && claim->state == CLAIM_READY &&
+    if (status == STATUS_OK && lookup->tunnel_id[0] && claim->member.state == CLAIM_READY &&
         !is_ours(cache, claim) && !lookup->changed && !cache->deaf)
         remember(cache, claim);
     if (remembered)
@@ -278,12 +279,12 @@ static void on_stored(void *target, uint64_t ticket, enum status status) {
     struct write *write = target;
     struct claims_cache *cache = write->owed.cache;
     const struct claim *claim = &write->claim;
-    struct held *held = held_find(cache, view_from_cstr(claim->link.connection));
+    struct held *held = held_find(cache, view_from_cstr(claim->member.link.connection));
     if (status == STATUS_OK) forget_tunnel(cache, view_from_cstr(claim->tunnel_id));
-    if (held && claim->state == CLAIM_OFFLINE) {
+    if (held && claim->member.state == CLAIM_OFFLINE) {
         note_offline(cache, held, claim, status);
         if (held->ended) status = STATUS_OK; /* it will be written when the store is back */
-    } else if (status == STATUS_OK && claim->state != CLAIM_OFFLINE && is_ours(cache, claim)) {
+    } else if (status == STATUS_OK && claim->member.state != CLAIM_OFFLINE && is_ours(cache, claim)) {
         note_live(cache, claim);
     }
     struct claim written = write->claim;

@@ -29,7 +29,7 @@ static void verify_end(struct verify *verify) {
 
 /* The claim has another connection now: the agent has moved, or somebody else has the name. */
 static void replaced(struct claims_cache *cache, struct held *held) {
-    struct link link = held->claim.link;
+    struct link link = held->claim.member.link;
     held_stop_serving(cache, held);
     if (held->ended) {
         held_free(cache, held);
@@ -74,10 +74,10 @@ static void write_held(struct verify *verify, const struct held *held, uint64_t 
 static void compare(struct verify *verify, struct held *held, const struct claim *stands) {
     struct claims_cache *cache = verify->owed.cache;
     const struct claim *ours = &held->claim;
-    bool same = strcmp(stands->link.connection, ours->link.connection) == 0;
+    bool same = strcmp(stands->member.link.connection, ours->member.link.connection) == 0;
     /* a store that was set back to an earlier time */
     bool older = !same && strcmp(stands->owner, ours->owner) == 0 && stands->epoch < ours->epoch;
-    if (same && !held->rewrite && !held->ended && stands->state == ours->state) {
+    if (same && !held->rewrite && !held->ended && stands->member.state == ours->member.state) {
         verify_end(verify);
     } else if (same || (older && !held->ended)) {
         write_held(verify, held, stands->epoch, held->ended ? CLAIM_CONNECTING | CLAIM_READY : ANY_STATE);
@@ -113,7 +113,7 @@ static void look(struct verify *verify, const struct held *held) {
 
 static void verify_start(struct claims_cache *cache, const struct held *held) {
     struct verify *verify = owed_new(cache, sizeof *verify);
-    memcpy(verify->connection_id, held->claim.link.connection, sizeof verify->connection_id);
+    memcpy(verify->connection_id, held->claim.member.link.connection, sizeof verify->connection_id);
     cache->verifying++;
     look(verify, held);
 }

@@ -170,7 +170,7 @@ static bool make_head(struct sent_head *out, const struct claim *claim, const st
     if (from->count + 3 > FIELDS_MAX) return false;
     if (from->count) memcpy(out->fields, from->fields, from->count * sizeof(*from->fields));
     out->headers = (struct headers){.fields = out->fields, .count = from->count, .bytes = from->bytes};
-    snprintf(out->epoch, sizeof(out->epoch), "%" PRIu64, claim->epoch);
+    snprintf(out->epoch, sizeof(out->epoch), "%" PRIu64, claim->member.epoch);
     add(out, VIEW(PEER_TUNNEL), view_from_cstr(claim->tunnel_id));
     add(out, VIEW(PEER_EPOCH), view_from_cstr(out->epoch));
     add(out, VIEW(PEER_HOP), VIEW("1"));
@@ -193,7 +193,7 @@ struct agent_stream *peer_links_open(struct peer_links *links, const struct clai
                                      const struct stream_events *events, void *target,
                                      enum status *ret_status) {
     struct sent_head out;
-    struct gateway_peer *peer = links->stopped ? NULL : find_peer(links, claim->link.gateway);
+    struct gateway_peer *peer = links->stopped ? NULL : find_peer(links, claim->member.link.gateway);
     uint64_t now = loop_now(links->world.loop);
     *ret_status = STATUS_UNAVAILABLE;
     if (!peer || peer->refused_until_ms > now) return NULL;

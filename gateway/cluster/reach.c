@@ -144,7 +144,7 @@ static struct agent_stream *reach_open(void *ctx, const struct claim *claim, con
                                        enum status *ret_status) {
     struct reach *reach = ctx;
     struct agents *agents = &reach->settings.agents;
-    if (is_here(reach, &claim->link))
+    if (is_here(reach, &claim->member.link))
         return agents->open(agents->ctx, claim, head, body_follows, events, target, ret_status);
     return peer_links_open(reach->settings.peers, claim, head, body_follows, events, target, ret_status);
 }

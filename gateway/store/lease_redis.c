@@ -72,10 +72,11 @@ static void reap_connection(struct reaping *reaping, struct view connection_id, 
     struct store_redis *store = reaping->store;
     struct claim claim;
     if (claim_record_decode(record, &claim)) {
-        claim.state = CLAIM_OFFLINE;
-        claim.changed_ms = store_wall_ms(store);
-        claim.expires_ms = claim.changed_ms + (claim_is_anonymous(&claim) ? store->settings.keep_anonymous_ms
-                                                                          : store->settings.keep_owned_ms);
+        claim.member.state = CLAIM_OFFLINE;
+        claim.member.changed_ms = store_wall_ms(store);
+        claim.expires_ms =
+            claim.member.changed_ms +
+            (claim_is_anonymous(&claim) ? store->settings.keep_anonymous_ms : store->settings.keep_owned_ms);
         reaping->owed++;
         if (!store_write(store, &claim, claim.epoch, CLAIM_CONNECTING | CLAIM_READY, on_reaped, reaping))
             reaping->owed--;

@@ -189,15 +189,16 @@ static void memory_lookup_connection(void *ctx, struct view connection_id, regis
 static bool condition_holds(const struct claim_entry *entry, uint64_t expected_epoch,
                             unsigned expected_states) {
     if (!entry) return expected_epoch == 0;
-    return expected_epoch == entry->claim.epoch && (expected_states & (unsigned)entry->claim.state) != 0;
+    return expected_epoch == entry->claim.epoch &&
+           (expected_states & (unsigned)entry->claim.member.state) != 0;
 }
 
 static bool connection_add(struct store_memory *store, const struct claim *claim) {
-    if (find(&store->connections, view_from_cstr(claim->link.connection))) return true;
+    if (find(&store->connections, view_from_cstr(claim->member.link.connection))) return true;
     struct claim_entry *entry = malloc(sizeof *entry);
     if (!entry) return false;
     entry->claim = *claim;
-    if (table_put(&store->connections, &entry->node, view_from_cstr(entry->claim.link.connection)))
+    if (table_put(&store->connections, &entry->node, view_from_cstr(entry->claim.member.link.connection)))
         return true;
     free(entry);
     return false;
@@ -221,7 +222,7 @@ static enum status store_claim(struct store_memory *store, const struct claim *c
                                unsigned expected_states) {
     struct claim_entry *entry = find_live(store, view_from_cstr(claim->tunnel_id));
     if (!condition_holds(entry, expected_epoch, expected_states)) return STATUS_CONFLICT;
-    if (claim->state != CLAIM_OFFLINE && !connection_add(store, claim)) return STATUS_NO_MEMORY;
+    if (claim->member.state != CLAIM_OFFLINE && !connection_add(store, claim)) return STATUS_NO_MEMORY;
     return claim_write(store, claim) ? STATUS_OK : STATUS_NO_MEMORY;
 }
 

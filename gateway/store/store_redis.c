@@ -163,17 +163,17 @@ bool store_write(struct store_redis *store, const struct claim *claim, uint64_t 
         if (claim->expires_ms < INT64_MAX)
             snprintf(expires, sizeof expires, "%llu", (unsigned long long)claim->expires_ms);
         snprintf(message, sizeof message, "c\n%s", claim->tunnel_id);
-        const struct view words[] = {key_of(&claim_key, "claim", view_from_cstr(claim->tunnel_id)),
-                                     key_of(&links_key, "links", view_from_cstr(claim->link.gateway)),
-                                     buf_view(&record),
-                                     view_from_cstr(epoch),
-                                     view_from_cstr(states),
-                                     view_from_cstr(now),
-                                     view_from_cstr(expires),
-                                     claim->state == CLAIM_OFFLINE ? VIEW("")
-                                                                   : view_from_cstr(claim->link.connection),
-                                     view_from_cstr(store->claims_channel),
-                                     view_from_cstr(message)};
+        const struct view words[] = {
+            key_of(&claim_key, "claim", view_from_cstr(claim->tunnel_id)),
+            key_of(&links_key, "links", view_from_cstr(claim->member.link.gateway)),
+            buf_view(&record),
+            view_from_cstr(epoch),
+            view_from_cstr(states),
+            view_from_cstr(now),
+            view_from_cstr(expires),
+            claim->member.state == CLAIM_OFFLINE ? VIEW("") : view_from_cstr(claim->member.link.connection),
+            view_from_cstr(store->claims_channel),
+            view_from_cstr(message)};
         store_script(store, SCRIPT_STORE, words, 2, 10, false, done, ctx);
     }
     buf_done(&record);

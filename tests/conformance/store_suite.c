@@ -133,15 +133,16 @@ enum status seen_take(struct seen *seen, const char *request_id) {
 static struct claim a_claim(const struct seen *seen, const char *tunnel_id, const char *connection_id,
                             uint64_t epoch) {
     struct claim claim = {.epoch = epoch,
-                          .state = CLAIM_CONNECTING,
-                          .capabilities = V1_CAP_RESUME,
-                          .request_timeout_ms = 7000,
-                          .changed_ms = seen->store->wall_ms(seen->store->ctx)};
-    claim.expires_ms = claim.changed_ms + 60000;
+                          .member = {.epoch = epoch,
+                                     .state = CLAIM_CONNECTING,
+                                     .capabilities = V1_CAP_RESUME,
+                                     .request_timeout_ms = 7000,
+                                     .changed_ms = seen->store->wall_ms(seen->store->ctx)}};
+    claim.expires_ms = claim.member.changed_ms + 60000;
     strcpy(claim.tunnel_id, tunnel_id);
     strcpy(claim.owner, "anon:0123");
-    strcpy(claim.link.connection, connection_id);
-    strcpy(claim.link.gateway, "ws://gateway.test:8081");
+    strcpy(claim.member.link.connection, connection_id);
+    strcpy(claim.member.link.gateway, "ws://gateway.test:8081");
     return claim;
 }
 
@@ -162,14 +163,15 @@ static void a_claim_is_read_as_written(void **state) {
     assert_int_equal(lookup(seen, "abcdefghijkl"), STATUS_OK);
     assert_string_equal(seen->claim.tunnel_id, claim.tunnel_id);
     assert_string_equal(seen->claim.owner, claim.owner);
-    assert_string_equal(seen->claim.link.connection, claim.link.connection);
-    assert_string_equal(seen->claim.link.gateway, claim.link.gateway);
-    assert_int_equal(seen->claim.link.protocol, claim.link.protocol);
+    assert_string_equal(seen->claim.member.link.connection, claim.member.link.connection);
+    assert_string_equal(seen->claim.member.link.gateway, claim.member.link.gateway);
+    assert_int_equal(seen->claim.member.link.protocol, claim.member.link.protocol);
     assert_int_equal(seen->claim.epoch, 3);
-    assert_int_equal(seen->claim.state, CLAIM_CONNECTING);
-    assert_int_equal(seen->claim.capabilities, V1_CAP_RESUME);
-    assert_int_equal(seen->claim.request_timeout_ms, 7000);
-    assert_int_equal(seen->claim.changed_ms, claim.changed_ms);
+    assert_int_equal(seen->claim.member.epoch, 3);
+    assert_int_equal(seen->claim.member.state, CLAIM_CONNECTING);
+    assert_int_equal(seen->claim.member.capabilities, V1_CAP_RESUME);
+    assert_int_equal(seen->claim.member.request_timeout_ms, 7000);
+    assert_int_equal(seen->claim.member.changed_ms, claim.member.changed_ms);
     assert_int_equal(seen->claim.expires_ms, claim.expires_ms);
     assert_int_equal(lookup_connection(seen, "connection=1"), STATUS_OK);
     assert_string_equal(seen->claim.tunnel_id, claim.tunnel_id);
@@ -182,7 +184,7 @@ static void a_second_first_claim_conflicts(void **state) {
     assert_int_equal(store(seen, &first, 0, 0), STATUS_OK);
     assert_int_equal(store(seen, &second, 0, 0), STATUS_CONFLICT);
     assert_int_equal(lookup(seen, "abcdefghijkl"), STATUS_OK);
-    assert_string_equal(seen->claim.link.connection, "one");
+    assert_string_equal(seen->claim.member.link.connection, "one");
     assert_int_equal(lookup_connection(seen, "two"), STATUS_NOT_FOUND);
 }
 
@@ -209,7 +211,7 @@ static void only_the_right_epoch_may_change_a_claim(void **state) {
     assert_int_equal(store(seen, &next, 6, ANY_STATE), STATUS_CONFLICT);
     assert_int_equal(store(seen, &next, 5, ANY_STATE), STATUS_OK);
     assert_int_equal(lookup(seen, "abcdefghijkl"), STATUS_OK);
-    assert_string_equal(seen->claim.link.connection, "two");
+    assert_string_equal(seen->claim.member.link.connection, "two");
     assert_int_equal(seen->claim.epoch, 6);
 }
 
@@ -217,14 +219,14 @@ static void only_the_right_state_may_change_a_claim(void **state) {
     struct seen *seen = *state;
     struct claim claim = a_claim(seen, "abcdefghijkl", "one", 1);
     assert_int_equal(store(seen, &claim, 0, 0), STATUS_OK);
-    claim.state = CLAIM_OFFLINE;
+    claim.member.state = CLAIM_OFFLINE;
     assert_int_equal(store(seen, &claim, 1, CLAIM_READY), STATUS_CONFLICT);
-    claim.state = CLAIM_READY;
+    claim.member.state = CLAIM_READY;
     assert_int_equal(store(seen, &claim, 1, CLAIM_CONNECTING | CLAIM_READY), STATUS_OK);
-    claim.state = CLAIM_OFFLINE;
+    claim.member.state = CLAIM_OFFLINE;
     assert_int_equal(store(seen, &claim, 1, CLAIM_READY), STATUS_OK);
     assert_int_equal(lookup(seen, "abcdefghijkl"), STATUS_OK);
-    assert_int_equal(seen->claim.state, CLAIM_OFFLINE);
+    assert_int_equal(seen->claim.member.state, CLAIM_OFFLINE);
 }
 
 static void both_connections_of_a_takeover_are_known_until_removed(void **state) {
@@ -240,7 +242,7 @@ static void both_connections_of_a_takeover_are_known_until_removed(void **state)
     assert_int_equal(seen_settle(seen), STATUS_OK);
     assert_int_equal(lookup_connection(seen, "one"), STATUS_NOT_FOUND);
     assert_int_equal(lookup(seen, "abcdefghijkl"), STATUS_OK);
-    assert_string_equal(seen->claim.link.connection, "two");
+    assert_string_equal(seen->claim.member.link.connection, "two");
 }
 
 static void removing_an_unknown_connection_is_no_error(void **state) {
@@ -366,7 +368,7 @@ static void a_change_by_another_is_told(void **state) {
         assert_string_equal(seen->changed_id, "abcdefghijkl");
     }
     assert_int_equal(lookup(seen, "abcdefghijkl"), STATUS_OK);
-    assert_string_equal(seen->claim.link.connection, "one");
+    assert_string_equal(seen->claim.member.link.connection, "one");
 }
 
 static void two_clients_at_once_have_one_winner(void **state) {
@@ -382,7 +384,7 @@ static void two_clients_at_once_have_one_winner(void **state) {
     assert_int_equal((first.status == STATUS_OK) + (second.status == STATUS_OK), 1);
     assert_int_equal((first.status == STATUS_CONFLICT) + (second.status == STATUS_CONFLICT), 1);
     assert_int_equal(lookup(seen, "abcdefghijkl"), STATUS_OK);
-    assert_string_equal(seen->claim.link.connection, first.status == STATUS_OK ? "one" : "two");
+    assert_string_equal(seen->claim.member.link.connection, first.status == STATUS_OK ? "one" : "two");
 }
 
 static void an_answer_through_another_wakes_the_one_who_waits(void **state) {

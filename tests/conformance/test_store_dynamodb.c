@@ -263,11 +263,12 @@ static void put_legacy(struct world *world, const char *connection, const char *
 }
 
 static struct claim new_claim(const char *tunnel, const char *connection, uint64_t epoch) {
-    struct claim claim = {.epoch = epoch, .state = CLAIM_CONNECTING, .changed_ms = wall(NULL)};
-    claim.expires_ms = claim.changed_ms + 7200000;
+    struct claim claim = {.epoch = epoch,
+                          .member = {.epoch = epoch, .state = CLAIM_CONNECTING, .changed_ms = wall(NULL)}};
+    claim.expires_ms = claim.member.changed_ms + 7200000;
     strcpy(claim.tunnel_id, tunnel);
     strcpy(claim.owner, "anon:1");
-    strcpy(claim.link.connection, connection);
+    strcpy(claim.member.link.connection, connection);
     return claim;
 }
 
@@ -277,8 +278,8 @@ static void a_tunnel_of_an_earlier_version_is_found(void **state) {
     struct world *world = *state;
     put_legacy(world, "old=", "oldtunnel123", 100);
     assert_int_equal(lookup(world, "oldtunnel123"), STATUS_OK);
-    assert_string_equal(world->claim.link.connection, "old=");
-    assert_int_equal(world->claim.state, CLAIM_READY);
+    assert_string_equal(world->claim.member.link.connection, "old=");
+    assert_int_equal(world->claim.member.state, CLAIM_READY);
     assert_int_equal(lookup_connection(world, "old="), STATUS_OK);
     assert_string_equal(world->claim.tunnel_id, "oldtunnel123");
 }
@@ -289,7 +290,7 @@ static void the_newest_live_one_of_an_earlier_version_wins(void **state) {
     put_legacy(world, "newer", "oldtunnel123", 100);
     put_legacy(world, "expired", "oldtunnel123", 7300);
     assert_int_equal(lookup(world, "oldtunnel123"), STATUS_OK);
-    assert_string_equal(world->claim.link.connection, "newer");
+    assert_string_equal(world->claim.member.link.connection, "newer");
 }
 
 static void a_tunnel_of_an_earlier_version_may_become_ready_and_end(void **state) {
@@ -297,14 +298,14 @@ static void a_tunnel_of_an_earlier_version_may_become_ready_and_end(void **state
     put_legacy(world, "old=", "oldtunnel123", 100);
     assert_int_equal(lookup_connection(world, "old="), STATUS_OK);
     struct claim claim = world->claim;
-    claim.state = CLAIM_READY;
+    claim.member.state = CLAIM_READY;
     assert_int_equal(store_it(world, &claim, claim.epoch, CLAIM_CONNECTING | CLAIM_READY), STATUS_OK);
     assert_int_equal(lookup(world, "oldtunnel123"), STATUS_OK);
-    assert_string_equal(world->claim.link.connection, "old=");
-    claim.state = CLAIM_OFFLINE;
+    assert_string_equal(world->claim.member.link.connection, "old=");
+    claim.member.state = CLAIM_OFFLINE;
     assert_int_equal(store_it(world, &claim, claim.epoch, CLAIM_CONNECTING | CLAIM_READY), STATUS_OK);
     assert_int_equal(lookup(world, "oldtunnel123"), STATUS_OK);
-    assert_int_equal(world->claim.state, CLAIM_OFFLINE);
+    assert_int_equal(world->claim.member.state, CLAIM_OFFLINE);
 }
 
 static void a_stale_connection_of_ours_wins_no_lookup(void **state) {
@@ -574,7 +575,7 @@ static void environments_count_together(void **state) {
     assert_int_equal(admit(world, true, 2 * PER_SECOND), 900);
     advance(NULL, 60000); /* no more than in a second are saved up */
     assert_int_equal(admit(world, true, 2 * PER_SECOND), PER_SECOND);
-    assert_string_equal(world->claim.link.connection, "one");
+    assert_string_equal(world->claim.member.link.connection, "one");
 }
 
 /* A second environment begins a period at the same moment: its count is added to the first one's. */

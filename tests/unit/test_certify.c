@@ -64,10 +64,11 @@ static void on_stored(void *target, uint64_t ticket, enum status status) {
 
 static void claim(struct world *world, const char *tunnel_id, const char *owner) {
     struct registry registry = store_memory_registry(world->store);
-    struct claim claim = {.epoch = 1, .state = CLAIM_OFFLINE, .expires_ms = zero_ms(NULL) + 1000};
+    struct claim claim = {.epoch = 1, .member = {.state = CLAIM_OFFLINE}, .expires_ms = zero_ms(NULL) + 1000};
     strcpy(claim.tunnel_id, tunnel_id);
     strcpy(claim.owner, owner);
-    snprintf(claim.link.connection, sizeof claim.link.connection, "connection of %s", tunnel_id);
+    snprintf(claim.member.link.connection, sizeof claim.member.link.connection, "connection of %s",
+             tunnel_id);
     registry.store(registry.ctx, &claim, 0, 0, on_stored, world, 0);
     settle(world);
 }

@@ -196,11 +196,12 @@ static enum status remove_connection(struct scene *scene, const char *id) {
 
 static struct claim a_claim(const char *tunnel_id, const char *gateway, const char *connection,
                             uint64_t epoch) {
-    struct claim claim = {.epoch = epoch, .state = CLAIM_READY, .expires_ms = UINT64_MAX};
+    struct claim claim = {
+        .epoch = epoch, .member = {.epoch = epoch, .state = CLAIM_READY}, .expires_ms = UINT64_MAX};
     strcpy(claim.tunnel_id, tunnel_id);
     strcpy(claim.owner, "anon:0123");
-    strcpy(claim.link.connection, connection);
-    strcpy(claim.link.gateway, gateway);
+    strcpy(claim.member.link.connection, connection);
+    strcpy(claim.member.link.gateway, gateway);
     return claim;
 }
 
@@ -217,7 +218,7 @@ static void what_is_held_here_costs_the_store_nothing(void **state) {
     struct scene *scene = *state;
     held(scene, "tunnel", "one");
     for (int i = 0; i < 3; i++) assert_int_equal(lookup(scene, &scene->registry, "tunnel"), STATUS_OK);
-    assert_string_equal(scene->claim.link.connection, "one");
+    assert_string_equal(scene->claim.member.link.connection, "one");
     scene->registry.lookup_connection(scene->registry.ctx, VIEW("one"), on_claim, scene, 7);
     assert_int_equal(settle(scene), STATUS_OK);
     assert_int_equal(scene->lookups, 0);
@@ -236,7 +237,7 @@ static void what_others_hold_is_remembered_until_it_changes(void **state) {
     struct claim next = a_claim("tunnel", THERE, "two", 2);
     assert_int_equal(store(scene, &scene->real, &next, 1), STATUS_OK);
     assert_int_equal(lookup(scene, &scene->registry, "tunnel"), STATUS_OK);
-    assert_string_equal(scene->claim.link.connection, "two");
+    assert_string_equal(scene->claim.member.link.connection, "two");
     assert_int_equal(scene->lookups, 2);
 }
 
@@ -260,7 +261,7 @@ static void an_answer_older_than_what_was_heard_is_not_believed(void **state) {
     struct store_events events = claims_cache_store_events(scene->cache);
     events.claim_changed(events.ctx, VIEW("tunnel"));
     assert_int_equal(settle(scene), STATUS_OK);
-    assert_string_equal(scene->claim.link.connection, "two");
+    assert_string_equal(scene->claim.member.link.connection, "two");
 }
 
 static void a_deaf_cache_asks_the_store_while_it_answers(void **state) {
@@ -290,8 +291,8 @@ static void a_store_that_lost_everything_is_told_again(void **state) {
     work(scene);
     for (char name[] = "tunnel0"; name[6] < '9'; name[6]++) {
         assert_int_equal(lookup(scene, &scene->real, name), STATUS_OK);
-        assert_string_equal(scene->claim.link.connection, name);
-        assert_int_equal(scene->claim.state, CLAIM_READY);
+        assert_string_equal(scene->claim.member.link.connection, name);
+        assert_int_equal(scene->claim.member.state, CLAIM_READY);
     }
     assert_int_equal(scene->replaced, 0);
 }
@@ -304,7 +305,7 @@ static void a_store_set_back_to_an_earlier_time_is_put_right(void **state) {
     assert_int_equal(store(scene, &scene->real, &earlier, 0), STATUS_OK);
     work(scene);
     assert_int_equal(lookup(scene, &scene->real, "tunnel"), STATUS_OK);
-    assert_string_equal(scene->claim.link.connection, "new");
+    assert_string_equal(scene->claim.member.link.connection, "new");
     assert_int_equal(scene->replaced, 0);
 }
 
@@ -312,20 +313,20 @@ static void an_agent_that_goes_while_the_store_is_away(void **state) {
     struct scene *scene = *state;
     struct claim claim = held(scene, "tunnel", "one");
     scene->away = true;
-    claim.state = CLAIM_OFFLINE;
+    claim.member.state = CLAIM_OFFLINE;
     assert_int_equal(store(scene, &scene->registry, &claim, 1), STATUS_OK);
     assert_int_equal(remove_connection(scene, "one"), STATUS_OK);
     assert_int_equal(lookup(scene, &scene->registry, "tunnel"), STATUS_OK);
-    assert_int_equal(scene->claim.state, CLAIM_OFFLINE);
+    assert_int_equal(scene->claim.member.state, CLAIM_OFFLINE);
     assert_false(claims_cache_serves(scene->cache, VIEW("one")));
     scene->away = false;
     assert_int_equal(lookup(scene, &scene->real, "tunnel"), STATUS_OK);
-    assert_int_equal(scene->claim.state, CLAIM_READY); /* it does not know yet */
+    assert_int_equal(scene->claim.member.state, CLAIM_READY); /* it does not know yet */
     struct store_events events = claims_cache_store_events(scene->cache);
     events.missed(events.ctx);
     work(scene);
     assert_int_equal(lookup(scene, &scene->real, "tunnel"), STATUS_OK);
-    assert_int_equal(scene->claim.state, CLAIM_OFFLINE);
+    assert_int_equal(scene->claim.member.state, CLAIM_OFFLINE);
     assert_int_equal(claims_cache_held(scene->cache), 0);
     assert_int_equal(store_memory_connections(scene->store), 0);
 }
@@ -341,7 +342,7 @@ static void a_claim_that_moved_to_another_gateway(void **state) {
     assert_true(claims_cache_holds(scene->cache, VIEW("one")));
     assert_false(claims_cache_serves(scene->cache, VIEW("one")));
     assert_int_equal(lookup(scene, &scene->registry, "tunnel"), STATUS_OK);
-    assert_string_equal(scene->claim.link.connection, "two");
+    assert_string_equal(scene->claim.member.link.connection, "two");
     assert_int_equal(remove_connection(scene, "one"), STATUS_OK);
     assert_int_equal(claims_cache_held(scene->cache), 0);
 }
@@ -351,14 +352,14 @@ static void a_claim_that_others_took_offline(void **state) {
     struct scene *scene = *state;
     struct claim claim = held(scene, "tunnel", "one");
     struct store_events events = claims_cache_store_events(scene->cache);
-    claim.state = CLAIM_OFFLINE;
+    claim.member.state = CLAIM_OFFLINE;
     assert_int_equal(store(scene, &scene->real, &claim, 1), STATUS_OK);
     scene->real.remove_connection(scene->real.ctx, VIEW("one"), NULL, NULL, 0);
     events.connection_gone(events.ctx, VIEW("one"));
     work(scene);
     assert_int_equal(scene->gone, 0); /* it is not: no request of its is lost */
     assert_int_equal(lookup(scene, &scene->real, "tunnel"), STATUS_OK);
-    assert_int_equal(scene->claim.state, CLAIM_READY);
+    assert_int_equal(scene->claim.member.state, CLAIM_READY);
     assert_int_equal(store_memory_connections(scene->store), 1);
     events.connection_gone(events.ctx, VIEW("of another"));
     assert_int_equal(scene->gone, 1);
@@ -375,21 +376,21 @@ static void a_takeover_at_this_gateway(void **state) {
     assert_int_equal(scene->replaced, 0); /* the core did that itself */
     assert_int_equal(remove_connection(scene, "one"), STATUS_OK);
     assert_int_equal(lookup(scene, &scene->registry, "tunnel"), STATUS_OK);
-    assert_string_equal(scene->claim.link.connection, "two");
+    assert_string_equal(scene->claim.member.link.connection, "two");
 }
 
 /* Between the question and the answer it is told that it has changed: nobody will say so again. */
 static void what_is_known_is_known_as_of_the_answer(void **state) {
     struct scene *scene = *state;
     struct claim claim = held(scene, "tunnel", "one");
-    claim.state = CLAIM_CONNECTING;
+    claim.member.state = CLAIM_CONNECTING;
     assert_int_equal(store(scene, &scene->registry, &claim, 1), STATUS_OK);
-    claim.state = CLAIM_READY;
+    claim.member.state = CLAIM_READY;
     scene->registry.store(scene->registry.ctx, &claim, 1, ANY_STATE, on_done, scene, 7);
     scene->registry.lookup(scene->registry.ctx, VIEW("tunnel"), on_claim, scene, 7);
     work(scene);
     assert_int_equal(scene->completions, 2);
-    assert_int_equal(scene->claim.state, CLAIM_READY);
+    assert_int_equal(scene->claim.member.state, CLAIM_READY);
 }
 
 static void what_is_forgotten_before_the_answer_is_asked_for(void **state) {

@@ -797,7 +797,7 @@ static void a_request_in_flight_looks_at_the_claim_again(void **state) {
 static void on_claim(void *target, uint64_t ticket, enum status status, const struct claim *claim) {
     (void)ticket;
     assert_int_equal(status, STATUS_OK);
-    *(enum claim_state *)target = claim->state;
+    *(enum claim_state *)target = claim->member.state;
 }
 
 static void a_post_that_finds_nobody_takes_the_claim_offline(void **state) {

@@ -89,7 +89,7 @@ static inline struct agent_stream *open_stream(void *ctx, const struct claim *cl
     assert_true(view_eq(head->path, VIEW("/a?b=%2F")));
     assert_null(headers_get(head->headers, VIEW("x-tunnel-epoch")).ptr);
     struct view offer = headers_get(head->headers, VIEW(STREAM_UPGRADE_FIELD));
-    record(world, "%s:%.*s%.*s%s%.*s%s", claim->link.connection, VIEW_ARG(head->method),
+    record(world, "%s:%.*s%.*s%s%.*s%s", claim->member.link.connection, VIEW_ARG(head->method),
            VIEW_ARG(head->protocol), offer.ptr ? "?" : "", VIEW_ARG(offer), body_follows ? "+" : "");
     if (offer.ptr) assert_null(headers_get(head->headers, VIEW("content-length")).ptr);
     struct agent_stream *stream = calloc(1, sizeof *stream);

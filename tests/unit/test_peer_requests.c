@@ -45,7 +45,7 @@ static struct agent_stream *agents_open(void *ctx, const struct claim *claim, co
                                         bool body_follows, const struct stream_events *events, void *target,
                                         enum status *ret_status) {
     struct world *world = ctx;
-    assert_string_equal(claim->link.connection, "agent");
+    assert_string_equal(claim->member.link.connection, "agent");
     *ret_status = STATUS_GONE;
     if (!world->agent.opens.session) return NULL;
     return (struct agent_stream *)link_open(world->agent.opens.session, head, body_follows, events, target,

@@ -74,15 +74,17 @@ static void bad_urls(void **state) {
 }
 
 static struct claim a_claim(void) {
-    return (struct claim){.tunnel_id = "abcdefghijkl",
-                          .owner = "sub:somebody\nwith lines",
-                          .epoch = UINT64_MAX,
-                          .state = CLAIM_READY,
-                          .link = {.gateway = "ws://g:1", .connection = "c=1", .protocol = LINK_V2},
-                          .capabilities = 3,
-                          .request_timeout_ms = UINT32_MAX,
-                          .changed_ms = 7,
-                          .expires_ms = UINT64_MAX};
+    return (struct claim){
+        .tunnel_id = "abcdefghijkl",
+        .owner = "sub:somebody\nwith lines",
+        .epoch = UINT64_MAX,
+        .expires_ms = UINT64_MAX,
+        .member = {.epoch = UINT64_MAX,
+                   .state = CLAIM_READY,
+                   .link = {.gateway = "ws://g:1", .connection = "c=1", .protocol = LINK_V2},
+                   .capabilities = 3,
+                   .request_timeout_ms = UINT32_MAX,
+                   .changed_ms = 7}};
 }
 
 static void a_record_is_read_as_written(void **state) {
@@ -94,14 +96,15 @@ static void a_record_is_read_as_written(void **state) {
     assert_true(claim_record_decode(buf_view(&text), &again));
     assert_string_equal(again.tunnel_id, claim.tunnel_id);
     assert_string_equal(again.owner, claim.owner);
-    assert_string_equal(again.link.gateway, claim.link.gateway);
-    assert_string_equal(again.link.connection, claim.link.connection);
-    assert_int_equal(again.link.protocol, claim.link.protocol);
-    assert_int_equal(again.state, claim.state);
-    assert_int_equal(again.capabilities, claim.capabilities);
-    assert_int_equal(again.request_timeout_ms, claim.request_timeout_ms);
-    assert_int_equal(again.changed_ms, claim.changed_ms);
-    assert_true(again.epoch == claim.epoch && again.expires_ms == claim.expires_ms);
+    assert_string_equal(again.member.link.gateway, claim.member.link.gateway);
+    assert_string_equal(again.member.link.connection, claim.member.link.connection);
+    assert_int_equal(again.member.link.protocol, claim.member.link.protocol);
+    assert_int_equal(again.member.state, claim.member.state);
+    assert_int_equal(again.member.capabilities, claim.member.capabilities);
+    assert_int_equal(again.member.request_timeout_ms, claim.member.request_timeout_ms);
+    assert_int_equal(again.member.changed_ms, claim.member.changed_ms);
+    assert_true(again.epoch == claim.epoch && again.member.epoch == claim.epoch &&
+                again.expires_ms == claim.expires_ms);
     for (size_t len = 0; len + strlen(claim.owner) <= text.len; len++) /* cut before the owner */
         assert_false(claim_record_decode(view_slice(buf_view(&text), 0, len), &again));
     buf_done(&text);
@@ -113,8 +116,8 @@ static void a_claim_of_the_longest_texts_fits(void **state) {
     struct claim claim = a_claim(), again;
     memset(claim.tunnel_id, 'a', TUNNEL_NAME_MAX);
     memset(claim.owner, 'o', OWNER_MAX);
-    memset(claim.link.gateway, 'g', GATEWAY_MAX);
-    memset(claim.link.connection, 'c', CONNECTION_ID_MAX);
+    memset(claim.member.link.gateway, 'g', GATEWAY_MAX);
+    memset(claim.member.link.connection, 'c', CONNECTION_ID_MAX);
     buf_init(&text, CLAIM_RECORD_MAX);
     assert_true(claim_record_encode(&text, &claim));
     assert_true(claim_record_decode(buf_view(&text), &again));
@@ -144,7 +147,7 @@ static void what_is_no_record(void **state) {
     struct buf text;
     buf_init(&text, CLAIM_RECORD_MAX);
     claim = a_claim();
-    strcpy(claim.link.gateway, "ws://g\n:1");
+    strcpy(claim.member.link.gateway, "ws://g\n:1");
     assert_false(claim_record_encode(&text, &claim));
     buf_done(&text);
 }
