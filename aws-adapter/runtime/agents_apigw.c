@@ -46,8 +46,8 @@ static void on_posted(void *ctx, enum status status) {
     struct send *send = ctx;
     if (status == STATUS_OK || send->done || send->tries >= TRIES_MAX) {
         if (status != STATUS_OK)
-            log_info("agents", "a message to connection %s did not go out: %s", send->connection_id,
-                     status_text(status));
+            log_from(LOG_LEVEL_INFO, "agents", view_from_cstr(send->connection_id),
+                     "a message did not go out: %s", status_text(status));
         send_end(send, status);
         return;
     }

@@ -115,7 +115,7 @@ static void log_request(struct invocations *invocations) {
     struct buf target;
     buf_init(&target, 4096);
     log_redact_target(&target, view_slice(event->target, 0, 512));
-    log_info("request", "%.*s %.*s: %d %.*s, %zu bytes, %llu ms", VIEW_ARG(event->method),
+    log_each("request", "%.*s %.*s: %d %.*s, %zu bytes, %llu ms", VIEW_ARG(event->method),
              VIEW_ARG(buf_view(&target)), invocations->status,
              VIEW_ARG(invocations->error ? http_error_code(invocations->error) : VIEW("ok")),
              invocations->body.len,
@@ -205,7 +205,7 @@ static void forward(struct invocations *invocations) {
 static void on_connected(void *ctx, const struct connect_outcome *outcome) {
     struct invocations *invocations = ctx;
     log_json_tunnel(outcome->tunnel_id);
-    log_info("agents", "connection %.*s: %d %s", VIEW_ARG(invocations->event->connection_id), outcome->status,
+    log_from(LOG_LEVEL_INFO, "agents", invocations->event->connection_id, "%d %s", outcome->status,
              outcome->reason);
     respond_status(invocations, outcome->status, outcome->reason);
 }

@@ -1,6 +1,7 @@
 /* The log. A line is put together on the stack and leaves in one write(2), so that lines of several processes
  * on one pipe do not mix. */
 #include "base/log.h"
+#include "base/log_tally.h"
 #include "base/utf8.h"
 
 #include <stdarg.h>
@@ -10,8 +11,7 @@
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 1024
-#define REPEATED_BYTES 256
-#define REPEATS 64
+#define SOURCE_BYTES 128
 
 static void write_stderr(void *ctx, enum log_level level, const char *component, struct view line);
 
@@ -111,87 +111,60 @@ static size_t escape(const char *text, size_t len, char out[LINE_MAX_BYTES]) {
 
 /* ---- the same again and again ---- */
 
-/* What is said too often is counted instead. A line that has the place of another one ends the count of that.
- */
-struct repeated {
-    uint64_t hash, since_ms;
-    unsigned seen, held_back;
-    enum log_level level;
-    const char *component;
-    size_t len;
-    char text[REPEATED_BYTES];
-};
-
-static struct repeated repeats[REPEATS];
-static uint64_t next_look_ms;
-
-static uint64_t now_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-static uint64_t hash_of(const char *component, struct view line) {
-    uint64_t hash = 14695981039346656037u;
-    for (; *component; component++) hash = (hash ^ (unsigned char)*component) * 1099511628211u;
-    for (size_t i = 0; i < line.len; i++) hash = (hash ^ (unsigned char)line.ptr[i]) * 1099511628211u;
-    return hash;
-}
-
-static void tell_held_back(struct repeated *repeated) {
-    char text[REPEATED_BYTES + 64];
-    if (!repeated->held_back) return;
-    int len = snprintf(text, sizeof(text), "%.*s (%u times more)", (int)repeated->len, repeated->text,
-                       repeated->held_back);
-    repeated->held_back = 0;
-    if (len > 0) current_sink(current_ctx, repeated->level, repeated->component, view_of(text, (size_t)len));
+static void tell_held_back(enum log_level level, const char *component, struct view text, unsigned lines) {
+    char told[LINE_MAX_BYTES];
+    int len = snprintf(told, sizeof(told), "%.*s (%u more like it)", VIEW_ARG(text), lines);
+    if (len > 0) current_sink(current_ctx, level, component, view_of(told, (size_t)len));
 }
 
 void log_tell_repeats(bool all) {
-    uint64_t now = 0;
-    if (!next_look_ms || (!all && (now = now_ms()) < next_look_ms)) return;
-    next_look_ms = 0;
-    for (size_t i = 0; i < REPEATS; i++) {
-        struct repeated *repeated = &repeats[i];
-        if (!repeated->held_back) continue;
-        if (all || now - repeated->since_ms >= LOG_REPEAT_MS) {
-            tell_held_back(repeated);
-            repeated->seen = 0;
-        } else if (!next_look_ms || repeated->since_ms + LOG_REPEAT_MS < next_look_ms) {
-            next_look_ms = repeated->since_ms + LOG_REPEAT_MS;
-        }
-    }
+    log_tally_tell(all, tell_held_back);
 }
 
-static bool is_too_often(enum log_level level, const char *component, struct view line) {
-    uint64_t hash = hash_of(component, line), now = now_ms();
-    struct repeated *repeated = &repeats[hash % REPEATS];
-    if (repeated->hash != hash || now - repeated->since_ms >= LOG_REPEAT_MS) {
-        tell_held_back(repeated);
-        *repeated = (struct repeated){.hash = hash, .since_ms = now, .level = level, .component = component};
-    }
-    if (repeated->seen++ < LOG_REPEATS) return false;
-    if (!repeated->held_back++) {
-        repeated->len = line.len < REPEATED_BYTES ? line.len : REPEATED_BYTES;
-        memcpy(repeated->text, line.ptr, repeated->len);
-        uint64_t over_ms = repeated->since_ms + LOG_REPEAT_MS;
-        if (!next_look_ms || over_ms < next_look_ms) next_look_ms = over_ms;
-    }
-    return true;
+/* ---- a line ---- */
+
+static struct view print(struct view source, const char *format, va_list args, char out[LINE_MAX_BYTES]) {
+    char text[LINE_MAX_BYTES + 1];
+    size_t used = 0;
+    int len = source.len
+                  ? snprintf(text, sizeof(text), "%.*s: ", VIEW_ARG(view_slice(source, 0, SOURCE_BYTES)))
+                  : 0;
+    if (len > 0) used = (size_t)len;
+    len = vsnprintf(text + used, sizeof(text) - used, format, args);
+    if (len < 0) return (struct view){0};
+    used += (size_t)len;
+    return view_of(out, escape(text, used < sizeof(text) ? used : sizeof(text) - 1, out));
+}
+
+static void write_line(enum log_level level, const char *component, struct view source, bool is_counted,
+                       const char *format, va_list args) {
+    char escaped[LINE_MAX_BYTES];
+    if (!log_enabled(level)) return;
+    struct view text = print(source, format, args, escaped);
+    if (!text.ptr) return;
+    const struct log_line line = {level, component, format, source, text};
+    if (is_counted && level != LOG_LEVEL_DEBUG && !log_tally_admits(&line, tell_held_back)) return;
+    log_tell_repeats(false);
+    current_sink(current_ctx, level, component, text);
 }
 
 void log_write(enum log_level level, const char *component, const char *format, ...) {
-    if (!log_enabled(level)) return;
-    char text[LINE_MAX_BYTES + 1], escaped[LINE_MAX_BYTES];
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(text, sizeof(text), format, args);
+    write_line(level, component, (struct view){0}, true, format, args);
     va_end(args);
-    if (len < 0) return;
-    size_t size = (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1;
-    struct view line = view_of(escaped, escape(text, size, escaped));
-    bool is_counted = level != LOG_LEVEL_DEBUG && strcmp(component, LOG_ACCESS) != 0;
-    if (is_counted && is_too_often(level, component, line)) return;
-    log_tell_repeats(false);
-    current_sink(current_ctx, level, component, line);
+}
+
+void log_from(enum log_level level, const char *component, struct view source, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    write_line(level, component, source, true, format, args);
+    va_end(args);
+}
+
+void log_each(const char *component, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    write_line(LOG_LEVEL_INFO, component, (struct view){0}, false, format, args);
+    va_end(args);
 }

@@ -6,8 +6,9 @@
 #include "base/buf.h"
 
 #define LOG_ACCESS "access" /* a line a request */
-#define LOG_REPEATS 10
-#define LOG_REPEAT_MS 10000
+#define LOG_REPEATS 10      /* lines of one kind from one source ... */
+#define LOG_KIND_LINES 1000 /* and from all ... */
+#define LOG_REPEAT_MS 10000 /* within this time */
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
@@ -27,10 +28,16 @@ size_t log_missing_text(char *out, size_t size, uint64_t lines);
 /* Lines are cut at 1 KiB. What a terminal, or who reads, may take for something else is written as \xNN:
  * control bytes (C1 ones too), marks that turn the direction of writing, what is no UTF-8.
  *
- * Of the same line no more than LOG_REPEATS come within LOG_REPEAT_MS; the others are counted. Not so with
- * debug lines and those of LOG_ACCESS. */
+ * Of one kind (a component and a format, which are literals) no more than LOG_REPEATS lines come within
+ * LOG_REPEAT_MS; the others are counted, and the last of them is told with their number. Debug lines all
+ * come. */
 void log_write(enum log_level level, const char *component, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* "source: ...": each source has that many of its own. For what agents, visitors or other gateways cause. */
+void log_from(enum log_level level, const char *component, struct view source, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* At level info, and never held back: a line a request. */
+void log_each(const char *component, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_error(component, ...) log_write(LOG_LEVEL_ERROR, component, __VA_ARGS__)
 #define log_warn(component, ...) log_write(LOG_LEVEL_WARN, component, __VA_ARGS__)

@@ -148,7 +148,7 @@ static void on_connection_replaced(void *ctx, const struct link *link) {
 
 static void on_connection_overdue(void *ctx, const struct link *link) {
     struct core *core = ctx;
-    log_info("core", "connection %s was taken over and has had its time", link->connection);
+    log_from(LOG_LEVEL_INFO, "core", view_from_cstr(link->connection), "was taken over and has had its time");
     core->ports.agents.close(core->ports.agents.ctx, link);
 }
 

@@ -266,7 +266,7 @@ void exchange_note_fault(const struct exchange *exchange, enum http_error error,
     if (error != HTTP_ERROR_BAD_RESPONSE || why.len == 0 || !log_enabled(LOG_LEVEL_INFO)) return;
     buf_init(&target, 400);
     log_redact_target(&target, view_slice(exchange->route.target, 0, 200));
-    log_info("answer", "%.*s: %.*s %.*s: %.*s: %.*s", VIEW_ARG(exchange->route.tunnel_id),
+    log_from(LOG_LEVEL_INFO, "answer", exchange->route.tunnel_id, "%.*s %.*s: %.*s: %.*s",
              VIEW_ARG(view_slice(exchange->method, 0, 20)), VIEW_ARG(buf_view(&target)),
              VIEW_ARG(http_error_code(error)), VIEW_ARG(view_slice(why, 0, 200)));
     buf_done(&target);

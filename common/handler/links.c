@@ -11,7 +11,8 @@ struct link_use *link_use_find(struct core *core, struct view connection_id) {
 
 static void on_retire_timer(struct timer *timer) {
     struct link_use *use = LIST_ENTRY(timer, struct link_use, retire_timer);
-    log_info("core", "connection %s was taken over and did not finish in time", use->link.connection);
+    log_from(LOG_LEVEL_INFO, "core", view_from_cstr(use->link.connection),
+             "was taken over and did not finish in time");
     use->core->ports.agents.close(use->core->ports.agents.ctx, &use->link);
 }
 

@@ -136,8 +136,8 @@ static void on_completed(void *target, uint64_t ticket, enum status status) {
     struct message *message = target;
     if (status == STATUS_NOT_FOUND) {
         message->operation.core->counters.answers_unmatched++;
-        log_info("core", "connection %s: an answer to a request that is not (or no more) its own was dropped",
-                 message->connection_id);
+        log_from(LOG_LEVEL_INFO, "core", view_from_cstr(message->connection_id),
+                 "an answer to a request that is not (or no more) its own was dropped");
     }
     message_end(message, status);
 }
@@ -154,15 +154,16 @@ static void on_error(struct message *message, struct v1_message *error) {
         on_answer(message, error);
         return;
     }
-    log_info("core", "connection %s says: %.*s: %.*s", message->connection_id, VIEW_ARG(error->code),
-             VIEW_ARG(error->message));
+    log_from(LOG_LEVEL_INFO, "core", view_from_cstr(message->connection_id), "it says: %.*s: %.*s",
+             VIEW_ARG(error->code), VIEW_ARG(error->message));
     v1_message_free(error);
     end_later(message, STATUS_OK);
 }
 
 static void on_malformed(struct message *message, enum status status) {
     message->operation.core->counters.messages_malformed++;
-    log_warn("core", "connection %s: a malformed message was dropped", message->connection_id);
+    log_from(LOG_LEVEL_WARN, "core", view_from_cstr(message->connection_id),
+             "a malformed message was dropped");
     end_later(message, status);
 }
 

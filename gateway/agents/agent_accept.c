@@ -51,8 +51,8 @@ static void on_outcome(void *ctx, const struct connect_outcome *outcome) {
                             view_from_cstr(outcome->reason ? outcome->reason : ""));
         return;
     }
-    log_info("agent", "%s: connected as %s for tunnel %.*s, protocol %s", candidate->client->text,
-             candidate->id, VIEW_ARG(outcome->tunnel_id), protocol_of(candidate) == LINK_V2 ? "v2" : "v1");
+    log_from(LOG_LEVEL_INFO, "agent", outcome->tunnel_id, "connected as %s from %s, protocol %s",
+             candidate->id, candidate->client->text, protocol_of(candidate) == LINK_V2 ? "v2" : "v1");
     hand_on(candidate, (struct view){0});
 }
 
@@ -78,13 +78,13 @@ static void take_peer(struct agent_accept *side, struct ws_candidate *candidate)
     int status =
         side->guard ? peer_guard_check(side->guard, headers, candidate->ready_ms, reply, &text) : 404;
     if (status != 101) {
-        log_warn("peer", "%s: refused a peer link", candidate->client->text);
+        log_from(LOG_LEVEL_WARN, "peer", view_from_cstr(candidate->client->text), "refused a peer link");
         ws_candidate_refuse(candidate, status, text);
         return;
     }
     ids_uuid4(candidate->id);
-    log_info("peer", "%s: link %s is gateway %.*s's", candidate->client->text, candidate->id,
-             VIEW_ARG(headers_get(headers, VIEW(PEER_FROM))));
+    log_from(LOG_LEVEL_INFO, "peer", view_from_cstr(candidate->client->text), "link %s is gateway %.*s's",
+             candidate->id, VIEW_ARG(headers_get(headers, VIEW(PEER_FROM))));
     hand_on(candidate, view_of(reply, PEER_REPLY_LEN));
 }
 

@@ -58,7 +58,7 @@ void agent_link_free(struct agent_link *link) {
 /* ---- in ---- */
 
 static int refuse(struct agent_link *link, unsigned code, const char *why) {
-    log_warn("agent", "%s: closed with %u: %s", link->id, code, why);
+    log_from(LOG_LEVEL_WARN, "agent", view_from_cstr(link->id), "closed with %u: %s", code, why);
     buf_done(&link->message);
     ws_end_close(&link->end, code);
     ws_end_drop(&link->end);
@@ -142,13 +142,14 @@ void agent_link_tell_draining(struct agent_link *link) {
 static void replace(struct agent_link *link) {
     if (link->is_leaving && link_stream_count(link->session) == 0) ws_end_close(&link->end, 1000);
     if (link->is_replaced || link->is_peer || !link_exhausted(link->session)) return;
-    log_info("agent", "%s: has carried its share of requests, and is to be replaced", link->id);
+    log_from(LOG_LEVEL_INFO, "agent", view_from_cstr(link->id),
+             "has carried its share of requests, and is to be replaced");
     link->is_replaced = true;
     agent_link_tell_draining(link);
 }
 
 static void cut(struct agent_link *link, const char *why) {
-    log_info("agent", "%s: cut, %s", link->id, why);
+    log_from(LOG_LEVEL_INFO, "agent", view_from_cstr(link->id), "cut, %s", why);
     ws_end_cut(&link->end);
 }
 

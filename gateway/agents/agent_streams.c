@@ -30,7 +30,7 @@ static void on_writable(void *ctx) {
 
 static void on_draining(void *ctx) {
     struct agent_link *link = ctx;
-    log_info("agent", "%s: takes no new requests", link->id);
+    log_from(LOG_LEVEL_INFO, "agent", view_from_cstr(link->id), "takes no new requests");
 }
 
 /* Only peers ask, and only where they are served. */
@@ -68,7 +68,8 @@ void agent_streams_stop(struct agent_link *link) {
 
 enum status agent_streams_receive(struct agent_link *link, struct view bytes) {
     enum status status = link_receive(link->session, bytes);
-    if (status != STATUS_OK) log_warn("agent", "%s: %s", link->id, link_error(link->session));
+    if (status != STATUS_OK)
+        log_from(LOG_LEVEL_WARN, "agent", view_from_cstr(link->id), "%s", link_error(link->session));
     return status;
 }
 

@@ -75,8 +75,8 @@ void ws_candidate_refuse(struct ws_candidate *candidate, int status, struct view
     bool sent =
         !out.failed && send(candidate->fd, buf_view(&out).ptr, out.len, MSG_NOSIGNAL) == (ssize_t)out.len;
     buf_done(&out);
-    log_info(candidate->set->settings.name, "%s: refused with %d: %.*s", candidate->client->text, status,
-             VIEW_ARG(text));
+    log_from(LOG_LEVEL_INFO, candidate->set->settings.name, view_from_cstr(candidate->client->text),
+             "refused with %d: %.*s", status, VIEW_ARG(text));
     shutdown(candidate->fd, SHUT_WR);
     candidate->phase = WS_CANDIDATE_LINGERING;
     if (!sent || (!candidate->poll && !start_poll(candidate)))

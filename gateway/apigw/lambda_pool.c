@@ -69,7 +69,8 @@ static void invocation_end(struct invocation *invocation, enum lambda_outcome ou
     usage->timeouts += outcome == LAMBDA_TIMEOUT;
     usage->throttled += outcome == LAMBDA_THROTTLED;
     if (outcome != LAMBDA_OK)
-        log_warn("lambda", "%s: %.*s", invocation->id, VIEW_ARG(view_slice(answer, 0, 500)));
+        log_from(LOG_LEVEL_WARN, "lambda", view_from_cstr(invocation->id), "%.*s",
+                 VIEW_ARG(view_slice(answer, 0, 500)));
     invocation->done(invocation->ctx, outcome, answer);
     free(invocation->event);
     free(invocation);

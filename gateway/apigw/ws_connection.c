@@ -145,7 +145,7 @@ static void take_message(struct ws_connection *connection, struct view message) 
 }
 
 static int refuse(struct ws_connection *connection, unsigned code, const char *reason) {
-    log_info("ws-api", "%s: closed with %u: %s", connection->id, code, reason);
+    log_from(LOG_LEVEL_INFO, "ws-api", view_from_cstr(connection->id), "closed with %u: %s", code, reason);
     ws_connection_close(connection, code, reason);
     return 0;
 }

@@ -35,8 +35,8 @@ static void replaced(struct claims_cache *cache, struct held *held) {
         held_free(cache, held);
         return;
     }
-    log_info("cluster", "connection %s: its tunnel %s is served by another one now", link.connection,
-             held->claim.tunnel_id);
+    log_from(LOG_LEVEL_INFO, "cluster", view_from_cstr(held->claim.tunnel_id),
+             "is served by another connection now than %s", link.connection);
     if (cache->events.connection_replaced) cache->events.connection_replaced(cache->events.ctx, &link);
 }
 

@@ -70,7 +70,7 @@ static struct gateway_peer *peer_new(struct peer_links *links, const char *name)
     list_init(&peer->old);
     snprintf(peer->name, sizeof(peer->name), "%s", name);
     const char *wrong = read_url(peer);
-    if (wrong) log_warn("peer", "%s: %s", name, wrong);
+    if (wrong) log_from(LOG_LEVEL_WARN, "peer", view_from_cstr(name), "%s", wrong);
     if (!wrong && table_put(&links->gateways, &peer->node, view_from_cstr(peer->name))) return peer;
     wire_tls_free(peer->tls);
     free(peer);
@@ -89,7 +89,7 @@ static void on_up(void *ctx, struct peer_link *link) {
     (void)link;
     peer->failures = 0;
     peer->links->count++;
-    log_info("peer", "%s: connected", peer->name);
+    log_from(LOG_LEVEL_INFO, "peer", view_from_cstr(peer->name), "connected");
 }
 
 /* Takes it out of use, with its streams. */
@@ -104,7 +104,7 @@ static void set_aside(struct gateway_peer *peer) {
 
 static void on_draining(void *ctx, struct peer_link *link) {
     struct gateway_peer *peer = ctx;
-    log_info("peer", "%s: takes no new requests", peer->name);
+    log_from(LOG_LEVEL_INFO, "peer", view_from_cstr(peer->name), "takes no new requests");
     if (peer->link == link) set_aside(peer);
 }
 
@@ -130,13 +130,13 @@ static void on_ended(void *ctx, struct peer_link *link, enum peer_link_end how, 
     let_go(peer, link);
     if (how == PEER_LINK_BROKEN) {
         peer->links->count--;
-        log_info("peer", "%s: disconnected: %s", peer->name, why);
+        log_from(LOG_LEVEL_INFO, "peer", view_from_cstr(peer->name), "disconnected: %s", why);
     } else {
         peer->failures++;
         if (how == PEER_LINK_REFUSED)
-            log_warn("peer", "%s: refused: %s", peer->name, why);
+            log_from(LOG_LEVEL_WARN, "peer", view_from_cstr(peer->name), "refused: %s", why);
         else if (peer->failures == 1)
-            log_info("peer", "%s: not reached: %s", peer->name, why);
+            log_from(LOG_LEVEL_INFO, "peer", view_from_cstr(peer->name), "not reached: %s", why);
     }
     if (how == PEER_LINK_REFUSED) peer->refused_until_ms = loop_now(peer->links->world.loop) + REFUSED_MS;
     if (was_current) peer->not_before_ms = loop_now(peer->links->world.loop) + pause_after(peer, how);

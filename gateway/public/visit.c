@@ -53,7 +53,7 @@ static void log_access(const struct visit *visit) {
     uint64_t ms = (uv_hrtime() - visit->started_ns) / 1000000;
     const char *how = visit->has_head && !visit->is_broken ? "" : visit->status ? " cut" : " aborted";
     struct view code = visit->error ? http_error_code(visit->error) : VIEW("-");
-    log_info(LOG_ACCESS, "%s %s %.*s %d %llums %lluB tunnel=%s error=%.*s%s",
+    log_each(LOG_ACCESS, "%s %s %.*s %d %llums %lluB tunnel=%s error=%.*s%s",
              visit->behind ? visit->behind->text : visit->client->text, visit->method,
              VIEW_ARG(buf_view(&target)), visit->status, (unsigned long long)ms,
              (unsigned long long)visit->sent_bytes, visit->tunnel[0] ? visit->tunnel : "-", VIEW_ARG(code),

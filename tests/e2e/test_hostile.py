@@ -58,7 +58,7 @@ def arena(start):
     service = start.service()
     gateway = start.gateway("--grace", "1")
     good = start.forwarder(gateway, service)
-    gateway.wait_err(f" connected as .*{good.tunnel_id}")
+    gateway.wait_err(f"{good.tunnel_id}: connected as ")
     ended, failures, slowest = threading.Event(), [], [0]
 
     def visit():
@@ -82,7 +82,7 @@ def arena(start):
     visitor.join(30)
     assert not failures, failures[:3]
     assert slowest[0] < 5 * SLOW, f"a good visitor waited {slowest[0]:.1f} s"
-    assert sum(" connected as " in line and good.tunnel_id in line for line in gateway.err) == 1, "the good agent had to come again"
+    assert sum(f"{good.tunnel_id}: connected as " in line for line in gateway.err) == 1, "the good agent had to come again"
     if SLOW == 1:
         assert gateway.rss_kib() < 64 * 1024, f"{gateway.rss_kib()} KiB"
     # A new agent is welcome.

@@ -80,8 +80,23 @@ def test_a_line_said_too_often_is_counted(start):
     agent = start.agent(gateway)
     for _ in range(2000):
         agent.send_text(b"{")
-    gateway.wait_err(r"malformed message was dropped \(\d+ times more\)", seconds=30)
+    gateway.wait_err(r"malformed message was dropped \(\d+ more like it\)", seconds=30)
     assert sum("malformed" in line for line in gateway.err) < 40
+
+
+def test_one_agent_cannot_fill_the_log_with_varied_text(start):
+    """What it says is another text each time; the lines of others still come."""
+    gateway = start.gateway()
+    loud, quiet = start.agent(gateway), start.agent(gateway)
+    for i in range(3000):
+        loud.send_text(b'{"type":"error","request_id":null,"code":"internal_error","message":"no %d"}' % i)
+        loud.send_text(b'{"type":"http_response","request_id":"%d","status_code":200}' % i)
+    quiet.send_text(b'{"type":"error","request_id":null,"code":"internal_error","message":"the other one"}')
+    gateway.wait_err("it says: internal_error: the other one")
+    gateway.wait_err(r"it says: internal_error: no \d+ \(\d+ more like it\)", seconds=30)
+    gateway.wait_err(r"was dropped \(\d+ more like it\)", seconds=30)
+    assert sum("it says: internal_error: no" in line for line in gateway.err) < 40
+    assert sum("was dropped" in line for line in gateway.err) < 40
 
 
 def test_the_log_is_for_reading_only(stack):

@@ -75,19 +75,57 @@ static void test_the_same_line_is_counted(void **state) {
     (void)state;
     for (int i = 0; i < 5000; i++) log_warn("test", "from %d: the same", 1);
     assert_int_equal(calls, LOG_REPEATS);
-    log_warn("test", "from %d: the same", 2); /* another source */
+    log_warn("test", "another kind of line");
     assert_int_equal(calls, LOG_REPEATS + 1);
     log_tell_repeats(false); /* the time is not over */
     assert_int_equal(calls, LOG_REPEATS + 1);
     log_tell_repeats(true);
     assert_int_equal(calls, LOG_REPEATS + 2);
-    assert_true(view_eq(view_of(seen, seen_len), VIEW("from 1: the same (4990 times more)")));
+    assert_true(view_eq(view_of(seen, seen_len), VIEW("from 1: the same (4990 more like it)")));
     assert_int_equal(seen_level, LOG_LEVEL_WARN);
     log_tell_repeats(true);
     assert_int_equal(calls, LOG_REPEATS + 2);
     log_set_level(LOG_LEVEL_DEBUG);
     for (int i = 0; i < 50; i++) log_debug("test", "debug");
     assert_int_equal(calls, LOG_REPEATS + 52);
+}
+
+static void say(struct view source, int number) {
+    log_from(LOG_LEVEL_WARN, "test", source, "says %d", number);
+}
+
+static void test_varied_text_of_one_source_is_counted(void **state) {
+    (void)state;
+    for (int i = 1; i <= 5000; i++) say(VIEW("one"), i);
+    assert_int_equal(calls, LOG_REPEATS);
+    say(VIEW("another"), 1);
+    assert_int_equal(calls, LOG_REPEATS + 1);
+    assert_true(view_eq(view_of(seen, seen_len), VIEW("another: says 1")));
+    log_tell_repeats(true);
+    assert_int_equal(calls, LOG_REPEATS + 2);
+    assert_true(view_eq(view_of(seen, seen_len), VIEW("one: says 5000 (4990 more like it)")));
+}
+
+/* More than are remembered, each of them often: as many lines as if they were one crowd. */
+static void test_many_sources_are_bounded_together(void **state) {
+    (void)state;
+    char name[16];
+    for (int i = 0; i < 3000; i++) {
+        struct view source = view_of(name, (size_t)snprintf(name, sizeof(name), "crowd %d", i));
+        for (int line = 0; line < 20; line++) log_from(LOG_LEVEL_WARN, "test", source, "in a crowd %d", line);
+    }
+    assert_in_range(calls, LOG_KIND_LINES / 2, 2 * LOG_KIND_LINES);
+    int before = calls;
+    log_warn("test", "alone");
+    assert_int_equal(calls, before + 1);
+    log_tell_repeats(true);
+    assert_in_range(calls, before + 2, before + 300);
+}
+
+static void test_lines_of_requests_all_come(void **state) {
+    (void)state;
+    for (int i = 0; i < 3000; i++) log_each("test", "GET / 200");
+    assert_int_equal(calls, 3000);
 }
 
 static void test_cut(void **state) {
@@ -174,6 +212,9 @@ int main(void) {
         cmocka_unit_test_setup(test_control_bytes_are_escaped, setup),
         cmocka_unit_test_setup(test_what_terminals_take_for_something_else, setup),
         cmocka_unit_test_setup(test_the_same_line_is_counted, setup),
+        cmocka_unit_test_setup(test_varied_text_of_one_source_is_counted, setup),
+        cmocka_unit_test_setup(test_many_sources_are_bounded_together, setup),
+        cmocka_unit_test_setup(test_lines_of_requests_all_come, setup),
         cmocka_unit_test_setup(test_cut, setup),
         cmocka_unit_test_setup(test_default_sink, setup),
         cmocka_unit_test_setup(test_redaction, setup),
