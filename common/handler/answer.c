@@ -2,10 +2,22 @@
 #include "handler/answer.h"
 
 #include "handler/core_state.h"
+#include "handler/path_mode.h"
 #include "http/hop.h"
 
-void answer_init(struct answer *answer, const struct answer_sink *sink, size_t window_bytes) {
-    *answer = (struct answer){.sink = *sink, .window_bytes = window_bytes};
+static void on_task(struct task *task);
+static void on_turn(struct timer *timer);
+
+void answer_init(struct exchange *exchange, const struct answer_sink *sink, size_t window_bytes) {
+    exchange->answer = (struct answer){.sink = *sink, .window_bytes = window_bytes};
+    task_init(&exchange->answer.task, on_task);
+    timer_init(&exchange->answer.turn, on_turn);
+}
+
+void answer_done(struct exchange *exchange) {
+    task_cancel(&exchange->answer.task);
+    timer_stop(exchange->core->ports.clock.timers, &exchange->answer.turn);
+    chain_free(exchange->answer.chain);
 }
 
 /* ---- head ---- */
@@ -37,24 +49,27 @@ static void put_head(struct exchange *exchange, const struct answer_head *head, 
     exchange->answer.sink.head(exchange->answer.sink.ctx, head);
 }
 
-void answer_begin(struct exchange *exchange, int status, struct headers *headers, uint64_t body_bytes) {
+bool answer_begin(struct exchange *exchange, int status, struct headers *headers, uint64_t body_bytes) {
     bool has_body = http_answer_has_body(exchange->method, status);
     uint64_t length = has_body ? body_bytes : declared_length(headers);
     /* an agent of v1 may answer HEAD with GET's body: not passed on, but that is its length */
     if (!has_body && length == LENGTH_UNKNOWN && body_bytes > 0 && view_eq(exchange->method, VIEW("HEAD")))
         length = body_bytes;
-    enum answer_kind kind = kind_of(has_body, headers);
-    hop_strip(headers);
-    hop_strip_ours(headers, VIEW("x-tunnel-rewrite"));
-    headers_remove(headers, VIEW("content-length"));
-    headers_add(headers, VIEW("x-tunnel-routing-mode"),
-                exchange->route.mode == ROUTE_SUBDOMAIN ? VIEW("subdomain") : VIEW("path"));
     struct answer_head head = {.status = status,
                                .headers = headers,
                                .content_length = length,
                                .has_body = has_body,
                                .close = is_unread(exchange)};
+    enum answer_kind kind = kind_of(has_body, headers);
+    hop_strip(headers);
+    hop_strip_ours(headers, VIEW("x-tunnel-rewrite"));
+    headers_remove(headers, VIEW("content-length"));
+    if (exchange->site && !path_mode_answer(exchange, &head, headers, &exchange->answer.chain)) return false;
+    if (!exchange->from_peer) headers_remove(headers, VIEW("x-tunnel-rewrite"));
+    headers_add(headers, VIEW("x-tunnel-routing-mode"),
+                exchange->route.mode == ROUTE_SUBDOMAIN ? VIEW("subdomain") : VIEW("path"));
     put_head(exchange, &head, kind);
+    return true;
 }
 
 void answer_switch(struct exchange *exchange, struct headers *headers, struct view protocol) {
@@ -62,6 +77,7 @@ void answer_switch(struct exchange *exchange, struct headers *headers, struct vi
     hop_strip_ours(headers, (struct view){0});
     headers_remove(headers, VIEW("content-length"));
     headers_remove(headers, VIEW("sec-websocket-accept"));
+    if (exchange->site) path_mode_fields(exchange, headers, false);
     struct answer_head head = {.status = 101,
                                .headers = headers,
                                .content_length = LENGTH_UNKNOWN,
@@ -78,33 +94,106 @@ static void put_data(struct answer *answer, struct view data) {
     answer->sink.data(answer->sink.ctx, data);
 }
 
-/* Of what is under way so much has drained: as much of what is owed for it is given back. */
+/* Bytes of the service's that have been taken, and what became of them that the sink has not drained. */
+static size_t taken(const struct answer *answer) {
+    return answer->owed - (answer->chain ? answer->chain->input.len : 0);
+}
+
+static size_t made(const struct answer *answer) {
+    return answer->under_way + (answer->chain ? answer->chain->output.len : 0);
+}
+
+/* Of what was made so much has drained: as much of what is owed for it is given back. */
 static void give_back(struct exchange *exchange, size_t drained) {
     struct answer *answer = &exchange->answer;
-    size_t due = drained < answer->under_way ? answer->owed * drained / answer->under_way : answer->owed;
+    size_t all = made(answer), due = taken(answer);
+    if (drained < all) due = due * drained / all;
     answer->under_way -= drained;
     answer->owed -= due;
     if (due > 0) exchange->delivery->credit(exchange, due);
 }
 
-void answer_write(struct exchange *exchange, struct view data) {
-    struct answer *answer = &exchange->answer;
-    answer->owed += data.len;
-    if (answer->kind != ANSWER_EMPTY) put_data(answer, data);
-    if (answer->under_way == 0) give_back(exchange, 0);
+size_t answer_room(const struct answer *answer) {
+    return answer->window_bytes > answer->owed ? answer->window_bytes - answer->owed : 0;
 }
 
 bool answer_may_idle(const struct answer *answer) {
     return answer->kind == ANSWER_EVENTS || answer->kind == ANSWER_SWITCHED;
 }
 
-size_t answer_room(const struct answer *answer) {
-    return answer->window_bytes > answer->under_way ? answer->window_bytes - answer->under_way : 0;
+/* ---- the chain ---- */
+
+/* Others get their turn after so many bytes, wherever they come from: little may become much. */
+#define TURN_STEPS 64
+
+/* As much of what was made as the sink has room for. True: that was all. */
+static bool put_made(struct answer *answer) {
+    struct buf *output = &answer->chain->output;
+    size_t room = answer->window_bytes > answer->under_way ? answer->window_bytes - answer->under_way : 0;
+    struct view piece = view_slice(buf_view(output), 0, room);
+    if (piece.len > 0) put_data(answer, piece);
+    buf_consume(output, piece.len);
+    return output->len == 0;
+}
+
+/* Makes what there is room for. CHAIN_MORE: there is something left to be made or put. */
+static enum chain_step make(struct exchange *exchange) {
+    struct answer *answer = &exchange->answer;
+    enum chain_step step = CHAIN_MORE;
+    for (int i = 0; i < TURN_STEPS && step == CHAIN_MORE && put_made(answer); i++)
+        step = chain_step(answer->chain, answer->is_ended);
+    if (!put_made(answer)) return step == CHAIN_FAILED ? CHAIN_FAILED : CHAIN_MORE;
+    if (made(answer) == 0) give_back(exchange, 0);
+    return step;
+}
+
+/* Goes on by itself where nobody else would make it: the sink tells when it has drained. */
+static bool go_on(struct exchange *exchange) {
+    struct answer *answer = &exchange->answer;
+    enum chain_step step = make(exchange);
+    bool is_held_up = answer->chain->output.len > 0;
+    if (step == CHAIN_MORE && !is_held_up) timer_start(exchange->core->ports.clock.timers, &answer->turn, 1);
+    if (step == CHAIN_FAILED) tasks_post(exchange->core->ports.clock.tasks, &answer->task);
+    return step == CHAIN_DONE && !is_held_up;
+}
+
+/* From a safe point. */
+static void go_on_or_end(struct exchange *exchange) {
+    if (exchange->answer.chain->failed)
+        exchange_abort(exchange);
+    else if (go_on(exchange))
+        exchange_ended(exchange);
+}
+
+static void on_task(struct task *task) {
+    go_on_or_end(LIST_ENTRY(task, struct exchange, answer.task));
+}
+
+static void on_turn(struct timer *timer) {
+    go_on_or_end(LIST_ENTRY(timer, struct exchange, answer.turn));
+}
+
+static void write_to_chain(struct exchange *exchange, struct view data) {
+    chain_feed(exchange->answer.chain, data);
+    go_on(exchange);
+}
+
+void answer_write(struct exchange *exchange, struct view data) {
+    struct answer *answer = &exchange->answer;
+    answer->owed += data.len;
+    if (answer->chain) {
+        write_to_chain(exchange, data);
+        return;
+    }
+    if (answer->kind != ANSWER_EMPTY) put_data(answer, data);
+    if (answer->under_way == 0) give_back(exchange, 0);
 }
 
 void answer_drained(struct exchange *exchange, size_t bytes) {
-    size_t under_way = exchange->answer.under_way;
-    give_back(exchange, bytes < under_way ? bytes : under_way);
+    struct answer *answer = &exchange->answer;
+    give_back(exchange, bytes < answer->under_way ? bytes : answer->under_way);
+    if (answer->chain && (answer->chain->output.len || answer->chain->input.len || answer->is_ended))
+        tasks_post(exchange->core->ports.clock.tasks, &answer->task);
 }
 
 /* ---- end ---- */
@@ -117,19 +206,30 @@ static bool is_no_trailer(void *ctx, const struct header *field) {
         {"set-cookie", 10},     {"host", 4},          {"location", 8},          {"authorization", 13}};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (view_eq(field->name, names[i])) return true;
-    return false;
+    return ctx && path_mode_is_of_bytes(field);
 }
 
-void answer_end(struct exchange *exchange, const struct headers *trailers) {
-    struct headers passed;
-    headers_init(&passed, &exchange->arena);
-    if (trailers && trailers->count > 0 && headers_copy(&passed, trailers)) {
-        headers_remove_if(&passed, is_no_trailer, NULL);
-        hop_strip(&passed);
-        hop_strip_ours(&passed, (struct view){0});
-    }
+static void copy_trailers(struct exchange *exchange, const struct headers *trailers, struct headers *passed) {
+    headers_init(passed, &exchange->arena);
+    if (!trailers || trailers->count == 0 || !headers_copy(passed, trailers)) return;
+    headers_remove_if(passed, is_no_trailer, exchange->answer.chain);
+    hop_strip(passed);
+    hop_strip_ours(passed, (struct view){0});
+}
+
+void answer_put_end(struct exchange *exchange) {
+    struct answer *answer = &exchange->answer;
     if (!exchange->from_peer) exchange->core->counters.answers++;
-    exchange->answer.sink.end(exchange->answer.sink.ctx, &passed);
+    answer->sink.end(answer->sink.ctx, &answer->trailers);
+}
+
+bool answer_end(struct exchange *exchange, const struct headers *trailers) {
+    struct answer *answer = &exchange->answer;
+    copy_trailers(exchange, trailers, &answer->trailers);
+    answer->is_ended = true;
+    if (answer->chain && !go_on(exchange)) return false;
+    answer_put_end(exchange);
+    return true;
 }
 
 void answer_abort(struct exchange *exchange) {

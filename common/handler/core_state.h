@@ -10,6 +10,7 @@
 #include "handler/route.h"
 #include "http/gate.h"
 #include "protocol/chunks.h"
+#include "rewrite/url.h"
 
 struct core {
     struct core_settings settings;
@@ -128,7 +129,8 @@ struct exchange {
     struct headers headers; /* what the local service gets */
     struct gate_verdict verdict;
     struct route route;
-    enum http_error error; /* FAILING */
+    const struct rewrite_site *site; /* path mode, where the visitor is: what is brought under its prefix */
+    enum http_error error;           /* FAILING */
 
     /* its way */
     struct tunnel_use *tunnel;
@@ -204,6 +206,8 @@ bool exchange_answer(struct exchange *exchange, int status, struct headers *head
 /* The service has switched to `protocol`: 101 to the visitor, bytes both ways from now on. */
 void exchange_switch(struct exchange *exchange, struct headers *headers, struct view protocol);
 void exchange_end(struct exchange *exchange, const struct headers *trailers);
+/* What was left of an answer whose service had ended is out (answer_end). */
+void exchange_ended(struct exchange *exchange);
 /* Nothing whole can follow: the sink's abort, and the end. */
 void exchange_abort(struct exchange *exchange);
 /* Counts among the long-lived from now on. */

@@ -64,6 +64,7 @@ static void exchange_free(struct exchange *exchange) {
     list_remove(&exchange->young_node);
     core->exchange_count--;
     buf_done(&exchange->body);
+    answer_done(exchange);
     arena_done(&exchange->arena);
     free(exchange);
 }
@@ -175,7 +176,7 @@ static struct exchange *begin(struct core *core, const struct body_source *sourc
     struct exchange *exchange = exchange_new(core);
     if (!exchange) return NULL;
     exchange->source = *source;
-    answer_init(&exchange->answer, sink, window_bytes);
+    answer_init(exchange, sink, window_bytes);
     return exchange;
 }
 
@@ -238,9 +239,40 @@ struct view exchange_id(const struct exchange *exchange) {
 
 /* ---- the answer ---- */
 
-void exchange_end(struct exchange *exchange, const struct headers *trailers) {
-    answer_end(exchange, trailers);
+/* The service has done its part, and what becomes of its bytes is still on its way. */
+static void on_nothing(struct exchange *exchange) {
+    (void)exchange;
+}
+static void on_body(struct exchange *exchange, struct view data) {
+    (void)exchange, (void)data;
+}
+static void on_credit(struct exchange *exchange, size_t bytes) {
+    (void)exchange, (void)bytes;
+}
+static const struct delivery ended_delivery = {.start = on_nothing,
+                                               .body = on_body,
+                                               .body_end = on_nothing,
+                                               .credit = on_credit,
+                                               .go_on = on_nothing,
+                                               .stop = on_nothing};
+
+static void let_go(struct exchange *exchange) {
+    exchange->delivery->stop(exchange);
+    exchange->delivery = &ended_delivery;
+    timer_stop(exchange->core->ports.clock.timers, &exchange->timer);
+    task_cancel(&exchange->task);
+}
+
+void exchange_ended(struct exchange *exchange) {
+    answer_put_end(exchange);
     exchange_free(exchange);
+}
+
+void exchange_end(struct exchange *exchange, const struct headers *trailers) {
+    if (answer_end(exchange, trailers))
+        exchange_free(exchange);
+    else
+        let_go(exchange);
 }
 
 void exchange_abort(struct exchange *exchange) {
@@ -282,9 +314,12 @@ bool exchange_answer(struct exchange *exchange, int status, struct headers *head
         exchange_fail(exchange, HTTP_ERROR_BAD_RESPONSE);
         return false;
     }
-    exchange->state = EXCHANGE_ANSWERING;
     timer_stop(exchange->core->ports.clock.timers, &exchange->timer);
-    answer_begin(exchange, status, headers, body_bytes);
+    if (!answer_begin(exchange, status, headers, body_bytes)) {
+        exchange_fail(exchange, HTTP_ERROR_OVERLOADED);
+        return false;
+    }
+    exchange->state = EXCHANGE_ANSWERING;
     return true;
 }
 

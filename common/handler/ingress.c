@@ -1,6 +1,7 @@
 /* Ingress: the request gate, the route, and the header fields that the local service gets. What another
  * gateway has let pass is believed only as far as our own sending it on needs no more. */
 #include "handler/core_state.h"
+#include "handler/path_mode.h"
 #include "http/chars.h"
 #include "http/forwarded.h"
 #include "http/hop.h"
@@ -68,7 +69,8 @@ enum http_error ingress(struct exchange *exchange, const struct forward_event *e
     if (error != HTTP_ERROR_NONE) return error;
     hop_strip(&exchange->headers);
     hop_strip_ours(&exchange->headers, (struct view){0});
-    return forwarded_headers(exchange, event) ? HTTP_ERROR_NONE : HTTP_ERROR_HEADERS_TOO_LARGE;
+    bool fits = forwarded_headers(exchange, event) && path_mode_request(exchange);
+    return fits ? HTTP_ERROR_NONE : HTTP_ERROR_HEADERS_TOO_LARGE;
 }
 
 /* ---- a request that another gateway took in ---- */

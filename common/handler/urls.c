@@ -23,3 +23,10 @@ bool urls_subdomain(struct buf *out, const struct core_settings *settings, struc
 bool urls_path(struct buf *out, const struct core_settings *settings, struct view tunnel_id) {
     return buf_printf(out, "%.*s/%.*s", VIEW_ARG(settings->public_url), VIEW_ARG(tunnel_id));
 }
+
+struct view urls_base(const struct core_settings *settings) {
+    struct view url = settings->public_url, authority = view_skip(url, view_find(url, ':') + 3);
+    struct view path = view_skip(authority, view_find(authority, '/'));
+    while (view_ends_with(path, VIEW("/"))) path.len--;
+    return path;
+}

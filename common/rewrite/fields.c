@@ -208,6 +208,54 @@ static void restore_cookies(struct view value, const struct edit_sink *sink) {
     }
 }
 
+/* Takes the next entity tag (RFC 9110 8.8.3) off, with all up to it; the tag is absent behind the last. */
+static void next_tag(struct view *rest, struct view *ret_before, struct view *ret_tag) {
+    size_t from = view_find(*rest, '"');
+    size_t end = from + 1 + view_find(view_skip(*rest, from + 1), '"') + 1;
+    bool is_tag = end <= rest->len,
+         is_weak = from >= 2 && view_eq(view_slice(*rest, from - 2, from), VIEW("W/"));
+    if (is_weak) from -= 2;
+    *ret_before = is_tag ? view_slice(*rest, 0, from) : *rest;
+    *ret_tag = is_tag ? view_slice(*rest, from, end) : (struct view){NULL, 0};
+    *rest = is_tag ? view_skip(*rest, end) : (struct view){NULL, 0};
+}
+
+static void restore_tags(struct view value, bool keep_weak, const struct edit_sink *sink) {
+    struct view before, tag;
+    do {
+        next_tag(&value, &before, &tag);
+        bool is_weak = tag.len && tag.ptr[0] == 'W';
+        edit_to(sink, EDIT_COPY, before);
+        if (is_weak && keep_weak) {
+            edit_to(sink, EDIT_COPY, tag);
+            edit_to(sink, EDIT_PUT, VIEW(", "));
+        }
+        edit_to(sink, EDIT_COPY, view_skip(tag, is_weak ? 2 : 0));
+    } while (tag.ptr);
+}
+
+/* One member of Accept-Encoding: is it a coding that we can decode, or a word on others? */
+static bool is_coding(struct view member) {
+    static const struct view codings[] = {{"gzip", 4}, {"x-gzip", 6}, {"deflate", 7},
+                                          {"br", 2},   {"zstd", 4},   {"identity", 8}};
+    struct view name = view_trim(view_slice(member, 0, view_find(member, ';')));
+    for (size_t i = 0; i < sizeof codings / sizeof codings[0]; i++)
+        if (view_eq_nocase(name, codings[i])) return true;
+    return false;
+}
+
+static void cut_codings(struct view value, const struct edit_sink *sink) {
+    struct view member;
+    bool first = true;
+    while (view_split(&value, ',', &member)) {
+        if (!is_coding(member)) continue;
+        if (!first) edit_to(sink, EDIT_COPY, VIEW(","));
+        edit_to(sink, EDIT_COPY, member);
+        first = false;
+    }
+    if (first) edit_to(sink, EDIT_PUT, VIEW("identity"));
+}
+
 enum field_fate field_of_request(const struct rewrite_site *site, struct view name, struct view value,
                                  struct buf *out) {
     struct edit_sink sink = {on_edit, out};
@@ -217,6 +265,10 @@ enum field_fate field_of_request(const struct rewrite_site *site, struct view na
         strip_url(site, value, &sink);
     else if (view_eq(name, VIEW("cookie")))
         restore_cookies(value, &sink);
+    else if (view_eq(name, VIEW("if-match")) || view_eq(name, VIEW("if-none-match")))
+        restore_tags(value, view_eq(name, VIEW("if-none-match")), &sink);
+    else if (view_eq(name, VIEW("accept-encoding")))
+        cut_codings(value, &sink);
     else
         return FIELD_KEPT;
     enum field_fate is = fate(out, before, value);

@@ -23,7 +23,8 @@ enum field_fate field_of_answer(const struct rewrite_site *site, struct view nam
                                 bool allow_script, struct buf *out);
 
 /* A field of a request, turned back: referer and destination lose the prefix, cookies get their names again.
- */
+ *   if-match if-none-match: we may have made a tag weak, which services compare in many ways: If-Match gets
+ *     it strong, as it was, If-None-Match both. accept-encoding: what we could not decode goes. */
 enum field_fate field_of_request(const struct rewrite_site *site, struct view name, struct view value,
                                  struct buf *out);
 

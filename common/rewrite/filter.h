@@ -2,7 +2,7 @@
  * than FILTER_BOUND bytes, all of them in the one block that it is made of, so it cannot run out of memory
  * once it is there. What it gives depends on the bytes alone, never on how they were cut.
  *
- *     filter_data()* filter_end()? filter_free()
+ *     (filter_data() | filter_flush())* filter_end()? filter_free()
  *
  * A body that is cut off (the service died, the visitor left) is only freed. */
 #ifndef REWRITE_FILTER_H
@@ -21,6 +21,8 @@ struct filter;
 struct filter_ops {
     void (*data)(struct filter *filter, struct view bytes);
     void (*end)(struct filter *filter);
+    /* NULL: it has no use for it. */
+    void (*flush)(struct filter *filter);
     /* Bytes taken that are neither given nor dropped yet. */
     size_t (*held)(const struct filter *filter);
 };
@@ -30,6 +32,7 @@ struct filter {
     const struct filter_ops *ops;
     filter_out_fn out;
     void *out_ctx;
+    struct filter *next; /* of a chain (chain.h) */
 };
 
 static inline void filter_data(struct filter *filter, struct view bytes) {
@@ -39,6 +42,11 @@ static inline void filter_data(struct filter *filter, struct view bytes) {
 /* Gives what was held back. Nothing may be fed afterwards. */
 static inline void filter_end(struct filter *filter) {
     filter->ops->end(filter);
+}
+
+/* The service is silent for the time being: what is held only to be written shorter is given. */
+static inline void filter_flush(struct filter *filter) {
+    if (filter->ops->flush) filter->ops->flush(filter);
 }
 
 static inline size_t filter_held(const struct filter *filter) {

@@ -127,10 +127,10 @@ static size_t held(const struct filter *filter) {
 
 struct filter *html_filter_new(const struct rewrite_site *site, bool with_script, filter_out_fn out,
                                void *out_ctx) {
-    static const struct filter_ops ops = {on_data, on_end, held};
+    static const struct filter_ops ops = {.data = on_data, .end = on_end, .held = held};
     struct html_filter *html = malloc(sizeof *html);
     if (!html) return NULL;
-    html->filter = (struct filter){&ops, out, out_ctx};
+    html->filter = (struct filter){.ops = &ops, .out = out, .out_ctx = out_ctx};
     html->site = *site;
     html->wants_script = with_script && site->prefix.len > 0;
     html->has_base = html->in_text = false;

@@ -142,6 +142,26 @@ static void requests_are_turned_back(void **state) {
     request("origin", "https://t.example", "https://t.example");
 }
 
+static void tags_that_were_made_weak_match_again(void **state) {
+    (void)state;
+    request("if-match", "W/\"a\"", "\"a\"");
+    request("if-match", "W/\"a\", \"b\",W/\"c,W/\"", "\"a\", \"b\",\"c,W/\"");
+    request("if-none-match", "W/\"a\",\"b\", W/\"c\"", "W/\"a\", \"a\",\"b\", W/\"c\", \"c\"");
+    request("if-none-match", "*", "*");
+    request("if-none-match", "W/\"a", "W/\"a");
+    request("if-none-match", "\"W/\"x\"", "\"W/\"x\"");
+    request("if-range", "W/\"a\"", "W/\"a\"");
+}
+
+static void codings_that_nobody_here_knows_go(void **state) {
+    (void)state;
+    request("accept-encoding", "gzip, deflate, br, zstd", "gzip, deflate, br, zstd");
+    request("accept-encoding", "compress;q=1, gzip;q=0.5,*;q=0", " gzip;q=0.5");
+    request("accept-encoding", "dcb, GZIP , identity;q=0", " GZIP , identity;q=0");
+    request("accept-encoding", "*", "identity");
+    request("accept-encoding", "", "identity");
+}
+
 static void what_would_reach_other_tunnels_is_dropped(void **state) {
     (void)state;
     struct buf out;
@@ -204,6 +224,8 @@ int main(void) {
         cmocka_unit_test(policies_allow_the_script),
         cmocka_unit_test(policies_follow_the_prefix),
         cmocka_unit_test(requests_are_turned_back),
+        cmocka_unit_test(tags_that_were_made_weak_match_again),
+        cmocka_unit_test(codings_that_nobody_here_knows_go),
         cmocka_unit_test(what_would_reach_other_tunnels_is_dropped),
         cmocka_unit_test(room_is_bounded),
         cmocka_unit_test(long_values_take_no_more_than_their_length),

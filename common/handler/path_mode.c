@@ -1,0 +1,232 @@
+/* See path_mode.h. What is done to a body is decided by its type, as the service labels it. */
+#include "handler/path_mode.h"
+
+#include "handler/core_state.h"
+#include "handler/urls.h"
+#include "rewrite/fields.h"
+#include "rewrite/html.h"
+#include "rewrite/text.h"
+
+/* A value may grow by a prefix a URL. */
+#define VALUE_MAX ((size_t)256 * 1024)
+#define COUNT(list) (sizeof(list) / sizeof((list)[0]))
+
+/* ---- fields ---- */
+
+static enum field_fate fate_of(const struct exchange *exchange, const struct header *field, bool allow_script,
+                               bool is_answer, struct buf *out) {
+    return is_answer ? field_of_answer(exchange->site, field->name, field->value, allow_script, out)
+                     : field_of_request(exchange->site, field->name, field->value, out);
+}
+
+/* What is to be dropped loses its value, and goes later. */
+static bool map_field(const struct exchange *exchange, struct headers *headers, struct header *field,
+                      bool allow_script, bool is_answer) {
+    struct buf out;
+    buf_init(&out, VALUE_MAX);
+    enum field_fate fate = fate_of(exchange, field, allow_script, is_answer, &out);
+    struct view value = field->value;
+    if (fate == FIELD_CHANGED) value = arena_copy(headers->arena, buf_view(&out));
+    if (fate == FIELD_DROPPED) value = (struct view){NULL, 0};
+    buf_done(&out);
+    if (fate == FIELD_FAILED || (fate == FIELD_CHANGED && !value.ptr)) return false;
+    headers->bytes = headers->bytes - field->value.len + value.len;
+    field->value = value;
+    return true;
+}
+
+static bool has_no_value(void *ctx, const struct header *field) {
+    (void)ctx;
+    return field->value.ptr == NULL;
+}
+
+static bool map_fields(const struct exchange *exchange, struct headers *headers, bool allow_script,
+                       bool is_answer) {
+    for (size_t i = 0; i < headers->count; i++)
+        if (!map_field(exchange, headers, &headers->fields[i], allow_script, is_answer)) return false;
+    headers_remove_if(headers, has_no_value, NULL);
+    return true;
+}
+
+bool path_mode_fields(struct exchange *exchange, struct headers *headers, bool allow_script) {
+    return map_fields(exchange, headers, allow_script, true);
+}
+
+/* ---- requests ---- */
+
+static const struct rewrite_site *site_of(struct exchange *exchange) {
+    struct arena *arena = &exchange->arena;
+    struct rewrite_site *site = arena_calloc(arena, sizeof *site);
+    if (!site) return NULL;
+    site->tunnel_id = exchange->route.tunnel_id;
+    site->prefix = arena_printf(arena, "%.*s%.*s", VIEW_ARG(urls_base(&exchange->core->settings)),
+                                VIEW_ARG(exchange->route.prefix));
+    site->scheme = headers_get(&exchange->headers, VIEW("x-forwarded-proto"));
+    site->host = exchange->verdict.host_field;
+    return site->prefix.ptr ? site : NULL;
+}
+
+bool path_mode_request(struct exchange *exchange) {
+    if (exchange->route.mode != ROUTE_PATH) return true;
+    exchange->site = site_of(exchange);
+    return exchange->site && map_fields(exchange, &exchange->headers, false, false);
+}
+
+/* ---- what a body is ---- */
+
+enum body { BODY_OTHER, BODY_PAGE, BODY_MARKUP, BODY_TEXT };
+
+struct body_type {
+    struct view type;
+    enum body body;
+    enum text_language language; /* BODY_TEXT */
+};
+
+#define TYPE(name) .type = {name, sizeof(name) - 1}
+
+/* A page's script would not be XML, so none is put into what is. */
+static const struct body_type types[] = {
+    {TYPE("text/html"), .body = BODY_PAGE},
+    {TYPE("application/xhtml+xml"), .body = BODY_MARKUP},
+    {TYPE("image/svg+xml"), .body = BODY_MARKUP},
+    {TYPE("text/css"), .body = BODY_TEXT, .language = TEXT_CSS},
+    {TYPE("text/javascript"), .body = BODY_TEXT, .language = TEXT_JS},
+    {TYPE("application/javascript"), .body = BODY_TEXT, .language = TEXT_JS},
+    {TYPE("application/x-javascript"), .body = BODY_TEXT, .language = TEXT_JS},
+    {TYPE("text/ecmascript"), .body = BODY_TEXT, .language = TEXT_JS},
+    {TYPE("application/ecmascript"), .body = BODY_TEXT, .language = TEXT_JS},
+    {TYPE("application/manifest+json"), .body = BODY_TEXT, .language = TEXT_MANIFEST},
+    {TYPE("application/importmap+json"), .body = BODY_TEXT, .language = TEXT_JSON_URLS},
+    {TYPE("application/speculationrules+json"), .body = BODY_TEXT, .language = TEXT_JSON_URLS},
+    {TYPE("application/json"), .body = BODY_TEXT, .language = TEXT_JSON},
+};
+
+static struct view media_type(const struct headers *headers) {
+    struct view value = headers_get(headers, VIEW("content-type"));
+    return view_trim(view_slice(value, 0, view_find(value, ';')));
+}
+
+static bool ends_nocase(struct view v, struct view end) {
+    return v.len >= end.len && view_eq_nocase(view_skip(v, v.len - end.len), end);
+}
+
+static struct body_type type_of(const struct headers *headers) {
+    struct view type = media_type(headers);
+    for (size_t i = 0; i < COUNT(types); i++)
+        if (view_eq_nocase(type, types[i].type)) return types[i];
+    if (ends_nocase(type, VIEW("+json"))) return (struct body_type){.body = BODY_TEXT, .language = TEXT_JSON};
+    return (struct body_type){.body = BODY_OTHER};
+}
+
+/* The value of `charset`, without its quotes. */
+static struct view charset_of(const struct headers *headers) {
+    struct view rest = headers_get(headers, VIEW("content-type")), parameter, name = VIEW("charset=");
+    while (view_split(&rest, ';', &parameter)) {
+        parameter = view_trim(parameter);
+        if (!view_eq_nocase(view_slice(parameter, 0, name.len), name)) continue;
+        parameter = view_skip(parameter, name.len);
+        bool quoted = parameter.len && parameter.ptr[0] == '"';
+        return quoted ? view_slice(parameter, 1, 1 + view_find(view_skip(parameter, 1), '"')) : parameter;
+    }
+    return (struct view){NULL, 0};
+}
+
+/* Do the bytes of ASCII stand for themselves in it, and for nothing else? */
+static bool is_ascii_compatible(struct view charset) {
+    static const struct view others[] = {{"utf-16", 6},    {"utf16", 5}, {"utf-32", 6},    {"utf32", 5},
+                                         {"utf-7", 5},     {"ucs-", 4},  {"iso-10646", 9}, {"unicode", 7},
+                                         {"iso-2022-", 9}, {"hz-", 3},   {"ibm", 3},       {"ebcdic", 6}};
+    for (size_t i = 0; i < COUNT(others); i++)
+        if (view_eq_nocase(view_slice(charset, 0, others[i].len), others[i])) return false;
+    return true;
+}
+
+static bool is_encoded(const struct headers *headers) {
+    struct view coding = view_trim(headers_get(headers, VIEW("content-encoding")));
+    return coding.len && !view_eq_nocase(coding, VIEW("identity"));
+}
+
+static bool may_be_rewritten(const struct exchange *exchange, const struct answer_head *head) {
+    bool is_head = view_eq(exchange->method, VIEW("HEAD")) && http_answer_has_body(VIEW("GET"), head->status);
+    struct view wish = headers_get(head->headers, VIEW("x-tunnel-rewrite"));
+    return (head->has_body || is_head) && head->status != 206 && !view_eq_nocase(wish, VIEW("off")) &&
+           is_ascii_compatible(charset_of(head->headers)) && !is_encoded(head->headers);
+}
+
+static struct body_type body_of(const struct exchange *exchange, const struct answer_head *head) {
+    struct body_type type = {.body = BODY_OTHER};
+    if (may_be_rewritten(exchange, head)) type = type_of(head->headers);
+    bool asked = view_eq_nocase(headers_get(head->headers, VIEW("x-tunnel-rewrite")), VIEW("json"));
+    if (type.body == BODY_TEXT && type.language == TEXT_JSON && asked) type.language = TEXT_JSON_ASKED;
+    return type;
+}
+
+/* What a script asks for is a part of a page, or none at all. Browsers say which it is, to secure origins. */
+static bool is_page(const struct exchange *exchange) {
+    static const struct view pages[] = {
+        {"document", 8}, {"iframe", 6}, {"frame", 5}, {"embed", 5}, {"object", 6}};
+    const struct headers *headers = &exchange->headers;
+    struct view dest = headers_get(headers, VIEW("sec-fetch-dest"));
+    for (size_t i = 0; i < COUNT(pages); i++)
+        if (view_eq(dest, pages[i])) return true;
+    return !dest.ptr && !headers_get(headers, VIEW("x-requested-with")).ptr;
+}
+
+/* ---- the head ---- */
+
+bool path_mode_is_of_bytes(const struct header *field) {
+    static const struct view names[] = {{"content-md5", 11},
+                                        {"digest", 6},
+                                        {"repr-digest", 11},
+                                        {"content-digest", 14},
+                                        {"accept-ranges", 13}};
+    for (size_t i = 0; i < COUNT(names); i++)
+        if (view_eq(field->name, names[i])) return true;
+    return false;
+}
+
+static bool is_of_bytes(void *ctx, const struct header *field) {
+    (void)ctx;
+    return path_mode_is_of_bytes(field);
+}
+
+/* What it says of the bytes holds no more; of what they mean it still does (RFC 9110 8.8.1). */
+static bool change_head(struct exchange *exchange, struct answer_head *head, struct headers *headers) {
+    struct view tag = headers_get(headers, VIEW("etag"));
+    headers_remove_if(headers, is_of_bytes, NULL);
+    head->content_length = LENGTH_UNKNOWN;
+    if (tag.len && tag.ptr[0] == '"') {
+        tag = arena_printf(&exchange->arena, "W/%.*s", VIEW_ARG(tag));
+        if (!tag.ptr || !headers_set(headers, VIEW("etag"), tag)) return false;
+    }
+    return headers_set(headers, VIEW("x-tunnel-rewrite-applied"), VIEW("true"));
+}
+
+static bool append(struct chain *chain, struct filter *filter) {
+    if (filter) chain_append(chain, filter);
+    return filter != NULL;
+}
+
+static struct filter *rewriter_new(const struct exchange *exchange, const struct body_type *type,
+                                   bool with_script) {
+    return type->body == BODY_TEXT ? text_filter_new(type->language, exchange->site, NULL, NULL)
+                                   : html_filter_new(exchange->site, with_script, NULL, NULL);
+}
+
+bool path_mode_answer(struct exchange *exchange, struct answer_head *head, struct headers *headers,
+                      struct chain **ret_chain) {
+    struct body_type type = body_of(exchange, head);
+    bool with_script = type.body == BODY_PAGE && is_page(exchange);
+    *ret_chain = NULL;
+    if (!map_fields(exchange, headers, with_script, true)) return false;
+    if (type.body == BODY_OTHER) return true;
+    if (!change_head(exchange, head, headers)) return false;
+    if (!head->has_body) return true;
+    struct chain *chain = chain_new();
+    if (!chain || !append(chain, rewriter_new(exchange, &type, with_script))) {
+        chain_free(chain);
+        return false;
+    }
+    *ret_chain = chain;
+    return true;
+}

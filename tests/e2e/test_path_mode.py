@@ -1,0 +1,137 @@
+"""Path mode: an application written for / works under /<id>/, because what leads to it is brought under that prefix."""
+
+import pytest
+
+import http_raw
+from service import Response
+
+pytestmark = pytest.mark.protocols("v1", "v2")
+
+PAGE = """<!doctype html>
+<html><head><title>/x</title><link rel=stylesheet href="/style.css" integrity="sha256-x"></head>
+<body><a href="/a?b=1&amp;c=2">a</a><a href="b">b</a><a href="https://other.example/c">c</a><img srcset="/d 1x, /e 2x">
+<form action=/f></form><script type=module>import "/g.js"; fetch("/h")</script></body></html>
+"""
+HTML = ("Content-Type", "text/html; charset=utf-8")
+BROWSER = [("Sec-Fetch-Dest", "document")]
+
+
+def answer(stack, response, path="/page", method="GET", headers=(), subdomain=False):
+    """What a visitor gets of it, in path mode."""
+    stack.service.on(path, lambda request: response)
+    if subdomain:
+        return stack.request(method, path, headers=list(headers))
+    return stack.request(method, f"/{stack.ttf.tunnel_id}{path}", host=origin(stack), headers=list(headers))
+
+
+def origin(stack):
+    return f"localhost:{stack.gateway.address[1]}"
+
+
+def prefixed(stack, text):
+    return text.replace("~", f"/{stack.ttf.tunnel_id}")
+
+
+def test_a_page(stack):
+    got = answer(stack, Response(headers=[HTML, ("ETag", '"v1"'), ("Accept-Ranges", "bytes")], body=PAGE), headers=BROWSER)
+    text = got.body.decode()
+    for part in ['href="~/style.css">', 'href="~/a?b=1&amp;c=2"', 'href="b"', "https://other.example/c", 'srcset="~/d 1x, ~/e 2x"',
+                 "action=~/f>", 'import "~/g.js"', 'fetch("/h")', "<title>/x</title>"]:  # fmt: skip
+        assert prefixed(stack, part) in text, (part, text)
+    assert "integrity" not in text
+    assert text.index("<head><script data-tunnel-id=") < text.index("__TUNNEL_CONTEXT__") < text.index("<title>")
+    assert got.header("x-tunnel-rewrite-applied") == "true" and got.header("x-tunnel-rewrite") is None
+    assert got.header("etag") == 'W/"v1"' and got.header("accept-ranges") is None
+    assert got.header("content-length") in (None, str(len(got.body)))
+
+
+def test_the_same_page_of_a_subdomain_is_the_services_own(stack):
+    got = answer(stack, Response(headers=[HTML, ("ETag", '"v1"'), ("Accept-Ranges", "bytes"), ("Location", "/x")], body=PAGE),
+                 subdomain=True, headers=BROWSER)  # fmt: skip
+    assert got.body.decode() == PAGE
+    assert (got.header("etag"), got.header("accept-ranges"), got.header("location")) == ('"v1"', "bytes", "/x")
+    assert got.header("x-tunnel-rewrite-applied") is None
+
+
+@pytest.mark.parametrize(
+    "kind, body, expected",
+    [
+        ("text/css", "a { background: url(/x.png) } @import '/y.css';", "a { background: url(~/x.png) } @import '~/y.css';"),
+        ("text/javascript", "import a from '/a.js'; fetch('/b')", "import a from '~/a.js'; fetch('/b')"),
+        ("application/manifest+json", '{"start_url":"/","icons":[{"src":"/i"}]}', '{"start_url":"~/","icons":[{"src":"~/i"}]}'),
+        ("application/json", '{"openapi":"3","servers":[{"url":"/"}]}', '{"openapi":"3","servers":[{"url":"~"}]}'),
+        ("application/json", '{"a":"/api/x"}', '{"a":"/api/x"}'),
+        ("text/plain", "href=/x", "href=/x"),
+        ("text/html; charset=utf-16le", "<a href=/x>", "<a href=/x>"),
+    ],
+)
+def test_other_texts(stack, kind, body, expected):
+    assert answer(stack, Response(headers=[("Content-Type", kind)], body=body)).body.decode() == prefixed(stack, expected)
+
+
+def test_what_the_service_says_of_it(stack):
+    body = '{"a":"/api/x"}'
+    asked = Response(headers=[("Content-Type", "application/json"), ("X-Tunnel-Rewrite", "json")], body=body)
+    assert answer(stack, asked).body.decode() == prefixed(stack, '{"a":"~/api/x"}')
+    off = answer(stack, Response(headers=[HTML, ("X-Tunnel-Rewrite", "off"), ("Location", "/y")], body=PAGE))
+    assert off.body.decode() == PAGE and off.header("location") == prefixed(stack, "~/y")
+    assert off.header("x-tunnel-rewrite") is None and off.header("x-tunnel-rewrite-applied") is None
+
+
+@pytest.mark.parametrize("status", [204, 206, 304])
+def test_answers_that_pass_as_they_are(stack, status):
+    got = answer(stack, Response(status, headers=[("Content-Type", "text/css"), ("ETag", '"v1"')], body="" if status != 206 else "url(/x)"))
+    assert got.body == (b"" if status != 206 else b"url(/x)")
+    assert got.header("etag") == '"v1"' and got.header("x-tunnel-rewrite-applied") is None
+
+
+def test_head_tells_what_get_would(stack):
+    got = answer(stack, Response(headers=[HTML, ("ETag", '"v1"')], body=PAGE), method="HEAD")
+    assert (got.header("etag"), got.header("x-tunnel-rewrite-applied")) == ('W/"v1"', "true")
+    assert got.header("content-length") in (None, "0") and got.body == b""
+
+
+def test_fields(stack):
+    got = answer(stack, Response(302, headers=[
+        ("Location", "/x?y"), ("Link", "</s.css>; rel=preload"), ("Set-Cookie", "a=b; Path=/; HttpOnly"), ("Refresh", "1; url=/z"),
+        ("Set-Cookie", "c=d; Path=/sub"), ("Clear-Site-Data", '"*"'), ("Content-Location", "/w")]))  # fmt: skip
+    assert got.header("location") == prefixed(stack, "~/x?y")
+    assert got.header("link") == prefixed(stack, "<~/s.css>; rel=preload")
+    assert got.header("refresh") == prefixed(stack, "1; url=~/z")
+    assert got.header("content-location") == prefixed(stack, "~/w")
+    cookies = sorted(value for name, value in got.headers if name.lower() == "set-cookie")
+    assert cookies == sorted([prefixed(stack, "a=b; Path=~/; HttpOnly"), prefixed(stack, "c=d; Path=~/sub")])
+    assert got.header("clear-site-data") is None
+
+
+def test_fields_of_requests_are_turned_back(stack):
+    here = f"http://{origin(stack)}/{stack.ttf.tunnel_id}"
+    stack.request(target=f"/{stack.ttf.tunnel_id}/x", host=origin(stack), headers=[
+        ("Referer", f"{here}/a?b"), ("Accept-Encoding", "compress, gzip"), ("If-None-Match", 'W/"a"'),
+        ("Cookie", "__Secure-ttf-host-id=1")])  # fmt: skip
+    seen = dict(stack.service.seen()[-1].headers)
+    assert seen["referer"] == f"http://{origin(stack)}/a?b"
+    assert seen["accept-encoding"].strip() == "gzip"
+    assert seen["if-none-match"] == 'W/"a", "a"'
+    assert seen["cookie"] == "__Host-id=1"
+    assert seen["x-forwarded-prefix"] == f"/{stack.ttf.tunnel_id}"
+
+
+def test_a_long_page(stack, protocol):
+    """All of it comes, changed everywhere, whatever the windows are."""
+    row = b'<a href="/x">x</a>\n'
+    count = 60000 if protocol == "v2" else 20000
+    got = answer(stack, Response(headers=[HTML], body=row * count), headers=[("Sec-Fetch-Dest", "empty")])
+    assert got.body == prefixed(stack, '<a href="~/x">x</a>\n').encode() * count
+
+
+@pytest.mark.protocols("v2")
+def test_a_page_that_is_cut_is_cut(stack):
+    def handler(exchange):
+        exchange.send(b"HTTP/1.1 200 Fine\r\nContent-Type: text/html\r\nContent-Length: 1000\r\n\r\n<a href=/x>")
+
+    stack.service.stream("/page", handler)
+    with stack.connect() as connection:
+        connection.send(http_raw.build("GET", f"/{stack.ttf.tunnel_id}/page", origin(stack)))
+        with pytest.raises((http_raw.Cut, ConnectionError)):
+            connection.read_response("GET")
