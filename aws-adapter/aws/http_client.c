@@ -168,6 +168,17 @@ static bool was_dead(struct http_call *call, CURLcode code) {
             (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR || code == CURLE_GOT_NOTHING));
 }
 
+/* The same call anew. libcurl 8 keeps in a handle that the body was to be rewound, and fails it for that again. */
+static bool renew(struct http_call *call) {
+    CURL *easy = curl_easy_duphandle(call->easy);
+    if (!easy) return false;
+    curl_multi_remove_handle(call->client->multi, call->easy);
+    curl_easy_cleanup(call->easy);
+    call->easy = easy;
+    call->unread = view_of(call->body, call->body_len);
+    return true;
+}
+
 /* Once more, on a fresh connection and within the same time. */
 static bool send_again(struct http_call *call, CURLcode code) {
     curl_off_t spent_us = 0;
@@ -176,8 +187,7 @@ static bool send_again(struct http_call *call, CURLcode code) {
     curl_easy_getinfo(call->easy, CURLINFO_TOTAL_TIME_T, &spent_us);
     uint64_t spent_ms = (uint64_t)spent_us / 1000;
     if (call->timeout_ms && spent_ms >= call->timeout_ms) return false;
-    curl_multi_remove_handle(call->client->multi, call->easy);
-    call->unread = view_of(call->body, call->body_len);
+    if (!renew(call)) return false;
     if (call->timeout_ms)
         curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, (long)(call->timeout_ms - spent_ms));
     curl_easy_setopt(call->easy, CURLOPT_FRESH_CONNECT, 1L);

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+import backends
 import http_raw
 from service import Gate, Response
 
@@ -502,8 +503,12 @@ def test_slow_sender(stack):
         assert connection.read_response().json()["sha256"] == sha256(b"drop by drop")
 
 
-def test_200_in_flight_each_with_its_own_answer(stack):
-    """All 200 are at the service at once before the first is answered."""
+# On AWS each is a process, its answer another, and all of it has API Gateway's 30 s, however busy the machine is.
+IN_FLIGHT = 50 if backends.STACK == "aws" else 200
+
+
+def test_many_in_flight_each_with_its_own_answer(stack):
+    """All are at the service at once before the first is answered."""
     gate = stack.service.on("/flight", Gate(lambda r: Response(body=r.target + " " + r.body.decode())))
     results = {}
 
@@ -513,17 +518,20 @@ def test_200_in_flight_each_with_its_own_answer(stack):
         except Exception as error:
             results[number] = error
 
-    threads = [threading.Thread(target=visit, args=(n,)) for n in range(200)]
+    threads = [threading.Thread(target=visit, args=(n,)) for n in range(IN_FLIGHT)]
     for thread in threads:
         thread.start()
-    gate.wait_arrived(200)
+    gate.wait_arrived(IN_FLIGHT)
     gate.open()
     for thread in threads:
         thread.join(90)
-    for number in range(200):
-        response = results[number]
-        assert isinstance(response, http_raw.Response), (number, response)
-        assert (response.status, response.body) == (200, f"/flight?{number} body of {number}".encode())
+
+    def is_right(number):
+        result, body = results.get(number), f"/flight?{number} body of {number}"
+        return isinstance(result, http_raw.Response) and (result.status, result.body) == (200, body.encode())
+
+    wrong = {n: results.get(n) for n in range(IN_FLIGHT) if not is_right(n)}
+    assert not wrong, f"{len(wrong)} of {IN_FLIGHT} are wrong: {wrong}"
 
 
 def test_ipv6(fresh):
