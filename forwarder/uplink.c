@@ -134,6 +134,7 @@ static void on_end(void *ctx, const struct ws_client_end *end) {
 static const char *on_open(void *ctx, const struct headers *fields) {
     struct uplink *uplink = ctx;
     uplink->is_v2 = headers_get(fields, VIEW("sec-websocket-protocol")).ptr;
+    if (uplink->is_v2) ws_client_allow_zero_keys(uplink->socket);
     uplink->events.on_open(uplink->ctx);
     return NULL;
 }

@@ -5,9 +5,8 @@
 
 /* ---- out ---- */
 
-/* A key that nobody can foresee (RFC 6455 10.3), out of a pool: a system call for each frame would be felt.
- */
-static uint32_t new_key(void) {
+/* Out of a pool: a system call for each frame would be felt. */
+uint32_t ws_frame_key(void) {
     static uint32_t pool[256];
     static size_t left;
     if (left == 0) {
@@ -28,15 +27,14 @@ static void mask(char *bytes, size_t len, uint32_t key) {
     for (const char *k = (const char *)&key; i < len; i++) bytes[i] ^= k[i % sizeof(key)];
 }
 
-struct view ws_frame(char *payload, size_t len, enum ws_opcode opcode, bool is_final) {
-    uint32_t key = new_key();
+struct view ws_frame(char *payload, size_t len, enum ws_opcode opcode, bool is_final, uint32_t key) {
     char *at = payload - sizeof(key);
     size_t length_bytes = len < 126 ? 0 : len < 65536 ? 2 : 8;
     memcpy(at, &key, sizeof(key));
     for (size_t i = 0, rest = len; i < length_bytes; i++, rest >>= 8) *--at = (char)(rest & 0xff);
     *--at = (char)(0x80 | (length_bytes == 0 ? len : length_bytes == 2 ? 126 : 127));
     *--at = (char)((is_final ? 0x80 : 0) | (int)opcode);
-    mask(payload, len, key);
+    if (key) mask(payload, len, key);
     return view_of(at, (size_t)(payload - at) + len);
 }
 

@@ -18,9 +18,13 @@ enum ws_opcode {
 #define WS_HEAD_MAX 14
 #define WS_CONTROL_MAX 125
 
-/* Makes a frame of these bytes where they are: masks them, and writes the head into the room in front of
- * them, which is WS_HEAD_MAX bytes at least. Returns the frame, head and payload. */
-struct view ws_frame(char *payload, size_t len, enum ws_opcode opcode, bool is_final);
+/* A masking key that nobody can foresee (RFC 6455 5.3). */
+uint32_t ws_frame_key(void);
+
+/* Makes a frame of these bytes where they are: masks them with the key (0 leaves them as they are; see
+ * ws_client_allow_zero_keys()), and writes the head into the room in front of them, which is WS_HEAD_MAX
+ * bytes at least. Returns the frame, head and payload. */
+struct view ws_frame(char *payload, size_t len, enum ws_opcode opcode, bool is_final, uint32_t key);
 
 /* A piece of a message (text or binary), or a whole control frame. */
 struct ws_piece {

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "net/sockaddr.h"
 #include "net/ws_client_state.h"
 
 #define ATTEMPT_MS 3000 /* for one address, while there are others to try */
@@ -246,6 +247,13 @@ void ws_client_want_fill(struct ws_client *client) {
     if (client->fill_wanted || client->phase != WS_PHASE_OPEN) return;
     client->fill_wanted = true;
     if (!client->is_pushing) tasks_post(&client->settings.loop->tasks, &client->push);
+}
+
+void ws_client_allow_zero_keys(struct ws_client *client) {
+    if (client->phase != WS_PHASE_OPEN) return;
+    const struct address *address = &client->addresses.list[client->next_address - 1];
+    client->zero_keys =
+        client->settings.tls || sockaddr_is_loopback((const struct sockaddr *)&address->socket_address);
 }
 
 void ws_client_ping(struct ws_client *client) {

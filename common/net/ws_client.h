@@ -90,6 +90,11 @@ bool ws_client_send(struct ws_client *client, struct buf *message);
 size_t ws_client_queued_bytes(const struct ws_client *client);
 /* `fill` has something to say. */
 void ws_client_want_fill(struct ws_client *client);
+/* For an open one whose server is ours: from now on, frames have the masking key 0, which changes no byte,
+ * where nobody between the ends sees them: over TLS, or to an address of this machine. Elsewhere nothing
+ * changes. The mask keeps whoever chooses bytes of a message from choosing bytes on the wire that a proxy on
+ * the way takes for a request (RFC 6455 10.3). */
+void ws_client_allow_zero_keys(struct ws_client *client);
 /* In front of what waits. */
 void ws_client_ping(struct ws_client *client);
 /* Takes what has come, as wire_look(). */

@@ -9,10 +9,14 @@
 
 /* ---- out ---- */
 
+static uint32_t key_for(const struct ws_client *client) {
+    return client->zero_keys ? 0 : ws_frame_key();
+}
+
 static void write_control(struct ws_client *client, enum ws_opcode opcode, struct view payload) {
     char room[WS_HEAD_MAX + WS_CONTROL_MAX];
     if (payload.len) memcpy(room + WS_HEAD_MAX, payload.ptr, payload.len);
-    wire_write(client->wire, ws_frame(room + WS_HEAD_MAX, payload.len, opcode, true));
+    wire_write(client->wire, ws_frame(room + WS_HEAD_MAX, payload.len, opcode, true, key_for(client)));
 }
 
 void ws_client_write_close(struct ws_client *client, int code) {
@@ -27,7 +31,8 @@ static void write_frame(struct ws_client *client) {
     size_t left = message->len - WS_HEAD_MAX - outgoing->sent, max = client->settings.frame_max;
     size_t len = max && left > max ? max : left;
     char *at = message->ptr + message->start + WS_HEAD_MAX + outgoing->sent;
-    wire_write(client->wire, ws_frame(at, len, outgoing->sent ? WS_CONTINUATION : WS_TEXT, len == left));
+    enum ws_opcode opcode = outgoing->sent ? WS_CONTINUATION : WS_TEXT;
+    wire_write(client->wire, ws_frame(at, len, opcode, len == left, key_for(client)));
     outgoing->sent += len;
     if (len < left) return;
     list_remove(&outgoing->node);
@@ -49,7 +54,8 @@ static void write_filled(struct ws_client *client) {
     }
     size_t len = out->len - WS_HEAD_MAX;
     if (len && client->phase == WS_PHASE_OPEN)
-        wire_write(client->wire, ws_frame(out->ptr + out->start + WS_HEAD_MAX, len, WS_BINARY, true));
+        wire_write(client->wire,
+                   ws_frame(out->ptr + out->start + WS_HEAD_MAX, len, WS_BINARY, true, key_for(client)));
 }
 
 static bool may_send(const struct ws_client *client) {

@@ -49,6 +49,7 @@ struct ws_client {
     struct buf incoming; /* the head of the answer; later a text message that came in pieces */
 
     bool ping_wanted, fill_wanted, is_pushing;
+    bool zero_keys;     /* frames are not masked: ws_client_allow_zero_keys() */
     struct task push;   /* sends, at the end of the turn */
     struct buf filling; /* a binary message, with WS_HEAD_MAX bytes of room in front */
     struct list queue;  /* of struct ws_outgoing */

@@ -90,6 +90,7 @@ static const char *on_open(void *ctx, const struct headers *fields) {
     if (!peer_reply_check(headers_get(fields, VIEW(PEER_REPLY)), &greeting, link->world->key))
         return "it does not prove that it has our TUNNEL_SECRET";
     link->phase = PEER_LINK_UP;
+    ws_client_allow_zero_keys(link->socket);
     link->events.up(link->events.ctx, link);
     ws_client_want_fill(link->socket);
     return NULL;

@@ -111,12 +111,3 @@ size_t address_bytes(const struct sockaddr *address, unsigned char out[16]) {
     }
     return 0;
 }
-
-bool sockaddr_is_loopback(const struct sockaddr *address) {
-    unsigned char bytes[16];
-    size_t len = address_bytes(address, bytes);
-    if (len == 4) return bytes[0] == 127;
-    struct in6_addr v6;
-    memcpy(&v6, bytes, sizeof(v6));
-    return len == 16 && IN6_IS_ADDR_LOOPBACK(&v6);
-}

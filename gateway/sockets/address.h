@@ -36,6 +36,5 @@ bool sockaddr_parse(struct view text, struct sockaddr_storage *ret_address);
 void address_text(const struct sockaddr *address, char out[ADDRESS_TEXT_MAX]);
 /* The bytes that tell two clients apart; their count (4 or 16, 0 for what is no IP address). */
 size_t address_bytes(const struct sockaddr *address, unsigned char out[16]);
-bool sockaddr_is_loopback(const struct sockaddr *address);
 
 #endif

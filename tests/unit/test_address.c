@@ -1,6 +1,7 @@
 /* Listening addresses, networks, and what is read out of a sockaddr. */
 #include "cmocka_setup.h"
 
+#include "net/sockaddr.h"
 #include "sockets/address.h"
 
 #include <arpa/inet.h>
@@ -97,10 +98,10 @@ static void test_texts(void **state) {
     static const struct {
         const char *address, *text;
         bool is_loopback;
-    } rows[] = {{"127.0.0.1", "127.0.0.1", true},
-                {"::1", "::1", true},
-                {"2001:db8::2", "2001:db8::2", false},
-                {"::ffff:127.0.0.1", "127.0.0.1", true}};
+    } rows[] = {{"127.0.0.1", "127.0.0.1", true},           {"::1", "::1", true},
+                {"2001:db8::2", "2001:db8::2", false},      {"::ffff:127.0.0.1", "127.0.0.1", true},
+                {"127.255.1.2", "127.255.1.2", true},       {"128.0.0.1", "128.0.0.1", false},
+                {"::ffff:10.0.0.127", "10.0.0.127", false}, {"::2", "::2", false}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char text[ADDRESS_TEXT_MAX];
         struct sockaddr_storage address = address_of(rows[i].address);

@@ -33,7 +33,7 @@ struct scene {
     size_t step; /* bytes of the answer at a time, 0: all at once */
     bool cuts;   /* closes behind the answer */
     bool ended;
-    bool frees_on_open, frees_on_text, refuses_bytes, closes_on_open;
+    bool frees_on_open, frees_on_text, refuses_bytes, closes_on_open, allows_zero_keys;
     const char *protocol;
     unsigned fills; /* messages that are ready */
     size_t sends;   /* a text message of so many bytes, on open */
@@ -147,6 +147,7 @@ static const char *on_open(void *ctx, const struct headers *fields) {
     struct scene *scene = ctx;
     struct view protocol = headers_get(fields, VIEW("sec-websocket-protocol"));
     buf_printf(&scene->told, "open%s%.*s ", protocol.ptr ? ":" : "", VIEW_ARG(protocol));
+    if (scene->allows_zero_keys) ws_client_allow_zero_keys(scene->client);
     if (scene->sends) {
         struct buf message;
         ws_message_init(&message, TOLD_MAX);
@@ -411,6 +412,24 @@ static void test_sending(void **state) {
     scene_done(&scene);
 }
 
+/* What is written for a key of 0 is the message itself; only whoever is asked for it does so. */
+static void test_zero_keys(void **state) {
+    (void)state;
+    for (int allowed = 0; allowed < 2; allowed++) {
+        struct scene scene;
+        scene_init(&scene);
+        scene.answer = VIEW(OK);
+        scene.fills = 1;
+        scene.allows_zero_keys = allowed;
+        assert_true(scene_open(&scene, 5000));
+        while (!scene.head_len || scene.asked.len < scene.head_len + 12) turn(&scene);
+        struct view frame = view_skip(buf_view(&scene.asked), scene.head_len);
+        bool is_plain = view_eq(frame, VIEW("\x82\x86\0\0\0\0binary"));
+        assert_int_equal(is_plain, allowed);
+        scene_done(&scene);
+    }
+}
+
 /* Each message of the owner that is ready leaves, however many there are. */
 static void test_many_fills(void **state) {
     struct scene scene;
@@ -556,6 +575,7 @@ int main(void) {
         cmocka_unit_test(test_goodbyes),
         cmocka_unit_test(test_the_request),
         cmocka_unit_test(test_sending),
+        cmocka_unit_test(test_zero_keys),
         cmocka_unit_test(test_many_fills),
         cmocka_unit_test(test_a_message_that_is_too_large),
         cmocka_unit_test(test_an_owner_that_lets_go),

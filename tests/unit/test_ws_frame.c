@@ -138,10 +138,10 @@ static void test_decode(void **state) {
 }
 
 /* Unmasks a client's frame as a server would, by the letter of RFC 6455 5.3, and hands it to the decoder. */
-static void assert_round_trip(size_t len, enum ws_opcode opcode) {
+static void assert_round_trip(size_t len, enum ws_opcode opcode, uint32_t key) {
     char *room = malloc(WS_HEAD_MAX + len), *payload = room + WS_HEAD_MAX, *expected = malloc(len + 1);
     for (size_t i = 0; i < len; i++) payload[i] = expected[i] = (char)(i * 7 + len);
-    struct view frame = ws_frame(payload, len, opcode, true);
+    struct view frame = ws_frame(payload, len, opcode, true, key);
     unsigned char *at = (unsigned char *)(uintptr_t)frame.ptr;
     assert_true(at[1] & 0x80);
     at[1] &= 0x7f;
@@ -164,15 +164,15 @@ static void test_encode(void **state) {
     (void)state;
     static const size_t lengths[] = {0, 1, 7, 8, 9, 125, 126, 127, 65535, 65536, 300001};
     for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++)
-        assert_round_trip(lengths[i], WS_BINARY);
-    assert_round_trip(3, WS_PING);
+        for (uint32_t key = 0; key < 0x30201; key += 0x10101) assert_round_trip(lengths[i], WS_BINARY, key);
+    assert_round_trip(3, WS_PING, ws_frame_key());
 }
 
 static void test_keys_differ(void **state) {
     (void)state;
     char one[WS_HEAD_MAX + 8] = {0}, other[WS_HEAD_MAX + 8] = {0};
-    ws_frame(one + WS_HEAD_MAX, 8, WS_TEXT, true);
-    ws_frame(other + WS_HEAD_MAX, 8, WS_TEXT, true);
+    ws_frame(one + WS_HEAD_MAX, 8, WS_TEXT, true, ws_frame_key());
+    ws_frame(other + WS_HEAD_MAX, 8, WS_TEXT, true, ws_frame_key());
     assert_memory_not_equal(one + WS_HEAD_MAX, other + WS_HEAD_MAX, 8);
 }
 
