@@ -138,10 +138,14 @@ static const char *clock_text(struct console *console) {
 }
 
 static void append_status(const struct console *console, struct buf *line, int status) {
-    if (status)
-        buf_printf(line, " %s%d%s", colour_of(console, status), status, console->colour ? "\x1b[0m" : "");
-    else
+    if (status <= 0) {
         buf_append(line, " -", 2);
+        return;
+    }
+    buf_append_byte(line, ' ');
+    buf_append_view(line, view_from_cstr(colour_of(console, status)));
+    buf_append_number(line, (uint64_t)status);
+    if (console->colour) buf_append_view(line, VIEW("\x1b[0m"));
 }
 
 static void append_end(struct buf *line, const char *code, const char *detail) {
@@ -164,8 +168,11 @@ void console_request(struct console *console, const struct console_request *requ
     log_redact_target(&target, request->target);
     append_escaped(line, buf_view(&target), TARGET_SHOWN);
     append_status(console, line, request->status);
-    buf_printf(line, " %llu ms %llu B", (unsigned long long)request->took_ms,
-               (unsigned long long)request->bytes);
+    buf_append_byte(line, ' ');
+    buf_append_number(line, request->took_ms);
+    buf_append_view(line, VIEW(" ms "));
+    buf_append_number(line, request->bytes);
+    buf_append_view(line, VIEW(" B"));
     if (request->bytes_in) buf_printf(line, ", %llu B in", (unsigned long long)request->bytes_in);
     if (request->code) append_end(line, request->code, request->detail);
     buf_append_byte(line, '\n');

@@ -85,9 +85,8 @@ void buf_commit(struct buf *buf, size_t len) {
 
 bool buf_append(struct buf *buf, const void *bytes, size_t len) {
     if (len == 0) return true;
-    char *end = buf_reserve(buf, len);
-    if (!end) return false;
-    memcpy(end, bytes, len);
+    if (len > buf->cap - buf->start - buf->len && !buf_reserve(buf, len)) return false;
+    memcpy(buf->ptr + buf->start + buf->len, bytes, len);
     buf->len += len;
     return true;
 }

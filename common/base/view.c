@@ -9,10 +9,9 @@ static unsigned char fold(char byte) {
     return (unsigned char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
 }
 
-bool view_eq_nocase(struct view a, struct view b) {
-    if (a.len != b.len) return false;
-    for (size_t i = 0; i < a.len; i++)
-        if (fold(a.ptr[i]) != fold(b.ptr[i])) return false;
+bool view_eq_folded(const char *a, const char *b, size_t len) {
+    for (size_t i = 0; i < len; i++)
+        if (a[i] != b[i] && fold(a[i]) != fold(b[i])) return false;
     return true;
 }
 
@@ -22,13 +21,6 @@ bool view_starts_with(struct view v, struct view prefix) {
 
 bool view_ends_with(struct view v, struct view suffix) {
     return v.len >= suffix.len && view_eq(view_skip(v, v.len - suffix.len), suffix);
-}
-
-struct view view_slice(struct view v, size_t from, size_t to) {
-    if (!v.ptr) return v;
-    if (to > v.len) to = v.len;
-    if (from > to) from = to;
-    return (struct view){v.ptr + from, to - from};
 }
 
 size_t view_find(struct view v, char byte) {

@@ -32,13 +32,21 @@ static inline bool view_eq(struct view a, struct view b) {
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
+bool view_eq_folded(const char *a, const char *b, size_t len);
 /* ASCII case folding only; other bytes compare as they are. */
-bool view_eq_nocase(struct view a, struct view b);
+static inline bool view_eq_nocase(struct view a, struct view b) {
+    return a.len == b.len && view_eq_folded(a.ptr, b.ptr, a.len);
+}
 bool view_starts_with(struct view v, struct view prefix);
 bool view_ends_with(struct view v, struct view suffix);
 
 /* [from, to); both are clamped to the length. */
-struct view view_slice(struct view v, size_t from, size_t to);
+static inline struct view view_slice(struct view v, size_t from, size_t to) {
+    if (!v.ptr) return v;
+    if (to > v.len) to = v.len;
+    if (from > to) from = to;
+    return (struct view){v.ptr + from, to - from};
+}
 static inline struct view view_skip(struct view v, size_t count) {
     return view_slice(v, count, v.len);
 }

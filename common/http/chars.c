@@ -32,6 +32,24 @@ static bool is_control(char byte) {
 
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
+/* Sets 0x20 in those of the eight that are capitals; bytes from 0x80 on are none. */
+static uint64_t lower_each(uint64_t word) {
+    uint64_t low = word & EACH(0x7f);
+    uint64_t from_a = low + EACH(0x80 - 'A'), behind_z = low + EACH(0x7f - 'Z');
+    return word | (((from_a ^ behind_z) & ~word & EACH(0x80)) >> 2);
+}
+
+void http_lower_copy(char *to, struct view from) {
+    size_t i = 0;
+    for (; i + 8 <= from.len; i += 8) {
+        uint64_t word;
+        memcpy(&word, from.ptr + i, 8);
+        word = lower_each(word);
+        memcpy(to + i, &word, 8);
+    }
+    for (; i < from.len; i++) to[i] = http_lower(from.ptr[i]);
+}
+
 /* Is one of the eight below 0x20, or DEL? */
 static bool has_control_or_tab(uint64_t word) {
     uint64_t del = word ^ EACH(0x7f);

@@ -12,6 +12,8 @@ bool http_is_field_value(struct view v);
 static inline char http_lower(char byte) {
     return (char)(byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte);
 }
+/* Copies, in lower case. */
+void http_lower_copy(char *to, struct view from);
 /* Value of a hexadecimal digit, or -1. */
 int http_hex_value(char byte);
 

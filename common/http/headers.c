@@ -15,9 +15,10 @@ static size_t field_bytes(const struct header *field) {
     return field->name.len + field->value.len + FIELD_OVERHEAD;
 }
 
-static bool make_room(struct headers *headers) {
-    if (headers->count < headers->cap) return true;
+static bool make_room(struct headers *headers, size_t count) {
+    if (count <= headers->cap - headers->count) return true;
     size_t cap = headers->cap ? headers->cap * 2 : FIRST_CAP;
+    while (cap < headers->count + count) cap *= 2;
     struct header *fields = arena_alloc(headers->arena, cap * sizeof(*fields));
     if (!fields) return false;
     if (headers->count) memcpy(fields, headers->fields, headers->count * sizeof(*fields));
@@ -27,10 +28,10 @@ static bool make_room(struct headers *headers) {
 }
 
 bool headers_add(struct headers *headers, struct view name, struct view value) {
-    if (!make_room(headers)) return false;
+    if (!make_room(headers, 1)) return false;
     char *bytes = arena_alloc(headers->arena, name.len + value.len + 2);
     if (!bytes) return false;
-    for (size_t i = 0; i < name.len; i++) bytes[i] = http_lower(name.ptr[i]);
+    http_lower_copy(bytes, name);
     bytes[name.len] = '\0';
     char *copy = bytes + name.len + 1;
     if (value.len) memcpy(copy, value.ptr, value.len);
@@ -117,7 +118,9 @@ bool headers_has_token(const struct headers *headers, struct view name, struct v
 }
 
 bool headers_copy(struct headers *to, const struct headers *from) {
-    for (size_t i = 0, count = from->count; i < count; i++)
+    size_t count = from->count;
+    if (!make_room(to, count)) return false;
+    for (size_t i = 0; i < count; i++)
         if (!headers_add(to, from->fields[i].name, from->fields[i].value)) return false;
     return true;
 }

@@ -55,6 +55,24 @@ static void test_field_value_places(void **state) {
             }
 }
 
+/* The same of tokens, and of names in lower case. */
+static void test_token_places(void **state) {
+    (void)state;
+    static const char others[] = {'a', 'Z', '-', '7'};
+    char text[20], lower[20];
+    for (int byte = 0; byte < 256; byte++)
+        for (size_t len = 1; len <= sizeof text; len++)
+            for (size_t at = 0; at < len; at++) {
+                char c = (char)byte;
+                memset(text, others[(len + at) % sizeof others], sizeof text);
+                text[at] = c;
+                if (http_is_token(view_of(text, len)) != http_is_token(view_of(&c, 1)))
+                    fail_msg("%.*s", (int)len, text);
+                http_lower_copy(lower, view_of(text, len));
+                for (size_t i = 0; i < len; i++) assert_int_equal(lower[i], http_lower(text[i]));
+            }
+}
+
 static void test_lower_and_hex(void **state) {
     (void)state;
     for (int byte = 0; byte < 256; byte++) {
@@ -71,9 +89,8 @@ static void test_lower_and_hex(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_token_bytes),
-        cmocka_unit_test(test_field_value_bytes),
-        cmocka_unit_test(test_field_value_places),
+        cmocka_unit_test(test_token_bytes),       cmocka_unit_test(test_token_places),
+        cmocka_unit_test(test_field_value_bytes), cmocka_unit_test(test_field_value_places),
         cmocka_unit_test(test_lower_and_hex),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
