@@ -21,7 +21,7 @@ TABLE = {
     "common/http": ({"common/base"}, set()),
     "common/protocol": ({"common/base", "common/http"}, {"jansson"}),
     "common/link": ({"common/base", "common/http", "common/protocol"}, {"nghttp2"}),
-    "common/rewrite": ({"common/base", "common/http"}, set()),
+    "common/rewrite": ({"common/base", "common/http"}, {"zlib", "brotli", "zstd"}),
     "common/net": ({"common/base", "common/http", "common/auth"}, {"uv", "openssl"}),
     "common/auth": ({"common/base"}, {"openssl", "jwt", "jansson"}),
     "common/handler": ({"common/base", "common/http", "common/protocol", "common/rewrite", "common/auth"}, set()),
@@ -64,6 +64,9 @@ LIBRARIES = {
     "yaml": r"yaml\.h",
     "curl": r"curl/.*",
     "ares": r"ares\.h",
+    "zlib": r"zlib\.h",
+    "brotli": r"brotli/.*",
+    "zstd": r"zstd\.h",
     "glibc": r"malloc\.h",
     "linux": r"sys/epoll\.h|sys/eventfd\.h|sys/timerfd\.h|sys/prctl\.h|linux/.*",
 }

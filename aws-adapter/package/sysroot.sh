@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # sysroot.sh x86_64|arm64: makes build/lambda/ARCHITECTURE/root, what `bootstrap` is linked from, unless that is there already.
-# libc, OpenSSL, jansson, libuv and c-ares are Debian's packages (their static libraries), of one release. libcurl and
-# libjwt are built here from Debian's source packages: of libjwt Debian has no static library; its libcurl would bring 18 MB with
-# it.
+# libc, OpenSSL, jansson, libuv, c-ares, zlib, brotli and zstd are Debian's packages (their static libraries), of one release.
+# libcurl and libjwt are built here from Debian's source packages: of libjwt Debian has no static library; its libcurl would
+# bring 18 MB with it.
 #
 # apt works with folders of its own: the machine's sources, lists and packages stay as they are.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PACKAGES_RELEASE=bookworm # whatever the machine has: one package everywhere, and trixie's OpenSSL is half as large again
 SOURCES_RELEASE=trixie
-PACKAGES=(libc6-dev libssl-dev libjansson-dev libuv1-dev libc-ares-dev)
+PACKAGES=(libc6-dev libssl-dev libjansson-dev libuv1-dev libc-ares-dev zlib1g-dev libbrotli-dev libzstd-dev)
 
 ARCHITECTURE=$1
 FOLDER=$(cd "$HERE/../.." && pwd)/build/lambda/$ARCHITECTURE

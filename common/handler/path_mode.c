@@ -3,6 +3,7 @@
 
 #include "handler/core_state.h"
 #include "handler/urls.h"
+#include "rewrite/encoder.h"
 #include "rewrite/fields.h"
 #include "rewrite/html.h"
 #include "rewrite/text.h"
@@ -141,16 +142,14 @@ static bool is_ascii_compatible(struct view charset) {
     return true;
 }
 
-static bool is_encoded(const struct headers *headers) {
-    struct view coding = view_trim(headers_get(headers, VIEW("content-encoding")));
-    return coding.len && !view_eq_nocase(coding, VIEW("identity"));
-}
-
 static bool may_be_rewritten(const struct exchange *exchange, const struct answer_head *head) {
     bool is_head = view_eq(exchange->method, VIEW("HEAD")) && http_answer_has_body(VIEW("GET"), head->status);
     struct view wish = headers_get(head->headers, VIEW("x-tunnel-rewrite"));
+    enum coding coding;
     return (head->has_body || is_head) && head->status != 206 && !view_eq_nocase(wish, VIEW("off")) &&
-           is_ascii_compatible(charset_of(head->headers)) && !is_encoded(head->headers);
+           is_ascii_compatible(charset_of(head->headers)) &&
+           headers_count(head->headers, VIEW("content-encoding")) < 2 &&
+           coding_parse(headers_get(head->headers, VIEW("content-encoding")), &coding);
 }
 
 static struct body_type body_of(const struct exchange *exchange, const struct answer_head *head) {
@@ -190,6 +189,31 @@ static bool is_of_bytes(void *ctx, const struct header *field) {
     return path_mode_is_of_bytes(field);
 }
 
+/* The coding that the body comes in, and the one that it leaves in. */
+struct codings {
+    enum coding from, to;
+};
+
+static struct codings codings_of(const struct exchange *exchange, const struct headers *headers) {
+    struct codings codings = {CODING_IDENTITY, CODING_IDENTITY};
+    coding_parse(headers_get(headers, VIEW("content-encoding")), &codings.from);
+    codings.to = coding_choose(headers_get(&exchange->headers, VIEW("accept-encoding")), codings.from);
+    return codings;
+}
+
+/* The coding was chosen by the visitor's wishes, now if not before. */
+static bool change_coding(struct headers *headers, const struct codings *codings) {
+    struct view encoding = VIEW("content-encoding"), by = VIEW("accept-encoding");
+    if (codings->from == CODING_IDENTITY) return true;
+    if (codings->to == CODING_IDENTITY)
+        headers_remove(headers, encoding);
+    else if (!headers_set(headers, encoding, coding_name(codings->to)))
+        return false;
+    bool varies =
+        headers_has_token(headers, VIEW("vary"), by) || headers_has_token(headers, VIEW("vary"), VIEW("*"));
+    return varies || headers_add(headers, VIEW("vary"), by);
+}
+
 /* What it says of the bytes holds no more; of what they mean it still does (RFC 9110 8.8.1). */
 static bool change_head(struct exchange *exchange, struct answer_head *head, struct headers *headers) {
     struct view tag = headers_get(headers, VIEW("etag"));
@@ -202,10 +226,7 @@ static bool change_head(struct exchange *exchange, struct answer_head *head, str
     return headers_set(headers, VIEW("x-tunnel-rewrite-applied"), VIEW("true"));
 }
 
-static bool append(struct chain *chain, struct filter *filter) {
-    if (filter) chain_append(chain, filter);
-    return filter != NULL;
-}
+/* ---- the chain ---- */
 
 static struct filter *rewriter_new(const struct exchange *exchange, const struct body_type *type,
                                    bool with_script) {
@@ -213,20 +234,37 @@ static struct filter *rewriter_new(const struct exchange *exchange, const struct
                                    : html_filter_new(exchange->site, with_script, NULL, NULL);
 }
 
+static bool append(struct chain *chain, struct filter *filter) {
+    if (filter) chain_append(chain, filter);
+    return filter != NULL;
+}
+
+/* NULL without memory. */
+static struct chain *decoding_chain(enum coding coding) {
+    if (coding == CODING_IDENTITY) return chain_new(NULL);
+    struct decoder *decoder = decoder_new(coding);
+    return decoder ? chain_new(decoder) : NULL;
+}
+
+static struct chain *chain_of(const struct exchange *exchange, const struct body_type *type, bool with_script,
+                              const struct codings *codings) {
+    struct chain *chain = decoding_chain(codings->from);
+    bool ok = chain && append(chain, rewriter_new(exchange, type, with_script)) &&
+              (codings->to == CODING_IDENTITY || append(chain, encoder_filter_new(codings->to, NULL, NULL)));
+    if (ok) return chain;
+    chain_free(chain);
+    return NULL;
+}
+
 bool path_mode_answer(struct exchange *exchange, struct answer_head *head, struct headers *headers,
                       struct chain **ret_chain) {
     struct body_type type = body_of(exchange, head);
+    struct codings codings = codings_of(exchange, headers);
     bool with_script = type.body == BODY_PAGE && is_page(exchange);
     *ret_chain = NULL;
     if (!map_fields(exchange, headers, with_script, true)) return false;
     if (type.body == BODY_OTHER) return true;
-    if (!change_head(exchange, head, headers)) return false;
-    if (!head->has_body) return true;
-    struct chain *chain = chain_new();
-    if (!chain || !append(chain, rewriter_new(exchange, &type, with_script))) {
-        chain_free(chain);
-        return false;
-    }
-    *ret_chain = chain;
-    return true;
+    if (!change_head(exchange, head, headers) || !change_coding(headers, &codings)) return false;
+    if (head->has_body) *ret_chain = chain_of(exchange, &type, with_script, &codings);
+    return !head->has_body || *ret_chain;
 }

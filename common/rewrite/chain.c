@@ -12,9 +12,13 @@ static void to_filter(void *ctx, struct view bytes) {
     filter_data(ctx, bytes);
 }
 
-struct chain *chain_new(void) {
+struct chain *chain_new(struct decoder *decoder) {
     struct chain *chain = calloc(1, sizeof *chain);
-    if (!chain) return NULL;
+    if (!chain) {
+        decoder_free(decoder);
+        return NULL;
+    }
+    chain->decoder = decoder;
     buf_init(&chain->input, CHAIN_INPUT_MAX);
     buf_init(&chain->output, CHAIN_OUTPUT_MAX);
     chain->is_flushed = true;
@@ -27,6 +31,7 @@ void chain_free(struct chain *chain) {
         next = filter->next;
         filter_free(filter);
     }
+    decoder_free(chain->decoder);
     buf_done(&chain->input);
     buf_done(&chain->output);
     free(chain);
@@ -52,6 +57,16 @@ void chain_feed(struct chain *chain, struct view bytes) {
     chain->is_flushed = false;
 }
 
+static void step_decoded(struct chain *chain) {
+    char piece[CHAIN_STEP_BYTES];
+    struct view rest = buf_view(&chain->input);
+    size_t len;
+    if (!decoder_read(chain->decoder, &rest, piece, sizeof piece, &len)) chain->failed = true;
+    buf_consume(&chain->input, chain->input.len - rest.len);
+    chain->is_full = len == sizeof piece;
+    filter_data(chain->first, view_of(piece, len));
+}
+
 static void step_data(struct chain *chain) {
     struct view piece = view_slice(buf_view(&chain->input), 0, CHAIN_STEP_BYTES);
     filter_data(chain->first, piece);
@@ -59,6 +74,7 @@ static void step_data(struct chain *chain) {
 }
 
 static void step_end(struct chain *chain) {
+    if (chain->decoder && !decoder_is_whole(chain->decoder)) chain->failed = true;
     for (struct filter *filter = chain->first; filter; filter = filter->next) filter_end(filter);
     chain->is_ended = true;
 }
@@ -71,7 +87,9 @@ static void step_flush(struct chain *chain) {
 enum chain_step chain_step(struct chain *chain, bool at_end) {
     if (chain->failed) return CHAIN_FAILED;
     if (chain->is_ended) return CHAIN_DONE;
-    if (chain->input.len)
+    if (chain->decoder && (chain->input.len || chain->is_full))
+        step_decoded(chain);
+    else if (chain->input.len)
         step_data(chain);
     else if (at_end)
         step_end(chain);

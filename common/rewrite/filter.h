@@ -1,6 +1,6 @@
 /* A filter changes the body of an answer while it streams: bytes in, bytes out, end. It holds back no more
- * than FILTER_BOUND bytes, all of them in the one block that it is made of, so it cannot run out of memory
- * once it is there. What it gives depends on the bytes alone, never on how they were cut.
+ * than FILTER_BOUND bytes, all of them in memory that it has from birth, so it cannot run out of it once it
+ * is there. What it gives depends on the bytes alone, never on how they were cut.
  *
  *     (filter_data() | filter_flush())* filter_end()? filter_free()
  *
@@ -25,6 +25,8 @@ struct filter_ops {
     void (*flush)(struct filter *filter);
     /* Bytes taken that are neither given nor dropped yet. */
     size_t (*held)(const struct filter *filter);
+    /* Frees what is not in the filter's own block; NULL: nothing. */
+    void (*done)(struct filter *filter);
 };
 
 /* First in the struct of every filter; each has a maker of its own. */

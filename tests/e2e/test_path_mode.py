@@ -1,5 +1,11 @@
 """Path mode: an application written for / works under /<id>/, because what leads to it is brought under that prefix."""
 
+import base64
+import gzip
+import subprocess
+import threading
+import zlib
+
 import pytest
 
 import http_raw
@@ -135,3 +141,97 @@ def test_a_page_that_is_cut_is_cut(stack):
         connection.send(http_raw.build("GET", f"/{stack.ttf.tunnel_id}/page", origin(stack)))
         with pytest.raises((http_raw.Cut, ConnectionError)):
             connection.read_response("GET")
+
+
+GZIP, BR = gzip.compress(b'<a href="/x">x</a>\n' * 500, mtime=0), base64.b64decode("Gxsl+I3TBfMreVpT+oThtYLIC48C5rcSoQ0+zAGwvgA=")
+PART = [("Sec-Fetch-Dest", "empty")]
+
+
+def plain(coding, body):
+    return {"gzip": gzip.decompress, "deflate": zlib.decompress, None: bytes}[coding](body)
+
+
+@pytest.mark.parametrize(
+    "coding, body, accepted, got",
+    [
+        ("gzip", GZIP, "gzip, br", "gzip"),
+        ("gzip", GZIP, "identity", None),
+        ("gzip", GZIP, None, None),
+        ("deflate", zlib.compress(gzip.decompress(GZIP)), "deflate", "deflate"),
+        ("deflate", zlib.compress(gzip.decompress(GZIP))[2:-4], "deflate, gzip;q=0.1", "gzip"),
+        ("br", BR, "gzip, br", "gzip"),
+        ("br", BR, "br", None),
+        ("zstd", None, "zstd, gzip", "gzip"),
+    ],
+)
+def test_encoded_pages(stack, coding, body, accepted, got):
+    body = body or subprocess.run(["zstd", "-c"], input=gzip.decompress(GZIP), capture_output=True, check=True).stdout
+    response = answer(stack, Response(headers=[HTML, ("Content-Encoding", coding)], body=body),
+                      headers=PART + ([("Accept-Encoding", accepted)] if accepted else []))  # fmt: skip
+    assert (response.status, response.header("content-encoding")) == (200, got)
+    assert plain(got, response.body) == prefixed(stack, '<a href="~/x">x</a>\n').encode() * 500
+    assert response.header("vary").lower() == "accept-encoding"
+
+
+def test_an_encoded_page_of_a_subdomain_is_the_services_own(stack):
+    response = answer(stack, Response(headers=[HTML, ("Content-Encoding", "gzip")], body=GZIP), subdomain=True)
+    assert (response.body, response.header("content-encoding"), response.header("vary")) == (GZIP, "gzip", None)
+
+
+@pytest.mark.parametrize("body", [GZIP[:-20], GZIP[:3], b"<p>never encoded</p>", GZIP[:40] + b"\xff" * 40])
+def test_what_is_no_gzip_is_cut(stack, body):
+    response = Response(headers=[HTML, ("Content-Encoding", "gzip")], body=body)
+    try:
+        got = answer(stack, response, headers=PART)
+    except (http_raw.Cut, ConnectionError):
+        return
+    assert got.status >= 500, got
+
+
+@pytest.mark.parametrize("coding", ["compress", "gzip, br"])
+def test_codings_that_nobody_here_knows_pass(stack, coding):
+    response = answer(stack, Response(headers=[HTML, ("Content-Encoding", coding)], body=b"<a href=/x>"))
+    assert (response.body, response.header("content-encoding")) == (b"<a href=/x>", coding)
+
+
+@pytest.mark.protocols("v2")
+def test_a_page_in_pieces_comes_in_pieces(stack):
+    """What is encoded waits for no more than the service does."""
+    seen = threading.Event()
+
+    def handler(exchange):
+        encoder = zlib.compressobj(wbits=31)
+        exchange.head(200, HTML, ("Content-Encoding", "gzip"), ("Transfer-Encoding", "chunked"))
+        exchange.chunk(encoder.compress(b"<a href=/x>") + encoder.flush(zlib.Z_SYNC_FLUSH))
+        assert seen.wait(30)
+        exchange.chunk(encoder.compress(b"<a href=/y>") + encoder.flush())
+        exchange.end()
+
+    stack.service.stream("/page", handler)
+    decoder = zlib.decompressobj(wbits=31)
+    with stack.connect() as connection:
+        connection.send(http_raw.build("GET", f"/{stack.ttf.tunnel_id}/page", origin(stack), [*PART, ("Accept-Encoding", "gzip")]))
+        raw = text = b""
+        while b"<a" not in text:
+            raw += connection.socket.recv(65536)
+            text = decoder.copy().decompress(raw.partition(b"\r\n\r\n")[2].partition(b"\r\n")[2])
+        assert text == prefixed(stack, "<a href=~/x>").encode()
+        seen.set()
+
+
+@pytest.mark.protocols("v2")
+def test_a_bomb_is_passed_on_in_constant_memory(fresh):
+    stack = fresh()
+    size = 256 * 1024 * 1024
+    encoder = zlib.compressobj(9, wbits=31)
+    bomb = b"".join(encoder.compress(bytes(1 << 20)) for _ in range(size >> 20)) + encoder.flush()
+    before = stack.gateway.rss_kib()
+    stack.service.on("/page", lambda request: Response(headers=[HTML, ("Content-Encoding", "gzip")], body=bomb))
+    got = stack.request("GET", f"/{stack.ttf.tunnel_id}/page", host=origin(stack), headers=[*PART, ("Accept-Encoding", "gzip")], timeout=120)
+    decoder, length = zlib.decompressobj(wbits=31), 0
+    piece = decoder.decompress(got.body, 1 << 20)
+    while piece:
+        length += len(piece)
+        piece = decoder.decompress(decoder.unconsumed_tail, 1 << 20)
+    assert length == size
+    assert stack.gateway.rss_kib() - before < 32 * 1024

@@ -167,7 +167,7 @@ static void put_filter(struct world *world, int count) {
     static const struct filter_ops ops = {.data = times_data, .end = times_end, .held = times_held};
     struct times *times = calloc(1, sizeof *times);
     *times = (struct times){.filter = {.ops = &ops}, .count = count};
-    world->exchange->answer.chain = chain_new();
+    world->exchange->answer.chain = chain_new(NULL);
     chain_append(world->exchange->answer.chain, &times->filter);
 }
 

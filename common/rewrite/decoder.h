@@ -1,0 +1,30 @@
+/* Decodes a content coding as more is asked for: little may become very much, and no more is made than there
+ * is room for.
+ *
+ * Memory is the libraries': gzip and deflate 40 KiB; br its window, whose size the sender chooses, 16 MiB at
+ * most; zstd likewise, 8 MiB at most (RFC 9659), beyond which a stream is refused. All decoders of a process
+ * together take DECODERS_BYTES_MAX; what would need more fails. */
+#ifndef REWRITE_DECODER_H
+#define REWRITE_DECODER_H
+
+#include "rewrite/coding.h"
+
+#define DECODERS_BYTES_MAX ((size_t)128 * 1024 * 1024)
+
+struct decoder;
+
+/* Of a coding other than identity. NULL without memory. */
+struct decoder *decoder_new(enum coding coding);
+void decoder_free(struct decoder *decoder); /* NULL is fine */
+/* What all of them take now. */
+size_t decoders_bytes(void);
+
+/* Takes bytes off the front of *rest and writes to `out`; *ret_len says how many. As long as that is `room`
+ * there may be more to be had, also of an empty rest. What stands behind a stream's end is thrown away,
+ * unless it is another stream. False: what came is no such stream, or there is no memory. */
+bool decoder_read(struct decoder *decoder, struct view *rest, char *out, size_t room, size_t *ret_len);
+
+/* Has all of it come? Also of nothing at all. */
+bool decoder_is_whole(const struct decoder *decoder);
+
+#endif
