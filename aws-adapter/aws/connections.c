@@ -7,7 +7,7 @@
 #include "base/heap.h"
 #include "base/log.h"
 
-enum { ATTEMPT_MS = 5000, ANSWER_MAX = 64 * 1024, PATH_MAX_BYTES = 1024 };
+enum { ATTEMPT_MS = 5000, DELETE_ATTEMPTS_MAX = 4, ANSWER_MAX = 64 * 1024, PATH_MAX_BYTES = 1024 };
 
 struct post {
     connections_fn *done;
@@ -63,6 +63,7 @@ static void call(struct connections *connections, enum aws_action action, struct
                                   .path = buf_view(&path),
                                   .content_type = VIEW("application/octet-stream"),
                                   .body = message,
+                                  .idempotent = action == ACTION_AGENT_DELETE,
                                   .attempts_max = attempts_max,
                                   .attempt_ms = ATTEMPT_MS,
                                   .answer_max = ANSWER_MAX};
@@ -77,5 +78,5 @@ void connections_post(struct connections *connections, struct view connection_id
 
 void connections_delete(struct connections *connections, struct view connection_id, connections_fn *done,
                         void *ctx) {
-    call(connections, ACTION_AGENT_DELETE, connection_id, (struct view){0}, 1, done, ctx);
+    call(connections, ACTION_AGENT_DELETE, connection_id, (struct view){0}, DELETE_ATTEMPTS_MAX, done, ctx);
 }

@@ -168,7 +168,8 @@ static bool was_dead(struct http_call *call, CURLcode code) {
             (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR || code == CURLE_GOT_NOTHING));
 }
 
-/* The same call anew. libcurl 8 keeps in a handle that the body was to be rewound, and fails it for that again. */
+/* The same call anew. libcurl 8 keeps in a handle that the body was to be rewound, and fails it for that
+ * again. */
 static bool renew(struct http_call *call) {
     CURL *easy = curl_easy_duphandle(call->easy);
     if (!easy) return false;

@@ -36,7 +36,9 @@ struct store_dynamodb {
     char api_gateway_request_id[129];
     char waiter[CONNECTION_ID_MAX + 1]; /* "": none */
     size_t swept_connections, swept_requests;
-    char sweep_from[2][SWEEP_KEY_MAX]; /* connections, requests: where the next sweep goes on */
+    char sweep_from[2]
+                   [SWEEP_KEY_MAX]; /* connections, requests: where the next page begins; "": at the begin */
+    bool sweep_place_kept;          /* there is an item that says so */
     struct rate_entry rates[RATE_ENTRIES];
     bool rate_adding; /* one at a time */
     bool rate_denied; /* the role may not */

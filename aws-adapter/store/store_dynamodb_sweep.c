@@ -1,7 +1,8 @@
 /* Removes what has expired, and tells of connections that were taken over and have had their time. DynamoDB
  * does that itself, but only "within days". Page after page of each table, until the invocation's time is
- * nearly up: the next sweep goes on where this one stopped. Each record is deleted only if it has still
- * expired, because a claim may be taken anew meanwhile. */
+ * nearly up: the next sweep goes on where this one stopped, whichever environment it comes to, because that
+ * place stands in the connections table. Each record is deleted only if it has still expired, because a claim
+ * may be taken anew meanwhile. */
 #include <inttypes.h>
 
 #include "base/log.h"
@@ -12,7 +13,11 @@ enum {
     PAGE = 500, /* items that are looked at */
     BODY_MAX = 4096,
     TIME_FOR_A_PAGE_MS = 3000,
+    PLACE_KEPT_S = 7 * 24 * 3600,
 };
+
+#define PLACE_KEY "sweep#place" /* no id of a connection, and no claim's key, has this form */
+static const char *const place_names[] = {"sweepConnections", "sweepRequests"};
 
 struct sweep_table {
     const char *name, *key;
@@ -92,7 +97,7 @@ static void take_item(struct store_op *sweep, const json_t *item) {
 }
 
 /* A key that is none, or too long, is the end: the next sweep begins anew. */
-static void keep_place(struct store_op *sweep, const json_t *last) {
+static void note_place(struct store_op *sweep, const json_t *last) {
     struct sweep_table table = table_of(sweep);
     if (!view_copy_to(item_string(last, table.key), table.from, SWEEP_KEY_MAX)) table.from[0] = '\0';
 }
@@ -103,7 +108,8 @@ static void on_page(void *ctx, enum status status, const struct dynamodb_answer 
     json_t *item;
     sweep->total = 1; /* this page itself */
     if (status != STATUS_OK) sweep->status = port_status(status);
-    keep_place(sweep, json_object_get(answer->json, "LastEvaluatedKey"));
+    if (status == STATUS_OK || status == STATUS_INVALID) /* a place that is no good is forgotten, too */
+        note_place(sweep, json_object_get(answer->json, "LastEvaluatedKey"));
     json_array_foreach(json_object_get(answer->json, "Items"), index, item) take_item(sweep, item);
     release(sweep);
 }
@@ -128,11 +134,71 @@ static void next_page(struct store_op *op) {
     store_op_send(op, table.scan, &body, on_page);
 }
 
+/* ---- the place where it stopped ---- */
+
+static void finish(struct store_op *op) {
+    size_t removed = op->store->swept_connections + op->store->swept_requests;
+    op->fn.swept(op->target, op->ticket, op->status, removed);
+    store_op_free(op);
+}
+
+static void on_place_kept(void *ctx, enum status status, const struct dynamodb_answer *answer) {
+    (void)answer;
+    if (status != STATUS_OK)
+        log_warn("store", "where the sweep stopped is not kept: %s", status_text(status));
+    finish(ctx);
+}
+
+static void put_place(struct store_op *op) {
+    struct buf body;
+    buf_init(&body, BODY_MAX);
+    body_begin(&body, op->store->settings.connections_table);
+    buf_printf(&body, ",\"Item\":{");
+    item_put_string(&body, "connectionId", VIEW(PLACE_KEY));
+    for (size_t i = 0; i < 2; i++)
+        if (op->store->sweep_from[i][0])
+            item_put_string(&body, place_names[i], view_from_cstr(op->store->sweep_from[i]));
+    item_put_number(&body, "ttl", store_wall_ms(op->store) / 1000 + PLACE_KEPT_S);
+    buf_printf(&body, "}}");
+    store_op_send(op, ACTION_CONNECTIONS_PUT, &body, on_place_kept);
+}
+
+static void send_key(struct store_op *op, enum aws_action action, const char *more, dynamodb_fn *then) {
+    struct buf body;
+    buf_init(&body, BODY_MAX);
+    body_begin(&body, op->store->settings.connections_table);
+    body_key(&body, "connectionId", VIEW(PLACE_KEY));
+    buf_printf(&body, "%s}", more);
+    store_op_send(op, action, &body, then);
+}
+
+/* Mostly there is none, and was none. */
+static void keep_place(struct store_op *op) {
+    struct store_dynamodb *store = op->store;
+    if (store->sweep_from[0][0] || store->sweep_from[1][0])
+        put_place(op);
+    else if (store->sweep_place_kept)
+        send_key(op, ACTION_CONNECTIONS_DELETE, "", on_place_kept);
+    else
+        finish(op);
+}
+
+static void on_place(void *ctx, enum status status, const struct dynamodb_answer *answer) {
+    struct store_op *op = ctx;
+    const json_t *item = json_object_get(answer->json, "Item");
+    if (status != STATUS_OK)
+        log_warn("store", "where the last sweep stopped cannot be read: %s", status_text(status));
+    op->store->sweep_place_kept = item != NULL;
+    for (size_t i = 0; i < 2; i++) {
+        char *from = op->store->sweep_from[i];
+        if (!view_copy_to(item_string(item, place_names[i]), from, SWEEP_KEY_MAX)) from[0] = '\0';
+    }
+    next_table(op);
+}
+
 static void next_table(struct store_op *op) {
     if (op->next == 2) {
-        size_t removed = op->store->swept_connections + op->store->swept_requests;
-        op->fn.swept(op->target, op->ticket, op->status, removed);
-        store_op_free(op);
+        keep_place(op);
         return;
     }
     *table_of(op).swept = 0;
@@ -145,5 +211,5 @@ void dynamodb_sweep(void *ctx,
     struct store_op *op = store_op_new(ctx, target, ticket);
     op->fn.swept = done;
     op->status = STATUS_OK;
-    next_table(op);
+    send_key(op, ACTION_CONNECTIONS_GET, ",\"ConsistentRead\":true", on_place);
 }

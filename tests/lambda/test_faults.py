@@ -39,7 +39,7 @@ FATAL = {
 
 class Faulty:
     """In front of DynamoDB Local. `faults[operation]` is a list of what to answer first, instead of asking; `after` the same,
-    once it was done. A callable says what to do for each call."""
+    once it was done. One that is callable is called for its answer."""
 
     def __init__(self, endpoint):
         self.host = endpoint.removeprefix("http://")
@@ -59,7 +59,8 @@ class Faulty:
                 return None
             return fault
         if self.faults.get(operation):
-            return self.faults[operation].pop(0)
+            fault = self.faults[operation].pop(0)
+            return fault() if callable(fault) else fault
         connection = http.client.HTTPConnection(self.host, timeout=20)
         connection.request(method, path, body, {name: headers[name] for name in ("X-Amz-Target", "Content-Type", "Authorization")})
         response = connection.getresponse()
@@ -105,14 +106,17 @@ def test_passing_trouble_is_not_seen(aws, world, faulty, operation, fault):
     assert aws.tables.items(aws.tables.requests) == []
 
 
-# What AWS's own clients try again, and what DynamoDB Local never says: (status, code)
-RETRYABLE = [(400, code) for code in (
+# What AWS's own clients try again, and what DynamoDB Local never says: (status, code). With these nothing was done …
+UNDONE = [(400, code) for code in (
     "ProvisionedThroughputExceededException", "ThrottlingException", "Throttling", "ThrottledException", "RequestThrottled",
     "RequestThrottledException", "RequestLimitExceeded", "TooManyRequestsException", "LimitExceededException",
     "BandwidthLimitExceeded", "PriorRequestNotComplete", "SlowDown", "EC2ThrottledException", "TransactionConflictException",
-    "ReplicatedWriteConflictException", "TransactionInProgressException", "RequestTimeout", "RequestTimeoutException",
-    "InternalServerError", "InternalFailure", "ServiceUnavailable")]  # fmt: skip
-RETRYABLE += [(status, "") for status in (429, 500, 502, 503, 504)]
+    "ReplicatedWriteConflictException")] + [(429, "")]  # fmt: skip
+# … with these nobody knows.
+UNKNOWN = [(400, code) for code in (
+    "TransactionInProgressException", "RequestTimeout", "RequestTimeoutException", "InternalServerError", "InternalFailure",
+    "ServiceUnavailable")] + [(status, "") for status in (500, 502, 503, 504)]  # fmt: skip
+RETRYABLE = UNDONE + UNKNOWN
 CALLS = ["GetItem", "PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems", "Query", "Scan", "BatchGetItem", "BatchWriteItem"]
 
 
@@ -144,20 +148,62 @@ def test_what_aws_calls_retryable_is_tried_again(aws, faulty, operation):
         assert faulty.faults[operation] == [], "it was asked"
 
 
-CANCELLED = [("TransactionConflict", 200), ("ThrottlingError", 200), ("ProvisionedThroughputExceeded", 200), ("ConditionalCheckFailed", 409)]
+def test_what_aws_calls_retryable_is_posted_again(aws):
+    """`@connections`: where a visitor waits only what was not done; what nobody waits for always."""
+    visitors, agents = aws.function(), aws.function()
+    agent = aws.agent(agents).up("resume")
+    for status, code in RETRYABLE:
+        before = len(aws.connections.posts)
+        aws.connections.answers = [error(status, code)]
+        again = (status, code) in UNDONE
+        assert visit(visitors, agent)["statusCode"] == (200 if again else 503), (status, code)
+        assert len(aws.connections.posts) == before + (2 if again else 1), (status, code)
+        aws.connections.answers = [error(status, code)]
+        agent.ready("resume")
 
 
-@pytest.mark.parametrize("reason, status", CANCELLED)
-def test_a_transaction_that_others_were_in_the_way_of(aws, faulty, reason, status):
-    """It is made again, but where a condition failed."""
-    function = aws.function(AWS_ENDPOINT_URL_DYNAMODB=faulty.endpoint)
+def test_what_aws_calls_retryable_is_closed_again(aws):
+    """`@connections`, DELETE: of connections that were taken over."""
+    function = aws.function()
+    for number, (status, code) in enumerate(RETRYABLE):
+        connection, now = f"c{number}=", int(time.time())
+        item = {"connectionId": {"S": connection}, "ttl": {"N": str(now + 1000)}, "retireAt": {"N": str(now - 60)}}
+        aws.tables.client.put_item(TableName=aws.tables.connections, Item=item)
+        aws.connections.agents[connection] = aws.agent(function, connection_id=connection)
+        aws.connections.answers = [error(status, code)]
+        function.invoke(events.schedule())
+        function.idle()
+        assert aws.connections.deletes[-2:] == [connection] * 2, (status, code)
+        assert connection not in aws.connections.agents, (status, code)
+        aws.tables.client.delete_item(TableName=aws.tables.connections, Key={"connectionId": {"S": connection}})
+
+
+def cancelled(reason):
     reasons = [{"Code": "None"}, {"Code": reason}]
-    body = json.dumps({"__type": "x#TransactionCanceledException", "CancellationReasons": reasons}).encode()
-    faulty.faults["TransactWriteItems"] = [(400, {}, body)]
-    answer = function.invoke(events.connect("c=" + uuid.uuid4().hex))
-    made = faulty.calls.count("TransactWriteItems")
-    assert made >= 2 if status == 200 else True
-    assert answer["statusCode"] == 200 or reason == "ConditionalCheckFailed"
+    return 400, {}, json.dumps({"__type": "x#TransactionCanceledException", "CancellationReasons": reasons}).encode()
+
+
+@pytest.mark.parametrize("reason", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
+def test_a_transaction_that_others_were_in_the_way_of(aws, faulty, reason):
+    function = aws.function(AWS_ENDPOINT_URL_DYNAMODB=faulty.endpoint)
+    faulty.faults["TransactWriteItems"] = [cancelled(reason)]
+    assert aws.agent(function).connect(query={"name": "mine"})["statusCode"] == 200
+    assert faulty.calls.count("TransactWriteItems") == 2
+
+
+@pytest.mark.parametrize("faster, status, lookups, writes", [(False, 200, 2, 2), (True, 409, 2, 1)])
+def test_a_transaction_whose_condition_failed(aws, faulty, faster, status, lookups, writes):
+    """The claim is looked at again, and decides: nobody has it, or somebody was faster."""
+    function, other = aws.function(AWS_ENDPOINT_URL_DYNAMODB=faulty.endpoint), aws.function()
+
+    def lose():
+        if faster:
+            assert aws.agent(other).connect(query={"name": "mine"})["statusCode"] == 200
+        return cancelled("ConditionalCheckFailed")
+
+    faulty.faults["TransactWriteItems"] = [lose]
+    assert aws.agent(function).connect(query={"name": "mine"})["statusCode"] == status
+    assert (faulty.calls.count("GetItem"), faulty.calls.count("TransactWriteItems")) == (lookups, writes)
 
 
 @pytest.mark.parametrize("operation", ["GetItem", "PutItem"])
@@ -344,6 +390,14 @@ def test_completed_requests_are_published(bus):
     assert [json.loads(entry["Detail"])["requestId"] for entry in bus.entries] == [f"r{n}" for n in range(23)]
     assert {(entry["Source"], entry["DetailType"], entry["EventBusName"]) for entry in bus.entries} == {
         ("http-tunnel.response", "HttpResponseReady", "bus")}  # fmt: skip
+
+
+def test_what_aws_calls_retryable_is_published_again(bus):
+    for status, code in RETRYABLE:
+        del bus.entries[:]
+        bus.answers = [error(status, code)]
+        answer = bus.function.invoke(events.stream(record(7, requestId="r7", connectionId="c", status="completed")))
+        assert answer["batchItemFailures"] == [] and len(bus.entries) == 2, (status, code)
 
 
 @pytest.mark.parametrize(

@@ -165,12 +165,14 @@ class Function:
 
 
 class Connections:
-    """@connections: a post to an agent that is there goes to its `receive`, any other gets 410."""
+    """@connections: a post to an agent that is there goes to its `receive`, any other gets 410; so does its deletion, which
+    ends it."""
 
     def __init__(self):
         self.agents = {}
         self.posts = []  # (connection id, text)
-        self.answers = []  # statuses for the next posts, instead of what is right; None: the connection is cut
+        self.deletes = []  # connection ids
+        self.answers = []  # for the next calls, instead of what is right: a status, a whole answer, or None: cut
         self.server = Server(self.handle, self.upgrade)
         self.endpoint = f"ws://{self.server.address}/dev"
         self.function = None  # of the WebSocket API, for those that connect by WebSocket: the waiters
@@ -179,14 +181,19 @@ class Connections:
 
     def handle(self, method, path, headers, body):
         connection = urllib.parse.unquote(path.removeprefix("/dev/@connections/"))
-        assert method == "POST" and headers["Authorization"].startswith("AWS4-HMAC-SHA256 Credential=")
-        self.posts.append((connection, body.decode()))
+        assert method in ("POST", "DELETE") and headers["Authorization"].startswith("AWS4-HMAC-SHA256 Credential=")
+        if method == "POST":
+            self.posts.append((connection, body.decode()))
+        else:
+            self.deletes.append(connection)
         if self.answers:
-            status = self.answers.pop(0)
-            if status is None:
-                return None
-            if status != 200:
-                return status, {}, b'{"message":"no"}'
+            answer = self.answers.pop(0)
+            if answer is None or isinstance(answer, tuple):
+                return answer
+            if answer != 200:
+                return answer, {}, b'{"message":"no"}'
+        if method == "DELETE":
+            return (204, {}, b"") if self.agents.pop(connection, None) else (410, {}, b"{}")
         if connection in self.sockets:
             self.write(self.sockets[connection], body)
             return 200, {}, b""
