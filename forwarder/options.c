@@ -55,13 +55,17 @@ static const struct option_row rows[] = {
 
 struct parser {
     struct options *options;
+    bool has_service;
     char *error;
     size_t error_size;
 };
 
 void options_help(FILE *out) {
-    fputs("Usage: ttf [OPTIONS]\n\n"
-          "Gives a local web service a public URL, through a tunnel gateway.\n\nOptions:\n",
+    fputs("Usage: ttf [OPTIONS] [SERVICE]\n\n"
+          "Gives a local web service a public URL, through a tunnel gateway.\n\n"
+          "SERVICE is where it listens: a port, host:port, http(s)://host:port or unix:/path (default: "
+          "3000).\n\n"
+          "Options:\n",
           out);
     for (size_t i = 0; i < ROW_COUNT; i++) {
         char left[64];
@@ -74,7 +78,7 @@ void options_help(FILE *out) {
                 row->variable ? row->variable : "", row->variable ? "]" : "");
     }
     fputs("\nThe variables are also read from a .env file in the working directory.\n"
-          "Example: ttf --port 3000 --endpoint wss://tunnel.example.com\n",
+          "Example: ttf 3000 --endpoint wss://tunnel.example.com\n",
           out);
 }
 
@@ -107,19 +111,46 @@ static bool unknown_option(struct parser *parser, const char *argument) {
     return false;
 }
 
-static bool unexpected_word(struct parser *parser, const char *word) {
-    uint64_t number;
-    struct view v = view_from_cstr(word);
-    const char *meant = NULL;
-    if (view_parse_u64(v, &number) && number >= 1 && number <= 65535) meant = "--port";
-    if (strstr(word, "://")) meant = "--endpoint";
-    if (meant)
-        snprintf(parser->error, parser->error_size, "unexpected '%.100s' (did you mean %s %.100s?)", word,
-                 meant, word);
-    else
-        snprintf(parser->error, parser->error_size, "unexpected '%.100s' (ttf --help lists the options)",
-                 word);
-    return false;
+/* Goes into a header line, so nothing that could end it. */
+static bool header_safe(const char *text) {
+    for (; *text; text++)
+        if ((unsigned char)*text <= 0x20 || (unsigned char)*text >= 0x7f) return false;
+    return true;
+}
+
+static bool take_service(struct parser *parser, const char *word) {
+    const char *wrong = NULL, *twice = parser->has_service ? "a second service" : NULL;
+    if (strncmp(word, "ws://", 5) == 0 || strncmp(word, "wss://", 6) == 0) {
+        snprintf(parser->error, parser->error_size, "unexpected '%.100s' (did you mean --endpoint %.100s?)",
+                 word, word);
+        return false;
+    }
+    wrong = twice ? twice : service_word_parse(word, &parser->options->service);
+    parser->has_service = true;
+    if (wrong)
+        snprintf(parser->error, parser->error_size, "unexpected '%.100s': %s",
+                 header_safe(word) ? word : "...", wrong);
+    return !wrong;
+}
+
+/* What the word says takes the place of the flags, which therefore may not be there too. */
+static bool apply_service(struct parser *parser) {
+    struct options *options = parser->options;
+    const struct service_word *service = &options->service;
+    if (!parser->has_service) return true;
+    if (options->port || options->host || options->unix_path) {
+        snprintf(parser->error, parser->error_size,
+                 "where the service is was said twice: as %s and as a word",
+                 options->port   ? "--port"
+                 : options->host ? "--host"
+                                 : "--unix");
+        return false;
+    }
+    options->port = service->port;
+    options->host = service->host[0] ? service->host : NULL;
+    options->unix_path = service->unix_path;
+    if (service->https) options->local_https = true;
+    return true;
 }
 
 static bool store(struct parser *parser, const struct option_row *row, const char *value,
@@ -207,13 +238,6 @@ static bool parse_variables(struct parser *parser, const struct dotenv *dotenv) 
     return true;
 }
 
-/* Goes into a header line, so nothing that could end it. */
-static bool header_safe(const char *text) {
-    for (; *text; text++)
-        if ((unsigned char)*text <= 0x20 || (unsigned char)*text >= 0x7f) return false;
-    return true;
-}
-
 /* "[::1]" as in URLs. */
 static void take_brackets_off(struct options *options) {
     struct view host = view_from_cstr(options->host);
@@ -251,20 +275,23 @@ static void withhold_token(struct options *options, const struct dotenv *dotenv)
 
 bool options_parse(struct options *ret_options, int argc, char *const argv[], const struct dotenv *dotenv,
                    char *error, size_t error_size) {
-    *ret_options = (struct options){.host = "localhost", .port = 3000, .connect_timeout_s = 10};
+    *ret_options = (struct options){.connect_timeout_s = 10};
     struct parser parser = {.options = ret_options, .error = error, .error_size = error_size};
     if (!parse_variables(&parser, dotenv)) return false;
     for (int i = 1; i < argc; i++) {
         const char *argument = argv[i];
         bool ok;
         if (argument[0] != '-' || !argument[1])
-            ok = unexpected_word(&parser, argument);
+            ok = take_service(&parser, argument);
         else if (argument[1] == '-')
             ok = parse_long(&parser, argc, argv, &i);
         else
             ok = parse_letters(&parser, argc, argv, &i);
         if (!ok) return false;
     }
+    if (!apply_service(&parser)) return false;
+    if (!ret_options->port) ret_options->port = 3000;
+    if (!ret_options->host) ret_options->host = "localhost";
     take_brackets_off(ret_options);
     if (!ret_options->help && !ret_options->version && !check(&parser)) return false;
     withhold_token(ret_options, dotenv);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "dotenv.h"
+#include "service_word.h"
 
 #define OPTIONS_DEFAULT_ENDPOINT "ws://localhost:8081"
 
@@ -22,7 +23,8 @@ struct options {
     bool endpoint_is_of_file; /* .env names it */
     bool token_withheld;      /* there is one, but not for the endpoint that .env names: `token` is NULL */
     bool verbose, help, version, health, local_https, no_hints;
-    char bare_host[256]; /* what `host` points to when it came in brackets */
+    struct service_word service; /* of the command line; its parts stand in the fields above */
+    char bare_host[256];         /* what `host` points to when it came in brackets */
 };
 
 /* Strings are borrowed from argv, the environment and `dotenv`. On failure one line for people is in `error`.

@@ -182,11 +182,12 @@ class Gateway(Program):
 
 
 class Forwarder(Program):
-    """ttf, up and established unless `wait` is False."""
+    """ttf, up and established unless `wait` is False. The service is a port, or its word on the command line."""
 
     def __init__(self, endpoint, port, state_home, *options, wait=True, env=None, cwd=None):
+        where = ["-p", port] if isinstance(port, int) else [port]
         super().__init__(
-            [BIN / "ttf", "-e", endpoint, "-p", port, *options],
+            [BIN / "ttf", "-e", endpoint, *where, *options],
             env={"XDG_STATE_HOME": str(state_home), "HOME": str(state_home), **(env or {})},
             cwd=cwd or state_home,
         )

@@ -420,11 +420,28 @@ def test_state_home_that_cannot_be_written(start):
     assert http_raw.request(gateway.address, host=url.partition("//")[2]).status == 200
 
 
-def test_other_local_host(start):
+@pytest.mark.parametrize(
+    "arguments,says",
+    [
+        (["PORT", "--host", "localhost"], "localhost:PORT"),
+        (["localhost:PORT"], "localhost:PORT"),
+        ([":PORT"], "localhost:PORT"),
+        (["http://127.0.0.1:PORT/"], "127.0.0.1:PORT"),
+    ],
+)
+def test_where_the_service_is(start, arguments, says):
     service = start.service()
     gateway = start.gateway()
-    ttf = start.forwarder(gateway, service, "--host", "localhost")
-    ttf.wait_line(rf"^Local service: localhost:{service.port}$")
+    first, *more = [word.replace("PORT", str(service.port)) for word in arguments]
+    ttf = start.forwarder(gateway, int(first) if first.isdigit() else first, *more)
+    ttf.wait_line(rf"^Local service: {says.replace('PORT', str(service.port))}$")
+    assert http_raw.request(gateway.address, host=ttf.host).status == 200
+
+
+def test_a_port_alone_is_where_the_service_is(start):
+    service = start.service()
+    gateway = start.gateway()
+    ttf = start.forwarder(gateway, str(service.port))
     assert http_raw.request(gateway.address, host=ttf.host).status == 200
 
 

@@ -319,11 +319,12 @@ def test_services_that_want_tls_say_so_each_in_its_way(local, answer):
     assert "start ttf with --local-https" in hints_of(ttf)[0] and len(hints_of(ttf)) == 1
 
 
-def test_unix_socket(start, tmp_path):
+@pytest.mark.parametrize("where", [lambda path: (1, "--unix", path), lambda path: (f"unix:{path}",)])
+def test_unix_socket(start, tmp_path, where):
     path = tmp_path / "app.sock"
     service = start.service(unix=path)
     gateway = start.gateway()
-    ttf = start.forwarder(gateway, 1, "--unix", path)
+    ttf = start.forwarder(gateway, *where(path))
     response = http_raw.request(gateway.address, "POST", "/unix", ttf.host, body=b"hello")
     assert (response.status, response.json()["length"]) == (200, 5)
     assert service.seen("/unix")[0].all("host") == [ttf.host]

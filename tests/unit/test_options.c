@@ -28,7 +28,21 @@ static void bad_command_lines(void **state) {
         {"nothing like it", {"--frobnicate"}, "ttf --help"},
         {"unknown letter", {"-x"}, "unknown option '-x'"},
         {"unknown letter in a bunch", {"-vx"}, "unknown option '-vx'"},
-        {"port alone", {"3000"}, "did you mean --port 3000?"},
+        {"a second service", {"3000", "3001"}, "a second service"},
+        {"service and port", {"3000", "-p", "3000"}, "said twice: as --port"},
+        {"service and host", {"--host", "x", "3000"}, "said twice: as --host"},
+        {"service and socket", {"--unix", "/x", "localhost:1"}, "said twice: as --unix"},
+        {"service of port 0", {"0"}, "expected a port"},
+        {"service of a port too big", {"localhost:65536"}, "not a number from 1 to 65535"},
+        {"service without a port", {"localhost:"}, "not a number from 1 to 65535"},
+        {"service that is a URL with a path", {"http://localhost:3000/app"}, "without one"},
+        {"service that is a URL of nothing", {"http://"}, "expected a port"},
+        {"service with a user", {"http://a@b:80"}, "expected a port"},
+        {"service in half brackets", {"[::1:80"}, "expected a port"},
+        {"service, IPv6 without brackets", {"::1"}, "not a number"},
+        {"service with a line end", {"a\nb:80"}, "expected a port"},
+        {"service on no socket", {"unix:"}, "the path of a socket"},
+        {"service of another scheme", {"ftp://x:1"}, "expected a port"},
         {"url alone", {"ws://x"}, "did you mean --endpoint ws://x?"},
         {"word", {"start"}, "unexpected 'start'"},
         {"port 0", {"-p", "0"}, "not a number from 1 to 65535"},
@@ -74,6 +88,42 @@ static void defaults(void **state) {
     assert_int_equal(options.connect_timeout_s, 10);
     assert_int_equal(options.request_timeout_s, 0);
     assert_false(options.verbose || options.help || options.version);
+    dotenv_done(&none);
+}
+
+static void services(void **state) {
+    (void)state;
+    static const struct {
+        const char *word, *host, *unix_path;
+        long port;
+        bool https;
+    } rows[] = {
+        {"3000", "localhost", NULL, 3000, false},
+        {":3001", "localhost", NULL, 3001, false},
+        {"localhost:8080", "localhost", NULL, 8080, false},
+        {"app.test:1", "app.test", NULL, 1, false},
+        {"127.0.0.1:65535", "127.0.0.1", NULL, 65535, false},
+        {"[::1]:8080", "::1", NULL, 8080, false},
+        {"http://localhost:3000", "localhost", NULL, 3000, false},
+        {"http://localhost:3000/", "localhost", NULL, 3000, false},
+        {"http://web", "web", NULL, 80, false},
+        {"https://localhost:8443", "localhost", NULL, 8443, true},
+        {"https://[::1]", "::1", NULL, 443, true},
+        {"unix:/run/app.sock", "localhost", "/run/app.sock", 3000, false},
+    };
+    struct dotenv none;
+    dotenv_init(&none);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *args[ARGS_MAX] = {"-v", rows[i].word, "--name", "demo"};
+        struct options options;
+        char error[512];
+        if (!parse(&options, args, &none, error)) fail_msg("%s: %s", rows[i].word, error);
+        if (strcmp(options.host, rows[i].host) || options.port != rows[i].port ||
+            options.local_https != rows[i].https)
+            fail_msg("%s: %s %ld %d", rows[i].word, options.host, options.port, options.local_https);
+        if (!rows[i].unix_path != !options.unix_path) fail_msg("%s", rows[i].word);
+        if (rows[i].unix_path) assert_string_equal(options.unix_path, rows[i].unix_path);
+    }
     dotenv_done(&none);
 }
 
@@ -198,9 +248,13 @@ static void help_names_every_option(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bad_command_lines),       cmocka_unit_test(defaults),
-        cmocka_unit_test(every_way_to_write_one),  cmocka_unit_test(who_wins),
-        cmocka_unit_test(addresses_in_brackets),   cmocka_unit_test(whose_token_goes_where),
+        cmocka_unit_test(bad_command_lines),
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(services),
+        cmocka_unit_test(every_way_to_write_one),
+        cmocka_unit_test(who_wins),
+        cmocka_unit_test(addresses_in_brackets),
+        cmocka_unit_test(whose_token_goes_where),
         cmocka_unit_test(help_names_every_option),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
