@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "handler/access.h"
 #include "runtime/lambda_answer.h"
 #include "runtime/lambda_event.h"
 #include "runtime/log_json.h"
@@ -28,14 +29,12 @@ struct invocations {
     bool told_too_large;
     struct timer deadline;
     struct task settle;
-    uint64_t began_ms;
 
     /* HTTP */
     struct exchange *exchange;
     struct task give_body;
     size_t granted;
-    int status;
-    enum http_error error;
+    struct access access;
     struct arena arena;
     struct headers headers;
     struct buf body;
@@ -110,34 +109,31 @@ static void fail(struct invocations *invocations, const char *type, const char *
 
 /* ---- HTTP: one visitor's request ---- */
 
-static void log_request(struct invocations *invocations) {
-    const struct lambda_event *event = invocations->event;
-    struct buf target;
-    buf_init(&target, 4096);
-    log_redact_target(&target, view_slice(event->target, 0, 512));
-    log_each("request", "%.*s %.*s: %d %.*s, %zu bytes, %llu ms", VIEW_ARG(event->method),
-             VIEW_ARG(buf_view(&target)), invocations->status,
-             VIEW_ARG(invocations->error ? http_error_code(invocations->error) : VIEW("ok")),
-             invocations->body.len,
-             (unsigned long long)(loop_now(invocations->parts.loop) - invocations->began_ms));
-    buf_done(&target);
+static uint64_t now_ms(const struct invocations *invocations) {
+    return loop_now(invocations->parts.loop);
+}
+
+static void end_exchange(struct invocations *invocations, bool is_whole) {
+    invocations->exchange = NULL;
+    task_cancel(&invocations->give_body);
+    access_end(&invocations->access, is_whole, now_ms(invocations));
 }
 
 static void on_head(void *ctx, const struct answer_head *head) {
     struct invocations *invocations = ctx;
-    invocations->status = head->status;
-    invocations->error = head->error;
+    access_head(&invocations->access, invocations->exchange, head, &invocations->arena, now_ms(invocations));
     headers_copy(&invocations->headers, head->headers);
     if (!head->has_body && head->content_length != LENGTH_UNKNOWN) {
         struct view length =
             arena_printf(&invocations->arena, "%llu", (unsigned long long)head->content_length);
         if (length.ptr) headers_add(&invocations->headers, VIEW("content-length"), length);
     }
-    if (invocations->exchange) log_json_tunnel(exchange_tunnel(invocations->exchange));
+    log_json_tunnel(invocations->access.tunnel);
 }
 
 static void on_data(void *ctx, struct view data) {
     struct invocations *invocations = ctx;
+    invocations->access.bytes_out += data.len;
     buf_append_view(&invocations->body, data);
 }
 
@@ -145,20 +141,17 @@ static void on_end(void *ctx, const struct headers *trailers) {
     (void)trailers;
     struct invocations *invocations = ctx;
     struct buf answer;
-    invocations->exchange = NULL;
-    task_cancel(&invocations->give_body);
-    log_request(invocations);
+    end_exchange(invocations, true);
     buf_init(&answer, ANSWER_MAX);
     answer.failed = invocations->body.failed;
-    lambda_answer_http(&answer, invocations->event->kind, invocations->status, &invocations->headers,
+    lambda_answer_http(&answer, invocations->event->kind, invocations->access.status, &invocations->headers,
                        buf_view(&invocations->body));
     respond(invocations, &answer);
 }
 
 static void on_abort(void *ctx) {
     struct invocations *invocations = ctx;
-    invocations->exchange = NULL;
-    task_cancel(&invocations->give_body);
+    end_exchange(invocations, false);
     fail(invocations, "Handler.AnswerCut", "the answer ended before its end");
 }
 
@@ -166,6 +159,7 @@ static void on_give_body(struct task *task) {
     struct invocations *invocations = LIST_ENTRY(task, struct invocations, give_body);
     struct view body = view_slice(invocations->event->body, 0, invocations->granted);
     if (!invocations->exchange) return;
+    invocations->access.bytes_in = body.len;
     exchange_body(invocations->exchange, body);
     if (body.len == invocations->event->body.len) exchange_body_end(invocations->exchange);
 }
@@ -193,8 +187,10 @@ static void forward(struct invocations *invocations) {
     struct body_source source = {.ctx = invocations, .grant = on_grant};
     struct answer_sink sink = {
         .ctx = invocations, .head = on_head, .data = on_data, .end = on_end, .abort = on_abort};
-    invocations->status = 0;
-    invocations->error = HTTP_ERROR_NONE;
+    access_begin(&invocations->access, now_ms(invocations));
+    invocations->access.client = event->client;
+    invocations->access.method = event->method;
+    invocations->access.target = event->target;
     store_dynamodb_set_request(invocations->parts.store, event->request_id);
     invocations->exchange = core_forward(invocations->parts.core, &request, &source, &sink, SIZE_MAX / 2);
     if (!invocations->exchange) fail(invocations, "Handler.OutOfMemory", "out of memory");
@@ -362,7 +358,6 @@ static void on_event(void *ctx, struct view request_id, uint64_t deadline_ms, st
     buf_init(&invocations->body, ANSWER_MAX);
     invocations->answered = invocations->told_too_large = false;
     set_deadlines(invocations, deadline_ms);
-    invocations->began_ms = loop_now(invocations->parts.loop);
     invocations->event = lambda_event_parse(text, &why);
     if (invocations->event)
         dispatch(invocations);

@@ -162,9 +162,9 @@ void log_from(enum log_level level, const char *component, struct view source, c
     va_end(args);
 }
 
-void log_each(const char *component, const char *format, ...) {
+void log_each(enum log_level level, const char *component, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    write_line(LOG_LEVEL_INFO, component, (struct view){0}, false, format, args);
+    write_line(level, component, (struct view){0}, false, format, args);
     va_end(args);
 }

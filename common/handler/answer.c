@@ -219,7 +219,6 @@ static void copy_trailers(struct exchange *exchange, const struct headers *trail
 
 void answer_put_end(struct exchange *exchange) {
     struct answer *answer = &exchange->answer;
-    if (!exchange->from_peer) exchange->core->counters.answers++;
     answer->sink.end(answer->sink.ctx, &answer->trailers);
 }
 

@@ -211,7 +211,6 @@ static void on_stored(void *target, uint64_t ticket, enum status status) {
         return;
     }
     struct core *core = connect->operation.core;
-    core->counters.connects++;
     /* where another gateway holds it, that one hears of it from its registry */
     bool is_here = strcmp(connect->earlier.member.link.gateway, connect->claim.member.link.gateway) == 0;
     if (connect->earlier.epoch > 0 && connect->earlier.member.state != CLAIM_OFFLINE && is_here)

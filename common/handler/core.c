@@ -186,10 +186,6 @@ void core_set_token_keys(struct core *core, const struct jwks *keys) {
     core->settings.jwt.keys = keys;
 }
 
-const struct core_counters *core_counters(const struct core *core) {
-    return &core->counters;
-}
-
 size_t core_exchange_count(const struct core *core) {
     return core->exchange_count;
 }

@@ -59,13 +59,6 @@ struct core_settings {
 
 void core_settings_init(struct core_settings *settings); /* the defaults; no names, no secret */
 
-struct core_counters {
-    uint64_t requests, answers, connects;
-    uint64_t messages_malformed, messages_unknown, answers_unmatched;
-    uint64_t gate_refused, retries, rate_limited;
-    uint64_t dispatched; /* for other gateways */
-};
-
 struct core;
 
 /* What `settings` points to is copied; the ports are too, their contexts outlive the core. NULL without
@@ -83,7 +76,6 @@ void core_set_token_keys(struct core *core, const struct jwks *keys);
 
 /* Hand these to the stores. */
 struct store_events core_store_events(struct core *core);
-const struct core_counters *core_counters(const struct core *core);
 size_t core_exchange_count(const struct core *core);
 
 /* May this agent connect, and as which tunnel? `done` fires later, once. */
@@ -139,8 +131,13 @@ void exchange_cancel(struct exchange *exchange);
 /* The host's own time is up: 504, or, within a body, abort. From a safe point; ends the exchange. */
 void exchange_expire(struct exchange *exchange);
 
-/* For the access log; views live as long as the exchange. */
-struct view exchange_id(const struct exchange *exchange);
-struct view exchange_tunnel(const struct exchange *exchange);
+/* What a record of the request (access.h) takes from it. Views live as long as the exchange, and are empty
+ * where there is nothing. */
+struct exchange_facts {
+    struct view tunnel;     /* the id that was asked for */
+    struct view request_id; /* v1: of the last message that carried the request */
+    bool sent_again;
+};
+struct exchange_facts exchange_facts(const struct exchange *exchange);
 
 #endif

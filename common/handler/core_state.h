@@ -17,7 +17,6 @@ struct core {
     struct ports ports;
     struct arena texts; /* what settings point to */
     struct route_names names;
-    struct core_counters counters;
 
     struct table
         links; /* struct link_use by connection id: agents that have requests of ours, or are being retired */
@@ -156,10 +155,10 @@ struct exchange {
     uint64_t stream_sent;
 
     /* mailbox delivery */
-    char request_id[V1_REQUEST_ID_MAX + 1];
-    struct table_node request_node;
-    struct v1_message *message; /* the answer, while its body is passed on */
-    struct view answer_rest;    /* of its body, not yet given to the sink */
+    char request_id[V1_REQUEST_ID_MAX + 1]; /* of the last message that carried it */
+    struct table_node request_node; /* in core.requests while the mailbox has it; else without a key */
+    struct v1_message *message;     /* the answer, while its body is passed on */
+    struct view answer_rest;        /* of its body, not yet given to the sink */
 };
 
 /* By ticket; NULL when it has ended. */

@@ -200,14 +200,18 @@ static void body_end(struct exchange *exchange) {
 
 /* ---- the end ---- */
 
+static bool is_at_mailbox(const struct exchange *exchange) {
+    return exchange->request_node.key.ptr;
+}
+
 static void forget_request(struct exchange *exchange) {
     table_remove(&exchange->core->requests, &exchange->request_node);
-    exchange->request_id[0] = '\0';
+    exchange->request_node.key = (struct view){0};
 }
 
 static void stop(struct exchange *exchange) {
     struct core *core = exchange->core;
-    if (exchange->request_id[0]) {
+    if (is_at_mailbox(exchange)) {
         core->ports.mailbox.remove(core->ports.mailbox.ctx, view_from_cstr(exchange->request_id));
         forget_request(exchange);
     }

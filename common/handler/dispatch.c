@@ -152,7 +152,6 @@ static bool send_twice(struct exchange *exchange) {
         return false;
     }
     exchange->sent_again = true;
-    exchange->core->counters.retries++;
     return true;
 }
 

@@ -193,7 +193,6 @@ struct exchange *core_forward(struct core *core, const struct forward_event *eve
                               size_t window_bytes) {
     struct exchange *exchange = begin(core, source, sink, window_bytes);
     if (!exchange) return NULL;
-    core->counters.requests++;
     go_on(exchange, ingress(exchange, event));
     return exchange;
 }
@@ -203,7 +202,6 @@ struct exchange *core_dispatch(struct core *core, const struct dispatch_event *e
                                size_t window_bytes) {
     struct exchange *exchange = begin(core, source, sink, window_bytes);
     if (!exchange) return NULL;
-    core->counters.dispatched++;
     go_on(exchange, ingress_done(exchange, event));
     return exchange;
 }
@@ -229,12 +227,10 @@ void exchange_expire(struct exchange *exchange) {
     exchange_fail(exchange, HTTP_ERROR_TIMEOUT);
 }
 
-struct view exchange_tunnel(const struct exchange *exchange) {
-    return exchange->route.tunnel_id;
-}
-
-struct view exchange_id(const struct exchange *exchange) {
-    return view_from_cstr(exchange->request_id);
+struct exchange_facts exchange_facts(const struct exchange *exchange) {
+    return (struct exchange_facts){.tunnel = exchange->route.tunnel_id,
+                                   .request_id = view_from_cstr(exchange->request_id),
+                                   .sent_again = exchange->sent_again};
 }
 
 /* ---- the answer ---- */

@@ -61,10 +61,7 @@ enum http_error ingress(struct exchange *exchange, const struct forward_event *e
     enum http_error error = copy_request(exchange, event, &request);
     if (error == HTTP_ERROR_NONE)
         error = gate_check_request(&request, &core->settings.limits, &exchange->arena, &exchange->verdict);
-    if (error != HTTP_ERROR_NONE) {
-        core->counters.gate_refused++;
-        return error;
-    }
+    if (error != HTTP_ERROR_NONE) return error;
     error = route_request(&core->names, &exchange->verdict, &exchange->arena, &exchange->route);
     if (error != HTTP_ERROR_NONE) return error;
     hop_strip(&exchange->headers);

@@ -134,11 +134,9 @@ static void on_ready(struct message *message, const struct v1_message *ready) {
 static void on_completed(void *target, uint64_t ticket, enum status status) {
     (void)ticket;
     struct message *message = target;
-    if (status == STATUS_NOT_FOUND) {
-        message->operation.core->counters.answers_unmatched++;
+    if (status == STATUS_NOT_FOUND)
         log_from(LOG_LEVEL_INFO, "core", view_from_cstr(message->connection_id),
                  "an answer to a request that is not (or no more) its own was dropped");
-    }
     message_end(message, status);
 }
 
@@ -161,7 +159,6 @@ static void on_error(struct message *message, struct v1_message *error) {
 }
 
 static void on_malformed(struct message *message, enum status status) {
-    message->operation.core->counters.messages_malformed++;
     log_from(LOG_LEVEL_WARN, "core", view_from_cstr(message->connection_id),
              "a malformed message was dropped");
     end_later(message, status);
@@ -224,7 +221,6 @@ static void on_parsed(struct message *message, struct v1_message *parsed) {
     case V1_PONG: end_later(message, STATUS_OK); break;
     case V1_CHUNK: on_chunk(message, parsed); break;
     default:
-        message->operation.core->counters.messages_unknown++;
         log_debug("core", "connection %s: a message of an unknown type was ignored", message->connection_id);
         end_later(message, STATUS_OK);
         break;

@@ -110,6 +110,5 @@ bool tunnel_admit(struct exchange *exchange) {
     exchange->admitted =
         take_token(exchange->tunnel, core_now_ms(core) * NS_PER_MS, per_second) &&
         (!registry->admit || registry->admit(registry->ctx, exchange->route.tunnel_id, per_second));
-    if (!exchange->admitted) core->counters.rate_limited++;
     return exchange->admitted;
 }

@@ -43,7 +43,7 @@ static void pass_on(struct call *call, struct view text) {
     if (shape_answer_read(text, call->api->settings.api.is_payload_1, &arena, &answer)) {
         headers_add(&answer.headers, VIEW("apigw-requestid"), view_from_cstr(call->id));
         web_answer(call->exchange, answer.status, &answer.headers, answer.body);
-        log_each(LOG_ACCESS, "%s %d %llums %zuB", call->id, answer.status,
+        log_each(LOG_LEVEL_INFO, LOG_ACCESS, "%s %d %llums %zuB", call->id, answer.status,
                  (unsigned long long)(loop_now(call->api->loop) - call->begun_ms), answer.body.len);
         shape_answer_done(&answer);
     } else {

@@ -6,6 +6,7 @@
 #include "agents/peer_protocol.h"
 
 #include "base/log.h"
+#include "handler/access.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 struct peer_requests {
     struct core *core;
     struct tasks *tasks;
+    const struct timers *clock;
     const char *gateway;
     size_t count;
 };
@@ -26,10 +28,11 @@ struct peer_request {
     struct peer_requests *side;
     struct link_stream *stream; /* NULL: ended */
     struct exchange *exchange;  /* likewise */
-    struct task pump;           /* what was granted is handed on, outside the core's call */
-    struct buf waiting;         /* of the body: come, and not granted yet */
-    size_t credit;              /* granted, and not come yet */
-    bool has_ended, is_told;    /* the body; and the core of that */
+    struct access access;
+    struct task pump;        /* what was granted is handed on, outside the core's call */
+    struct buf waiting;      /* of the body: come, and not granted yet */
+    size_t credit;           /* granted, and not come yet */
+    bool has_ended, is_told; /* the body; and the core of that */
     bool expects_continue, is_error;
     uint64_t body_left; /* of an offer to switch, behind which the stream goes on: not yet handed on */
     bool is_broken;     /* the answer cannot be passed on: to be ended outside the core's call */
@@ -38,8 +41,14 @@ struct peer_request {
 
 /* ---- the end ---- */
 
-static void settle(struct peer_request *request) {
+static uint64_t now_ms(const struct peer_requests *side) {
+    return side->clock->now_ms(side->clock->ctx);
+}
+
+/* `is_whole`: the asking gateway has had all of the answer. */
+static void settle(struct peer_request *request, bool is_whole) {
     if (request->stream || request->exchange) return;
+    access_end(&request->access, is_whole, now_ms(request->side));
     request->side->count--;
     task_cancel(&request->pump);
     buf_done(&request->waiting);
@@ -70,6 +79,7 @@ static void pump(struct peer_request *request) {
     }
     if (len) {
         request->credit -= len;
+        request->access.bytes_in += len;
         exchange_body(request->exchange, view_slice(buf_view(&request->waiting), 0, len));
         buf_consume(&request->waiting, len);
         if (request->stream) link_stream_consumed(request->stream, len);
@@ -80,17 +90,17 @@ static void pump(struct peer_request *request) {
     exchange_body_end(request->exchange);
 }
 
-/* Nobody waits for the answer any more. */
-static void let_go(struct peer_request *request) {
+/* The stream has ended: nobody waits for the answer any more. */
+static void let_go(struct peer_request *request, bool is_whole) {
     request->stream = NULL;
     if (request->exchange) exchange_cancel(request->exchange);
     request->exchange = NULL;
-    settle(request);
+    settle(request, is_whole);
 }
 
 static void give_up(struct peer_request *request) {
     if (request->stream) link_stream_reset(request->stream, false);
-    let_go(request);
+    let_go(request, false);
 }
 
 static void on_pump(struct task *task) {
@@ -134,6 +144,7 @@ static void on_head(void *ctx, const struct answer_head *head) {
     struct peer_request *request = ctx;
     struct headers headers;
     struct stream_head out = {.status = head->upgrade.ptr ? 200 : head->status, .headers = &headers};
+    access_head(&request->access, request->exchange, head, &request->arena, now_ms(request->side));
     request->is_error = head->error != HTTP_ERROR_NONE;
     if (!request->stream) return;
     if (head->upgrade.ptr) link_stream_switched(request->stream);
@@ -156,7 +167,7 @@ static void on_end(void *ctx, const struct headers *trailers) {
     request->exchange = NULL;
     if (request->stream) link_stream_end(request->stream, trailers);
     drop_body(request);
-    settle(request);
+    settle(request, false);
 }
 
 static void on_abort(void *ctx) {
@@ -164,7 +175,7 @@ static void on_abort(void *ctx) {
     request->exchange = NULL;
     if (request->stream) link_stream_reset(request->stream, false);
     request->stream = NULL;
-    settle(request);
+    settle(request, false);
 }
 
 /* ---- the stream ---- */
@@ -188,16 +199,18 @@ static void on_body_end(void *ctx, const struct headers *trailers) {
 
 static void on_sent(void *ctx, size_t bytes) {
     struct peer_request *request = ctx;
+    request->access.bytes_out += bytes;
     if (request->exchange) exchange_drained(request->exchange, bytes);
 }
 
 static void on_done(void *ctx) {
-    let_go(ctx);
+    struct peer_request *request = ctx;
+    let_go(request, !request->exchange);
 }
 
 static void on_lost(void *ctx, enum stream_end why) {
     (void)why;
-    let_go(ctx);
+    let_go(ctx, false);
 }
 
 static const struct stream_events stream_events = {
@@ -210,6 +223,8 @@ static struct peer_request *request_new(struct peer_requests *side, struct link_
     if (!request) return NULL;
     request->side = side;
     request->stream = stream;
+    access_begin(&request->access, now_ms(side));
+    request->access.from_peer = true;
     buf_init(&request->waiting, WAITING_MAX);
     arena_init(&request->arena, ARENA_MAX);
     task_init(&request->pump, on_pump);
@@ -221,7 +236,9 @@ static void refuse(struct peer_request *request, const char *why) {
     struct header field = {VIEW("x-tunnel-error"), http_error_code(HTTP_ERROR_BAD_REQUEST)};
     struct headers headers = {.fields = &field, .count = 1};
     struct stream_head head = {.status = http_error_status(HTTP_ERROR_BAD_REQUEST), .headers = &headers};
+    struct answer_head noted = {.status = head.status, .headers = &headers, .error = HTTP_ERROR_BAD_REQUEST};
     log_warn("peer", "a request was refused: %s", why);
+    access_head(&request->access, NULL, &noted, &request->arena, now_ms(request->side));
     link_stream_answer(request->stream, &head, false);
 }
 
@@ -257,6 +274,8 @@ void peer_requests_take(void *ctx, struct link_stream *stream, const struct stre
     if (!request) return; /* unattached: refused */
     link_stream_attach(stream, &stream_events, request);
     const char *wrong = read_event(side, head, has_body, &event);
+    request->access.method = arena_copy(&request->arena, event.method);
+    request->access.target = arena_copy(&request->arena, event.target);
     if (wrong) {
         refuse(request, wrong);
         return;
@@ -272,12 +291,14 @@ void peer_requests_take(void *ctx, struct link_stream *stream, const struct stre
     }
     link_stream_reset(stream, true);
     request->stream = NULL;
-    settle(request);
+    settle(request, false);
 }
 
-struct peer_requests *peer_requests_new(struct core *core, const char *gateway, struct tasks *tasks) {
+struct peer_requests *peer_requests_new(struct core *core, const char *gateway, struct tasks *tasks,
+                                        const struct timers *clock) {
     struct peer_requests *side = calloc(1, sizeof(*side));
-    if (side) *side = (struct peer_requests){.core = core, .gateway = gateway, .tasks = tasks};
+    if (side)
+        *side = (struct peer_requests){.core = core, .gateway = gateway, .tasks = tasks, .clock = clock};
     return side;
 }
 

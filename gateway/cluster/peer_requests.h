@@ -8,8 +8,10 @@
 
 struct peer_requests;
 
-/* `gateway` is our own peer URL; it, `core` and `tasks` outlive the requests. NULL without memory. */
-struct peer_requests *peer_requests_new(struct core *core, const char *gateway, struct tasks *tasks);
+/* `gateway` is our own peer URL; it, `core`, `tasks` and `clock` outlive the requests. NULL without memory.
+ */
+struct peer_requests *peer_requests_new(struct core *core, const char *gateway, struct tasks *tasks,
+                                        const struct timers *clock);
 /* When all links have ended. NULL is fine. */
 void peer_requests_free(struct peer_requests *requests);
 

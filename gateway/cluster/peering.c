@@ -39,7 +39,7 @@ struct peer_links *peering_links(struct peering *peering) {
 }
 
 bool peering_serve(struct peering *peering, struct core *core, struct agent_accept *accept) {
-    peering->requests = peer_requests_new(core, peering->url, &peering->loop->tasks);
+    peering->requests = peer_requests_new(core, peering->url, &peering->loop->tasks, &peering->loop->timers);
     if (!peering->requests) return false;
     agent_ws_serve_peers(peering->ws, peer_requests_take, peering->requests);
     agent_accept_peers(accept, &peering->guard);

@@ -44,23 +44,6 @@ struct visit *visit_new(struct visitors *side, int fd, struct client *client) {
     return visit;
 }
 
-static void log_access(const struct visit *visit) {
-    if (!log_enabled(LOG_LEVEL_INFO)) return;
-    char text[512];
-    struct buf target;
-    buf_init(&target, sizeof(text));
-    log_redact_target(&target, view_slice(visit->target, 0, 300));
-    uint64_t ms = (uv_hrtime() - visit->started_ns) / 1000000;
-    const char *how = visit->has_head && !visit->is_broken ? "" : visit->status ? " cut" : " aborted";
-    struct view code = visit->error ? http_error_code(visit->error) : VIEW("-");
-    log_each(LOG_ACCESS, "%s %s %.*s %d %llums %lluB tunnel=%s error=%.*s%s",
-             visit->behind ? visit->behind->text : visit->client->text, visit->method,
-             VIEW_ARG(buf_view(&target)), visit->status, (unsigned long long)ms,
-             (unsigned long long)visit->sent_bytes, visit->tunnel[0] ? visit->tunnel : "-", VIEW_ARG(code),
-             how);
-    buf_done(&target);
-}
-
 /* What belongs to one request. The memory goes too: most connections are idle. */
 static void forget_request(struct visit *visit) {
     list_remove(&visit->changed);
@@ -72,16 +55,11 @@ static void forget_request(struct visit *visit) {
     buf_done(&visit->tail);
     if (visit->behind) client_release(visit->behind);
     visit->behind = NULL;
-    visit->target = (struct view){NULL, 0};
     visit->exchange = NULL;
-    visit->method[0] = visit->tunnel[0] = '\0';
     visit->credit = visit->piece_bytes = 0;
     visit->waits_for_100 = visit->has_said_end = false;
     visit->has_head = visit->is_ended = visit->is_broken = visit->has_body = visit->must_close = false;
     visit->is_begun = visit->is_closed_body = visit->is_upgrade = visit->is_blocked = false;
-    visit->status = 0;
-    visit->error = HTTP_ERROR_NONE;
-    visit->sent_bytes = 0;
 }
 
 /* The request is over, one way or the other: an exchange that still runs is cancelled. */
@@ -91,7 +69,7 @@ static void end_request(struct visit *visit) {
         visit->is_broken = true;
         exchange_cancel(visit->exchange);
     }
-    log_access(visit);
+    access_end(&visit->access, visit->has_head && !visit->is_broken, loop_now(visit->side->loop));
     forget_request(visit);
 }
 
@@ -136,7 +114,7 @@ static void wait_for_next(struct visit *visit) {
 static void after_answer(struct visit *visit) {
     bool is_read = visit->phase == VISIT_ASKED && request_reader_is_at_end(&visit->reader);
     bool keeps = is_read && !visit->must_close;
-    bool may_come_more = !is_read || visit->in.len || http_error_closes(visit->error);
+    bool may_come_more = !is_read || visit->in.len || http_error_closes(visit->access.error);
     end_request(visit);
     if (keeps)
         wait_for_next(visit);
@@ -181,13 +159,13 @@ static void set_deadline(struct visit *visit) {
 static void leave_soon(struct visit *visit) {
     struct visitors *side = visit->side;
     visit->leave_ms = loop_now(side->loop) + LEAVE_MS;
-    visit->leave_bytes = visit->sent_bytes;
+    visit->leave_bytes = visit->access.bytes_out;
     list_append(&side->leaving, &visit->leaving);
     if (!timer_armed(&side->leave)) timer_start(&side->loop->timers, &side->leave, LEAVE_MS);
 }
 
 void visit_leave(struct visit *visit) {
-    bool gets_answer = visit->is_blocked || visit->sent_bytes > visit->leave_bytes;
+    bool gets_answer = visit->is_blocked || visit->access.bytes_out > visit->leave_bytes;
     list_remove(&visit->leaving);
     if (gets_answer) /* were he gone, a reset would come for it */
         leave_soon(visit);

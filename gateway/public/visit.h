@@ -9,6 +9,7 @@
 
 #include "public/visitor.h"
 
+#include "handler/access.h"
 #include "http/request_reader.h"
 
 #define VISIT_MAGIC 0x56495354u /* "VIST" */
@@ -25,7 +26,8 @@
 #define VISIT_LEAD_BYTES ((size_t)256 * 1024)
 
 enum visit_phase {
-    VISIT_IDLE,     /* no request */
+    VISIT_NEW,      /* nothing has come yet on this connection */
+    VISIT_IDLE,     /* between two requests */
     VISIT_HEAD,     /* a part of its head is there */
     VISIT_ASKED,    /* the core has it; body and answer come and go */
     VISIT_UPGRADED, /* 101 was sent: bytes both ways */
@@ -73,16 +75,14 @@ struct visit {
     struct request_reader reader;
 
     /* the request */
-    struct view target;        /* raw */
+    struct access access;      /* its record; of no meaning between requests */
     struct client *behind;     /* whose it is, when a trusted proxy says that; NULL: the client's */
     struct exchange *exchange; /* NULL: not begun, or ended */
-    uint64_t started_ns;       /* 0: there never was one on this connection */
-    char method[24];
-    size_t credit;      /* bytes of the body that the core still takes */
-    bool keeps_alive;   /* the visitor would */
-    bool is_old;        /* HTTP/1.0 */
-    bool waits_for_100; /* and has sent nothing of the body yet */
-    bool has_said_end;  /* to the core, of an upgraded connection's direction */
+    size_t credit;             /* bytes of the body that the core still takes */
+    bool keeps_alive;          /* the visitor would */
+    bool is_old;               /* HTTP/1.0 */
+    bool waits_for_100;        /* and has sent nothing of the body yet */
+    bool has_said_end;         /* to the core, of an upgraded connection's direction */
 
     /* the answer */
     bool has_head, is_ended, is_broken; /* broken: nothing whole can follow */
@@ -91,16 +91,12 @@ struct visit {
     bool is_closed_body; /* and that of its body */
     bool is_upgrade;
     enum answer_framing framing;
-    int status;
-    enum http_error error;
     uint64_t content_length;
     struct headers trailers;
-    struct buf lead;     /* goes out before the piece */
-    struct buf out;      /* of the body */
-    struct buf tail;     /* goes out behind the piece */
-    size_t piece_bytes;  /* of `out`, from its begin, between lead and tail */
-    uint64_t sent_bytes; /* of the body */
-    char tunnel[TUNNEL_NAME_MAX + 1];
+    struct buf lead;    /* goes out before the piece */
+    struct buf out;     /* of the body */
+    struct buf tail;    /* goes out behind the piece */
+    size_t piece_bytes; /* of `out`, from its begin, between lead and tail */
 };
 
 /* visit.c: the life of a connection and of a request. NULL without memory: the socket is then closed and the

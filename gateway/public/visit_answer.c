@@ -71,7 +71,7 @@ static void choose_framing(struct visit *visit) {
     bool has_trailers = visit->trailers.count > 0;
     if (visit->is_upgrade) {
         visit->framing = ANSWER_UNTIL_CLOSE;
-    } else if (!visit->has_body || !http_answer_has_body(view_from_cstr(visit->method), visit->status)) {
+    } else if (!visit->has_body || !http_answer_has_body(visit->access.method, visit->access.status)) {
         visit->framing = ANSWER_NO_BODY;
     } else if (is_known || (visit->is_ended && !has_trailers)) {
         visit->framing = ANSWER_LENGTH;
@@ -84,11 +84,11 @@ static void choose_framing(struct visit *visit) {
 /* HEAD and 304 say what the length of the body would be, if it is known (RFC 9110 8.6). */
 static void add_framing(struct visit *visit) {
     struct buf *lead = &visit->lead;
-    bool would_have_one = strcmp(visit->method, "HEAD") == 0 || visit->status == 304;
+    bool would_have_one = view_eq(visit->access.method, VIEW("HEAD")) || visit->access.status == 304;
     uint64_t length = visit->content_length;
     if (visit->framing == ANSWER_CHUNKED) add_field(lead, VIEW("Transfer-Encoding"), VIEW("chunked"));
     if (visit->framing == ANSWER_NO_BODY && !would_have_one)
-        length = visit->status == 204 || visit->status < 200 ? LENGTH_UNKNOWN : 0;
+        length = visit->access.status == 204 || visit->access.status < 200 ? LENGTH_UNKNOWN : 0;
     bool has_length = visit->framing == ANSWER_LENGTH || visit->framing == ANSWER_NO_BODY;
     if (!has_length || length == LENGTH_UNKNOWN) return;
     buf_append_view(lead, VIEW("Content-Length: "));
@@ -124,15 +124,11 @@ static void on_head(void *ctx, const struct answer_head *head) {
     struct visit *visit = visit_of(ctx);
     headers_init(&visit->trailers, &visit->arena);
     visit->has_head = true;
-    visit->status = head->status;
     visit->content_length = head->content_length;
     visit->has_body = head->has_body;
     visit->must_close = head->close;
     visit->is_upgrade = head->upgrade.ptr;
-    visit->error = head->error;
-    if (!visit->exchange ||
-        !view_copy_to(exchange_tunnel(visit->exchange), visit->tunnel, sizeof(visit->tunnel)))
-        visit->tunnel[0] = '\0';
+    access_head(&visit->access, visit->exchange, head, &visit->arena, loop_now(visit->side->loop));
     begin_head(visit, head);
     visit_wake(visit);
 }
@@ -190,7 +186,7 @@ void visit_answer_error(struct visit *visit, enum http_error error) {
 /* Is there more, or less, than the head said? */
 static bool contradicts_length(const struct visit *visit) {
     if (visit->framing != ANSWER_LENGTH) return false;
-    uint64_t total = visit->sent_bytes + visit->out.len;
+    uint64_t total = visit->access.bytes_out + visit->out.len;
     return total > visit->content_length || (visit->is_ended && total < visit->content_length);
 }
 
@@ -247,7 +243,7 @@ static void on_sent(struct visit *visit, size_t len) {
     size_t body = consume(&visit->out, visit->piece_bytes, len);
     consume(&visit->tail, visit->tail.len, len - body);
     visit->piece_bytes -= body;
-    visit->sent_bytes += body;
+    visit->access.bytes_out += body;
     visit->moved = true;
     if (body && visit->exchange) exchange_drained(visit->exchange, body);
 }

@@ -4,18 +4,20 @@
 #include "public/visit.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <sys/socket.h>
 
 #define READS_A_TURN 4
+#define METHOD_SHOWN_MAX 23
 
 /* ---- a request begins ---- */
 
 static void begin_head(struct visit *visit) {
     const struct visitors *side = visit->side;
-    bool is_first = visit->started_ns == 0; /* its head has been awaited since it was accepted */
-    if (!is_first) visit->deadline_ms = loop_now(side->loop) + side->settings.header_timeout_ms;
-    visit->started_ns = uv_hrtime();
+    uint64_t now_ms = loop_now(side->loop);
+    if (visit->phase == VISIT_IDLE) /* the first head has been awaited since the connection was accepted */
+        visit->deadline_ms = now_ms + side->settings.header_timeout_ms;
+    access_begin(&visit->access, now_ms);
+    visit->access.client = view_from_cstr(visit->client->text);
     visit->phase = VISIT_HEAD;
 }
 
@@ -31,15 +33,22 @@ static bool keeps_alive(const struct request_head *head) {
            headers_has_token(&head->headers, VIEW("connection"), VIEW("keep-alive"));
 }
 
+/* Method and target stand behind each other in the bytes that were read: one copy does for both. */
+static bool keep_line(struct visit *visit, const struct request_head *head) {
+    const char *end = head->target.ptr + head->target.len;
+    struct view line = arena_copy(&visit->arena, view_of(head->method.ptr, (size_t)(end - head->method.ptr)));
+    bool is_shown = head->method.len <= METHOD_SHOWN_MAX;
+    visit->access.method = is_shown ? view_slice(line, 0, head->method.len) : VIEW("?");
+    visit->access.target = view_skip(line, line.len - head->target.len);
+    return line.ptr;
+}
+
 static bool note_request(struct visit *visit, const struct request_head *head) {
-    if (!view_copy_to(head->method, visit->method, sizeof(visit->method)))
-        snprintf(visit->method, sizeof(visit->method), "?");
-    visit->target = arena_copy(&visit->arena, head->target);
     visit->is_old = head->minor_version == 0;
     visit->keeps_alive = keeps_alive(head);
     visit->waits_for_100 = !visit->is_old && request_reader_wants_body(&visit->reader) &&
                            headers_count(&head->headers, VIEW("expect")) > 0;
-    return visit->target.ptr;
+    return keep_line(visit, head);
 }
 
 /* False: that visitor has too many requests under way. */
@@ -51,6 +60,7 @@ static bool find_behind(struct visit *visit, size_t *ret_hops) {
         !behind_proxy(&visit->reader.head.headers, visit->client->clients, &address, ret_hops))
         return true;
     visit->behind = clients_take(side->proxied, (const struct sockaddr *)&address);
+    if (visit->behind) visit->access.client = view_from_cstr(visit->behind->text);
     return visit->behind;
 }
 
@@ -69,7 +79,7 @@ static bool ask_core(struct visit *visit) {
     }
     struct forward_event event = {
         .method = head->method,
-        .target = visit->target,
+        .target = visit->access.target,
         .version = view_of(version, 8),
         .headers = &head->headers,
         .client = view_from_cstr(visit->client->text),
@@ -98,8 +108,7 @@ bool visit_refuse(struct visit *visit, enum http_error error) {
     if (visit->exchange) exchange_cancel(visit->exchange);
     visit->exchange = NULL;
     if (visit->phase != VISIT_ASKED) { /* not even a head */
-        snprintf(visit->method, sizeof(visit->method), "?");
-        visit->target = VIEW("?");
+        visit->access.method = visit->access.target = VIEW("?");
     }
     visit->phase = VISIT_ASKED;
     visit->deadline_ms = 0;
@@ -118,6 +127,7 @@ static bool throws_away(const struct visit *visit) {
 
 static void pass_body(struct visit *visit, struct view data) {
     visit->credit -= data.len;
+    visit->access.bytes_in += data.len;
     visit->moved = true;
     exchange_body(visit->exchange, data);
 }
@@ -138,7 +148,7 @@ static bool take(struct visit *visit, struct view *bytes) {
         if (visit->phase == VISIT_ASKED && request_reader_is_at_end(&visit->reader)) return true;
         enum request_step step =
             request_reader_next(&visit->reader, bytes, visit->credit, &visit->arena, &data);
-        if (visit->phase == VISIT_IDLE && (step != REQUEST_MORE || bytes->len)) begin_head(visit);
+        if (visit->phase <= VISIT_IDLE && (step != REQUEST_MORE || bytes->len)) begin_head(visit);
         switch (step) {
         case REQUEST_MORE: return true;
         case REQUEST_HEAD:

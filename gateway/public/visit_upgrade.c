@@ -20,6 +20,7 @@ void visit_upgrade_take(struct visit *visit, struct view *bytes) {
     *bytes = view_skip(*bytes, piece.len);
     if (!visit->exchange) return;
     visit->credit -= piece.len;
+    visit->access.bytes_in += piece.len;
     if (piece.len) exchange_body(visit->exchange, piece);
     if (!visit->is_eof || bytes->len || visit->has_said_end) return;
     visit->has_said_end = true;

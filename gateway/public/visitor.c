@@ -81,10 +81,6 @@ static bool has_unread(const struct visit *visit) {
     return recv(visit->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
-static bool is_new(const struct visit *visit) {
-    return visit->started_ns == 0;
-}
-
 void visitors_close_after(struct visitors *side) {
     side->draining = true;
 }
@@ -95,8 +91,8 @@ void visitors_drain(struct visitors *side) {
     for (struct list *node = side->all.next, *next; node != &side->all; node = next) {
         next = node->next;
         struct visit *visit = LIST_ENTRY(node, struct visit, node);
-        if (visit->phase != VISIT_IDLE || has_unread(visit)) continue;
-        if (!is_new(visit))
+        if (visit->phase > VISIT_IDLE || has_unread(visit)) continue;
+        if (visit->phase == VISIT_IDLE)
             visit_cut(visit);
         else if (visit->deadline_ms > patience_ms)
             visit->deadline_ms = patience_ms;
@@ -107,7 +103,7 @@ size_t visitors_busy(const struct visitors *side) {
     size_t count = 0;
     for (const struct list *node = side->all.next; node != &side->all; node = node->next) {
         const struct visit *visit = LIST_ENTRY(node, const struct visit, node);
-        if (visit->phase != VISIT_IDLE || is_new(visit) || has_unread(visit)) count++;
+        if (visit->phase != VISIT_IDLE || has_unread(visit)) count++;
     }
     return count;
 }

@@ -181,14 +181,9 @@ void exchange_cancel(struct exchange *exchange) {
     finish(exchange);
 }
 
-struct view exchange_id(const struct exchange *exchange) {
+struct exchange_facts exchange_facts(const struct exchange *exchange) {
     (void)exchange;
-    return VIEW("");
-}
-
-struct view exchange_tunnel(const struct exchange *exchange) {
-    (void)exchange;
-    return VIEW("scripted");
+    return (struct exchange_facts){.tunnel = VIEW("scripted")};
 }
 
 /* ---- a browser ---- */
