@@ -1,5 +1,6 @@
 """Debian's Chromium without a window: one page as text, or a page to be watched through the DevTools protocol."""
 
+import base64
 import json
 import os
 import shutil
@@ -40,6 +41,7 @@ class Page(AgentThread):
         )
         self._list = "http://" + self.program.wait_err(r"DevTools listening on ws://([^/]+)/", 60)[1] + "/json/list"
         self._answers = {}
+        self._events = []
         self._number = 0
 
     def __enter__(self):
@@ -56,6 +58,8 @@ class Page(AgentThread):
                 message = json.loads(text)
                 if future := self._answers.pop(message.get("id"), None):
                     future.set_result(message)
+                elif "method" in message:
+                    self._events.append(message)
 
     def _target(self):
         """The address of the blank page, as the browser lists it."""
@@ -79,6 +83,33 @@ class Page(AgentThread):
 
     def evaluate(self, expression):
         return self.command("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
+
+    def watch(self):
+        """From now on what goes wrong is noted."""
+        for domain in ("Runtime", "Log", "Network", "Page"):
+            self.command(f"{domain}.enable")
+
+    def problems(self):
+        """Errors and warnings of the console, exceptions, requests that failed or were refused."""
+        found, urls = [], {}
+        for event in list(self._events):
+            what, p = event["method"], event["params"]
+            if what == "Network.requestWillBeSent":
+                urls[p["requestId"]] = p["request"]["url"]
+            elif what == "Runtime.exceptionThrown":
+                found.append(p["exceptionDetails"].get("exception", {}).get("description") or p["exceptionDetails"]["text"])
+            elif what == "Runtime.consoleAPICalled" and p["type"] in ("error", "warning", "assert"):
+                found.append(" ".join(str(a.get("value", a.get("description"))) for a in p["args"]))
+            elif what == "Log.entryAdded" and p["entry"]["level"] in ("error", "warning"):
+                found.append(f"{p['entry']['text']} {p['entry'].get('url', '')}")
+            elif what == "Network.loadingFailed" and not p.get("canceled"):
+                found.append(f"{p['errorText']} {urls.get(p['requestId'], '')}")
+            elif what == "Network.responseReceived" and p["response"]["status"] >= 400:
+                found.append(f"{p['response']['status']} {p['response']['url']}")
+        return found
+
+    def screenshot(self, path):
+        path.write_bytes(base64.b64decode(self.command("Page.captureScreenshot")["data"]))
 
     def open(self, url):
         self.command("Page.navigate", url=url)
