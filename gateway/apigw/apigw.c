@@ -21,12 +21,12 @@
 #define HEAD_TIMEOUT_MS 10000
 #define CONNECTS_A_SECOND 500
 #define CLOSE_AGENTS_MS 2000
-#define STREAM_BATCH 100
 
 enum stop_phase { STOP_NO, STOP_FINISHING, STOP_CLOSING };
 
 struct apigw {
     const struct config *config;
+    const struct described *described;
     struct loop loop;
     struct usage usage;
     struct clients clients, admin_clients;
@@ -210,9 +210,9 @@ static bool make_lambda(struct apigw *apigw, const char **ret_why) {
     const struct config *config = apigw->config;
     apigw->meter = meter_new(&apigw->loop, apigw->http, config->dynamodb_endpoint,
                              config->dynamodb_latency_ms, &apigw->usage, ret_why);
-    if (!apigw->meter ||
-        !function_environment_init(&apigw->variables, config, &apigw->http_shape, apigw->public_url,
-                                   apigw->websocket_url, meter_port(apigw->meter), ret_why))
+    if (!apigw->meter || !function_environment_init(&apigw->variables, config, apigw->described,
+                                                    &apigw->http_shape, apigw->public_url,
+                                                    apigw->websocket_url, meter_port(apigw->meter), ret_why))
         return false;
     const struct lambda_pool_settings settings = {.bootstrap = config->bootstrap,
                                                   .environment = apigw->variables.variables,
@@ -251,7 +251,7 @@ static bool make_apis(struct apigw *apigw, const char **ret_why) {
     const struct mapping_settings mapping = {.table = config->stream_table,
                                              .endpoint = config->dynamodb_endpoint,
                                              .filter = config->stream_filter,
-                                             .batch = STREAM_BATCH,
+                                             .batch = config->stream_batch,
                                              .retries = config->stream_retries};
     apigw->mapping = mapping_new(&apigw->loop, &mapping, &apigw->aws, apigw->pool, &apigw->usage, ret_why);
     return apigw->mapping != NULL;
@@ -313,9 +313,10 @@ static void free_all(struct apigw *apigw) {
     clients_done(&apigw->admin_clients);
 }
 
-int apigw_run(const struct config *config) {
+int apigw_run(const struct config *config, const struct described *described) {
     static struct apigw apigw;
     apigw.config = config;
+    apigw.described = described;
     if (!loop_init(&apigw.loop)) return 1;
     loop_on_stop(&apigw.loop, on_stop, &apigw);
     log_set_level(config->log_level);

@@ -3,10 +3,10 @@
 #ifndef GATEWAY_APIGW_APIGW_H
 #define GATEWAY_APIGW_APIGW_H
 
-#include "config/config.h"
+#include "apigw/described.h"
 
 /* Until SIGTERM or SIGINT; the exit code. SIGHUP: a new version of the function stands where the old one did.
  */
-int apigw_run(const struct config *config);
+int apigw_run(const struct config *config, const struct described *described);
 
 #endif

@@ -53,13 +53,34 @@ static bool is_ours(const char *variable) {
     return false;
 }
 
-static bool inherit(struct function_environment *environment) {
-    for (char **variable = environ; *variable; variable++) {
-        if (is_ours(*variable)) continue;
-        char *copy = strdup(*variable);
-        if (!copy) return false;
-        environment->variables[environment->count++] = copy;
-    }
+/* With a description the function has what stands there, as it would on AWS, and what it needs to run here.
+ */
+static bool is_needed(const char *variable) {
+    static const char *const names[] = {"AWS_", "PATH=", "HOME=", "LANG=", "TZ=", "LD_", "ASAN_", "UBSAN_"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strncmp(variable, names[i], strlen(names[i])) == 0) return true;
+    return false;
+}
+
+static bool is_described(const struct described *described, const char *variable) {
+    size_t name = strcspn(variable, "=") + 1;
+    for (size_t i = 0; i < described->count; i++)
+        if (strncmp(variable, described->variables[i], name) == 0) return true;
+    return described->count > 0 && !is_needed(variable);
+}
+
+static bool copy(struct function_environment *environment, const char *variable) {
+    char *text = strdup(variable);
+    if (text) environment->variables[environment->count++] = text;
+    return text != NULL;
+}
+
+static bool inherit(struct function_environment *environment, const struct described *described) {
+    for (char **variable = environ; *variable; variable++)
+        if (!is_ours(*variable) && !is_described(described, *variable) && !copy(environment, *variable))
+            return false;
+    for (size_t i = 0; i < described->count; i++)
+        if (!copy(environment, described->variables[i])) return false;
     return true;
 }
 
@@ -122,14 +143,16 @@ static bool put_secrets(struct function_environment *environment, const struct c
 }
 
 bool function_environment_init(struct function_environment *environment, const struct config *config,
-                               const struct shape_api *api, const char *public_url, const char *websocket_url,
-                               uint16_t dynamodb_port, const char **ret_why) {
+                               const struct described *described, const struct shape_api *api,
+                               const char *public_url, const char *websocket_url, uint16_t dynamodb_port,
+                               const char **ret_why) {
     size_t inherited = 0;
     while (environ[inherited]) inherited++;
     environment->count = 0;
-    environment->variables = calloc(inherited + SET_MAX + 1, sizeof(*environment->variables));
+    environment->variables =
+        calloc(inherited + described->count + SET_MAX + 1, sizeof(*environment->variables));
     bool subdomains = api->has_custom_domain && config->subdomain_routing;
-    return environment->variables && inherit(environment) &&
+    return environment->variables && inherit(environment, described) &&
            put(environment, "AWS_ENDPOINT_URL_DYNAMODB=http://127.0.0.1:%u", dynamodb_port) &&
            put_task(environment, config->bootstrap) && put(environment, "AWS_LAMBDA_FUNCTION_NAME=tunnel") &&
            put(environment, "AWS_LAMBDA_FUNCTION_VERSION=$LATEST") &&

@@ -1,6 +1,7 @@
 /* ttf-apigw: a stand-in for API Gateway, AWS Lambda and a table's stream; apigw.c wires its parts. */
 #include "admin/health.h"
 #include "apigw/apigw.h"
+#include "apigw/described.h"
 
 #include "base/heap.h"
 
@@ -8,10 +9,11 @@
 
 int main(int argc, char **argv) {
     static struct config config;
+    static struct described described;
     int code;
     heap_init();
     settings_choose(PROGRAM_APIGW);
-    if (config_init(&config, argc, argv, &code)) {
+    if (config_init_with(&config, argc, argv, described_read, &described, &code)) {
         if (config.wants_help)
             config_print_help();
         else if (config.wants_markdown)
@@ -21,8 +23,9 @@ int main(int argc, char **argv) {
         else if (config.wants_health)
             code = health_ask(&config.admin_listen);
         else
-            code = apigw_run(&config);
+            code = apigw_run(&config, &described);
     }
+    described_done(&described);
     config_done(&config);
     return code;
 }

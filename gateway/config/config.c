@@ -35,6 +35,9 @@ const char *config_origin(const struct config *config, const struct setting *set
     case LAYER_FILE:
         snprintf(out, CONFIG_ORIGIN_MAX, "%.400s:%u: %s", config->config_file, source->line, setting->name);
         break;
+    case LAYER_DESCRIPTION:
+        snprintf(out, CONFIG_ORIGIN_MAX, "%.400s: %s", config->description, source->place);
+        break;
     case LAYER_DEFAULT: snprintf(out, CONFIG_ORIGIN_MAX, "%s", setting->name); break;
     }
     return out;
@@ -45,7 +48,7 @@ const char *config_origin(const struct config *config, const struct setting *set
 static int take_value(struct config *config, const struct setting *setting, enum config_layer layer,
                       unsigned line, struct view value) {
     char origin[CONFIG_ORIGIN_MAX];
-    config->sources[index_of(setting)] = (struct config_source){layer, line};
+    config->sources[index_of(setting)] = (struct config_source){.layer = layer, .line = line};
     const char *why = config_set(config, setting, value);
     if (!why) return 0;
     fprintf(stderr, "%s: %s \"%.*s\": %s\n", program_name(), config_origin(config, setting, origin),
@@ -180,7 +183,7 @@ static bool take_entry(void *ctx, const struct config_entry *entry, struct confi
         why = "a value is missing";
     else
         why = config_set(config, setting, entry->value);
-    *source = (struct config_source){LAYER_FILE, entry->line};
+    *source = (struct config_source){.layer = LAYER_FILE, .line = entry->line};
     if (why)
         snprintf(problem->text, sizeof(problem->text), "%s \"%.*s\": %s", setting->name,
                  VIEW_ARG(setting->is_secret ? VIEW("***") : view_slice(entry->value, 0, 60)), why);
@@ -200,6 +203,52 @@ static int take_file(struct config *config, const struct flags *flags) {
     else
         fprintf(stderr, "%s: %s: %s\n", program_name(), config->config_file, problem.text);
     return 2;
+}
+
+/* ---- the description ---- */
+
+/* Of the kinds that descriptions speak of. */
+static bool is_same(const struct setting *setting, const struct config *config, const struct config *other) {
+    const void *one = (const char *)config + setting->offset, *two = (const char *)other + setting->offset;
+    switch (setting->kind) {
+    case KIND_TEXT: return strcmp(*(char *const *)one, *(char *const *)two) == 0;
+    case KIND_BOOL: return *(const bool *)one == *(const bool *)two;
+    case KIND_ANSWER: return *(const enum answer *)one == *(const enum answer *)two;
+    case KIND_DURATION: return *(const uint64_t *)one == *(const uint64_t *)two;
+    case KIND_SIZE: return *(const size_t *)one == *(const size_t *)two;
+    default: return false;
+    }
+}
+
+static int contradicts(const struct config *config, const struct setting *setting, const char *place) {
+    char origin[CONFIG_ORIGIN_MAX];
+    fprintf(stderr, "%s: %s and %s: %s contradict each other: leave the one away, or change the other\n",
+            program_name(), config_origin(config, setting, origin), config->description, place);
+    return 2;
+}
+
+static int not_described(const struct config *config, const char *place, const char *why) {
+    fprintf(stderr, "%s: %s: %s: %s\n", program_name(), config->description, place, why);
+    return 2;
+}
+
+int config_describe(struct config *config, const struct setting *setting, const char *place,
+                    struct view value) {
+    struct config described = {.domain = NULL};
+    const char *why = value.ptr ? config_set(&described, setting, value) : NULL;
+    bool was_said = config_was_said(config, setting);
+    int code = 0;
+    if (why)
+        code = not_described(config, place, why);
+    else if (was_said && (!value.ptr || !is_same(setting, config, &described)))
+        code = contradicts(config, setting, place);
+    config_done(&described);
+    if (code || was_said || !value.ptr) return code;
+    struct config_source *source = &config->sources[index_of(setting)];
+    source->layer = LAYER_DESCRIPTION;
+    snprintf(source->place, sizeof(source->place), "%s", place);
+    why = config_set(config, setting, value);
+    return why ? not_described(config, place, why) : 0;
 }
 
 /* ---- the module ---- */
@@ -231,10 +280,17 @@ bool config_load(struct config *config, int argc, char **argv, int *ret_exit) {
     return *ret_exit == 0;
 }
 
-bool config_init(struct config *config, int argc, char **argv, int *ret_exit) {
+bool config_init_with(struct config *config, int argc, char **argv, config_more_fn *more, void *ctx,
+                      int *ret_exit) {
     bool loaded = config_load(config, argc, argv, ret_exit);
-    if (loaded && !wants_text(config) && !config->wants_health) *ret_exit = config_check(config);
+    bool runs = loaded && !wants_text(config) && !config->wants_health;
+    if (runs && more) *ret_exit = more(ctx, config);
+    if (runs && *ret_exit == 0) *ret_exit = config_check(config);
     return *ret_exit == 0;
+}
+
+bool config_init(struct config *config, int argc, char **argv, int *ret_exit) {
+    return config_init_with(config, argc, argv, NULL, NULL, ret_exit);
 }
 
 void config_done(struct config *config) {

@@ -15,11 +15,12 @@ struct text_list {
 
 enum answer { ANSWER_UNSAID, ANSWER_NO, ANSWER_YES };
 
-enum config_layer { LAYER_DEFAULT, LAYER_FILE, LAYER_VARIABLE, LAYER_FLAG };
+enum config_layer { LAYER_DEFAULT, LAYER_DESCRIPTION, LAYER_FILE, LAYER_VARIABLE, LAYER_FLAG };
 
 struct config_source {
     enum config_layer layer;
-    unsigned line; /* in the file */
+    unsigned line;  /* in the file */
+    char place[80]; /* in the description, as "throttling.burst" */
 };
 
 struct config {
@@ -38,9 +39,9 @@ struct config {
     uint64_t request_timeout_ms, body_idle_timeout_ms, grace_ms, header_timeout_ms, keepalive_timeout_ms;
     uint64_t agent_ping_interval_ms, offline_keep_ms, drain_delay_ms, drain_timeout_ms;
     char *backend, *bootstrap, *api_stage, *api_payload; /* of ttf-apigw, but for `backend` */
-    char *dynamodb_endpoint, *stream_table, *stream_filter;
+    char *dynamodb_endpoint, *stream_table, *stream_filter, *description;
     bool api_custom_domain;
-    size_t api_rate, api_burst, lambda_memory_bytes, lambda_concurrency, stream_retries;
+    size_t api_rate, api_burst, lambda_memory_bytes, lambda_concurrency, stream_batch, stream_retries;
     uint64_t api_timeout_ms, lambda_timeout_ms, lambda_idle_ms, dynamodb_latency_ms, cleanup_interval_ms,
         ws_idle_ms, ws_life_ms;
     size_t body_bytes, max_connections, max_connections_per_address, tunnel_rate, tunnel_requests,
@@ -52,6 +53,15 @@ struct config {
 /* True: go on. False: *ret_exit is the exit code; what there was to say to the user has been said on standard
  * error. */
 bool config_init(struct config *config, int argc, char **argv, int *ret_exit);
+/* The same with a further layer under the others: `more` is asked when these have been taken, and only where
+ * the program will run. It calls config_describe(), and answers with the exit code, 0 for all well. */
+typedef int config_more_fn(void *ctx, struct config *config);
+bool config_init_with(struct config *config, int argc, char **argv, config_more_fn *more, void *ctx,
+                      int *ret_exit);
+/* Takes what `config->description` says, at `place`, of a setting; an absent value: that it has none. Returns
+ * 2, having said so, where it is no value, or where another one was said elsewhere; else 0. */
+int config_describe(struct config *config, const struct setting *setting, const char *place,
+                    struct view value);
 /* The same without asking whether the settings go together: for what needs only some of them. */
 bool config_load(struct config *config, int argc, char **argv, int *ret_exit);
 void config_done(struct config *config);

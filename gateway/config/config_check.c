@@ -165,6 +165,8 @@ static int check_apigw(const struct config *config) {
         return complain(config, &config->api_payload, "expected 2.0 or 1.0");
     if (config->lambda_concurrency == 0 || config->lambda_concurrency > 1000)
         return complain(config, &config->lambda_concurrency, "expected 1 to 1000");
+    if (config->stream_batch == 0 || config->stream_batch > 1000)
+        return complain(config, &config->stream_batch, "expected 1 to 1000");
     return 0;
 }
 

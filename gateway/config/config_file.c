@@ -1,8 +1,6 @@
 /* See config_file.h. */
 #include "config/config_file.h"
 
-#include "base/buf.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <yaml.h>
@@ -136,21 +134,29 @@ bool config_file_parse(struct view text, config_entry_fn *take, void *ctx,
     return good;
 }
 
+static bool load(FILE *file, struct buf *text) {
+    char *room = buf_reserve(text, CONFIG_FILE_BYTES_MAX + 1);
+    errno = room ? 0 : ENOMEM;
+    if (room) buf_commit(text, fread(room, 1, CONFIG_FILE_BYTES_MAX + 1, file));
+    return room && !ferror(file);
+}
+
+bool config_file_load(const char *path, struct buf *ret_text, struct config_problem *ret_problem) {
+    *ret_problem = (struct config_problem){0};
+    buf_init(ret_text, CONFIG_FILE_BYTES_MAX + 1);
+    FILE *file = fopen(path, "re");
+    bool loaded = file && load(file, ret_text), fits = buf_view(ret_text).len <= CONFIG_FILE_BYTES_MAX;
+    const char *why = loaded ? "it is larger than 64 KiB" : strerror(errno);
+    if (!loaded || !fits) snprintf(ret_problem->text, sizeof(ret_problem->text), "%s", why);
+    if (file) fclose(file);
+    return loaded && fits;
+}
+
 bool config_file_read(const char *path, config_entry_fn *take, void *ctx,
                       struct config_problem *ret_problem) {
-    struct file_parser parser = {.problem = ret_problem};
-    *ret_problem = (struct config_problem){0};
-    FILE *file = fopen(path, "re");
-    if (!file) return refuse(&parser, 0, strerror(errno));
     struct buf text;
-    buf_init(&text, CONFIG_FILE_BYTES_MAX + 1);
-    char *room = buf_reserve(&text, CONFIG_FILE_BYTES_MAX + 1);
-    errno = 0;
-    if (room) buf_commit(&text, fread(room, 1, CONFIG_FILE_BYTES_MAX + 1, file));
-    bool failed = !room || ferror(file);
-    bool good = !failed && config_file_parse(buf_view(&text), take, ctx, ret_problem);
-    if (failed) refuse(&parser, 0, errno ? strerror(errno) : "out of memory");
+    bool good = config_file_load(path, &text, ret_problem) &&
+                config_file_parse(buf_view(&text), take, ctx, ret_problem);
     buf_done(&text);
-    fclose(file);
     return good;
 }

@@ -4,7 +4,7 @@
 #ifndef GATEWAY_CONFIG_FILE_H
 #define GATEWAY_CONFIG_FILE_H
 
-#include "base/view.h"
+#include "base/buf.h"
 
 #define CONFIG_FILE_BYTES_MAX (64 * 1024)
 
@@ -26,6 +26,9 @@ typedef bool config_entry_fn(void *ctx, const struct config_entry *entry, struct
 /* Calls `take` for each entry, in order; false with *ret_problem at the first thing that is wrong. */
 bool config_file_parse(struct view text, config_entry_fn *take, void *ctx,
                        struct config_problem *ret_problem);
+/* The text of a file of at most CONFIG_FILE_BYTES_MAX, into *ret_text, which is initialised here, and is the
+ * caller's whatever comes of it; one that is larger counts as wrong. */
+bool config_file_load(const char *path, struct buf *ret_text, struct config_problem *ret_problem);
 bool config_file_read(const char *path, config_entry_fn *take, void *ctx, struct config_problem *ret_problem);
 
 #endif

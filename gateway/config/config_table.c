@@ -186,6 +186,15 @@ const struct setting config_settings[] = {
      .detail = "It has our environment variables, and those that AWS would set. SIGHUP: a new version stands "
                "there.",
      .group = "API Gateway and Lambda", .only = PROGRAM_APIGW},
+    {SETTING("description", "API_DESCRIPTION", KIND_TEXT, description, NULL,
+             "a deployment to stand in for: what infra/ would make, as JSON"),
+     .detail =
+         "`infra/test` writes such files. It says stage, domains or none, payload, limits, the function and "
+         "its "
+         "variables, the stream's mapping and the schedule; a setting that says something else is refused. "
+         "Names and ports are this machine's, and so is where DynamoDB is. The function has the variables "
+         "that stand there, and of ours only those that begin with `AWS_` and what programs need to run.",
+     .only = PROGRAM_APIGW},
     {SETTING("api-custom-domain", "API_CUSTOM_DOMAIN", KIND_BOOL, api_custom_domain, "true",
              "the APIs have `domain` as custom domain"),
      .detail =
@@ -228,6 +237,9 @@ const struct setting config_settings[] = {
     {SETTING("stream-filter", "STREAM_FILTER", KIND_TEXT, stream_filter,
              "{\"dynamodb\":{\"NewImage\":{\"status\":{\"S\":[\"completed\"]}}}}",
              "the mapping's filter: an event pattern"),
+     .only = PROGRAM_APIGW},
+    {SETTING("stream-batch", "STREAM_BATCH", KIND_SIZE, stream_batch, "100",
+             "records that the function gets at once, at most"),
      .only = PROGRAM_APIGW},
     {SETTING("stream-retries", "STREAM_RETRIES", KIND_SIZE, stream_retries, "3",
              "how often a batch that fails is tried again, in halves"),

@@ -1,5 +1,6 @@
 /** Settings that are good each by itself and make no sense together. */
 import type { Raw, Values } from "./settings";
+import { weaknessOf } from "./strength";
 
 const JWT_SECRET_MIN = 32;
 const TUNNEL_SECRET_MIN = 16;
@@ -12,6 +13,7 @@ function auth(raw: Raw, values: Values): string[] {
             + "\"$(openssl rand -base64 32)\", or set jwks to your identity provider's key set");
     if (secret && Buffer.byteLength(secret) < JWT_SECRET_MIN)
         problems.push(`jwtSecret: it has ${Buffer.byteLength(secret)} bytes, and HS256 wants ${JWT_SECRET_MIN}: openssl rand -base64 32 makes one`);
+    else if (secret && weaknessOf(secret)) problems.push(`jwtSecret: ${weaknessOf(secret)}: openssl rand -base64 32 makes a good one`);
     if (values.requireAuth === false && (secret || values.jwks))
         problems.push("requireAuth: it is false, and there are keys: any agent could open tunnels all the same. "
             + "Set it to true, or remove jwtSecret and jwks");
@@ -33,6 +35,7 @@ function waiting(raw: Raw, values: Values): string[] {
     if (secret && Buffer.byteLength(secret) < TUNNEL_SECRET_MIN)
         return [`tunnelSecret: it has ${Buffer.byteLength(secret)} bytes, and waitMode ${String(waitMode)} and resume tokens want `
             + `${TUNNEL_SECRET_MIN}: pulumi config rm tunnelSecret, and the stack makes one`];
+    if (secret && weaknessOf(secret)) return [`tunnelSecret: ${weaknessOf(secret)}: pulumi config rm tunnelSecret, and the stack makes one`];
     if (useEventDriven === undefined || !raw["waitMode"] || useEventDriven === (waitMode !== "polling")) return [];
     return [`useEventDriven: it is ${String(useEventDriven)}, and waitMode is ${String(waitMode)}: waitMode is its successor: `
         + "pulumi config rm useEventDriven"];
@@ -57,8 +60,6 @@ function telling(values: Values): string[] {
     const problems: string[] = [];
     if (values.monthlyBudget !== undefined && !values.alertEmail)
         problems.push("monthlyBudget: nobody would be told: pulumi config set alertEmail you@example.com, or remove monthlyBudget");
-    if (Number(values.rateLimitBurst) < Number(values.rateLimitPerSecond))
-        problems.push("rateLimitBurst: it is less than rateLimitPerSecond, which then cannot be reached: raise it, or lower the other");
     return problems;
 }
 

@@ -1,20 +1,31 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { ROOT, stack, tables } from "../src/schema";
+import { INFRA, stack, tables } from "../src/schema";
+import type { Raw } from "../src/settings";
 import { describeStack } from "./description";
 import { GOOD, run, type World } from "./mocks";
 
-const FOLDER = join(ROOT, "build/infra");
+/** What the scenarios of tests/e2e run on: all that they may want is enabled, and no limit is in their way. */
+const OPEN: Raw = { ...GOOD, environment: "test", awsRegion: "us-east-1", requireAuth: "false", jwtSecret: "", enableCustomDomain: "true",
+    domainName: "tunnel.example.com", enableSubdomainRouting: "true", hostedZoneId: "Z0123456789", reservedConcurrency: "1000",
+    rateLimitPerSecond: "10000", rateLimitBurst: "5000" };
+const STACKS: [string, Raw][] = [["dev", { ...GOOD, awsRegion: "us-east-1" }], ["direct", OPEN], ["stream", { ...OPEN, waitMode: "stream" }],
+    ["polling", { ...OPEN, waitMode: "polling" }]];
 
-/** build/infra/description-<mode>.json: what the program makes, for a stand-in. */
-test.each(["direct", "stream", "polling"])("a description of %s is written, and says what the schema does", async (waitMode) => {
+/** infra/schema/descriptions/: what the program makes, as the stand-in and the tests read it. UPDATE_DOCS=1 infra/test writes them. */
+test.each(STACKS)("the description %s is what the program makes", async (name, raw) => {
+    const file = join(INFRA, "schema/descriptions", `${name}.json`);
+    const made = `${JSON.stringify(describeStack(await run(raw)), null, 2)}\n`;
+    if (process.env["UPDATE_DOCS"]) writeFileSync(file, made);
+    else expect(readFileSync(file, "utf8") === made, `${file} is older than the source: UPDATE_DOCS=1 infra/test`).toBe(true);
+});
+
+test.each(["direct", "stream", "polling"])("a description of %s says what the schema does", async (waitMode) => {
     const description = describeStack(await run({ ...GOOD, waitMode }));
-    mkdirSync(FOLDER, { recursive: true });
-    writeFileSync(join(FOLDER, `description-${waitMode}.json`), `${JSON.stringify(description, null, 2)}\n`);
-    const routes = (of: { routes: { key: string }[] }) => of.routes.map(({ key }) => key).sort();
-    expect(routes(description.http)).toEqual(routes(stack.http));
-    expect(routes(description.websocket)).toEqual(routes(stack.websocket));
+    const keysOf = (of: { routes: { key: string }[] }) => of.routes.map(({ key }) => key).sort();
+    expect(Object.keys(description.http.routes)).toEqual(keysOf(stack.http));
+    expect(Object.keys(description.websocket.routes)).toEqual(keysOf(stack.websocket));
     expect(description).toMatchObject({ version: 1, stage: "dev", throttling: stack.throttling, schedule: { expression: stack.schedule, seconds: 3600 },
         http: { customDomain: null }, function: { timeoutSeconds: stack.function.timeoutSeconds, environment: { WAIT_MODE: waitMode } } });
     if (waitMode === "stream")
@@ -24,6 +35,7 @@ test.each(["direct", "stream", "polling"])("a description of %s is written, and 
         connections: { name: "http-tunnel-connections-dev", hashKey: "connectionId", ttlAttribute: "ttl", stream: false },
         pendingRequests: { name: "http-tunnel-pending-requests-dev", hashKey: "requestId", ttlAttribute: "ttl", stream: true },
     });
+    for (const [name, { variable }] of Object.entries(tables)) expect(description.function.environment[variable]).toBe(description.tables[name]?.name);
 });
 
 test("with domains of one's own", async () => {

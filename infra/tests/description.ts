@@ -6,8 +6,8 @@ export interface Description {
     version: 1;
     region: string;
     stage: string;
-    http: { host: string; customDomain: string | null; wildcard: string | null; routes: DescribedRoute[] };
-    websocket: { host: string; customDomain: string | null; selection: string; routes: DescribedRoute[] };
+    http: { host: string; customDomain: string | null; wildcard: string | null; routes: DescribedRoutes };
+    websocket: { host: string; customDomain: string | null; selection: string; routes: DescribedRoutes };
     throttling: { ratePerSecond: number; burst: number };
     function: { runtime: string; handler: string; architecture: string; memoryMb: number; timeoutSeconds: number;
         reservedConcurrency: number | null; environment: Record<string, string> };
@@ -16,7 +16,8 @@ export interface Description {
         retries: number; maximumAgeSeconds: number; reportBatchItemFailures: boolean };
     schedule: { expression: string; seconds: number };
 }
-interface DescribedRoute { key: string; timeoutMs: number; payload: string | null }
+/** By their keys. */
+type DescribedRoutes = Record<string, { timeoutMs: number; payload?: string }>;
 
 function single(world: World, type: string, where: (made: Made) => boolean): Made {
     const [found, ...others] = world.of(type).filter(where);
@@ -24,14 +25,15 @@ function single(world: World, type: string, where: (made: Made) => boolean): Mad
     return found;
 }
 
-function routesOf(world: World, apiId: string, fn: Made, stage: string): DescribedRoute[] {
-    return world.of("aws:apigatewayv2/route:Route").filter(({ inputs }) => inputs["apiId"] === apiId).map(({ inputs }) => {
+function routesOf(world: World, apiId: string, fn: Made, stage: string): DescribedRoutes {
+    const routes = world.of("aws:apigatewayv2/route:Route").filter(({ inputs }) => inputs["apiId"] === apiId).map(({ inputs }) => {
         const integration = single(world, "aws:apigatewayv2/integration:Integration", ({ id }) => inputs["target"] === `integrations/${id}`);
         if (integration.inputs["integrationUri"] !== fn.state["invokeArn"]) throw new Error(`${inputs["routeKey"]} leads to no function of ours`);
         single(world, "aws:lambda/permission:Permission", (one) => String(one.inputs["sourceArn"]).endsWith(`:${apiId}/${stage}/${inputs["routeKey"]}`));
-        return { key: inputs["routeKey"] as string, timeoutMs: integration.inputs["timeoutMilliseconds"] as number,
-            payload: (integration.inputs["payloadFormatVersion"] as string | undefined) ?? null };
-    }).sort((a, b) => a.key.localeCompare(b.key));
+        const payload = integration.inputs["payloadFormatVersion"] as string | undefined;
+        return [inputs["routeKey"], { timeoutMs: integration.inputs["timeoutMilliseconds"], ...(payload ? { payload } : {}) }];
+    });
+    return Object.fromEntries(routes.sort()) as DescribedRoutes;
 }
 
 function secondsOf(expression: string): number {

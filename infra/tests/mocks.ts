@@ -21,9 +21,14 @@ export function fakePackage(...names: string[]): string {
     return file;
 }
 
-export const GOOD: Raw = { environment: "dev", awsRegion: REGION, requireAuth: "true", jwtSecret: "x".repeat(32), packageFile: fakePackage("bootstrap") };
+/** What a random number and its maker would be. */
+export const JWT_SECRET = "mJ4vT0x9QfRz8uYbWc2kLh6NsEo1DgPa", MADE_SECRET = "q7Hd2xV9sKf4Lm0TzR8bYw3JnC6pGu1EaXo5iQtNvB7kDh2S";
 
-const arn = (service: string, rest: string) => `arn:aws:${service}:${REGION}:${ACCOUNT}:${rest}`;
+export const GOOD: Raw = { environment: "dev", awsRegion: REGION, requireAuth: "true", jwtSecret: JWT_SECRET, packageFile: fakePackage("bootstrap") };
+
+/** Of the world that is being made. */
+let region = REGION;
+const arn = (service: string, rest: string) => `arn:aws:${service}:${region}:${ACCOUNT}:${rest}`;
 
 /** The outputs that the program reads, as AWS makes them. */
 function stateOf(type: string, name: string, inputs: Inputs): Inputs {
@@ -31,12 +36,12 @@ function stateOf(type: string, name: string, inputs: Inputs): Inputs {
     switch (type) {
         case "aws:apigatewayv2/api:Api": {
             const scheme = inputs["protocolType"] === "WEBSOCKET" ? "wss" : "https";
-            return { name: own, apiEndpoint: `${scheme}://${name}id.execute-api.${REGION}.amazonaws.com`, executionArn: arn("execute-api", `${name}id`) };
+            return { name: own, apiEndpoint: `${scheme}://${name}id.execute-api.${region}.amazonaws.com`, executionArn: arn("execute-api", `${name}id`) };
         }
         case "aws:dynamodb/table:Table":
             return { arn: arn("dynamodb", `table/${own}`), streamArn: inputs["streamEnabled"] ? arn("dynamodb", `table/${own}/stream/2026`) : "" };
         case "aws:lambda/function:Function":
-            return { arn: arn("lambda", `function:${own}`), invokeArn: `arn:aws:apigateway:${REGION}:lambda:path/2015-03-31/functions/${own}/invocations` };
+            return { arn: arn("lambda", `function:${own}`), invokeArn: `arn:aws:apigateway:${region}:lambda:path/2015-03-31/functions/${own}/invocations` };
         case "aws:iam/role:Role": return { name: own, arn: `arn:aws:iam::${ACCOUNT}:role/${own}` };
         case "aws:cloudwatch/logGroup:LogGroup": return { arn: arn("logs", `log-group:${own}`) };
         case "aws:cloudwatch/eventBus:EventBus": return { arn: arn("events", `event-bus/${own}`) };
@@ -44,7 +49,7 @@ function stateOf(type: string, name: string, inputs: Inputs): Inputs {
         case "aws:sqs/queue:Queue": return { arn: arn("sqs", own) };
         case "aws:sns/topic:Topic": return { arn: arn("sns", own) };
         case "aws:apigatewayv2/domainName:DomainName":
-            return { domainNameConfiguration: { ...inputs["domainNameConfiguration"], targetDomainName: `d-${name}.execute-api.${REGION}.amazonaws.com`,
+            return { domainNameConfiguration: { ...inputs["domainNameConfiguration"], targetDomainName: `d-${name}.execute-api.${region}.amazonaws.com`,
                 hostedZoneId: "Z0AWS" } };
         case "aws:acm/certificate:Certificate":
             return { arn: arn("acm", "certificate/made"), domainValidationOptions: [inputs["domainName"], ...(inputs["subjectAlternativeNames"] ?? [])]
@@ -52,7 +57,7 @@ function stateOf(type: string, name: string, inputs: Inputs): Inputs {
                     resourceRecordValue: "_w.acm-validations.aws" })) };
         case "aws:acm/certificateValidation:CertificateValidation": return { certificateArn: `${name}id-arn` };
         case "aws:route53/record:Record": return { fqdn: inputs["name"] };
-        case "random:index/randomPassword:RandomPassword": return { result: "r".repeat(48) };
+        case "random:index/randomPassword:RandomPassword": return { result: MADE_SECRET };
         default: return {};
     }
 }
@@ -76,6 +81,7 @@ function plain(value: unknown): unknown {
 
 export async function run(raw: Raw): Promise<World> {
     const resources: Made[] = [];
+    region = raw["awsRegion"] ?? REGION;
     await pulumi.runtime.setMocks({
         newResource(made) {
             const secrets = Object.keys(made.inputs).filter((key) => isSecret(made.inputs[key]));

@@ -5,7 +5,7 @@ import { rawOf } from "../src/raw";
 import { keys } from "../src/keys";
 import { INFRA } from "../src/schema";
 import { readSettings, SettingsError, type Raw } from "../src/settings";
-import { GOOD } from "./mocks";
+import { GOOD, JWT_SECRET } from "./mocks";
 
 function problems(raw: Raw): readonly string[] {
     try {
@@ -28,6 +28,10 @@ const WRONG: [string, Raw, string[]][] = [
         ["requireAuth: it is false, and there are keys: any agent could open tunnels all the same. Set it to true, or remove jwtSecret and jwks"]],
     ["a short secret", { jwtSecret: "hunter2" },
         ["jwtSecret: it has 7 bytes, and HS256 wants 32: openssl rand -base64 32 makes one"]],
+    ["a secret that the function would refuse", { jwtSecret: "x".repeat(32) },
+        ["jwtSecret: it is easily guessed: openssl rand -base64 32 makes a good one"]],
+    ["a secret that everybody knows", { jwtSecret: "your-256-bit-secret-0123-abcd-4567" },
+        ["jwtSecret: it is a published default: openssl rand -base64 32 makes a good one"]],
     ["subdomains and no domain", { enableSubdomainRouting: "true" },
         ["enableSubdomainRouting: tunnels as subdomains need a domain of yours: set enableCustomDomain to true and domainName, "
             + "or enableSubdomainRouting to false"]],
@@ -54,8 +58,6 @@ const WRONG: [string, Raw, string[]][] = [
         ["domainName: \"https://t.example.com\" is not a host name in small letters", "enableCustomDomain: domainName is missing: "
             + "pulumi config set domainName tunnel.example.com"]],
     ["an environment that no name can hold", { environment: "Dev_1" }, ["environment: \"Dev_1\" is not 1 to 20 of a-z, 0-9, -, a letter first"]],
-    ["a burst below the rate", { rateLimitPerSecond: "200" },
-        ["rateLimitBurst: it is less than rateLimitPerSecond, which then cannot be reached: raise it, or lower the other"]],
 ];
 
 describe("a wrong configuration fails before anything is planned, with the cure", () => {
@@ -93,7 +95,7 @@ describe("a good one", () => {
         const lines = readFileSync(join(INFRA, name), "utf8").split("\n").map((line) => /^ {2}http-tunnel:(\w+): "?([^"#]+?)"?\s*(#.*)?$/.exec(line));
         const raw = Object.fromEntries(lines.flatMap((found) => (found ? [[found[1], found[2]]] : [])));
         expect(Object.keys(raw).length).toBeGreaterThan(3);
-        expect(problems({ jwtSecret: "s".repeat(32), ...raw })).toEqual([]); // the secret is no part of an example
+        expect(problems({ jwtSecret: JWT_SECRET, ...raw })).toEqual([]); // the secret is no part of an example
     });
 
     test("every key has a sentence", () => {

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { checkSize } from "../src/environment";
 import { packageFile } from "../src/package";
 import { readSettings } from "../src/settings";
-import { ACCOUNT, fakePackage, GOOD, REGION, run, type World } from "./mocks";
+import { ACCOUNT, fakePackage, GOOD, MADE_SECRET, REGION, run, type World } from "./mocks";
 
 const ROUTES = [
     ["websocket-api", "$connect", "connect-route", "connect-integration", "connect-lambda-permission", 29_000, undefined],
@@ -82,7 +82,7 @@ describe("the function", () => {
             CONNECTIONS_TABLE_NAME: "http-tunnel-connections-dev", PENDING_REQUESTS_TABLE_NAME: "http-tunnel-pending-requests-dev",
             WEBSOCKET_API_ENDPOINT: `wss://websocket-apiid.execute-api.${REGION}.amazonaws.com/dev`,
             DOMAIN_NAME: `http-apiid.execute-api.${REGION}.amazonaws.com/dev`,
-            ENABLE_SUBDOMAIN_ROUTING: "false", REQUIRE_AUTH: "true", JWT_SECRET: GOOD["jwtSecret"], TUNNEL_SECRET: "r".repeat(48),
+            ENABLE_SUBDOMAIN_ROUTING: "false", REQUIRE_AUTH: "true", JWT_SECRET: GOOD["jwtSecret"], TUNNEL_SECRET: MADE_SECRET,
             WAIT_MODE: "direct", LOG_LEVEL: "info", PER_TUNNEL_RATE_LIMIT: "1000",
         });
     });
@@ -99,7 +99,7 @@ describe("the function", () => {
     test("secrets are secrets in Pulumi's state, and the made one is long", () => {
         expect(world.one("unified-handler").secrets).toContain("environment");
         expect(world.one("tunnel-secret").inputs).toMatchObject({ length: 48 });
-        expect(JSON.stringify(world.outputs)).not.toContain("rrrr");
+        expect(JSON.stringify(world.outputs)).not.toContain(MADE_SECRET);
     });
 
     test("a package that is not there is said with the cure", async () => {

@@ -1,7 +1,9 @@
 """The stack `aws`: bootstrap in the stand-in for API Gateway and Lambda, on tables of DynamoDB Local."""
 
+import json
 import os
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -103,19 +105,95 @@ def without_gateway_only(options):
     return options
 
 
-class StandIn(Gateway):
+# ---- what infra/ would make is what is played ----
+
+DESCRIPTIONS = ROOT / "infra/schema/descriptions"
+
+
+def seconds(text):
+    """None: a description, which has whole seconds, cannot say it."""
+    return int(text[:-1]) if text.endswith("s") and text[:-1].isdigit() else None
+
+
+def milliseconds(text):
+    return int(text[:-2]) if text.endswith("ms") else int(text[:-1]) * 1000
+
+
+def without_domains(description, said):
+    if said == "false":
+        description["http"].update(customDomain=None, wildcard=None)
+        description["websocket"]["customDomain"] = None
+        description["function"]["environment"]["ENABLE_SUBDOMAIN_ROUTING"] = "false"
+    return said
+
+
+# Options of tests that are part of what is deployed: where they stand in a description, and how they are written there.
+DESCRIBED = {
+    "--api-stage": ("stage", str),
+    "--api-payload": ("http.routes.$default.payload", str),
+    "--api-timeout": ("http.routes.$default.timeoutMs", milliseconds),
+    "--api-rate": ("throttling.ratePerSecond", int),
+    "--api-burst": ("throttling.burst", int),
+    "--lambda-concurrency": ("function.reservedConcurrency", int),
+    "--lambda-timeout": ("function.timeoutSeconds", seconds),
+    "--cleanup-interval": ("schedule.seconds", seconds),
+    "--stream-retries": ("mapping.retries", int),
+}
+# Variables that tests say by an option of the stand-in's: it is told, and not the description.
+BY_OPTION = {"--require-auth": "REQUIRE_AUTH", "--per-tunnel-rate-limit": "PER_TUNNEL_RATE_LIMIT", "--jwks-path": "JWKS_PATH",
+             "--enable-subdomain-routing": "ENABLE_SUBDOMAIN_ROUTING", "--tunnel-secret-file": "TUNNEL_SECRET",
+             "--config": "REQUIRE_AUTH"}  # fmt: skip
+
+
+def put(description, place, value):
+    *path, last = place.split(".")
+    for name in path:
+        description = description.get(name) or {}
+    description[last] = value
+
+
+def described(options, variables, stream):
+    """The description that infra/ makes for this mode, with what a test says otherwise: (it, the options that are left)."""
+    mode = variables.get("WAIT_MODE") or "polling"
+    description = json.loads((DESCRIPTIONS / f"{'stream' if stream else mode}.json").read_text())
+    environment, left, options = description["function"]["environment"], [], list(options)
+    own = {name: value for name, value in variables.items() if not name.startswith("AWS_")}
+    environment.update({**own, "WAIT_MODE": mode})
+    if description["mapping"]:
+        description["mapping"]["table"] = variables["PENDING_REQUESTS_TABLE_NAME"]
+    while options:
+        flag, value = str(options.pop(0)), str(options[0]) if options else ""
+        place, write = DESCRIBED.get(flag, (None, None))
+        if place and write(value) is not None:
+            put(description, place, write(options.pop(0)))
+        elif flag == "--api-custom-domain":
+            without_domains(description, options.pop(0))
+        else:
+            left.append(flag)
+            environment.pop(BY_OPTION.get(flag, ""), None)
+    environment = {name: value for name, value in environment.items() if value}
+    description["function"]["environment"] = environment
+    return description, left
+
+
+class ApiGateway(Gateway):
     program, keeps_state = "ttf-apigw", False
 
-    def __init__(self, state_dir, *options, env=None, bootstrap=BIN / "bootstrap", **more):
+
+class StandIn(ApiGateway):
+    """`stream`: the function is invoked with the stream in any mode."""
+
+    def __init__(self, state_dir, *options, env=None, bootstrap=BIN / "bootstrap", stream=False, **more):
         names = tables(state_dir)
         options = without_gateway_only(options)
         for name, value in (("--lambda-concurrency", "1000"), ("--cleanup-interval", "5s")):  # an account's own bound; 30 s and a bit
             if name not in options:
                 options = [name, value, *options]
-        environment = {**CREDENTIALS, **names, "AWS_ENDPOINT_URL_DYNAMODB": shared.dynamodb.endpoint,
-                       "TUNNEL_SECRET": f"a secret for {state_dir}", **(env or {})}  # fmt: skip
+        variables = {**names, "TUNNEL_SECRET": f"a secret for {state_dir}", **(env or {})}
+        description, options = described(options, variables, stream)
+        file = Path(state_dir) / "description.json"
+        file.write_text(json.dumps(description, indent=2))
+        environment = {**CREDENTIALS, "AWS_ENDPOINT_URL_DYNAMODB": shared.dynamodb.endpoint,
+                       **{name: value for name, value in variables.items() if name.startswith("AWS_")}}  # fmt: skip
         self.tables = names
-        super().__init__(
-            state_dir, "--bootstrap", bootstrap,
-            "--stream-table", names["PENDING_REQUESTS_TABLE_NAME"], *options, env=environment, **more,
-        )  # fmt: skip
+        super().__init__(state_dir, "--bootstrap", bootstrap, "--description", file, *options, env=environment, **more)

@@ -95,10 +95,10 @@ def function():
 
 @pytest.fixture
 def stand_in(start, function):
-    """make(*options): the stand-in with that function."""
+    """make(*options): the stand-in with that function, which is invoked with the stream too."""
 
     def make(*options, **more):
-        gateway = aws.StandIn(start._folder("standin"), *options, bootstrap=FUNCTION,
+        gateway = aws.StandIn(start._folder("standin"), *options, bootstrap=FUNCTION, stream=True,
                               env={"HANDLER": function.address, **more.pop("env", {})}, **more)  # fmt: skip
         return start._keep(gateway)
 

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -253,3 +254,42 @@ def settled(gateway):
     for counted in (first, second):
         counted.pop("streamReads")
     return second if first == second else None
+
+
+# ---- what infra/ deploys, as it is ----
+
+
+@pytest.fixture
+def deployed(start):
+    """make(name): the stand-in on a description of infra/'s, on its own tables."""
+
+    def make(name, env=None):
+        folder = start._folder("standin")
+        description = json.loads((aws.DESCRIPTIONS / f"{name}.json").read_text())
+        description["function"]["environment"].update(aws.tables(folder))
+        file = folder / "description.json"
+        file.write_text(json.dumps(description))
+        environment = {**aws.CREDENTIALS, "AWS_ENDPOINT_URL_DYNAMODB": aws.shared.dynamodb.endpoint, **(env or {})}
+        options = ("--bootstrap", BIN / "bootstrap", "--description", file)
+        return start._keep(aws.ApiGateway(folder, *options, env=environment))
+
+    return make
+
+
+def test_a_tunnel_on_the_deployment_of_all_defaults(deployed, start, tmp_path):
+    gateway, service = deployed("dev", {"SECRET_OF_OURS": "not the function's", "LOG_LEVEL": "debug"}), start.service()
+    secret = tmp_path / "secret"
+    secret.write_text(json.loads((aws.DESCRIPTIONS / "dev.json").read_text())["function"]["environment"]["JWT_SECRET"])
+    assert "401" in fails(start, BIN / "ttf", "-e", f"{gateway.endpoint}/dev", "-p", service.port)
+    token = start.program(BIN / "ttf-gateway", "token", "--sub", "alice", "--jwt-secret-file", secret)
+    token.wait_exit()
+    ttf = start.forwarder(f"{gateway.endpoint}/dev", service, "--token", token.out[0])
+    url = urlsplit(ttf.wait_line(r"^Tunnel established: (\S+)")[1])
+    assert url.hostname == "tunnelhttp.execute-api.localhost" and url.path.startswith("/dev/")
+    answer = visit(gateway, url.hostname, url.path + "/a")
+    assert answer.status == 200 and json.loads(answer.body)["target"] == "/a"
+    functions = [int(child) for child in Path(f"/proc/{gateway.pid}/task/{gateway.pid}/children").read_text().split()]
+    for function in functions:
+        variables = Path(f"/proc/{function}/environ").read_bytes()
+        assert b"SECRET_OF_OURS" not in variables and b"LOG_LEVEL=info" in variables and b"WAIT_MODE=direct" in variables
+    assert functions and usage(gateway)["memoryMiB"] == 256

@@ -104,7 +104,7 @@ def test_beyond_the_rate_nothing_reaches_the_function(stand_in, function):
 
 
 def test_beyond_the_concurrency_of_the_function(stand_in, function):
-    gateway = stand_in("--lambda-concurrency", "1")
+    gateway = stand_in("--lambda-concurrency", "1", "--cleanup-interval", "3600s")  # it would be counted too
     busy, go_on = threading.Event(), threading.Event()
     with Socket(gateway.endpoint) as agent:
         function.handle = lambda event: (busy.set(), go_on.wait(20)) and OK
