@@ -154,7 +154,7 @@ def put(description, place, value):
 
 def described(options, variables, stream):
     """The description that infra/ makes for this mode, with what a test says otherwise: (it, the options that are left)."""
-    mode = variables.get("WAIT_MODE") or "polling"
+    mode = variables.get("WAIT_MODE") or os.environ.get("WAIT_MODE") or "polling"
     description = json.loads((DESCRIPTIONS / f"{'stream' if stream else mode}.json").read_text())
     environment, left, options = description["function"]["environment"], [], list(options)
     own = {name: value for name, value in variables.items() if not name.startswith("AWS_")}
