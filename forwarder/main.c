@@ -120,7 +120,7 @@ static void warn_of_endpoint(const struct options *options, const struct endpoin
         console_error(console,
                       "your token is not sent: it is not for an endpoint that .env names (if you trust "
                       "that one, name it with -e or TTF_ENDPOINT)");
-    if (options->token && !endpoint->tls && !endpoint_is_loopback(endpoint))
+    if ((options->token || options->token_file) && !endpoint->tls && !endpoint_is_loopback(endpoint))
         console_error(console,
                       "the token goes to %s unencrypted, for everybody on the way to read; better use wss://",
                       endpoint->authority);
@@ -143,6 +143,8 @@ static int run(const struct options *options) {
                  options->ca_file);
         return usage_error(error);
     }
+    struct token token = {.given = options->token, .path = options->token_file};
+    if (!token_refresh(&token, error, sizeof(error))) return usage_error(error);
     struct console console;
     struct resume_store resume;
     struct host_field host_field;
@@ -172,7 +174,7 @@ static int run(const struct options *options) {
     struct tunnel_settings settings = {
         .endpoint = &endpoint,
         .endpoint_is_default = !options->endpoint,
-        .token = options->token,
+        .token = &token,
         .name = options->name,
         .ca_file = options->ca_file,
         .target = &target,

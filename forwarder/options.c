@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "http/host.h"
+#include "token.h"
 
 enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_NUMBER };
 
@@ -26,6 +27,8 @@ static const struct option_row rows[] = {
     {0, "host", "HOST", NULL, "host of the local service (default: localhost, on IPv4 and IPv6)", OPTION_TEXT,
      MEMBER(host), 0, 0},
     {'t', "token", "TOKEN", "TTF_TOKEN", "token that the gateway asks for", OPTION_TEXT, MEMBER(token), 0, 0},
+    {0, "token-file", "FILE", "TTF_TOKEN_FILE", "file that holds the token; read again for each connection",
+     OPTION_TEXT, MEMBER(token_file), 0, 0},
     {'n', "name", "NAME", NULL, "name to ask for, the first label of the public URL", OPTION_TEXT,
      MEMBER(name), 0, 0},
     {'v', "verbose", NULL, NULL, "tell on standard error what goes on", OPTION_FLAG, MEMBER(verbose), 0, 0},
@@ -232,7 +235,9 @@ static bool parse_letters(struct parser *parser, int argc, char *const argv[], i
 
 static bool parse_variables(struct parser *parser, const struct dotenv *dotenv) {
     for (size_t i = 0; i < ROW_COUNT; i++) {
-        const char *value = rows[i].variable ? dotenv_lookup(dotenv, rows[i].variable) : NULL;
+        const char *value = !rows[i].variable                      ? NULL
+                            : rows[i].member == MEMBER(token_file) ? getenv(rows[i].variable)
+                                                                   : dotenv_lookup(dotenv, rows[i].variable);
         if (value && !store(parser, &rows[i], value, rows[i].variable)) return false;
     }
     return true;
@@ -252,7 +257,7 @@ static bool check(struct parser *parser) {
     const char *reason = NULL;
     if (options->name && !host_is_tunnel_label(view_from_cstr(options->name)))
         reason = "--name must be 3 to 63 of a-z, 0-9 and '-', with no '-' at either end";
-    else if (options->token && (!header_safe(options->token) || strlen(options->token) > 8192))
+    else if (options->token && !token_is_sane(options->token))
         reason = "the token has a space or a byte that no token may have, or is longer than 8192 bytes";
     else if (!header_safe(options->host) || strlen(options->host) > 255 || strpbrk(options->host, "/?#@\\[]"))
         reason = "--host must be a host name or an address, nothing else";
@@ -265,12 +270,35 @@ static bool is_of_file(const struct dotenv *dotenv, const char *variable, const 
     return value && value == dotenv_get(dotenv, variable);
 }
 
+/* A flag wins over the environment, the environment over `.env`; but what `.env` names belongs together. */
+static bool choose_token(struct parser *parser, const struct dotenv *dotenv,
+                         const struct options *variables) {
+    struct options *options = parser->options;
+    if (!options->token || !options->token_file) return true;
+    bool by_flag = options->token != variables->token,
+         file_by_flag = options->token_file != variables->token_file;
+    bool of_file = is_of_file(dotenv, "TTF_TOKEN", options->token);
+    if (by_flag == file_by_flag && !of_file) {
+        snprintf(parser->error, parser->error_size, "the token was said twice: as %s and as %s",
+                 by_flag ? "--token" : "TTF_TOKEN", by_flag ? "--token-file" : "TTF_TOKEN_FILE");
+        return false;
+    }
+    bool takes_file = file_by_flag || (of_file && !is_of_file(dotenv, "TTF_ENDPOINT", options->endpoint));
+    if (takes_file && !by_flag)
+        options->token = NULL;
+    else
+        options->token_file = NULL;
+    return true;
+}
+
 static void withhold_token(struct options *options, const struct dotenv *dotenv) {
     options->endpoint_is_of_file = is_of_file(dotenv, "TTF_ENDPOINT", options->endpoint);
-    if (!options->token || !options->endpoint_is_of_file) return;
-    if (is_of_file(dotenv, "TTF_TOKEN", options->token)) return;
+    if (!options->endpoint_is_of_file) return;
+    bool is_users = options->token && !is_of_file(dotenv, "TTF_TOKEN", options->token);
+    if (!is_users && !options->token_file) return;
     options->token_withheld = true;
-    options->token = NULL;
+    options->token_file = NULL;
+    if (is_users) options->token = NULL;
 }
 
 bool options_parse(struct options *ret_options, int argc, char *const argv[], const struct dotenv *dotenv,
@@ -278,6 +306,7 @@ bool options_parse(struct options *ret_options, int argc, char *const argv[], co
     *ret_options = (struct options){.connect_timeout_s = 10};
     struct parser parser = {.options = ret_options, .error = error, .error_size = error_size};
     if (!parse_variables(&parser, dotenv)) return false;
+    struct options variables = *ret_options;
     for (int i = 1; i < argc; i++) {
         const char *argument = argv[i];
         bool ok;
@@ -294,6 +323,7 @@ bool options_parse(struct options *ret_options, int argc, char *const argv[], co
     if (!ret_options->host) ret_options->host = "localhost";
     take_brackets_off(ret_options);
     if (!ret_options->help && !ret_options->version && !check(&parser)) return false;
+    if (!choose_token(&parser, dotenv, &variables)) return false;
     withhold_token(ret_options, dotenv);
     return true;
 }

@@ -2,7 +2,9 @@
  * environment over a `.env` file in the working directory.
  *
  * Flags and environment are the user's; `.env` is whose the directory is, perhaps of a repository just
- * cloned. So the user's token does not go to an endpoint that `.env` names; the file's own goes anywhere. */
+ * cloned. So the user's token does not go to an endpoint that `.env` names; the file's own goes anywhere. Nor
+ * may
+ * `.env` say which file holds a token: it could name the user's. */
 #ifndef FORWARDER_OPTIONS_H
 #define FORWARDER_OPTIONS_H
 
@@ -16,7 +18,7 @@
 struct options {
     const char *endpoint; /* NULL: not given */
     const char *host;     /* no brackets */
-    const char *token, *name, *ca_file, *host_header, *unix_path;
+    const char *token, *token_file, *name, *ca_file, *host_header, *unix_path;
     long port;
     long connect_timeout_s;
     long request_timeout_s;   /* 0: what suits the endpoint */

@@ -65,8 +65,11 @@ static void fail(struct tunnel *tunnel, const char *reason) {
 /* ---- connecting ---- */
 
 static void connect_now(struct tunnel *tunnel) {
+    char error[512];
+    if (!token_refresh(tunnel->settings.token, error, sizeof(error)))
+        console_error(tunnel->settings.console, "%s; the one of before is used", error);
     struct uplink_credentials credentials = {
-        .token = tunnel->settings.token,
+        .token = token_text(tunnel->settings.token),
         .name = tunnel->settings.name,
         .resume = tunnel->resume,
     };
@@ -93,6 +96,12 @@ static void connect_later(struct tunnel *tunnel, const char *what, const char *r
                  tunnel->was_up ? "reconnecting" : "trying again", wait_ms / 1000.0);
 }
 
+/* A token that is not taken any more may soon be renewed, where it stands in a file. */
+static bool may_be_renewed(const struct tunnel *tunnel, const struct uplink_end *end) {
+    return tunnel->was_up && tunnel->settings.token->path && end->failure == UPLINK_REFUSED &&
+           end->http_status == 401;
+}
+
 /* The link did not come about, or a new one died before it could be used. */
 static void on_failed_attempt(struct tunnel *tunnel, const struct uplink_end *end) {
     char reason[512];
@@ -104,7 +113,7 @@ static void on_failed_attempt(struct tunnel *tunnel, const struct uplink_end *en
         free(tunnel->resume);
         tunnel->resume = NULL;
         connect_now(tunnel);
-    } else if (refusal_is_final(end, tunnel->was_up)) {
+    } else if (refusal_is_final(end, tunnel->was_up) && !may_be_renewed(tunnel, end)) {
         if (tunnel->settings.endpoint_is_default && end->failure == UPLINK_UNREACHABLE)
             snprintf(
                 reason, sizeof(reason),

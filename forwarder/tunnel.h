@@ -9,6 +9,7 @@
 #include "host_field.h"
 #include "local/local_client.h"
 #include "resume_store.h"
+#include "token.h"
 
 struct tunnel;
 
@@ -16,7 +17,8 @@ struct tunnel;
 struct tunnel_settings {
     const struct endpoint *endpoint;
     bool endpoint_is_default; /* nobody gave it: the gateway on this machine is only tried */
-    const char *token, *name, *ca_file;
+    struct token *token;      /* read anew for each connection */
+    const char *name, *ca_file;
     const struct local_target *target; /* the local service */
     const struct host_field *host_field;
     struct hints *hints;

@@ -181,6 +181,26 @@ def test_the_command_makes_tokens(start, tmp_path):
     assert refused(start, gateway, name="by-command", headers=bearer(other)) == 409
 
 
+def test_a_token_file_is_read_for_each_connection(start, tmp_path):
+    """A renewed token needs no new ttf; and while the file is not whole, the one of before is used."""
+    path = tmp_path / "token"
+    path.write_text(token(subject="alice") + "\n")
+    gateway = start.gateway(env=PROTECTED)
+    relay = start.relay(gateway.agents)
+    ttf = start.forwarder(f"ws://127.0.0.1:{relay.port}", start.service(), "--token-file", path)
+    path.write_text("")
+    before = len(ttf.out)
+    relay.cut()
+    ttf.wait_established(after=before)
+    assert any("is empty; the one of before is used" in line for line in ttf.err), ttf.dump()
+    path.write_text(token(subject="alice", lifetime=-60))
+    relay.cut()
+    ttf.wait_line(r"token has expired .*trying again|token has expired.*reconnecting")
+    before = len(ttf.out)
+    path.write_text(token(subject="alice"))
+    ttf.wait_established(after=before)
+
+
 @pytest.mark.parametrize(
     "arguments,env,says",
     [

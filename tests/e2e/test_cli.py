@@ -162,7 +162,7 @@ def test_every_option_of_ttf_is_in_its_help(start):
     one = start.program(BIN / "ttf", "-h")
     one.wait_exit()
     text = "\n".join(one.out)
-    for option in ("-e, --endpoint", "-p, --port", "--host", "-t, --token", "-n, --name", "-v, --verbose", "--connect-timeout",
+    for option in ("-e, --endpoint", "-p, --port", "--host", "-t, --token", "--token-file", "-n, --name", "-v, --verbose", "--connect-timeout",
                    "--request-timeout", "--ca-file", "--no-hints", "--health", "-h, --help", "-V, --version", "TTF_ENDPOINT", "TTF_TOKEN"):  # fmt: skip
         assert option in text, text
 
@@ -378,6 +378,25 @@ def test_the_users_token_does_not_go_where_dotenv_says(start, of):
     ttf.wait_line(r"endpoint is named by .*\.env")
     if of != "file":
         ttf.wait_err(r"token is not sent")
+
+
+def test_a_token_file_of_dotenv_is_not_read(start):
+    """It could be the user's."""
+    catcher = start._other(HandshakeCatcher())
+    folder = start._folder("run")
+    (folder / "token").write_text("precious")
+    (folder / ".env").write_text(f"TTF_ENDPOINT=ws://127.0.0.1:{catcher.port}\nTTF_TOKEN_FILE=token\n")
+    ttf = start.program(BIN / "ttf", "-p", "1", "--connect-timeout", "2", env={"XDG_STATE_HOME": str(folder)}, cwd=folder)
+    ttf.expect_killed = True
+    assert b"precious" not in catcher.heads.get(timeout=20)
+
+
+@pytest.mark.parametrize("content,says", [(None, "No such file"), ("", "empty"), ("a b", "something else than one token")])
+def test_a_token_file_that_is_none(start, tmp_path, content, says):
+    path = tmp_path / "token"
+    if content is not None:
+        path.write_text(content)
+    assert says in fails(start, BIN / "ttf", "--token-file", path)
 
 
 def test_a_token_in_the_clear_is_warned_of(start):

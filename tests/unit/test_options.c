@@ -127,6 +127,60 @@ static void services(void **state) {
     dotenv_done(&none);
 }
 
+/* The token of a flag, of the environment, of `.env`, and files of flags and of the environment. */
+static void which_token_is_taken(void **state) {
+    (void)state;
+    enum { T_FLAG = 1, T_ENV = 2, T_DOT = 4, F_FLAG = 8, F_ENV = 16, F_DOT = 32, E_DOT = 64 };
+    static const struct {
+        int given;
+        const char *token, *file; /* both NULL: none */
+        bool fails, withheld;
+    } rows[] = {
+        {F_FLAG, NULL, "flag", false, false},
+        {F_ENV, NULL, "env", false, false},
+        {F_DOT, NULL, NULL, false, false},
+        {F_FLAG | F_ENV, NULL, "flag", false, false},
+        {T_FLAG | F_FLAG, NULL, NULL, true, false},
+        {T_ENV | F_ENV, NULL, NULL, true, false},
+        {T_FLAG | F_ENV, "t", NULL, false, false},
+        {T_ENV | F_FLAG, NULL, "flag", false, false},
+        {T_DOT | F_ENV, NULL, "env", false, false},
+        {T_DOT | F_FLAG, NULL, "flag", false, false},
+        {T_DOT | F_ENV | E_DOT, "d", NULL, false, false},
+        {F_ENV | E_DOT, NULL, NULL, false, true},
+        {F_FLAG | E_DOT, NULL, NULL, false, true},
+        {T_ENV | E_DOT, NULL, NULL, false, true},
+        {T_DOT | E_DOT, "d", NULL, false, false},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int given = rows[i].given;
+        struct dotenv dotenv;
+        struct options options;
+        char error[512];
+        const char *args[ARGS_MAX] = {NULL};
+        size_t count = 0;
+        dotenv_init(&dotenv);
+        if (given & T_DOT) assert_true(dotenv_parse(&dotenv, VIEW("TTF_TOKEN=d\n")));
+        if (given & F_DOT) assert_true(dotenv_parse(&dotenv, VIEW("TTF_TOKEN_FILE=dot\n")));
+        if (given & E_DOT) assert_true(dotenv_parse(&dotenv, VIEW("TTF_ENDPOINT=ws://x\n")));
+        if (given & T_ENV) setenv("TTF_TOKEN", "t", 1);
+        if (given & F_ENV) setenv("TTF_TOKEN_FILE", "env", 1);
+        if (given & T_FLAG) args[count++] = "-tt";
+        if (given & F_FLAG) args[count++] = "--token-file=flag";
+        bool ok = parse(&options, args, &dotenv, error);
+        if (ok == rows[i].fails) fail_msg("%zu: %s", i, error);
+        if (ok && (!options.token != !rows[i].token || !options.token_file != !rows[i].file ||
+                   options.token_withheld != rows[i].withheld))
+            fail_msg("%zu: token %s, file %s, withheld %d", i, options.token, options.token_file,
+                     options.token_withheld);
+        if (ok && rows[i].token) assert_string_equal(options.token, rows[i].token);
+        if (ok && rows[i].file) assert_string_equal(options.token_file, rows[i].file);
+        unsetenv("TTF_TOKEN");
+        unsetenv("TTF_TOKEN_FILE");
+        dotenv_done(&dotenv);
+    }
+}
+
 static void every_way_to_write_one(void **state) {
     (void)state;
     static const char *const ways[][ARGS_MAX] = {
@@ -251,6 +305,7 @@ int main(void) {
         cmocka_unit_test(bad_command_lines),
         cmocka_unit_test(defaults),
         cmocka_unit_test(services),
+        cmocka_unit_test(which_token_is_taken),
         cmocka_unit_test(every_way_to_write_one),
         cmocka_unit_test(who_wins),
         cmocka_unit_test(addresses_in_brackets),

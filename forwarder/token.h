@@ -1,0 +1,24 @@
+/* The token that a gateway asks for: given once, or in a file that is read again for each connection, so that
+ * who renews it need not start ttf again. */
+#ifndef FORWARDER_TOKEN_H
+#define FORWARDER_TOKEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define TOKEN_MAX 8192 /* bytes */
+
+struct token {
+    const char *given;        /* borrowed; NULL: none */
+    const char *path;         /* borrowed; NULL: no file */
+    char text[TOKEN_MAX + 1]; /* of the file, when it was last read */
+};
+
+/* Neither empty nor too long, and nothing in it that could end a header line. */
+bool token_is_sane(const char *text);
+/* Reads the file, where there is one. False, and why: what was read before stays. */
+bool token_refresh(struct token *token, char *error, size_t error_size);
+/* NULL: there is none. */
+const char *token_text(const struct token *token);
+
+#endif
