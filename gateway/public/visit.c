@@ -57,9 +57,9 @@ static void forget_request(struct visit *visit) {
     visit->behind = NULL;
     visit->exchange = NULL;
     visit->credit = visit->piece_bytes = 0;
-    visit->waits_for_100 = visit->has_said_end = false;
-    visit->has_head = visit->is_ended = visit->is_broken = visit->has_body = visit->must_close = false;
-    visit->is_begun = visit->is_closed_body = visit->is_upgrade = visit->is_blocked = false;
+    visit->body = VISIT_BODY_FLOWS;
+    visit->answer = VISIT_ANSWER_NONE;
+    visit->must_close = visit->is_broken = visit->is_blocked = false;
 }
 
 /* The request is over, one way or the other: an exchange that still runs is cancelled. */
@@ -69,7 +69,7 @@ static void end_request(struct visit *visit) {
         visit->is_broken = true;
         exchange_cancel(visit->exchange);
     }
-    access_end(&visit->access, visit->has_head && !visit->is_broken, loop_now(visit->side->loop));
+    access_end(&visit->access, visit->answer && !visit->is_broken, loop_now(visit->side->loop));
     forget_request(visit);
 }
 
@@ -89,7 +89,8 @@ static void close_visit(struct visit *visit) {
 }
 
 void visit_cut(struct visit *visit) {
-    bool looks_whole = visit->phase == VISIT_ASKED && visit->is_begun && !visit_is_answered(visit);
+    bool looks_whole =
+        visit->phase == VISIT_ASKED && visit->answer >= VISIT_ANSWER_BODY && !visit_is_answered(visit);
     if (looks_whole) tcp_reset(visit->fd);
     visit->is_broken = true;
     end_request(visit);

@@ -25,18 +25,48 @@
 /* Of an answer: its head and what frames its chunks. */
 #define VISIT_LEAD_BYTES ((size_t)256 * 1024)
 
+/* What the connection is about:
+ *
+ *   NEW ─▶ HEAD ─▶ ASKED ─▶ IDLE ─▶ HEAD …   kept alive
+ *                    ├────▶ UPGRADED          the service has switched protocols
+ *                    └────▶ LINGER            what comes still has to be read
+ *
+ * and from each of them to CLOSED. A head that cannot be read goes to ASKED, too: it has an answer of ours.
+ */
 enum visit_phase {
     VISIT_NEW,      /* nothing has come yet on this connection */
     VISIT_IDLE,     /* between two requests */
-    VISIT_HEAD,     /* a part of its head is there */
-    VISIT_ASKED,    /* the core has it; body and answer come and go */
+    VISIT_HEAD,     /* a part of a request's head is there */
+    VISIT_ASKED,    /* the core has the request; body and answer come and go */
     VISIT_UPGRADED, /* 101 was sent: bytes both ways */
     VISIT_LINGER,   /* answered and half closed; what still comes is thrown away, because closing with bytes
                        unread would take the answer back (RST) */
     VISIT_CLOSED,   /* only the close callback is awaited */
 };
 
-enum answer_framing { ANSWER_NO_BODY, ANSWER_LENGTH, ANSWER_CHUNKED, ANSWER_UNTIL_CLOSE };
+/* How the request's body, or the visitor's direction of an upgraded connection, comes in. */
+enum visit_body {
+    VISIT_BODY_FLOWS,   /* as far as the core has granted */
+    VISIT_BODY_EXPECTS, /* the visitor waits for a 100, which the first grant brings, and has sent nothing */
+    VISIT_BODY_ENDED,   /* of an upgraded connection: the core knows that it is closed */
+};
+
+/* How far the answer is. Each goes to the next one only; the last three are left with the request. */
+enum visit_answer {
+    VISIT_ANSWER_NONE, /* there is none */
+    VISIT_ANSWER_HEAD, /* the head has come; it waits for the end of the turn, which settles its framing */
+    VISIT_ANSWER_BODY, /* the head is written to its end; pieces of the body follow as they come */
+    VISIT_ANSWER_LAST, /* what ends the body is written; with the last byte sent the request is over */
+};
+
+enum visit_framing {
+    FRAMED_LATER, /* there is a body; more of it decides */
+    FRAMED_EMPTY, /* there is none */
+    FRAMED_BY_LENGTH,
+    FRAMED_BY_CHUNKS,
+    FRAMED_BY_CLOSE,
+    FRAMED_SWITCHED, /* 101: bytes until one side closes */
+};
 
 struct visitors {
     struct loop *loop;
@@ -79,18 +109,14 @@ struct visit {
     struct client *behind;     /* whose it is, when a trusted proxy says that; NULL: the client's */
     struct exchange *exchange; /* NULL: not begun, or ended */
     size_t credit;             /* bytes of the body that the core still takes */
-    bool keeps_alive;          /* the visitor would */
-    bool is_old;               /* HTTP/1.0 */
-    bool waits_for_100;        /* and has sent nothing of the body yet */
-    bool has_said_end;         /* to the core, of an upgraded connection's direction */
+    enum visit_body body;
+    bool is_old;     /* HTTP/1.0 */
+    bool must_close; /* the connection ends with this request */
 
-    /* the answer */
-    bool has_head, is_ended, is_broken; /* broken: nothing whole can follow */
-    bool has_body, must_close;
-    bool is_begun;       /* the end of its head was written: how it is framed is settled */
-    bool is_closed_body; /* and that of its body */
-    bool is_upgrade;
-    enum answer_framing framing;
+    /* the answer; it has ended when the exchange has */
+    enum visit_answer answer;
+    enum visit_framing framing;
+    bool is_broken; /* nothing whole can follow */
     uint64_t content_length;
     struct headers trailers;
     struct buf lead;    /* goes out before the piece */

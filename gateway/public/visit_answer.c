@@ -62,23 +62,20 @@ static void begin_head(struct visit *visit, const struct answer_head *head) {
     buf_append_view(lead, view_from_cstr(MHD_get_reason_phrase_for((unsigned)head->status)));
     buf_append_view(lead, VIEW("\r\n"));
     if (!headers_get(head->headers, VIEW("date")).ptr) add_field(lead, VIEW("Date"), date_now(visit->side));
-    if (visit->is_upgrade) visit_upgrade_fields(visit, head->upgrade);
+    if (head->upgrade.ptr) visit_upgrade_fields(visit, head->upgrade);
     add_fields(lead, head->headers);
 }
 
 static void choose_framing(struct visit *visit) {
     bool is_known = visit->content_length != LENGTH_UNKNOWN;
-    bool has_trailers = visit->trailers.count > 0;
-    if (visit->is_upgrade) {
-        visit->framing = ANSWER_UNTIL_CLOSE;
-    } else if (!visit->has_body || !http_answer_has_body(visit->access.method, visit->access.status)) {
-        visit->framing = ANSWER_NO_BODY;
-    } else if (is_known || (visit->is_ended && !has_trailers)) {
-        visit->framing = ANSWER_LENGTH;
-        if (!is_known) visit->content_length = visit->out.len;
-    } else {
-        visit->framing = visit->is_old ? ANSWER_UNTIL_CLOSE : ANSWER_CHUNKED;
+    bool is_whole = !visit->exchange && visit->trailers.count == 0;
+    if (visit->framing != FRAMED_LATER) return;
+    if (!is_known && !is_whole) {
+        visit->framing = visit->is_old ? FRAMED_BY_CLOSE : FRAMED_BY_CHUNKS;
+        return;
     }
+    visit->framing = FRAMED_BY_LENGTH;
+    if (!is_known) visit->content_length = visit->out.len;
 }
 
 /* HEAD and 304 say what the length of the body would be, if it is known (RFC 9110 8.6). */
@@ -86,10 +83,10 @@ static void add_framing(struct visit *visit) {
     struct buf *lead = &visit->lead;
     bool would_have_one = view_eq(visit->access.method, VIEW("HEAD")) || visit->access.status == 304;
     uint64_t length = visit->content_length;
-    if (visit->framing == ANSWER_CHUNKED) add_field(lead, VIEW("Transfer-Encoding"), VIEW("chunked"));
-    if (visit->framing == ANSWER_NO_BODY && !would_have_one)
+    if (visit->framing == FRAMED_BY_CHUNKS) add_field(lead, VIEW("Transfer-Encoding"), VIEW("chunked"));
+    if (visit->framing == FRAMED_EMPTY && !would_have_one)
         length = visit->access.status == 204 || visit->access.status < 200 ? LENGTH_UNKNOWN : 0;
-    bool has_length = visit->framing == ANSWER_LENGTH || visit->framing == ANSWER_NO_BODY;
+    bool has_length = visit->framing == FRAMED_BY_LENGTH || visit->framing == FRAMED_EMPTY;
     if (!has_length || length == LENGTH_UNKNOWN) return;
     buf_append_view(lead, VIEW("Content-Length: "));
     buf_append_number(lead, length);
@@ -97,8 +94,8 @@ static void add_framing(struct visit *visit) {
 }
 
 static void add_connection(struct visit *visit) {
-    visit->must_close = visit->must_close || !visit->keeps_alive || visit->side->draining ||
-                        visit->framing == ANSWER_UNTIL_CLOSE || !request_reader_is_at_end(&visit->reader);
+    visit->must_close = visit->must_close || visit->side->draining || visit->framing == FRAMED_BY_CLOSE ||
+                        !request_reader_is_at_end(&visit->reader);
     if (visit->must_close)
         add_field(&visit->lead, VIEW("Connection"), VIEW("close"));
     else if (visit->is_old)
@@ -107,9 +104,9 @@ static void add_connection(struct visit *visit) {
 
 /* At the end of the turn that brought the head: how much of the body there is decides the framing. */
 static void end_head(struct visit *visit) {
-    visit->is_begun = true;
+    visit->answer = VISIT_ANSWER_BODY;
     choose_framing(visit);
-    if (visit->is_upgrade) {
+    if (visit->framing == FRAMED_SWITCHED) {
         visit->phase = VISIT_UPGRADED;
     } else {
         add_connection(visit);
@@ -120,14 +117,19 @@ static void end_head(struct visit *visit) {
 
 /* ---- the core's sink ---- */
 
+static enum visit_framing framing_of(const struct visit *visit, const struct answer_head *head) {
+    if (head->upgrade.ptr) return FRAMED_SWITCHED;
+    bool has_body = head->has_body && http_answer_has_body(visit->access.method, head->status);
+    return has_body ? FRAMED_LATER : FRAMED_EMPTY;
+}
+
 static void on_head(void *ctx, const struct answer_head *head) {
     struct visit *visit = visit_of(ctx);
     headers_init(&visit->trailers, &visit->arena);
-    visit->has_head = true;
+    visit->answer = VISIT_ANSWER_HEAD;
     visit->content_length = head->content_length;
-    visit->has_body = head->has_body;
-    visit->must_close = head->close;
-    visit->is_upgrade = head->upgrade.ptr;
+    visit->framing = framing_of(visit, head);
+    visit->must_close = visit->must_close || head->close;
     access_head(&visit->access, visit->exchange, head, &visit->arena, loop_now(visit->side->loop));
     begin_head(visit, head);
     visit_wake(visit);
@@ -143,7 +145,6 @@ static void on_end(void *ctx, const struct headers *trailers) {
     struct visit *visit = visit_of(ctx);
     if (trailers && trailers->count && !headers_copy(&visit->trailers, trailers)) visit->is_broken = true;
     visit->exchange = NULL;
-    visit->is_ended = true;
     visit_wake(visit);
 }
 
@@ -185,27 +186,27 @@ void visit_answer_error(struct visit *visit, enum http_error error) {
 
 /* Is there more, or less, than the head said? */
 static bool contradicts_length(const struct visit *visit) {
-    if (visit->framing != ANSWER_LENGTH) return false;
+    if (visit->framing != FRAMED_BY_LENGTH) return false;
     uint64_t total = visit->access.bytes_out + visit->out.len;
-    return total > visit->content_length || (visit->is_ended && total < visit->content_length);
+    return total > visit->content_length || (!visit->exchange && total < visit->content_length);
 }
 
 static void end_body(struct visit *visit) {
-    visit->is_closed_body = true;
-    if (visit->framing != ANSWER_CHUNKED) return;
+    visit->answer = VISIT_ANSWER_LAST;
+    if (visit->framing != FRAMED_BY_CHUNKS) return;
     buf_append_view(&visit->tail, VIEW("0\r\n"));
     add_fields(&visit->tail, &visit->trailers);
     buf_append_view(&visit->tail, VIEW("\r\n"));
 }
 
 static void next_piece(struct visit *visit) {
-    if (visit->framing == ANSWER_NO_BODY) buf_done(&visit->out);
+    if (visit->framing == FRAMED_EMPTY) buf_done(&visit->out);
     visit->piece_bytes = visit->out.len;
-    if (visit->piece_bytes && visit->framing == ANSWER_CHUNKED) {
+    if (visit->piece_bytes && visit->framing == FRAMED_BY_CHUNKS) {
         buf_printf(&visit->lead, "%zx\r\n", visit->piece_bytes);
         buf_append_view(&visit->tail, VIEW("\r\n"));
     }
-    if (visit->is_ended && !visit->is_closed_body) end_body(visit);
+    if (!visit->exchange && visit->answer == VISIT_ANSWER_BODY) end_body(visit);
 }
 
 static bool has_failed(const struct visit *visit) {
@@ -251,7 +252,7 @@ static void on_sent(struct visit *visit, size_t len) {
 static bool write_output(struct visit *visit) {
     while (!visit->is_blocked) {
         size_t total;
-        if (visit->is_begun && !visit->piece_bytes && !visit->tail.len) next_piece(visit);
+        if (visit->answer >= VISIT_ANSWER_BODY && !visit->piece_bytes && !visit->tail.len) next_piece(visit);
         if (has_failed(visit)) return false;
         if (!has_output(visit)) return true;
         ssize_t len = send_output(visit, &total);
@@ -263,16 +264,16 @@ static bool write_output(struct visit *visit) {
 }
 
 bool visit_flush(struct visit *visit) {
-    if (visit->waits_for_100 && visit->credit && !visit->has_head) {
-        visit->waits_for_100 = false;
+    if (visit->body == VISIT_BODY_EXPECTS && visit->credit && !visit->answer) {
+        visit->body = VISIT_BODY_FLOWS;
         buf_append_view(&visit->lead, VIEW("HTTP/1.1 100 Continue\r\n\r\n"));
     }
     if (has_failed(visit)) return false;
-    if (visit->has_head && !visit->is_begun) end_head(visit);
-    if (visit->is_begun && contradicts_length(visit)) return false;
+    if (visit->answer == VISIT_ANSWER_HEAD) end_head(visit);
+    if (visit->answer && contradicts_length(visit)) return false;
     return write_output(visit);
 }
 
 bool visit_is_answered(const struct visit *visit) {
-    return visit->is_closed_body && !visit->out.len && !has_output(visit);
+    return visit->answer == VISIT_ANSWER_LAST && !visit->out.len && !has_output(visit);
 }

@@ -45,9 +45,10 @@ static bool keep_line(struct visit *visit, const struct request_head *head) {
 
 static bool note_request(struct visit *visit, const struct request_head *head) {
     visit->is_old = head->minor_version == 0;
-    visit->keeps_alive = keeps_alive(head);
-    visit->waits_for_100 = !visit->is_old && request_reader_wants_body(&visit->reader) &&
-                           headers_count(&head->headers, VIEW("expect")) > 0;
+    visit->must_close = !keeps_alive(head);
+    bool expects = !visit->is_old && request_reader_wants_body(&visit->reader) &&
+                   headers_count(&head->headers, VIEW("expect")) > 0;
+    if (expects) visit->body = VISIT_BODY_EXPECTS;
     return keep_line(visit, head);
 }
 
@@ -101,7 +102,7 @@ static bool ask_core(struct visit *visit) {
 }
 
 bool visit_refuse(struct visit *visit, enum http_error error) {
-    if (visit->has_head) {
+    if (visit->answer) {
         visit_cut(visit);
         return false;
     }
@@ -144,7 +145,7 @@ static bool take(struct visit *visit, struct view *bytes) {
             *bytes = view_skip(*bytes, bytes->len);
             return true;
         }
-        if (visit->phase == VISIT_ASKED && bytes->len) visit->waits_for_100 = false;
+        if (visit->phase == VISIT_ASKED && bytes->len) visit->body = VISIT_BODY_FLOWS;
         if (visit->phase == VISIT_ASKED && request_reader_is_at_end(&visit->reader)) return true;
         enum request_step step =
             request_reader_next(&visit->reader, bytes, visit->credit, &visit->arena, &data);

@@ -22,7 +22,7 @@ void visit_upgrade_take(struct visit *visit, struct view *bytes) {
     visit->credit -= piece.len;
     visit->access.bytes_in += piece.len;
     if (piece.len) exchange_body(visit->exchange, piece);
-    if (!visit->is_eof || bytes->len || visit->has_said_end) return;
-    visit->has_said_end = true;
+    if (!visit->is_eof || bytes->len || visit->body == VISIT_BODY_ENDED) return;
+    visit->body = VISIT_BODY_ENDED;
     exchange_body_end(visit->exchange);
 }
