@@ -65,7 +65,7 @@ static int wanted(const struct local_connection *connection) {
     if (connection->stage == CONNECTION_DIALS) return UV_WRITABLE;
     if (connection->stage == CONNECTION_SHAKES_HANDS)
         return connection->tls_wants_write ? UV_READABLE | UV_WRITABLE : UV_READABLE;
-    bool reads = !connection->request || !connection->request->paused;
+    bool reads = !connection->request || connection->request->reading != READS_NOT;
     bool writes = (connection->blocked && !connection->broken) || connection->tls_wants_write;
     return (reads ? UV_READABLE : 0) | (writes ? UV_WRITABLE : 0);
 }
@@ -441,7 +441,7 @@ static bool take(struct local_connection *connection, struct view bytes) {
 
 static void connection_read(struct local_connection *connection) {
     for (int i = 0; i < READS_MAX || tls_holds_bytes(connection); i++) {
-        if (connection->held.len || (connection->request && connection->request->paused)) break;
+        if (connection->held.len || (connection->request && connection->request->reading == READS_NOT)) break;
         ssize_t len = read_some(connection);
         if (len < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
         if (len <= 0) {

@@ -102,7 +102,7 @@ enum head_said request_say_head(struct local_request *request, const struct loca
         if (!is_ours(headers->fields[i].name, head->upgrade))
             say_field(out, headers->fields[i].name, headers->fields[i].value);
     say_framing(request, head->body_bytes);
-    if (request->expects_continue && !has(headers, VIEW("expect")))
+    if (request->way == BODY_AWAITS_100 && !has(headers, VIEW("expect")))
         say_field(out, VIEW("expect"), VIEW("100-continue"));
     if (head->upgrade.ptr) {
         memcpy(request->upgrade, head->upgrade.ptr, head->upgrade.len);

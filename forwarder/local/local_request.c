@@ -25,7 +25,7 @@ static void leave_lists(struct local_request *request) {
 static void request_detach(struct local_request *request, bool connection_usable) {
     struct local_connection *connection = request->connection;
     leave_lists(request);
-    request->ended = true;
+    request->life = REQUEST_ENDED;
     request->connection = NULL;
     if (!connection) return;
     connection->request = NULL;
@@ -56,9 +56,10 @@ void request_end(struct local_request *request, enum local_error error, const ch
                  bool connection_usable) {
     assert(request->client->depth);
     tell_sent(request);
-    if (!request->ended && error == LOCAL_OK && request->answer.trailers.count && request->events.on_trailers)
+    if (request->life != REQUEST_ENDED && error == LOCAL_OK && request->answer.trailers.count &&
+        request->events.on_trailers)
         request->events.on_trailers(request->ctx, &request->answer.trailers);
-    if (request->ended) return;
+    if (request->life == REQUEST_ENDED) return;
     request_detach(request, connection_usable);
     request->events.on_end(request->ctx, error, detail);
     request_bury(request);
@@ -68,8 +69,8 @@ void request_fail_soon(struct local_request *request, enum local_error error, co
     struct local_connection *connection = request->connection;
     list_remove(&request->waiting_node);
     list_remove(&request->expecting_node);
-    if (!request->has_failed) {
-        request->has_failed = true;
+    if (request->life == REQUEST_RUNS) {
+        request->life = REQUEST_FAILED;
         request->failure = error;
         snprintf(request->detail, sizeof(request->detail), "%s", detail);
         client_want_chores(request);
@@ -78,19 +79,19 @@ void request_fail_soon(struct local_request *request, enum local_error error, co
 }
 
 void request_chores(struct local_request *request) {
-    if (request->has_failed) {
+    if (request->life == REQUEST_FAILED) {
         request_end(request, request->failure, request->detail, false);
         return;
     }
-    if (request->corked) {
-        request->corked = false;
+    if (request->way == BODY_CORKED) {
+        request->way = BODY_FLOWS;
         request_send(request);
     }
     tell_sent(request);
-    if (request->ended || !request->resumes) return;
-    request->resumes = false;
+    if (request->life == REQUEST_ENDED || request->reading != READS_SOON) return;
+    request->reading = READS;
     struct local_connection *connection = request->connection;
-    if (connection && connection->stage == CONNECTION_UP && !request->paused) connection_resume(connection);
+    if (connection && connection->stage == CONNECTION_UP) connection_resume(connection);
 }
 
 void request_on_writable(struct local_request *request) {
@@ -103,10 +104,10 @@ void request_on_writable(struct local_request *request) {
 /* The service wants the body, or says nothing to the contrary. */
 static void go_on(struct local_request *request) {
     list_remove(&request->expecting_node);
-    if (!request->expects_continue) return;
-    request->expects_continue = request->holds_body = false;
+    if (request->way != BODY_AWAITS_100) return;
+    request->way = BODY_FLOWS;
     if (request->events.on_informational) request->events.on_informational(request->ctx, 100);
-    if (!request->ended) request_send(request);
+    if (request->life != REQUEST_ENDED) request_send(request);
 }
 
 void request_on_continue_deadline(struct local_request *request) {
@@ -116,19 +117,18 @@ void request_on_continue_deadline(struct local_request *request) {
 static void on_head(struct local_request *request) {
     const struct local_connection *connection = request->connection;
     list_remove(&request->expecting_node);
-    request->expects_continue = false;
-    bool wants_no_body = request->holds_body || connection->broken;
+    bool wants_no_body = request_holds_body(request) || connection->broken;
     if (wants_no_body && !request_is_sent(request)) request_drop_body(request);
     request->client->answered = true;
     request->events.on_head(request->ctx, request->answer.head.status, &request->answer.head.headers);
 }
 
 static void on_switched(struct local_request *request) {
-    request->switched = true;
-    request->holds_body = false;
+    request->upgrading = UPGRADE_DONE;
+    if (request_holds_body(request)) request->way = BODY_FLOWS;
     request->body_bytes = LOCAL_BODY_NONE; /* what follows has no length */
     if (request->events.on_switched) request->events.on_switched(request->ctx, &request->answer.head.headers);
-    if (!request->ended) request_send(request);
+    if (request->life != REQUEST_ENDED) request_send(request);
 }
 
 static void on_answer_end(struct local_request *request, bool bytes_left) {
@@ -161,7 +161,7 @@ static void on_bad(struct local_request *request, struct view bytes) {
 /* False when the answer is over, or is not to be read now. */
 static bool step(struct local_request *request, struct view *bytes) {
     struct view data = {NULL, 0};
-    switch (local_answer_next(&request->answer, bytes, request->paused ? NULL : &data)) {
+    switch (local_answer_next(&request->answer, bytes, request->reading == READS_NOT ? NULL : &data)) {
     case ANSWER_MORE: return false;
     case ANSWER_INTERIM:
         if (request->answer.head.status == 100) go_on(request);
@@ -177,7 +177,7 @@ static bool step(struct local_request *request, struct view *bytes) {
 
 bool request_take(struct local_connection *connection, struct view *bytes) {
     struct local_request *request = connection->request;
-    if (request->keeps_body) request_keep_no_body(request);
+    if (request->memory == SENT_KEPT) request_keep_no_body(request);
     while (step(request, bytes) && connection->request == request) {
     }
     return connection->request == request;
@@ -186,7 +186,8 @@ bool request_take(struct local_connection *connection, struct view *bytes) {
 /* ---- once more ---- */
 
 static bool can_be_sent_again(const struct local_request *request) {
-    if (!request->connection->used || request->retried || request->answer.began || request->body_lost)
+    if (!request->connection->used || request->retried || request->answer.began ||
+        request->memory == SENT_LOST)
         return false;
     return request->safe || request->wire_bytes == 0;
 }
@@ -194,8 +195,8 @@ static bool can_be_sent_again(const struct local_request *request) {
 static void rewind_request(struct local_request *request) {
     request->head_sent = request->lead_len = request->body_kept = 0;
     request->chunk_left = request->wire_bytes = request->sent = 0;
-    request->last_chunk_said = false;
-    request->keeps_body = false;
+    if (request->chunking == CHUNKED_ENDED) request->chunking = CHUNKED_OPEN;
+    request->memory = SENT_LET_GO;
     list_remove(&request->expecting_node);
     local_answer_begin(&request->answer,
                        &(struct answer_to){request->answer.to.is_head, request->answer.to.upgrade,
@@ -253,13 +254,14 @@ static void set_up(struct local_request *request, const struct local_head *head)
     bool has_body = head->body_bytes > 0 || head->body_bytes == LOCAL_BODY_UNKNOWN;
     request->safe = http_method_is_safe(head->method);
     request->body_bytes = head->body_bytes;
-    request->chunked = head->body_bytes == LOCAL_BODY_UNKNOWN;
-    request->is_upgrade = head->upgrade.ptr != NULL;
-    request->expects_continue = has_body && head->expects_continue;
-    request->holds_body = request->expects_continue || (request->is_upgrade && !has_body);
-    request->keeps_body = request->safe && has_body;
-    request->body_ended = !has_body && !request->is_upgrade;
-    request->corked = has_body && !request->expects_continue;
+    request->chunking = head->body_bytes == LOCAL_BODY_UNKNOWN ? CHUNKED_OPEN : CHUNKED_NOT;
+    request->upgrading = head->upgrade.ptr ? UPGRADE_OFFERED : UPGRADE_NONE;
+    if (has_body)
+        request->way = head->expects_continue ? BODY_AWAITS_100 : BODY_CORKED;
+    else
+        request->way = head->upgrade.ptr ? BODY_AWAITS_SWITCH : BODY_FLOWS;
+    request->memory = request->safe && has_body ? SENT_KEPT : SENT_LET_GO;
+    request->body_ended = !has_body && !head->upgrade.ptr;
 }
 
 struct local_request *local_request_start(struct local_client *client, const struct local_head *head,
@@ -285,21 +287,19 @@ struct local_request *local_request_start(struct local_client *client, const str
         return request;
     }
     client_dispatch(client, request, false);
-    if (request->corked) client_want_chores(request);
+    if (request->way == BODY_CORKED) client_want_chores(request);
     return request;
 }
 
 void local_request_pause(struct local_request *request, bool paused) {
-    if (request->ended || request->paused == paused) return;
-    request->paused = paused; /* that reading stops is seen to when there is something to read */
-    if (paused) return;
-    request->resumes = true;
-    client_want_chores(request);
+    if (request->life == REQUEST_ENDED || (request->reading == READS_NOT) == paused) return;
+    request->reading = paused ? READS_NOT : READS_SOON; /* that it stops is seen to when there is something */
+    if (!paused) client_want_chores(request);
 }
 
 void local_request_cancel(struct local_request *request) {
     assert(request->magic == LOCAL_REQUEST_MAGIC);
-    if (request->ended) return;
+    if (request->life == REQUEST_ENDED) return;
     request_detach(request, false);
     request_bury(request);
 }

@@ -34,7 +34,7 @@ static void begin_chunk(struct local_request *request, size_t len) {
 
 /* What follows the piece of the body in this write, for chunked. */
 static struct view tail_of(const struct local_request *request, size_t piece, size_t all) {
-    bool last = request->body_ended && piece == all && !request->last_chunk_said;
+    bool last = request->body_ended && piece == all && request->chunking != CHUNKED_ENDED;
     if (piece && piece == request->chunk_left) return last ? VIEW("\r\n0\r\n\r\n") : VIEW("\r\n");
     return last && request->chunk_left == 0 ? VIEW("0\r\n\r\n") : (struct view){"", 0};
 }
@@ -42,8 +42,8 @@ static struct view tail_of(const struct local_request *request, size_t piece, si
 static void plan(struct local_request *request, struct view body, struct outgoing *out) {
     *out = (struct outgoing){.count = 0};
     struct view head = view_skip(buf_view(&request->head), request->head_sent), tail = {"", 0};
-    bool frames = request->chunked && !request->holds_body;
-    if (request->holds_body) body.len = 0;
+    bool frames = request->chunking != CHUNKED_NOT && !request_holds_body(request);
+    if (request_holds_body(request)) body.len = 0;
     if (frames && request->chunk_left == 0 && body.len) begin_chunk(request, body.len);
     size_t all = body.len;
     if (frames && body.len > request->chunk_left) body.len = (size_t)request->chunk_left;
@@ -67,29 +67,29 @@ static void forget_kept(struct local_request *request) {
     if (!request->body_kept) return;
     buf_consume(&request->body, request->body_kept);
     request->body_kept = 0;
-    request->body_lost = true;
+    request->memory = SENT_LOST;
 }
 
 void request_keep_no_body(struct local_request *request) {
-    request->keeps_body = false;
+    if (request->memory == SENT_KEPT) request->memory = SENT_LET_GO;
     forget_kept(request);
 }
 
 /* `len` bytes of the body have left: they are at the front of what waits, or of *direct. */
 static void body_has_left(struct local_request *request, size_t len, struct view *direct) {
     request->sent += len;
-    if (request->chunked) request->chunk_left -= len;
+    if (request->chunking != CHUNKED_NOT) request->chunk_left -= len;
     if (direct->len) {
         *direct = view_skip(*direct, len);
-        request->body_lost = true;
+        request->memory = SENT_LOST;
         return;
     }
     request->body_kept += len;
-    if (!request->keeps_body || request->body_kept > LOCAL_REPLAY_MAX) request_keep_no_body(request);
+    if (request->memory != SENT_KEPT || request->body_kept > LOCAL_REPLAY_MAX) request_keep_no_body(request);
 }
 
 static void tail_has_left(struct local_request *request, const struct outgoing *out, size_t len) {
-    if (out->tail > 2) request->last_chunk_said = true;
+    if (out->tail > 2) request->chunking = CHUNKED_ENDED;
     memcpy(request->lead, out->tail_bytes + len, out->tail - len);
     request->lead_len = out->tail - len;
 }
@@ -109,14 +109,14 @@ static void account(struct local_request *request, const struct outgoing *out, s
 static bool may_send(const struct local_request *request) {
     const struct local_connection *connection = request->connection;
     if (!connection || connection->stage != CONNECTION_UP) return false;
-    if (connection->blocked || connection->broken || request->drops_body) return false;
-    return !request->corked || request->body_ended;
+    if (connection->blocked || connection->broken || request->way == BODY_DROPPED) return false;
+    return request->way != BODY_CORKED || request->body_ended;
 }
 
 /* After the head, a service is given some time to say what it thinks of it. */
 static void await_continue(struct local_request *request) {
     struct local_client *client = request->client;
-    if (!request->expects_continue || !request->holds_body || !list_empty(&request->expecting_node)) return;
+    if (request->way != BODY_AWAITS_100 || !list_empty(&request->expecting_node)) return;
     request->continue_deadline_ms = loop_now(client->loop) + LOCAL_CONTINUE_MAX_MS;
     list_append(&client->expecting, &request->expecting_node);
     client_want_tick(client, request->continue_deadline_ms);
@@ -132,7 +132,7 @@ static void request_send_direct(struct local_request *request, struct view *dire
     }
     if (!may_send(request)) return;
     await_continue(request);
-    if (request->switched && request->body_ended) connection_shut_write(request->connection);
+    if (request->upgrading == UPGRADE_DONE && request->body_ended) connection_shut_write(request->connection);
 }
 
 void request_send(struct local_request *request) {
@@ -142,18 +142,18 @@ void request_send(struct local_request *request) {
 }
 
 bool request_is_sent(const struct local_request *request) {
-    if (request->drops_body || request->head_sent < request->head.len) return false;
-    if (request->is_upgrade)
+    if (request->way == BODY_DROPPED || request->head_sent < request->head.len) return false;
+    if (request->upgrading)
         return request->given == (request->body_bytes > 0 ? (uint64_t)request->body_bytes : 0) &&
                waiting(request).len == 0;
     return request->body_ended && request->lead_len == 0 && waiting(request).len == 0 &&
-           (!request->chunked || request->last_chunk_said);
+           request->chunking != CHUNKED_OPEN;
 }
 
 void request_drop_body(struct local_request *request) {
-    request->drops_body = true;
+    request->way = BODY_DROPPED;
     request->body_kept = 0;
-    request->body_lost = true;
+    request->memory = SENT_LOST;
     buf_done(&request->body);
     request->sent = request->given;
     client_want_chores(request);
@@ -163,28 +163,37 @@ void request_drop_body(struct local_request *request) {
 
 /* One that offers to switch and has no body may be given what is for the other protocol before it has. */
 static bool has_length(const struct local_request *request) {
-    return request->is_upgrade ? request->body_bytes > 0 : request->body_bytes >= 0;
+    return request->upgrading ? request->body_bytes > 0 : request->body_bytes >= 0;
+}
+
+/* Its bytes go nowhere, and count as sent. */
+static bool is_of_no_use(const struct local_request *request) {
+    return request->way == BODY_DROPPED || request->life == REQUEST_FAILED;
+}
+
+static void uncork(struct local_request *request) {
+    if (request->way == BODY_CORKED) request->way = BODY_FLOWS;
 }
 
 static bool takes_more(const struct local_request *request, size_t len) {
-    if (request->ended || request->body_ended) return len == 0;
+    if (request->life == REQUEST_ENDED || request->body_ended) return len == 0;
     if (has_length(request) && len > (uint64_t)request->body_bytes - request->given) return false;
-    return request->drops_body || request->has_failed || request->body.len + len <= LOCAL_BODY_HELD_MAX;
+    return is_of_no_use(request) || request->body.len + len <= LOCAL_BODY_HELD_MAX;
 }
 
 bool local_request_body(struct local_request *request, struct view data) {
     if (!takes_more(request, data.len)) return false;
     if (!data.len) return true;
     request->given += data.len;
-    if (has_length(request) && !request->is_upgrade && request->given == (uint64_t)request->body_bytes)
+    if (has_length(request) && !request->upgrading && request->given == (uint64_t)request->body_bytes)
         request->body_ended = true;
-    if (request->drops_body || request->has_failed) {
+    if (is_of_no_use(request)) {
         request->sent = request->given;
         client_want_chores(request);
         return true;
     }
-    if (request->body.len - request->body_kept + data.len >= CORK_MAX) request->corked = false;
-    bool directly = !request->keeps_body && !request->holds_body && waiting(request).len == 0;
+    if (request->body.len - request->body_kept + data.len >= CORK_MAX) uncork(request);
+    bool directly = request->memory != SENT_KEPT && !request_holds_body(request) && waiting(request).len == 0;
     if (directly) request_send_direct(request, &data);
     if (data.len && !buf_append_view(&request->body, data)) {
         request_fail_soon(request, LOCAL_NO_MEMORY, "no memory for the request's body");
@@ -196,7 +205,7 @@ bool local_request_body(struct local_request *request, struct view data) {
 }
 
 void local_request_body_end(struct local_request *request) {
-    if (request->ended || request->has_failed || request->body_ended) return;
+    if (request->life != REQUEST_RUNS || request->body_ended) return;
     if (has_length(request) && request->given < (uint64_t)request->body_bytes) {
         request_fail_soon(request, LOCAL_BROKEN, "the request's body is shorter than announced");
         return;

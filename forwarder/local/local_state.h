@@ -97,6 +97,34 @@ struct local_connection {
     struct buf held; /* bytes read that a paused request does not take */
 };
 
+/* How far a request is. */
+enum request_life {
+    REQUEST_RUNS,
+    REQUEST_FAILED, /* it ends from the next safe point */
+    REQUEST_ENDED,  /* its owner has heard, or has cancelled it */
+};
+
+/* What becomes of the bytes of its body that the owner gives. AWAITS_100 and CORKED end in FLOWS, each state
+ * may end in DROPPED. */
+enum body_way {
+    BODY_FLOWS,
+    BODY_CORKED,     /* nothing leaves, not even the head, before there is more of it, or the turn is over */
+    BODY_AWAITS_100, /* from the service, or its silence for LOCAL_CONTINUE_MAX_MS */
+    BODY_AWAITS_SWITCH, /* given early, for the other protocol */
+    BODY_DROPPED,       /* the service takes no more: what is given counts as sent */
+};
+
+/* What becomes of bytes that have left. From each to the next ones only. */
+enum body_memory {
+    SENT_KEPT,   /* all are held, at the front of `body`, for the request may be sent again */
+    SENT_LET_GO, /* what leaves now is not held any more; until now nothing was lost */
+    SENT_LOST,   /* some is gone: it cannot be sent again */
+};
+
+enum chunking { CHUNKED_NOT, CHUNKED_OPEN, CHUNKED_ENDED /* the last chunk has left, or is in `lead` */ };
+enum upgrade_way { UPGRADE_NONE, UPGRADE_OFFERED, UPGRADE_DONE /* bytes both ways */ };
+enum reading { READS, READS_NOT /* paused */, READS_SOON /* from the next safe point */ };
+
 struct local_request {
     unsigned magic;
     struct list node, waiting_node, expecting_node, restless_node;
@@ -104,15 +132,14 @@ struct local_request {
     struct local_connection *connection; /* NULL: waits, or has ended */
     struct local_events events;
     void *ctx;
-    bool ended;
+    enum request_life life;
 
     /* how it is sent */
-    bool safe, chunked, is_upgrade, retried;
-    bool corked; /* nothing leaves before more of the body has come, or the turn of the loop is over */
-    bool expects_continue; /* until it was reported or is moot */
-    bool holds_body;       /* until a 100, or a switch */
-    bool drops_body;       /* the service takes no more of it */
-    bool switched;
+    bool safe, retried;
+    enum body_way way;
+    enum body_memory memory;
+    enum chunking chunking;
+    enum upgrade_way upgrading;
     uint64_t continue_deadline_ms;
     int64_t body_bytes;
     uint64_t given;  /* of the body */
@@ -125,22 +152,22 @@ struct local_request {
     size_t lead_len;
     struct buf body;
     size_t body_kept;    /* bytes at the front of `body` that were sent and are kept to be sent again */
-    bool keeps_body;     /* it does so */
-    bool body_lost;      /* some sent bytes are not held any more */
     uint64_t chunk_left; /* of the chunk being sent */
-    bool last_chunk_said;
     uint64_t wire_bytes; /* sent in this try */
     uint64_t sent, told; /* bytes of the body: sent in this try, told to the owner */
 
     /* the answer */
     struct local_answer answer;
-    bool paused, resumes;
-    bool has_failed; /* ends from a safe point, so: */
-    enum local_error failure;
+    enum reading reading;
+    enum local_error failure; /* FAILED, with `detail` */
     char detail[200];
     char upgrade[LOCAL_UPGRADE_MAX], accept[32]; /* what must come back */
     char tls_name[LOCAL_NAME_MAX];               /* set for TLS only */
 };
+
+static inline bool request_holds_body(const struct local_request *request) {
+    return request->way == BODY_AWAITS_100 || request->way == BODY_AWAITS_SWITCH;
+}
 
 /* ---- local_client.c ---- */
 
