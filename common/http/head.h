@@ -1,7 +1,7 @@
 /* Reads the head of an HTTP/1.x message: its first line and its header fields, from bytes that may come in
  * pieces. Stricter than RFC 9112 asks: lines end in CRLF, no obs-fold (in requests), no white space before
- * the colon, no control bytes. No I/O of its own; used where no library parses for us (the agent port before
- * libwebsockets takes the socket, and answers of the local service). */
+ * the colon, no control bytes. No I/O of its own; used where no library parses for us (handshakes at
+ * the agent port, and answers of the local service). */
 #ifndef HTTP_HEAD_H
 #define HTTP_HEAD_H
 

@@ -208,7 +208,7 @@ void ws_client_close(struct ws_client *client, int code, const char *why, uint64
     client->phase = WS_PHASE_CLOSING;
     client->closing_why = why;
     drop_queue(client);
-    ws_client_write_close(client, code);
+    ws_client_write_close(client, (unsigned)code);
     timer_start(&client->settings.loop->timers, &client->deadline, grace_ms);
 }
 

@@ -16,12 +16,12 @@ static uint32_t key_for(const struct ws_client *client) {
 static void write_control(struct ws_client *client, enum ws_opcode opcode, struct view payload) {
     char room[WS_HEAD_MAX + WS_CONTROL_MAX];
     if (payload.len) memcpy(room + WS_HEAD_MAX, payload.ptr, payload.len);
-    wire_write(client->wire, ws_frame(room + WS_HEAD_MAX, payload.len, opcode, true, key_for(client)));
+    wire_write(client->wire, ws_frame_masked(room + WS_HEAD_MAX, payload.len, opcode, true, key_for(client)));
 }
 
-void ws_client_write_close(struct ws_client *client, int code) {
+void ws_client_write_close(struct ws_client *client, unsigned code) {
     char bytes[2] = {(char)(code >> 8), (char)code};
-    write_control(client, WS_CLOSE, view_of(bytes, sizeof(bytes)));
+    write_control(client, WS_CLOSE, view_of(bytes, code ? sizeof(bytes) : 0));
 }
 
 /* One frame of the first message. The room in front of a later frame is what was sent before it. */
@@ -32,7 +32,7 @@ static void write_frame(struct ws_client *client) {
     size_t len = max && left > max ? max : left;
     char *at = message->ptr + message->start + WS_HEAD_MAX + outgoing->sent;
     enum ws_opcode opcode = outgoing->sent ? WS_CONTINUATION : WS_TEXT;
-    wire_write(client->wire, ws_frame(at, len, opcode, len == left, key_for(client)));
+    wire_write(client->wire, ws_frame_masked(at, len, opcode, len == left, key_for(client)));
     outgoing->sent += len;
     if (len < left) return;
     list_remove(&outgoing->node);
@@ -54,8 +54,8 @@ static void write_filled(struct ws_client *client) {
     }
     size_t len = out->len - WS_HEAD_MAX;
     if (len && client->phase == WS_PHASE_OPEN)
-        wire_write(client->wire,
-                   ws_frame(out->ptr + out->start + WS_HEAD_MAX, len, WS_BINARY, true, key_for(client)));
+        wire_write(client->wire, ws_frame_masked(out->ptr + out->start + WS_HEAD_MAX, len, WS_BINARY, true,
+                                                 key_for(client)));
 }
 
 static bool may_send(const struct ws_client *client) {
@@ -117,7 +117,7 @@ static void on_close(struct ws_client *client, struct view payload) {
     if (client->phase == WS_PHASE_CLOSING) /* the answer to ours */
         end = (struct ws_client_end){.failure = WS_CLIENT_CLOSED, .why = client->closing_why};
     else
-        ws_client_write_close(client, end.close_code ? end.close_code : WS_CODE_NORMAL);
+        ws_client_write_close(client, ws_close_answer(payload));
     ws_client_end(client, &end);
 }
 
@@ -141,5 +141,5 @@ void ws_client_on_frames(struct ws_client *client, struct view bytes) {
         on_piece(client, &piece);
     if (step != WS_BAD || client->phase != WS_PHASE_OPEN) return;
     log_warn("websocket", "the server sent %s", client->decoder.detail);
-    ws_client_close(client, WS_CODE_PROTOCOL_ERROR, "the server broke the protocol", WS_GOODBYE_MS);
+    ws_client_close(client, (int)client->decoder.code, "the server broke the protocol", WS_GOODBYE_MS);
 }

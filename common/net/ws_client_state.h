@@ -7,9 +7,6 @@
 #include "http/ws_frame.h"
 #include "net/ws_client.h"
 
-#define WS_CODE_NORMAL 1000 /* RFC 6455 7.4.1 */
-#define WS_CODE_PROTOCOL_ERROR 1002
-#define WS_CODE_TOO_LARGE 1009
 #define WS_GOODBYE_MS 1000
 
 enum ws_client_phase {
@@ -74,6 +71,7 @@ void ws_client_on_answer(struct ws_client *client, struct view bytes);
 void ws_client_on_frames(struct ws_client *client, struct view bytes);
 /* Sends what is ready, as far as the socket takes it. */
 void ws_client_push(struct ws_client *client);
-void ws_client_write_close(struct ws_client *client, int code);
+/* `code` 0: it says none. */
+void ws_client_write_close(struct ws_client *client, unsigned code);
 
 #endif

@@ -1,6 +1,5 @@
 /* The agent port before it is a WebSocket: reads the handshake's request, asks the core whether this agent
- * may connect, and writes the refusal or hands the socket to agent_ws. (libwebsockets cannot wait for an
- * answer at this point.) */
+ * may connect, and writes the refusal or hands the socket to agent_ws. */
 #ifndef GATEWAY_AGENT_ACCEPT_H
 #define GATEWAY_AGENT_ACCEPT_H
 

@@ -57,46 +57,62 @@ void agent_link_free(struct agent_link *link) {
 
 /* ---- in ---- */
 
-static int refuse(struct agent_link *link, unsigned code, const char *why) {
+void agent_link_refuse(struct agent_link *link, unsigned code, const char *why) {
     log_from(LOG_LEVEL_WARN, "agent", view_from_cstr(link->id), "closed with %u: %s", code, why);
     buf_done(&link->message);
     ws_end_close(&link->end, code);
     ws_end_drop(&link->end);
-    return 0;
 }
 
-static int receive_streams(struct agent_link *link, struct view piece) {
-    if (!lws_frame_is_binary(link->end.wsi)) return refuse(link, 1003, "a text frame on a v2 link");
-    if (agent_streams_receive(link, piece) != STATUS_OK) return refuse(link, 1002, link_error(link->session));
-    return 0;
-}
-
-int agent_link_receive(struct agent_link *link, struct view piece) {
-    struct agent_ws *ws = link->ws;
-    link->heard_ms = loop_now(ws->loop);
+void agent_link_heard(struct agent_link *link) {
+    link->heard_ms = loop_now(link->ws->loop);
     link->has_sent = false;
-    link->is_resting = false;
-    if (link->end.closing_ms) return 0;
-    if (link->session) return receive_streams(link, piece);
-    if (lws_frame_is_binary(link->end.wsi)) return refuse(link, 1003, "a binary frame on a v1 link");
-    bool is_last = lws_is_final_fragment(link->end.wsi) && lws_remaining_packet_payload(link->end.wsi) == 0;
-    if (lws_is_first_fragment(link->end.wsi)) {
+}
+
+static void receive_streams(struct agent_link *link, const struct ws_piece *piece) {
+    if (piece->opcode != WS_BINARY)
+        agent_link_refuse(link, WS_CODE_UNSUPPORTED, "a text frame on a v2 link");
+    else if (agent_streams_receive(link, piece->payload) != STATUS_OK)
+        agent_link_refuse(link, WS_CODE_PROTOCOL_ERROR, link_error(link->session));
+}
+
+/* Pieces of a message are put together; one that comes whole is not copied. */
+static void receive_message(struct agent_link *link, const struct ws_piece *piece) {
+    struct view id = view_from_cstr(link->id);
+    if (piece->is_first) {
         buf_clear(&link->message);
         link->fragments = 0;
-        if (is_last && piece.len <= link->message.max) {
-            core_message(ws->core, view_from_cstr(link->id), piece, NULL, NULL);
-            return 0;
+        if (piece->is_last && piece->payload.len <= link->message.max) {
+            core_message(link->ws->core, id, piece->payload, NULL, NULL);
+            return;
         }
     }
-    if (++link->fragments > FRAGMENTS_MAX) return refuse(link, 1008, "a message in too many pieces");
-    if (!buf_append_view(&link->message, piece)) return refuse(link, 1009, "a message that is too large");
-    if (!is_last) return 0;
-    core_message(ws->core, view_from_cstr(link->id), buf_view(&link->message), NULL, NULL);
+    if (++link->fragments > FRAGMENTS_MAX) {
+        agent_link_refuse(link, WS_CODE_POLICY, "a message in too many pieces");
+        return;
+    }
+    if (!buf_append_view(&link->message, piece->payload)) {
+        agent_link_refuse(link, WS_CODE_TOO_LARGE, "a message that is too large");
+        return;
+    }
+    if (!piece->is_last) return;
+    core_message(link->ws->core, id, buf_view(&link->message), NULL, NULL);
     if (link->message.cap > KEPT_BYTES)
         buf_done(&link->message);
     else
         buf_clear(&link->message);
-    return 0;
+}
+
+void agent_link_receive(struct agent_link *link, const struct ws_piece *piece) {
+    agent_link_heard(link);
+    link->is_resting = false;
+    if (link->end.closing_ms) return;
+    if (link->session)
+        receive_streams(link, piece);
+    else if (piece->opcode == WS_BINARY)
+        agent_link_refuse(link, WS_CODE_UNSUPPORTED, "a binary frame on a v1 link");
+    else
+        receive_message(link, piece);
 }
 
 /* ---- out ---- */
@@ -108,27 +124,25 @@ enum status agent_link_send(struct agent_link *link, struct view message) {
     return ws_end_send(&link->end, message, max);
 }
 
-/* With a payload: libwebsockets 4.1 keeps the pong to an empty one to itself. */
-static int write_ping(struct agent_link *link) {
-    unsigned char bytes[LWS_PRE + 4];
-    memcpy(bytes + LWS_PRE, "ping", 4);
-    link->ping_due = false;
-    return lws_write(link->end.wsi, bytes + LWS_PRE, 4, LWS_WRITE_PING) < 0 ? -1 : 0;
+/* True: there is more. */
+static bool write_streams(struct agent_link *link) {
+    bool is_sound = ws_end_is_full(&link->end) || agent_streams_write(link);
+    if (!is_sound && !link->end.closing_ms)
+        agent_link_refuse(link, WS_CODE_PROTOCOL_ERROR, link_error(link->session));
+    return is_sound && link_wants_send(link->session);
 }
 
-static int write_streams(struct agent_link *link) {
-    if (!lws_partial_buffered(link->end.wsi)) return agent_streams_write(link);
-    ws_end_ask_writable(&link->end);
-    return 0;
-}
-
-int agent_link_write(struct agent_link *link) {
+void agent_link_write(struct agent_link *link) {
+    bool more = false;
     if (link->ping_due) {
-        if (write_ping(link) < 0) return -1;
-    } else if (link->session ? write_streams(link) < 0 : ws_end_write_messages(&link->end) < 0) {
-        return -1;
+        link->ping_due = false;
+        ws_end_write_ping(&link->end);
     }
-    return ws_end_write_done(&link->end, agent_streams_want_write(link));
+    if (link->session)
+        more = write_streams(link);
+    else
+        ws_end_write_messages(&link->end);
+    ws_end_write_done(&link->end, more);
 }
 
 void agent_link_tell_draining(struct agent_link *link) {
@@ -155,7 +169,6 @@ static void cut(struct agent_link *link, const char *why) {
 
 static void rest(struct agent_link *link) {
     if (link->message.len == 0) buf_done(&link->message);
-    ws_end_rest(&link->end);
     link->is_resting = true;
 }
 

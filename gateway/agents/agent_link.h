@@ -33,7 +33,6 @@ struct agent_link {
     struct list all;
     char id[CONNECTION_ID_MAX + 1];
     struct link_session *session; /* v2 (agent_streams.h); NULL: v1 */
-    struct task flush;            /* v2: what this turn made ready leaves at its end */
     struct buf message;           /* fragments of one that is not complete */
     size_t fragments;
     uint64_t heard_ms, pinged_ms;
@@ -51,8 +50,11 @@ struct agent_link *agent_link_new(struct agent_ws *ws, const struct agent_socket
 void agent_link_free(struct agent_link *link);
 struct agent_link *agent_link_find(const struct agent_ws *ws, struct view id);
 /* As ws_server_events has them. */
-int agent_link_receive(struct agent_link *link, struct view piece);
-int agent_link_write(struct agent_link *link);
+void agent_link_receive(struct agent_link *link, const struct ws_piece *piece);
+/* It lives. */
+void agent_link_heard(struct agent_link *link);
+void agent_link_refuse(struct agent_link *link, unsigned code, const char *why);
+void agent_link_write(struct agent_link *link);
 enum status agent_link_send(struct agent_link *link, struct view message);
 /* That it should connect again, and goes on to be served here until it has. */
 void agent_link_tell_draining(struct agent_link *link);

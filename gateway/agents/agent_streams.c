@@ -13,19 +13,9 @@ static void on_control(void *ctx, struct view line) {
     core_message(link->ws->core, view_from_cstr(link->id), line, NULL, NULL);
 }
 
-/* At the end of the turn, without a way through the poll, which costs two system calls and a turn of delay.
- * What the socket does not take libwebsockets keeps; then, and after a full message, the next one waits until
- * the socket is writable. */
-static void on_flush(struct task *task) {
-    struct agent_link *link = LIST_ENTRY(task, struct agent_link, flush);
-    if (!link->end.is_established || link->end.closing_ms || !link->session) return;
-    bool wrote = !lws_partial_buffered(link->end.wsi) && agent_streams_write(link) == 0;
-    if (!wrote || agent_streams_want_write(link)) ws_end_ask_writable(&link->end);
-}
-
 static void on_writable(void *ctx) {
     struct agent_link *link = ctx;
-    tasks_post(&link->ws->loop->tasks, &link->flush);
+    ws_end_ask_writable(&link->end);
 }
 
 static void on_draining(void *ctx) {
@@ -52,7 +42,6 @@ bool agent_streams_start(struct agent_link *link) {
     limits.requests_max = link->ws->link_requests;
     limits.headers_bytes =
         144 * 1024; /* of answers: more than the gate lets pass, so that it says what is wrong */
-    task_init(&link->flush, on_flush);
     link->session = link->is_peer ? link_new(LINK_ANSWERS, &peer_limits, &link->ws->budget, &events)
                                   : link_new(LINK_OPENS, &limits, &link->ws->budget, &events);
     return link->session != NULL;
@@ -62,7 +51,6 @@ void agent_streams_stop(struct agent_link *link) {
     struct link_session *session = link->session;
     link->session = NULL;
     if (!session) return;
-    task_cancel(&link->flush);
     link_free(session);
 }
 
@@ -73,19 +61,14 @@ enum status agent_streams_receive(struct agent_link *link, struct view bytes) {
     return status;
 }
 
-bool agent_streams_want_write(const struct agent_link *link) {
-    return link->session && link_wants_send(link->session);
-}
-
-int agent_streams_write(struct agent_link *link) {
-    static const char headroom[LWS_PRE];
+bool agent_streams_write(struct agent_link *link) {
+    static const char headroom[WS_HEAD_MAX];
     struct buf *out = &link->ws->message;
     buf_clear(out);
-    if (!buf_append(out, headroom, LWS_PRE) || link_send(link->session, out) != STATUS_OK) return -1;
-    size_t len = out->len - LWS_PRE;
-    if (len == 0) return 0;
-    unsigned char *bytes = (unsigned char *)out->ptr + out->start + LWS_PRE;
-    return lws_write(link->end.wsi, bytes, len, LWS_WRITE_BINARY) < 0 ? -1 : 0;
+    bool is_sound = buf_append(out, headroom, WS_HEAD_MAX) && link_send(link->session, out) == STATUS_OK;
+    if (out->len > WS_HEAD_MAX)
+        ws_end_write_binary(&link->end, out->ptr + out->start + WS_HEAD_MAX, out->len - WS_HEAD_MAX);
+    return is_sound;
 }
 
 /* ---- the port ---- */

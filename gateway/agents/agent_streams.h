@@ -14,9 +14,8 @@ void agent_streams_stop(struct agent_link *link);
 
 /* Bytes of a binary message, in any pieces. What is not STATUS_OK ends the link. */
 enum status agent_streams_receive(struct agent_link *link, struct view bytes);
-bool agent_streams_want_write(const struct agent_link *link);
-/* Writes what is ready as one message; -1 when the link is broken. */
-int agent_streams_write(struct agent_link *link);
+/* Writes what is ready as one message. False when the link is broken. */
+bool agent_streams_write(struct agent_link *link);
 
 /* The functions of the core's `agents` port that only v2 has. */
 void agent_streams_port(struct agents *port);

@@ -24,18 +24,20 @@ static struct agent_link *link_of(struct ws_end *end) {
     return LIST_ENTRY(end, struct agent_link, end);
 }
 
-static int on_receive(struct ws_end *end, struct view piece) {
-    return agent_link_receive(link_of(end), piece);
+static void on_receive(struct ws_end *end, const struct ws_piece *piece) {
+    agent_link_receive(link_of(end), piece);
 }
 
-static int on_write(struct ws_end *end) {
-    return agent_link_write(link_of(end));
+static void on_write(struct ws_end *end) {
+    agent_link_write(link_of(end));
 }
 
-static void on_pong(struct ws_end *end) {
-    struct agent_link *link = link_of(end);
-    link->heard_ms = loop_now(link->ws->loop);
-    link->has_sent = false;
+static void on_control(struct ws_end *end) {
+    agent_link_heard(link_of(end));
+}
+
+static void on_bad(struct ws_end *end, unsigned code, const char *why) {
+    agent_link_refuse(link_of(end), code, why);
 }
 
 static void on_gone(struct ws_end *end) {
@@ -43,7 +45,7 @@ static void on_gone(struct ws_end *end) {
 }
 
 static const struct ws_server_events events = {
-    .receive = on_receive, .write = on_write, .pong = on_pong, .gone = on_gone};
+    .receive = on_receive, .write = on_write, .control = on_control, .bad = on_bad, .gone = on_gone};
 
 /* ---- the port ---- */
 
@@ -103,7 +105,7 @@ struct agent_ws *agent_ws_new(struct loop *loop, uint64_t ping_interval_ms, uint
     ws->ping_interval_ms = ping_interval_ms;
     ws->link_requests = link_requests;
     ws->budget.max_bytes = BUDGET_BYTES;
-    buf_init(&ws->message, LWS_PRE + MESSAGE_BYTES_MAX);
+    buf_init(&ws->message, WS_HEAD_MAX + MESSAGE_BYTES_MAX);
     table_init(&ws->links);
     list_init(&ws->all);
     timer_init(&ws->tick, on_tick);

@@ -9,8 +9,8 @@
 
 struct agent_ws;
 
-/* After `link_requests` requests an agent of v2 is asked for a fresh link (link.h, requests_max). NULL when
- * libwebsockets does not start. */
+/* After `link_requests` requests an agent of v2 is asked for a fresh link (link.h, requests_max). NULL
+ * without memory. */
 struct agent_ws *agent_ws_new(struct loop *loop, uint64_t ping_interval_ms, uint32_t link_requests);
 /* The core's port. A core is made with it and then given back here, before the first agent. */
 struct agents agent_ws_port(struct agent_ws *ws);
@@ -41,7 +41,7 @@ size_t agent_ws_peers(const struct agent_ws *ws);
 void agent_ws_tell_draining(struct agent_ws *ws);
 /* Closes all agents and peers with 1001; those of v2 get a GOAWAY first. */
 void agent_ws_close_all(struct agent_ws *ws);
-/* Begins the end of libwebsockets; the loop must run on (loop_done does) until its handles are closed. */
+/* All are gone; the loop must run on (loop_done does) until their handles are closed. */
 void agent_ws_stop(struct agent_ws *ws);
 /* After that. NULL is fine for both. */
 void agent_ws_free(struct agent_ws *ws);

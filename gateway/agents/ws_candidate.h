@@ -1,7 +1,6 @@
 /* A socket that is to become a WebSocket: its handshake's request is read, within a bound and a time, and
  * checked; then it is for its owner to say whether it is let in, at once or later. Agents, peers and the
- * clients of the stand-in for API Gateway come in through here. (libwebsockets cannot wait for an answer at
- * this point.) */
+ * clients of the stand-in for API Gateway come in through here. */
 #ifndef GATEWAY_WS_CANDIDATE_H
 #define GATEWAY_WS_CANDIDATE_H
 

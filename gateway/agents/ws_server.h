@@ -1,16 +1,16 @@
-/* WebSockets that clients opened to us, on libwebsockets as a guest of our loop: agents', peers', and those
- * of the stand-in for API Gateway.
+/* WebSockets (RFC 6455) that clients opened to us: agents', other gateways', and those of the stand-in for
+ * API Gateway.
  *
- * libwebsockets sees a handshake of our own making (ws_candidate.h has checked the client's), so that nothing
- * of what a stranger wrote reaches its HTTP parser. */
+ * What breaks the protocol is closed with the code that the RFC has for it, pings are answered, and a close
+ * is answered with the code that came, or with none where none came. What has been written and the socket has
+ * not taken is bounded. */
 #ifndef GATEWAY_WS_SERVER_H
 #define GATEWAY_WS_SERVER_H
 
 #include "agents/ws_candidate.h"
 
 #include "base/status.h"
-
-#include <libwebsockets.h>
+#include "http/ws_frame.h"
 
 struct ws_server;
 
@@ -18,39 +18,49 @@ struct ws_server;
 struct ws_end {
     unsigned magic;
     struct ws_server *server;
-    struct lws *wsi;      /* NULL: not yet */
-    int fd;               /* libwebsockets closes it */
-    struct list outgoing; /* messages that wait to be written */
+    struct list node; /* of the server's */
+    int fd;
+    uv_poll_t *poll; /* NULL: there was no memory for it */
+    int polled;      /* what it waits for */
+    struct ws_decoder decoder;
+    struct task begin, write; /* at the end of the turn */
+    struct buf early;         /* what came behind the handshake */
+    struct buf owed;          /* written, and not taken by the socket */
+    struct list outgoing;     /* messages that wait to be written */
     size_t outgoing_bytes;
-    uint64_t closing_ms; /* 0: it is not */
-    unsigned close_code;
-    bool is_established, is_writable_asked, is_close_sent;
-    void *received; /* libwebsockets' buffer for what is received */
+    uint64_t closing_ms; /* when its end began; 0: it has not */
+    unsigned close_code; /* that is to be sent; 0: none */
+    bool is_established, is_broken;
+    bool is_writing, is_write_due; /* within the event; when the socket takes something again */
+    bool is_close_sent, is_deaf;   /* what still comes is thrown away */
+    bool is_over;                  /* closed by both: the socket is, when it has taken what is owed */
 };
 
+/* None is called from within a call to the end, but `gone` from ws_server_stop(). */
 struct ws_server_events {
-    /* A piece of a frame (libwebsockets knows which); -1 to cut. */
-    int (*receive)(struct ws_end *end, struct view piece);
-    /* It may be written to; -1 to cut. Not called behind our close frame. */
-    int (*write)(struct ws_end *end);
-    void (*pong)(struct ws_end *end); /* NULL: nobody wants to know */
+    void (*receive)(struct ws_end *end, const struct ws_piece *piece); /* of a message */
+    /* It may be written to. Not called behind our close frame. */
+    void (*write)(struct ws_end *end);
+    void (*control)(struct ws_end *end); /* a ping or pong came; NULL: nobody wants to know */
     /* With the payload of its close frame. NULL likewise. */
     void (*client_close)(struct ws_end *end, struct view payload);
+    /* What came is no WebSocket: to be closed with this code. Nothing more is received. */
+    void (*bad)(struct ws_end *end, unsigned code, const char *why);
     /* The socket is closed; the owner frees it. */
     void (*gone)(struct ws_end *end);
 };
 
-/* `events` outlive it. NULL, and it is logged, when libwebsockets does not start. */
+/* `events` outlive it. Messages go in frames of at most `frame_bytes`. NULL without memory. */
 struct ws_server *ws_server_new(struct loop *loop, const struct ws_server_events *events, size_t frame_bytes);
-/* Begins the end of libwebsockets; the loop must run on (loop_done does) until its handles are closed. */
+/* All are gone; the loop must run on (loop_done does) until their handles are closed. NULL is fine for both.
+ */
 void ws_server_stop(struct ws_server *server);
-/* After that. NULL is fine for both. */
 void ws_server_free(struct ws_server *server);
 
 void ws_end_init(struct ws_end *end, struct ws_server *server, int fd);
 void ws_end_done(struct ws_end *end);
-/* Takes the socket; `fields` are lines for the handshake's answer, each with its CR and LF, or absent. When
- * that fails `gone` is called at once. */
+/* Takes the socket, and answers the handshake; `fields` are further lines for that, each with its CR and LF,
+ * or absent. Events come from the end of the turn on; also when it fails. */
 void ws_server_adopt(struct ws_server *server, struct ws_end *end, const struct ws_socket *socket,
                      struct view fields);
 
@@ -58,19 +68,28 @@ void ws_server_adopt(struct ws_server *server, struct ws_end *end, const struct 
  * max_bytes would wait, STATUS_NO_MEMORY. */
 enum status ws_end_send(struct ws_end *end, struct view message, size_t max_bytes);
 void ws_end_drop(struct ws_end *end); /* what waits */
-/* The `write` event comes soon. */
+/* The `write` event comes: at the end of this turn, or when the socket takes something again. */
 void ws_end_ask_writable(struct ws_end *end);
-/* Of the `write` event: some frames of what waits; -1 when it is broken. */
-int ws_end_write_messages(struct ws_end *end);
+/* Of the `write` event: some frames of what waits. */
+void ws_end_write_messages(struct ws_end *end);
+/* One binary message. In front of it are WS_HEAD_MAX bytes of room; it is changed. */
+void ws_end_write_binary(struct ws_end *end, char *message, size_t len);
+void ws_end_write_ping(struct ws_end *end);
 /* And its end: asks for the next one while there is, or (as the caller knows) is more; then closes. */
-int ws_end_write_done(struct ws_end *end, bool more);
+void ws_end_write_done(struct ws_end *end, bool more);
+/* Is something owed to the socket, so that it would be better to write nothing now? */
+static inline bool ws_end_is_full(const struct ws_end *end) {
+    return end->owed.len > 0;
+}
+/* Of the frame that is being received: what is still to come. */
+static inline uint64_t ws_end_frame_left(const struct ws_end *end) {
+    return end->decoder.left;
+}
 /* After what was queued has left. */
 void ws_end_close(struct ws_end *end, unsigned code);
-/* It has been silent for a while: libwebsockets' buffer gives its memory back, if nothing is in it. */
-void ws_end_rest(struct ws_end *end);
 /* Has not answered our close for 5 s. */
 bool ws_end_is_stuck(const struct ws_end *end, uint64_t now_ms);
-/* Cuts; libwebsockets sees the end of the socket, and `gone` follows. */
+/* Cuts; `gone` follows. */
 void ws_end_cut(struct ws_end *end);
 
 #endif

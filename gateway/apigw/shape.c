@@ -40,7 +40,7 @@ static json_t *latin_1(struct view v) {
     return value;
 }
 
-bool shape_is_utf8(struct view v) {
+static bool is_utf8(struct view v) {
     json_t *value = json_stringn(v.len ? v.ptr : "", v.len);
     json_decref(value);
     return value != NULL;
@@ -117,7 +117,7 @@ bool shape_is_text(struct view content_type, struct view body) {
     bool is_text = view_eq_nocase(view_slice(type, 0, 5), VIEW("text/"));
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         is_text = is_text || view_eq_nocase(type, texts[i]);
-    return is_text && !memchr(body.len ? body.ptr : "", 0, body.len) && shape_is_utf8(body);
+    return is_text && !memchr(body.len ? body.ptr : "", 0, body.len) && is_utf8(body);
 }
 
 bool shape_forwarded(struct headers *out, const struct shape_api *api, const struct shape_request *request) {

@@ -71,7 +71,6 @@ void shape_answer_done(struct shape_answer *answer);
 
 /* "GXLKJGnVliAFVcg=": as API Gateway's ids of requests, messages and connections are. */
 void shape_id(char out[SHAPE_ID_MAX]);
-bool shape_is_utf8(struct view v);
 /* A JSON string; what is not UTF-8 is read as Latin-1. */
 json_t *shape_text(struct view v);
 /* Percent-decoded; as it was where that is not UTF-8 or holds a NUL. */

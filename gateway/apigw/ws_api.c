@@ -14,12 +14,16 @@ static struct ws_connection *connection_of(struct ws_end *end) {
     return LIST_ENTRY(end, struct ws_connection, end);
 }
 
-static int on_receive(struct ws_end *end, struct view piece) {
-    return ws_connection_receive(connection_of(end), piece);
+static void on_receive(struct ws_end *end, const struct ws_piece *piece) {
+    ws_connection_receive(connection_of(end), piece);
 }
 
-static int on_write(struct ws_end *end) {
-    return ws_connection_write(connection_of(end));
+static void on_write(struct ws_end *end) {
+    ws_connection_write(connection_of(end));
+}
+
+static void on_bad(struct ws_end *end, unsigned code, const char *why) {
+    ws_connection_refuse(connection_of(end), code, why);
 }
 
 static void on_client_close(struct ws_end *end, struct view payload) {
@@ -36,8 +40,11 @@ static void on_gone(struct ws_end *end) {
     ws_connection_free(connection_of(end));
 }
 
-static const struct ws_server_events events = {
-    .receive = on_receive, .write = on_write, .client_close = on_client_close, .gone = on_gone};
+static const struct ws_server_events events = {.receive = on_receive,
+                                               .write = on_write,
+                                               .bad = on_bad,
+                                               .client_close = on_client_close,
+                                               .gone = on_gone};
 
 /* ---- connections ---- */
 

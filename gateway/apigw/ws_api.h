@@ -25,8 +25,7 @@ struct ws_api_settings {
     const struct aws_environment *aws; /* the function's: its credentials may use "@connections" */
 };
 
-/* `settings` are copied; what they point to, `pool` and `usage` outlive it. NULL without memory or
- * libwebsockets. */
+/* `settings` are copied; what they point to, `pool` and `usage` outlive it. NULL without memory. */
 struct ws_api *ws_api_new(struct loop *loop, const struct ws_api_settings *settings, struct lambda_pool *pool,
                           struct usage *usage);
 /* A listener_fn; ctx is the ws_api. */

@@ -1,4 +1,4 @@
-/* See ws_state.h: one agent's connection, behind libwebsockets' handshake. */
+/* See ws_state.h: one agent's connection, behind its handshake. */
 #include "apigw/ws_state.h"
 
 #include "base/log.h"
@@ -144,29 +144,35 @@ static void take_message(struct ws_connection *connection, struct view message) 
         send_error(connection, "Too Many Requests", request_id);
 }
 
-static int refuse(struct ws_connection *connection, unsigned code, const char *reason) {
+void ws_connection_refuse(struct ws_connection *connection, unsigned code, const char *reason) {
     log_from(LOG_LEVEL_INFO, "ws-api", view_from_cstr(connection->id), "closed with %u: %s", code, reason);
     ws_connection_close(connection, code, reason);
-    return 0;
 }
 
-int ws_connection_receive(struct ws_connection *connection, struct view piece) {
-    if (connection->end.closing_ms) return 0;
-    size_t remaining = lws_remaining_packet_payload(connection->end.wsi);
-    if (lws_frame_is_binary(connection->end.wsi))
-        return refuse(connection, 1003, "binary frames are not taken");
-    if (connection->frame_left == 0 && piece.len + remaining > WS_API_FRAME_MAX)
-        return refuse(connection, 1009, "a frame over 32 KB");
-    connection->frame_left = remaining;
-    if (!buf_append_view(&connection->message, piece))
-        return refuse(connection, 1009, "a message over 128 KB");
-    if (!lws_is_final_fragment(connection->end.wsi) || remaining > 0) return 0;
-    struct view message = buf_view(&connection->message);
-    if (!shape_is_utf8(message)) return refuse(connection, 1007, "text that is not UTF-8");
-    take_message(connection, message);
+/* True: it was refused. */
+static bool is_too_large(struct ws_connection *connection, const struct ws_piece *piece) {
+    uint64_t left = ws_end_frame_left(&connection->end);
+    bool begins = connection->frame_left == 0;
+    connection->frame_left = left;
+    if (begins && piece->payload.len + left > WS_API_FRAME_MAX) {
+        ws_connection_refuse(connection, WS_CODE_TOO_LARGE, "a frame over 32 KB");
+        return true;
+    }
+    if (buf_append_view(&connection->message, piece->payload)) return false;
+    ws_connection_refuse(connection, WS_CODE_TOO_LARGE, "a message over 128 KB");
+    return true;
+}
+
+void ws_connection_receive(struct ws_connection *connection, const struct ws_piece *piece) {
+    if (connection->end.closing_ms) return;
+    if (piece->opcode == WS_BINARY) {
+        ws_connection_refuse(connection, WS_CODE_UNSUPPORTED, "binary frames are not taken");
+        return;
+    }
+    if (is_too_large(connection, piece) || !piece->is_last) return;
+    take_message(connection, buf_view(&connection->message));
     buf_clear(&connection->message);
     if (connection->message.cap > WS_API_FRAME_MAX) buf_done(&connection->message);
-    return 0;
 }
 
 /* ---- out ---- */
@@ -179,8 +185,9 @@ enum status ws_connection_send(struct ws_connection *connection, struct view mes
     return STATUS_OK;
 }
 
-int ws_connection_write(struct ws_connection *connection) {
-    return ws_end_write_messages(&connection->end) < 0 ? -1 : ws_end_write_done(&connection->end, false);
+void ws_connection_write(struct ws_connection *connection) {
+    ws_end_write_messages(&connection->end);
+    ws_end_write_done(&connection->end, false);
 }
 
 void ws_connection_close(struct ws_connection *connection, unsigned code, const char *reason) {

@@ -37,7 +37,7 @@ struct ws_connection {
     uint64_t connected_ms, active_ms; /* wall clock */
     uint64_t begun_ms, message_ms;    /* the loop's */
     struct buf message;               /* pieces of one that is not complete */
-    size_t frame_left;                /* of the frame that comes in */
+    uint64_t frame_left;              /* of the frame that comes in */
     int close_code;                   /* what the function is told in the end */
     char close_reason[WS_REASON_MAX + 1];
 };
@@ -57,8 +57,10 @@ struct ws_connection *ws_connection_new(struct ws_api *api, const struct ws_admi
 /* Tells the function. */
 void ws_connection_free(struct ws_connection *connection);
 /* As ws_server_events has them. */
-int ws_connection_receive(struct ws_connection *connection, struct view piece);
-int ws_connection_write(struct ws_connection *connection);
+void ws_connection_receive(struct ws_connection *connection, const struct ws_piece *piece);
+void ws_connection_write(struct ws_connection *connection);
+/* Closes it with this code, and says so in the log. */
+void ws_connection_refuse(struct ws_connection *connection, unsigned code, const char *reason);
 /* As ws_end_send(). */
 enum status ws_connection_send(struct ws_connection *connection, struct view message);
 /* What the function is told when it has ended. */

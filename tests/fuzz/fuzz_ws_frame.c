@@ -1,12 +1,13 @@
-/* libFuzzer target: WebSocket frames of a server. What is read in one piece is read the same byte by byte. */
+/* libFuzzer target: WebSocket frames of a server, and of a client. What is read in one piece is read the same
+ * byte by byte. */
 #include "fuzz.h"
 
 #include "base/buf.h"
 #include "http/ws_frame.h"
 
 /* What was told, so that it can be compared; true: it ended by a mistake. */
-static bool run(struct view bytes, size_t step, struct buf *told) {
-    struct ws_decoder decoder = {0};
+static bool run(struct view bytes, bool reads_client, size_t step, struct buf *told) {
+    struct ws_decoder decoder = {.reads_client = reads_client};
     struct ws_piece piece;
     enum ws_step last = WS_MORE;
     for (size_t at = 0; at < bytes.len && last != WS_BAD; at += step) {
@@ -17,6 +18,7 @@ static bool run(struct view bytes, size_t step, struct buf *told) {
             bool control = piece.opcode >= WS_CLOSE;
             require(piece.opcode == WS_TEXT || piece.opcode == WS_BINARY || control);
             require(!control || (piece.is_first && piece.is_last && piece.payload.len <= WS_CONTROL_MAX));
+            if (piece.opcode == WS_CLOSE) require(ws_close_answer(piece.payload) < 5000);
             if (piece.is_first) buf_append_byte(told, (char)piece.opcode);
             buf_append_view(told, piece.payload);
             if (piece.is_last) buf_append_byte(told, '.');
@@ -28,14 +30,19 @@ static bool run(struct view bytes, size_t step, struct buf *told) {
     return last == WS_BAD;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+static void check(struct view bytes, bool reads_client) {
     struct buf whole, bytewise;
-    buf_init(&whole, 2 * size + 64);
-    buf_init(&bytewise, 2 * size + 64);
-    bool bad = run(view_of(data, size), size ? size : 1, &whole);
-    require(run(view_of(data, size), 1, &bytewise) == bad);
-    require(view_eq(buf_view(&whole), buf_view(&bytewise)));
+    buf_init(&whole, 2 * bytes.len + 64);
+    buf_init(&bytewise, 2 * bytes.len + 64);
+    bool bad = run(bytes, reads_client, bytes.len ? bytes.len : 1, &whole);
+    require(run(bytes, reads_client, 1, &bytewise) == bad);
+    if (!bad) require(view_eq(buf_view(&whole), buf_view(&bytewise)));
     buf_done(&whole);
     buf_done(&bytewise);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    check(view_of(data, size), false);
+    check(view_of(data, size), true);
     return 0;
 }

@@ -319,9 +319,10 @@ static const struct {
      V(OK "\x88\x07\x03\xe9"
           "going"),
      "open closed 1001 \"going\"", "88:2", NULL},
-    {"close without a code", V(OK "\x88\x00"), "open closed", "88:2", NULL},
+    {"close without a code", V(OK "\x88\x00"), "open closed", "88:0", NULL},
     {"close of one byte", V(OK "\x88\x01\x03"), "open closed", "88:2", NULL},
-    {"nothing after close", V(OK "\x88\x00\x81\x02hi"), "open closed", "88:2", NULL},
+    {"nothing after close", V(OK "\x88\x00\x81\x02hi"), "open closed", "88:0", NULL},
+    {"text not UTF-8", V(OK "\x81\x02\xc3\xff"), "open " BROKE, "88:2", NULL},
     {"a masked frame", V(OK "\x81\x82\x00\x00\x00\x00hi"), "open " BROKE, "88:2", NULL},
     {"reserved bits", V(OK "\xc1\x02hi"), "open " BROKE, "88:2", NULL},
     {"a continuation of nothing", V(OK "\x80\x02hi"), "open " BROKE, "88:2", NULL},
@@ -369,10 +370,12 @@ static void test_goodbyes(void **state) {
         while (!scene.head_len || scene.asked.len == scene.head_len) turn(&scene);
         struct view payload = frames(&scene, sent, sizeof(sent));
         assert_string_equal(sent, rows[i].frames);
-        int code = (unsigned char)payload.ptr[0] << 8 | (unsigned char)payload.ptr[1];
-        assert_int_equal(code, strstr(rows[i].told, "broke")  ? 1002
-                               : strstr(rows[i].told, "1001") ? 1001
-                                                              : 1000);
+        int code = payload.len ? (unsigned char)payload.ptr[0] << 8 | (unsigned char)payload.ptr[1] : 0;
+        assert_int_equal(code, strstr(rows[i].name, "UTF-8")      ? 1007
+                               : strstr(rows[i].name, "one byte") ? 1002
+                               : strstr(rows[i].told, "broke")    ? 1002
+                               : strstr(rows[i].told, "1001")     ? 1001
+                                                                  : 0);
         scene_done(&scene);
     }
 }
