@@ -17,7 +17,7 @@ COMMON = {"common/base", "common/http", "common/protocol", "common/link", "commo
 
 # folder: (folders of ours it may include besides itself, libraries)
 TABLE = {
-    "common/base": (set(), {"glibc"}),
+    "common/base": (set(), {"glibc", "sanitizer"}),
     "common/http": ({"common/base"}, set()),
     "common/protocol": ({"common/base", "common/http"}, {"jansson"}),
     "common/link": ({"common/base", "common/http", "common/protocol"}, {"nghttp2"}),
@@ -67,6 +67,7 @@ LIBRARIES = {
     "brotli": r"brotli/.*",
     "zstd": r"zstd\.h",
     "glibc": r"malloc\.h",
+    "sanitizer": r"sanitizer/asan_interface\.h",
     "linux": r"sys/epoll\.h|sys/eventfd\.h|sys/timerfd\.h|sys/prctl\.h|linux/.*",
 }
 

@@ -7,6 +7,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* With AddressSanitizer nothing of a block may be touched but what was asked for, so that it sees a byte too
+ * many. */
+#if defined(__SANITIZE_ADDRESS__)
+#define IS_CHECKED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define IS_CHECKED 1
+#endif
+#endif
+#ifdef IS_CHECKED
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(bytes, len) ((void)0)
+#define ASAN_UNPOISON_MEMORY_REGION(bytes, len) ((void)0)
+#endif
+
 #define ALIGNMENT ((size_t)16)
 #define BLOCK_FIRST ((size_t)4096)
 #define BLOCK_MAX ((size_t)64 * 1024)
@@ -43,7 +59,10 @@ void arena_clear(struct arena *arena) {
         free(block);
         block = NULL;
     }
-    if (block) block->used = 0;
+    if (block) {
+        block->used = 0;
+        ASAN_POISON_MEMORY_REGION(block->bytes, block->size);
+    }
     *arena = (struct arena){.blocks = block, .max_bytes = max_bytes};
 }
 
@@ -61,6 +80,7 @@ static struct arena_block *add_block(struct arena *arena, size_t len) {
     struct arena_block *block = malloc(sizeof(*block) + size);
     if (!block) return NULL;
     struct arena_block *first = arena->blocks;
+    ASAN_POISON_MEMORY_REGION(block->bytes, size);
     block->used = 0;
     block->size = size;
     if (first && first->size - first->used > size - len) {
@@ -76,14 +96,15 @@ static struct arena_block *add_block(struct arena *arena, size_t len) {
 void *arena_alloc(struct arena *arena, size_t len) {
     size_t left = arena->max_bytes - arena->used_bytes;
     if (len > left || len > SIZE_MAX / 2) return NULL;
-    len = len ? (len + ALIGNMENT - 1) & ~(ALIGNMENT - 1) : ALIGNMENT;
-    if (len > left) return NULL;
+    size_t rounded = len ? (len + ALIGNMENT - 1) & ~(ALIGNMENT - 1) : ALIGNMENT;
+    if (rounded > left) return NULL;
     struct arena_block *block = arena->blocks;
-    if (!block || len > block->size - block->used) block = add_block(arena, len);
+    if (!block || rounded > block->size - block->used) block = add_block(arena, rounded);
     if (!block) return NULL;
     void *bytes = block->bytes + block->used;
-    block->used += len;
-    arena->used_bytes += len;
+    ASAN_UNPOISON_MEMORY_REGION(bytes, len);
+    block->used += rounded;
+    arena->used_bytes += rounded;
     return bytes;
 }
 
