@@ -1,189 +1,235 @@
 #!/usr/bin/env python3
-"""Puts small faults into the C code, one at a time, and lists those that no unit test sees.
+"""Puts small faults into the C code and lists those that no unit test sees.
 
-A fault negates a condition, deletes a statement, changes a constant by one, or swaps a comparison. Each is built in a
-copy of the tree (build/mutate) and given to the nearest unit tests: those that include the file's header, or else what
-includes it. What does not compile is not counted. tests/mutate_equivalent.txt names faults that change nothing.
+The files' copies (build/mutate) get all faults at once, each behind a switch (tests/mutants.py), and the unit tests are
+built from them once, with sanitizers. A run without a fault shows which test reaches which fault; then each fault is
+switched on for the tests that reach it, the quickest first, until one fails. tests/mutate_equivalent.txt names faults
+that change nothing.
 """
 
 import argparse
 import json
+import os
 import random
 import re
-import shutil
+import resource
+import struct
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+
+from mutants import RUNTIME, Mutant, compiling, find_mutants
 
 ROOT = Path(__file__).resolve().parents[1]
 COPY, TREE = ROOT / "build/mutate/source", ROOT / "build/mutate/tree"
 ROOMS = ("common", "gateway", "forwarder", "aws-adapter")
-PROGRAMS = "tests/unit", "tests/conformance"
-SWAPS = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==", "&&": "||", "||": "&&"}
-NEAREST = 6  # test programs for a file, at most
-TEST_SECONDS = 60  # a fault that makes a test hang is seen
+FOLDERS = ("common/handler", "common/http", "common/link", "common/auth", "gateway/public", "forwarder/local")
+AT_ONCE = 2
+SPLIT_SECONDS = 0.3  # a program that takes longer is run by single tests
+SURE_SECONDS = 1.0  # a failure after so long may come from a busy machine, and is asked for twice
+BUDGET_SECONDS = 4.0
+SKIPPED = 77
+WITHOUT = {"test_store_dynamodb"}  # cannot be started by itself
 SEPARATOR = " @@ "
+ORDER, ANSWER = struct.Struct("ii120s"), struct.Struct("i")  # of tests/mutant_runtime.c
+FOLDER = tempfile.TemporaryDirectory(prefix="mutate-")  # where tests run
+QUIET = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:symbolize=0:malloc_context_size=1:quarantine_size_mb=16:allocator_may_return_null=1",
+              "UBSAN_OPTIONS": "halt_on_error=1:symbolize=0"}
 
 
-@dataclass(frozen=True)
-class Mutant:
-    file: str  # from the root
-    line: int
-    start: int  # bytes of the file that are replaced
-    end: int
-    new: str
-    change: str  # in words
-    code: str  # the line, stripped: what tests/mutate_equivalent.txt names, as numbers of lines move
-
-    def key(self) -> tuple[str, str, str]:
-        return self.file, self.code, self.change
+# ---- running tests ----
 
 
-# ---- faults ----
+@dataclass(frozen=True, eq=False)
+class Run:
+    program: str
+    test: str  # of the program, or all of them: *
+    seconds: float
+    reached: frozenset[int]
+    tests: tuple[str, ...]  # that it has run
 
 
-def find_mutants(file: str, arguments: list[str]) -> list[Mutant]:
-    import clang.cindex as clang
-
-    path = COPY / file
-    unit = clang.Index.create().parse(str(path), args=arguments)
-    errors = [str(d) for d in unit.diagnostics if d.severity >= clang.Diagnostic.Error]
-    if errors:
-        sys.exit(f"mutate: {file}: {errors[0]}")
-    source = path.read_bytes()
-    found: dict[tuple[int, int, str], Mutant] = {}
-
-    def add(start: int, end: int, new: str, change: str) -> None:
-        line = source.count(b"\n", 0, start) + 1
-        code = source.splitlines()[line - 1].decode().strip()
-        found[(start, end, new)] = Mutant(file, line, start, end, new, " ".join(change.split()), code)
-
-    def text(start: int, end: int) -> str:
-        return source[start:end].decode()
-
-    def visit(cursor, within_function: bool) -> None:
-        if cursor.location.file and cursor.location.file.name != str(path):
-            return
-        kind, children = cursor.kind, list(cursor.get_children())
-        within_function = within_function or kind == clang.CursorKind.COMPOUND_STMT
-        if within_function:
-            mutate_cursor(clang.CursorKind, cursor, kind, children, text, add)
-        for child in children:
-            visit(child, within_function)
-
-    for cursor in unit.cursor.get_children():
-        visit(cursor, False)
-    return sorted(found.values(), key=lambda mutant: (mutant.start, mutant.new))
+def lower_ourselves() -> None:
+    os.nice(10)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def span(cursor) -> tuple[int, int]:
-    return cursor.extent.start.offset, cursor.extent.end.offset
+def start(program: str, folder: str, environment: dict[str, str], **streams) -> subprocess.Popen:
+    return subprocess.Popen([str(TREE / "bin" / program)], cwd=folder, stderr=subprocess.DEVNULL, start_new_session=True,
+                            env={**os.environ, **SANITIZERS, "TMPDIR": folder, **environment}, preexec_fn=lower_ourselves, **streams)
 
 
-def mutate_cursor(kinds, cursor, kind, children, text, add) -> None:
-    if kind in (kinds.IF_STMT, kinds.WHILE_STMT, kinds.CONDITIONAL_OPERATOR) and children:
-        start, end = span(children[0])
-        if kind != kinds.WHILE_STMT or text(start, end) not in ("1", "true"):
-            add(start, end, f"!({text(start, end)})", f"({text(start, end)}) is negated")
-    elif kind == kinds.BINARY_OPERATOR and len(children) == 2:
-        start, end = span(children[0])[1], span(children[1])[0]
-        operator = text(start, end) if start < end else ""
-        match = re.fullmatch(r"\s*(<=|>=|==|!=|<|>|&&|\|\|)\s*", operator)
-        if match:
-            new = SWAPS[match[1]]
-            at = start + operator.index(match[1])
-            add(at, at + len(match[1]), new, f"{match[1]} becomes {new} before {text(*span(children[1]))}")
-    elif kind == kinds.INTEGER_LITERAL:
-        start, end = span(cursor)
-        literal = text(start, end)
-        if re.fullmatch(r"(0[xX][0-9a-fA-F]+|[0-9]+)[uUlL]*", literal):
-            add(start, end, f"({literal} + 1)", f"{literal} becomes one more")
-    if kind in (kinds.COMPOUND_STMT, kinds.IF_STMT, kinds.WHILE_STMT, kinds.FOR_STMT):
-        for child in children if kind == kinds.COMPOUND_STMT else children[1:]:
-            start, end = span(child)
-            deletable = (kinds.CALL_EXPR, kinds.BINARY_OPERATOR, kinds.COMPOUND_ASSIGNMENT_OPERATOR, kinds.UNARY_OPERATOR)
-            if child.kind in deletable and (kind != kinds.FOR_STMT or child == children[-1]):
-                add(start, end, "(void)0", f"{text(start, end)} is deleted")
+def observe(program: str, test: str = "*") -> Run | None:
+    """The run without a fault: how long it takes, and what it reaches. None: it cannot run here, or has no file with faults."""
+    with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
+        reached = Path(folder) / "reached"
+        for _ in range(3):  # a machine that is very busy is no fault
+            started = time.monotonic()
+            process = start(program, folder, {"MUTANT_TESTS": test, "MUTANT_REACHED": str(reached)}, stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE)
+            said = process.communicate()[0].decode(errors="replace")
+            if process.returncode == SKIPPED or process.returncode == 0 and not reached.is_file():
+                return None
+            if process.returncode == 0:
+                seen = frozenset(i for i, byte in enumerate(reached.read_bytes()) if byte)
+                return Run(program, test, time.monotonic() - started, seen, tuple(re.findall(r"^\[ RUN +\] (\w+)", said, re.M)))
+    sys.exit(f"mutate: {program} ({test}): run without a fault, and failed")
 
 
-# ---- the nearest tests ----
+def observe_all(programs: list[str]) -> list[Run]:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        whole = [run for run in pool.map(observe, programs) if run and run.reached]
+        slow = [run for run in whole if run.seconds > SPLIT_SECONDS and run.tests]
+        single = [(run.program, test) for run in slow for test in run.tests]
+        parts = [run for run in pool.map(lambda pair: observe(*pair), single) if run and run.reached]
+    return sorted([run for run in whole if run not in slow] + parts, key=lambda run: run.seconds)
 
 
-def included(path: Path) -> list[Path]:
-    """The headers of ours that it includes, as files."""
-    found = []
-    for name in re.findall(r'^#include "([^"]+)"', path.read_text(), re.M):
-        places = [path.parent, *(ROOT / room for room in ROOMS), *(ROOT / folder for folder in PROGRAMS)]
-        found += [place / name for place in places if (place / name).is_file()][:1]
-    return found
+class Servers(threading.local):
+    """A copy of each program that waits for orders (tests/mutant_runtime.c), for each thread."""
+
+    def __init__(self):
+        self.processes: dict[str, subprocess.Popen] = {}
+
+    def run(self, run: Run, number: int, seconds: float) -> int:
+        if run.program not in self.processes:
+            self.processes[run.program] = start(run.program, FOLDER.name, {"MUTANT_SERVE": "1"}, stdin=subprocess.PIPE,
+                                                stdout=subprocess.PIPE)
+        process = self.processes[run.program]
+        process.stdin.write(ORDER.pack(number, int(seconds * 1000), run.test.encode()))
+        process.stdin.flush()
+        return os.waitstatus_to_exitcode(ANSWER.unpack(process.stdout.read(ANSWER.size))[0])
 
 
-def nearest_tests(file: str) -> list[str]:
-    """The tests with the shortest way of #include lines to the file's header; a header leads on to the source beside it."""
-    wanted = (ROOT / file).with_suffix(".h").resolve()
-    distances: dict[str, int] = {}
-    for test in sorted(path for folder in PROGRAMS for path in (ROOT / folder).glob("test_*.c")):
-        seen, edge, distance = {test}, [test], 0
-        while edge and wanted not in seen and distance < 6:
-            distance += 1
-            following = set()
-            for path in edge:
-                body = path.with_suffix(".c")
-                for each in {path, body} if body.is_file() else {path}:
-                    following |= {header.resolve() for header in included(each)} - seen
-            seen |= following
-            edge = sorted(following)
-        if wanted in seen:
-            distances[test.stem] = distance
-    order = sorted(distances, key=lambda name: (distances[name], name))
-    return [name for name in order if distances[name] <= distances[order[0]] + 1][:NEAREST]
+    def close(self) -> None:
+        for process in self.processes.values():
+            process.stdin.close()
+            process.stdout.close()
+            process.wait()
 
 
-# ---- building and running ----
+class Search:
+    """For the test that sees a fault: first the one that saw the last fault of that file, then the quickest and nearest
+    ones, as many as take BUDGET_SECONDS. A test is the nearer, the larger the file's share in what it reaches."""
+
+    def __init__(self, runs: list[Run], mutants: dict[int, Mutant]):
+        self.runs, self.servers = runs, Servers()
+        self.last: dict[str, Run] = {}
+        self.sizes: dict[str, dict[Run, int]] = defaultdict(lambda: defaultdict(int))
+        for run in runs:
+            for number in run.reached & mutants.keys():
+                self.sizes[mutants[number].file][run] += 1
+
+    def sees(self, run: Run, number: int) -> bool:
+        times = 2 if run.seconds > SURE_SECONDS else 1
+        return all(self.servers.run(run, number, 5 * run.seconds + 1) not in (0, SKIPPED) for _ in range(times))
+
+    def order(self, number: int, file: str) -> list[Run]:
+        sizes = self.sizes[file]
+        runs = sorted((run for run in self.runs if number in run.reached),
+                      key=lambda run: (run is not self.last.get(file), run.seconds * len(run.reached) / sizes[run]))
+        spent, kept = 0.0, []
+        for run in runs:
+            if spent < BUDGET_SECONDS:
+                kept.append(run)
+            spent += run.seconds
+        return kept
+
+    def find(self, number: int, mutant: Mutant) -> Run | None:
+        for run in self.order(number, mutant.file):
+            if self.sees(run, number):
+                self.last[mutant.file] = run
+                return run
+        return None
 
 
-def copy_tree() -> None:
-    """The tree as it is now; files that are the same keep their time, so that little is built again."""
+# ---- building ----
+
+
+def copy_tree(but: set[Path]) -> None:
+    """The tree as it is now; files that are the same keep their time, so that little is built again. `but` are those
+    whose copies are about to get faults."""
     for name in ("CMakeLists.txt", "tests", *ROOMS):
         paths = [ROOT / name] if (ROOT / name).is_file() else [path for path in (ROOT / name).rglob("*") if path.is_file()]
         for path in paths:
             to = COPY / path.relative_to(ROOT)
-            if not to.is_file() or to.read_bytes() != path.read_bytes():
-                to.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, to)
+            if path not in but or not to.is_file():
+                write(to, path.read_bytes())
+    for path in COPY.rglob("*.[ch]"):
+        if not (ROOT / path.relative_to(COPY)).is_file() and path.name != "mutant_runtime.c":
+            path.unlink()
 
 
-def quiet(command: list[str], seconds: float | None = None) -> bool:
-    """Whether it went well; in a group of its own, so that what hangs can be ended with all that it has started."""
-    try:
-        return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                              timeout=seconds, check=False).returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
+def write(path: Path, content: bytes) -> None:
+    if not path.is_file() or path.read_bytes() != content:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
 
 
-def build(tests: list[str]) -> bool:
-    return quiet(["cmake", "--build", str(TREE), "--target", *tests])
+def write_runtime(count: int) -> None:
+    write(COPY / "common/base/mutant_runtime.c", f"#define MUTANT_COUNT {count}\n".encode() + RUNTIME.read_bytes())
 
 
-def run_tests(tests: list[str]) -> bool:
-    return quiet(["ctest", "--test-dir", str(TREE), "--stop-on-failure", "--no-tests=error", "--timeout", str(TEST_SECONDS),
-                  "-R", f"^({'|'.join(tests)})$"])
+def build(programs: list[str]) -> None:
+    log = TREE.parent / "log.txt"
+    with log.open("wb") as out:
+        status = subprocess.run(["nice", "-n", "5", "cmake", "--build", str(TREE), "-j", str(AT_ONCE), "--target", *programs],
+                                stdin=subprocess.DEVNULL, stdout=out, stderr=out, check=False).returncode
+    if status != 0:
+        print(log.read_text()[-2000:], file=sys.stderr)
+        sys.exit(f"mutate: the build failed; all of it is in {log.relative_to(ROOT)}")
 
 
-def try_mutant(mutant: Mutant, tests: list[str]) -> str:
-    path = COPY / mutant.file
-    source = path.read_bytes()
-    try:
-        path.write_bytes(source[: mutant.start] + mutant.new.encode() + source[mutant.end :])
-        if not build(tests):
-            return "invalid"
-        return "survived" if run_tests(tests) else "killed"
-    finally:
-        path.write_bytes(source)
+def configure() -> None:
+    write_runtime(1)
+    if subprocess.run(["cmake", "-G", "Ninja", "-S", str(COPY), "-B", str(TREE), "-DCMAKE_BUILD_TYPE=Debug", "-DTTF_SANITIZE=ON",
+                       "-DCMAKE_C_FLAGS=-w -O1 -g0"], **QUIET, check=False).returncode != 0:
+        sys.exit("mutate: cmake failed")
+
+
+def compile_commands() -> dict[str, list[str]]:
+    """By file, as named from the root."""
+    found = {}
+    for entry in json.loads((TREE / "compile_commands.json").read_text()):
+        path = Path(entry["file"])
+        words = [word.replace("\\", "") for word in entry["command"].split()]
+        if path.is_relative_to(COPY):
+            found[str(path.relative_to(COPY))] = [word for word in words if re.match(r"-([DI]|isystem|std)", word)]
+    return found
+
+
+def insert_faults(files: list[str], commands: dict[str, list[str]]) -> dict[int, Mutant]:
+    """Writes them into the copies, each behind the switch of its number."""
+    found, numbered = [], {}
+    for file in files:
+        arguments = [word.replace(str(COPY), str(ROOT)) for word in commands[file]]
+        mutants = find_mutants(ROOT, file, arguments)
+        numbered[file] = list(enumerate(mutants, len(found)))
+        found += mutants
+
+    def insert(file: str) -> list[tuple[int, Mutant]]:
+        path = COPY / file
+        before = path.read_bytes() if path.is_file() else b""
+        times = path.stat().st_mtime_ns if path.is_file() else 0
+        kept = compiling((ROOT / file).read_bytes(), numbered[file], path, ["gcc", *commands[file]])
+        if path.read_bytes() == before:
+            os.utime(path, ns=(times, times))
+        return kept
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        switched = {number for pairs in pool.map(insert, files) for number, _ in pairs}
+    write_runtime(len(found) or 1)
+    return {number: mutant for number, mutant in enumerate(found) if number in switched}
+
+
+# ---- which faults, and what became of them ----
 
 
 def read_equivalents(path: Path) -> dict[tuple[str, str, str], str]:
@@ -198,78 +244,77 @@ def read_equivalents(path: Path) -> dict[tuple[str, str, str], str]:
     return found
 
 
-def compile_arguments() -> dict[str, list[str]]:
-    found = {}
-    for entry in json.loads((TREE / "compile_commands.json").read_text()):
-        path = Path(entry["file"])
-        words = [word.replace("\\", "") for word in entry["command"].split()]
-        if path.is_relative_to(COPY):
-            found[str(path.relative_to(COPY))] = [word for word in words if re.match(r"-([DI]|isystem|std)", word)]
-    return found
+def chosen(numbers: list[int], sample: int, seed: int) -> list[int]:
+    if sample and sample < len(numbers):
+        numbers = random.Random(seed).sample(numbers, sample)
+    return sorted(numbers)
 
 
-def chosen(mutants: list[Mutant], sample: int, seed: int) -> list[Mutant]:
-    if sample and sample < len(mutants):
-        mutants = random.Random(seed).sample(mutants, sample)
-    return sorted(mutants, key=lambda mutant: (mutant.file, mutant.start, mutant.new))
-
-
-def measure(mutants: list[Mutant], equivalents: dict, until: float) -> dict[str, dict[str, int]]:
+def measure(mutants: dict[int, Mutant], runs: list[Run], verbose: bool) -> dict[str, dict[str, int]]:
     counts: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    ready: dict[str, list[str]] = {}
-    for mutant in mutants:
-        folder = str(Path(mutant.file).parent)
-        if mutant.key() in equivalents:
-            counts[folder]["equivalent"] += 1
-            continue
-        if time.monotonic() > until:
-            counts[folder]["left out"] += 1
-            continue
-        if mutant.file not in ready:
-            tests = nearest_tests(mutant.file)
-            if tests and not (build(tests) and run_tests(tests)):
-                sys.exit(f"mutate: {', '.join(tests)}: built and run without a fault, and failed")
-            print(f"{mutant.file}: {', '.join(tests) or 'no unit test comes near it'}", flush=True)
-            ready[mutant.file] = tests
-        outcome = try_mutant(mutant, ready[mutant.file]) if ready[mutant.file] else "survived"
-        counts[folder][outcome] += 1
-        if outcome == "survived":
-            print(f"  survived: {mutant.file}:{mutant.line}: {mutant.change}\n            {mutant.code}", flush=True)
+    reached, search = {number for run in runs for number in run.reached}, Search(runs, mutants)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for (number, mutant), run in zip(mutants.items(), pool.map(lambda item: search.find(*item), mutants.items())):
+            counts[str(Path(mutant.file).parent)]["killed" if run else "survived"] += 1
+            if verbose and run:
+                print(f"  killed by {run.program} {run.test}: {mutant.file}:{mutant.line}: {mutant.change}", flush=True)
+            if not run:
+                word = "survived" if number in reached else "unreached"
+                print(f"  {word}: {mutant.file}:{mutant.line}: {mutant.change}\n             {mutant.code}", flush=True)
     return counts
+
+
+def changed_files() -> list[str]:
+    """Those that differ from the main branch's, committed or not."""
+    base = subprocess.run(["git", "-C", str(ROOT), "merge-base", "main", "HEAD"], capture_output=True, text=True, check=True).stdout
+    names = subprocess.run(["git", "-C", str(ROOT), "diff", "--name-only", base.strip()], capture_output=True, text=True, check=True)
+    return [name for name in names.stdout.split() if name.endswith(".c") and name.startswith(ROOMS) and (ROOT / name).is_file()]
+
+
+def sources(names: list[str], known: dict[str, list[str]]) -> list[str]:
+    files = []
+    for name in names:
+        path = (ROOT / name).resolve()
+        files += sorted(path.rglob("*.c")) if path.is_dir() else [path]
+    files = [str(path.relative_to(ROOT)) for path in files]
+    if unknown := [name for name in files if name not in known]:
+        sys.exit(f"mutate: {unknown[0]} is not a source of the programs")
+    return files
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="./dev mutate", description=__doc__.split("\n")[0])
-    parser.add_argument("files", nargs="*", metavar="FILE", help="C files or folders (common/http common/handler)")
+    parser.add_argument("files", nargs="*", metavar="FILE", help=f"C files or folders ({' '.join(FOLDERS)})")
+    parser.add_argument("--changed", action="store_true", help="the C files that differ from the main branch's")
     parser.add_argument("--sample", type=int, default=0, metavar="N", help="only so many faults, chosen by chance")
     parser.add_argument("--seed", type=int, default=1, help="of that chance (1)")
-    parser.add_argument("--time", type=float, default=0, metavar="SECONDS", help="begin no fault after so long")
+    parser.add_argument("--tests", default="", metavar="PATTERN", help="only the unit tests whose names have it (test_gate|test_head)")
+    parser.add_argument("--verbose", action="store_true", help="also says which test sees a fault")
     options = parser.parse_args()
-    started = time.monotonic()
 
-    copy_tree()
-    if not quiet(["cmake", "-G", "Ninja", "-S", str(COPY), "-B", str(TREE), "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_C_FLAGS=-w -O0"]):
-        return print("mutate: cmake failed", file=sys.stderr) or 2
-    arguments = compile_arguments()
-    files = []
-    for name in options.files or ["common/http", "common/handler"]:
-        path = (ROOT / name).resolve()
-        files += sorted(path.rglob("*.c")) if path.is_dir() else [path]
-    names = [str(path.relative_to(ROOT)) for path in files]
-    if unknown := [name for name in names if name not in arguments]:
-        return print(f"mutate: {unknown[0]} is not a source of the programs", file=sys.stderr) or 2
+    names = changed_files() if options.changed else options.files or list(FOLDERS)
+    if not names:
+        return print("mutate: no C file has changed") or 0
+    copy_tree({path for name in names for path in [ROOT / name, *(ROOT / name).rglob("*.c")]})
+    configure()
+    commands = compile_commands()
+    mutants = insert_faults(sources(names, commands), commands)
+    programs = sorted(Path(file).stem for file in commands if re.search(r"/test_\w+\.c$", file) and Path(file).stem not in WITHOUT
+                      and re.search(options.tests, Path(file).stem))
+    print(f"{len(mutants)} faults; building the unit tests", flush=True)
+    build(programs)
+    runs = observe_all(programs)
 
-    mutants = [mutant for name in names for mutant in find_mutants(name, arguments[name])]
     equivalents = read_equivalents(ROOT / "tests/mutate_equivalent.txt")
-    counts = measure(chosen(mutants, options.sample, options.seed), equivalents,
-                     started + options.time if options.time else float("inf"))
-    survived = 0
+    numbers = chosen([number for number, mutant in mutants.items() if mutant.key() not in equivalents], options.sample, options.seed)
+    counts = measure({number: mutants[number] for number in numbers}, runs, options.verbose)
+    for mutant in mutants.values():
+        counts[str(Path(mutant.file).parent)]["equivalent"] += mutant.key() in equivalents
     for folder, count in sorted(counts.items()):
-        real = count["killed"] + count["survived"]
-        survived += count["survived"]
-        print(f"{folder}: {count['killed']} of {real} killed ({100 * count['killed'] // max(real, 1)} %), {count['equivalent']} "
-              f"equivalent, {count['invalid']} did not compile, {count['left out']} left out")
-    return 1 if survived else 0
+        total = count["killed"] + count["survived"]
+        print(f"{folder}: {count['killed']} of {total} killed ({100 * count['killed'] / max(total, 1):.1f} %), "
+              f"{count['equivalent']} equivalent")
+    return 1 if any(count["survived"] for count in counts.values()) else 0
 
 
 if __name__ == "__main__":

@@ -1,44 +1,93 @@
-"""tests/mutate.py: which faults it makes, and which tests it gives them to."""
+"""tests/mutants.py and tests/mutate.py: which faults are made, that each is switched on alone, and who sees it."""
 
+import subprocess
+
+import mutants
 import mutate
 import pytest
 
 SOURCE = """
 int run(int count, int *out);
 int run(int count, int *out) {
-    if (count < 3)
+    char text[8] = {0};
+    if (count < 3 || !out)
         return 7;
-    *out = count;
-    return count == 9 && *out;
+    *out = count < 9 ? count : 9;
+    count += sizeof(text[4]) - 1;
+    return count == 5 && *out + text[0];
+}
+"""
+
+# The toy's test: each line prints what the function gives for one input.
+TOY = """
+#include <stdio.h>
+#include <stdlib.h>
+int run(int count, int *out);
+void cmocka_set_test_filter(const char *pattern) { (void)pattern; }
+int main(void) {
+    int out = 1;
+    if (run(2, &out) != 7 || out != 1) return 1;
+    if (run(3, &out) != 0 || out != 3) return 1;
+    return run(5, &out) == 1 ? 0 : 1;
 }
 """
 
 
 @pytest.fixture
-def changes(tmp_path, monkeypatch):
+def toy(tmp_path, monkeypatch):
+    """A program with all faults of SOURCE, where tests/mutate.py looks for the tests."""
     pytest.importorskip("clang.cindex", reason="python3-clang is not here (./dev mutate installs it)")
-    monkeypatch.setattr(mutate, "COPY", tmp_path)
+    (tmp_path / "bin").mkdir()
     (tmp_path / "it.c").write_text(SOURCE)
-    return mutate.find_mutants("it.c", ["-std=c17"])
+    (tmp_path / "test_toy.c").write_text(TOY)
+    numbered = list(enumerate(mutants.find_mutants(tmp_path, "it.c", ["-std=c17"])))
+    copy = tmp_path / "copy.c"
+    found = mutants.compiling(SOURCE.encode(), numbered, copy, ["gcc", "-std=c17"])
+    subprocess.run(["gcc", "-std=c17", "-w", "-D_GNU_SOURCE", f"-DMUTANT_COUNT={len(numbered)}", str(copy), str(tmp_path / "test_toy.c"),
+                    str(mutants.RUNTIME), "-o", str(tmp_path / "bin/test_toy")], check=True)
+    monkeypatch.setattr(mutate, "TREE", tmp_path)
+    return dict(found)
 
 
-def test_every_kind_of_fault(changes):
-    made = {(m.line, SOURCE[m.start:m.end], m.new) for m in changes}
-    assert made == {
-        (4, "count < 3", "!(count < 3)"), (4, "<", "<="), (4, "3", "(3 + 1)"), (5, "7", "(7 + 1)"),
-        (6, "*out = count", "(void)0"), (7, "==", "!="), (7, "9", "(9 + 1)"), (7, "&&", "||"),
+def test_every_kind_of_fault(toy):
+    assert {(m.line, m.change) for m in toy.values()} == {
+        (4, "0 becomes one more"),
+        (5, "(count < 3 || !out) is negated"), (5, "< becomes <= before 3"), (5, "3 becomes one more"), (5, "|| becomes && before !out"),
+        (6, "7 becomes one more"),
+        (7, "*out = count < 9 ? count : 9 is deleted"), (7, "(count < 9) is negated"), (7, "9 becomes one more"),
+        (8, "count += sizeof(text[4]) - 1 is deleted"), (8, "1 becomes one more"),
+        (9, "== becomes != before 5"), (9, "5 becomes one more"), (9, "&& becomes || before *out + text[0]"), (9, "0 becomes one more"),
+    }  # neither the array's size, nor `count <= 9 ? count : 9`, which is the same
+
+
+def test_what_a_test_sees_and_what_it_does_not(toy):
+    run = mutate.observe("test_toy")
+    assert [toy[number].change for number in set(toy) - run.reached] == ["9 becomes one more"]  # the 9 that is never returned
+    search = mutate.Search([run], toy)
+    survivors = {(m.line, m.change) for number, m in toy.items() if not search.find(number, m)}
+    search.servers.close()
+    assert survivors == {
+        (4, "0 becomes one more"), (7, "9 becomes one more"), (9, "0 becomes one more"),
+        (8, "count += sizeof(text[4]) - 1 is deleted"),
     }
 
 
-def test_the_nearest_tests():
-    assert mutate.nearest_tests("common/http/chunked.c")[0] == "test_chunked"
-    assert mutate.nearest_tests("gateway/apigw/mapping_filter.c")[0] == "test_mapping_filter"
+def test_what_hangs_is_seen(toy, tmp_path):
+    (tmp_path / "test_hangs.c").write_text("int mutant_it(void);int main(void){for(;mutant_it(););return 0;}")
+    (tmp_path / "it.c").write_text("extern int mutant_now;int mutant_it(void){return mutant_now == 0;}")
+    subprocess.run(["gcc", "-w", "-D_GNU_SOURCE", "-DMUTANT_COUNT=1", str(tmp_path / "it.c"), str(tmp_path / "test_hangs.c"),
+                    str(mutants.RUNTIME), "-o", str(tmp_path / "bin/test_hangs")], check=True)
+    run = mutate.Run("test_hangs", "*", 0.01, frozenset({0}), ())
+    search = mutate.Search([run], {})
+    assert search.servers.run(run, 0, 0.2) == -9
+    assert search.servers.run(run, 1, 20) == 0
+    search.servers.close()
 
 
 def test_a_sample_is_the_same_for_a_seed():
-    mutants = [mutate.Mutant("a.c", line, line, line, "", "", "") for line in range(100)]
-    assert mutate.chosen(mutants, 5, 1) == mutate.chosen(mutants, 5, 1) != mutate.chosen(mutants, 5, 2)
-    assert mutate.chosen(mutants, 0, 1) == mutants
+    numbers = list(range(100))
+    assert mutate.chosen(numbers, 5, 1) == mutate.chosen(numbers, 5, 1) != mutate.chosen(numbers, 5, 2)
+    assert mutate.chosen(numbers, 0, 1) == numbers
 
 
 def test_an_equivalent_needs_a_reason(tmp_path):

@@ -65,6 +65,8 @@ static void test_hop_strip(void **state) {
          "host authorization cookie content-length content-type forwarded x-forwarded-for x-forwarded-host "
          "set-cookie x-tunnel-id"},
         {"prefix is no match", "Connection: x-a\nX-AB: 1\nX-: 2\nTEE: 3", "x-ab x- tee"},
+        {"options are no names", "Connection: close\nClose: 1\nX-A: 1", "close x-a"},
+        {"a name of one letter", "Connection: a\nA: 1\nB: 1", "b"},
         {"names a missing one", "Connection: x-none\nX-A: 1", "x-a"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -93,6 +95,21 @@ static void test_only_so_many_names_count(void **state) {
     assert_int_equal(headers_count(&headers, VIEW("connection")), 0);
 }
 
+/* What is no name does not count as one. */
+static void test_options_leave_room_for_names(void **state) {
+    (void)state;
+    static const char *const options[] = {"close", "", "te", "host"};
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+        struct headers headers;
+        headers_init(&headers, &arena);
+        for (int j = 0; j < 100; j++) headers_add(&headers, VIEW("connection"), view_from_cstr(options[i]));
+        headers_add(&headers, VIEW("connection"), VIEW("x-a"));
+        headers_add(&headers, VIEW("x-a"), VIEW("1"));
+        hop_strip(&headers);
+        assert_names(&headers, "");
+    }
+}
+
 static void test_strip_ours(void **state) {
     (void)state;
     struct headers headers;
@@ -111,6 +128,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_hop_strip),
         TEST(test_only_so_many_names_count),
+        TEST(test_options_leave_room_for_names),
         TEST(test_strip_ours),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
