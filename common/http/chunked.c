@@ -36,7 +36,7 @@ static int after_size(char byte) {
 static int on_size(struct chunked *chunked, char byte) {
     int digit = http_hex_value(byte);
     if (digit < 0) return chunked->stage == SIZE ? after_size(byte) : BAD;
-    if (chunked->left >> 60 || chunked->line_bytes > 16) return BAD;
+    if (chunked->line_bytes > 16) return BAD; /* what 64 bits hold */
     chunked->left = chunked->left << 4 | (unsigned)digit;
     return SIZE;
 }

@@ -47,11 +47,13 @@ static void test_field_value_places(void **state) {
     char text[28];
     for (int byte = 0; byte < 256; byte++)
         for (size_t len = 3; len <= sizeof text; len++)
-            for (size_t at = 1; at + 1 < len; at++) {
+            for (size_t at = 0; at < len; at++) {
                 memset(text, others[(len + at) % sizeof others], sizeof text);
                 text[at] = (char)byte;
                 bool inside = byte == '\t' || (byte >= 0x20 && byte != 0x7f);
-                assert_int_equal(http_is_field_value(view_of(text, len)), inside);
+                bool at_end = at == 0 || at + 1 == len;
+                assert_int_equal(http_is_field_value(view_of(text, len)),
+                                 inside && !(at_end && (byte == '\t' || byte == ' ')));
             }
 }
 

@@ -30,6 +30,7 @@ static void test_list(void **state) {
     assert_true(view_eq(http_error_code(HTTP_ERROR_UNKNOWN_HOST), VIEW("unknown_host")));
     assert_int_equal(http_error_code(HTTP_ERROR_NONE).len, 0);
     assert_int_equal(http_error_status((enum http_error)9999), 500);
+    assert_int_equal(http_error_status((enum http_error)(COUNT + 1)), 500);
 }
 
 static void test_closing(void **state) {
@@ -69,6 +70,15 @@ static void test_wants_html(void **state) {
         {"text/html;q=2", false},
         {"text/html;q=1.001", false},
         {"text/html;q=1.000", true},
+        {"text/html;q=1", true},
+        {"text/html;q=1,a/b", true},
+        {"text/html;q=10", false},
+        {"text/html;q=0.999", true},
+        {"text/html;q=0.1000", false},
+        {"text/html;q=0.5/", false},
+        {"text/html;q=0.5:", false},
+        {"text/html; q=0", false},
+        {"text/plain, text/html;q=1", true},
         {"text/html;q=", false},
         {"text/html;q=x", false},
         {"text/html;q=0.5, text/plain", false},

@@ -29,6 +29,9 @@ static void add(const char *name, const char *value) {
     assert_true(headers_add(&headers, view_from_cstr(name), view_from_cstr(value)));
 }
 
+/* 64 bytes */
+#define LONG_NAME "x_forwarded_234567890123456789012345678901234567890123456789abcd"
+
 static void test_strip(void **state) {
     (void)state;
     static const char *const claims[] = {"Forwarded",      "X-Real-IP",      "X-Forwarded-Ssl",
@@ -39,19 +42,26 @@ static void test_strip(void **state) {
     for (size_t i = 0; i < 7; i++) add(claims[i], "a");
     for (size_t i = 0; i < 6; i++) add(always[i], "b");
     add("x-forwarded", "c");
+    add("x-forwarded-", "d");
+    add("x-something-else-that-is-long", "e");
+    add(LONG_NAME, "f");     /* is compared with a dash for each _ up to this length */
+    add(LONG_NAME "a", "g"); /* and as it is when longer */
     forwarded_strip(&headers, true, NULL, 0);
-    assert_int_equal(headers.count, 7 + 3); /* Host_, _ and x-forwarded are nobody's */
+    assert_int_equal(headers.count, 7 + 6); /* Host_, _, x-forwarded and those behind it are nobody's */
+    assert_false(headers_get(&headers, VIEW(LONG_NAME)).ptr);
+    assert_true(headers_get(&headers, VIEW(LONG_NAME "a")).ptr);
     const struct view keep[] = {VIEW("X-REAL-ip")};
     forwarded_strip(&headers, false, keep, 1);
-    assert_int_equal(headers.count, 1 + 3);
+    assert_int_equal(headers.count, 1 + 6);
     assert_true(headers_get(&headers, VIEW("x-real-ip")).ptr);
 }
 
 static void test_lists(void **state) {
     (void)state;
     struct view name = VIEW("x-list");
-    assert_null(forwarded_nearest(&headers, name, 0).ptr);
-    assert_null(forwarded_join(&headers, name, &arena).ptr);
+    struct view none[] = {forwarded_nearest(&headers, name, 0), forwarded_element(&headers, name, 0),
+                          forwarded_join(&headers, name, &arena)};
+    for (size_t i = 0; i < 3; i++) assert_true(!none[i].ptr && none[i].len == 0);
     add("X-List", " a , b,");
     add("X-Other", "z");
     add("X-List", ",, c");

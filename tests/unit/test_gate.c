@@ -206,6 +206,9 @@ static void test_lines_and_hosts(void **state) {
         {"1.2", "GET", V("/"), "HTTP/1.2", V("Host:a"), HTTP_ERROR_VERSION_UNSUPPORTED},
         {"2.0", "GET", V("/"), "HTTP/2.0", V("Host:a"), HTTP_ERROR_VERSION_UNSUPPORTED},
         {"0.9", "GET", V("/"), "HTTP/0.9", V("Host:a"), HTTP_ERROR_VERSION_UNSUPPORTED},
+        {"9.9", "GET", V("/"), "HTTP/9.9", V("Host:a"), HTTP_ERROR_VERSION_UNSUPPORTED},
+        {":.1", "GET", V("/"), "HTTP/:.1", V("Host:a"), BAD},
+        {"/.1", "GET", V("/"), "HTTP//.1", V("Host:a"), BAD},
         {"1.x", "GET", V("/"), "HTTP/1.x", V("Host:a"), BAD},
         {"1.10", "GET", V("/"), "HTTP/1.10", V("Host:a"), BAD},
         {"1", "GET", V("/"), "HTTP/1", V("Host:a"), BAD},
@@ -311,6 +314,14 @@ static void test_upgrade(void **state) {
          V("Host:a|Connection:Upgrade|Upgrade: "
            "a23456789012345678901234567890123456789012345678901234567890123456"),
          false},
+        {"longest", "HTTP/1.1",
+         V("Host:a|Connection:Upgrade|Upgrade: "
+           "a234567890123456789012345678901234567890123456789012345678901234"),
+         true},
+        {"too long by one", "HTTP/1.1",
+         V("Host:a|Connection:Upgrade|Upgrade: "
+           "a2345678901234567890123456789012345678901234567890123456789012345"),
+         false},
         {"with chunks", "HTTP/1.1", V("Host:a|Connection:Upgrade|Upgrade:tcp|Transfer-Encoding:chunked"),
          false},
     };
@@ -319,7 +330,29 @@ static void test_upgrade(void **state) {
         print_message("%s\n", rows[i].name);
         assert_int_equal(check("GET", VIEW("/"), rows[i].version, rows[i].fields, &verdict), OK);
         assert_int_equal(verdict.is_upgrade, rows[i].is_upgrade);
-        if (rows[i].is_upgrade) assert_true(view_eq(verdict.upgrade, VIEW("websocket")));
+    }
+}
+
+static void test_websocket_keys(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        struct view fields;
+    } rows[] = {
+        {"none", V("")},
+        {"empty", V("|Sec-WebSocket-Key:")},
+        {"17 bytes", V("|Sec-WebSocket-Key:AAAAAAAAAAAAAAAAAAAAAAA=")},
+        {"15 bytes", V("|Sec-WebSocket-Key:AAAAAAAAAAAAAAAAAAAA")},
+        {"no base64", V("|Sec-WebSocket-Key:!!!!!!!!!!!!!!!!!!!!!!==")},
+        {"two", V("|Sec-WebSocket-Key:dGhlIHNhbXBsZSBub25jZQ==|Sec-WebSocket-Key:dGhlIHNhbXBsZSBub25jZQ==")},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct gate_verdict verdict;
+        char fields[200];
+        int len = snprintf(fields, sizeof(fields), "Host:a|Connection:Upgrade|Upgrade:websocket%s",
+                           rows[i].fields.ptr);
+        print_message("%s\n", rows[i].name);
+        assert_int_equal(check("GET", VIEW("/"), "HTTP/1.1", view_of(fields, (size_t)len), &verdict), BAD);
     }
 }
 
@@ -387,6 +420,26 @@ static void test_total_at_the_limit(void **state) {
     assert_int_equal(gate_check_request(&request, &tight, &arena, &verdict), OK);
     tight.headers_bytes--;
     assert_int_equal(gate_check_request(&request, &tight, &arena, &verdict), HTTP_ERROR_HEADERS_TOO_LARGE);
+    request.raw_target = VIEW("/23456789");
+    tight.headers_bytes = 9; /* as long as the target */
+    assert_int_equal(gate_check_request(&request, &tight, &arena, &verdict), HTTP_ERROR_HEADERS_TOO_LARGE);
+    tight.headers_bytes = 8;
+    assert_int_equal(gate_check_request(&request, &tight, &arena, &verdict), HTTP_ERROR_URI_TOO_LONG);
+    tight = limits;
+    tight.target_bytes = 9;
+    assert_int_equal(gate_check_request(&request, &tight, &arena, &verdict), OK);
+    tight.target_bytes = 8;
+    assert_int_equal(gate_check_request(&request, &tight, &arena, &verdict), HTTP_ERROR_URI_TOO_LONG);
+}
+
+static void test_each_value_is_checked(void **state) {
+    (void)state;
+    struct headers headers;
+    fill(&headers, VIEW("a:12345|b:1234"));
+    assert_true(gate_check_values(&headers, 5));
+    assert_false(gate_check_values(&headers, 4));
+    fill(&headers, VIEW("b:1234|a:12345"));
+    assert_false(gate_check_values(&headers, 4));
 }
 
 static void test_responses(void **state) {
@@ -459,11 +512,18 @@ static void test_bodies_and_methods(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_framing),         TEST(test_fields),
-        TEST(test_lines_and_hosts), TEST(test_verdict),
-        TEST(test_upgrade),         TEST(test_offers),
-        TEST(test_limits),          TEST(test_total_at_the_limit),
-        TEST(test_responses),       TEST(test_bodies_and_methods),
+        TEST(test_framing),
+        TEST(test_fields),
+        TEST(test_lines_and_hosts),
+        TEST(test_verdict),
+        TEST(test_upgrade),
+        TEST(test_websocket_keys),
+        TEST(test_offers),
+        TEST(test_limits),
+        TEST(test_total_at_the_limit),
+        TEST(test_each_value_is_checked),
+        TEST(test_responses),
+        TEST(test_bodies_and_methods),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

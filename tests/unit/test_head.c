@@ -41,6 +41,15 @@ static const struct row request_rows[] = {
     {"empty value", V(LINE "A:\r\n\r\n"), HEAD_COMPLETE},
     {"OWS around the value", V(LINE "A: \t b\t \r\n\r\n"), HEAD_COMPLETE},
     {"1.0", V("GET / HTTP/1.0\r\n\r\n"), HEAD_COMPLETE},
+    {"1.9", V("GET / HTTP/1.9\r\n\r\n"), HEAD_COMPLETE},
+    {"1.:", V("GET / HTTP/1.:\r\n\r\n"), HEAD_MALFORMED},
+    {"1./", V("GET / HTTP/1./\r\n\r\n"), HEAD_MALFORMED},
+    {"method of one letter", V("M / HTTP/1.1\r\n\r\n"), HEAD_COMPLETE},
+    {"least and largest bytes in the target", V("M /!~\x80\xff HTTP/1.1\r\n\r\n"), HEAD_COMPLETE},
+    {"DEL in the target", V("M /\x7f HTTP/1.1\r\n\r\n"), HEAD_MALFORMED},
+    {"control byte first in the target", V("M \x01/ HTTP/1.1\r\n\r\n"), HEAD_MALFORMED},
+    {"empty target", V("M  HTTP/1.1\r\n\r\n"), HEAD_MALFORMED},
+    {"a line of one byte", V(LINE "a\r\n\r\n"), HEAD_MALFORMED},
     {"nothing", V(""), HEAD_INCOMPLETE},
     {"first line alone", V(LINE), HEAD_INCOMPLETE},
     {"up to the last LF", V(LINE "A: b\r\n\r"), HEAD_INCOMPLETE},
@@ -125,6 +134,30 @@ static void test_response_rows(void **state) {
     }
 }
 
+static void test_faults_are_named(void **state) {
+    (void)state;
+    static const struct {
+        struct view bytes;
+        const char *fault;
+    } rows[] = {
+        {V("HTTP/1.1 2x0 OK\r\n\r\n"), "the service sent a status line that is none"},
+        {V(OK "Ab\r\n\r\n"), "the service sent a field without a colon"},
+        {V(OK "A b: c\r\n\r\n"), "the service sent a field name that is none"},
+        {V(OK "A: b\x01\r\n\r\n"), "the service sent a control byte in a field"},
+        {V(OK "A: b\r\n\r\n"), NULL},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct response_head head = {.fault = "nothing"};
+        size_t len;
+        enum head_result result = response_head_parse(rows[i].bytes, 1000, &arena, &head, &len);
+        assert_int_equal(result, rows[i].fault ? HEAD_MALFORMED : HEAD_COMPLETE);
+        if (rows[i].fault)
+            assert_string_equal(head.fault, rows[i].fault);
+        else
+            assert_null(head.fault);
+    }
+}
+
 static void test_folded_values(void **state) {
     (void)state;
     struct response_head head;
@@ -160,6 +193,7 @@ static void test_request_in_pieces(void **state) {
     assert_int_equal(head.minor_version, 1);
     assert_int_equal(head.headers.count, 3);
     assert_true(view_eq(headers_get(&head.headers, VIEW("host")), VIEW("a.b")));
+    assert_true(view_eq(head.headers.fields[1].value, VIEW("1")));
     assert_true(view_eq(head.headers.fields[2].name, VIEW("x-one")));
     assert_true(view_eq(head.headers.fields[2].value, VIEW("2")));
 }
@@ -201,9 +235,9 @@ static void test_limits(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_request_rows),       TEST(test_response_rows), TEST(test_request_in_pieces),
-        TEST(test_request_rows),       TEST(test_folded_values), TEST(test_request_in_pieces),
-        TEST(test_response_in_pieces), TEST(test_limits),
+        TEST(test_request_rows),     TEST(test_response_rows),      TEST(test_request_in_pieces),
+        TEST(test_folded_values),    TEST(test_response_in_pieces), TEST(test_limits),
+        TEST(test_faults_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
