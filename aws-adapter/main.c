@@ -45,6 +45,7 @@ static void make_settings(struct program *program) {
     settings->other_names = config->other_names;
     settings->other_names_count = config->other_names_count;
     settings->subdomain_routing = config->subdomain_routing;
+    settings->path_routing = config->path_routing;
     if (config->has_secret) settings->resume_secret = view_of(config->resume_key, sizeof(config->resume_key));
     settings->require_auth = config->require_auth;
     settings->jwt.secret = config->jwt.secret;

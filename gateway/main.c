@@ -128,6 +128,7 @@ static bool make_core(struct gateway *gateway) {
     settings.other_names = config->names.items;
     settings.other_names_count = config->names.count;
     settings.subdomain_routing = config->subdomain_routing;
+    settings.path_routing = config->path_routing;
     settings.guards_names = true;
     settings.allowed_names = config->allowed_names.items;
     settings.allowed_names_count = config->allowed_names.count;

@@ -2,6 +2,7 @@
 
 #include "auth/secret_strength.h"
 #include "handler/core.h"
+#include "handler/route.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -87,6 +88,20 @@ static bool read_other_names(struct lambda_config *config, char why[256]) {
         config->other_names[config->other_names_count++] = name;
     }
     return true;
+}
+
+/* ENABLE_SUBDOMAIN_ROUTING is what earlier versions called it, and says less. */
+static bool read_routing(struct lambda_config *config, char why[256]) {
+    const char *routing = variable("ROUTING"), *older = variable("ENABLE_SUBDOMAIN_ROUTING");
+    bool subdomains = false;
+    config->path_routing = true;
+    if (!read_bool("ENABLE_SUBDOMAIN_ROUTING", &subdomains, why)) return false;
+    config->subdomain_routing = subdomains;
+    if (!routing) return true;
+    if (!routing_parse(view_from_cstr(routing), &config->subdomain_routing, &config->path_routing))
+        return complain(why, "ROUTING", "expected subdomain, path or both");
+    return !older || subdomains == config->subdomain_routing ||
+           complain(why, "ROUTING", "it contradicts ENABLE_SUBDOMAIN_ROUTING");
 }
 
 /* ---- secrets ---- */
@@ -192,8 +207,7 @@ bool lambda_config_read(struct lambda_config *config, char why[256]) {
     bool ok = required("CONNECTIONS_TABLE_NAME", &config->connections_table, why) &&
               required("PENDING_REQUESTS_TABLE_NAME", &config->requests_table, why) &&
               required("WEBSOCKET_API_ENDPOINT", &config->websocket_endpoint, why) &&
-              read_names(config, why) && read_other_names(config, why) &&
-              read_bool("ENABLE_SUBDOMAIN_ROUTING", &config->subdomain_routing, why) &&
+              read_names(config, why) && read_other_names(config, why) && read_routing(config, why) &&
               read_bool("PUBLISH_EVENTS", &publish, why) && read_secret(config, why) &&
               read_auth(config, why) && read_rate(config, why) && read_wait_mode(config, why) &&
               read_level(config, why);

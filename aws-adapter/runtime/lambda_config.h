@@ -22,7 +22,7 @@ struct lambda_config {
     char public_url[512];                      /* no slash at the end */
     struct view other_names[LAMBDA_NAMES_MAX]; /* into the environment */
     size_t other_names_count;
-    bool subdomain_routing, require_auth;
+    bool subdomain_routing, path_routing, require_auth;
     size_t tunnel_rate;      /* requests a second of each tunnel; 0: any */
     struct jwt_settings jwt; /* require_auth; into the environment, and to `jwks` */
     struct jwks *jwks;       /* NULL: none */

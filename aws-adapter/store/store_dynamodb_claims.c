@@ -112,11 +112,11 @@ static bool put_urls(struct buf *out, const struct core_settings *settings, stru
     struct buf subdomain, path;
     buf_init(&subdomain, 1024);
     buf_init(&path, 1024);
-    bool ok = urls_path(&path, settings, id) &&
+    bool ok = (!settings->path_routing || urls_path(&path, settings, id)) &&
               (!settings->subdomain_routing || urls_subdomain(&subdomain, settings, id)) &&
               item_put_string(out, "publicUrl", buf_view(subdomain.len ? &subdomain : &path)) &&
               (!subdomain.len || item_put_string(out, "subdomainUrl", buf_view(&subdomain))) &&
-              item_put_string(out, "pathBasedUrl", buf_view(&path));
+              (!path.len || item_put_string(out, "pathBasedUrl", buf_view(&path)));
     buf_done(&subdomain);
     buf_done(&path);
     return ok;

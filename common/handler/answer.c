@@ -235,7 +235,7 @@ void answer_abort(struct exchange *exchange) {
     exchange->answer.sink.abort(exchange->answer.sink.ctx);
 }
 
-/* ---- errors of ours ---- */
+/* ---- answers of ours ---- */
 
 static struct view error_body(struct exchange *exchange, enum http_error error, bool html) {
     struct view text = http_error_text(error), code = http_error_code(error);
@@ -276,5 +276,16 @@ void answer_error(struct exchange *exchange, enum http_error error) {
                                .error = error};
     put_head(exchange, &head, has_body ? ANSWER_BODY : ANSWER_EMPTY);
     if (has_body) put_data(&exchange->answer, body);
+    answer_end(exchange, NULL);
+}
+
+void answer_redirect(struct exchange *exchange, int status, struct view location) {
+    struct headers headers;
+    headers_init(&headers, &exchange->arena);
+    headers_add(&headers, VIEW("location"), location);
+    headers_add(&headers, VIEW("cache-control"), VIEW("no-store"));
+    headers_add(&headers, VIEW("x-tunnel-routing-mode"), VIEW("path"));
+    struct answer_head head = {.status = status, .headers = &headers, .close = is_unread(exchange)};
+    put_head(exchange, &head, ANSWER_EMPTY);
     answer_end(exchange, NULL);
 }

@@ -13,6 +13,7 @@ void core_settings_init(struct core_settings *settings) {
         .domain = VIEW("localhost"),
         .public_url = VIEW("http://localhost"),
         .subdomain_routing = true,
+        .path_routing = true,
         .jwt = {.leeway_s = 30},
         .limits = HTTP_LIMITS_DEFAULT,
         .v1_body_bytes = 2 * 1024 * 1024,
@@ -88,7 +89,8 @@ struct core *core_new(const struct core_settings *settings, const struct ports *
     core->names = (struct route_names){.domain = core->settings.domain,
                                        .other_names = core->settings.other_names,
                                        .other_names_count = core->settings.other_names_count,
-                                       .subdomain_routing = core->settings.subdomain_routing};
+                                       .subdomain_routing = core->settings.subdomain_routing,
+                                       .path_routing = core->settings.path_routing};
     return core;
 }
 

@@ -15,8 +15,8 @@ struct core_settings {
     struct view public_url; /* "http://localhost:8080": scheme, domain and port of the URLs that people see */
     const struct view *other_names; /* further host names that take path mode */
     size_t other_names_count;
-    bool subdomain_routing;
-    const struct view *pass_fields; /* that say who a visitor is, and are taken from anybody */
+    bool subdomain_routing, path_routing; /* at least one */
+    const struct view *pass_fields;       /* that say who a visitor is, and are taken from anybody */
     size_t pass_fields_count;
     struct view gateway;       /* link.gateway of the agents that are here; empty where links have none */
     struct view resume_secret; /* SECRET_LEN bytes; empty: no resume */

@@ -128,6 +128,8 @@ struct exchange {
     struct headers headers; /* what the local service gets */
     struct gate_verdict verdict;
     struct route route;
+    struct stray *stray; /* path mode, while a look at the registry must decide which tunnel is meant */
+    bool tells_cookie;   /* its answer tells the browser which tunnel's page it shows (stray.h) */
     const struct rewrite_site *site; /* path mode, where the visitor is: what is brought under its prefix */
     enum http_error error;           /* FAILING */
 
@@ -164,8 +166,10 @@ struct exchange {
 /* By ticket; NULL when it has ended. */
 struct exchange *exchange_find(struct core *core, uint64_t ticket);
 
-/* ingress.c: gate, route, forwarded headers; or what another gateway's ingress made of them. */
+/* ingress.c: gate, route, forwarded headers; or what another gateway's ingress made of them. Where
+ * exchange->stray is set, ingress_routed() is still to be called, when the route is known. */
 enum http_error ingress(struct exchange *exchange, const struct forward_event *event);
+enum http_error ingress_routed(struct exchange *exchange);
 enum http_error ingress_done(struct exchange *exchange, const struct dispatch_event *event);
 
 /* disconnect.c: this connection of the claim is gone, whoever found out: offline, unless it has moved on. */
@@ -173,6 +177,8 @@ void claim_gone(struct core *core, const struct claim *claim);
 
 /* dispatch.c: finds the agent, waits for it, starts the delivery. */
 void dispatch_start(struct exchange *exchange);
+/* The same, and its claim has been looked up already. */
+void dispatch_found(struct exchange *exchange, enum status status, const struct claim *claim);
 /* The agent that had the request is gone: once more, or 502. */
 void dispatch_agent_lost(struct exchange *exchange);
 /* The agent was never given the request: look again. */
@@ -192,9 +198,13 @@ void mailbox_delivery_completed(struct core *core, struct view request_id);
  * either order. */
 void mailbox_delivery_agent_gone(struct exchange *exchange);
 
+/* exchange.c: its tunnel is known: counts it there. */
+enum http_error exchange_admit(struct exchange *exchange);
 /* exchange.c: the answer and the end. exchange_fail tells an error and ends the exchange; only from a safe
  * point. */
 void exchange_fail(struct exchange *exchange, enum http_error error);
+/* Likewise, and tells where to go. */
+void exchange_redirect(struct exchange *exchange, int status, struct view location);
 /* The error will be told at the next safe point. */
 void exchange_fail_later(struct exchange *exchange, enum http_error error);
 /* What an answer was refused for, as the agent or the gate says it, to the log. */

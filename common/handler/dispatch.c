@@ -53,9 +53,7 @@ static void serve_peer(struct exchange *exchange, enum status status, const stru
     }
 }
 
-static void on_lookup(void *target, uint64_t ticket, enum status status, const struct claim *claim) {
-    struct exchange *exchange = exchange_find(target, ticket);
-    if (!exchange || exchange->state != EXCHANGE_LOOKUP) return;
+void dispatch_found(struct exchange *exchange, enum status status, const struct claim *claim) {
     if (exchange->from_peer) {
         serve_peer(exchange, status, claim);
     } else if (status == STATUS_NOT_FOUND) {
@@ -74,6 +72,11 @@ static void on_lookup(void *target, uint64_t ticket, enum status status, const s
         else
             exchange_fail(exchange, exchange_lost_error(exchange));
     }
+}
+
+static void on_lookup(void *target, uint64_t ticket, enum status status, const struct claim *claim) {
+    struct exchange *exchange = exchange_find(target, ticket);
+    if (exchange && exchange->state == EXCHANGE_LOOKUP) dispatch_found(exchange, status, claim);
 }
 
 void dispatch_start(struct exchange *exchange) {

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "handler/core_state.h"
+#include "handler/stray.h"
 
 enum { EXCHANGE_ARENA_MAX = 512 * 1024, SLOTS_GROWTH = 256 };
 
@@ -136,9 +137,8 @@ static void count_waiting(struct core *core) {
     }
 }
 
-static enum http_error admit(struct exchange *exchange) {
+enum http_error exchange_admit(struct exchange *exchange) {
     struct core *core = exchange->core;
-    if (core->exchange_count > core->settings.exchanges_total) return HTTP_ERROR_OVERLOADED;
     if (!tunnel_join(exchange)) return HTTP_ERROR_OVERLOADED;
     bool is_websocket = view_eq_nocase(exchange->verdict.upgrade, VIEW("websocket"));
     if (exchange->verdict.is_upgrade && is_websocket) exchange_long_lived(exchange);
@@ -181,11 +181,16 @@ static struct exchange *begin(struct core *core, const struct body_source *sourc
 }
 
 static void go_on(struct exchange *exchange, enum http_error error) {
-    if (error == HTTP_ERROR_NONE) error = admit(exchange);
-    if (error == HTTP_ERROR_NONE)
-        dispatch_start(exchange);
-    else
+    struct core *core = exchange->core;
+    bool is_full = core->exchange_count > core->settings.exchanges_total;
+    if (error == HTTP_ERROR_NONE && is_full) error = HTTP_ERROR_OVERLOADED;
+    if (error == HTTP_ERROR_NONE && !exchange->stray) error = exchange_admit(exchange);
+    if (error != HTTP_ERROR_NONE)
         exchange_fail_later(exchange, error);
+    else if (exchange->stray)
+        stray_start(exchange);
+    else
+        dispatch_start(exchange);
 }
 
 struct exchange *core_forward(struct core *core, const struct forward_event *event,
@@ -276,16 +281,27 @@ void exchange_abort(struct exchange *exchange) {
     exchange_free(exchange);
 }
 
+/* The last word will be ours. */
+static void stop_looking(struct exchange *exchange) {
+    exchange->state = EXCHANGE_ANSWERING;
+    list_remove(&exchange->young_node);
+    timer_stop(exchange->core->ports.clock.timers, &exchange->timer);
+}
+
 void exchange_fail(struct exchange *exchange, enum http_error error) {
     if (exchange->state ==
         EXCHANGE_ANSWERING) { /* too late for an error: never a short body that looks whole */
         exchange_abort(exchange);
         return;
     }
-    exchange->state = EXCHANGE_ANSWERING;
-    list_remove(&exchange->young_node);
-    timer_stop(exchange->core->ports.clock.timers, &exchange->timer);
+    stop_looking(exchange);
     answer_error(exchange, error);
+    exchange_free(exchange);
+}
+
+void exchange_redirect(struct exchange *exchange, int status, struct view location) {
+    stop_looking(exchange);
+    answer_redirect(exchange, status, location);
     exchange_free(exchange);
 }
 

@@ -2,6 +2,7 @@
  * gateway has let pass is believed only as far as our own sending it on needs no more. */
 #include "handler/core_state.h"
 #include "handler/path_mode.h"
+#include "handler/stray.h"
 #include "http/chars.h"
 #include "http/forwarded.h"
 #include "http/hop.h"
@@ -50,8 +51,6 @@ static bool forwarded_headers(struct exchange *exchange, const struct forward_ev
     return forward_for(exchange, event) &&
            forward_set(exchange, event, VIEW("x-forwarded-proto"), event->scheme) &&
            forward_set(exchange, event, VIEW("x-forwarded-host"), host) &&
-           (exchange->route.mode != ROUTE_PATH ||
-            headers_set(&exchange->headers, VIEW("x-forwarded-prefix"), exchange->route.prefix)) &&
            headers_set(&exchange->headers, VIEW("host"), host);
 }
 
@@ -63,10 +62,19 @@ enum http_error ingress(struct exchange *exchange, const struct forward_event *e
         error = gate_check_request(&request, &core->settings.limits, &exchange->arena, &exchange->verdict);
     if (error != HTTP_ERROR_NONE) return error;
     error = route_request(&core->names, &exchange->verdict, &exchange->arena, &exchange->route);
-    if (error != HTTP_ERROR_NONE) return error;
+    if (error != HTTP_ERROR_NONE && exchange->route.mode != ROUTE_PATH) return error;
     hop_strip(&exchange->headers);
     hop_strip_ours(&exchange->headers, (struct view){0});
-    bool fits = forwarded_headers(exchange, event) && path_mode_request(exchange);
+    if (!forwarded_headers(exchange, event)) return HTTP_ERROR_HEADERS_TOO_LARGE;
+    error = stray_look(exchange, error);
+    return error != HTTP_ERROR_NONE || exchange->stray ? error : ingress_routed(exchange);
+}
+
+enum http_error ingress_routed(struct exchange *exchange) {
+    const struct route *route = &exchange->route;
+    bool fits = route->mode != ROUTE_PATH ||
+                (headers_set(&exchange->headers, VIEW("x-forwarded-prefix"), route->prefix) &&
+                 path_mode_request(exchange));
     return fits ? HTTP_ERROR_NONE : HTTP_ERROR_HEADERS_TOO_LARGE;
 }
 

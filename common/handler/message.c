@@ -66,7 +66,7 @@ static void send_established(struct core *core, const struct claim *claim) {
     buf_init(&resume, RESUME_TOKEN_MAX);
     buf_init(&text, 8192);
     struct view id = view_from_cstr(claim->tunnel_id);
-    urls_path(&path, &core->settings, id);
+    if (core->settings.path_routing) urls_path(&path, &core->settings, id);
     if (core->settings.subdomain_routing) urls_subdomain(&subdomain, &core->settings, id);
     if (claim->member.capabilities & V1_CAP_RESUME) encode_resume(core, claim, &resume);
     struct v1_established established = {

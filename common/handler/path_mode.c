@@ -2,6 +2,7 @@
 #include "handler/path_mode.h"
 
 #include "handler/core_state.h"
+#include "handler/stray.h"
 #include "handler/urls.h"
 #include "rewrite/encoder.h"
 #include "rewrite/fields.h"
@@ -64,12 +65,14 @@ static const struct rewrite_site *site_of(struct exchange *exchange) {
                                 VIEW_ARG(exchange->route.prefix));
     site->scheme = headers_get(&exchange->headers, VIEW("x-forwarded-proto"));
     site->host = exchange->verdict.host_field;
+    site->cookie_path = stray_cookie_path(exchange);
     return site->prefix.ptr ? site : NULL;
 }
 
 bool path_mode_request(struct exchange *exchange) {
     if (exchange->route.mode != ROUTE_PATH) return true;
     exchange->site = site_of(exchange);
+    exchange->tells_cookie = stray_is_to_be_remembered(exchange);
     return exchange->site && map_fields(exchange, &exchange->headers, false, false);
 }
 
@@ -262,7 +265,7 @@ bool path_mode_answer(struct exchange *exchange, struct answer_head *head, struc
     struct codings codings = codings_of(exchange, headers);
     bool with_script = type.body == BODY_PAGE && is_page(exchange);
     *ret_chain = NULL;
-    if (!map_fields(exchange, headers, with_script, true)) return false;
+    if (!map_fields(exchange, headers, with_script, true) || !stray_answer(exchange, headers)) return false;
     if (type.body == BODY_OTHER) return true;
     if (!change_head(exchange, head, headers) || !change_coding(headers, &codings)) return false;
     if (head->has_body) *ret_chain = chain_of(exchange, &type, with_script, &codings);

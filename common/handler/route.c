@@ -1,6 +1,21 @@
 /* Routing, see route.h and docs/ARCHITECTURE.md, Routing. */
 #include "handler/route.h"
 
+static const char *const routings[] = {"subdomain", "path", "both"};
+
+bool routing_parse(struct view text, bool *ret_subdomain, bool *ret_path) {
+    size_t i = 0;
+    while (i < 3 && !view_eq(text, view_from_cstr(routings[i]))) i++;
+    *ret_subdomain = i == 0 || i == 2;
+    *ret_path = i == 1 || i == 2;
+    return i < 3;
+}
+
+const char *routing_name(bool subdomain, bool path) {
+    if (subdomain && path) return routings[2];
+    return routings[path ? 1 : 0];
+}
+
 bool route_is_own_name(const struct route_names *names, struct view name) {
     if (view_eq(name, names->domain)) return true;
     for (size_t i = 0; i < names->other_names_count; i++)
@@ -32,15 +47,25 @@ static enum http_error route_path(const struct gate_verdict *verdict, struct are
     struct view path = verdict->target.path;
     size_t end = 1 + view_find(view_skip(path, 1), '/');
     route->mode = ROUTE_PATH;
+    if (!host_is_tunnel_label(view_slice(path, 1, end))) return HTTP_ERROR_TUNNEL_NOT_FOUND;
     route->prefix = view_slice(path, 0, end);
     route->tunnel_id = view_skip(route->prefix, 1);
-    if (!host_is_tunnel_label(route->tunnel_id)) return HTTP_ERROR_TUNNEL_NOT_FOUND;
     struct view rest = view_skip(path, end);
     if (path_escapes(rest)) return HTTP_ERROR_BAD_REQUEST;
+    route->is_bare = rest.len == 0;
     struct view query = verdict->target.query;
     route->target = arena_printf(arena, "%s%.*s%s%.*s", rest.len ? "" : "/", VIEW_ARG(rest),
                                  query.ptr ? "?" : "", VIEW_ARG(query));
     return route->target.ptr ? HTTP_ERROR_NONE : HTTP_ERROR_INTERNAL;
+}
+
+enum http_error route_guess(const struct gate_verdict *verdict, struct view tunnel_id, struct arena *arena,
+                            struct route *ret_route) {
+    *ret_route = (struct route){.mode = ROUTE_PATH, .tunnel_id = tunnel_id, .is_guess = true};
+    if (path_escapes(verdict->target.path)) return HTTP_ERROR_BAD_REQUEST;
+    ret_route->target = target_origin(&verdict->target, arena);
+    ret_route->prefix = arena_printf(arena, "/%.*s", VIEW_ARG(tunnel_id));
+    return ret_route->target.ptr && ret_route->prefix.ptr ? HTTP_ERROR_NONE : HTTP_ERROR_INTERNAL;
 }
 
 enum http_error route_request(const struct route_names *names, const struct gate_verdict *verdict,
@@ -48,7 +73,6 @@ enum http_error route_request(const struct route_names *names, const struct gate
     *ret_route = (struct route){0};
     struct view label = route_tunnel_label(names, verdict->host.name);
     if (label.ptr) return route_subdomain(label, verdict, arena, ret_route);
-    if (verdict->host.is_ip || route_is_own_name(names, verdict->host.name))
-        return route_path(verdict, arena, ret_route);
-    return HTTP_ERROR_UNKNOWN_HOST;
+    if (!verdict->host.is_ip && !route_is_own_name(names, verdict->host.name)) return HTTP_ERROR_UNKNOWN_HOST;
+    return names->path_routing ? route_path(verdict, arena, ret_route) : HTTP_ERROR_TUNNEL_NOT_FOUND;
 }

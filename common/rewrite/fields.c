@@ -47,6 +47,10 @@ static void rewrite_link(const struct rewrite_site *site, struct view value, con
 
 /* ---- Set-Cookie (RFC 6265 5.2) ---- */
 
+static bool is_path_cookie(struct view pair) {
+    return view_eq(view_trim(view_slice(pair, 0, view_find(pair, '='))), VIEW(FIELD_PATH_COOKIE));
+}
+
 /* The host's name of an authority: without port and brackets' worth of doubt. */
 static struct view name_of(struct view authority) {
     size_t colon = view_find_last(authority, ':');
@@ -74,6 +78,15 @@ static void rewrite_cookie_path(const struct rewrite_site *site, struct view att
     edit_to(sink, EDIT_COPY, view_skip(attribute, from));
 }
 
+static bool is_path(struct view attribute) {
+    return view_eq_nocase(view_trim(view_slice(attribute, 0, view_find(attribute, '='))), VIEW("path"));
+}
+
+/* Else it means the default, whatever stood before (RFC 6265 5.2.4). */
+static bool says_path(struct view attribute) {
+    return view_starts_with(view_trim(view_skip(attribute, view_find(attribute, '=') + 1)), VIEW("/"));
+}
+
 /* One attribute, with the ';' before it. */
 static void rewrite_attribute(const struct rewrite_site *site, struct view attribute,
                               const struct edit_sink *sink) {
@@ -82,7 +95,7 @@ static void rewrite_attribute(const struct rewrite_site *site, struct view attri
                 value = view_trim(view_skip(attribute, sign + 1));
     if (view_eq_nocase(name, VIEW("domain")) && is_own_domain(site, value)) return;
     edit_to(sink, EDIT_COPY, VIEW(";"));
-    if (sign < attribute.len && view_eq_nocase(name, VIEW("path")))
+    if (sign < attribute.len && is_path(attribute))
         rewrite_cookie_path(site, attribute, sign + 1, sink);
     else
         edit_to(sink, EDIT_COPY, attribute);
@@ -91,6 +104,7 @@ static void rewrite_attribute(const struct rewrite_site *site, struct view attri
 static void rewrite_set_cookie(const struct rewrite_site *site, struct view value,
                                const struct edit_sink *sink) {
     struct view pair, attribute, host = VIEW("__Host-");
+    bool has_path = false;
     if (!view_split(&value, ';', &pair)) return;
     size_t from = skip_space(pair, 0);
     if (view_eq_nocase(view_slice(pair, from, from + host.len), host)) {
@@ -99,10 +113,39 @@ static void rewrite_set_cookie(const struct rewrite_site *site, struct view valu
         pair = view_skip(pair, from + host.len);
     }
     edit_to(sink, EDIT_COPY, pair);
-    while (view_split(&value, ';', &attribute)) rewrite_attribute(site, attribute, sink);
+    while (view_split(&value, ';', &attribute)) {
+        rewrite_attribute(site, attribute, sink);
+        has_path = is_path(attribute) ? says_path(attribute) : has_path;
+    }
+    if (has_path || !site->cookie_path.len) return;
+    edit_to(sink, EDIT_PUT, VIEW("; Path="));
+    edit_to(sink, EDIT_PUT, site->cookie_path);
 }
 
 /* ---- origins ---- */
+
+/* A scope that browsers could read in another way than we do becomes all of the prefix. */
+static bool is_plain_path(struct view path) {
+    if (path.len == 0 || path.ptr[0] != '/') return false;
+    for (size_t i = 0; i < path.len; i++) {
+        struct view pair = view_slice(path, i, i + 2);
+        if (memchr("\\%?#", path.ptr[i], 4) || view_eq(pair, VIEW("//")) || view_eq(pair, VIEW("/.")))
+            return false;
+    }
+    return true;
+}
+
+/* Scopes are compared byte by byte: "/abc" would be allowed "/abcd" too. */
+static void rewrite_scope(const struct rewrite_site *site, struct view value, const struct edit_sink *sink) {
+    struct view path = view_trim(value);
+    bool is_plain = is_plain_path(path) && !view_eq(path, site->prefix);
+    if (is_plain) {
+        url_rewrite(site, path, sink);
+        return;
+    }
+    edit_to(sink, EDIT_PUT, site->prefix);
+    edit_to(sink, EDIT_PUT, VIEW("/"));
+}
 
 static void rewrite_origin(const struct rewrite_site *site, struct view value, const struct edit_sink *sink) {
     size_t colon = view_find(value, ':');
@@ -124,9 +167,10 @@ static bool is_policy(struct view name) {
 
 static bool rewrite_answer(const struct rewrite_site *site, struct view name, struct view value,
                            bool allow_script, const struct edit_sink *sink) {
-    if (view_eq(name, VIEW("location")) || view_eq(name, VIEW("content-location")) ||
-        view_eq(name, VIEW("service-worker-allowed")))
+    if (view_eq(name, VIEW("location")) || view_eq(name, VIEW("content-location")))
         url_rewrite(site, value, sink);
+    else if (view_eq(name, VIEW("service-worker-allowed")))
+        rewrite_scope(site, value, sink);
     else if (view_eq(name, VIEW("refresh")))
         url_list_refresh(site, value, sink);
     else if (view_eq(name, VIEW("link")))
@@ -158,6 +202,8 @@ enum field_fate field_of_answer(const struct rewrite_site *site, struct view nam
     size_t before = out->len;
     if (site->prefix.len == 0) return FIELD_KEPT;
     if (view_eq(name, VIEW("clear-site-data"))) return FIELD_DROPPED;
+    if (view_eq(name, VIEW("set-cookie")) && is_path_cookie(view_slice(value, 0, view_find(value, ';'))))
+        return FIELD_DROPPED;
     if (!rewrite_answer(site, name, value, allow_script, &sink)) return FIELD_KEPT;
     enum field_fate is = fate(out, before, value);
     if (is == FIELD_KEPT) take_back(out, before);
@@ -196,6 +242,7 @@ static void restore_cookies(struct view value, const struct edit_sink *sink) {
     bool first = true;
     while (view_split(&value, ';', &cookie)) {
         size_t from = skip_space(cookie, 0);
+        if (is_path_cookie(cookie)) continue;
         if (!first) edit_to(sink, EDIT_COPY, VIEW(";"));
         first = false;
         edit_to(sink, EDIT_COPY, view_slice(cookie, 0, from));
@@ -272,6 +319,7 @@ enum field_fate field_of_request(const struct rewrite_site *site, struct view na
     else
         return FIELD_KEPT;
     enum field_fate is = fate(out, before, value);
+    if (is == FIELD_CHANGED && view_trim(view_skip(buf_view(out), before)).len == 0) is = FIELD_DROPPED;
     if (is == FIELD_KEPT) take_back(out, before);
     return is;
 }

@@ -18,7 +18,8 @@ enum field_fate {
  *   content-security-policy content-security-policy-report-only: what is ours gets the prefix, or becomes the
  *     visitor's origin. `allow_script`: the page's script stands in this answer, so the policy must allow it.
  *   set-cookie: Path gets the prefix, Domain goes where it is ours, __Host- becomes FIELD_HOST_COOKIE (such a
- * cookie must have the path "/", so the browser would refuse it). clear-site-data: dropped. */
+ * cookie must have the path "/", so the browser would refuse it), FIELD_PATH_COOKIE is dropped.
+ *   service-worker-allowed: nothing outside of the prefix. clear-site-data: dropped. */
 enum field_fate field_of_answer(const struct rewrite_site *site, struct view name, struct view value,
                                 bool allow_script, struct buf *out);
 
@@ -28,6 +29,8 @@ enum field_fate field_of_answer(const struct rewrite_site *site, struct view nam
 enum field_fate field_of_request(const struct rewrite_site *site, struct view name, struct view value,
                                  struct buf *out);
 
+/* The cookie by which we know the tunnel whose page a browser shows: never a service's, never seen by one. */
+#define FIELD_PATH_COOKIE "x-tunnel-path"
 #define FIELD_HOST_COOKIE "__Secure-ttf-host-"
 
 #endif

@@ -16,7 +16,8 @@ struct rewrite_site {
     struct view scheme;  /* the visitor's: "https" or "http" */
     struct view host;    /* the visitor's: "name" or "name:port" */
     struct view service; /* the local service's "localhost:3000"; absent where it is not known */
-    bool is_elsewhere;   /* a <base> of another origin: paths without an origin are not ours */
+    struct view cookie_path; /* of cookies that are set without one; absent: the browser finds it itself */
+    bool is_elsewhere;       /* a <base> of another origin: paths without an origin are not ours */
 };
 
 enum url_kind {

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "config/secret_file.h"
+#include "handler/route.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -33,6 +34,7 @@ static bool is_ours(const char *variable) {
                                         "DOMAIN_NAME=",
                                         "PUBLIC_URL=",
                                         "WEBSOCKET_API_ENDPOINT=",
+                                        "ROUTING=",
                                         "ENABLE_SUBDOMAIN_ROUTING=",
                                         "REQUIRE_AUTH=",
                                         "OTHER_NAMES=",
@@ -162,7 +164,7 @@ bool function_environment_init(struct function_environment *environment, const s
            put(environment, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=%zu", config->lambda_memory_bytes >> 20) &&
            put(environment, "DOMAIN_NAME=%s", api->domain) && put(environment, "PUBLIC_URL=%s", public_url) &&
            put(environment, "WEBSOCKET_API_ENDPOINT=%s", websocket_url) &&
-           put(environment, "ENABLE_SUBDOMAIN_ROUTING=%s", subdomains ? "true" : "false") &&
+           put(environment, "ROUTING=%s", routing_name(subdomains, config->path_routing)) &&
            put_names(environment, &config->names) &&
            put_time(environment, "REQUEST_TIMEOUT", config->request_timeout_ms) &&
            put_time(environment, "RECONNECT_GRACE", config->grace_ms) &&

@@ -30,7 +30,8 @@ struct config {
         *store_url; /* public_url may be NULL: made of the domain and the public port */
     struct text_list names, proxies_text, pass_fields, allowed_names, allowed_origins, agent_protocols;
     struct network *proxies;
-    bool subdomain_routing;
+    char *routing;
+    bool subdomain_routing, path_routing; /* by both of the settings, once they are checked */
     enum answer require_auth;
     char *jwt_secret, *jwt_secret_file, *jwks, *jwks_path, *jwt_audience, *jwt_issuer;
     char *secret, *secret_file, *state_dir, *config_file;

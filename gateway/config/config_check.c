@@ -1,6 +1,7 @@
 /* Settings that are right one by one and do not go together. */
 #include "config/config_parse.h"
 #include "handler/core.h"
+#include "handler/route.h"
 #include "link/link.h"
 #include "net/ws_url.h"
 #include "store/redis_url.h"
@@ -138,6 +139,21 @@ static int check_urls(const struct config *config) {
     return wrong ? complain(config, &config->peer_url, wrong) : 0;
 }
 
+/* The older setting says less. */
+static int check_routing(struct config *config) {
+    bool subdomains, was_said = said(config, &config->routing), old = config->subdomain_routing,
+                     old_was_said = said(config, &config->subdomain_routing);
+    if (!routing_parse(view_from_cstr(config->routing), &subdomains, &config->path_routing))
+        return complain(config, &config->routing, "expected subdomain, path or both");
+    if (was_said && old_was_said && subdomains != old)
+        return contradict(config, &config->routing, &config->subdomain_routing, "the first is enough");
+    if (was_said || !old_was_said) config->subdomain_routing = subdomains;
+    if (settings_are_of(PROGRAM_APIGW) && !config->api_custom_domain && !config->path_routing)
+        return contradict(config, &config->routing, &config->api_custom_domain,
+                          "names under execute-api have no subdomains");
+    return 0;
+}
+
 static int check_store(const struct config *config) {
     struct redis_url url;
     bool is_memory = strcmp(config->store_url, "memory") == 0;
@@ -187,6 +203,7 @@ int config_check(struct config *config) {
     if (!code) code = settings_are_of(PROGRAM_APIGW) ? check_apigw(config) : check_backend(config);
     if (!code) code = check_protocols(config);
     if (!code) code = check_urls(config);
+    if (!code) code = check_routing(config);
     if (!code) code = check_store(config);
     if (!code) code = check_ports(config);
     if (!code) code = check_auth(config);

@@ -45,8 +45,12 @@ const struct setting config_settings[] = {
                "`https://<domain>`."},
     {SETTING("names", "OTHER_NAMES", KIND_LIST, names, NULL,
              "further host names of the gateway, for URLs with the tunnel in the path")},
+    {SETTING("routing", "ROUTING", KIND_TEXT, routing, "both",
+             "how tunnels are reached: subdomain, path or both"),
+     .detail = "`subdomain`: as `<tunnel>.<domain>`. `path`: as `<domain>/<tunnel>/`, also by an IP address "
+               "and the other names; tunnels share one origin then (README, Path mode)."},
     {SETTING("enable-subdomain-routing", "ENABLE_SUBDOMAIN_ROUTING", KIND_BOOL, subdomain_routing, "true",
-             "reach tunnels as <tunnel>.<domain>")},
+             "the older way to say `routing`: true is both, false is path")},
 
     {SETTING("require-auth", "REQUIRE_AUTH", KIND_ANSWER, require_auth, NULL,
              "must agents show a token? true or false"),

@@ -215,6 +215,24 @@ def test_stages_domains_and_payloads(stand_in, start, custom, payload):
     assert twice == (["1", "2"] if payload == "1.0" else ["1,2"])
 
 
+def test_path_mode_behind_a_stage(stand_in, start):
+    """The stage is the beginning of every URL that a browser is told; what misses the prefix has it at least."""
+    gateway = stand_in("--api-stage", "dev", "--api-custom-domain", "false")
+    ttf = start.forwarder(gateway.endpoint + "/dev", start.service())
+    tunnel = urlsplit(ttf.url).path.rpartition("/")[2]
+    navigation = [("Accept", "text/html")]
+    ask = lambda target, *headers: visit(gateway, ttf.host, target, headers=list(headers))
+    got = ask(f"/dev/{tunnel}?x=1")
+    assert (got.status, got.header("location")) == (308, f"/dev/{tunnel}/?x=1")
+    (cookie,) = ask(f"/dev/{tunnel}/", *navigation).all("set-cookie")
+    assert cookie == f"x-tunnel-path=/{tunnel}; Path=/dev/; HttpOnly; SameSite=Lax; Secure"
+    for said in (("Referer", f"https://{ttf.host}/dev/{tunnel}/page"), ("Cookie", cookie.partition(";")[0])):
+        got = ask("/dev/login?a=b", said, *navigation)
+        assert (got.status, got.header("location")) == (307, f"/dev/{tunnel}/login?a=b")
+        assert json.loads(ask("/dev/api/x?a=b", said).body)["target"] == "/api/x?a=b"
+    assert ask("/dev/api/x", ("Referer", f"https://{ttf.host}/{tunnel}/page")).status == 404
+
+
 @pytest.mark.slow
 def test_the_stand_in_does_not_grow(stand_in, start):
     gateway, service = stand_in(), start.service()

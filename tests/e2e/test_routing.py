@@ -363,11 +363,22 @@ def test_other_names_take_path_mode(start):
     assert http_raw.request(gateway.address, host=f"{ttf.tunnel_id}.gate.example").status == 421
 
 
-def test_path_mode_alone(start):
+@pytest.mark.parametrize("options", [("--enable-subdomain-routing", "false"), ("--routing", "path")])
+def test_path_mode_alone(start, options):
     service = start.service()
-    gateway = start.gateway("--enable-subdomain-routing", "false")
+    gateway = start.gateway(*options)
     ttf = start.forwarder(gateway, service, wait=False)
     url = ttf.wait_line(r"Tunnel established: http://localhost:\d+(/\S+)")[1]
     assert http_raw.request(gateway.address, target=url.rstrip("/") + "/x", host="localhost").json()["target"] == "/x"
     tunnel = url.strip("/")
     assert http_raw.request(gateway.address, host=f"{tunnel}.localhost").status == 421
+
+
+def test_subdomains_alone(start):
+    service = start.service()
+    gateway = start.gateway("--routing", "subdomain")
+    ttf = start.forwarder(gateway, service)
+    assert http_raw.request(gateway.address, host=ttf.host).status == 200
+    for host in ("localhost", "127.0.0.1"):
+        got = http_raw.request(gateway.address, target=f"/{ttf.tunnel_id}/x", host=f"{host}:{gateway.address[1]}")
+        assert (got.status, got.error) == (404, "tunnel_not_found")

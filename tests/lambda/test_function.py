@@ -100,8 +100,10 @@ def test_a_named_stage_without_a_domain_of_its_own(aws):
     context = {"host": own, "stage": "dev", "apiId": "abc123"}
     answer = visitors.invoke(events.http2(f"/dev/{agent.tunnel}/x y?z", **context))
     assert answer["headers"]["x-uri"] == "/x%20y?z"
-    answer = visitors.invoke(events.http1(f"/dev/{agent.tunnel}", **context))
+    answer = visitors.invoke(events.http1(f"/dev/{agent.tunnel}/", **context))
     assert answer["multiValueHeaders"]["x-uri"] == ["/"]
+    answer = visitors.invoke(events.http1(f"/dev/{agent.tunnel}", **context))
+    assert (answer["statusCode"], answer["multiValueHeaders"]["location"]) == (308, [f"/dev/{agent.tunnel}/"])
 
 
 @pytest.mark.parametrize("size", [0, 1, 90_000, 120_000, 400_000, 2 * 1024 * 1024])
@@ -516,6 +518,8 @@ def test_nothing_secret_is_logged(aws, pair):
         ({"REQUIRE_AUTH": "true", "JWKS": "", "JWKS_PATH": "/"}, "JWKS_PATH"),
         ({"REQUIRE_AUTH": "perhaps"}, "REQUIRE_AUTH"),
         ({"ENABLE_SUBDOMAIN_ROUTING": "perhaps"}, "ENABLE_SUBDOMAIN_ROUTING"),
+        ({"ROUTING": "paths"}, "ROUTING"),
+        ({"ROUTING": "path", "ENABLE_SUBDOMAIN_ROUTING": "true"}, "ROUTING"),
         ({"TUNNEL_SECRET": "short"}, "TUNNEL_SECRET"),
         ({"PER_TUNNEL_RATE_LIMIT": "many"}, "PER_TUNNEL_RATE_LIMIT"),
         ({"PER_TUNNEL_RATE_LIMIT": "-1"}, "PER_TUNNEL_RATE_LIMIT"),

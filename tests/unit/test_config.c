@@ -107,6 +107,9 @@ static void test_refusals(void **state) {
         {"--trusted-proxies", "abc"},
         {"--log-level", "loud"},
         {"--enable-subdomain-routing", "maybe"},
+        {"--routing", "paths"},
+        {"--routing=path", "--enable-subdomain-routing=true"},
+        {"--routing=both", "--enable-subdomain-routing=false"},
         {"--grace=1s", "--grace=1s"},
         {"--tunnel-secret", "0123456789abcdef"},
         {"--config", "/nonexistent.yaml"},
@@ -136,6 +139,28 @@ static void test_refusals(void **state) {
     assert_string_equal(config.jwks_path, "/x");
     assert_int_equal(config.tunnel_rate, 50);
     config_done(&config);
+}
+
+static void test_routing(void **state) {
+    (void)state;
+    static const struct row {
+        const char *routing, *older;
+        bool subdomain, path;
+    } rows[] = {{NULL, NULL, true, true},
+                {"--routing=subdomain", NULL, true, false},
+                {"--routing=path", NULL, false, true},
+                {"--routing=both", NULL, true, true},
+                {"--enable-subdomain-routing=true", NULL, true, true},
+                {"--enable-subdomain-routing=false", NULL, false, true},
+                {"--routing=subdomain", "--enable-subdomain-routing=true", true, false},
+                {"--routing=path", "--enable-subdomain-routing=false", false, true}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct config config;
+        assert_int_equal(init(&config, rows[i].routing, rows[i].older, NULL), 0);
+        if (config.subdomain_routing != rows[i].subdomain || config.path_routing != rows[i].path)
+            fail_msg("row %zu", i);
+        config_done(&config);
+    }
 }
 
 /* The path of a new file with that text; to be unlinked and freed. */
@@ -208,9 +233,13 @@ static void test_letters(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_flags_win),     cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_letters),       cmocka_unit_test(test_the_file_is_the_lowest_layer),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_flags_win),
+        cmocka_unit_test(test_routing),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_letters),
+        cmocka_unit_test(test_the_file_is_the_lowest_layer),
         cmocka_unit_test(test_refused_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,7 +48,6 @@ static void addresses_get_the_prefix(void **state) {
     answer("location", "x", "x");
     answer("location", "", "");
     answer("content-location", "/abc/x", "/abc/x");
-    answer("service-worker-allowed", "/", "/abc/");
     answer("refresh", "5; url=/x", "5; url=/abc/x");
     answer("refresh", "5;URL='/x'", "5;URL='/abc/x'");
     answer("x-other", "/x", "/x");
@@ -80,6 +79,68 @@ static void cookies(void **state) {
     request("cookie", "a=b; __Secure-ttf-host-id=1;c=__Secure-ttf-host-",
             "a=b; __Host-id=1;c=__Secure-ttf-host-");
     request("cookie", "a=b", "a=b");
+}
+
+static void scopes_of_workers_stay_inside(void **state) {
+    (void)state;
+    const char *name = "service-worker-allowed";
+    answer(name, "/", "/abc/");
+    answer(name, "/x/y", "/abc/x/y");
+    answer(name, "/abc/x", "/abc/x");
+    answer(name, "/abc/", "/abc/");
+    answer(name, "/abc", "/abc/");
+    answer(name, "/abcd", "/abc/abcd");
+    answer(name, "https://t.example/", "/abc/");
+    answer(name, "x", "/abc/");
+    answer(name, "../", "/abc/");
+    answer(name, "/abc/../", "/abc/");
+    answer(name, "/abc/%2e./", "/abc/");
+    answer(name, "/abc/..\\", "/abc/");
+    answer(name, "//t.example/", "/abc/");
+    answer(name, "", "/abc/");
+}
+
+static void dropped(bool is_answer, const char *name, const char *value) {
+    struct buf out;
+    buf_init(&out, 4096);
+    struct view key = view_from_cstr(name), text = view_from_cstr(value);
+    enum field_fate fate =
+        is_answer ? field_of_answer(&site, key, text, false, &out) : field_of_request(&site, key, text, &out);
+    if (fate != FIELD_DROPPED) fail_msg("%s: %s: %d", name, value, (int)fate);
+    buf_done(&out);
+}
+
+static void our_own_cookie_is_ours(void **state) {
+    (void)state;
+    request("cookie", "a=b; x-tunnel-path=/abc; c=d", "a=b; c=d");
+    request("cookie", "x-tunnel-path=/abc;c=d; x-tunnel-path=", "c=d");
+    request("cookie", "x-tunnel-paths=/abc; X-Tunnel-Path=1", "x-tunnel-paths=/abc; X-Tunnel-Path=1");
+    dropped(false, "cookie", "x-tunnel-path=/abc");
+    dropped(false, "cookie", "x-tunnel-path=/abc;x-tunnel-path");
+    dropped(true, "set-cookie", " x-tunnel-path =/def; Path=/");
+    answer("set-cookie", "x-tunnel-path-x=1", "x-tunnel-path-x=1");
+}
+
+static void a_cookie_gets_the_path_that_a_browser_would_not_find(void **state) {
+    (void)state;
+    static const struct row {
+        const char *value, *expected;
+    } rows[] = {{"a=b", "a=b; Path=/abc/in"},
+                {"a=b; Secure", "a=b; Secure; Path=/abc/in"},
+                {"a=b; Path=/x", "a=b; Path=/abc/x"},
+                {"a=b; Path=/x; path=y", "a=b; Path=/abc/x; path=y; Path=/abc/in"},
+                {"a=b; Path", "a=b; Path; Path=/abc/in"},
+                {"a=b; path=y; Path=/x", "a=b; path=y; Path=/abc/x"}};
+    struct rewrite_site guessed = site;
+    guessed.cookie_path = VIEW("/abc/in");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct buf out;
+        buf_init(&out, 4096);
+        struct view value = view_from_cstr(rows[i].value);
+        enum field_fate fate = field_of_answer(&guessed, VIEW("set-cookie"), value, false, &out);
+        check_fate(fate, "set-cookie", rows[i].value, &out, rows[i].expected);
+        buf_done(&out);
+    }
 }
 
 static void origins(void **state) {
@@ -219,6 +280,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_get_the_prefix),
         cmocka_unit_test(links),
+        cmocka_unit_test(scopes_of_workers_stay_inside),
+        cmocka_unit_test(our_own_cookie_is_ours),
+        cmocka_unit_test(a_cookie_gets_the_path_that_a_browser_would_not_find),
         cmocka_unit_test(cookies),
         cmocka_unit_test(origins),
         cmocka_unit_test(policies_allow_the_script),

@@ -40,7 +40,7 @@ static const struct row {
 static void each_row(void **state) {
     (void)state;
     const struct view others[] = {VIEW("gateway.test")};
-    struct route_names names = {VIEW("localhost"), others, 1, true};
+    struct route_names names = {VIEW("localhost"), others, 1, true, true};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const struct row *row = &rows[i];
         struct arena arena;
@@ -63,7 +63,7 @@ static void each_row(void **state) {
 
 static void without_subdomains_a_label_is_a_foreign_host(void **state) {
     (void)state;
-    struct route_names names = {.domain = VIEW("localhost"), .subdomain_routing = false};
+    struct route_names names = {.domain = VIEW("localhost"), .path_routing = true};
     struct arena arena;
     arena_init(&arena, 65536);
     struct gate_verdict verdict = {0};
@@ -74,8 +74,78 @@ static void without_subdomains_a_label_is_a_foreign_host(void **state) {
     arena_done(&arena);
 }
 
+static enum http_error ask(const struct route_names *names, const char *host, const char *target,
+                           struct arena *arena, struct route *route) {
+    struct gate_verdict verdict = {0};
+    assert_true(host_parse(view_from_cstr(host), arena, &verdict.host));
+    assert_true(target_parse(view_from_cstr(target), &verdict.target));
+    return route_request(names, &verdict, arena, route);
+}
+
+static void without_paths_a_domain_has_no_tunnels(void **state) {
+    (void)state;
+    struct route_names names = {.domain = VIEW("localhost"), .subdomain_routing = true};
+    struct arena arena;
+    arena_init(&arena, 65536);
+    struct route route;
+    assert_int_equal(ask(&names, "localhost", "/app/", &arena, &route), HTTP_ERROR_TUNNEL_NOT_FOUND);
+    assert_int_equal(ask(&names, "127.0.0.1", "/app/", &arena, &route), HTTP_ERROR_TUNNEL_NOT_FOUND);
+    assert_int_equal(route.mode, ROUTE_SUBDOMAIN); /* nobody looks for another that may be meant */
+    assert_int_equal(ask(&names, "example.com", "/app/", &arena, &route), HTTP_ERROR_UNKNOWN_HOST);
+    assert_int_equal(ask(&names, "app.localhost", "/x", &arena, &route), HTTP_ERROR_NONE);
+    arena_done(&arena);
+}
+
+static void a_path_that_ends_with_the_prefix_is_bare(void **state) {
+    (void)state;
+    struct route_names names = {.domain = VIEW("localhost"), .path_routing = true};
+    struct arena arena;
+    arena_init(&arena, 65536);
+    struct route route;
+    assert_int_equal(ask(&names, "localhost", "/app?x", &arena, &route), HTTP_ERROR_NONE);
+    assert_true(route.is_bare && view_eq(route.target, VIEW("/?x")));
+    assert_int_equal(ask(&names, "localhost", "/app/?x", &arena, &route), HTTP_ERROR_NONE);
+    assert_false(route.is_bare);
+    assert_int_equal(ask(&names, "localhost", "/x.js", &arena, &route), HTTP_ERROR_TUNNEL_NOT_FOUND);
+    assert_true(route.mode == ROUTE_PATH && !route.tunnel_id.ptr);
+    arena_done(&arena);
+}
+
+static void a_guess_is_of_the_whole_path(void **state) {
+    (void)state;
+    struct arena arena;
+    arena_init(&arena, 65536);
+    struct gate_verdict verdict = {0};
+    struct route route;
+    assert_true(target_parse(VIEW("/app/x?y"), &verdict.target));
+    assert_int_equal(route_guess(&verdict, VIEW("other"), &arena, &route), HTTP_ERROR_NONE);
+    assert_true(route.mode == ROUTE_PATH && route.is_guess && !route.is_bare);
+    assert_true(view_eq(route.tunnel_id, VIEW("other")) && view_eq(route.prefix, VIEW("/other")) &&
+                view_eq(route.target, VIEW("/app/x?y")));
+    assert_true(target_parse(VIEW("/a/../../x"), &verdict.target));
+    assert_int_equal(route_guess(&verdict, VIEW("other"), &arena, &route), HTTP_ERROR_BAD_REQUEST);
+    arena_done(&arena);
+}
+
+static void routings_have_names(void **state) {
+    (void)state;
+    bool subdomain, path;
+    const char *const names[] = {"subdomain", "path", "both"};
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(routing_parse(view_from_cstr(names[i]), &subdomain, &path));
+        assert_true(subdomain == (i != 1) && path == (i != 0));
+        assert_string_equal(routing_name(subdomain, path), names[i]);
+    }
+    assert_false(routing_parse(VIEW("Both"), &subdomain, &path));
+    assert_false(routing_parse(VIEW(""), &subdomain, &path));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(each_row),
+                                       cmocka_unit_test(without_paths_a_domain_has_no_tunnels),
+                                       cmocka_unit_test(a_path_that_ends_with_the_prefix_is_bare),
+                                       cmocka_unit_test(a_guess_is_of_the_whole_path),
+                                       cmocka_unit_test(routings_have_names),
                                        cmocka_unit_test(without_subdomains_a_label_is_a_foreign_host)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
