@@ -251,6 +251,7 @@ static bool make_relay(struct lane *lane) {
                                     .idle = settle_later};
     const struct relay_settings settings = {
         .host_field = lane->settings.host_field,
+        .rewrite = lane->settings.rewrite,
         .hints = lane->settings.hints,
         .request_timeout_ms = lane->settings.request_timeout_ms,
         .console = lane->settings.console,
@@ -264,6 +265,7 @@ static bool make_streams(struct lane *lane) {
         .ctx = lane, .control = on_message, .writable = on_streams_writable, .idle = settle_later};
     const struct streams_settings settings = {
         .host_field = lane->settings.host_field,
+        .rewrite = lane->settings.rewrite,
         .hints = lane->settings.hints,
         .request_timeout_ms = lane->settings.request_timeout_ms,
         .console = lane->settings.console,

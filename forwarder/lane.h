@@ -31,6 +31,7 @@ struct lane_settings {
     struct uplinks *uplinks;
     struct local_client *client;
     const struct host_field *host_field;
+    const char *rewrite; /* rewrite_wish.h; may be NULL */
     struct hints *hints;
     struct console *console;
     uint64_t request_timeout_ms, heartbeat_ms;

@@ -179,6 +179,7 @@ static int run(const struct options *options) {
         .ca_file = options->ca_file,
         .target = &target,
         .host_field = &host_field,
+        .rewrite = options->rewrite,
         .hints = &hints,
         .connect_timeout_ms = (uint64_t)options->connect_timeout_s * 1000,
         .request_timeout_ms = request_timeout_ms(options, &endpoint),

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "http/host.h"
+#include "rewrite_wish.h"
 #include "token.h"
 
 enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_NUMBER };
@@ -40,6 +41,9 @@ static const struct option_row rows[] = {
     {0, "host-header", "HOW", NULL,
      "Host that the service sees: preserve (the visitor's, default), rewrite (its own) or a value",
      OPTION_TEXT, MEMBER(host_header), 0, 0},
+    {0, "rewrite", "HOW", NULL,
+     "path mode: links in bodies get the prefix: on (default), off, or json (in any JSON too)", OPTION_TEXT,
+     MEMBER(rewrite), 0, 0},
     {0, "no-hints", NULL, NULL,
      "no hints about refused hosts, and no second try of a refused GET with the service's own host",
      OPTION_FLAG, MEMBER(no_hints), 0, 0},
@@ -261,6 +265,8 @@ static bool check(struct parser *parser) {
         reason = "the token has a space or a byte that no token may have, or is longer than 8192 bytes";
     else if (!header_safe(options->host) || strlen(options->host) > 255 || strpbrk(options->host, "/?#@\\[]"))
         reason = "--host must be a host name or an address, nothing else";
+    else if (options->rewrite && !rewrite_wish_is_one(options->rewrite))
+        reason = "--rewrite wants on, off or json";
     if (reason) snprintf(parser->error, parser->error_size, "%s", reason);
     return !reason;
 }

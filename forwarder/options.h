@@ -18,7 +18,7 @@
 struct options {
     const char *endpoint; /* NULL: not given */
     const char *host;     /* no brackets */
-    const char *token, *token_file, *name, *ca_file, *host_header, *unix_path;
+    const char *token, *token_file, *name, *ca_file, *host_header, *rewrite, *unix_path;
     long port;
     long connect_timeout_s;
     long request_timeout_s;   /* 0: what suits the endpoint */

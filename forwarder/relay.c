@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "http/gate.h"
 #include "http/hop.h"
+#include "rewrite_wish.h"
 #include "seen_ids.h"
 
 struct relay {
@@ -177,7 +178,7 @@ static bool tidy_answer(struct exchange *exchange) {
         headers_remove(&exchange->headers, VIEW("content-length"));
     struct http_limits v1 = http_limits_v1_answer(&limits);
     exchange->detail = gate_response_fault(exchange->status, &exchange->headers, &v1);
-    return !exchange->detail &&
+    return !exchange->detail && rewrite_wish_say(exchange->relay->settings.rewrite, &exchange->headers) &&
            host_field_return(exchange->relay->settings.host_field, &exchange->visitor, &exchange->headers);
 }
 

@@ -36,6 +36,7 @@ struct relay_host {
 
 struct relay_settings {
     const struct host_field *host_field;
+    const char *rewrite; /* rewrite_wish.h; may be NULL */
     struct hints *hints;
     uint64_t request_timeout_ms;
     struct console *console;

@@ -10,6 +10,7 @@
 #include "http/gate.h"
 #include "http/hop.h"
 #include "link/link.h"
+#include "rewrite_wish.h"
 
 enum {
     TICK_MS = 1000,
@@ -155,7 +156,8 @@ static void on_head(void *ctx, int status, const struct headers *received) {
     }
     hop_strip(&headers);
     hop_strip_ours(&headers, VIEW("x-tunnel-rewrite"));
-    if (!host_field_return(inbound->streams->settings.host_field, &inbound->visitor, &headers)) {
+    if (!rewrite_wish_say(inbound->streams->settings.rewrite, &headers) ||
+        !host_field_return(inbound->streams->settings.host_field, &inbound->visitor, &headers)) {
         fail(inbound, HTTP_ERROR_BAD_RESPONSE);
         return;
     }

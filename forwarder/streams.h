@@ -23,6 +23,7 @@ struct streams_host {
 
 struct streams_settings {
     const struct host_field *host_field;
+    const char *rewrite; /* rewrite_wish.h; may be NULL */
     struct hints *hints;
     uint64_t request_timeout_ms;
     struct console *console;

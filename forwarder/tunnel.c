@@ -342,6 +342,7 @@ static struct lane *make_lane(struct tunnel *tunnel) {
         .uplinks = tunnel->uplinks,
         .client = tunnel->client,
         .host_field = tunnel->settings.host_field,
+        .rewrite = tunnel->settings.rewrite,
         .hints = tunnel->settings.hints,
         .console = tunnel->settings.console,
         .request_timeout_ms = tunnel->settings.request_timeout_ms,

@@ -21,6 +21,7 @@ struct tunnel_settings {
     const char *name, *ca_file;
     const struct local_target *target; /* the local service */
     const struct host_field *host_field;
+    const char *rewrite; /* rewrite_wish.h; may be NULL */
     struct hints *hints;
     uint64_t connect_timeout_ms, request_timeout_ms;
     uint64_t heartbeat_ms;

@@ -9,6 +9,7 @@ import zlib
 import pytest
 
 import http_raw
+from programs import BIN
 from service import Response
 
 pytestmark = pytest.mark.protocols("v1", "v2")
@@ -235,3 +236,25 @@ def test_a_bomb_is_passed_on_in_constant_memory(fresh):
         piece = decoder.decompress(decoder.unconsumed_tail, 1 << 20)
     assert length == size
     assert stack.gateway.rss_kib() - before < 32 * 1024
+
+
+@pytest.mark.parametrize("wish", ["on", "off", "json"])
+def test_what_ttf_says_of_it(fresh, wish):
+    """Where the service says nothing; and no visitor hears of it."""
+    stack = fresh(ttf_options=("--rewrite", wish))
+    text, page = '{"a":"/api/x"}', "<a href=/x>"
+    got = answer(stack, Response(headers=[("Content-Type", "application/json")], body=text))
+    assert got.body.decode() == prefixed(stack, '{"a":"~/api/x"}' if wish == "json" else text)
+    got = answer(stack, Response(headers=[HTML], body=page))
+    assert got.body.decode().endswith(page if wish == "off" else prefixed(stack, "<a href=~/x>"))
+    assert got.header("x-tunnel-rewrite") is None
+    own = Response(headers=[("Content-Type", "application/json"), ("X-Tunnel-Rewrite", "json")], body=text)
+    assert answer(stack, own).body.decode() == prefixed(stack, '{"a":"~/api/x"}')
+    got = answer(stack, Response(headers=[HTML], body=page), subdomain=True)
+    assert got.body.decode() == page and got.header("x-tunnel-rewrite") is None
+
+
+def test_what_ttf_cannot_say(start, tmp_path):
+    ttf = start.program(BIN / "ttf", "--rewrite", "xml", env={"HOME": str(tmp_path)}, expect_killed=True)
+    assert ttf.wait_exit() != 0
+    assert any("on, off or json" in line for line in ttf.err)
