@@ -103,6 +103,8 @@ static const struct body_type types[] = {
     {TYPE("application/importmap+json"), .body = BODY_TEXT, .language = TEXT_JSON_URLS},
     {TYPE("application/speculationrules+json"), .body = BODY_TEXT, .language = TEXT_JSON_URLS},
     {TYPE("application/json"), .body = BODY_TEXT, .language = TEXT_JSON},
+    {TYPE("application/xml"), .body = BODY_TEXT, .language = TEXT_XML},
+    {TYPE("text/xml"), .body = BODY_TEXT, .language = TEXT_XML},
 };
 
 static struct view media_type(const struct headers *headers) {
@@ -155,11 +157,25 @@ static bool may_be_rewritten(const struct exchange *exchange, const struct answe
            coding_parse(headers_get(head->headers, VIEW("content-encoding")), &coding);
 }
 
+/* Descriptions of APIs stand under few names, and what they are may be said behind what is to be changed. */
+static bool is_api_description(struct view target) {
+    static const struct view names[] = {{"swagger", 7}, {"openapi", 7}, {"api-docs", 8}, {"api_docs", 8}};
+    struct view path = view_slice(target, 0, view_find(target, '?'));
+    for (size_t i = 0; i < COUNT(names); i++)
+        if (memmem(path.ptr, path.len, names[i].ptr, names[i].len)) return true;
+    return false;
+}
+
+static enum text_language json_of(const struct exchange *exchange, const struct headers *headers) {
+    if (view_eq_nocase(headers_get(headers, VIEW("x-tunnel-rewrite")), VIEW("json"))) return TEXT_JSON_ASKED;
+    return is_api_description(exchange->route.target) ? TEXT_JSON_API : TEXT_JSON;
+}
+
 static struct body_type body_of(const struct exchange *exchange, const struct answer_head *head) {
     struct body_type type = {.body = BODY_OTHER};
     if (may_be_rewritten(exchange, head)) type = type_of(head->headers);
-    bool asked = view_eq_nocase(headers_get(head->headers, VIEW("x-tunnel-rewrite")), VIEW("json"));
-    if (type.body == BODY_TEXT && type.language == TEXT_JSON && asked) type.language = TEXT_JSON_ASKED;
+    bool is_json = type.body == BODY_TEXT && type.language == TEXT_JSON;
+    if (is_json) type.language = json_of(exchange, head->headers);
     return type;
 }
 

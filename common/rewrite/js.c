@@ -196,9 +196,12 @@ static void on_base(struct js *js, const char *at) {
         begin_string(js, at);
         return;
     }
+    bool specifier = js->clause == CALL && js->is_first;
     clause_mark(js, byte);
     if (byte == '`') {
         js->state = TEMPLATE;
+        say_text(js, at + 1);
+        js->holds = specifier ? HOLDS_SPECIFIER : 0;
     } else if (memchr("({[", byte, 3)) {
         on_open(js, byte, js->last == '>' && !js->regex_allowed);
     } else if (memchr(")}]", byte, 3)) {
@@ -242,19 +245,24 @@ static bool on_string_escape(struct js *js, const char *at) {
     return true;
 }
 
-static bool on_template(struct js *js, char byte) {
+/* Of one that is a specifier its beginning is enough, up to where something is put in. */
+static bool on_template(struct js *js, const char *at) {
+    bool opens = js->state == TEMPLATE_DOLLAR && *at == '{',
+         ends = js->state != TEMPLATE_ESCAPE && *at == '`';
+    if ((opens || ends) && js->holds) say_held(js, true, at);
     if (js->state == TEMPLATE_ESCAPE) {
         js->state = TEMPLATE;
-    } else if (js->state == TEMPLATE_DOLLAR && byte == '{') {
+    } else if (opens) {
         js->state = BASE;
         open(js, IN_TEMPLATE);
         after_mark(js, '{', true);
-    } else if (byte == '`') {
+    } else if (ends) {
         js->state = BASE;
         after_value(js);
     } else {
-        js->state = byte == '\\' ? TEMPLATE_ESCAPE : byte == '$' ? TEMPLATE_DOLLAR : TEMPLATE;
+        js->state = *at == '\\' ? TEMPLATE_ESCAPE : *at == '$' ? TEMPLATE_DOLLAR : TEMPLATE;
     }
+    if (js->holds && !url_hold_add(&js->hold, *at)) say_held(js, true, at);
     return true;
 }
 
@@ -298,7 +306,7 @@ static bool step(struct js *js, const char *at) {
     case STRING_ESCAPE: return on_string_escape(js, at);
     case TEMPLATE:
     case TEMPLATE_ESCAPE:
-    case TEMPLATE_DOLLAR: return on_template(js, *at);
+    case TEMPLATE_DOLLAR: return on_template(js, at);
     default: return on_regex(js, *at);
     }
 }

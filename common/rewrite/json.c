@@ -151,6 +151,7 @@ void json_init(struct json *json, enum json_mode mode, const struct url_found *f
     memset(json, 0, offsetof(struct json, within));
     json->found = *found;
     json->mode = mode;
+    json->is_openapi = mode == JSON_API;
     json->hold.len = 0;
 }
 

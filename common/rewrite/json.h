@@ -8,6 +8,7 @@
 
 enum json_mode {
     JSON_PLAIN,   /* in OpenAPI and Swagger documents: servers[].url, basePath, host, addresses of OAuth */
+    JSON_API,     /* the same, of a document that is known to be one before it says so */
     JSON_PATHS,   /* asked for: also what is under /api and its like, or ends in .json, .yaml, .yml */
     JSON_ESCAPED, /* in a page: those whose slashes are escaped */
     JSON_URLS,    /* import maps and speculation rules: every string, names of members too */

@@ -9,9 +9,10 @@ static void on_text(void *ctx, struct view bytes) {
 }
 
 static void on_url(void *ctx, struct view raw, enum url_role role) {
-    static const url_char_fn reads[] = {[TEXT_CSS] = css_char, [TEXT_JS] = js_char, [TEXT_SCRIPT] = js_char};
+    static const url_char_fn reads[] = {
+        [TEXT_CSS] = css_char, [TEXT_JS] = js_char, [TEXT_SCRIPT] = js_char, [TEXT_XML] = xml_char};
     struct text_rewriter *text = ctx;
-    url_char_fn read = text->language < TEXT_JSON ? reads[text->language] : json_char;
+    url_char_fn read = reads[text->language] ? reads[text->language] : json_char;
     url_found_rewrite(text->site, raw, role, read, &text->sink);
 }
 
@@ -29,7 +30,9 @@ void text_rewriter_init(struct text_rewriter *text, enum text_language language,
     case TEXT_JSON_ASKED: json_init(&text->of.json, JSON_PATHS, &found); break;
     case TEXT_JSON_INLINE: json_init(&text->of.json, JSON_ESCAPED, &found); break;
     case TEXT_JSON_URLS: json_init(&text->of.json, JSON_URLS, &found); break;
+    case TEXT_JSON_API: json_init(&text->of.json, JSON_API, &found); break;
     case TEXT_MANIFEST: json_init(&text->of.json, JSON_MANIFEST, &found); break;
+    case TEXT_XML: xml_init(&text->of.xml, &found); break;
     }
 }
 
@@ -39,6 +42,7 @@ void text_rewriter_feed(struct text_rewriter *text, struct view bytes) {
     case TEXT_CSS: css_feed(&text->of.css, bytes); break;
     case TEXT_JS:
     case TEXT_SCRIPT: js_feed(&text->of.js, bytes); break;
+    case TEXT_XML: xml_feed(&text->of.xml, bytes); break;
     default: json_feed(&text->of.json, bytes); break;
     }
 }
@@ -48,6 +52,7 @@ void text_rewriter_end(struct text_rewriter *text) {
     case TEXT_CSS: css_end(&text->of.css); break;
     case TEXT_JS:
     case TEXT_SCRIPT: js_end(&text->of.js); break;
+    case TEXT_XML: xml_end(&text->of.xml); break;
     default: json_end(&text->of.json); break;
     }
 }
@@ -57,6 +62,7 @@ size_t text_rewriter_held(const struct text_rewriter *text) {
     case TEXT_CSS: return text->of.css.hold.len;
     case TEXT_JS:
     case TEXT_SCRIPT: return text->of.js.hold.len;
+    case TEXT_XML: return text->of.xml.hold.len;
     default: return text->of.json.hold.len;
     }
 }

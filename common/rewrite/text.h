@@ -7,16 +7,19 @@
 #include "rewrite/filter.h"
 #include "rewrite/js.h"
 #include "rewrite/json.h"
+#include "rewrite/xml.h"
 
 enum text_language {
     TEXT_CSS,
     TEXT_JS,     /* of its own: modules */
     TEXT_SCRIPT, /* in a page: with strings of JSON */
-    TEXT_JSON,   /* see json.h, as the next four */
+    TEXT_JSON,   /* see json.h, as the next five */
     TEXT_JSON_ASKED,
+    TEXT_JSON_API, /* known to be an API's description, wherever it says so */
     TEXT_JSON_INLINE,
     TEXT_JSON_URLS,
     TEXT_MANIFEST,
+    TEXT_XML,
 };
 
 struct text_rewriter {
@@ -27,6 +30,7 @@ struct text_rewriter {
         struct css css;
         struct js js;
         struct json json;
+        struct xml xml;
     } of;
 };
 

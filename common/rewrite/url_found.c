@@ -140,3 +140,8 @@ size_t js_char(struct view raw, size_t at, int *ret_char) {
 size_t json_char(struct view raw, size_t at, int *ret_char) {
     return js_char(raw, at, ret_char);
 }
+
+size_t xml_char(struct view raw, size_t at, int *ret_char) {
+    *ret_char = (unsigned char)raw.ptr[at];
+    return 1;
+}

@@ -29,6 +29,7 @@ typedef size_t (*url_char_fn)(struct view raw, size_t at, int *ret_char);
 size_t css_char(struct view raw, size_t at, int *ret_char);
 size_t js_char(struct view raw, size_t at, int *ret_char);
 size_t json_char(struct view raw, size_t at, int *ret_char);
+size_t xml_char(struct view raw, size_t at, int *ret_char); /* no escapes: references to ASCII are not read */
 
 /* Copies `raw` to the sink, with the URL that it is rewritten. */
 void url_found_rewrite(const struct rewrite_site *site, struct view raw, enum url_role role, url_char_fn read,

@@ -68,6 +68,8 @@ def test_the_same_page_of_a_subdomain_is_the_services_own(stack):
         ("application/manifest+json", '{"start_url":"/","icons":[{"src":"/i"}]}', '{"start_url":"~/","icons":[{"src":"~/i"}]}'),
         ("application/json", '{"openapi":"3","servers":[{"url":"/"}]}', '{"openapi":"3","servers":[{"url":"~"}]}'),
         ("application/json", '{"a":"/api/x"}', '{"a":"/api/x"}'),
+        ("application/xml", "<D:href>/x</D:href><a>/y</a>", "<D:href>~/x</D:href><a>/y</a>"),
+        ("application/atom+xml; charset=utf-8", "<href>/x</href>", "<href>~/x</href>"),
         ("text/plain", "href=/x", "href=/x"),
         ("text/html; charset=utf-16le", "<a href=/x>", "<a href=/x>"),
     ],

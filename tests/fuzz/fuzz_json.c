@@ -1,4 +1,5 @@
-/* libFuzzer target: JSON, rewritten (see fuzz_rewrite.h). The first byte of the input also chooses which. */
+/* libFuzzer target: JSON and XML, rewritten (see fuzz_rewrite.h). The first byte of the input also chooses
+ * which. */
 #include "fuzz_rewrite.h"
 
 #include "rewrite/text.h"
@@ -10,7 +11,7 @@ static struct filter *make(const struct rewrite_site *site, filter_out_fn out, v
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    if (size) language = TEXT_JSON + data[0] % (TEXT_MANIFEST - TEXT_JSON + 1);
+    if (size) language = TEXT_JSON + data[0] % (TEXT_XML - TEXT_JSON + 1);
     fuzz_filter(make, data, size);
     return 0;
 }

@@ -49,7 +49,11 @@ static void nothing_else_is(void **state) {
     same("// import '/x'\n/* import '/y' */ `import '/z' ${`import '/w'`}`");
     same("'import \"/x\"';\"import '/y'\";export default '/z';export const a = '/w';from('/v')");
     same("Array.from('/x');export {a};from '/y'");
-    same("import(x + '/y');import(`/x`)");
+    same("import(x + '/y');import(x`/x`);import(x + `/x`);from`/x`;import`/x`");
+    check("import(`/x`);import( `/y/${z}.js`);import(`${a}/x`);import(`a${`/x`}`);`/x`",
+          "import(`/abc/x`);import( `/abc/y/${z}.js`);import(`${a}/x`);import(`a${`/x`}`);`/x`");
+    check("import(`\\`/x`);import(`\\/x$`);import(`/${a}`)",
+          "import(`\\`/x`);import(`/abc\\/x$`);import(`/abc/${a}`)");
 }
 
 static void a_slash_divides_or_begins_an_expression(void **state) {

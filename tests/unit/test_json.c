@@ -52,6 +52,14 @@ static void descriptions_of_interfaces(void **state) {
     same(TEXT_JSON, "{\"a\":{\"openapi\":\"3\"},\"servers\":[{\"url\":\"/\"}]}");
 }
 
+static void descriptions_that_say_so_late(void **state) {
+    (void)state;
+    check(TEXT_JSON_API, "{\"basePath\":\"/v1\",\"host\":\"localhost:3000\",\"swagger\":\"2.0\"}",
+          "{\"basePath\":\"/abc/v1\",\"host\":\"t.example\",\"swagger\":\"2.0\"}");
+    check(TEXT_JSON_API, "{\"a\":{\"basePath\":\"/v1\"},\"servers\":[{\"url\":\"/\"}]}",
+          "{\"a\":{\"basePath\":\"/v1\"},\"servers\":[{\"url\":\"/abc\"}]}");
+}
+
 static void manifests(void **state) {
     (void)state;
     check(TEXT_MANIFEST,
@@ -93,11 +101,9 @@ static void depth_and_length_are_bounded(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(our_own_origin_is_found_everywhere),
-        cmocka_unit_test(descriptions_of_interfaces),
-        cmocka_unit_test(manifests),
-        cmocka_unit_test(paths_where_they_are_asked_for),
-        cmocka_unit_test(depth_and_length_are_bounded),
+        cmocka_unit_test(our_own_origin_is_found_everywhere), cmocka_unit_test(descriptions_of_interfaces),
+        cmocka_unit_test(descriptions_that_say_so_late),      cmocka_unit_test(manifests),
+        cmocka_unit_test(paths_where_they_are_asked_for),     cmocka_unit_test(depth_and_length_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
