@@ -8,6 +8,8 @@
 #include "rewrite/page_script.h"
 #include "rewrite/text.h"
 
+#define HTML_DEPTH_MAX 2
+
 struct html_filter {
     struct filter filter;
     struct rewrite_site site; /* as the page's <base> leaves it */
@@ -125,17 +127,34 @@ static size_t held(const struct filter *filter) {
     return html->tokens.held + (html->in_text ? text_rewriter_held(&html->text) : 0);
 }
 
+static void init(struct html_filter *html, const struct rewrite_site *site, bool with_script,
+                 const struct edit_sink *sink) {
+    struct html_handler handler = {on_tag, on_raw, html};
+    html->site = *site;
+    html->wants_script = with_script && site->prefix.len > 0;
+    html->has_base = html->in_text = false;
+    html->sink = *sink;
+    html_tokens_init(&html->tokens, &handler);
+}
+
 struct filter *html_filter_new(const struct rewrite_site *site, bool with_script, filter_out_fn out,
                                void *out_ctx) {
     static const struct filter_ops ops = {.data = on_data, .end = on_end, .held = held};
     struct html_filter *html = malloc(sizeof *html);
     if (!html) return NULL;
     html->filter = (struct filter){.ops = &ops, .out = out, .out_ctx = out_ctx};
-    html->site = *site;
-    html->wants_script = with_script && site->prefix.len > 0;
-    html->has_base = html->in_text = false;
-    html->sink = (struct edit_sink){on_edit, html};
-    struct html_handler handler = {on_tag, on_raw, html};
-    html_tokens_init(&html->tokens, &handler);
+    init(html, site, with_script, &(struct edit_sink){on_edit, html});
     return &html->filter;
+}
+
+void html_rewrite_document(const struct rewrite_site *site, struct view text, const struct edit_sink *sink) {
+    struct html_filter html;
+    if (site->depth == HTML_DEPTH_MAX) {
+        edit_to(sink, EDIT_COPY, text);
+        return;
+    }
+    init(&html, site, false, sink);
+    html.site.depth++;
+    on_data(&html.filter, text);
+    on_end(&html.filter);
 }

@@ -11,4 +11,8 @@
 struct filter *html_filter_new(const struct rewrite_site *site, bool with_script, filter_out_fn out,
                                void *out_ctx);
 
+/* A whole document that stands in an attribute (srcdoc), without the script: an address of its own it has
+ * none. Copied to the sink, rewritten; documents within documents within it pass as they are. */
+void html_rewrite_document(const struct rewrite_site *site, struct view text, const struct edit_sink *sink);
+
 #endif

@@ -2,11 +2,12 @@
 #include "rewrite/html_attrs.h"
 
 #include "rewrite/csp.h"
+#include "rewrite/html.h"
 #include "rewrite/html_text.h"
 #include "rewrite/text.h"
 #include "rewrite/url_list.h"
 
-enum kind { NOTHING, ADDRESS, SPACED, SRCSET, STYLE, CONTENT, REFRESH, POLICY, INTEGRITY };
+enum kind { NOTHING, ADDRESS, SPACED, SRCSET, STYLE, CONTENT, REFRESH, POLICY, INTEGRITY, SRCDOC };
 
 struct known {
     struct view name;
@@ -16,20 +17,20 @@ struct known {
 
 /* Shortest first, so that most names are told by their length alone. */
 static const struct known known[] = {
-    {{"src", 3}, ADDRESS, {"", 0}},          {{"href", 4}, ADDRESS, {"", 0}},
-    {{"ping", 4}, SPACED, {"", 0}},          {{"data", 4}, ADDRESS, {"object", 6}},
-    {{"style", 5}, STYLE, {"", 0}},          {{"action", 6}, ADDRESS, {"", 0}},
-    {{"poster", 6}, ADDRESS, {"", 0}},       {{"srcset", 6}, SRCSET, {"", 0}},
-    {{"content", 7}, CONTENT, {"meta", 4}},  {{"data-src", 8}, ADDRESS, {"", 0}},
-    {{"manifest", 8}, ADDRESS, {"html", 4}}, {{"data-href", 9}, ADDRESS, {"", 0}},
-    {{"integrity", 9}, INTEGRITY, {"", 0}},  {{"formaction", 10}, ADDRESS, {"", 0}},
-    {{"background", 10}, ADDRESS, {"", 0}},  {{"xlink:href", 10}, ADDRESS, {"", 0}},
-    {{"imagesrcset", 11}, SRCSET, {"", 0}},
+    {{"src", 3}, ADDRESS, {"", 0}},         {{"href", 4}, ADDRESS, {"", 0}},
+    {{"ping", 4}, SPACED, {"", 0}},         {{"data", 4}, ADDRESS, {"object", 6}},
+    {{"style", 5}, STYLE, {"", 0}},         {{"action", 6}, ADDRESS, {"", 0}},
+    {{"poster", 6}, ADDRESS, {"", 0}},      {{"srcset", 6}, SRCSET, {"", 0}},
+    {{"srcdoc", 6}, SRCDOC, {"iframe", 6}}, {{"content", 7}, CONTENT, {"meta", 4}},
+    {{"data-src", 8}, ADDRESS, {"", 0}},    {{"manifest", 8}, ADDRESS, {"html", 4}},
+    {{"data-href", 9}, ADDRESS, {"", 0}},   {{"integrity", 9}, INTEGRITY, {"", 0}},
+    {{"formaction", 10}, ADDRESS, {"", 0}}, {{"background", 10}, ADDRESS, {"", 0}},
+    {{"xlink:href", 10}, ADDRESS, {"", 0}}, {{"imagesrcset", 11}, SRCSET, {"", 0}},
 };
 #define KNOWN (sizeof known / sizeof known[0])
 #define KNOWN_LEN_MAX 11
 /* Where the names of each length begin. */
-static const unsigned char known_from[KNOWN_LEN_MAX + 1] = {0, 0, 0, 0, 1, 4, 5, 8, 9, 11, 13, 16};
+static const unsigned char known_from[KNOWN_LEN_MAX + 1] = {0, 0, 0, 0, 1, 4, 5, 9, 10, 12, 14, 17};
 
 static enum kind kind_of(const struct html_tag *tag, struct view name) {
     if (name.len > KNOWN_LEN_MAX) return NOTHING;
@@ -87,6 +88,7 @@ static void rewrite_value(const struct rewrite_site *site, enum kind kind, struc
     case SRCSET: url_list_srcset(site, text, sink); break;
     case REFRESH: url_list_refresh(site, text, sink); break;
     case STYLE: rewrite_style(site, text, sink); break;
+    case SRCDOC: html_rewrite_document(site, text, sink); break;
     case POLICY: csp_rewrite(site, text, true, sink); break;
     default: edit_to(sink, EDIT_COPY, text); break;
     }

@@ -7,7 +7,7 @@
 
 /* Copies the tag to the sink, rewritten:
  *   href src action formaction poster manifest background data-src data-href xlink:href, and an <object>'s
- * data; ping; srcset imagesrcset; style; content of <meta http-equiv=refresh> and of its policies.
+ * data; ping; srcset imagesrcset; style; srcdoc; content of <meta http-equiv=refresh> and of its policies.
  * `integrity` goes where the element's target is ours, since what it names may be rewritten as well. */
 void html_attrs_rewrite(const struct rewrite_site *site, const struct html_tag *tag,
                         const struct edit_sink *sink);

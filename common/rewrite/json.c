@@ -3,7 +3,7 @@
 
 enum state { BASE, STRING, STRING_ESCAPE };
 
-enum key { OTHER, SERVERS, URL, BASE_PATH, HOST, OAUTH, MANIFEST_URL };
+enum key { OTHER, SERVERS, URL, BASE_PATH, HOST, OAUTH, MANIFEST_URL, INTEGRITY };
 #define OBJECT 0x80
 
 struct named {
@@ -12,12 +12,13 @@ struct named {
 };
 
 static const struct named keys[] = {
-    {{"servers", 7}, SERVERS},    {{"url", 3}, URL},
-    {{"basePath", 8}, BASE_PATH}, {{"host", 4}, HOST},
-    {{"tokenUrl", 8}, OAUTH},     {{"authorizationUrl", 16}, OAUTH},
-    {{"refreshUrl", 10}, OAUTH},  {{"start_url", 9}, MANIFEST_URL},
-    {{"scope", 5}, MANIFEST_URL}, {{"id", 2}, MANIFEST_URL},
-    {{"src", 3}, MANIFEST_URL},   {{"action", 6}, MANIFEST_URL},
+    {{"servers", 7}, SERVERS},     {{"url", 3}, URL},
+    {{"basePath", 8}, BASE_PATH},  {{"host", 4}, HOST},
+    {{"tokenUrl", 8}, OAUTH},      {{"authorizationUrl", 16}, OAUTH},
+    {{"refreshUrl", 10}, OAUTH},   {{"start_url", 9}, MANIFEST_URL},
+    {{"scope", 5}, MANIFEST_URL},  {{"id", 2}, MANIFEST_URL},
+    {{"src", 3}, MANIFEST_URL},    {{"action", 6}, MANIFEST_URL},
+    {{"integrity", 9}, INTEGRITY},
 };
 
 static void say_text(struct json *json, const char *to) {
@@ -79,6 +80,12 @@ static bool is_path_url(const struct json *json, struct view raw) {
     }
 }
 
+/* An import map says by URL what the hash of a module is, which may be rewritten: an address that is none any
+ * more says nothing. */
+static bool is_integrity(const struct json *json) {
+    return json->mode == JSON_URLS && json->depth == 2 && (container(json) & ~OBJECT) == INTEGRITY;
+}
+
 static void say_string(struct json *json, const char *next) {
     struct view raw = view_of(json->hold.raw, json->hold.len);
     int first = first_char(raw);
@@ -91,7 +98,7 @@ static void say_string(struct json *json, const char *next) {
     json->mark = next;
     if (json->is_key) on_key(json, raw);
     if (!raw.len) return;
-    if (is_url)
+    if (is_url && !is_integrity(json))
         json->found.on_url(json->found.ctx, raw, is_host ? URL_HOST : is_base ? URL_BASE : URL_WHOLE);
     else
         json->found.on_text(json->found.ctx, raw);

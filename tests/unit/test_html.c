@@ -159,6 +159,18 @@ static void maps_and_rules_are_json(void **state) {
           "<script type=application/json>[\"/x\",\"/abc\\/y\",\"https://tunnel.example/abc/z\"]</script>");
 }
 
+static void documents_in_attributes(void **state) {
+    (void)state;
+    check("<iframe srcdoc=\"<a href='/x'>&lt;b src=/y&gt;<script src='/z' integrity=a></script>\">",
+          "<iframe srcdoc=\"<a href='/abc/x'>&lt;b src=/abc/y&gt;<script src='/abc/z'></script>\">");
+    check("<iframe srcdoc='<style>a{b:url(/x)}</style>&quot;<p style=&#39;c:url(/y)&#39;>'>",
+          "<iframe srcdoc='<style>a{b:url(/abc/x)}</style>&quot;<p style=&#39;c:url(/abc/y)&#39;>'>");
+    check(
+        "<iframe srcdoc='<iframe srcdoc=&#39;<a href=/y><iframe srcdoc=&quot;<a href=/x>&quot;>&#39;>'>",
+        "<iframe srcdoc='<iframe srcdoc=&#39;<a href=/abc/y><iframe srcdoc=&quot;<a href=/x>&quot;>&#39;>'>");
+    same("<p srcdoc='<a href=/x>'><iframe srcdoc=''><iframe srcdoc><iframe srcdoc='<a href=\"/x'>");
+}
+
 static void integrity_goes_from_what_is_ours(void **state) {
     (void)state;
     check("<script src=/x integrity='sha256-x' async>", "<script src=/abc/x async>");
@@ -305,6 +317,7 @@ int main(void) {
         cmocka_unit_test(styles_are_css),
         cmocka_unit_test(scripts_keep_all_but_specifiers),
         cmocka_unit_test(maps_and_rules_are_json),
+        cmocka_unit_test(documents_in_attributes),
         cmocka_unit_test(integrity_goes_from_what_is_ours),
         cmocka_unit_test(a_foreign_base_takes_paths_away),
         cmocka_unit_test(all_else_passes),

@@ -60,6 +60,14 @@ static void descriptions_that_say_so_late(void **state) {
           "{\"a\":{\"basePath\":\"/v1\"},\"servers\":[{\"url\":\"/abc\"}]}");
 }
 
+static void integrity_in_import_maps_names_nothing_any_more(void **state) {
+    (void)state;
+    check(
+        TEXT_JSON_URLS,
+        "{\"imports\":{\"integrity\":\"/i\",\"/x\":\"/y\"},\"integrity\":{\"/x\":\"sha256-a\"}}",
+        "{\"imports\":{\"integrity\":\"/abc/i\",\"/abc/x\":\"/abc/y\"},\"integrity\":{\"/x\":\"sha256-a\"}}");
+}
+
 static void manifests(void **state) {
     (void)state;
     check(TEXT_MANIFEST,
@@ -101,9 +109,13 @@ static void depth_and_length_are_bounded(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(our_own_origin_is_found_everywhere), cmocka_unit_test(descriptions_of_interfaces),
-        cmocka_unit_test(descriptions_that_say_so_late),      cmocka_unit_test(manifests),
-        cmocka_unit_test(paths_where_they_are_asked_for),     cmocka_unit_test(depth_and_length_are_bounded),
+        cmocka_unit_test(our_own_origin_is_found_everywhere),
+        cmocka_unit_test(descriptions_that_say_so_late),
+        cmocka_unit_test(integrity_in_import_maps_names_nothing_any_more),
+        cmocka_unit_test(descriptions_of_interfaces),
+        cmocka_unit_test(manifests),
+        cmocka_unit_test(paths_where_they_are_asked_for),
+        cmocka_unit_test(depth_and_length_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
