@@ -121,6 +121,7 @@ static struct body_type type_of(const struct headers *headers) {
     for (size_t i = 0; i < COUNT(types); i++)
         if (view_eq_nocase(type, types[i].type)) return types[i];
     if (ends_nocase(type, VIEW("+json"))) return (struct body_type){.body = BODY_TEXT, .language = TEXT_JSON};
+    if (ends_nocase(type, VIEW("+xml"))) return (struct body_type){.body = BODY_TEXT, .language = TEXT_XML};
     return (struct body_type){.body = BODY_OTHER};
 }
 
