@@ -1,19 +1,20 @@
-/* See ws_server.h. Each end polls its socket; what it reads goes through one block that all share. */
+/* See ws_server.h. libwebsockets has the sockets (one context, one vhost without a listening socket, one
+ * protocol): it waits for them on our loop, reads through one block that all share, keeps what a socket does
+ * not take, and closes. The handshake and the frames are ours (docs/decisions/own-websocket.md). */
 #include "agents/ws_server.h"
 
 #include "auth/websocket.h"
+#include "base/log.h"
 #include "sockets/tcp.h"
 
-#include <errno.h>
+#include <libwebsockets.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #define END_MAGIC 0x77735f65u
 #define BLOCK_BYTES (64 * 1024)
-#define UNSENT_BYTES (256 * 1024) /* in the kernel: what waits there, streams cannot overtake */
-#define OWED_MAX_BYTES ((size_t)1024 * 1024)
-#define PONGS_MAX_BYTES 4096 /* who sends pings and reads no answers gets no more of them */
+#define UNSENT_BYTES (256 * 1024)             /* in the kernel: what waits there, streams cannot overtake */
+#define WRITE_MAX_BYTES ((size_t)1024 * 1024) /* libwebsockets cuts what is longer */
 #define WRITES_A_TURN 16
 #define LAST_READS 16
 #define CLOSE_WAIT_MS 5000
@@ -22,8 +23,9 @@ struct ws_server {
     struct loop *loop;
     const struct ws_server_events *events;
     size_t frame_bytes;
-    struct list ends;
-    char block[BLOCK_BYTES];
+    struct lws_context *context;
+    struct lws_vhost *vhost;
+    char block[BLOCK_BYTES]; /* for what is thrown away */
 };
 
 /* A message, or what is left of it. */
@@ -33,13 +35,7 @@ struct outgoing {
     char bytes[]; /* WS_HEAD_MAX bytes of room, then the message */
 };
 
-static void on_poll(uv_poll_t *poll, int status, int events);
-
 /* ---- the end ---- */
-
-static void on_closed(uv_handle_t *handle) {
-    free(handle);
-}
 
 /* With something unread, closing would take back what was sent last (RST). */
 static void throw_away(struct ws_end *end) {
@@ -47,51 +43,50 @@ static void throw_away(struct ws_end *end) {
     for (int i = 0; i < LAST_READS && recv(end->fd, block, BLOCK_BYTES, MSG_DONTWAIT) > 0; i++) continue;
 }
 
-static void finish(struct ws_end *end) {
-    list_remove(&end->node);
+static void on_gone(struct ws_end *end) {
     task_cancel(&end->begin);
     task_cancel(&end->write);
-    if (end->poll) uv_close((uv_handle_t *)end->poll, on_closed);
-    if (end->is_over) throw_away(end);
-    close(end->fd);
+    if (end->wsi) lws_set_opaque_user_data(end->wsi, NULL);
+    end->wsi = NULL;
     end->server->events->gone(end);
 }
 
-static void arm(struct ws_end *end) {
-    int events = (end->is_over ? 0 : UV_READABLE) | (end->owed.len || end->is_write_due ? UV_WRITABLE : 0);
-    if (events == end->polled) return;
-    end->polled = events;
-    if (uv_poll_start(end->poll, events, on_poll) != 0) ws_end_cut(end);
+/* Once, until it comes: each call costs libuv two system calls. */
+static void ask_libwebsockets(struct ws_end *end) {
+    if (end->is_asked) return;
+    end->is_asked = true;
+    lws_callback_on_writable(end->wsi);
 }
 
-/* At the end of all that happens to it. */
-static void go_on(struct ws_end *end) {
-    if (end->is_deaf && end->is_close_sent && end->owed.len == 0) shutdown(end->fd, SHUT_WR);
-    if (end->is_broken || (end->is_over && end->owed.len == 0))
-        finish(end);
-    else
-        arm(end);
+/* At the end of all that happens to it. -1: it is to be closed. */
+static int go_on(struct ws_end *end) {
+    bool is_full = ws_end_is_full(end);
+    if (end->is_deaf && end->is_close_sent && !is_full) shutdown(end->fd, SHUT_WR);
+    bool is_finished = end->is_over && !is_full;
+    if (is_finished) throw_away(end);
+    if (end->is_broken || is_finished) return -1;
+    if (end->is_write_due || is_full) ask_libwebsockets(end);
+    return 0;
+}
+
+/* The same, outside libwebsockets' callbacks. */
+static void go_on_or_close(struct ws_end *end) {
+    if (!end->wsi) /* it was never adopted */
+        on_gone(end);
+    else if (go_on(end) < 0)
+        lws_set_timeout(end->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_SYNC);
 }
 
 /* ---- out ---- */
 
-static void put(struct ws_end *end, struct view bytes) {
-    if (end->is_broken) return;
-    if (end->owed.len == 0) {
-        ssize_t sent = send(end->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0 && errno != EAGAIN && errno != EINTR) end->is_broken = true;
-        if (sent > 0) bytes = view_skip(bytes, (size_t)sent);
-    }
-    if (bytes.len && !buf_append_view(&end->owed, bytes)) end->is_broken = true;
+bool ws_end_is_full(const struct ws_end *end) {
+    return end->wsi && lws_partial_buffered(end->wsi);
 }
 
-static void pay(struct ws_end *end) {
-    if (end->owed.len == 0) return;
-    struct view owed = buf_view(&end->owed);
-    ssize_t sent = send(end->fd, owed.ptr, owed.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent < 0 && errno != EAGAIN && errno != EINTR) end->is_broken = true;
-    if (sent > 0) buf_consume(&end->owed, (size_t)sent);
-    if (end->owed.len == 0) buf_done(&end->owed);
+static void put(struct ws_end *end, struct view bytes) {
+    if (end->is_broken) return;
+    unsigned char *at = (unsigned char *)(uintptr_t)bytes.ptr;
+    if (!end->wsi || lws_write(end->wsi, at, bytes.len, LWS_WRITE_RAW) < 0) end->is_broken = true;
 }
 
 static void put_control(struct ws_end *end, enum ws_opcode opcode, struct view payload) {
@@ -109,7 +104,7 @@ static void put_close(struct ws_end *end, unsigned code) {
 
 static void write_some(struct ws_end *end) {
     bool may = end->is_established && !end->is_close_sent && !end->is_broken;
-    end->is_write_due = may && end->owed.len > 0;
+    end->is_write_due = may && ws_end_is_full(end);
     if (!may || end->is_write_due) return;
     end->is_writing = true;
     end->server->events->write(end);
@@ -119,7 +114,7 @@ static void write_some(struct ws_end *end) {
 static void on_write(struct task *task) {
     struct ws_end *end = LIST_ENTRY(task, struct ws_end, write);
     write_some(end);
-    go_on(end);
+    go_on_or_close(end);
 }
 
 void ws_end_ask_writable(struct ws_end *end) {
@@ -201,7 +196,7 @@ static void on_piece(struct ws_end *end, const struct ws_piece *piece) {
         on_close_frame(end, piece->payload);
     else if (!is_control)
         events->receive(end, piece);
-    else if (piece->opcode == WS_PING && !end->is_close_sent && end->owed.len < PONGS_MAX_BYTES)
+    else if (piece->opcode == WS_PING && !end->is_close_sent && !ws_end_is_full(end))
         put_control(end, WS_PONG, piece->payload);
 }
 
@@ -216,66 +211,99 @@ static void feed(struct ws_end *end, struct view bytes) {
     end->server->events->bad(end, end->decoder.code, end->decoder.detail);
 }
 
-static void read_some(struct ws_end *end) {
-    char *block = end->server->block;
-    ssize_t len = recv(end->fd, block, BLOCK_BYTES, MSG_DONTWAIT);
-    if (len > 0)
-        feed(end, view_of(block, (size_t)len));
-    else if (len == 0 || (errno != EAGAIN && errno != EINTR))
-        end->is_broken = true;
+/* ---- libwebsockets' callbacks ---- */
+
+static int on_writable(struct ws_end *end) {
+    end->is_asked = false;
+    if (end->is_write_due && !ws_end_is_full(end)) write_some(end);
+    return go_on(end);
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events) {
-    struct ws_end *end = poll->data;
+static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len) {
+    (void)user;
+    struct ws_end *end = lws_get_opaque_user_data(wsi);
+    if (!end) return 0; /* not yet, or not any more */
     if (end->magic != END_MAGIC) abort();
-    if (status < 0) end->is_broken = true;
-    if (events & UV_WRITABLE) pay(end);
-    if (end->is_write_due && !end->owed.len) write_some(end);
-    if ((events & UV_READABLE) && !end->is_broken) read_some(end);
-    go_on(end);
+    switch (reason) {
+    case LWS_CALLBACK_RAW_RX: feed(end, view_of(in, len)); return go_on(end);
+    case LWS_CALLBACK_RAW_WRITEABLE: return on_writable(end);
+    case LWS_CALLBACK_RAW_CLOSE:
+    case LWS_CALLBACK_WSI_DESTROY: on_gone(end); return 0;
+    default: return 0;
+    }
+}
+
+static const struct lws_protocols protocols[] = {
+    {.name = "agents", .callback = on_event, .tx_packet_size = WRITE_MAX_BYTES}, {.name = NULL}};
+
+/* Whether a link lives is for its owner to find out. */
+static const lws_retry_bo_t no_idle_policy = {0};
+
+static void on_log(int level, const char *line) {
+    int len = (int)strcspn(line, "\n");
+    if (level & (LLL_ERR | LLL_WARN))
+        log_warn("lws", "%.*s", len, line);
+    else
+        log_debug("lws", "%.*s", len, line);
 }
 
 /* ---- the server ---- */
 
+static bool start(struct ws_server *server) {
+    void *loops[1] = {&server->loop->uv};
+    lws_set_log_level(LLL_ERR | LLL_WARN, on_log);
+    struct lws_context_creation_info info = {
+        .port = CONTEXT_PORT_NO_LISTEN_SERVER,
+        .foreign_loops = loops,
+        .options =
+            LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DISABLE_IPV6,
+        .pt_serv_buf_size = BLOCK_BYTES,
+        .retry_and_idle_policy = &no_idle_policy,
+        .user = server,
+        .pcontext = &server->context, /* NULL once it is freed */
+    };
+    server->context = lws_create_context(&info);
+    if (!server->context) return false;
+    struct lws_context_creation_info vhost = {.port = CONTEXT_PORT_NO_LISTEN_SERVER,
+                                              .vhost_name = "agents",
+                                              .protocols = protocols,
+                                              .options = info.options,
+                                              .retry_and_idle_policy = &no_idle_policy};
+    server->vhost = lws_create_vhost(server->context, &vhost);
+    return server->vhost;
+}
+
 struct ws_server *ws_server_new(struct loop *loop, const struct ws_server_events *events,
                                 size_t frame_bytes) {
-    struct ws_server *server = malloc(sizeof(*server));
+    struct ws_server *server = calloc(1, sizeof(*server));
     if (!server) return NULL;
     server->loop = loop;
     server->events = events;
     server->frame_bytes = frame_bytes;
-    list_init(&server->ends);
-    return server;
+    if (start(server)) return server;
+    log_error("ws",
+              "libwebsockets does not start (is its libuv plug-in, libwebsockets-evlib-uv, installed?)");
+    return NULL; /* it may still hold the server: the process ends */
 }
 
 void ws_server_stop(struct ws_server *server) {
-    while (server && !list_empty(&server->ends)) finish(LIST_ENTRY(server->ends.next, struct ws_end, node));
+    if (server) lws_context_destroy(server->context);
 }
 
 void ws_server_free(struct ws_server *server) {
+    if (!server) return;
+    lws_context_destroy(
+        server->context); /* on a foreign loop the second call, after the handles have closed, frees */
     free(server);
-}
-
-static bool start_poll(struct ws_end *end) {
-    end->poll = malloc(sizeof(*end->poll));
-    if (!end->poll) return false;
-    if (uv_poll_init(&end->server->loop->uv, end->poll, end->fd) == 0) {
-        end->poll->data = end;
-        return true;
-    }
-    free(end->poll);
-    end->poll = NULL;
-    return false;
 }
 
 static void on_begin(struct task *task) {
     struct ws_end *end = LIST_ENTRY(task, struct ws_end, begin);
-    if (!start_poll(end)) end->is_broken = true;
     end->is_established = true;
     if (!end->is_broken) feed(end, buf_view(&end->early));
     buf_done(&end->early);
     write_some(end); /* something may wait already */
-    go_on(end);
+    go_on_or_close(end);
 }
 
 static void answer_handshake(struct ws_end *end, struct view key, struct view fields) {
@@ -294,8 +322,11 @@ static void answer_handshake(struct ws_end *end, struct view key, struct view fi
 
 void ws_server_adopt(struct ws_server *server, struct ws_end *end, const struct ws_socket *socket,
                      struct view fields) {
-    list_append(&server->ends, &end->node);
+    lws_sock_file_fd_type fd = {.sockfd = end->fd};
     tcp_limit_unsent(end->fd, UNSENT_BYTES);
+    /* closes the socket when it fails */
+    end->wsi = lws_adopt_descriptor_vhost(server->vhost, LWS_ADOPT_SOCKET, fd, protocols[0].name, NULL);
+    if (end->wsi) lws_set_opaque_user_data(end->wsi, end);
     answer_handshake(end, socket->key, fields);
     if (!buf_append_view(&end->early, socket->early)) end->is_broken = true;
     tasks_post(&server->loop->tasks, &end->begin);
@@ -305,18 +336,15 @@ void ws_server_adopt(struct ws_server *server, struct ws_end *end, const struct 
 
 void ws_end_init(struct ws_end *end, struct ws_server *server, int fd) {
     *end = (struct ws_end){.magic = END_MAGIC, .server = server, .fd = fd, .decoder.reads_client = true};
-    list_init(&end->node);
     list_init(&end->outgoing);
     task_init(&end->begin, on_begin);
     task_init(&end->write, on_write);
     buf_init(&end->early, HANDSHAKE_BYTES_MAX);
-    buf_init(&end->owed, OWED_MAX_BYTES);
 }
 
 void ws_end_done(struct ws_end *end) {
     ws_end_drop(end);
     buf_done(&end->early);
-    buf_done(&end->owed);
     end->magic = 0;
 }
 
@@ -332,5 +360,5 @@ bool ws_end_is_stuck(const struct ws_end *end, uint64_t now_ms) {
 }
 
 void ws_end_cut(struct ws_end *end) {
-    shutdown(end->fd, SHUT_RDWR);
+    if (end->wsi) shutdown(end->fd, SHUT_RDWR);
 }

@@ -13,25 +13,24 @@
 #include "http/ws_frame.h"
 
 struct ws_server;
+struct lws;
 
 /* Our end of one; a part of its owner's struct. */
 struct ws_end {
     unsigned magic;
     struct ws_server *server;
-    struct list node; /* of the server's */
-    int fd;
-    uv_poll_t *poll; /* NULL: there was no memory for it */
-    int polled;      /* what it waits for */
+    struct lws *wsi; /* libwebsockets' part of it; NULL: none */
+    int fd;          /* libwebsockets closes it */
     struct ws_decoder decoder;
     struct task begin, write; /* at the end of the turn */
     struct buf early;         /* what came behind the handshake */
-    struct buf owed;          /* written, and not taken by the socket */
     struct list outgoing;     /* messages that wait to be written */
     size_t outgoing_bytes;
     uint64_t closing_ms; /* when its end began; 0: it has not */
     unsigned close_code; /* that is to be sent; 0: none */
     bool is_established, is_broken;
     bool is_writing, is_write_due; /* within the event; when the socket takes something again */
+    bool is_asked;                 /* libwebsockets is to say when that is */
     bool is_close_sent, is_deaf;   /* what still comes is thrown away */
     bool is_over;                  /* closed by both: the socket is, when it has taken what is owed */
 };
@@ -50,9 +49,10 @@ struct ws_server_events {
     void (*gone)(struct ws_end *end);
 };
 
-/* `events` outlive it. Messages go in frames of at most `frame_bytes`. NULL without memory. */
+/* `events` outlive it. Messages go in frames of at most `frame_bytes`. NULL, and it is logged, when
+ * libwebsockets does not start. */
 struct ws_server *ws_server_new(struct loop *loop, const struct ws_server_events *events, size_t frame_bytes);
-/* All are gone; the loop must run on (loop_done does) until their handles are closed. NULL is fine for both.
+/* All go; the loop must run on (loop_done does) until their handles are closed. NULL is fine for both.
  */
 void ws_server_stop(struct ws_server *server);
 void ws_server_free(struct ws_server *server);
@@ -78,9 +78,7 @@ void ws_end_write_ping(struct ws_end *end);
 /* And its end: asks for the next one while there is, or (as the caller knows) is more; then closes. */
 void ws_end_write_done(struct ws_end *end, bool more);
 /* Is something owed to the socket, so that it would be better to write nothing now? */
-static inline bool ws_end_is_full(const struct ws_end *end) {
-    return end->owed.len > 0;
-}
+bool ws_end_is_full(const struct ws_end *end);
 /* Of the frame that is being received: what is still to come. */
 static inline uint64_t ws_end_frame_left(const struct ws_end *end) {
     return end->decoder.left;
