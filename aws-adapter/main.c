@@ -5,11 +5,13 @@
 #include "runtime/lambda_times.h"
 #include "runtime/log_json.h"
 #include "runtime/runtime_client.h"
+#include "runtime/stored_secrets.h"
 
 #include "base/ids.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define CONNECTION_TTL_MS 7200000    /* API Gateway ends a WebSocket connection after two hours */
 #define REQUEST_TIMEOUT_MAX_MS 28000 /* an HTTP API gives up after 30 s */
@@ -175,10 +177,23 @@ static void free_all(struct program *program) {
     lambda_config_done(&program->config);
 }
 
+/* The secrets first, for the settings are made of them. */
+static bool read_settings(struct program *program, const struct aws_environment *environment, char why[256]) {
+    struct aws_client aws = {.http = program->http,
+                             .environment = environment,
+                             .timers = &program->loop.timers,
+                             .tasks = &program->loop.tasks,
+                             .wall_ms = loop_wall_ms};
+    if (stored_secrets_wanted() && !stored_secrets_read(&aws, &program->loop, why)) return false;
+    return lambda_config_read(&program->config, why) && lambda_times_read(&program->settings, why);
+}
+
 static int run(struct program *program) {
     char why[256] = "out of memory, or an endpoint makes no sense";
+    struct aws_environment environment;
+    const char *missing;
     core_settings_init(&program->settings);
-    bool configured = lambda_config_read(&program->config, why) && lambda_times_read(&program->settings, why);
+    program->config.runtime_api = getenv("AWS_LAMBDA_RUNTIME_API");
     if (!program->config.runtime_api) {
         fprintf(
             stderr,
@@ -189,11 +204,13 @@ static int run(struct program *program) {
     }
     if (!loop_init(&program->loop)) return 1;
     log_json_start();
-    log_set_level(program->config.log_level);
+    aws_environment_read(&environment, &missing); /* what is missing is said with the other settings */
+    authorities_init(&program->authorities, environment.ca_file);
     agents_apigw_init(&program->agents, &program->connections);
-    authorities_init(&program->authorities, program->config.aws.ca_file);
     program->http = http_client_new(&program->loop.uv, &program->loop.timers, &program->authorities);
-    bool started = program->http && configured && make_adapters(program) && make_invocations(program);
+    bool configured = program->http && read_settings(program, &environment, why);
+    log_set_level(program->config.log_level);
+    bool started = configured && make_adapters(program) && make_invocations(program);
     if (started) {
         if (!program->config.has_secret)
             log_warn("bootstrap",

@@ -6,8 +6,8 @@ import { ROOT } from "./schema";
 export const ACTIONS_FILE = join(ROOT, "aws-adapter/aws/actions.def");
 
 /** What a call is done to. */
-export type Resource = "connections" | "connections/index" | "pendingRequests" | "@connections" | "bus";
-const RESOURCES: readonly string[] = ["connections", "connections/index", "pendingRequests", "@connections", "bus"];
+export type Resource = "connections" | "connections/index" | "pendingRequests" | "@connections" | "bus" | "parameters" | "secrets";
+const RESOURCES: readonly string[] = ["connections", "connections/index", "pendingRequests", "@connections", "bus", "parameters", "secrets"];
 
 export interface Action { name: string; service: string; operation: string; resource: Resource; rights: string[] }
 

@@ -1,5 +1,5 @@
 /** The function's variables. */
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import { endpointOf, type Apis } from "./apis";
 import type { Context } from "./context";
 import { stack, tables as schema } from "./schema";
@@ -7,9 +7,9 @@ import type { Tables } from "./tables";
 
 export type Variables = Record<string, pulumi.Input<string>>;
 
-export interface Named { tables: Tables; apis: Apis; busName: pulumi.Input<string>; tunnelSecret: pulumi.Input<string> }
+export interface Named { tables: Tables; apis: Apis; busName: pulumi.Input<string>; secrets: Variables }
 
-export function makeEnvironment({ settings }: Context, { tables, apis, busName, tunnelSecret }: Named): Variables {
+export function makeEnvironment({ settings }: Context, { tables, apis, busName, secrets }: Named): Variables {
     const domain = settings.customDomain?.serve ? settings.customDomain : undefined;
     const variables: Variables = {
         [schema.connections.variable]: tables.connections.name,
@@ -18,12 +18,11 @@ export function makeEnvironment({ settings }: Context, { tables, apis, busName, 
         DOMAIN_NAME: domain?.http ?? endpointOf(apis.http).apply((url) => url.replace("https://", "")),
         ENABLE_SUBDOMAIN_ROUTING: String(Boolean(domain?.wildcard)),
         REQUIRE_AUTH: String(settings.requireAuth),
-        TUNNEL_SECRET: tunnelSecret,
         WAIT_MODE: settings.waitMode,
         LOG_LEVEL: settings.logLevel,
         PER_TUNNEL_RATE_LIMIT: String(settings.perTunnelRateLimit),
+        ...secrets,
     };
-    if (settings.jwtSecret) variables["JWT_SECRET"] = pulumi.secret(settings.jwtSecret);
     if (settings.jwtAudience) variables["JWT_AUDIENCE"] = settings.jwtAudience;
     if (settings.jwtIssuer) variables["JWT_ISSUER"] = settings.jwtIssuer;
     if (settings.jwks) variables["JWKS_PATH"] = "/var/task/jwks.json"; // said: then it must be there

@@ -1,19 +1,11 @@
-/** The function, which takes every event, and its secret. */
+/** The function, which takes every event. */
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
-import * as random from "@pulumi/random";
 import type { Context } from "./context";
 import { checkSize, type Variables } from "./environment";
 import type { Logs } from "./logs";
 import { makeArchive } from "./package";
 import { stack } from "./schema";
-
-/** Made once, kept in the stack's state, encrypted; a new one would end every agent's hold on its URL. */
-export function makeTunnelSecret(context: Context): pulumi.Output<string> {
-    const { tunnelSecret } = context.settings;
-    if (tunnelSecret) return pulumi.secret(tunnelSecret);
-    return pulumi.secret(new random.RandomPassword("tunnel-secret", { length: 48, special: false }).result);
-}
 
 export function makeFunction(context: Context, role: aws.iam.Role, logs: Logs, variables: Variables,
     dependsOn: pulumi.Resource[]): aws.lambda.Function {

@@ -39,6 +39,9 @@ const table = {
     tunnelSecret: { kind: "text", secret: true,
         says: "signs resume tokens, and request ids of direct mode; 16 bytes or more. Absent: the stack makes one, and keeps it" },
 
+    secretStore: { kind: "choice", choices: ["variables", "ssm", "secretsmanager"], default: "variables",
+        says: "where the function has its secrets from: its variables (which Lambda encrypts), Systems Manager's parameters, or Secrets Manager" },
+
     waitMode: { kind: "choice", choices: ["direct", "stream", "polling"], default: "direct",
         says: "how a visitor's request learns of its answer" },
     useEventDriven: { kind: "flag", says: "what `waitMode` was: `true` is direct, `false` polling" },
@@ -60,7 +63,7 @@ const table = {
         says: "how long logs are kept" },
     websocketAccessLogs: flag(false, "access logs of the WebSocket API; the account must have a role for API Gateway's logs first"),
     kmsKeyArn: { kind: "text", pattern: ARN("kms"), expected: "the ARN of a key",
-        says: "a key of yours that encrypts the function's variables; absent: Lambda's own" },
+        says: "a key of yours that encrypts the function's variables, and stored secrets; absent: AWS's own" },
 
     enableCustomDomain: flag(false, "serve at `domainName`"),
     domainName: { kind: "text", pattern: HOST, expected: "a host name in small letters", says: "where visitors come" },

@@ -5,6 +5,7 @@ import { connectionMethods, rightsOn } from "./actions";
 import type { Apis } from "./apis";
 import type { Context } from "./context";
 import type { Logs } from "./logs";
+import type { Secrets } from "./secrets";
 import type { Tables } from "./tables";
 
 type Arns = pulumi.Input<string>[];
@@ -26,7 +27,7 @@ export function makeRole(context: Context): aws.iam.Role {
     }, context.options);
 }
 
-export interface Granted { tables: Tables; apis: Apis; logs: Logs; bus: aws.cloudwatch.EventBus; deadLetters?: aws.sqs.Queue }
+export interface Granted { tables: Tables; apis: Apis; logs: Logs; bus: aws.cloudwatch.EventBus; secrets: Secrets; deadLetters?: aws.sqs.Queue }
 
 /** The policies; the function waits for them, and so does nothing without its rights. */
 export function makePolicies(context: Context, role: aws.iam.Role, granted: Granted): aws.iam.RolePolicy[] {
@@ -51,6 +52,13 @@ export function makePolicies(context: Context, role: aws.iam.Role, granted: Gran
     ];
     if (context.settings.publishEvents)
         policies.push(policy("handler-eventbridge-policy", [{ rights: rightsOn("bus"), on: [granted.bus.arn] }]));
+    const { stored } = granted.secrets;
+    const { kmsKeyArn } = context.settings;
+    if (stored)
+        policies.push(policy("handler-secrets-policy", [
+            { rights: rightsOn(stored.resource), on: stored.arns },
+            ...(kmsKeyArn ? [{ rights: ["kms:Decrypt"], on: [kmsKeyArn] }] : []), // AWS's own keys ask for none
+        ]));
     if (granted.deadLetters)
         policies.push(policy("handler-stream-policy", [
             { rights: ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"],

@@ -17,6 +17,7 @@ export interface Settings {
     jwtIssuer?: string;
     jwks?: string;
     tunnelSecret?: string;
+    secretStore: "variables" | "ssm" | "secretsmanager";
     waitMode: WaitMode;
     publishEvents: boolean;
     perTunnelRateLimit: number;

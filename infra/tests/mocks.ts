@@ -47,6 +47,9 @@ function stateOf(type: string, name: string, inputs: Inputs): Inputs {
         case "aws:cloudwatch/eventBus:EventBus": return { arn: arn("events", `event-bus/${own}`) };
         case "aws:cloudwatch/eventRule:EventRule": return { arn: arn("events", `rule/${own}`) };
         case "aws:sqs/queue:Queue": return { arn: arn("sqs", own) };
+        case "aws:ssm/parameter:Parameter": return { arn: arn("ssm", `parameter${own}`), version: 1 };
+        case "aws:secretsmanager/secret:Secret": return { arn: arn("secretsmanager", `secret:${own}-1a2b3c`) };
+        case "aws:secretsmanager/secretVersion:SecretVersion": return { versionId: "v1" };
         case "aws:sns/topic:Topic": return { arn: arn("sns", own) };
         case "aws:apigatewayv2/domainName:DomainName":
             return { domainNameConfiguration: { ...inputs["domainNameConfiguration"], targetDomainName: `d-${name}.execute-api.${region}.amazonaws.com`,

@@ -44,6 +44,18 @@ describe("the role may do what the code does, there, and nothing else", () => {
     test("published events", async () =>
         expect(grants(await run({ ...GOOD, publishEvents: "true" }))).toEqual([...ALWAYS, ...STREAM, ...EVENTS].sort()));
 
+    test.each([
+        ["ssm", on(`arn:aws:ssm:${REGION}:${ACCOUNT}:parameter/http-tunnel/dev/tunnel-secret`, "ssm:GetParameter"),
+            on(`arn:aws:ssm:${REGION}:${ACCOUNT}:parameter/http-tunnel/dev/jwt-secret`, "ssm:GetParameter")],
+        ["secretsmanager", on(`arn:aws:secretsmanager:${REGION}:${ACCOUNT}:secret:/http-tunnel/dev/tunnel-secret-1a2b3c`, "secretsmanager:GetSecretValue"),
+            on(`arn:aws:secretsmanager:${REGION}:${ACCOUNT}:secret:/http-tunnel/dev/jwt-secret-1a2b3c`, "secretsmanager:GetSecretValue")],
+    ])("secrets in %s", async (secretStore, tunnel, jwt) => {
+        expect(grants(await run({ ...GOOD, secretStore }))).toEqual([...ALWAYS, ...tunnel, ...jwt].sort());
+        const key = `arn:aws:kms:${REGION}:${ACCOUNT}:key/1`;
+        const open = { ...GOOD, secretStore, requireAuth: "false", jwtSecret: "", kmsKeyArn: key };
+        expect(grants(await run(open))).toEqual([...ALWAYS, ...tunnel, ...on(key, "kms:Decrypt")].sort());
+    });
+
     test("no right and no resource is a wildcard", () => {
         for (const grant of grants(direct)) {
             const [right, arn] = grant.split(" on ") as [string, string];

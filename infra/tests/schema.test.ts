@@ -15,7 +15,9 @@ describe("names of variables", () => {
     /** lambda_times.c names them in a table, the others are asked for by name. */
     const read = () => {
         const config = text("aws-adapter/runtime/lambda_config.c") + text("aws-adapter/runtime/lambda_times.c");
-        return [...config.matchAll(/"([A-Z][A-Z_]{3,})"/g)].map(([, name]) => name as string).filter((name) => !name.startsWith("AWS_"));
+        const stored = /names\[SECRETS\] = \{([^}]*)\}/.exec(text("aws-adapter/runtime/stored_secrets.c"))?.[1] ?? "";
+        const from = [...stored.matchAll(/"(\w+)"/g)].map(([, name]) => `${name}_FROM`);
+        return [...config.matchAll(/"([A-Z][A-Z_]{3,})"/g)].map(([, name]) => name as string).filter((name) => !name.startsWith("AWS_")).concat(from);
     };
     test("are those that the function reads, no more and no less", () => expect([...new Set(read())].sort()).toEqual(all));
 
@@ -27,9 +29,10 @@ describe("names of variables", () => {
     test("are what the program sets: some always, some sometimes, some never", async () => {
         const variables = async (change: Record<string, string>) =>
             Object.keys((await run({ ...GOOD, ...change })).one("unified-handler").inputs["environment"].variables).sort();
-        expect(await variables({ requireAuth: "false", jwtSecret: "" })).toEqual([...always].sort());
+        expect(await variables({ requireAuth: "false", jwtSecret: "" })).toEqual([...always, "TUNNEL_SECRET"].sort());
         const most = { jwtAudience: "a", jwtIssuer: "i", publishEvents: "true", jwks: '{"keys":[{}]}', packageFile: fakePackage("bootstrap", "jwks.json") };
-        expect(await variables(most)).toEqual([...always, ...sometimes].sort());
+        const union = new Set([...await variables(most), ...await variables({ ...most, secretStore: "ssm" })]);
+        expect([...union].sort()).toEqual([...always, ...sometimes].sort());
     });
 
     test("of tables are those of the tables", () => expect(always).toEqual(expect.arrayContaining(Object.values(tables).map(({ variable }) => variable))));

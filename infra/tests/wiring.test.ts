@@ -102,6 +102,17 @@ describe("the function", () => {
         expect(JSON.stringify(world.outputs)).not.toContain(MADE_SECRET);
     });
 
+    test.each([["ssm", "aws:ssm/parameter:Parameter", "value", "ssm:/http-tunnel/dev/tunnel-secret:1"],
+        ["secretsmanager", "aws:secretsmanager/secretVersion:SecretVersion", "secretString",
+            `secretsmanager:arn:aws:secretsmanager:${REGION}:${ACCOUNT}:secret:/http-tunnel/dev/tunnel-secret-1a2b3c#v1`]])(
+        "secrets in %s are in no variable, and a new version is a new function", async (secretStore, type, value, from) => {
+            const one = await run({ ...GOOD, secretStore });
+            expect(variables(one)).toMatchObject({ TUNNEL_SECRET_FROM: from });
+            expect(JSON.stringify(variables(one))).not.toContain(MADE_SECRET);
+            expect(Object.keys(variables(one)).filter((name) => /^(JWT|TUNNEL)_SECRET/.test(name)).sort()).toEqual(["JWT_SECRET_FROM", "TUNNEL_SECRET_FROM"]);
+            expect(one.of(type).map(({ inputs, secrets }) => [inputs[value], secrets]).sort().reverse()).toEqual([[MADE_SECRET, [value]], [GOOD["jwtSecret"], [value]]]);
+        });
+
     test("a package that is not there is said with the cure", async () => {
         await expect(run({ ...GOOD, packageFile: "/nowhere/handler.zip" })).rejects.toThrow(/is not there: .\/dev package-lambda arm64 makes it/);
         await expect(run({ ...GOOD, packageFile: fakePackage("index.js") })).rejects.toThrow(/holds no bootstrap/);
