@@ -40,7 +40,7 @@ SEPARATOR = " @@ "
 ORDER, ANSWER = struct.Struct("ii120s"), struct.Struct("i")  # of tests/mutant_runtime.c
 FOLDER = tempfile.TemporaryDirectory(prefix="mutate-")  # where tests run
 QUIET = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:symbolize=0:malloc_context_size=1:quarantine_size_mb=16:allocator_may_return_null=1",
+SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:symbolize=0:malloc_context_size=3:quarantine_size_mb=16:allocator_may_return_null=1",
               "UBSAN_OPTIONS": "halt_on_error=1:symbolize=0"}
 
 

@@ -9,7 +9,7 @@
 
 #include "base/base64.h"
 
-enum { RSA_BITS_MIN = 2048, RSA_BITS_MAX = 8 * JWK_BYTES_MAX, EXPONENT_BITS_MAX = 64, POINT_BYTES_MAX = 66 };
+enum { RSA_BITS_MIN = 2048, EXPONENT_BITS_MAX = 64, POINT_BYTES_MAX = 66 };
 
 #define MASK(alg) (1u << (alg))
 
@@ -40,7 +40,7 @@ struct bytes {
 /* base64url; false where it is missing, empty, malformed or too long. */
 static bool bytes_of(const json_t *json, const char *name, struct bytes *ret_bytes) {
     struct view text = text_of(json, name);
-    return text.len > 0 && text.len <= base64_encoded_len(JWK_BYTES_MAX) &&
+    return text.len <= base64_encoded_len(JWK_BYTES_MAX) &&
            base64url_decode(text, (char *)ret_bytes->at, &ret_bytes->len) && ret_bytes->len > 0 &&
            ret_bytes->len <= JWK_BYTES_MAX;
 }
@@ -59,10 +59,9 @@ static EVP_PKEY *make_public(const char *type, OSSL_PARAM_BLD *builder) {
 }
 
 static bool keep(struct jwk *key, const void *material, size_t len) {
-    key->material = malloc(len + 1);
+    key->material = malloc(len);
     if (!key->material) return false;
     memcpy(key->material, material, len);
-    key->material[len] = '\0';
     key->len = len;
     return true;
 }
@@ -84,7 +83,7 @@ static bool keep_pem(struct jwk *key, EVP_PKEY *pkey) {
 
 static const char *judge_rsa(const BIGNUM *modulus, const BIGNUM *exponent) {
     if (BN_num_bits(modulus) < RSA_BITS_MIN) return "its n has fewer than 2048 bits";
-    if (BN_num_bits(modulus) > RSA_BITS_MAX || !BN_is_odd(modulus)) return "its n is no modulus";
+    if (!BN_is_odd(modulus)) return "its n is no modulus";
     bool weak = !BN_is_odd(exponent) || BN_is_one(exponent) || BN_num_bits(exponent) > EXPONENT_BITS_MAX;
     return weak ? "its e is no exponent" : NULL;
 }

@@ -1,6 +1,8 @@
 /* Tokens against key sets: what is good, and each attack on the list of RFC 8725 that concerns keys. Keys and
  * signatures are made here with OpenSSL, not with what is tested; tests/e2e/test_jwks.py does it with a
  * library for tokens. */
+#include <errno.h>
+#include <fcntl.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
@@ -9,7 +11,10 @@
 #include <openssl/rsa.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "auth/jwk.h"
 #include "auth/jwt.h"
 #include "base/base64.h"
 #include "cmocka_setup.h"
@@ -20,6 +25,8 @@
 /* base64url of SECRET, of 48 and of 64 times 'k' */
 #define K32 "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"
 #define K48 "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tr"
+#define K47 "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s"
+#define K63 "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tr"
 #define K64 "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2traw"
 
 enum key { RSA_A, RSA_B, RSA_SHORT, EC_256, EC_384, EC_521, EC_256B, KEYS };
@@ -216,6 +223,7 @@ static const struct {
     {"no kid, one key", ONLY_RSA, "RS256", "", RSA_A, "good"},
     {"no kid, two keys, the second", NAMELESS, "RS256", "", RSA_B, "good"},
     {"no kid, two keys, neither", NAMELESS, "ES256", "", EC_256, "no key for"},
+    {"no kid, four keys", "{\"keys\":[{%1},{%1},{%1},{%0}]}", "RS256", "", RSA_A, "good"},
     {"no kid, five keys", "{\"keys\":[{%0},{%1},{%0},{%1},{%0}]}", "RS256", "", RSA_A, "which of many"},
     {"a kid, and a key without", NAMELESS, "RS256", ",\"kid\":\"a\"", RSA_A, "not known here"},
     {"two keys of one name", "{\"keys\":[{%1,\"kid\":\"a\"},{%0,\"kid\":\"a\"}]}", "RS256", ",\"kid\":\"a\"",
@@ -367,6 +375,11 @@ static const struct {
     {"kty is a number", "{\"keys\":[{\"kty\":1}]}", "key 1: its kty", 0, 0},
     {"kid is a number", "{\"keys\":[{%0,\"kid\":1}]}", "key 1: its kid", 0, 0},
     {"kid cannot be shown", "{\"keys\":[{\"kid\":\"a\\u001b[0m\"}]}", "key 1: its kty", 0, 0},
+    {"kid of the first and the last that can be shown", "{\"keys\":[{\"kid\":\" ~\"}]}",
+     "key 1 (kid \" ~\"): its kty", 0, 0},
+    {"kid is DEL", "{\"keys\":[{\"kid\":\"\x7f\"}]}", "key 1: its kty", 0, 0},
+    {"kid is US", "{\"keys\":[{\"kid\":\"\\u001f\"}]}", "key 1: its kty", 0, 0},
+    {"kid is empty", "{\"keys\":[{\"kid\":\"\"}]}", "key 1: its kty", 0, 0},
     {"use is a list", "{\"keys\":[{%0,\"use\":[\"sig\"]}]}", "its use", 0, 0},
     {"alg is a number", "{\"keys\":[{%0,\"alg\":256}]}", "its alg is no text", 0, 0},
     {"key_ops is a text", "{\"keys\":[{%0,\"key_ops\":\"verify\"}]}", "its key_ops", 0, 0},
@@ -381,6 +394,9 @@ static const struct {
     {"EC without crv", "{\"keys\":[{\"kty\":\"EC\",\"x\":\"AA\",\"y\":\"AA\"}]}", "its crv", 0, 0},
     {"EC, x short", "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AA\",\"y\":\"AA\"}]}", "its x", 0,
      0},
+    {"EC, y short", "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" K32 "\",\"y\":\"AA\"}]}", "its y",
+     0, 0},
+    {"EC, y missing", "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" K32 "\"}]}", "its y", 0, 0},
     {"EC, off the curve",
      "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"" K32 "\",\"y\":\"" K32 "\"}]}",
      "not on its curve", 0, 0},
@@ -391,6 +407,12 @@ static const struct {
     {"oct without k", "{\"keys\":[{\"kty\":\"oct\"}]}", "its k is missing", 0, 0},
     {"oct, empty", "{\"keys\":[{\"kty\":\"oct\",\"k\":\"\"}]}", "its k is missing", 0, 0},
     {"oct of 8 bytes", "{\"keys\":[{\"kty\":\"oct\",\"k\":\"MDEyMzQ1Njc\"}]}", "fewer than 32", 0, 0},
+    {"oct of 48 bytes", "{\"keys\":[{\"kty\":\"oct\",\"alg\":\"HS384\",\"k\":\"" K48 "\"}]}", NULL, 1, 0},
+    {"oct of 64 bytes", "{\"keys\":[{\"kty\":\"oct\",\"alg\":\"HS512\",\"k\":\"" K64 "\"}]}", NULL, 1, 0},
+    {"oct of 47 bytes", "{\"keys\":[{\"kty\":\"oct\",\"alg\":\"HS384\",\"k\":\"" K47 "\"}]}",
+     "its alg does not go", 0, 0},
+    {"oct of 63 bytes", "{\"keys\":[{\"kty\":\"oct\",\"alg\":\"HS512\",\"k\":\"" K63 "\"}]}",
+     "its alg does not go", 0, 0},
     {"oct, too short for its alg", "{\"keys\":[{\"kty\":\"oct\",\"alg\":\"HS512\",\"k\":\"" K48 "\"}]}",
      "its alg does not go", 0, 0},
 };
@@ -423,6 +445,7 @@ static void test_weak_rsa(void **state) {
                      {"AA", "its e is no exponent"},
                      {"Ag", "its e is no exponent"},           /* 2 */
                      {"AQAAAAAAAAAB", "its e is no exponent"}, /* 2^64 + 1 */
+                     {"gAAAAAAAAAE", NULL},                    /* 2^63 + 1 */
                      {"", "its e is missing"},
                      {"Aw", NULL}}; /* 3 */
     const char *n = strstr(jwks[RSA_A], "\"n\"");
@@ -434,6 +457,99 @@ static void test_weak_rsa(void **state) {
             fail_msg("e %s: %s", exponents[i].e, why);
         jwks_free(set);
     }
+    char even[512], text[1024], why[JWKS_WHY_MAX];
+    unsigned char bytes[256] = {0xc0};
+    even[base64url_encode(view_of(bytes, sizeof bytes), even)] = '\0';
+    snprintf(text, sizeof text, "{\"keys\":[{\"kty\":\"RSA\",\"e\":\"AQAB\",\"n\":\"%s\"}]}", even);
+    assert_null(jwks_parse(view_from_cstr(text), why));
+    assert_string_equal(why, "key 1: its n is no modulus");
+}
+
+/* A number may have JWK_BYTES_MAX bytes. */
+static void test_long_numbers(void **state) {
+    (void)state;
+    static const size_t lengths[] = {JWK_BYTES_MAX, JWK_BYTES_MAX + 1, JWK_BYTES_MAX + 2, JWK_BYTES_MAX + 64};
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        char bytes[JWK_BYTES_MAX + 64], encoded[2 * JWK_BYTES_MAX], text[3 * JWK_BYTES_MAX],
+            why[JWKS_WHY_MAX];
+        memset(bytes, 'k', sizeof bytes);
+        encoded[base64url_encode(view_of(bytes, lengths[i]), encoded)] = '\0';
+        snprintf(text, sizeof text, "{\"keys\":[{\"kty\":\"oct\",\"k\":\"%s\"}]}", encoded);
+        struct jwks *set = jwks_parse(view_from_cstr(text), why);
+        assert_int_equal(set != NULL, lengths[i] <= JWK_BYTES_MAX);
+        jwks_free(set);
+    }
+}
+
+static void test_what_is_no_key_leaves_nothing(void **state) {
+    (void)state;
+    static const char *const texts[] = {"{}", "{\"kty\":\"OKP\"}",
+                                        "{\"kty\":\"oct\",\"kid\":\"a\",\"alg\":\"x\",\"k\":\"" K32 "\"}"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        json_t *json = json_loads(texts[i], 0, NULL);
+        struct jwk key;
+        const char *why;
+        memset(&key, 0xff, sizeof key);
+        assert_int_not_equal(jwk_read(json, &key, &why), JWK_USABLE);
+        assert_true(!key.kid && !key.material && key.algs == 0 && key.len == 0);
+        json_decref(json);
+    }
+}
+
+static void assert_file(const char *path, int error, size_t len) {
+    struct buf text;
+    buf_init(&text, JWKS_READ_MAX);
+    assert_int_equal(jwks_read_file(path, &text), error);
+    assert_int_equal(text.len, len);
+    buf_done(&text);
+}
+
+static size_t open_files(void) {
+    size_t count = 0;
+    for (int fd = 0; fd < 256; fd++) count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+static void test_files(void **state) {
+    (void)state;
+    static const size_t lengths[] = {
+        0, 1, 4096, 4097, JWKS_TEXT_MAX, JWKS_TEXT_MAX + 1, JWKS_TEXT_MAX + 100000};
+    char folder[] = "/tmp/test-jwks-XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/set", folder);
+    size_t before = open_files();
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        FILE *file = fopen(path, "w");
+        assert_non_null(file);
+        for (size_t at = 0; at < lengths[i]; at++) putc('a' + (int)(at % 26), file);
+        fclose(file);
+        struct buf text;
+        buf_init(&text, JWKS_READ_MAX);
+        assert_int_equal(jwks_read_file(path, &text), 0);
+        /* enough to see that it is too large, and no more */
+        if (lengths[i] <= JWKS_TEXT_MAX)
+            assert_int_equal(text.len, lengths[i]);
+        else
+            assert_in_range(text.len, JWKS_TEXT_MAX + 1, JWKS_TEXT_MAX + 4096);
+        for (size_t at = 0; at < text.len; at++) assert_int_equal(buf_view(&text).ptr[at], 'a' + at % 26);
+        buf_done(&text);
+        unlink(path);
+    }
+    assert_file(path, ENOENT, 0);
+    assert_file(folder, EISDIR, 0);
+    assert_file("/dev/null", EINVAL, 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_file(path, EINVAL, 0);
+    assert_int_equal(open_files(), before);
+    struct buf small;
+    buf_init(&small, 10);
+    unlink(path);
+    FILE *file = fopen(path, "w");
+    fclose(file);
+    assert_int_equal(jwks_read_file(path, &small), ENOMEM);
+    buf_done(&small);
+    unlink(path);
+    rmdir(folder);
 }
 
 static void test_bounds(void **state) {
@@ -449,6 +565,12 @@ static void test_bounds(void **state) {
         struct jwks *set = jwks_parse(buf_view(&text), why);
         assert_int_equal(set != NULL, count <= JWKS_KEYS_MAX);
         if (!set) assert_string_equal(why, "it has more than 64 keys");
+        const struct jwk *found[JWKS_TRIES_MAX];
+        if (set) assert_int_equal(jwks_find(set, JWS_HS256, (struct view){0}, found), count);
+        jwks_free(set);
+        while (text.len < JWKS_TEXT_MAX) buf_append_byte(&text, ' ');
+        set = jwks_parse(buf_view(&text), why);
+        assert_int_equal(set != NULL, count <= JWKS_KEYS_MAX);
         jwks_free(set);
         char *room = buf_reserve(&text, JWKS_TEXT_MAX);
         memset(room, ' ', JWKS_TEXT_MAX);
@@ -471,9 +593,11 @@ static void test_bounds(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tokens),   cmocka_unit_test(test_a_secret_beside_a_set),
-        cmocka_unit_test(test_texts),    cmocka_unit_test(test_sets),
-        cmocka_unit_test(test_weak_rsa), cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_tokens),       cmocka_unit_test(test_a_secret_beside_a_set),
+        cmocka_unit_test(test_texts),        cmocka_unit_test(test_sets),
+        cmocka_unit_test(test_weak_rsa),     cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_long_numbers), cmocka_unit_test(test_what_is_no_key_leaves_nothing),
+        cmocka_unit_test(test_files),
     };
     return cmocka_run_group_tests(tests, make_keys, free_keys);
 }

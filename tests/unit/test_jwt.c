@@ -85,6 +85,8 @@ static const struct {
     {"exp is negative", HS256, "{\"sub\":\"a\",\"exp\":-1}", "not a date", &plain},
     {"exp is 0", HS256, "{\"sub\":\"a\",\"exp\":0}", "expired", &plain},
     {"exp is huge", HS256, "{\"sub\":\"a\",\"exp\":1e300}", "not a date", &plain},
+    {"exp at its bound", HS256, "{\"sub\":\"a\",\"exp\":1000000000000000}", "not a date", &plain},
+    {"exp before its bound", HS256, "{\"sub\":\"a\",\"exp\":999999999999999}", "good", &plain},
     {"exp is beyond integers", HS256, "{\"sub\":\"a\",\"exp\":99999999999999999999}", "malformed", &plain},
     {"exp is null", HS256, "{\"sub\":\"a\",\"exp\":null}", "not a date", &plain},
     {"exp is true", HS256, "{\"sub\":\"a\",\"exp\":true}", "not a date", &plain},
@@ -94,12 +96,20 @@ static const struct {
     {"nearly yet", HS256, "{\"sub\":\"a\",\"exp\":1700000100,\"nbf\":1700000030}", "good", &plain},
     {"nbf is a text", HS256, "{\"sub\":\"a\",\"exp\":1700000100,\"nbf\":\"0\"}", "nbf", &plain},
     {"from the future", HS256, "{\"sub\":\"a\",\"exp\":1700000100,\"iat\":1700000031}", "future", &plain},
+    {"hardly from the future", HS256, "{\"sub\":\"a\",\"exp\":1700000100,\"iat\":1700000030}", "good",
+     &plain},
     {"iat is a text", HS256, "{\"sub\":\"a\",\"exp\":1700000100,\"iat\":\"0\"}", "iat", &plain},
 
     {"no sub", HS256, "{\"exp\":1700000100}", "subject", &plain},
     {"sub is empty", HS256, "{\"sub\":\"\",\"exp\":1700000100}", "subject", &plain},
     {"sub is a number", HS256, "{\"sub\":7,\"exp\":1700000100}", "subject", &plain},
     {"sub has a line break", HS256, "{\"sub\":\"a\\nb\",\"exp\":1700000100}", "subject", &plain},
+    {"sub begins with a control byte", HS256, "{\"sub\":\"\\u0001a\",\"exp\":1700000100}", "subject", &plain},
+    {"sub has a DEL", HS256,
+     "{\"sub\":\"a\x7f"
+     "b\",\"exp\":1700000100}",
+     "subject", &plain},
+    {"sub has bytes above", HS256, "{\"sub\":\"a \\u0080\",\"exp\":1700000100}", "good", &plain},
     {"sub has a NUL", HS256, "{\"sub\":\"a\\u0000b\",\"exp\":1700000100}", "malformed", &plain},
     {"two subs", HS256, "{\"sub\":\"a\",\"sub\":\"b\",\"exp\":1700000100}", "malformed", &plain},
     {"the payload is a text", HS256, "\"alice\"", "malformed", &plain},
@@ -111,6 +121,8 @@ static const struct {
      &bound},
     {"aud among others", HS256,
      "{\"sub\":\"a\",\"exp\":1700000100,\"aud\":[\"x\",\"tunnels\"],\"iss\":\"us\"}", "good", &bound},
+    {"aud before others", HS256,
+     "{\"sub\":\"a\",\"exp\":1700000100,\"aud\":[\"tunnels\",\"x\"],\"iss\":\"us\"}", "good", &bound},
     {"another aud", HS256, "{\"sub\":\"a\",\"exp\":1700000100,\"aud\":\"tunnel\",\"iss\":\"us\"}", "audience",
      &bound},
     {"no aud of them", HS256,
@@ -159,8 +171,10 @@ static void test_the_subject(void **state) {
 
 static void refused(const char *name, const struct jwt_settings *settings, struct view token) {
     struct jwt_claims claims;
+    memset(&claims, 'x', sizeof(claims));
     const char *says = check(settings, token, &claims);
     if (strcmp(says, "good") == 0) fail_msg("%s", name);
+    assert_string_equal(claims.subject, "");
 }
 
 static void test_signatures(void **state) {
@@ -268,8 +282,10 @@ static void test_issue(void **state) {
     assert_false(jwt_issue(&plain, VIEW(""), NOW, 60, &token));
     assert_false(jwt_issue(&plain, VIEW("a\nb"), NOW, 60, &token));
     assert_false(jwt_issue(&plain, VIEW("alice"), NOW, UINT64_MAX, &token));
+    assert_false(jwt_issue(&plain, VIEW("alice"), NOW, UINT64_C(1000000000000000) - NOW, &token));
     assert_false(jwt_issue(&plain, VIEW("not UTF-8 \xff"), NOW, 60, &token));
     assert_int_equal(token.len, 0);
+    assert_true(jwt_issue(&plain, VIEW("alice"), NOW, 0, &token)); /* which has expired */
     buf_done(&token);
 }
 
