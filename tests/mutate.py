@@ -33,7 +33,7 @@ FOLDERS = ("common/handler", "common/http", "common/link", "common/auth", "gatew
 AT_ONCE = 2
 SPLIT_SECONDS = 0.3  # a program that takes longer is run by single tests
 SURE_SECONDS = 1.0  # a failure after so long may come from a busy machine, and is asked for twice
-BUDGET_SECONDS = 4.0
+BUDGET_CPU_SECONDS = 4.0
 SKIPPED = 77
 WITHOUT = {"test_store_dynamodb"}  # cannot be started by itself
 SEPARATOR = " @@ "
@@ -52,6 +52,7 @@ class Run:
     program: str
     test: str  # of the program, or all of them: *
     seconds: float
+    cpu_seconds: float
     reached: frozenset[int]
     tests: tuple[str, ...]  # that it has run
 
@@ -74,12 +75,16 @@ def observe(program: str, test: str = "*") -> Run | None:
             started = time.monotonic()
             process = start(program, folder, {"MUTANT_TESTS": test, "MUTANT_REACHED": str(reached)}, stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE)
-            said = process.communicate()[0].decode(errors="replace")
+            said = process.stdout.read().decode(errors="replace")
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            process.stdout.close()
             if process.returncode == SKIPPED or process.returncode == 0 and not reached.is_file():
                 return None
             if process.returncode == 0:
                 seen = frozenset(i for i, byte in enumerate(reached.read_bytes()) if byte)
-                return Run(program, test, time.monotonic() - started, seen, tuple(re.findall(r"^\[ RUN +\] (\w+)", said, re.M)))
+                tests = tuple(re.findall(r"^\[ RUN +\] (\w+)", said, re.M))
+                return Run(program, test, time.monotonic() - started, usage.ru_utime + usage.ru_stime, seen, tests)
     sys.exit(f"mutate: {program} ({test}): run without a fault, and failed")
 
 
@@ -117,7 +122,7 @@ class Servers(threading.local):
 
 class Search:
     """For the test that sees a fault: first the one that saw the last fault of that file, then the quickest and nearest
-    ones, as many as take BUDGET_SECONDS. A test is the nearer, the larger the file's share in what it reaches."""
+    ones, as many as take BUDGET_CPU_SECONDS. A test is the nearer, the larger the file's share in what it reaches."""
 
     def __init__(self, runs: list[Run], mutants: dict[int, Mutant]):
         self.runs, self.servers = runs, Servers()
@@ -134,12 +139,12 @@ class Search:
     def order(self, number: int, file: str) -> list[Run]:
         sizes = self.sizes[file]
         runs = sorted((run for run in self.runs if number in run.reached),
-                      key=lambda run: (run is not self.last.get(file), run.seconds * len(run.reached) / sizes[run]))
+                      key=lambda run: (run is not self.last.get(file), run.cpu_seconds * len(run.reached) / sizes[run]))
         spent, kept = 0.0, []
         for run in runs:
-            if spent < BUDGET_SECONDS:
+            if spent < BUDGET_CPU_SECONDS:
                 kept.append(run)
-            spent += run.seconds
+            spent += run.cpu_seconds
         return kept
 
     def find(self, number: int, mutant: Mutant) -> Run | None:

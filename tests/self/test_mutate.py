@@ -6,12 +6,14 @@ import mutants
 import mutate
 import pytest
 
-SOURCE = """
+SOURCE = """#include <stdlib.h>
 int run(int count, int *out);
 int run(int count, int *out) {
     char text[8] = {0};
     if (count < 3 || !out)
         return 7;
+    char *room = malloc(9);
+    free(room);
     *out = count < 9 ? count : 9;
     count += sizeof(text[4]) - 1;
     return count == 5 && *out + text[0];
@@ -20,7 +22,6 @@ int run(int count, int *out) {
 
 # The toy's test: each line prints what the function gives for one input.
 TOY = """
-#include <stdio.h>
 #include <stdlib.h>
 int run(int count, int *out);
 void cmocka_set_test_filter(const char *pattern) { (void)pattern; }
@@ -43,8 +44,8 @@ def toy(tmp_path, monkeypatch):
     numbered = list(enumerate(mutants.find_mutants(tmp_path, "it.c", ["-std=c17"])))
     copy = tmp_path / "copy.c"
     found = mutants.compiling(SOURCE.encode(), numbered, copy, ["gcc", "-std=c17"])
-    subprocess.run(["gcc", "-std=c17", "-w", "-D_GNU_SOURCE", f"-DMUTANT_COUNT={len(numbered)}", str(copy), str(tmp_path / "test_toy.c"),
-                    str(mutants.RUNTIME), "-o", str(tmp_path / "bin/test_toy")], check=True)
+    subprocess.run(["gcc", "-fsanitize=address", "-std=c17", "-w", "-D_GNU_SOURCE", f"-DMUTANT_COUNT={len(numbered)}", str(copy),
+                    str(tmp_path / "test_toy.c"), str(mutants.RUNTIME), "-o", str(tmp_path / "bin/test_toy")], check=True)
     monkeypatch.setattr(mutate, "TREE", tmp_path)
     return dict(found)
 
@@ -54,9 +55,10 @@ def test_every_kind_of_fault(toy):
         (4, "0 becomes one more"),
         (5, "(count < 3 || !out) is negated"), (5, "< becomes <= before 3"), (5, "3 becomes one more"), (5, "|| becomes && before !out"),
         (6, "7 becomes one more"),
-        (7, "*out = count < 9 ? count : 9 is deleted"), (7, "(count < 9) is negated"), (7, "9 becomes one more"),
-        (8, "count += sizeof(text[4]) - 1 is deleted"), (8, "1 becomes one more"),
-        (9, "== becomes != before 5"), (9, "5 becomes one more"), (9, "&& becomes || before *out + text[0]"), (9, "0 becomes one more"),
+        (7, "9 becomes one more"), (8, "free(room) is deleted"),
+        (9, "*out = count < 9 ? count : 9 is deleted"), (9, "(count < 9) is negated"), (9, "9 becomes one more"),
+        (10, "count += sizeof(text[4]) - 1 is deleted"), (10, "1 becomes one more"),
+        (11, "== becomes != before 5"), (11, "5 becomes one more"), (11, "&& becomes || before *out + text[0]"), (11, "0 becomes one more"),
     }  # neither the array's size, nor `count <= 9 ? count : 9`, which is the same
 
 
@@ -67,9 +69,9 @@ def test_what_a_test_sees_and_what_it_does_not(toy):
     survivors = {(m.line, m.change) for number, m in toy.items() if not search.find(number, m)}
     search.servers.close()
     assert survivors == {
-        (4, "0 becomes one more"), (7, "9 becomes one more"), (9, "0 becomes one more"),
-        (8, "count += sizeof(text[4]) - 1 is deleted"),
-    }
+        (4, "0 becomes one more"), (7, "9 becomes one more"), (9, "9 becomes one more"), (10, "count += sizeof(text[4]) - 1 is deleted"),
+        (11, "0 becomes one more"),
+    }  # and not the free(): sanitizers see what is not given back
 
 
 def test_what_hangs_is_seen(toy, tmp_path):
@@ -77,7 +79,7 @@ def test_what_hangs_is_seen(toy, tmp_path):
     (tmp_path / "it.c").write_text("extern int mutant_now;int mutant_it(void){return mutant_now == 0;}")
     subprocess.run(["gcc", "-w", "-D_GNU_SOURCE", "-DMUTANT_COUNT=1", str(tmp_path / "it.c"), str(tmp_path / "test_hangs.c"),
                     str(mutants.RUNTIME), "-o", str(tmp_path / "bin/test_hangs")], check=True)
-    run = mutate.Run("test_hangs", "*", 0.01, frozenset({0}), ())
+    run = mutate.Run("test_hangs", "*", 0.01, 0.01, frozenset({0}), ())
     search = mutate.Search([run], {})
     assert search.servers.run(run, 0, 0.2) == -9
     assert search.servers.run(run, 1, 20) == 0
