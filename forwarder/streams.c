@@ -16,7 +16,7 @@ enum {
     TICK_MS = 1000,
     UNSENT_PAUSE = 128 * 1024, /* of an answer: written to the link and not yet gone */
     UNSENT_RESUME = 64 * 1024, /* below it the service is read again */
-    ARENA_MAX = 512 * 1024,
+    ARENA_MAX = 1024 * 1024,
     DETAIL_MAX = 200
 };
 
@@ -53,8 +53,6 @@ struct inbound {
     size_t unsent;
     uint64_t body_left; /* of an offer to switch, behind whose body the stream goes on */
 };
-
-static const struct http_limits limits = HTTP_LIMITS_DEFAULT;
 
 /* ---- the end ---- */
 
@@ -142,8 +140,17 @@ static bool send_head(struct inbound *inbound, int status, struct headers *heade
     return link_stream_answer(inbound->stream, &head, body_follows) == STATUS_OK;
 }
 
+/* What the gateway takes, where it says so. */
+static struct http_limits limits_of(const struct streams *streams) {
+    struct http_limits limits = HTTP_LIMITS_DEFAULT;
+    size_t most = link_head_most(streams->session);
+    if (most > HTTP_HEAD_SLACK) limits.answer_bytes = most - HTTP_HEAD_SLACK;
+    return limits;
+}
+
 static void on_head(void *ctx, int status, const struct headers *received) {
     struct inbound *inbound = ctx;
+    const struct http_limits limits = limits_of(inbound->streams);
     struct headers headers;
     headers_init(&headers, &inbound->arena);
     inbound->status = status;
@@ -419,6 +426,8 @@ struct streams *streams_new(struct loop *loop, const struct streams_settings *se
 
 bool streams_start(struct streams *streams) {
     struct link_limits link_limits = LINK_LIMITS_DEFAULT;
+    link_limits.headers_bytes =
+        HTTP_HEAD_MOST + HTTP_HEAD_SLACK; /* what is too large, the gateway has refused */
     struct link_events events = {
         .ctx = streams, .request = on_request, .control = on_control, .writable = on_writable};
     streams->session = link_new(LINK_ANSWERS, &link_limits, &streams->budget, &events);

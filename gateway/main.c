@@ -143,6 +143,8 @@ static bool make_core(struct gateway *gateway) {
     settings.allowed_origins = config->allowed_origins.items;
     settings.allowed_origins_count = config->allowed_origins.count;
     settings.v1_body_bytes = config->body_bytes;
+    settings.limits.headers_bytes = config->request_head_bytes;
+    settings.limits.answer_bytes = config->answer_head_bytes;
     settings.request_timeout_ms = config->request_timeout_ms;
     settings.body_idle_timeout_ms = config->body_idle_timeout_ms;
     settings.grace_ms = config->grace_ms;
@@ -178,11 +180,12 @@ static bool make_adapters(struct gateway *gateway) {
     const struct config *config = &gateway->config;
     struct visitor_settings settings = {
         .header_timeout_ms = config->header_timeout_ms,
+        .head_bytes = config->request_head_bytes,
         .keepalive_timeout_ms = config->keepalive_timeout_ms,
         .body_idle_timeout_ms = config->body_idle_timeout_ms,
     };
-    gateway->agents =
-        agent_ws_new(&gateway->loop, config->agent_ping_interval_ms, (uint32_t)config->agent_link_requests);
+    gateway->agents = agent_ws_new(&gateway->loop, config->agent_ping_interval_ms,
+                                   (uint32_t)config->agent_link_requests, config->answer_head_bytes);
     if (!gateway->agents || !make_peering(gateway) || !make_core(gateway)) return false;
     gateway->visitors = visitors_new(&gateway->loop, gateway->core, &settings, &gateway->proxied_clients);
     gateway->accept = agent_accept_new(&gateway->loop, gateway->core, gateway->agents,

@@ -194,7 +194,7 @@ size_t core_exchange_count(const struct core *core) {
 
 size_t core_settings_message_max(const struct core_settings *settings) {
     /* a body in base64, and headers in which each byte may have become \u00XX */
-    return (settings->v1_body_bytes + 2) / 3 * 4 + settings->limits.headers_bytes * 6 + 64 * 1024;
+    return (settings->v1_body_bytes + 2) / 3 * 4 + settings->limits.v1_headers_bytes * 6 + 64 * 1024;
 }
 
 size_t core_message_max(const struct core *core) {

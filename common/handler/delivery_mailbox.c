@@ -142,20 +142,12 @@ static void post(struct exchange *exchange) {
 
 /* ---- the request's body: all of it, before it is sent ---- */
 
-/* An offer to switch may be ignored (RFC 9110 7.8), but who asks for a WebSocket has no use for anything
- * else.
- */
-static bool is_handshake(const struct exchange *exchange) {
-    return exchange->verdict.is_upgrade && view_eq(exchange->method, VIEW("GET")) &&
-           view_eq_nocase(exchange->verdict.upgrade, VIEW("websocket"));
-}
-
-/* v1 carries no WebSockets, no long paths and no large bodies. */
+/* v1 carries no long paths and no large bodies. */
 static enum http_error check_v1(const struct exchange *exchange) {
     const struct core_settings *settings = &exchange->core->settings;
-    if (is_handshake(exchange)) return HTTP_ERROR_UPGRADE_UNSUPPORTED;
     if (exchange->route.target.len > settings->limits.v1_path_bytes) return HTTP_ERROR_URI_TOO_LONG;
-    if (!gate_check_values(&exchange->headers, settings->limits.v1_value_bytes))
+    if (exchange->headers.bytes > settings->limits.v1_headers_bytes + HTTP_HEAD_SLACK ||
+        !gate_check_values(&exchange->headers, settings->limits.v1_value_bytes))
         return HTTP_ERROR_HEADERS_TOO_LARGE;
     if (exchange->verdict.framing == BODY_LENGTH &&
         exchange->verdict.content_length > settings->v1_body_bytes)
@@ -169,7 +161,7 @@ static void start(struct exchange *exchange) {
         exchange_fail(exchange, error);
         return;
     }
-    exchange->verdict.is_upgrade = false;
+    exchange->verdict.is_upgrade = false; /* v1 has no offers: a server may ignore them (RFC 9110 7.8) */
     headers_remove(&exchange->headers, VIEW("expect"));
     if (exchange->verdict.framing == BODY_NONE)
         exchange->body_complete = true;

@@ -7,7 +7,7 @@
 #include "handler/core_state.h"
 #include "handler/stray.h"
 
-enum { EXCHANGE_ARENA_MAX = 512 * 1024, SLOTS_GROWTH = 256 };
+enum { EXCHANGE_ARENA_MAX = 1024 * 1024, SLOTS_GROWTH = 256 };
 
 /* ---- tickets ---- */
 

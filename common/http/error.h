@@ -21,8 +21,6 @@
     X(RATE_LIMITED, 429, "rate_limited", "Too many requests. Try again shortly.")                            \
     X(HEADERS_TOO_LARGE, 431, "headers_too_large", "The request's headers are too large.")                   \
     X(INTERNAL, 500, "internal_error", "The gateway failed.")                                                \
-    X(UPGRADE_UNSUPPORTED, 501, "upgrade_unsupported",                                                       \
-      "This tunnel's agent cannot carry upgraded connections.")                                              \
     X(AGENT_OFFLINE, 502, "agent_offline", "The tunnel exists, but its agent is not connected.")             \
     X(AGENT_LOST, 502, "agent_lost", "The tunnel's agent went away before it answered.")                     \
     X(BAD_RESPONSE, 502, "bad_response", "The local service sent something that is not a proper answer.")    \

@@ -163,7 +163,7 @@ static void read_upgrade(const struct gate_request *request, const struct seen *
                          struct gate_verdict *verdict) {
     if (upgrade->count != 1 || !http_is_upgrade(upgrade->value) || is_ignorable(upgrade->value)) return;
     if (!headers_has_token(request->headers, VIEW("connection"), VIEW("upgrade"))) return;
-    if (verdict->framing == BODY_CHUNKED || view_eq(request->method, VIEW("HEAD"))) return;
+    if (verdict->framing == BODY_CHUNKED) return;
     verdict->is_upgrade = true;
     verdict->upgrade = upgrade->value;
 }

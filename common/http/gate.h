@@ -29,9 +29,9 @@ struct gate_verdict {
     uint64_t content_length; /* BODY_LENGTH only */
     bool expects_continue;
     /* HTTP/1.1, `Connection: upgrade` and exactly one `Upgrade` field that can be passed on
-     * (http_is_upgrade). Any other offer may be ignored (RFC 9110 7.8), and is: of HTTP/2, with HEAD, and
-     * with a body whose length is not said, which would leave no place in a stream for where it ends and the
-     * other protocol begins. */
+     * (http_is_upgrade). Any other offer may be ignored (RFC 9110 7.8), and is: of HTTP/2, and with a body
+     * whose length is not said, which would leave no place in a stream for where it ends and the other
+     * protocol begins. */
     bool is_upgrade;
     struct view upgrade; /* its value */
 };

@@ -158,6 +158,7 @@ static bool submit_settings(struct link_session *session) {
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, session->limits.window_bytes},
         {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, FRAME_MAX_BYTES},
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, answers ? session->limits.streams_max + 1 : 0},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)session->limits.headers_bytes},
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
         {answers ? NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL : NGHTTP2_SETTINGS_ENABLE_PUSH, answers},
     };
@@ -274,4 +275,9 @@ bool link_exhausted(const struct link_session *session) {
                         ? nghttp2_session_get_next_stream_id(session->h2) - 2
                         : (uint32_t)nghttp2_session_get_last_proc_stream_id(session->h2);
     return last / 2 >= session->limits.requests_max; /* their ids are 3, 5, 7, … */
+}
+
+size_t link_head_most(const struct link_session *session) {
+    uint32_t said = nghttp2_session_get_remote_settings(session->h2, NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE);
+    return said == UINT32_MAX ? 0 : said;
 }

@@ -101,6 +101,8 @@ enum status link_control(struct link_session *session, struct view line);
 /* Asks for a sign of life (PING) unless one is under way; whatever comes counts as one: the owner watches
  * link_receive(). */
 void link_ping(struct link_session *session);
+/* How large a head the other side takes, as its SETTINGS say (RFC 9113 6.5.2); 0: it has not said. */
+size_t link_head_most(const struct link_session *session);
 /* No new streams from the other side any more, nor from ours; what runs may finish (GOAWAY). */
 void link_drain(struct link_session *session);
 

@@ -33,7 +33,7 @@ enum local_error {
               connecting failed, once more within the request */
 #define LOCAL_IDLE_MAX_MS 30000u     /* a connection kept without use */
 #define LOCAL_CONTINUE_MAX_MS 1000u  /* silence after which a body that expects 100 is sent anyway */
-#define LOCAL_HEAD_MAX (144u * 1024) /* bytes of an answer's head; 256 fields */
+#define LOCAL_HEAD_MAX (208u * 1024) /* bytes of an answer's head; 256 fields */
 #define LOCAL_BODY_HELD_MAX (9u * 1024 * 1024) /* bytes of one request's body that wait */
 
 /* Where the service is; copied. */

@@ -14,6 +14,7 @@ struct agent_ws {
     struct ws_server *server;
     uint64_t ping_interval_ms;
     uint32_t link_requests;
+    size_t answer_bytes;
     struct table links; /* by connection id */
     struct list all;
     struct timer tick;

@@ -3,6 +3,7 @@
 
 #include "agents/peer_protocol.h"
 #include "base/log.h"
+#include "http/limits.h"
 
 /* ---- what the session tells ---- */
 
@@ -40,8 +41,7 @@ bool agent_streams_start(struct agent_link *link) {
     };
     struct link_limits limits = LINK_LIMITS_DEFAULT, peer_limits = PEER_LINK_LIMITS;
     limits.requests_max = link->ws->link_requests;
-    limits.headers_bytes =
-        144 * 1024; /* of answers: more than the gate lets pass, so that it says what is wrong */
+    limits.headers_bytes = link->ws->answer_bytes + HTTP_HEAD_SLACK; /* the gate says what is wrong */
     link->session = link->is_peer ? link_new(LINK_ANSWERS, &peer_limits, &link->ws->budget, &events)
                                   : link_new(LINK_OPENS, &limits, &link->ws->budget, &events);
     return link->session != NULL;

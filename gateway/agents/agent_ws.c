@@ -98,12 +98,14 @@ struct agents agent_ws_port(struct agent_ws *ws) {
 
 /* ---- the module ---- */
 
-struct agent_ws *agent_ws_new(struct loop *loop, uint64_t ping_interval_ms, uint32_t link_requests) {
+struct agent_ws *agent_ws_new(struct loop *loop, uint64_t ping_interval_ms, uint32_t link_requests,
+                              size_t answer_bytes) {
     struct agent_ws *ws = calloc(1, sizeof(*ws));
     if (!ws) return NULL;
     ws->loop = loop;
     ws->ping_interval_ms = ping_interval_ms;
     ws->link_requests = link_requests;
+    ws->answer_bytes = answer_bytes;
     ws->budget.max_bytes = BUDGET_BYTES;
     buf_init(&ws->message, WS_HEAD_MAX + MESSAGE_BYTES_MAX);
     table_init(&ws->links);

@@ -9,9 +9,10 @@
 
 struct agent_ws;
 
-/* After `link_requests` requests an agent of v2 is asked for a fresh link (link.h, requests_max). NULL
- * without memory. */
-struct agent_ws *agent_ws_new(struct loop *loop, uint64_t ping_interval_ms, uint32_t link_requests);
+/* Answers' heads of agents of v2 have at most `answer_bytes`. After `link_requests` requests an agent of v2
+ * is asked for a fresh link (link.h, requests_max). NULL without memory. */
+struct agent_ws *agent_ws_new(struct loop *loop, uint64_t ping_interval_ms, uint32_t link_requests,
+                              size_t answer_bytes);
 /* The core's port. A core is made with it and then given back here, before the first agent. */
 struct agents agent_ws_port(struct agent_ws *ws);
 void agent_ws_set_core(struct agent_ws *ws, struct core *core);

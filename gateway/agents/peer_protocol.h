@@ -2,6 +2,8 @@
 #ifndef CLUSTER_PEER_PROTOCOL_H
 #define CLUSTER_PEER_PROTOCOL_H
 
+#include "http/limits.h"
+
 #define PEER_SUBPROTOCOL "http-tunnel.peer.v1"
 
 /* Of the handshake: who asks, and the proofs of auth/peer.h. */
@@ -19,8 +21,8 @@
 #define PEER_LINK_LIMITS                                                                                     \
     {                                                                                                        \
         .window_bytes = 256 * 1024, .window_max_bytes = 8 * 1024 * 1024, .streams_max = 65536,               \
-        .headers_bytes = 144 * 1024, .headers_count = 288, .message_bytes = 256 * 1024,                      \
-        .resets_per_second = 10000, .noise_per_second = 10000                                                \
+        .headers_bytes = HTTP_HEAD_MOST + HTTP_HEAD_SLACK, .headers_count = 288,                             \
+        .message_bytes = 256 * 1024, .resets_per_second = 10000, .noise_per_second = 10000                   \
     }
 
 #endif

@@ -14,7 +14,7 @@
 
 #define WINDOW_BYTES ((size_t)256 * 1024)
 #define WAITING_MAX ((size_t)9 * 1024 * 1024) /* more than a stream's largest window */
-#define ARENA_MAX ((size_t)256 * 1024)
+#define ARENA_MAX ((size_t)512 * 1024)
 
 struct peer_requests {
     struct core *core;

@@ -45,8 +45,8 @@ struct config {
     size_t api_rate, api_burst, lambda_memory_bytes, lambda_concurrency, stream_batch, stream_retries;
     uint64_t api_timeout_ms, lambda_timeout_ms, lambda_idle_ms, dynamodb_latency_ms, cleanup_interval_ms,
         ws_idle_ms, ws_life_ms;
-    size_t body_bytes, max_connections, max_connections_per_address, tunnel_rate, tunnel_requests,
-        agent_link_requests;
+    size_t body_bytes, request_head_bytes, answer_head_bytes, max_connections, max_connections_per_address,
+        tunnel_rate, tunnel_requests, agent_link_requests;
     enum log_level log_level;
     bool wants_health, wants_help, wants_version, wants_markdown;
 };

@@ -110,6 +110,18 @@ static int check_times(const struct config *config) {
     return 0;
 }
 
+static bool is_head_size(size_t bytes) {
+    return bytes >= HTTP_HEAD_LEAST && bytes <= HTTP_HEAD_MOST;
+}
+
+static int check_heads(const struct config *config) {
+    if (!is_head_size(config->request_head_bytes))
+        return complain(config, &config->request_head_bytes, "expected 8KiB to 192KiB");
+    if (!is_head_size(config->answer_head_bytes))
+        return complain(config, &config->answer_head_bytes, "expected 8KiB to 192KiB");
+    return 0;
+}
+
 static int check_bounds(const struct config *config) {
     if (config->max_connections == 0 || config->max_connections > 1000000)
         return complain(config, &config->max_connections, "expected 1 to 1000000");
@@ -209,6 +221,7 @@ int config_check(struct config *config) {
     if (!code) code = check_auth(config);
     if (!code) code = check_secrets(config);
     if (!code) code = check_times(config);
+    if (!code && settings_are_of(PROGRAM_GATEWAY)) code = check_heads(config);
     if (!code) code = check_bounds(config);
     if (!code) warn_of_scheme(config);
     return code;

@@ -165,6 +165,20 @@ const struct setting config_settings[] = {
     {SETTING("max-body", "MAX_BODY", KIND_SIZE, body_bytes, "2MiB",
              "largest body of a request or an answer with an agent of v1"),
      .group = "Bounds", .only = PROGRAM_GATEWAY},
+    {SETTING("max-request-head", "MAX_REQUEST_HEAD", KIND_SIZE, request_head_bytes, "64KiB",
+             "largest head of a request: its URL and all fields"),
+     .detail = "8KiB to 192KiB; one field, and the URL, have less than 64 KiB whatever this says. Beyond it "
+               "visitors get 414 "
+               "`uri_too_long` or 431 `headers_too_large`. Agents of v1 take 64 KiB, of which the path is "
+               "2048 bytes and a value "
+               "8192; beyond that it is the same errors.",
+     .only = PROGRAM_GATEWAY},
+    {SETTING("max-answer-head", "MAX_ANSWER_HEAD", KIND_SIZE, answer_head_bytes, "128KiB",
+             "largest head of an answer: all its fields"),
+     .detail = "8KiB to 192KiB. Beyond it visitors get 502 `bad_response`, and `ttf` and the log say why. "
+               "From agents of v1 64 KiB, "
+               "and 8192 bytes a value.",
+     .only = PROGRAM_GATEWAY},
     {SETTING("max-connections", "MAX_CONNECTIONS", KIND_SIZE, max_connections, "16384",
              "visitors, and agents, at once")},
     {SETTING("max-connections-per-address", "MAX_CONNECTIONS_PER_ADDRESS", KIND_SIZE,

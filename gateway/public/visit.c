@@ -31,8 +31,8 @@ struct visit *visit_new(struct visitors *side, int fd, struct client *client) {
     visit->poll.data = visit;
     visit->deadline_ms = loop_now(side->loop) + side->settings.header_timeout_ms;
     arena_init(&visit->arena, REQUEST_ARENA_BYTES);
-    request_reader_init(&visit->reader, VISIT_HEAD_BYTES);
-    buf_init(&visit->in, VISIT_HEAD_BYTES + VISIT_BLOCK_BYTES);
+    request_reader_init(&visit->reader, side->settings.head_bytes + HTTP_HEAD_SLACK);
+    buf_init(&visit->in, side->settings.head_bytes + HTTP_HEAD_SLACK + VISIT_BLOCK_BYTES);
     buf_init(&visit->lead, VISIT_LEAD_BYTES);
     buf_init(&visit->out, VISIT_OUT_BYTES);
     buf_init(&visit->tail, VISIT_LEAD_BYTES);

@@ -12,6 +12,7 @@
 
 struct visitor_settings {
     uint64_t header_timeout_ms;    /* for the whole head of a request */
+    size_t head_bytes;             /* the most that it may have; as the core's limits.headers_bytes */
     uint64_t keepalive_timeout_ms; /* between requests */
     uint64_t body_idle_timeout_ms; /* silence of the visitor within a body, either way */
 };

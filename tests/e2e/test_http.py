@@ -302,6 +302,42 @@ def test_response_headers_too_large(stack, protocol):
     assert (response.status, response.error) == (502, "bad_response"), response
 
 
+HEADS = ("--max-request-head", "160KiB", "--max-answer-head", "190KiB")
+
+
+def heads(stack, request_kib=None, answer_kib=None):
+    """(status, error) of a request with such a head, or of one whose answer has it."""
+    if answer_kib:
+        stack.service.answer("/", headers=headers_of(answer_kib * 1024), body="ok")
+    response = stack.request(headers=headers_of(request_kib * 1024) if request_kib else [])
+    return response.status, response.error
+
+
+def test_raised_bounds_of_heads(fresh, protocol):
+    """Agents of v1 keep theirs, with the same errors."""
+    stack = fresh(*HEADS)
+    v1 = protocol == "v1"
+    too_large, bad = (431, "headers_too_large"), (502, "bad_response")
+    assert heads(stack, request_kib=150) == (too_large if v1 else (200, None))
+    assert heads(stack, request_kib=161) == too_large
+    assert heads(stack, answer_kib=180) == (bad if v1 else (200, None))
+    assert heads(stack, answer_kib=191) == bad
+    assert stack.request(target="/" + "p" * 60000).status == (414 if v1 else 200)
+    assert stack.request(target="/" + "p" * 65536).error == "uri_too_long"
+    assert stack.request(headers=[("X-Long", "v" * 65536)]).error == "headers_too_large"
+    if not v1:
+        stack.ttf.wait_line("too large a head")
+
+
+def test_lowered_bounds_of_heads(fresh):
+    stack = fresh("--max-request-head", "8KiB", "--max-answer-head", "8KiB")
+    assert heads(stack, request_kib=7) == heads(stack, answer_kib=7) == (200, None)
+    assert heads(stack, request_kib=9) == (431, "headers_too_large")
+    assert stack.request(target="/" + "p" * 8192).error == "uri_too_long"
+    assert heads(stack, answer_kib=9) == (502, "bad_response")
+    stack.gateway.wait_err("answer: .*too large a head")
+
+
 TARGETS = [
     "/?a=%2F&a=b+c&&=x",
     "/a%2Fb%2f/c%20d",
@@ -483,7 +519,9 @@ def test_unknown_expectation(stack):
 
 
 @pytest.mark.protocols("v1")
-def test_upgrade_is_refused(stack):
+def test_a_handshake_is_a_plain_request(stack):
+    """The service, not the gateway, says what it makes of it."""
+    stack.service.answer("/ws", status=426, headers=[("X-Of", "service")], body="no")
     headers = [
         ("Connection", "Upgrade"),
         ("Upgrade", "websocket"),
@@ -491,7 +529,8 @@ def test_upgrade_is_refused(stack):
         ("Sec-WebSocket-Version", "13"),
     ]
     response = stack.request(target="/ws", headers=headers)
-    assert (response.status, response.error) == (501, "upgrade_unsupported")
+    assert (response.status, response.error, response.header("x-of"), response.body) == (426, None, "service", b"no")
+    assert stack.service.seen("/ws")[-1].header("upgrade") is None and stack.service.seen("/ws")[-1].header("connection") in (None, "keep-alive")
 
 
 def test_slow_sender(stack):

@@ -256,7 +256,9 @@ def test_admin(stack):
     for path in ("/healthz", "/readyz"):
         response = http_raw.request(stack.gateway.admin, target=path, host=f"127.0.0.1:{stack.gateway.admin[1]}")
         assert response.status == 200, (path, response)
-    assert http_raw.request(stack.gateway.admin, target="/nothing", host="127.0.0.1").status == 404
+    response = http_raw.request(stack.gateway.admin, target="/nothing", host="127.0.0.1")
+    assert (response.status, response.header("x-content-type-options")) == (404, "nosniff")
+    assert response.header("content-security-policy") == "default-src 'none'; frame-ancestors 'none'"
 
 
 def test_health_by_the_program_itself(start):

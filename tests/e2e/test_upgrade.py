@@ -598,6 +598,16 @@ def test_offer_that_is_ignored(stack, token, method):
     assert request.header("connection").lower() == "upgrade"
 
 
+def test_offer_with_head(stack):
+    """Answered without a body, as it would be without the offer; the connection goes on."""
+    with stack.connect() as connection:
+        for _ in range(2):
+            connection.send(http_raw.build("HEAD", "/head", stack.ttf.host, [("Connection", "Upgrade"), ("Upgrade", "TLS/1.2")]))
+            assert connection.read_response("HEAD").status == 200
+    request = stack.service.seen("/head")[-1]
+    assert (request.method, request.header("upgrade")) == ("HEAD", "TLS/1.2")
+
+
 def test_offer_with_a_body_of_unknown_length(stack):
     fields = [("Connection", "Upgrade"), ("Upgrade", "tcp"), ("Transfer-Encoding", "chunked")]
     with stack.connect() as connection:

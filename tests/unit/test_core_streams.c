@@ -94,7 +94,7 @@ static const struct row offers[] = {
      "able two, visit POST length upgrade, body 5, fin, leave, lost unprocessed, come three",
      "close:one two:POST?foo+ grant:262144 write:5 three:POST+ write:5 fin"},
     {"and by v1", "old two, visit POST length upgrade, body 5, fin", "close:one grant:2097153 two<POST/5"},
-    {"but no WebSocket", "old two, visit GET upgrade websocket", "close:one upgrade_unsupported end"},
+    {"also a WebSocket's", "old two, visit GET upgrade websocket", "close:one two<GET/0"},
 };
 
 static const struct row again[] = {

@@ -277,8 +277,10 @@ static int setup(void **state) {
     struct core *core = calloc(1, sizeof(*core));
     const char *why;
     struct listen_address address;
-    struct visitor_settings settings = {
-        .header_timeout_ms = 1000, .keepalive_timeout_ms = 300, .body_idle_timeout_ms = 1000};
+    struct visitor_settings settings = {.head_bytes = 64 * 1024,
+                                        .header_timeout_ms = 1000,
+                                        .keepalive_timeout_ms = 300,
+                                        .body_idle_timeout_ms = 1000};
     if (!core || !loop_init(&core->loop)) return -1;
     log_set_level(LOG_LEVEL_WARN);
     timer_init(&core->limit, on_limit);
