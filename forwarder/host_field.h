@@ -34,7 +34,9 @@ bool host_field_apply(const struct host_field *field, struct headers *headers, s
 /* In the answer's head: where Host was rewritten, URLs of exactly that authority, and always those of the
  * visitor's own name with the service's port (nginx's redirects), become the visitor's, in Location,
  * Content-Location, Refresh, Link, Access-Control-Allow-Origin and Content-Security-Policy; likewise Domain
- * in Set-Cookie. Other ports and names stay. False without memory. */
+ * in Set-Cookie. Other ports and names stay. In path mode paths get no prefix here: that is the gateway's to
+ * do, which is told the service's own address (x-tunnel-service), to find it in bodies. False without memory.
+ */
 bool host_field_return(const struct host_field *field, const struct visitor *visitor,
                        struct headers *headers);
 

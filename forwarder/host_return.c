@@ -124,20 +124,6 @@ static void say_scheme(const struct mapping *mapping, const struct url_front *ur
     if (url->slashes) buf_append_view(out, VIEW("//"));
 }
 
-/* In path mode the service knows nothing of the path's beginning, unless it has read X-Forwarded-Prefix. */
-static void say_prefix(const struct mapping *mapping, struct view rest, struct buf *out) {
-    struct view prefix = mapping->visitor->prefix;
-    bool has_path = rest.len && rest.ptr[0] == '/';
-    if (!prefix.len || mapping->place == PLACE_ORIGIN) return;
-    if (mapping->place == PLACE_SOURCE && !has_path) return;
-    if (has_path && view_starts_with(rest, prefix)) {
-        struct view behind = view_skip(rest, prefix.len);
-        if (!behind.len || behind.ptr[0] == '/') return;
-    }
-    buf_append_view(out, prefix);
-    if (!has_path) buf_append_byte(out, '/');
-}
-
 /* Behind the first "url=", quoted perhaps. */
 static bool is_behind_equals(struct view text, size_t at) {
     size_t equals = view_find(text, '=');
@@ -176,7 +162,6 @@ static bool map_urls(const struct mapping *mapping, struct view text, struct buf
         said = at + url.len;
         say_scheme(mapping, &url, out);
         buf_append_view(out, mapping->visitor->authority);
-        say_prefix(mapping, view_skip(text, said), out);
     }
     buf_append_view(out, view_skip(text, said));
     return true;
@@ -239,5 +224,6 @@ bool host_field_return(const struct host_field *field, const struct visitor *vis
         mapping.place = place_of(headers->fields[i].name);
         if (mapping.place != PLACE_NONE && !map_field(&mapping, headers, &headers->fields[i])) return false;
     }
-    return true;
+    bool is_told = visitor->prefix.len && field->service_port;
+    return !is_told || headers_add(headers, VIEW("x-tunnel-service"), view_from_cstr(field->authority));
 }

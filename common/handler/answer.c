@@ -49,6 +49,15 @@ static void put_head(struct exchange *exchange, const struct answer_head *head, 
     exchange->answer.sink.head(exchange->answer.sink.ctx, head);
 }
 
+/* Words of the agent to the gateway where the visitor is; another gateway passes them on. */
+static void take_words(struct exchange *exchange, struct headers *headers) {
+    struct view name = VIEW("x-tunnel-service"), service = headers_get(headers, name);
+    hop_strip_ours(headers, VIEW("x-tunnel-rewrite"));
+    if (!service.ptr) return;
+    if (exchange->from_peer) headers_add(headers, name, service);
+    if (exchange->site) exchange->site->service = service;
+}
+
 bool answer_begin(struct exchange *exchange, int status, struct headers *headers, uint64_t body_bytes) {
     bool has_body = http_answer_has_body(exchange->method, status);
     uint64_t length = has_body ? body_bytes : declared_length(headers);
@@ -62,7 +71,7 @@ bool answer_begin(struct exchange *exchange, int status, struct headers *headers
                                .close = is_unread(exchange)};
     enum answer_kind kind = kind_of(has_body, headers);
     hop_strip(headers);
-    hop_strip_ours(headers, VIEW("x-tunnel-rewrite"));
+    take_words(exchange, headers);
     headers_remove(headers, VIEW("content-length"));
     if (exchange->site && !path_mode_answer(exchange, &head, headers, &exchange->answer.chain)) return false;
     if (!exchange->from_peer) headers_remove(headers, VIEW("x-tunnel-rewrite"));

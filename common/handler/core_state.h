@@ -128,10 +128,10 @@ struct exchange {
     struct headers headers; /* what the local service gets */
     struct gate_verdict verdict;
     struct route route;
-    struct stray *stray; /* path mode, while a look at the registry must decide which tunnel is meant */
-    bool tells_cookie;   /* its answer tells the browser which tunnel's page it shows (stray.h) */
-    const struct rewrite_site *site; /* path mode, where the visitor is: what is brought under its prefix */
-    enum http_error error;           /* FAILING */
+    struct stray *stray;       /* path mode, while a look at the registry must decide which tunnel is meant */
+    bool tells_cookie;         /* its answer tells the browser which tunnel's page it shows (stray.h) */
+    struct rewrite_site *site; /* path mode, where the visitor is: what is brought under its prefix */
+    enum http_error error;     /* FAILING */
 
     /* its way */
     struct tunnel_use *tunnel;

@@ -56,7 +56,7 @@ bool path_mode_fields(struct exchange *exchange, struct headers *headers, bool a
 
 /* ---- requests ---- */
 
-static const struct rewrite_site *site_of(struct exchange *exchange) {
+static struct rewrite_site *site_of(struct exchange *exchange) {
     struct arena *arena = &exchange->arena;
     struct rewrite_site *site = arena_calloc(arena, sizeof *site);
     if (!site) return NULL;

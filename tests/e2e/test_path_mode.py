@@ -8,6 +8,7 @@ import zlib
 
 import pytest
 
+import backends
 import http_raw
 from programs import BIN
 from service import Response
@@ -76,6 +77,18 @@ def test_the_same_page_of_a_subdomain_is_the_services_own(stack):
 )
 def test_other_texts(stack, kind, body, expected):
     assert answer(stack, Response(headers=[("Content-Type", kind)], body=body)).body.decode() == prefixed(stack, expected)
+
+
+def test_the_services_own_address(stack):
+    """It knows itself by another name, which leads the visitor nowhere."""
+    own = f"http://localhost:{stack.service.port}"
+    got = answer(stack, Response(headers=[("Content-Type", "text/css"), ("Location", f"{own}/y")], body=f"url({own}/x)"))
+    scheme = "https" if backends.STACK == "aws" else "http"
+    assert got.body.decode() == prefixed(stack, f"url({scheme}://{origin(stack)}~/x)")
+    assert got.header("location") == prefixed(stack, f"{scheme}://{origin(stack)}~/y")
+    assert got.header("x-tunnel-service") is None
+    got = answer(stack, Response(headers=[("Content-Type", "text/css")], body=f"url({own}/x)"), subdomain=True)
+    assert got.body.decode() == f"url({own}/x)" and got.header("x-tunnel-service") is None
 
 
 def test_what_the_service_says_of_it(stack):

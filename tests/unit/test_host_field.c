@@ -182,19 +182,36 @@ static void fixed_hosts(void **state) {
     CHECK("app.test", ((struct visitor){VIEW("demo.localhost:8080"), VIEW("http"), {0}}), rows);
 }
 
-static void paths_with_a_prefix(void **state) {
+/* Which is put in where the visitor is. */
+static void paths_get_no_prefix(void **state) {
     (void)state;
     static const struct returned rows[] = {
-        {"location", "http://localhost:3000/login", "http://localhost:8080/id/login"},
-        {"location", "http://localhost:3000/id/login", "http://localhost:8080/id/login"},
-        {"location", "http://localhost:3000/idle", "http://localhost:8080/id/idle"},
-        {"location", "http://localhost:3000", "http://localhost:8080/id/"},
-        {"location", "http://localhost:3000?x", "http://localhost:8080/id/?x"},
-        {"access-control-allow-origin", "http://localhost:3000", "http://localhost:8080"},
-        {"content-security-policy", "img-src http://localhost:3000 http://localhost:3000/i/",
-         "img-src http://localhost:8080 http://localhost:8080/id/i/"},
+        {"location", "http://localhost:3000/login", "http://localhost:8080/login"},
+        {"location", "http://localhost:3000", "http://localhost:8080"},
     };
     CHECK("rewrite", ((struct visitor){VIEW("localhost:8080"), VIEW("http"), VIEW("/id")}), rows);
+}
+
+static void the_gateway_hears_of_the_services_address(void **state) {
+    (void)state;
+    struct visitor visitor = {VIEW("localhost:8080"), VIEW("http"), VIEW("/id")};
+    struct host_field field;
+    struct headers headers;
+    struct arena arena;
+    arena_init(&arena, 65536);
+    for (int unix_socket = 0; unix_socket < 2; unix_socket++) {
+        assert_true(host_field_init(&field, "preserve", "127.0.0.1", unix_socket ? 0 : 3000, "http"));
+        headers_init(&headers, &arena);
+        assert_true(host_field_return(&field, &visitor, &headers));
+        struct view expected = unix_socket ? VIEW("") : VIEW("localhost:3000");
+        assert_true(view_eq(headers_get(&headers, VIEW("x-tunnel-service")), expected));
+    }
+    visitor.prefix = (struct view){0};
+    headers_init(&headers, &arena);
+    field.service_port = 3000;
+    assert_true(host_field_return(&field, &visitor, &headers));
+    assert_int_equal(headers.count, 0);
+    arena_done(&arena);
 }
 
 int main(void) {
@@ -204,7 +221,8 @@ int main(void) {
         cmocka_unit_test(the_local_name_does_not_leak),
         cmocka_unit_test(preserved_hosts),
         cmocka_unit_test(fixed_hosts),
-        cmocka_unit_test(paths_with_a_prefix),
+        cmocka_unit_test(paths_get_no_prefix),
+        cmocka_unit_test(the_gateway_hears_of_the_services_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -334,6 +334,11 @@ static const struct row rows[] = {
      "200 content-type:text/css etag:W/\"a\" x-tunnel-rewrite-applied:true", ""},
     {"304", "GET", "", "304 content-type:text/css content-length:9 etag:\"a\"", "",
      "304 (9) content-type:text/css etag:\"a\"", ""},
+    {"the service's own address", "GET", "",
+     "200 content-type:text/css x-tunnel-service:localhost:3000 location:http://localhost:3000/y",
+     "url(http://127.0.0.1:3000/x)",
+     "200 content-type:text/css location:http://localhost:8080%/y x-tunnel-rewrite-applied:true",
+     "url(http://localhost:8080%/x)"},
     {"fields", "GET", "", "302 location:/x clear-site-data:a set-cookie:a=b;path=/", "",
      "302 location:%/x set-cookie:a=b;path=%/", ""},
 };
