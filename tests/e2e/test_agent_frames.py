@@ -210,9 +210,8 @@ def test_bytes_one_by_one(gateway):
         client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for i in range(9, len(sent)):
             client.send(sent[i : i + 1])
-        assert b"connection_established" in client.until(TEXT)
-        assert client.until(PONG) == b"p"
-        assert b"pong" in client.until(TEXT)
+        answers = {(opcode, payload[:15]) for opcode, _, payload in (client.next() for _ in range(3))}
+    assert {opcode for opcode, _ in answers} == {TEXT, PONG} and (PONG, b"p") in answers and len(answers) == 3, answers
 
 
 def test_all_of_it_behind_the_handshake(gateway):
