@@ -59,7 +59,6 @@ static enum request_step read_head(struct request_reader *reader, struct view *b
     case HEAD_MALFORMED: return refuse(reader, HTTP_ERROR_BAD_REQUEST);
     }
     *bytes = view_skip(*bytes, len);
-    reader->scanned_bytes = 0;
     begin_body(reader, arena);
     return REQUEST_HEAD;
 }

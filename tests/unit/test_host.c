@@ -52,6 +52,7 @@ static void test_good_hosts(void **state) {
         print_message("%s\n", rows[i].text);
         assert_true(host_parse(view_from_cstr(rows[i].text), &arena, &host));
         assert_true(view_eq(host.name, view_from_cstr(rows[i].name)));
+        assert_int_equal(host.name.ptr[host.name.len], 0);
         assert_int_equal(host.port, rows[i].port);
         assert_int_equal(host.is_ip, rows[i].is_ip);
     }
@@ -74,6 +75,7 @@ static void test_bad_hosts(void **state) {
         "a:-1",
         "a:80x",
         "a:080000",
+        "a:000080",
         "a:80:80",
         "a b",
         " a",
@@ -112,8 +114,9 @@ static void test_bad_hosts(void **state) {
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct host host;
         print_message("'%s'\n", rows[i]);
+        memset(&host, 0xff, sizeof(host));
         assert_false(host_parse(view_from_cstr(rows[i]), &arena, &host));
-        assert_null(host.name.ptr);
+        assert_true(!host.name.ptr && host.port == 0);
     }
     struct host host;
     assert_false(host_parse(VIEW("a\0b"), &arena, &host));

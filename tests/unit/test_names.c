@@ -13,7 +13,8 @@ static void test_names(void **state) {
     (void)state;
     static const char *const names[] = {
         /* by rule */
-        "Host", "Content-Type", "X-Forwarded-For", "Set-Cookie", "X-1a-B_c", "-", "X--Y", "Q", "",
+        "Host", "Content-Type", "X-Forwarded-For", "Set-Cookie", "X-1a-B_c", "-", "X--Y", "Q", "", "Z-Zz-A",
+        "X-Name-Of-25-Letters-Abcd",
         /* by table */
         "TE", "DAV", "DNT", "DPR", "ECT", "NEL", "P3P", "RTT", "ETag", "CF-Ray", "Sec-GPC", "Expect-CT",
         "Sec-CH-UA", "SourceMap", "X-Real-IP", "SOAPAction", "Content-DPR", "Content-MD5", "X-Client-IP",

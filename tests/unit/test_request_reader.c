@@ -136,7 +136,9 @@ static void test_room(void **state) {
     struct arena arena;
     arena_init(&arena, (size_t)64 * 1024);
     request_reader_init(&reader, HEAD_BYTES);
+    data = VIEW("of before");
     assert_int_equal(request_reader_next(&reader, &bytes, 0, &arena, &data), REQUEST_HEAD);
+    assert_true(!data.ptr && data.len == 0);
     assert_true(request_reader_wants_body(&reader) && !request_reader_is_at_end(&reader));
     assert_int_equal(request_reader_next(&reader, &bytes, 0, &arena, &data), REQUEST_MORE);
     assert_int_equal(bytes.len, 3);
@@ -145,6 +147,35 @@ static void test_room(void **state) {
     assert_int_equal(request_reader_next(&reader, &bytes, 9, &arena, &data), REQUEST_DATA);
     assert_int_equal(request_reader_next(&reader, &bytes, 0, &arena, &data), REQUEST_END);
     assert_true(request_reader_is_at_end(&reader) && !request_reader_wants_body(&reader));
+    arena_done(&arena);
+}
+
+static void test_a_refusal_lasts(void **state) {
+    (void)state;
+    struct view bytes = VIEW("GET / HTTP/1.1\n"), more = VIEW("GET / HTTP/1.1\r\n\r\n"), data;
+    struct request_reader reader;
+    struct arena arena;
+    arena_init(&arena, (size_t)64 * 1024);
+    request_reader_init(&reader, HEAD_BYTES);
+    assert_int_equal(request_reader_next(&reader, &bytes, 1, &arena, &data), REQUEST_REFUSED);
+    assert_int_equal(request_reader_next(&reader, &more, 1, &arena, &data), REQUEST_REFUSED);
+    assert_int_equal(reader.error, HTTP_ERROR_BAD_REQUEST);
+    request_reader_begin(&reader);
+    assert_int_equal(reader.error, HTTP_ERROR_NONE);
+    assert_int_equal(request_reader_next(&reader, &more, 1, &arena, &data), REQUEST_HEAD);
+    arena_done(&arena);
+}
+
+static void test_what_is_in_doubt_has_no_body(void **state) {
+    (void)state;
+    struct view bytes = VIEW("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), data;
+    struct request_reader reader;
+    struct arena arena;
+    arena_init(&arena, (size_t)64 * 1024);
+    request_reader_init(&reader, HEAD_BYTES);
+    assert_int_equal(request_reader_next(&reader, &bytes, 9, &arena, &data), REQUEST_HEAD);
+    assert_int_equal(reader.framing, BODY_NONE);
+    assert_false(request_reader_wants_body(&reader) || request_reader_is_at_end(&reader));
     arena_done(&arena);
 }
 
@@ -169,6 +200,8 @@ int main(void) {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_room),
         cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_a_refusal_lasts),
+        cmocka_unit_test(test_what_is_in_doubt_has_no_body),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
