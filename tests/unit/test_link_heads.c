@@ -67,6 +67,7 @@ static void test_heads_arrive_as_they_were(void **state) {
         pair_run(&pair);
         struct tap *other = last_tap(&pair.answers);
         assert_string_equal(other->method, "PATCH");
+        assert_string_equal(other->scheme, "https");
         assert_string_equal(other->path, "/a/../%2e?x=[1]|\"{}<>^`\\&caf\xe9");
         assert_string_equal(other->authority, "a-b.example.test:8443");
         assert_headers(&other->headers, request_fields, COUNT(request_fields));
@@ -171,6 +172,64 @@ static void test_heads_over_the_limits_cost_their_stream_only(void **state) {
     assert_int_equal(pair.answers.status, STATUS_OK);
 }
 
+/* The path and the host count for the head, too. */
+static void test_long_paths(void **state) {
+    (void)state;
+    static char path[65000], authority[2000];
+    struct headers none = {0};
+    struct stream_head head = get_head(&none);
+    memset(path, 'p', sizeof(path));
+    memset(authority, 'a', sizeof(authority));
+    path[0] = '/';
+    head.path = view_of(path, sizeof(path));
+    for (size_t len = 100; len <= sizeof(authority); len += sizeof(authority) - 100) {
+        head.authority = view_of(authority, len);
+        struct tap *tap = pair_open_head(&pair, &head, false);
+        size_t before = pair.answers.tap_count;
+        pair_run(&pair);
+        bool fits = len == 100;
+        assert_int_equal(pair.answers.tap_count - before, fits);
+        assert_int_equal(tap->done, fits);
+        if (!fits) assert_int_equal(tap->why, STREAM_RESET);
+    }
+    assert_int_equal(pair.opens.status, STATUS_OK);
+    assert_int_equal(pair.answers.status, STATUS_OK);
+}
+
+static void test_heads_without_a_scheme(void **state) {
+    (void)state;
+    struct headers none = {0};
+    struct stream_head head = get_head(&none);
+    head.scheme = (struct view){0};
+    pair_open_head(&pair, &head, false);
+    pair_run(&pair);
+    assert_string_equal(last_tap(&pair.answers)->scheme, "http");
+}
+
+static void test_who_waits_for_a_head(void **state) {
+    (void)state;
+    pair.answers.next.quiet = true;
+    assert_false(link_awaits(pair.opens.session));
+    struct tap *tap = pair_open(&pair, 0), *left = pair_open(&pair, 0);
+    assert_true(link_awaits(pair.opens.session));
+    pair_run(&pair);
+    assert_true(link_awaits(pair.opens.session));
+    assert_false(link_awaits(pair.answers.session)); /* which has all heads */
+    struct link_stream *stream = left->stream;
+    left->stream = NULL;
+    link_stream_reset(stream, false);
+    assert_true(link_awaits(pair.opens.session));
+    struct tap *other = pair.answers.taps[0];
+    struct headers none = {0};
+    struct stream_head answer = {.status = 200, .headers = &none};
+    link_stream_answer(other->stream, &answer, true);
+    pair_run(&pair);
+    assert_false(link_awaits(pair.opens.session));
+    link_stream_end(other->stream, NULL);
+    pair_run(&pair);
+    assert_true(tap->done && !link_awaits(pair.opens.session));
+}
+
 static void test_heads_too_large_to_send(void **state) {
     (void)state;
     struct arena arena;
@@ -217,10 +276,13 @@ static void test_a_head_without_its_parts_is_not_sent(void **state) {
         struct stream_head answer = {.status = code, .headers = &none};
         assert_int_equal(link_stream_answer(other->stream, &answer, false), STATUS_INVALID);
     }
+    struct stream_head large = {.status = 1000, .headers = &none};
+    assert_int_equal(link_stream_answer(other->stream, &large, false), STATUS_INVALID);
     assert_int_equal(link_stream_informational(other->stream, 200), STATUS_INVALID);
     assert_int_equal(link_stream_informational(other->stream, 101), STATUS_INVALID);
-    tap_answer(other, 200);
+    tap_answer(other, 999);
     pair_run(&pair);
+    assert_int_equal(pair.opens.taps[0]->status, 999);
     assert_all_done(&pair);
 }
 
@@ -360,6 +422,9 @@ int main(void) {
         TEST(test_white_space_around_values_is_taken_off),
         TEST(test_large_heads),
         TEST(test_heads_over_the_limits_cost_their_stream_only),
+        TEST(test_long_paths),
+        TEST(test_heads_without_a_scheme),
+        TEST(test_who_waits_for_a_head),
         TEST(test_heads_too_large_to_send),
         TEST(test_a_head_without_its_parts_is_not_sent),
         TEST(test_answers_without_a_body),

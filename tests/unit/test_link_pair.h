@@ -34,7 +34,7 @@ struct tap {
     uint64_t hash;
     bool has_body, headed, ended, done, lost;
     enum stream_end why;
-    char method[16], path[64], protocol[32], authority[64];
+    char method[16], scheme[16], path[64], protocol[32], authority[64];
     struct arena arena;
     struct headers headers, trailers;
 };
@@ -152,6 +152,7 @@ static inline void tap_head(struct tap *tap, const struct stream_head *head) {
     tap->status = head->status;
     assert_true(headers_copy(&tap->headers, head->headers));
     view_copy_to(head->method, tap->method, sizeof(tap->method));
+    view_copy_to(head->scheme, tap->scheme, sizeof(tap->scheme));
     view_copy_to(head->path, tap->path, sizeof(tap->path));
     view_copy_to(head->protocol, tap->protocol, sizeof(tap->protocol));
     view_copy_to(head->authority, tap->authority, sizeof(tap->authority));
