@@ -44,8 +44,11 @@ static void make_settings(struct program *program) {
     struct core_settings *settings = &program->settings;
     settings->domain = view_from_cstr(config->domain);
     settings->public_url = view_from_cstr(config->public_url);
-    settings->other_names = config->other_names;
-    settings->other_names_count = config->other_names_count;
+    settings->other_names = config->other_names.items;
+    settings->other_names_count = config->other_names.count;
+    settings->guards_names = true;
+    settings->allowed_names = config->allowed_names.items;
+    settings->allowed_names_count = config->allowed_names.count;
     settings->subdomain_routing = config->subdomain_routing;
     settings->path_routing = config->path_routing;
     if (config->has_secret) settings->resume_secret = view_of(config->resume_key, sizeof(config->resume_key));

@@ -1,6 +1,7 @@
 #include "runtime/lambda_config.h"
 
 #include "auth/secret_strength.h"
+#include "base/regular_file.h"
 #include "handler/core.h"
 #include "handler/route.h"
 
@@ -78,14 +79,14 @@ static bool read_names(struct lambda_config *config, char why[256]) {
            complain(why, "PUBLIC_URL", "expected https://…");
 }
 
-static bool read_other_names(struct lambda_config *config, char why[256]) {
-    struct view rest = view_from_cstr(variable("OTHER_NAMES")), name;
+/* By commas. */
+static bool read_list(const char *variable_name, struct lambda_names *names, char why[256]) {
+    struct view rest = view_from_cstr(variable(variable_name)), name;
     while (view_split(&rest, ',', &name)) {
         name = view_trim(name);
         if (name.len == 0) continue;
-        if (config->other_names_count == LAMBDA_NAMES_MAX)
-            return complain(why, "OTHER_NAMES", "too many names");
-        config->other_names[config->other_names_count++] = name;
+        if (names->count == LAMBDA_NAMES_MAX) return complain(why, variable_name, "too many names");
+        names->items[names->count++] = name;
     }
     return true;
 }
@@ -134,7 +135,7 @@ static bool read_key_set(struct lambda_config *config, char why[256]) {
     int error = text ? 0 : jwks_read_file(path, &file);
     bool absent = !text && !said && error == ENOENT;
     if (error)
-        snprintf(what, sizeof what, "%s: %s", path, strerror(error));
+        snprintf(what, sizeof what, "%s: %s", path, file_problem(error));
     else
         config->jwks = jwks_parse(text ? view_from_cstr(text) : buf_view(&file), what);
     buf_done(&file);
@@ -207,7 +208,9 @@ bool lambda_config_read(struct lambda_config *config, char why[256]) {
     bool ok = required("CONNECTIONS_TABLE_NAME", &config->connections_table, why) &&
               required("PENDING_REQUESTS_TABLE_NAME", &config->requests_table, why) &&
               required("WEBSOCKET_API_ENDPOINT", &config->websocket_endpoint, why) &&
-              read_names(config, why) && read_other_names(config, why) && read_routing(config, why) &&
+              read_names(config, why) && read_list("OTHER_NAMES", &config->other_names, why) &&
+              read_list("ALLOWED_NAMES", &config->allowed_names, why) &&
+              read_routing(config, why) &&
               read_bool("PUBLISH_EVENTS", &publish, why) && read_secret(config, why) &&
               read_auth(config, why) && read_rate(config, why) && read_wait_mode(config, why) &&
               read_level(config, why);

@@ -7,7 +7,12 @@
 #include "aws/environment.h"
 #include "base/log.h"
 
-enum { LAMBDA_NAMES_MAX = 8 };
+enum { LAMBDA_NAMES_MAX = 32 };
+
+struct lambda_names {
+    struct view items[LAMBDA_NAMES_MAX]; /* into the environment */
+    size_t count;
+};
 
 /* How a waiting invocation learns of its answer. */
 enum wait_mode { WAIT_POLLING, WAIT_STREAM, WAIT_DIRECT };
@@ -17,11 +22,11 @@ struct lambda_config {
     const char *runtime_api;
     const char *connections_table, *requests_table;
     const char *websocket_endpoint;
-    const char *event_bus;                     /* NULL: nothing is published */
-    char domain[256];                          /* lower case, no port */
-    char public_url[512];                      /* no slash at the end */
-    struct view other_names[LAMBDA_NAMES_MAX]; /* into the environment */
-    size_t other_names_count;
+    const char *event_bus;             /* NULL: nothing is published */
+    char domain[256];                  /* lower case, no port */
+    char public_url[512];              /* no slash at the end */
+    struct lambda_names other_names;   /* of the host */
+    struct lambda_names allowed_names; /* that agents may claim, see core.h */
     bool subdomain_routing, path_routing, require_auth;
     size_t tunnel_rate;      /* requests a second of each tunnel; 0: any */
     struct jwt_settings jwt; /* require_auth; into the environment, and to `jwks` */

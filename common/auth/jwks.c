@@ -1,6 +1,8 @@
 /* See jwks.h. Jansson's own messages quote the text, which may hold secrets: only the place is told. */
 #include "auth/jwks.h"
 
+#include "base/regular_file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -100,6 +102,7 @@ int jwks_read_file(const char *path, struct buf *out) {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return errno;
     int error = read_all(fd, out);
+    if (!error && file_others_can_write(fd)) error = EPERM;
     close(fd);
     return error;
 }

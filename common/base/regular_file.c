@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,4 +17,14 @@ FILE *regular_file_open(const char *path) {
     close(fd);
     errno = error;
     return NULL;
+}
+
+bool file_others_can_write(int fd) {
+    struct stat status;
+    if (fstat(fd, &status) != 0) return true;
+    return (status.st_mode & S_IWOTH) || ((status.st_mode & S_IWGRP) && status.st_gid != getegid());
+}
+
+const char *file_problem(int error) {
+    return error == EPERM ? "others can write the file (chmod go-w)" : strerror(error);
 }

@@ -2,10 +2,17 @@
 #ifndef BASE_REGULAR_FILE_H
 #define BASE_REGULAR_FILE_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 /* Opens a regular file for reading, following links. NULL and errno (EINVAL: it is something else) on
  * failure. Never waits, which opening a FIFO does until somebody writes to it. */
 FILE *regular_file_open(const char *path);
+
+/* Can others change the open file? Who can, knows a secret in it, or has another one believed. A group of
+ * one's own is oneself. */
+bool file_others_can_write(int fd);
+/* For people: of EPERM, which stands for the above, and of other values of errno. */
+const char *file_problem(int error);
 
 #endif

@@ -79,8 +79,7 @@ static struct refusal read_name(struct connect *connect, struct view name) {
         return (struct refusal){
             400, "a tunnel's name has 3 to 63 characters of a-z, 0-9 and '-', no '-' at either end"};
     if (is_guarded(&connect->operation.core->settings, name))
-        return (struct refusal){403,
-                                "this name is not given away here (the gateway's --allowed-names would)"};
+        return (struct refusal){403, "this name is not given away here (its setting allowed-names would)"};
     view_copy_to(name, connect->name, sizeof connect->name);
     return (struct refusal){0};
 }

@@ -6,6 +6,7 @@
 #include "auth/peer.h"
 #include "auth/secret_strength.h"
 #include "base/ids.h"
+#include "base/regular_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,22 +22,11 @@ static bool complain(const char *path, const char *why) {
     return false;
 }
 
-/* Who can write it, knows it, or can have another one believed. A group of one's own is oneself. */
-static bool others_can_write(int fd) {
-    struct stat info;
-    if (fstat(fd, &info) != 0) return true;
-    return (info.st_mode & S_IWOTH) || ((info.st_mode & S_IWGRP) && info.st_gid != getegid());
-}
-
-static const char *why_not(void) {
-    return errno == EPERM ? "others can write the file (chmod go-w)" : strerror(errno);
-}
-
 /* Without the newline that an editor leaves. errno on failure. */
 static bool read_file(const char *path, struct secret_text *out) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return false;
-    if (others_can_write(fd)) {
+    if (file_others_can_write(fd)) {
         close(fd);
         errno = EPERM;
         return false;
@@ -94,9 +84,9 @@ static bool read_or_make(const struct config *config, struct secret_text *out) {
     char path[4096];
     if (!state_path(config, path)) return complain(path, "the path is too long");
     if (read_file(path, out)) return out->len >= SECRET_MIN || complain(path, "it has fewer than 16 bytes");
-    if (errno != ENOENT) return complain(path, why_not());
+    if (errno != ENOENT) return complain(path, file_problem(errno));
     if (!make_directories(path) || !write_new(path) || !read_file(path, out))
-        return complain(path, why_not());
+        return complain(path, file_problem(errno));
     return true;
 }
 
@@ -111,7 +101,7 @@ bool secret_load_text(const struct config *config, struct secret_text *ret_secre
     const char *path = config->secret_file;
     if (config->secret) return keep_given(config->secret, "TUNNEL_SECRET", ret_secret);
     if (!path) return read_or_make(config, ret_secret);
-    if (!read_file(path, ret_secret)) return complain(path, why_not());
+    if (!read_file(path, ret_secret)) return complain(path, file_problem(errno));
     return ret_secret->len >= SECRET_MIN || complain(path, "it has fewer than 16 bytes");
 }
 
@@ -131,7 +121,7 @@ bool secret_load(const struct config *config, struct secret_keys *ret_keys) {
 bool secret_load_jwt(const struct config *config, struct secret_text *ret_secret) {
     const char *path = config->jwt_secret_file;
     ret_secret->len = 0;
-    if (path && !read_file(path, ret_secret)) return complain(path, why_not());
+    if (path && !read_file(path, ret_secret)) return complain(path, file_problem(errno));
     if (!path && !keep_given(config->jwt_secret ? config->jwt_secret : "", "JWT_SECRET", ret_secret))
         return false;
     const char *weakness = ret_secret->len < JWT_SECRET_MIN

@@ -4,6 +4,7 @@
 #include "config/token_keys.h"
 
 #include "base/log.h"
+#include "base/regular_file.h"
 
 #include <stdio.h>
 
@@ -12,7 +13,7 @@
 static struct jwks *read_first(struct token_keys *keys, char why[JWKS_WHY_MAX]) {
     int error = jwks_read_file(keys->path, &keys->seen);
     if (!error) return jwks_parse(buf_view(&keys->seen), why);
-    snprintf(why, JWKS_WHY_MAX, "%s", strerror(error));
+    snprintf(why, JWKS_WHY_MAX, "%s", file_problem(error));
     return NULL;
 }
 
@@ -35,7 +36,7 @@ static void judge(struct token_keys *keys) {
     char why[JWKS_WHY_MAX];
     struct jwks *set = NULL;
     if (keys->seen_error)
-        snprintf(why, sizeof(why), "%s", strerror(keys->seen_error));
+        snprintf(why, sizeof(why), "%s", file_problem(keys->seen_error));
     else
         set = jwks_parse(buf_view(&keys->seen), why);
     if (!set) {

@@ -177,6 +177,25 @@ def test_refused_agents(aws):
     assert aws.agent(function).connect(query={"name": "mine"})["statusCode"] == 409
 
 
+def test_names_of_the_gateways_own(aws):
+    function = aws.function()
+    answer = aws.agent(function).connect(query={"name": "admin"})
+    assert answer["statusCode"] == 403
+    function = aws.function(ALLOWED_NAMES="admin, xn--bcher-kva")
+    assert aws.agent(function).connect(query={"name": "admin"})["statusCode"] == 200
+    assert aws.agent(function).connect(query={"name": "xn--bcher-kva"})["statusCode"] == 200
+    assert aws.agent(function).connect(query={"name": "api"})["statusCode"] == 403
+
+
+def test_a_key_set_that_others_can_write_is_refused(aws, tmp_path):
+    path = tmp_path / "jwks.json"
+    path.write_text(key_set_and_token("me")[0])
+    path.chmod(0o666)
+    function = aws.function(REQUIRE_AUTH="true", JWKS_PATH=str(path))
+    assert function.process.wait(20) == 1
+    assert function.init_error["errorMessage"] == f"JWKS_PATH: {path}: others can write the file (chmod go-w)"
+
+
 def token_of(subject, secret):
     def part(data):
         return base64.urlsafe_b64encode(data).rstrip(b"=")
