@@ -183,8 +183,11 @@ static void make_shapes(struct apigw *apigw) {
     else
         snprintf(apigw->public_url, sizeof(apigw->public_url), "http://%s:%u%s", apigw->http_domain,
                  public_port, stage);
-    snprintf(apigw->websocket_url, sizeof(apigw->websocket_url), "ws://127.0.0.1:%u%s", agent_port,
-             config->api_custom_domain ? "" : stage);
+    if (config->websocket_url)
+        snprintf(apigw->websocket_url, sizeof(apigw->websocket_url), "%s", config->websocket_url);
+    else
+        snprintf(apigw->websocket_url, sizeof(apigw->websocket_url), "ws://127.0.0.1:%u%s", agent_port,
+                 config->api_custom_domain ? "" : stage);
 }
 
 /* What DynamoDB Local takes, where nothing else was said; the function inherits it. */
@@ -208,8 +211,10 @@ static bool read_aws(struct apigw *apigw) {
 
 static bool make_lambda(struct apigw *apigw, const char **ret_why) {
     const struct config *config = apigw->config;
-    apigw->meter = meter_new(&apigw->loop, apigw->http, config->dynamodb_endpoint,
-                             config->dynamodb_latency_ms, &apigw->usage, ret_why);
+    const struct meter_settings meter = {.endpoint = config->dynamodb_endpoint,
+                                         .least_ms = config->dynamodb_latency_ms,
+                                         .idle_ms = config->aws_idle_ms};
+    apigw->meter = meter_new(&apigw->loop, apigw->http, &meter, &apigw->usage, ret_why);
     if (!apigw->meter || !function_environment_init(&apigw->variables, config, apigw->described,
                                                     &apigw->http_shape, apigw->public_url,
                                                     apigw->websocket_url, meter_port(apigw->meter), ret_why))
@@ -239,6 +244,7 @@ static bool make_apis(struct apigw *apigw, const char **ret_why) {
                                            .timeout_ms = timeout_ms < WS_TIMEOUT_MAX_MS ? timeout_ms
                                                                                         : WS_TIMEOUT_MAX_MS,
                                            .connect_rate = CONNECTS_A_SECOND,
+                                           .manage_idle_ms = config->aws_idle_ms,
                                            .throttle = &apigw->throttle,
                                            .aws = &apigw->environment};
     throttle_init(&apigw->throttle, config->api_rate, config->api_burst);
@@ -250,9 +256,13 @@ static bool make_apis(struct apigw *apigw, const char **ret_why) {
     if (!config->stream_table) return true;
     const struct mapping_settings mapping = {.table = config->stream_table,
                                              .endpoint = config->dynamodb_endpoint,
+                                             .region = apigw->environment.region,
                                              .filter = config->stream_filter,
                                              .batch = config->stream_batch,
-                                             .retries = config->stream_retries};
+                                             .retries = config->stream_retries,
+                                             .max_age_ms = config->stream_max_age_ms,
+                                             .bisects = config->stream_bisect,
+                                             .reports_failures = config->stream_report_failures};
     apigw->mapping = mapping_new(&apigw->loop, &mapping, &apigw->aws, apigw->pool, &apigw->usage, ret_why);
     return apigw->mapping != NULL;
 }

@@ -68,10 +68,10 @@ static const struct rule rules[] = {
     {FIXED("mapping.startingPosition", "LATEST"), IN_MAPPING},
     {SETTING("mapping.batchSize", "stream-batch", ""), IN_MAPPING},
     {FIXED("mapping.windowSeconds", "0"), IN_MAPPING},
-    {FIXED("mapping.bisect", "true"), IN_MAPPING},
+    {SETTING("mapping.bisect", "stream-bisect", ""), IN_MAPPING},
     {SETTING("mapping.retries", "stream-retries", ""), IN_MAPPING},
-    {PASSED("mapping.maximumAgeSeconds"), IN_MAPPING},
-    {FIXED("mapping.reportBatchItemFailures", "true"), IN_MAPPING},
+    {SETTING("mapping.maximumAgeSeconds", "stream-max-age", "s"), IN_MAPPING},
+    {SETTING("mapping.reportBatchItemFailures", "stream-report-failures", ""), IN_MAPPING},
     {PASSED("schedule.expression")},
     {SETTING("schedule.seconds", "cleanup-interval", "s")},
 };

@@ -12,7 +12,8 @@
 
 extern char **environ;
 
-#define SET_MAX 25
+#define SET_MAX 26
+#define VARIABLES_MAX 4096 /* "Lambda quotas": all environment variables of a function */
 
 static bool put(struct function_environment *environment, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -38,6 +39,7 @@ static bool is_ours(const char *variable) {
                                         "ENABLE_SUBDOMAIN_ROUTING=",
                                         "REQUIRE_AUTH=",
                                         "OTHER_NAMES=",
+                                        "ALLOWED_NAMES=",
                                         "PER_TUNNEL_RATE_LIMIT=",
                                         "TUNNEL_SECRET=",
                                         "JWT_SECRET=",
@@ -97,13 +99,14 @@ static bool put_task(struct function_environment *environment, const char *boots
     return ok;
 }
 
-static bool put_names(struct function_environment *environment, const struct text_list *names) {
+static bool put_names(struct function_environment *environment, const char *name,
+                      const struct text_list *names) {
     struct buf text;
-    buf_init(&text, 512);
+    buf_init(&text, 16 * VARIABLES_MAX);
     for (size_t i = 0; i < names->count; i++)
         buf_printf(&text, "%s%.*s", i ? "," : "", VIEW_ARG(names->items[i]));
     struct view joined = buf_view(&text);
-    bool ok = !text.failed && put(environment, "OTHER_NAMES=%.*s", VIEW_ARG(joined));
+    bool ok = !text.failed && put(environment, "%s=%.*s", name, VIEW_ARG(joined));
     buf_done(&text);
     return ok;
 }
@@ -144,18 +147,41 @@ static bool put_secrets(struct function_environment *environment, const struct c
            put_given(environment, "JWT_ISSUER", config->jwt_issuer);
 }
 
+/* As Lambda measures: the JSON text of names and values, without what it sets itself. Of the inherited ones
+ * nobody knows which a deployment would have. */
+static size_t measured(const struct function_environment *environment, size_t inherited) {
+    size_t bytes = 1;
+    for (size_t i = inherited; i < environment->count; i++) {
+        const char *variable = environment->variables[i];
+        if (strncmp(variable, "AWS_", 4) == 0 || strncmp(variable, "LAMBDA_", 7) == 0 || *variable == '_')
+            continue;
+        bytes += strlen(variable) + 5;
+        for (; *variable; variable++) bytes += *variable == '"' || *variable == '\\';
+    }
+    return bytes;
+}
+
+static bool fits(const struct function_environment *environment, size_t inherited, const char **ret_why) {
+    if (measured(environment, inherited) <= VARIABLES_MAX) return true;
+    *ret_why =
+        "its settings make more than the 4 KB of variables that Lambda takes (a key set can be a file)";
+    return false;
+}
+
 bool function_environment_init(struct function_environment *environment, const struct config *config,
                                const struct described *described, const struct shape_api *api,
                                const char *public_url, const char *websocket_url, uint16_t dynamodb_port,
                                const char **ret_why) {
     size_t inherited = 0;
+    *ret_why = "out of memory";
     while (environ[inherited]) inherited++;
     environment->count = 0;
     environment->variables =
         calloc(inherited + described->count + SET_MAX + 1, sizeof(*environment->variables));
     bool subdomains = api->has_custom_domain && config->subdomain_routing;
-    return environment->variables && inherit(environment, described) &&
-           put(environment, "AWS_ENDPOINT_URL_DYNAMODB=http://127.0.0.1:%u", dynamodb_port) &&
+    if (!environment->variables || !inherit(environment, described)) return false;
+    inherited = environment->count - described->count;
+    return put(environment, "AWS_ENDPOINT_URL_DYNAMODB=http://127.0.0.1:%u", dynamodb_port) &&
            put_task(environment, config->bootstrap) && put(environment, "AWS_LAMBDA_FUNCTION_NAME=tunnel") &&
            put(environment, "AWS_LAMBDA_FUNCTION_VERSION=$LATEST") &&
            put(environment, "AWS_LAMBDA_INITIALIZATION_TYPE=on-demand") &&
@@ -165,13 +191,14 @@ bool function_environment_init(struct function_environment *environment, const s
            put(environment, "DOMAIN_NAME=%s", api->domain) && put(environment, "PUBLIC_URL=%s", public_url) &&
            put(environment, "WEBSOCKET_API_ENDPOINT=%s", websocket_url) &&
            put(environment, "ROUTING=%s", routing_name(subdomains, config->path_routing)) &&
-           put_names(environment, &config->names) &&
+           put_names(environment, "OTHER_NAMES", &config->names) &&
+           put_names(environment, "ALLOWED_NAMES", &config->allowed_names) &&
            put_time(environment, "REQUEST_TIMEOUT", config->request_timeout_ms) &&
            put_time(environment, "RECONNECT_GRACE", config->grace_ms) &&
            put_time(environment, "OFFLINE_KEEP", config->offline_keep_ms) &&
            put(environment, "PER_TUNNEL_RATE_LIMIT=%zu", config->tunnel_rate) &&
            put(environment, "REQUIRE_AUTH=%s", config->require_auth == ANSWER_YES ? "true" : "false") &&
-           put_secrets(environment, config, ret_why);
+           put_secrets(environment, config, ret_why) && fits(environment, inherited, ret_why);
 }
 
 void function_environment_done(struct function_environment *environment) {

@@ -4,6 +4,7 @@
 #include "apigw/lambda_pool.h"
 
 #include "apigw/lambda_process.h"
+#include "apigw/trace_id.h"
 #include "apigw/web.h"
 #include "base/heap.h"
 #include "base/ids.h"
@@ -151,6 +152,7 @@ static void give(struct environment *environment) {
     struct web_exchange *next = environment->next;
     struct arena arena;
     struct headers headers;
+    char trace[TRACE_ID_MAX];
     arena_init(&arena, 8192);
     headers_init(&headers, &arena);
     uint64_t deadline_ms = loop_wall_ms(NULL) + pool->settings.timeout_ms;
@@ -159,9 +161,8 @@ static void give(struct environment *environment) {
     headers_add(&headers, VIEW("lambda-runtime-deadline-ms"), arena_printf(&arena, "%" PRIu64, deadline_ms));
     headers_add(&headers, VIEW("lambda-runtime-invoked-function-arn"),
                 VIEW("arn:aws:lambda:us-east-1:123456789012:function:tunnel"));
-    headers_add(
-        &headers, VIEW("lambda-runtime-trace-id"),
-        arena_printf(&arena, "Root=1-%08" PRIx64 "-%.24s;Sampled=0", deadline_ms / 1000, invocation->id));
+    trace_id_invocation(trace, loop_wall_ms(NULL));
+    headers_add(&headers, VIEW("lambda-runtime-trace-id"), view_from_cstr(trace));
     environment->state = ENV_BUSY;
     environment->next = NULL;
     timer_start(&pool->loop->timers, &environment->timer, pool->settings.timeout_ms);

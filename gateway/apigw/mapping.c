@@ -34,11 +34,13 @@ struct mapping {
     struct lambda_pool *pool;
     struct usage *usage;
     json_t *filter;
-    char arn[256];
+    char arn[256];      /* DynamoDB's own name for the stream */
+    char told_arn[320]; /* the same with the region that records are said to be of */
     struct shard shards[SHARDS_MAX];
     size_t shard_count, at;
     bool has_begun;                  /* shards found from now on are read from their beginning */
     json_t *records;                 /* being worked on */
+    uint64_t read_ms;                /* when they came */
     struct range ranges[RANGES_MAX]; /* the last is the next */
     size_t range_count;
     struct timer timer;
@@ -105,6 +107,15 @@ static void wait_ms(struct mapping *mapping, uint64_t ms) {
 
 /* ---- the stream and its shards ---- */
 
+/* "arn:aws:dynamodb:ddblocal:…": DynamoDB Local has a region of its own. */
+static void note_arn(struct mapping *mapping, struct view arn) {
+    struct view rest = arn, piece;
+    snprintf(mapping->arn, sizeof(mapping->arn), "%.*s", VIEW_ARG(arn));
+    for (int i = 0; i < 4; i++) view_split(&rest, ':', &piece);
+    snprintf(mapping->told_arn, sizeof(mapping->told_arn), "arn:aws:dynamodb:%.*s:%.*s",
+             VIEW_ARG(mapping->settings.region), VIEW_ARG(rest));
+}
+
 static void on_streams(void *ctx, enum status status, const struct aws_answer *answer) {
     struct mapping *mapping = ctx;
     json_t *root = take(mapping, status, answer);
@@ -112,7 +123,7 @@ static void on_streams(void *ctx, enum status status, const struct aws_answer *a
     const char *arn =
         json_string_value(json_object_get(json_array_get(json_object_get(root, "Streams"), 0), "StreamArn"));
     if (arn)
-        snprintf(mapping->arn, sizeof(mapping->arn), "%s", arn);
+        note_arn(mapping, view_from_cstr(arn));
     else
         log_warn("stream", "%s has no stream", mapping->settings.table);
     json_decref(root);
@@ -231,7 +242,9 @@ static json_t *filtered(struct mapping *mapping, const json_t *records) {
     size_t index;
     json_array_foreach(records, index, record) {
         if (!mapping_filter_matches(mapping->filter, record)) continue;
-        json_object_set_new(record, "eventSourceARN", json_string(mapping->arn));
+        json_object_set_new(record, "eventSourceARN", json_string(mapping->told_arn));
+        json_object_set_new(record, "awsRegion",
+                            json_stringn(mapping->settings.region.ptr, mapping->settings.region.len));
         json_array_append(kept, record);
     }
     return kept;
@@ -262,6 +275,7 @@ static void on_records(void *ctx, enum status status, const struct aws_answer *a
     mapping->records = filtered(mapping, records);
     json_decref(root);
     size_t count = json_array_size(mapping->records);
+    mapping->read_ms = loop_now(mapping->loop);
     mapping->usage->stream_records += count;
     if (count > 0) {
         mapping->ranges[mapping->range_count++] = (struct range){0, count, 0};
@@ -299,25 +313,37 @@ static size_t first_failed(const struct mapping *mapping, const struct range *ra
     return first;
 }
 
+static void drop(struct mapping *mapping, const char *why) {
+    const struct range *range = current(mapping);
+    size_t count = range->to - range->from;
+    log_error("stream", "%s: %zu records are dropped: %s", mapping->settings.table, count, why);
+    mapping->usage->stream_dropped += count;
+    mapping->range_count--;
+}
+
 /* A cut is none of the tries. */
 static void halve_or_drop(struct mapping *mapping) {
     struct range *range = current(mapping);
-    if (range->to - range->from > 1 && mapping->range_count < RANGES_MAX) {
+    if (mapping->settings.bisects && range->to - range->from > 1 && mapping->range_count < RANGES_MAX) {
         struct range first = {range->from, (range->from + range->to) / 2, 0};
         *range = (struct range){first.to, range->to, 0};
         mapping->ranges[mapping->range_count++] = first;
     } else if (++range->tries > mapping->settings.retries) {
-        log_error("stream", "%s: %zu records are dropped: the function failed %zu times",
-                  mapping->settings.table, range->to - range->from, range->tries);
-        mapping->usage->stream_dropped += range->to - range->from;
-        mapping->range_count--;
+        drop(mapping, "the function failed too often");
     }
+}
+
+/* Counted from when they were read: DynamoDB Local rounds the time of their creation to minutes. */
+static bool are_too_old(const struct mapping *mapping) {
+    return loop_now(mapping->loop) - mapping->read_ms > mapping->settings.max_age_ms;
 }
 
 static void on_outcome(void *ctx, enum lambda_outcome outcome, struct view answer) {
     struct mapping *mapping = ctx;
     struct range *range = current(mapping);
-    size_t from = outcome == LAMBDA_OK ? first_failed(mapping, range, answer) : range->from;
+    size_t from = outcome != LAMBDA_OK                 ? range->from
+                  : mapping->settings.reports_failures ? first_failed(mapping, range, answer)
+                                                       : range->to;
     bool goes_on = from > range->from;
     if (from == range->to)
         mapping->range_count--;
@@ -329,6 +355,11 @@ static void on_outcome(void *ctx, enum lambda_outcome outcome, struct view answe
 }
 
 static void work(struct mapping *mapping) {
+    while (mapping->range_count > 0 && are_too_old(mapping)) drop(mapping, "they are too old");
+    if (mapping->range_count == 0) {
+        next_shard(mapping);
+        return;
+    }
     const struct range *range = current(mapping);
     json_t *batch = json_array(), *event;
     for (size_t i = range->from; i < range->to; i++)

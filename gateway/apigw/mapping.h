@@ -1,8 +1,9 @@
 /* The event source mapping of a DynamoDB table's stream ("Using AWS Lambda with Amazon DynamoDB"): reads the
  * shards, filters records, invokes the function with batches in order, one at a time. A batch that fails is
- * cut in two and tried again (BisectBatchOnFunctionError); what cannot be cut is tried again up to a bound
- * (MaximumRetryAttempts) and dropped then, so that it blocks its shard no longer. The first of the records
- * that a function reports as `batchItemFailures` begins the next try (ReportBatchItemFailures). */
+ * tried again up to a bound (MaximumRetryAttempts) and dropped then, so that it blocks its shard no longer;
+ * so is a record that has become too old (MaximumRecordAgeInSeconds). What else Lambda does only where the
+ * mapping says so: it cuts a batch in two before it tries again (BisectBatchOnFunctionError), and begins the
+ * next try at the first record that the function reports as `batchItemFailures` (ReportBatchItemFailures). */
 #ifndef GATEWAY_APIGW_MAPPING_H
 #define GATEWAY_APIGW_MAPPING_H
 
@@ -14,8 +15,11 @@ struct mapping;
 struct mapping_settings {
     const char *table;
     const char *endpoint; /* DynamoDB's, where the streams are too */
+    struct view region;   /* that records are said to be of */
     const char *filter;   /* a pattern, as JSON (mapping_filter.h) */
     size_t batch, retries;
+    uint64_t max_age_ms;
+    bool bisects, reports_failures;
 };
 
 /* Texts, `aws`, `pool` and `usage` outlive it. NULL, with *ret_why (static), when the filter is none, or

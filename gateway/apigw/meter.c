@@ -16,8 +16,7 @@
 struct meter {
     struct loop *loop;
     struct http_client *http;
-    const char *endpoint;
-    uint64_t least_ms;
+    struct meter_settings settings;
     struct usage *usage;
     struct web *web;
     struct listener *listener;
@@ -114,8 +113,8 @@ static void on_answer(void *ctx, enum status status, const struct http_answer *g
         take_answer(call, got);
     else
         log_warn("meter", "DynamoDB: %s", status_text(status));
-    uint64_t took = loop_now(meter->loop) - call->begun_ms;
-    timer_start(&meter->loop->timers, &call->timer, took < meter->least_ms ? meter->least_ms - took : 0);
+    uint64_t least = meter->settings.least_ms, took = loop_now(meter->loop) - call->begun_ms;
+    timer_start(&meter->loop->timers, &call->timer, took < least ? least - took : 0);
 }
 
 static bool copy_request(struct call *call, const struct web_request *request) {
@@ -149,7 +148,7 @@ static void on_request(void *ctx, struct web_exchange *exchange, const struct we
     list_append(&meter->calls, &call->node);
     if (copy_request(call, request) && !request->is_body_too_large) {
         const struct http_call_request passed = {.method = request->method,
-                                                 .url = view_from_cstr(meter->endpoint),
+                                                 .url = view_from_cstr(meter->settings.endpoint),
                                                  .headers = &call->headers,
                                                  .body = buf_view(&call->body),
                                                  .timeout_ms = CALL_TIMEOUT_MS,
@@ -167,18 +166,21 @@ static void on_connection(void *ctx, int fd, struct client *client, const struct
     web_accept(meter->web, fd, client, address, len, 0);
 }
 
-struct meter *meter_new(struct loop *loop, struct http_client *http, const char *endpoint, uint64_t least_ms,
+struct meter *meter_new(struct loop *loop, struct http_client *http, const struct meter_settings *settings,
                         struct usage *usage, const char **ret_why) {
     const struct listen_address any = {.host = "127.0.0.1", .port = 0};
     struct meter *meter = calloc(1, sizeof(*meter));
     *ret_why = "out of memory";
     if (!meter) return NULL;
-    *meter = (struct meter){
-        .loop = loop, .http = http, .endpoint = endpoint, .least_ms = least_ms, .usage = usage};
+    *meter = (struct meter){.loop = loop, .http = http, .settings = *settings, .usage = usage};
     list_init(&meter->calls);
     clients_init(&meter->clients, 0, 0, NULL, 0);
-    const struct web_settings web = {
-        .body_max = BODY_MAX, .connections_max = 4096, .handle = on_request, .ctx = meter};
+    const struct web_settings web = {.body_max = BODY_MAX,
+                                     .connections_max = 4096,
+                                     .idle_ms = settings->idle_ms,
+                                     .idle_cuts = &usage->idle_cuts,
+                                     .handle = on_request,
+                                     .ctx = meter};
     meter->web = web_new(loop, &web);
     meter->listener =
         meter->web ? listener_new(loop, &any, &meter->clients, on_connection, meter, ret_why) : NULL;

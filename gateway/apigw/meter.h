@@ -11,9 +11,14 @@
 
 struct meter;
 
-/* `endpoint` ("http://127.0.0.1:8000"), `http` and `usage` outlive it. `least_ms`: no call takes less. NULL,
- * with *ret_why, on failure. */
-struct meter *meter_new(struct loop *loop, struct http_client *http, const char *endpoint, uint64_t least_ms,
+struct meter_settings {
+    const char *endpoint; /* "http://127.0.0.1:8000", outlives it */
+    uint64_t least_ms;    /* no call takes less */
+    uint64_t idle_ms;     /* of the function's connections, see web.h */
+};
+
+/* `http` and `usage` outlive it. NULL, with *ret_why, on failure. */
+struct meter *meter_new(struct loop *loop, struct http_client *http, const struct meter_settings *settings,
                         struct usage *usage, const char **ret_why);
 /* Where it listens, on loopback. */
 uint16_t meter_port(const struct meter *meter);

@@ -1,6 +1,7 @@
 /* See shape.h: what the shapes have in common. */
 #include "apigw/shape.h"
 
+#include "apigw/trace_id.h"
 #include "base/base64.h"
 #include "base/ids.h"
 #include "http/chars.h"
@@ -126,17 +127,10 @@ bool shape_forwarded(struct headers *out, const struct shape_api *api, const str
     struct view from = before.len
                            ? arena_printf(arena, "%.*s, %.*s", VIEW_ARG(before), VIEW_ARG(request->client))
                            : request->client;
-    char random[12];
-    ids_random(random, sizeof(random));
-    struct buf trace;
-    buf_init(&trace, 64);
-    buf_printf(&trace, "Root=1-%08" PRIx64 "-", request->now_ms / 1000);
-    for (size_t i = 0; i < sizeof(random); i++)
-        buf_printf(&trace, "%02x", (unsigned)(unsigned char)random[i]);
-    bool ok = headers_set(out, VIEW("x-forwarded-for"), from) &&
-              headers_set(out, VIEW("x-forwarded-port"), arena_printf(arena, "%u", api->port)) &&
-              headers_set(out, VIEW("x-forwarded-proto"), VIEW("http")) &&
-              headers_set(out, VIEW("x-amzn-trace-id"), buf_view(&trace));
-    buf_done(&trace);
-    return ok;
+    char trace[TRACE_ID_MAX];
+    trace_id_root(trace, request->now_ms);
+    return headers_set(out, VIEW("x-forwarded-for"), from) &&
+           headers_set(out, VIEW("x-forwarded-port"), arena_printf(arena, "%u", api->port)) &&
+           headers_set(out, VIEW("x-forwarded-proto"), VIEW("http")) &&
+           headers_set(out, VIEW("x-amzn-trace-id"), view_from_cstr(trace));
 }

@@ -82,7 +82,7 @@ static bool read_shaped(const json_t *root, bool is_payload_1, struct shape_answ
 
 bool shape_answer_read(struct view text, bool is_payload_1, struct arena *arena,
                        struct shape_answer *answer) {
-    json_t *root = json_loadb(text.len ? text.ptr : "", text.len, JSON_DECODE_ANY, NULL);
+    json_t *root = json_loadb(text.len ? text.ptr : "", text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
     *answer = (struct shape_answer){.status = 200};
     headers_init(&answer->headers, arena);
     bool ok = root != NULL;

@@ -37,6 +37,7 @@ bool usage_print(const struct usage *usage, struct buf *out) {
     put(out, "dynamodbOthers", usage->calls[2]);
     put(out, "dynamodbFailed", usage->calls[3]);
     buf_printf(out, ",\"readUnits\":%.1f,\"writeUnits\":%.1f", usage->read_units, usage->write_units);
+    put(out, "idleConnectionsCut", usage->idle_cuts);
     put(out, "streamReads", usage->stream_reads);
     put(out, "streamRecords", usage->stream_records);
     put(out, "streamDropped", usage->stream_dropped);

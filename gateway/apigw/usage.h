@@ -28,6 +28,7 @@ struct usage {
     uint64_t connection_ms;             /* of those that have ended */
     uint64_t calls[4];                  /* at DynamoDB: reads, writes, others, failed */
     double read_units, write_units;
+    uint64_t idle_cuts; /* connections of the function that had been idle for too long */
     uint64_t stream_reads, stream_records, stream_dropped;
     size_t memory_mib; /* of the function */
 };

@@ -12,9 +12,10 @@
 
 #define POOL_BYTES ((size_t)128 * 1024)
 #define ARENA_BYTES ((size_t)1024 * 1024)
-#define IDLE_SECONDS 900 /* a frozen process must not lose its connection */
+#define IDLE_SECONDS 900 /* a frozen process must not lose the one to its Runtime API */
 
 struct web {
+    struct loop *loop;
     struct mhd_loop mhd;
     struct web_settings settings;
     struct list exchanges;
@@ -24,6 +25,7 @@ struct web {
 struct connection {
     struct client *client;
     uint64_t tag;
+    uint64_t idle_since_ms;        /* 0: it has had no request yet */
     struct web_exchange *exchange; /* one that libmicrohttpd has not said farewell to */
 };
 
@@ -42,6 +44,7 @@ struct web_exchange {
 };
 
 static void exchange_free(struct web_exchange *exchange) {
+    exchange->connection->idle_since_ms = loop_now(exchange->web->loop);
     exchange->connection->exchange = NULL;
     list_remove(&exchange->node);
     if (exchange->response) MHD_destroy_response(exchange->response);
@@ -50,9 +53,22 @@ static void exchange_free(struct web_exchange *exchange) {
     free(exchange);
 }
 
+/* As of a server that has forgotten the connection while the process behind it was frozen. */
+static bool is_reset(struct web *web, struct MHD_Connection *mhd, const struct connection *connection) {
+    const struct linger now = {.l_onoff = 1};
+    uint64_t since = connection->idle_since_ms;
+    if (!web->settings.idle_ms || !since || loop_now(web->loop) - since <= web->settings.idle_ms)
+        return false;
+    int fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    ++*web->settings.idle_cuts;
+    return true;
+}
+
 static struct web_exchange *exchange_new(struct web *web, struct MHD_Connection *mhd, const char *target) {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    struct web_exchange *exchange = info && info->socket_context ? calloc(1, sizeof(*exchange)) : NULL;
+    if (!info || !info->socket_context || is_reset(web, mhd, info->socket_context)) return NULL;
+    struct web_exchange *exchange = calloc(1, sizeof(*exchange));
     if (!exchange) return NULL;
     exchange->web = web;
     exchange->mhd = mhd;
@@ -157,6 +173,7 @@ static size_t keep_escapes(void *ctx, struct MHD_Connection *connection, char *t
 struct web *web_new(struct loop *loop, const struct web_settings *settings) {
     struct web *web = calloc(1, sizeof(*web));
     if (!web) return NULL;
+    web->loop = loop;
     web->settings = *settings;
     list_init(&web->exchanges);
     struct MHD_Daemon *daemon = MHD_start_daemon(

@@ -28,6 +28,8 @@ typedef void web_fn(void *ctx, struct web_exchange *exchange, const struct web_r
 struct web_settings {
     size_t body_max;
     unsigned connections_max;
+    uint64_t idle_ms;    /* a request on a connection that was idle for longer is reset; 0: never */
+    uint64_t *idle_cuts; /* counts them; NULL where idle_ms is 0 */
     web_fn *handle;
     void *ctx;
 };

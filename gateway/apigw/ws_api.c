@@ -120,8 +120,12 @@ struct ws_api *ws_api_new(struct loop *loop, const struct ws_api_settings *setti
     table_init(&api->connections);
     timer_init(&api->tick, on_tick);
     throttle_init(&api->connects, settings->connect_rate, settings->connect_rate);
-    const struct web_settings web = {
-        .body_max = MANAGE_BODY_MAX, .connections_max = 1024, .handle = ws_manage, .ctx = api};
+    const struct web_settings web = {.body_max = MANAGE_BODY_MAX,
+                                     .connections_max = 1024,
+                                     .idle_ms = settings->manage_idle_ms,
+                                     .idle_cuts = &usage->idle_cuts,
+                                     .handle = ws_manage,
+                                     .ctx = api};
     const struct ws_candidates_settings candidates = {.loop = loop,
                                                       .name = "ws-api",
                                                       .head_timeout_ms = settings->head_timeout_ms,

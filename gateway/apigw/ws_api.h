@@ -21,6 +21,7 @@ struct ws_api_settings {
     uint64_t idle_ms, life_ms, head_timeout_ms;
     uint64_t timeout_ms;               /* of the function, for $connect and $default */
     uint64_t connect_rate;             /* new connections a second; 0: no bound */
+    uint64_t manage_idle_ms;           /* of connections to "@connections", see web.h */
     struct throttle *throttle;         /* of all, shared with the other APIs */
     const struct aws_environment *aws; /* the function's: its credentials may use "@connections" */
 };

@@ -40,11 +40,11 @@ struct config {
     uint64_t request_timeout_ms, body_idle_timeout_ms, grace_ms, header_timeout_ms, keepalive_timeout_ms;
     uint64_t agent_ping_interval_ms, offline_keep_ms, drain_delay_ms, drain_timeout_ms;
     char *backend, *bootstrap, *api_stage, *api_payload; /* of ttf-apigw, but for `backend` */
-    char *dynamodb_endpoint, *stream_table, *stream_filter, *description;
-    bool api_custom_domain;
+    char *dynamodb_endpoint, *stream_table, *stream_filter, *websocket_url, *description;
+    bool api_custom_domain, stream_bisect, stream_report_failures;
     size_t api_rate, api_burst, lambda_memory_bytes, lambda_concurrency, stream_batch, stream_retries;
     uint64_t api_timeout_ms, lambda_timeout_ms, lambda_idle_ms, dynamodb_latency_ms, cleanup_interval_ms,
-        ws_idle_ms, ws_life_ms;
+        ws_idle_ms, ws_life_ms, stream_max_age_ms, aws_idle_ms;
     size_t body_bytes, request_head_bytes, answer_head_bytes, max_connections, max_connections_per_address,
         tunnel_rate, tunnel_requests, agent_link_requests;
     enum log_level log_level;

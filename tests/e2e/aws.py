@@ -48,7 +48,6 @@ EXCEPTIONS = [
     ("http", "nothing_of_our_clients", FIELDS),
     ("routing", "forwarded_headers", FIELDS),
     ("routing", "a_setting_lets_claims a_trusted_proxy_that_adds caps_count_the_visitor", GATEWAYS),
-    ("agents", "names_of_the_gateways_own", GATEWAYS),
     ("failures", "agent_that_falls ttf_finds_out a_link_that_died", PINGS),
     ("agents", "half_a_frame", PINGS),
     ("failures", "visitor_who_leaves_frees", LEAVING),
@@ -138,6 +137,9 @@ DESCRIBED = {
     "--lambda-timeout": ("function.timeoutSeconds", seconds),
     "--cleanup-interval": ("schedule.seconds", seconds),
     "--stream-retries": ("mapping.retries", int),
+    "--stream-max-age": ("mapping.maximumAgeSeconds", seconds),
+    "--stream-bisect": ("mapping.bisect", lambda text: text == "true"),
+    "--stream-report-failures": ("mapping.reportBatchItemFailures", lambda text: text == "true"),
 }
 # Variables that tests say by an option of the stand-in's: it is told, and not the description.
 BY_OPTION = {"--require-auth": "REQUIRE_AUTH", "--per-tunnel-rate-limit": "PER_TUNNEL_RATE_LIMIT", "--jwks-path": "JWKS_PATH",
@@ -159,6 +161,7 @@ def described(options, variables, stream):
     environment, left, options = description["function"]["environment"], [], list(options)
     own = {name: value for name, value in variables.items() if not name.startswith("AWS_")}
     environment.update({**own, "WAIT_MODE": mode})
+    description["region"] = variables.get("AWS_REGION", description["region"])
     if description["mapping"]:
         description["mapping"]["table"] = variables["PENDING_REQUESTS_TABLE_NAME"]
     while options:
@@ -186,7 +189,8 @@ class StandIn(ApiGateway):
     def __init__(self, state_dir, *options, env=None, bootstrap=BIN / "bootstrap", stream=False, **more):
         names = tables(state_dir)
         options = without_gateway_only(options)
-        for name, value in (("--lambda-concurrency", "1000"), ("--cleanup-interval", "5s")):  # an account's own bound; 30 s and a bit
+        # an account's own bound; 30 s and a bit; connections to AWS are dead as early as they may be behind a thaw
+        for name, value in (("--lambda-concurrency", "1000"), ("--cleanup-interval", "5s"), ("--aws-idle", "1s")):
             if name not in options:
                 options = [name, value, *options]
         variables = {**names, "TUNNEL_SECRET": f"a secret for {state_dir}", **(env or {})}

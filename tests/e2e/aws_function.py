@@ -32,7 +32,7 @@ class Function:
     """handle(event) -> what the function returns (a dict, a str or bytes as they are)."""
 
     def __init__(self):
-        self.events, self.pids, self.deadlines = queue.Queue(), [], []
+        self.events, self.pids, self.deadlines, self.traces = queue.Queue(), [], [], []
         self.handle = lambda event: OK
         outer = self
 
@@ -45,6 +45,7 @@ class Function:
                 _, pid, deadline = self.path.split("/")
                 outer.pids.append(int(pid))
                 outer.deadlines.append(int(deadline))
+                outer.traces.append(self.headers["Trace"])
                 outer.events.put(event)
                 status, answer = 200, b""
                 try:

@@ -10,8 +10,8 @@ handler = http.client.HTTPConnection(os.environ["HANDLER"])
 ROOT = "/2018-06-01/runtime/"
 
 
-def call(connection, method, path, body=None):
-    connection.request(method, path, body)
+def call(connection, method, path, body=None, headers={}):
+    connection.request(method, path, body, headers)
     answer = connection.getresponse()
     return answer, answer.read()
 
@@ -19,7 +19,8 @@ def call(connection, method, path, body=None):
 while True:
     answer, event = call(runtime, "GET", ROOT + "invocation/next")
     invocation = answer.headers["Lambda-Runtime-Aws-Request-Id"]
-    answer, body = call(handler, "POST", f"/{os.getpid()}/{answer.headers['Lambda-Runtime-Deadline-Ms']}", event)
+    trace = {"Trace": answer.headers["Lambda-Runtime-Trace-Id"]}
+    answer, body = call(handler, "POST", f"/{os.getpid()}/{answer.headers['Lambda-Runtime-Deadline-Ms']}", event, trace)
     if answer.status == 555:
         sys.exit(3)
     call(runtime, "POST", f"{ROOT}invocation/{invocation}/{'response' if answer.status == 200 else 'error'}", body)

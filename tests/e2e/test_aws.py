@@ -5,6 +5,7 @@ library that is not ours."""
 import base64
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -168,6 +169,29 @@ def test_paths_are_decoded_and_queries_are_not(stand_in, function):
     assert event["queryStringParameters"] == {"q": "/ A,", "e": ""}
 
 
+def test_trace_ids_are_well_formed(stand_in, function):
+    gateway = stand_in()
+    root = r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}"
+    visit(gateway), visit(gateway)
+    fields = [function.next()["headers"]["x-amzn-trace-id"] for _ in range(2)]
+    assert all(re.fullmatch(root, field) for field in fields) and len(set(fields)) == 2
+    assert len(set(function.traces)) == 2
+    assert all(re.fullmatch(root + ";Parent=[0-9a-f]{16};Sampled=[01]", trace) for trace in function.traces)
+    assert all(abs(int(trace[7:15], 16) - time.time()) < 60 for trace in fields + function.traces)
+
+
+def test_what_the_function_is_told_to_be_the_websocket_api(start, function, tmp_path):
+    """A function that knows wss:// alone gets that, of a proxy's."""
+    for options, said in ([], r"ws://127\.0\.0\.1:\d+"), (["--websocket-url", "wss://a.example/dev"], "wss://a.example/dev"):
+        bootstrap, variables = tmp_path / "bootstrap", tmp_path / "variables"
+        bootstrap.write_text(f"#!/bin/sh\nenv >{variables}\nexec {sys.executable} {FUNCTION}\n")
+        bootstrap.chmod(0o755)
+        gateway = start._keep(aws.StandIn(start._folder("standin"), *options, bootstrap=bootstrap, env={"HANDLER": function.address}))
+        assert visit(gateway).status == 200
+        known = dict(line.split("=", 1) for line in variables.read_text().splitlines() if "=" in line)
+        assert re.fullmatch(said, known["WEBSOCKET_API_ENDPOINT"])
+
+
 def test_only_text_bodies_go_as_they_are(stand_in, function):
     gateway = stand_in()
     for content_type, body, is_text in [("application/json", '{"a":"ä"}'.encode(), True), ("text/plain", b"\xff", False),
@@ -220,6 +244,13 @@ def test_answers_of_payload_2_0(stand_in, function):
     answer = visit(gateway)
     assert answer.status == 200 and json.loads(answer.body) == {"hello": "there"}
     assert answer.all("content-type") == ["application/json"]
+
+
+def test_a_nul_in_an_answer_is_a_byte_of_the_body(stand_in, function):
+    gateway = stand_in()
+    function.handle = lambda event: {"statusCode": 200, "headers": {"a": "\0", "b": "2"}, "body": "one\0two"}
+    answer = visit(gateway)
+    assert (answer.status, answer.body, answer.all("a"), answer.all("b")) == (200, b"one\0two", [], ["2"])
 
 
 def test_answers_of_payload_1_0(stand_in, function):
@@ -366,10 +397,13 @@ def test_throttled_visitors_get_429(stand_in):
 
 
 def test_the_head_has_10240_bytes(stand_in, function):
+    """The request line and the values of the fields, not their names."""
     gateway = stand_in()
     assert visit(gateway, headers=[("x", "a" * 10100)]).status == 200
+    assert visit(gateway, headers=[(f"{'x' * 1000}{n}", "a" * 1000) for n in range(10)]).status == 200
+    assert len(function.next()) and len(function.next())
     answer = visit(gateway, headers=[("x", "a" * 10240)])
-    assert answer.status == 431 and function.events.qsize() == 1
+    assert answer.status == 431 and function.events.empty()
 
 
 def test_bodies_of_10_mb_and_payloads_of_6(stand_in, function):
@@ -411,7 +445,18 @@ def put_completed(gateway, *keys, status="completed"):
 
 
 def keys_of(event):
-    return [record["dynamodb"]["Keys"]["requestId"]["S"] for record in event["Records"]]
+    """None of an event of the schedule."""
+    return [record["dynamodb"]["Keys"]["requestId"]["S"] for record in event.get("Records", [])]
+
+
+def no_more(function):
+    return not any(map(keys_of, list(function.events.queue)))
+
+
+def next_keys(function):
+    while not (keys := keys_of(function.next())):
+        pass
+    return keys
 
 
 def wait_for_stream(gateway):
@@ -426,7 +471,7 @@ def test_the_stream_is_filtered_and_in_order(stand_in, function):
     put_completed(gateway, *"abcdef")
     got = []
     while len(got) < 6:
-        got += keys_of(function.next())
+        got += next_keys(function)
     assert got == list("abcdef")
 
 
@@ -480,8 +525,73 @@ def test_a_report_that_makes_no_sense_is_a_failure_of_all(stand_in, function):
     function.handle = lambda event: {"batchItemFailures": [{"itemIdentifier": ""}]}
     put_completed(gateway, "a")
     wait_until(lambda: usage(gateway)["streamDropped"] == 1)
-    assert [keys_of(function.next()), keys_of(function.next())] == [["a"], ["a"]]
-    assert function.events.empty()
+    assert [next_keys(function), next_keys(function)] == [["a"], ["a"]]
+    assert no_more(function)
+
+
+AS_AWS_HAS_IT = ["--stream-retries", "2", "--stream-bisect", "false", "--stream-report-failures", "false", "--stream-max-age", "86400s"]
+
+
+def in_one_batch(gateway, function, handle, *keys):
+    busy, go_on = threading.Event(), threading.Event()
+    function.handle = lambda event: (busy.set(), go_on.wait(20)) and OK
+    put_completed(gateway, "before")
+    assert busy.wait(20)  # so that the next ones wait for each other
+    put_completed(gateway, *keys)
+    function.handle = handle
+    go_on.set()
+    assert next_keys(function) == ["before"]
+
+
+def test_without_bisecting_a_batch_stays_whole(stand_in, function):
+    gateway = stand_in(*AS_AWS_HAS_IT)
+    wait_for_stream(gateway)
+
+    def fail(event):
+        raise Failure("no")
+
+    in_one_batch(gateway, function, fail, *"abc")
+    wait_until(lambda: usage(gateway)["streamDropped"] == 3)
+    assert [next_keys(function) for _ in range(3)] == [list("abc")] * 3 and no_more(function)
+
+
+def test_reports_count_only_where_the_mapping_says_so(stand_in, function):
+    gateway = stand_in(*AS_AWS_HAS_IT)
+    wait_for_stream(gateway)
+    function.handle = lambda event: {"batchItemFailures": [{"itemIdentifier": ""}]}
+    put_completed(gateway, "a")
+    assert next_keys(function) == ["a"]
+    put_completed(gateway, "b")
+    assert next_keys(function) == ["b"] and usage(gateway)["streamDropped"] == 0
+
+
+def test_records_that_are_too_old_are_dropped(stand_in, function):
+    gateway = stand_in("--stream-max-age", "2s", "--stream-bisect", "false", "--stream-retries", "10000")
+    wait_for_stream(gateway)
+
+    def fail(event):
+        raise Failure("no")
+
+    function.handle = fail
+    put_completed(gateway, "old")
+    wait_until(lambda: usage(gateway)["streamDropped"] == 1, 40)
+    function.handle = lambda event: OK
+    put_completed(gateway, "new")
+    seen = []
+    while "new" not in seen:
+        seen += next_keys(function)
+    assert seen.count("old") >= 2 and seen.count("new") == 1
+
+
+def test_records_are_of_the_region(stand_in, function):
+    gateway = stand_in(env={"AWS_REGION": "eu-west-1"})
+    wait_for_stream(gateway)
+    put_completed(gateway, "a")
+    while "Records" not in (event := function.next()):
+        pass
+    record = event["Records"][0]
+    assert record["awsRegion"] == "eu-west-1" and record["eventSourceARN"].startswith("arn:aws:dynamodb:eu-west-1:")
+    assert "/stream/" in record["eventSourceARN"]
 
 
 # ---- settings ----
@@ -497,6 +607,8 @@ def test_a_report_that_makes_no_sense_is_a_failure_of_all(stand_in, function):
     (["--bootstrap", "x", "--description", "/nonexistent"], "/nonexistent: No such file"),
     (["--bootstrap", "x", "--description", aws.DESCRIPTIONS / "dev.json", "--api-stage", "prod"],
      "dev.json: stage contradict each other"),
+    (["--bootstrap", "/bin/true", "--dynamodb-endpoint", "http://127.0.0.1:1", "--names", ",".join(["x" * 60 + ".example"] * 58)],
+     "4 KB of variables"),
 ])  # fmt: skip
 def test_settings_that_make_no_sense_are_said(start, options, said):
     program = start.program(BIN / "ttf-apigw", "--public-listen", "127.0.0.1:0", "--agent-listen", "127.0.0.1:0",

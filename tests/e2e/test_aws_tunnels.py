@@ -138,6 +138,19 @@ def test_two_environments_and_one_tunnel(stand_in, start):
     assert usage(gateway)["environments"] >= 2
 
 
+def test_connections_are_reset_behind_a_thaw(waiting, start):
+    """Those that were idle: the function's first request on each is sent again, and visitors see nothing of it."""
+    gateway, service = waiting("--aws-idle", "100ms"), start.service()
+    host = f"{start.forwarder(gateway, service).tunnel_id}.localhost"
+    for number in range(6):
+        before = usage(gateway)["idleConnectionsCut"]
+        time.sleep(0.3)  # for so long it is frozen: that is what the test is about
+        answer = visit(gateway, host, f"/{number}", "POST", body=b"x" * 3000)
+        assert answer.status == 200 and json.loads(answer.body)["target"] == f"/{number}", answer
+        assert number == 0 or usage(gateway)["idleConnectionsCut"] > before
+    assert len([request for request in service.requests if request.method == "POST"]) == 6
+
+
 def test_forty_requests_at_once_on_cold_environments(waiting, start):
     gateway, service = waiting("--lambda-concurrency", "200"), start.service()
     ttf = start.forwarder(gateway, service)

@@ -108,7 +108,6 @@ static const struct {
     {"mapping", NULL, "mapping: it is missing (null: there is none)"},
     {"mapping", "{}", "mapping.table: it is missing"},
     {"mapping.windowSeconds", "5", "mapping.windowSeconds: the stand-in plays nothing but 0"},
-    {"mapping.bisect", "false", "mapping.bisect: the stand-in plays nothing but true"},
     {"stage", "\"a\\u0007b\"", "stage: a line break or a control character"},
 };
 
