@@ -209,8 +209,7 @@ bool lambda_config_read(struct lambda_config *config, char why[256]) {
               required("PENDING_REQUESTS_TABLE_NAME", &config->requests_table, why) &&
               required("WEBSOCKET_API_ENDPOINT", &config->websocket_endpoint, why) &&
               read_names(config, why) && read_list("OTHER_NAMES", &config->other_names, why) &&
-              read_list("ALLOWED_NAMES", &config->allowed_names, why) &&
-              read_routing(config, why) &&
+              read_list("ALLOWED_NAMES", &config->allowed_names, why) && read_routing(config, why) &&
               read_bool("PUBLISH_EVENTS", &publish, why) && read_secret(config, why) &&
               read_auth(config, why) && read_rate(config, why) && read_wait_mode(config, why) &&
               read_level(config, why);
