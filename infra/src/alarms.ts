@@ -59,7 +59,7 @@ function throttleQueries(watched: Watched) {
     return [{ id: "all", expression: "SUM(METRICS())", label: "throttled", returnData: true }, ...queries];
 }
 
-export function makeAlarms(context: Context, watched: Watched, topic: aws.sns.Topic): void {
+export function makeAlarms(context: Context, watched: Watched, topic: aws.sns.Topic): aws.cloudwatch.MetricAlarm[] {
     const common = (name: string, says: string) => ({
         name: context.named(`alarm-${name}`),
         alarmDescription: says,
@@ -68,7 +68,7 @@ export function makeAlarms(context: Context, watched: Watched, topic: aws.sns.To
         alarmActions: [topic.arn],
         okActions: [topic.arn],
     });
-    for (const [name, alarm] of Object.entries(alarmsOf(context, watched)))
+    const made = Object.entries(alarmsOf(context, watched)).map(([name, alarm]) =>
         new aws.cloudwatch.MetricAlarm(name, {
             ...common(name, alarm.says),
             namespace: alarm.namespace,
@@ -78,11 +78,11 @@ export function makeAlarms(context: Context, watched: Watched, topic: aws.sns.To
             period: 300,
             evaluationPeriods: alarm.periods ?? 1,
             threshold: alarm.above,
-        }, context.options);
-    new aws.cloudwatch.MetricAlarm("dynamodb-throttles", {
+        }, context.options));
+    return [...made, new aws.cloudwatch.MetricAlarm("dynamodb-throttles", {
         ...common("dynamodb-throttles", "a table refuses calls: more than it can scale to in that time"),
         metricQueries: throttleQueries(watched),
         evaluationPeriods: 1,
         threshold: 0,
-    }, context.options);
+    }, context.options)];
 }

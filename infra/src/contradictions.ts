@@ -60,9 +60,20 @@ function telling(values: Values): string[] {
     const problems: string[] = [];
     if (values.monthlyBudget !== undefined && !values.alertEmail)
         problems.push("monthlyBudget: nobody would be told: pulumi config set alertEmail you@example.com, or remove monthlyBudget");
+    if (values.costAnomaly !== undefined && !values.alertEmail)
+        problems.push("costAnomaly: nobody would be told: pulumi config set alertEmail you@example.com, or remove costAnomaly");
+    return problems;
+}
+
+function running(values: Values): string[] {
+    const problems: string[] = [];
+    if (!values.vpcSubnetIds !== !values.vpcSecurityGroupIds)
+        problems.push("vpcSubnetIds: it goes with vpcSecurityGroupIds: set both, or neither");
+    if (values.canary !== undefined && values.canary !== "none" && values.enableMonitoring === false)
+        problems.push("canary: alarms are what puts the old version back, and enableMonitoring is false: set that to true, or canary to none");
     return problems;
 }
 
 export function contradictions(raw: Raw, values: Values): string[] {
-    return [...auth(raw, values), ...waiting(raw, values), ...domains(values), ...telling(values)];
+    return [...auth(raw, values), ...waiting(raw, values), ...domains(values), ...telling(values), ...running(values)];
 }

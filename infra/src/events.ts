@@ -1,5 +1,6 @@
 /** The bus for others, and the schedule that removes what has expired. */
 import * as aws from "@pulumi/aws";
+import type { Invoked } from "./canary";
 import type { Context } from "./context";
 import { stack } from "./schema";
 
@@ -8,7 +9,7 @@ export function makeBus(context: Context): aws.cloudwatch.EventBus {
     return new aws.cloudwatch.EventBus("http-tunnel-events", { name: context.named("events") }, context.options);
 }
 
-export function makeSchedule(context: Context, fn: aws.lambda.Function): void {
+export function makeSchedule(context: Context, fn: Invoked): void {
     const rule = new aws.cloudwatch.EventRule("cleanup-schedule", {
         name: context.named("cleanup"),
         description: "Removes what has expired from the tables",
@@ -17,7 +18,7 @@ export function makeSchedule(context: Context, fn: aws.lambda.Function): void {
     new aws.cloudwatch.EventTarget("cleanup-target", { rule: rule.name, arn: fn.arn }, context.options);
     new aws.lambda.Permission("cleanup-permission", {
         action: "lambda:InvokeFunction",
-        function: fn.name,
+        ...fn.on,
         principal: "events.amazonaws.com",
         sourceArn: rule.arn,
     }, context.options);

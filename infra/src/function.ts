@@ -24,6 +24,8 @@ export function makeFunction(context: Context, role: aws.iam.Role, logs: Logs, v
         environment: { variables: pulumi.all(variables).apply(checkSize) },
         loggingConfig: { logFormat: "JSON", systemLogLevel: "WARN", logGroup: logs.function.name },
         ...(settings.reservedConcurrency ? { reservedConcurrentExecutions: settings.reservedConcurrency } : {}),
+        ...(settings.vpc ? { vpcConfig: settings.vpc } : {}),
+        ...(settings.canary === "none" ? {} : { publish: true }),
         ...(settings.kmsKeyArn ? { kmsKeyArn: settings.kmsKeyArn } : {}),
     }, { ...context.options, dependsOn });
 }

@@ -57,6 +57,13 @@ const table = {
     lambdaTimeout: number(stack.function.timeoutSeconds, 3, 29,
         "seconds; not more than 29, so that the function answers 504 before API Gateway gives up with 503"),
     reservedConcurrency: number(undefined, 1, 10_000, "how many of the function may run at once; absent: the account's limit"),
+    canary: { kind: "choice", default: "none",
+        choices: ["none", "Canary10Percent5Minutes", "Canary10Percent10Minutes", "Canary10Percent30Minutes", "Linear10PercentEvery1Minute"],
+        says: "how a new version of the function takes over; an alarm meanwhile puts the old one back" },
+    vpcSubnetIds: { kind: "text", pattern: /^subnet-[0-9a-f]+(,subnet-[0-9a-f]+)*$/, expected: "subnets, by commas",
+        says: "the function runs in these subnets, which must have a way out (a NAT gateway); absent: in none" },
+    vpcSecurityGroupIds: { kind: "text", pattern: /^sg-[0-9a-f]+(,sg-[0-9a-f]+)*$/, expected: "security groups, by commas",
+        says: "of the function there" },
     packageFile: { kind: "text", says: "the package; absent: what `./dev package-lambda` makes for the architecture" },
     logLevel: { kind: "choice", choices: ["error", "warn", "info", "debug"], default: "info", says: "of the function's log" },
     logRetentionDays: { kind: "choice", default: "14", choices: ["1", "3", "5", "7", "14", "30", "60", "90", "180", "365"],
@@ -79,6 +86,8 @@ const table = {
     enableMonitoring: flag(true, "dashboard and alarms"),
     alertEmail: { kind: "text", pattern: /^[^@\s]+@[^@\s]+\.[^@\s]+$/, expected: "an address", says: "who is told of alarms and of the budget" },
     monthlyBudget: number(undefined, 1, 1_000_000, "dollars a month of the account; `alertEmail` is told at 80 % and at a forecast beyond"),
+    costAnomaly: number(undefined, 1, 1_000_000,
+        "dollars: `alertEmail` is told of costs that are as much more than usual, once a day (the tag Project must be one of cost allocation)"),
 } satisfies Record<string, Key>;
 
 export type KeyName = keyof typeof table;

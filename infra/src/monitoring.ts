@@ -42,23 +42,40 @@ function makeBudget(context: Context, dollars: number, email: string): aws.budge
     }, context.options);
 }
 
-export interface Monitoring { dashboardName?: pulumi.Output<string>; budgetName?: pulumi.Output<string> }
+/** Of what bears the tag of this project; AWS looks once a day. */
+function makeAnomaly(context: Context, dollars: number, email: string): void {
+    const monitor = new aws.costexplorer.AnomalyMonitor("cost-monitor", {
+        name: context.named("cost"),
+        monitorType: "CUSTOM",
+        monitorSpecification: JSON.stringify({ Tags: { Key: "Project", Values: ["http-tunnel"], MatchOptions: null } }),
+    }, context.options);
+    new aws.costexplorer.AnomalySubscription("cost-anomaly", {
+        name: context.named("cost-anomaly"),
+        frequency: "DAILY",
+        monitorArnLists: [monitor.arn],
+        subscribers: [{ type: "EMAIL", address: email }],
+        thresholdExpression: { dimension: { key: "ANOMALY_TOTAL_IMPACT_ABSOLUTE", matchOptions: ["GREATER_THAN_OR_EQUAL"], values: [String(dollars)] } },
+    }, context.options);
+}
+
+export interface Monitoring { names: { dashboardName?: pulumi.Output<string>; budgetName?: pulumi.Output<string> }; alarms: aws.cloudwatch.MetricAlarm[] }
 
 export function makeMonitoring(context: Context, watched: Watched): Monitoring {
-    const { alertEmail, enableMonitoring, monthlyBudget } = context.settings;
+    const { alertEmail, costAnomaly, enableMonitoring, monthlyBudget } = context.settings;
+    if (costAnomaly && alertEmail) makeAnomaly(context, costAnomaly, alertEmail);
     const budget = monthlyBudget && alertEmail ? makeBudget(context, monthlyBudget, alertEmail) : undefined;
     const named = budget ? { budgetName: budget.name } : {};
-    if (!enableMonitoring) return named;
+    if (!enableMonitoring) return { names: named, alarms: [] };
     // not encrypted by a key: alarms cannot publish to a topic with AWS's own key, and what they say is no secret
     const topic = new aws.sns.Topic("alarms", { name: context.named("alarms") }, context.options);
     if (alertEmail)
         new aws.sns.TopicSubscription("alarms-mail", { topic: topic.arn, protocol: "email", endpoint: alertEmail }, context.options);
-    makeAlarms(context, watched, topic);
+    const alarms = makeAlarms(context, watched, topic);
     const names = pulumi.output({ fn: watched.functionName, http: watched.httpApiId, websocket: watched.websocketApiId,
         connections: watched.connectionsTable, requests: watched.requestsTable });
     const made = new aws.cloudwatch.Dashboard("tunnel-dashboard", {
         dashboardName: `http-tunnel-${context.settings.environment}`,
         dashboardBody: names.apply((all) => dashboard(context, all)),
     }, context.options);
-    return { dashboardName: made.dashboardName, ...named };
+    return { names: { dashboardName: made.dashboardName, ...named }, alarms };
 }

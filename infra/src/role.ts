@@ -52,6 +52,11 @@ export function makePolicies(context: Context, role: aws.iam.Role, granted: Gran
     ];
     if (context.settings.publishEvents)
         policies.push(policy("handler-eventbridge-policy", [{ rights: rightsOn("bus"), on: [granted.bus.arn] }]));
+    if (context.settings.vpc)
+        policies.push(policy("handler-vpc-policy", [{
+            rights: ["ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"],
+            on: ["*"], // what Lambda does by this role before there is an interface that could be named
+        }]));
     const { stored } = granted.secrets;
     const { kmsKeyArn } = context.settings;
     if (stored)

@@ -2,10 +2,11 @@
 import * as aws from "@pulumi/aws";
 import * as pulumi from "@pulumi/pulumi";
 import type { Api, Apis } from "./apis";
+import type { Invoked } from "./canary";
 import type { Context } from "./context";
 import { stack, type RouteSchema } from "./schema";
 
-function makeRoute(context: Context, { api, stage }: Api, fn: aws.lambda.Function, route: RouteSchema, timeoutMs: number, payload?: string) {
+function makeRoute(context: Context, { api, stage }: Api, fn: Invoked, route: RouteSchema, timeoutMs: number, payload?: string) {
     const integration = new aws.apigatewayv2.Integration(route.integration, {
         apiId: api.id,
         integrationType: "AWS_PROXY",
@@ -22,13 +23,13 @@ function makeRoute(context: Context, { api, stage }: Api, fn: aws.lambda.Functio
     }, context.options);
     new aws.lambda.Permission(route.permission, {
         action: "lambda:InvokeFunction",
-        function: fn.name,
+        ...fn.on,
         principal: "apigateway.amazonaws.com",
         sourceArn: pulumi.interpolate`${api.executionArn}/${stage.name}/${route.key}`,
     }, context.options);
 }
 
-export function makeRoutes(context: Context, apis: Apis, fn: aws.lambda.Function): void {
+export function makeRoutes(context: Context, apis: Apis, fn: Invoked): void {
     for (const route of stack.websocket.routes) makeRoute(context, apis.websocket, fn, route, stack.websocket.integrationTimeoutMs);
     for (const route of stack.http.routes)
         makeRoute(context, apis.http, fn, route, stack.http.integrationTimeoutMs, stack.http.payload);

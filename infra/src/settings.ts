@@ -27,6 +27,8 @@ export interface Settings {
     lambdaMemorySize: number;
     lambdaTimeout: number;
     reservedConcurrency?: number;
+    canary: string;
+    vpc?: { subnetIds: string[]; securityGroupIds: string[] };
     packageFile?: string;
     logLevel: string;
     logRetentionDays: number;
@@ -37,6 +39,7 @@ export interface Settings {
     enableMonitoring: boolean;
     alertEmail?: string;
     monthlyBudget?: number;
+    costAnomaly?: number;
 }
 
 /** Everything that is wrong, a line each, with the cure. */
@@ -120,6 +123,8 @@ export function readSettings(raw: Raw): Settings {
     problems.push(...contradictions(raw, values));
     if (problems.length > 0) throw new SettingsError(problems);
     const domain = customDomain(values);
-    return { ...(values as unknown as Settings), logRetentionDays: Number(values.logRetentionDays), waitMode: waitMode(raw, values),
+    const list = (name: KeyName) => String(values[name]).split(",");
+    const vpc = values.vpcSubnetIds ? { vpc: { subnetIds: list("vpcSubnetIds"), securityGroupIds: list("vpcSecurityGroupIds") } } : {};
+    return { ...(values as unknown as Settings), logRetentionDays: Number(values.logRetentionDays), waitMode: waitMode(raw, values), ...vpc,
         ...(domain ? { customDomain: domain } : {}) };
 }

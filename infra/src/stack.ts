@@ -1,6 +1,7 @@
 /** All of it, in the order in which one thing needs the other. */
 import * as pulumi from "@pulumi/pulumi";
 import { endpointOf, makeApis } from "./apis";
+import { makeCanary, makeInvoked } from "./canary";
 import { makeContext } from "./context";
 import { makeDomains } from "./domains";
 import { makeEnvironment } from "./environment";
@@ -29,15 +30,17 @@ export function makeStack(settings: Settings): Outputs {
     const policies = makePolicies(context, role, { tables, apis, logs, bus, secrets, ...(deadLetters ? { deadLetters } : {}) });
     const variables = makeEnvironment(context, { tables, apis, busName: bus.name, secrets: secrets.variables });
     const fn = makeFunction(context, role, logs, variables, policies);
-    makeRoutes(context, apis, fn);
-    makeSchedule(context, fn);
-    if (deadLetters) makeMapping(context, tables, fn, deadLetters);
+    const invoked = makeInvoked(context, fn);
+    makeRoutes(context, apis, invoked);
+    makeSchedule(context, invoked);
+    if (deadLetters) makeMapping(context, tables, invoked, deadLetters);
     const { targets, certificateRecords } = makeDomains(context, apis);
     const monitoring = makeMonitoring(context, {
         functionName: fn.name, httpApiId: apis.http.api.id, websocketApiId: apis.websocket.api.id,
         connectionsTable: tables.connections.name, requestsTable: tables.pendingRequests.name,
         ...(deadLetters ? { deadLettersName: deadLetters.name } : {}),
     });
+    const canary = makeCanary(context, fn, monitoring.alarms);
     const domain = settings.customDomain?.serve ? settings.customDomain : undefined;
     const agents = domain ? `wss://${domain.websocket}` : endpointOf(apis.websocket);
     return {
@@ -57,6 +60,7 @@ export function makeStack(settings: Settings): Outputs {
         wildcardDomainTarget: targets.wildcard,
         certificateRecords,
         forwarderCommand: pulumi.interpolate`ttf -e ${agents} -p 3000`,
-        ...monitoring,
+        ...canary,
+        ...monitoring.names,
     };
 }

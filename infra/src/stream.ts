@@ -1,5 +1,6 @@
 /** The mapping of the pending requests' stream to the function: only where something is done with it. */
 import * as aws from "@pulumi/aws";
+import type { Invoked } from "./canary";
 import type { Context } from "./context";
 import { stack, tables as schema } from "./schema";
 import type { Tables } from "./tables";
@@ -19,7 +20,7 @@ export function makeDeadLetters(context: Context): aws.sqs.Queue | undefined {
     }, context.options);
 }
 
-export function makeMapping(context: Context, tables: Tables, fn: aws.lambda.Function, deadLetters: aws.sqs.Queue): void {
+export function makeMapping(context: Context, tables: Tables, fn: Invoked, deadLetters: aws.sqs.Queue): void {
     const { mapping } = stack;
     new aws.lambda.EventSourceMapping("pending-requests-stream", {
         eventSourceArn: tables.pendingRequests.streamArn,

@@ -62,6 +62,44 @@ describe("deploy", () => {
         expect(calls.filter((call) => call.startsWith("dev "))).toEqual([]); // packageFile: nothing is built
     });
 
+    describe("with a canary", () => {
+        const outputs = `case "$1 $2 $3" in
+            "config get "*) [ -e FOLDER/config-$3 ] && cat FOLDER/config-$3 || exit 1 ;;
+            "stack output canaryApplication"|"stack output canaryGroup") echo http-tunnel-canary-dev ;;
+            "stack output lambdaFunctionVersion") echo 8 ;;
+            "stack output lambdaFunctionName") echo http-tunnel-handler-dev ;;
+            "stack --show-name "*) echo STACK ;;
+        esac`;
+        const aws = (current: string, wait: string) => `case "$*" in
+            *get-caller-identity*) echo 123456789012 ;; *get-alias*) echo ${current} ;; *create-deployment*) echo d-1 ;; *"deploy wait"*) ${wait} ;; esac`;
+        beforeEach(() => script("pulumi", outputs.replaceAll("FOLDER", folder).replaceAll("STACK", stack)));
+
+        test("CodeDeploy shifts the alias to the new version, and is waited for", () => {
+            script("aws", aws("7", "true"));
+            const { status, stdout, calls } = deploy(["deploy"]);
+            expect(status).toBe(0);
+            expect(stdout).toContain("Version 8 takes over from 7 (deployment d-1; an alarm puts 7 back)\nVersion 8 serves\n");
+            const shift = calls.find((call) => call.includes("create-deployment")) ?? "";
+            expect(shift).toContain("--application-name http-tunnel-canary-dev --deployment-group-name http-tunnel-canary-dev");
+            const { Resources: [{ function: { Properties } }] } = JSON.parse(/content='(.*)'}/.exec(shift)?.[1] ?? "{}");
+            expect(Properties).toEqual({ Name: "http-tunnel-handler-dev", Alias: "live", CurrentVersion: "7", TargetVersion: "8" });
+        });
+
+        test("one that is put back is an error, and what serves is said", () => {
+            script("aws", aws("7", "exit 255"));
+            const { status, stderr } = deploy(["deploy"]);
+            expect(status).toBe(1);
+            expect(stderr).toMatch(/^dev: version 8 has not taken over: 7 serves. Look at .*--deployment-id d-1/);
+        });
+
+        test("nothing is shifted where nothing is new", () => {
+            script("aws", aws("8", "exit 255"));
+            const { status, stdout, calls } = deploy(["deploy"]);
+            expect({ status, shifts: calls.filter((call) => call.includes("create-deployment")) }).toEqual({ status: 0, shifts: [] });
+            expect(stdout).toContain("Version 8 serves already");
+        });
+    });
+
     test("--yes is handed on, and --stack", () => {
         expect(deploy(["deploy", "--stack", "other", "--yes"]).calls).toContain("pulumi up --stack other --yes");
     });

@@ -41,7 +41,13 @@ function stateOf(type: string, name: string, inputs: Inputs): Inputs {
         case "aws:dynamodb/table:Table":
             return { arn: arn("dynamodb", `table/${own}`), streamArn: inputs["streamEnabled"] ? arn("dynamodb", `table/${own}/stream/2026`) : "" };
         case "aws:lambda/function:Function":
-            return { arn: arn("lambda", `function:${own}`), invokeArn: `arn:aws:apigateway:${region}:lambda:path/2015-03-31/functions/${own}/invocations` };
+            return { arn: arn("lambda", `function:${own}`), invokeArn: `arn:aws:apigateway:${region}:lambda:path/2015-03-31/functions/${own}/invocations`, version: "7" };
+        case "aws:lambda/alias:Alias": {
+            const qualified = `${inputs["functionName"]}:${own}`;
+            return { arn: arn("lambda", `function:${qualified}`),
+                invokeArn: `arn:aws:apigateway:${region}:lambda:path/2015-03-31/functions/${qualified}/invocations` };
+        }
+        case "aws:costexplorer/anomalyMonitor:AnomalyMonitor": return { arn: `arn:aws:ce::${ACCOUNT}:anomalymonitor/1` };
         case "aws:iam/role:Role": return { name: own, arn: `arn:aws:iam::${ACCOUNT}:role/${own}` };
         case "aws:cloudwatch/logGroup:LogGroup": return { arn: arn("logs", `log-group:${own}`) };
         case "aws:cloudwatch/eventBus:EventBus": return { arn: arn("events", `event-bus/${own}`) };
