@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/heap.h"
+#include "base/log.h"
 #include "protocol/json_text.h"
 #include "store/store_dynamodb_state.h"
 
@@ -26,6 +27,7 @@ void store_op_free(struct store_op *op) {
     task_cancel(&op->task);
     reading_free(op->reading);
     v1_message_free(op->answer);
+    free(op->options);
     buf_done(&op->text);
     free(op);
 }
@@ -65,6 +67,15 @@ void store_op_try(struct store_op *op, enum aws_action action, struct buf *body,
 void store_op_done(struct store_op *op, enum status status) {
     if (op->fn.done) op->fn.done(op->target, op->ticket, status);
     store_op_free(op);
+}
+
+void store_update_denied(struct store_dynamodb *store) {
+    if (!store->update_denied)
+        log_warn("store",
+                 "the function's role may not update the table of connections (dynamodb:UpdateItem): "
+                 "PER_TUNNEL_RATE_LIMIT counts each environment alone, and claims lose what a later "
+                 "version has added");
+    store->update_denied = true;
 }
 
 bool body_begin(struct buf *out, const char *table) {

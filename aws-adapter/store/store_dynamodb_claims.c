@@ -1,7 +1,9 @@
 /* The registry on DynamoDB. A claim as a record:
  *   connectionId "tunnel#<id>", claimTunnel, claimOwner, claimEpoch, claimState, claimConnection,
- *   claimGateway, claimProtocol, claimCapabilities, claimTimeoutMs, changedMs, expiresMs, ttl,
- *   and what store_dynamodb_rate.c counts in it, from one change of the claim to the next.
+ *   claimGateway, claimProtocol, claimCapabilities, claimTimeoutMs, changedMs, expiresMs, ttl, claimOptions,
+ *   and what store_dynamodb_rate.c counts in it.
+ * A claim that stands is changed by UpdateItem, so attributes of a later version stay. What such a version
+ * knows of the member it puts into one attribute, claimMember, which goes when another connection takes over.
  * A connection has the same attributes beside those that existing deployments know (connectionId, tunnelId,
  * publicUrl, subdomainUrl, pathBasedUrl, createdAt, ttl): what it was accepted with. A claim record never has
  * a tunnelId, or the index over it would list it among the connections. */
@@ -21,6 +23,8 @@ static const struct {
 } states[] = {
     {CLAIM_CONNECTING, {"connecting", 10}}, {CLAIM_READY, {"ready", 5}}, {CLAIM_OFFLINE, {"offline", 7}}};
 
+enum { STATES_COUNT = sizeof states / sizeof states[0] };
+
 struct view claim_key(struct view tunnel_id, char out[CLAIM_KEY_MAX]) {
     int len = snprintf(out, CLAIM_KEY_MAX, CLAIM_KEY_PREFIX "%.*s", VIEW_ARG(tunnel_id));
     return view_of(out, len > 0 && (size_t)len < CLAIM_KEY_MAX ? (size_t)len : 0);
@@ -29,13 +33,13 @@ struct view claim_key(struct view tunnel_id, char out[CLAIM_KEY_MAX]) {
 /* ---- records ---- */
 
 static struct view state_name(enum claim_state state) {
-    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
+    for (size_t i = 0; i < STATES_COUNT; i++)
         if (states[i].state == state) return states[i].name;
     return (struct view){0};
 }
 
 static bool read_state(struct view name, enum claim_state *ret_state) {
-    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+    for (size_t i = 0; i < STATES_COUNT; i++) {
         if (!view_eq(states[i].name, name)) continue;
         *ret_state = states[i].state;
         return true;
@@ -91,20 +95,36 @@ static bool is_legacy(const struct claim *claim) {
            strcmp(claim->owner + strlen("anon:"), claim->member.link.connection) == 0;
 }
 
-static bool put_claim(struct buf *out, const struct claim *claim) {
-    bool ok = item_put_string(out, "claimTunnel", view_from_cstr(claim->tunnel_id)) &&
-              item_put_string(out, "claimOwner", view_from_cstr(claim->owner)) &&
-              item_put_number(out, "claimEpoch", claim->epoch) &&
-              item_put_string(out, "claimState", state_name(claim->member.state)) &&
-              item_put_string(out, "claimConnection", view_from_cstr(claim->member.link.connection)) &&
-              item_put_number(out, "claimProtocol", claim->member.link.protocol == LINK_V2 ? 2 : 1) &&
-              item_put_number(out, "claimCapabilities", claim->member.capabilities) &&
-              item_put_number(out, "claimTimeoutMs", claim->member.request_timeout_ms) &&
-              item_put_number(out, "changedMs", claim->member.changed_ms) &&
-              item_put_number(out, "expiresMs", claim->expires_ms);
-    if (claim->member.link.gateway[0])
-        ok = ok && item_put_string(out, "claimGateway", view_from_cstr(claim->member.link.gateway));
-    if (claim->expires_ms != UINT64_MAX) ok = ok && item_put_number(out, "ttl", claim->expires_ms / 1000 + 1);
+/* The values of a claim's attributes, under their names: in an item as they are, in an update behind ':'. */
+static bool value_string(struct buf *out, const char *colon, const char *name, struct view value) {
+    char full[32];
+    snprintf(full, sizeof full, "%s%s", colon, name);
+    return item_put_string(out, full, value);
+}
+
+static bool value_number(struct buf *out, const char *colon, const char *name, uint64_t value) {
+    char full[32];
+    snprintf(full, sizeof full, "%s%s", colon, name);
+    return item_put_number(out, full, value);
+}
+
+static bool put_values(struct buf *out, const char *colon, const struct claim *claim, struct view options) {
+    const struct member *member = &claim->member;
+    bool ok = value_string(out, colon, "claimTunnel", view_from_cstr(claim->tunnel_id)) &&
+              value_string(out, colon, "claimOwner", view_from_cstr(claim->owner)) &&
+              value_number(out, colon, "claimEpoch", claim->epoch) &&
+              value_string(out, colon, "claimState", state_name(member->state)) &&
+              value_string(out, colon, "claimConnection", view_from_cstr(member->link.connection)) &&
+              value_number(out, colon, "claimProtocol", member->link.protocol == LINK_V2 ? 2 : 1) &&
+              value_number(out, colon, "claimCapabilities", member->capabilities) &&
+              value_number(out, colon, "claimTimeoutMs", member->request_timeout_ms) &&
+              value_number(out, colon, "changedMs", member->changed_ms) &&
+              value_number(out, colon, "expiresMs", claim->expires_ms);
+    if (member->link.gateway[0])
+        ok = ok && value_string(out, colon, "claimGateway", view_from_cstr(member->link.gateway));
+    if (claim->expires_ms != UINT64_MAX)
+        ok = ok && value_number(out, colon, "ttl", claim->expires_ms / 1000 + 1);
+    if (options.len) ok = ok && value_string(out, colon, "claimOptions", options);
     return ok;
 }
 
@@ -124,9 +144,16 @@ static bool put_urls(struct buf *out, const struct core_settings *settings, stru
 
 /* ---- lookup ---- */
 
-static void claim_done(struct store_op *op, enum status status, const struct claim *claim) {
-    if (status == STATUS_OK && claim) op->store->seen = *claim;
-    op->fn.claim(op->target, op->ticket, status, status == STATUS_OK ? claim : NULL);
+static struct view options_of(const json_t *item) {
+    struct view options = item_string(item, "claimOptions");
+    return options.ptr ? options : VIEW("");
+}
+
+static void claim_done(struct store_op *op, enum status status, const struct claim *claim,
+                       struct view options) {
+    bool ok = status == STATUS_OK;
+    if (ok && claim) op->store->seen = *claim;
+    op->fn.claim(op->target, op->ticket, status, ok ? claim : NULL, ok ? options : (struct view){0});
     store_op_free(op);
 }
 
@@ -152,11 +179,11 @@ static void on_index_asked(void *ctx, enum status status, const struct dynamodb_
     struct claim claim;
     rate_seen(op->store, view_from_cstr(op->claim.tunnel_id), NULL);
     if (status != STATUS_OK)
-        claim_done(op, port_status(status), NULL);
+        claim_done(op, port_status(status), NULL, VIEW(""));
     else if (choose_legacy(json_object_get(answer->json, "Items"), store_wall_ms(op->store), &claim))
-        claim_done(op, STATUS_OK, &claim);
+        claim_done(op, STATUS_OK, &claim, VIEW(""));
     else
-        claim_done(op, STATUS_NOT_FOUND, NULL);
+        claim_done(op, STATUS_NOT_FOUND, NULL, VIEW(""));
 }
 
 static void ask_index(struct store_op *op) {
@@ -175,16 +202,16 @@ static void on_claim_read(void *ctx, enum status status, const struct dynamodb_a
     const json_t *item = json_object_get(answer->json, "Item");
     struct claim claim;
     if (status != STATUS_OK) {
-        claim_done(op, port_status(status), NULL);
+        claim_done(op, port_status(status), NULL, VIEW(""));
     } else if (!item) {
         ask_index(op);
     } else if (!read_claim(item, &claim)) {
         log_error("store", "the claim of %s makes no sense", op->claim.tunnel_id);
-        claim_done(op, STATUS_INVALID, NULL);
+        claim_done(op, STATUS_INVALID, NULL, VIEW(""));
     } else {
         bool live = claim.expires_ms > store_wall_ms(op->store);
         rate_seen(op->store, view_from_cstr(op->claim.tunnel_id), item);
-        claim_done(op, live ? STATUS_OK : STATUS_NOT_FOUND, &claim);
+        claim_done(op, live ? STATUS_OK : STATUS_NOT_FOUND, &claim, options_of(item));
     }
 }
 
@@ -216,7 +243,7 @@ static void on_connection_read(void *ctx, enum status status, const struct dynam
         status = STATUS_NOT_FOUND;
     else if (!(item_string(item, "claimTunnel").ptr ? read_claim(item, &claim) : read_legacy(item, &claim)))
         status = STATUS_INVALID;
-    claim_done(op, status, &claim);
+    claim_done(op, status, &claim, options_of(item));
 }
 
 static void lookup_connection(void *ctx, struct view connection_id, registry_claim_fn *done, void *target,
@@ -238,6 +265,16 @@ static void stored(struct store_op *op, enum status status) {
     store_op_done(op, status);
 }
 
+static void send_write(struct store_op *op);
+
+/* A role of an earlier deployment may put, and not update: then what a later version has added is lost. */
+static bool write_instead(struct store_op *op, enum status status) {
+    if (status != STATUS_DENIED || !op->changes) return false;
+    store_update_denied(op->store);
+    send_write(op);
+    return true;
+}
+
 /* An earlier attempt that nobody heard of may have written it. */
 static bool is_ours(const struct claim *claim, const json_t *item) {
     struct claim found;
@@ -246,8 +283,9 @@ static bool is_ours(const struct claim *claim, const json_t *item) {
            strcmp(found.member.link.connection, claim->member.link.connection) == 0;
 }
 
-static void on_put(void *ctx, enum status status, const struct dynamodb_answer *answer) {
+static void on_written(void *ctx, enum status status, const struct dynamodb_answer *answer) {
     struct store_op *op = ctx;
+    if (write_instead(op, status)) return;
     if (status == STATUS_CONFLICT && answer->repeated &&
         is_ours(&op->claim, json_object_get(answer->json, "Item")))
         status = STATUS_OK;
@@ -278,45 +316,78 @@ static void hide_older(struct store_op *op) {
 static void on_transacted(void *ctx, enum status status, const struct dynamodb_answer *answer) {
     (void)answer;
     struct store_op *op = ctx;
+    if (write_instead(op, status)) return;
     if (status == STATUS_OK && op->connection_id[0])
         hide_older(op);
     else
         stored(op, port_status(status));
 }
 
-static bool put_condition(struct buf *out, const struct store_op *op, uint64_t epoch, unsigned expected) {
-    const char *absent = "attribute_not_exists(connectionId) OR expiresMs <= :now";
-    const char *same = "claimEpoch = :epoch AND expiresMs > :now AND claimState IN (";
+/* The condition and its values, with those of the claim where it is an update's. */
+static bool put_condition(struct buf *out, const struct store_op *op, bool with_claim) {
+    unsigned expected = op->expected_states;
+    const char *comma = "";
     bool ok = buf_printf(out, ",\"ConditionExpression\":\"");
-    if (epoch == 0) {
-        ok = ok && buf_printf(out, "%s\",\"ExpressionAttributeValues\":{", absent);
-    } else {
-        const char *comma = "";
-        /* a tunnel of an earlier version has no claim until somebody changes it */
-        ok = ok && buf_printf(out, "%s%s",
-                              is_legacy(&op->claim) ? "attribute_not_exists(connectionId) OR " : "", same);
-        for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
-            if (!(expected & (unsigned)states[i].state)) continue;
-            ok = ok && buf_printf(out, "%s:state%zu", comma, i);
-            comma = ", ";
-        }
-        ok = ok && buf_printf(out, ")\",\"ExpressionAttributeValues\":{") &&
-             item_put_number(out, ":epoch", epoch);
-        for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
-            char name[16];
-            snprintf(name, sizeof name, ":state%zu", i);
-            if (expected & (unsigned)states[i].state) ok = ok && item_put_string(out, name, states[i].name);
-        }
+    if (op->expected_epoch == 0)
+        ok = ok && buf_printf(out, "attribute_not_exists(connectionId) OR expiresMs <= :now");
+    else /* a tunnel of an earlier version has no claim until somebody changes it */
+        ok = ok && buf_printf(out, "%sclaimEpoch = :epoch AND expiresMs > :now AND claimState IN (",
+                              is_legacy(&op->claim) ? "attribute_not_exists(connectionId) OR " : "");
+    for (size_t i = 0; op->expected_epoch && i < STATES_COUNT; i++) {
+        if (!(expected & (unsigned)states[i].state)) continue;
+        ok = ok && buf_printf(out, "%s:state%zu", comma, i);
+        comma = ", ";
     }
+    ok = ok && buf_printf(out, "%s\",\"ExpressionAttributeValues\":{", op->expected_epoch ? ")" : "");
+    if (op->expected_epoch) ok = ok && item_put_number(out, ":epoch", op->expected_epoch);
+    for (size_t i = 0; op->expected_epoch && i < STATES_COUNT; i++) {
+        char name[16];
+        snprintf(name, sizeof name, ":state%zu", i);
+        if (expected & (unsigned)states[i].state) ok = ok && item_put_string(out, name, states[i].name);
+    }
+    if (with_claim) ok = ok && put_values(out, ":", &op->claim, claim_options_view(op->options));
     return ok && item_put_number(out, ":now", store_wall_ms(op->store)) && buf_append_byte(out, '}');
 }
 
-/* `"TableName":…,"Item":{…}`, with the condition, of the claim record. */
-static bool put_claim_record(struct buf *out, const struct store_op *op, uint64_t epoch, unsigned expected) {
+/* `"TableName":…,"Item":{…}`, with the condition. */
+static bool put_whole(struct buf *out, const struct store_op *op) {
     char key[CLAIM_KEY_MAX];
     return body_begin(out, op->store->settings.connections_table) && buf_printf(out, ",\"Item\":{") &&
            item_put_string(out, "connectionId", claim_key(view_from_cstr(op->claim.tunnel_id), key)) &&
-           put_claim(out, &op->claim) && buf_append_byte(out, '}') && put_condition(out, op, epoch, expected);
+           put_values(out, "", &op->claim, claim_options_view(op->options)) && buf_append_byte(out, '}') &&
+           put_condition(out, op, false);
+}
+
+/* What goes: attributes that this claim has not. */
+static bool put_removals(struct buf *out, const struct store_op *op) {
+    const char *names[4], *before = " REMOVE ";
+    size_t count = 0;
+    bool ok = true;
+    if (!op->claim.member.link.gateway[0]) names[count++] = "claimGateway";
+    if (op->claim.expires_ms == UINT64_MAX) names[count++] = "#t";
+    if (op->says_options && !op->options) names[count++] = "claimOptions";
+    if (op->claim.member.state == CLAIM_CONNECTING) names[count++] = "claimMember";
+    for (size_t i = 0; i < count; i++, before = ", ") ok = ok && buf_printf(out, "%s%s", before, names[i]);
+    return ok;
+}
+
+/* `"TableName":…,"Key":{…},"UpdateExpression":…`, with the condition, of one that stands. */
+static bool put_change(struct buf *out, const struct store_op *op) {
+    static const char set[] =
+        "SET claimTunnel = :claimTunnel, claimOwner = :claimOwner, claimEpoch = :claimEpoch, "
+        "claimState = :claimState, claimConnection = :claimConnection, claimProtocol = :claimProtocol, "
+        "claimCapabilities = :claimCapabilities, claimTimeoutMs = :claimTimeoutMs, changedMs = :changedMs, "
+        "expiresMs = :expiresMs";
+    const struct claim *claim = &op->claim;
+    char key[CLAIM_KEY_MAX];
+    return body_begin(out, op->store->settings.connections_table) &&
+           body_key(out, "connectionId", claim_key(view_from_cstr(claim->tunnel_id), key)) &&
+           buf_printf(out, ",\"UpdateExpression\":\"%s%s%s%s", set,
+                      claim->member.link.gateway[0] ? ", claimGateway = :claimGateway" : "",
+                      claim->expires_ms == UINT64_MAX ? "" : ", #t = :ttl",
+                      op->options ? ", claimOptions = :claimOptions" : "") &&
+           put_removals(out, op) && buf_printf(out, "\",\"ExpressionAttributeNames\":{\"#t\":\"ttl\"}") &&
+           put_condition(out, op, true);
 }
 
 static bool put_connection_record(struct buf *out, const struct store_op *op) {
@@ -325,42 +396,64 @@ static bool put_connection_record(struct buf *out, const struct store_op *op) {
            item_put_string(out, "connectionId", view_from_cstr(op->claim.member.link.connection)) &&
            item_put_string(out, "tunnelId", id) && put_urls(out, op->store->settings.core, id) &&
            item_put_number(out, "createdAt", op->claim.member.changed_ms / 1000) &&
-           put_claim(out, &op->claim) && buf_append_byte(out, '}');
+           put_values(out, "", &op->claim, claim_options_view(op->options)) && buf_append_byte(out, '}');
+}
+
+/* A claim that stands is changed where the role may do that, and written whole where it may not. */
+static bool changes(const struct store_op *op) {
+    return op->expected_epoch > 0 && !op->store->update_denied;
 }
 
 /* Claim and connection come to be together. */
-static void store_both(struct store_op *op, uint64_t epoch, unsigned expected) {
+static void store_both(struct store_op *op, struct buf *body) {
     const struct claim *seen = &op->store->seen;
-    bool takes_over = epoch > 0 && seen->epoch == epoch && seen->member.state != CLAIM_OFFLINE &&
+    bool takes_over = op->expected_epoch > 0 && seen->epoch == op->expected_epoch &&
+                      seen->member.state != CLAIM_OFFLINE &&
                       strcmp(seen->tunnel_id, op->claim.tunnel_id) == 0 &&
                       strcmp(seen->member.link.connection, op->claim.member.link.connection) != 0;
     if (takes_over) memcpy(op->connection_id, seen->member.link.connection, sizeof op->connection_id);
     char token[UUID_LEN + 1];
-    struct buf body;
-    buf_init(&body, BODY_MAX);
     ids_uuid4(token);
-    buf_printf(&body, "{\"ClientRequestToken\":\"%s\",\"TransactItems\":[{\"Put\":", token);
-    put_claim_record(&body, op, epoch, expected);
-    buf_printf(&body, "}},{\"Put\":");
-    put_connection_record(&body, op);
-    buf_printf(&body, "}}]}");
-    store_op_send(op, ACTION_CONNECTIONS_PUT_BOTH, &body, on_transacted);
+    buf_printf(body, "{\"ClientRequestToken\":\"%s\",\"TransactItems\":[{\"%s\":", token,
+               changes(op) ? "Update" : "Put");
+    changes(op) ? put_change(body, op) : put_whole(body, op);
+    buf_printf(body, "}},{\"Put\":");
+    put_connection_record(body, op);
+    buf_printf(body, "}}]}");
+    store_op_send(op, ACTION_CONNECTIONS_PUT_BOTH, body, on_transacted);
 }
 
-static void store_claim(void *ctx, const struct claim *claim, uint64_t expected_epoch,
-                        unsigned expected_states, registry_done_fn *done, void *target, uint64_t ticket) {
-    struct store_op *op = store_op_new(ctx, target, ticket);
-    op->fn.done = done;
-    op->claim = *claim;
-    if (claim->member.state == CLAIM_CONNECTING) {
-        store_both(op, expected_epoch, expected_states);
-        return;
-    }
+static void send_write(struct store_op *op) {
     struct buf body;
     buf_init(&body, BODY_MAX);
-    put_claim_record(&body, op, expected_epoch, expected_states);
+    op->changes = changes(op);
+    if (op->claim.member.state == CLAIM_CONNECTING) {
+        store_both(op, &body);
+        return;
+    }
+    op->changes ? put_change(&body, op) : put_whole(&body, op);
     buf_printf(&body, ",\"ReturnValuesOnConditionCheckFailure\":\"ALL_OLD\"}");
-    store_op_send(op, ACTION_CONNECTIONS_PUT, &body, on_put);
+    store_op_send(op, op->changes ? ACTION_CONNECTIONS_UPDATE : ACTION_CONNECTIONS_PUT, &body, on_written);
+}
+
+static void on_refused(struct task *task) {
+    store_op_done(LIST_ENTRY(task, struct store_op, task), STATUS_INVALID);
+}
+
+static void store_claim(void *ctx, const struct claim_write *write, registry_done_fn *done, void *target,
+                        uint64_t ticket) {
+    struct store_op *op = store_op_new(ctx, target, ticket);
+    op->fn.done = done;
+    op->claim = *write->claim;
+    op->expected_epoch = write->expected_epoch;
+    op->expected_states = write->expected_states;
+    op->says_options = write->options.ptr != NULL;
+    if (claim_options_valid(write->options) && claim_options_keep(&op->options, write->options)) {
+        send_write(op);
+        return;
+    }
+    task_init(&op->task, on_refused);
+    tasks_post(op->store->dynamodb->aws->tasks, &op->task);
 }
 
 /* ---- remove_connection ---- */

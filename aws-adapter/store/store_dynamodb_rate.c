@@ -91,12 +91,6 @@ static void add(struct store_op *op, const struct rate_entry *entry) {
     store_op_try(op, ACTION_CONNECTIONS_UPDATE, &body, on_added);
 }
 
-static void on_denied(struct store_dynamodb *store) {
-    store->rate_denied = true;
-    log_warn("store", "the function's role may not update the table of connections (dynamodb:UpdateItem): "
-                      "PER_TUNNEL_RATE_LIMIT counts each environment alone");
-}
-
 static void on_added(void *ctx, enum status status, const struct dynamodb_answer *answer) {
     struct store_op *op = ctx;
     struct store_dynamodb *store = op->store;
@@ -111,7 +105,7 @@ static void on_added(void *ctx, enum status status, const struct dynamodb_answer
             return;
         }
     } else if (status == STATUS_DENIED) {
-        on_denied(store);
+        store_update_denied(store);
     }
     store->rate_adding = false;
     store_op_free(op);
@@ -119,7 +113,7 @@ static void on_added(void *ctx, enum status status, const struct dynamodb_answer
 
 static void tell(struct store_dynamodb *store, struct rate_entry *entry, size_t per_second, uint64_t now_ms) {
     size_t share = per_second / SHARE > SHARE_MIN ? per_second / SHARE : SHARE_MIN;
-    bool may = entry->has_record && !store->rate_denied && !store->rate_adding;
+    bool may = entry->has_record && !store->update_denied && !store->rate_adding;
     if (!may || entry->untold < share || now_ms < entry->told_ms + ADD_MS) return;
     struct store_op *op = store_op_new(store, NULL, 0);
     memcpy(op->claim.tunnel_id, entry->tunnel_id, sizeof op->claim.tunnel_id);

@@ -40,8 +40,8 @@ struct store_dynamodb {
                    [SWEEP_KEY_MAX]; /* connections, requests: where the next page begins; "": at the begin */
     bool sweep_place_kept;          /* there is an item that says so */
     struct rate_entry rates[RATE_ENTRIES];
-    bool rate_adding; /* one at a time */
-    bool rate_denied; /* the role may not */
+    bool rate_adding;   /* one at a time */
+    bool update_denied; /* the role may not change items of the table of connections */
 };
 
 /* One call of a port, from its first request to its completion. */
@@ -61,7 +61,13 @@ struct store_op {
     void *target;
     uint64_t ticket;
 
-    struct claim claim;                     /* registry: what is written */
+    struct claim claim; /* registry: what is written, and over what */
+    char *options;      /* NULL: none */
+    bool says_options;  /* otherwise those that stand there stay */
+    uint64_t expected_epoch;
+    unsigned expected_states;
+    bool changes; /* by UpdateItem */
+
     char request_id[V1_REQUEST_ID_MAX + 1]; /* mailbox */
     char connection_id[CONNECTION_ID_MAX + 1];
     struct v1_message *answer;                  /* mailbox: take */
@@ -100,6 +106,9 @@ bool body_key(struct buf *out, const char *name, struct view value);
 /* What a port sees of a failed call: no such table, an answer that makes no sense, nobody knows what: the
  * store cannot be reached. */
 enum status port_status(enum status status);
+
+/* The role lacks dynamodb:UpdateItem: says so, once. */
+void store_update_denied(struct store_dynamodb *store);
 
 /* store_dynamodb_claims.c */
 void claims_port(struct store_dynamodb *store, struct registry *ret_registry);

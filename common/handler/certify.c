@@ -32,8 +32,9 @@ static void on_task(struct task *task) {
     finish(certify, certify->verdict);
 }
 
-static void on_claim(void *target, uint64_t ticket, enum status status, const struct claim *claim) {
-    (void)ticket;
+static void on_claim(void *target, uint64_t ticket, enum status status, const struct claim *claim,
+                     struct view options) {
+    (void)ticket, (void)options;
     finish(target, status == STATUS_OK && claim_is_anonymous(claim) ? STATUS_NOT_FOUND : status);
 }
 

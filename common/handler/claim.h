@@ -46,6 +46,21 @@ struct claim {
     struct member member;
 };
 
+/* What the owner wants of his name: the place for who may visit it, labels, and the like. Text of one line,
+ * without NUL, that no store reads. A claim does not hold them, because hardly any has some: they come and go
+ * beside it (ports.h), and stay with the name until somebody says others. */
+#define CLAIM_OPTIONS_MAX 1024
+
+/* Also what is absent. */
+bool claim_options_valid(struct view options);
+/* Makes *kept, a malloc'ed text or NULL for none, a copy of `options`. False, and no change, without memory.
+ */
+bool claim_options_keep(char **kept, struct view options);
+/* Never absent. */
+static inline struct view claim_options_view(const char *kept) {
+    return view_from_cstr(kept ? kept : "");
+}
+
 static inline bool claim_is_anonymous(const struct claim *claim) {
     return strncmp(claim->owner, "anon:", 5) == 0;
 }

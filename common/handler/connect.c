@@ -217,7 +217,8 @@ static void on_stored(void *target, uint64_t ticket, enum status status) {
     connect_finish(connect, 200, "");
 }
 
-static void write_claim(struct connect *connect) {
+/* With the options that the name has. */
+static void write_claim(struct connect *connect, struct view options) {
     struct core *core = connect->operation.core;
     struct claim *claim = &connect->claim;
     uint64_t earlier = connect->earlier.epoch;
@@ -227,8 +228,11 @@ static void write_claim(struct connect *connect) {
     claim->member.changed_ms = core_wall_ms(core);
     claim->expires_ms =
         core->settings.claim_ttl_ms ? claim->member.changed_ms + core->settings.claim_ttl_ms : UINT64_MAX;
-    core->ports.registry.store(core->ports.registry.ctx, claim, earlier,
-                               CLAIM_CONNECTING | CLAIM_READY | CLAIM_OFFLINE, on_stored, connect, 0);
+    struct claim_write write = {.claim = claim,
+                                .expected_epoch = earlier,
+                                .expected_states = CLAIM_CONNECTING | CLAIM_READY | CLAIM_OFFLINE,
+                                .options = options};
+    core->ports.registry.store(core->ports.registry.ctx, &write, on_stored, connect, 0);
 }
 
 /* Its owner, who can prove it, may be about to come back to a store that has lost everything. */
@@ -238,7 +242,8 @@ static bool name_is_reserved(const struct connect *connect) {
            registry->names_reserved(registry->ctx);
 }
 
-static void on_lookup(void *target, uint64_t ticket, enum status status, const struct claim *claim) {
+static void on_lookup(void *target, uint64_t ticket, enum status status, const struct claim *claim,
+                      struct view options) {
     (void)ticket;
     struct connect *connect = target;
     connect->earlier = status == STATUS_OK ? *claim : (struct claim){0};
@@ -247,7 +252,7 @@ static void on_lookup(void *target, uint64_t ticket, enum status status, const s
     else if (status == STATUS_NOT_FOUND && name_is_reserved(connect))
         connect_finish(connect, 503, "names are being given back to those who held them; try again");
     else if (status == STATUS_OK || status == STATUS_NOT_FOUND)
-        write_claim(connect);
+        write_claim(connect, options);
     else
         connect_finish(connect, 503, "the registry of tunnels cannot be reached; try again");
 }

@@ -177,7 +177,8 @@ void claim_gone(struct core *core, const struct claim *claim);
 
 /* dispatch.c: finds the agent, waits for it, starts the delivery. */
 void dispatch_start(struct exchange *exchange);
-/* The same, and its claim has been looked up already. */
+/* The same, and its claim has been looked up already. A policy of the name (its options, claim.h) would be
+ * given to this one by those who look up, and kept here. */
 void dispatch_found(struct exchange *exchange, enum status status, const struct claim *claim);
 /* The agent that had the request is gone: once more, or 502. */
 void dispatch_agent_lost(struct exchange *exchange);

@@ -48,8 +48,9 @@ static void on_offline(void *target, uint64_t ticket, enum status status) {
     remove_connection(target);
 }
 
-static void on_connection(void *target, uint64_t ticket, enum status status, const struct claim *accepted) {
-    (void)ticket;
+static void on_connection(void *target, uint64_t ticket, enum status status, const struct claim *accepted,
+                          struct view options) {
+    (void)ticket, (void)options;
     struct disconnect *disconnect = target;
     if (status != STATUS_OK) {
         remove_connection(disconnect);
@@ -57,8 +58,9 @@ static void on_connection(void *target, uint64_t ticket, enum status status, con
     }
     struct core *core = disconnect->operation.core;
     struct claim claim = offline(core, accepted);
-    core->ports.registry.store(core->ports.registry.ctx, &claim, claim.epoch, CLAIM_CONNECTING | CLAIM_READY,
-                               on_offline, disconnect, 0);
+    struct claim_write write = {
+        .claim = &claim, .expected_epoch = claim.epoch, .expected_states = CLAIM_CONNECTING | CLAIM_READY};
+    core->ports.registry.store(core->ports.registry.ctx, &write, on_offline, disconnect, 0);
 }
 
 /* ---- found out by a message that could not be sent ---- */
@@ -84,8 +86,9 @@ void claim_gone(struct core *core, const struct claim *claim) {
     if (!gone) return; /* the next message finds out too */
     operation_start(core, &gone->operation, gone_drop);
     struct claim changed = offline(core, claim);
-    core->ports.registry.store(core->ports.registry.ctx, &changed, claim->epoch, CLAIM_READY, on_gone_stored,
-                               gone, 0);
+    struct claim_write write = {
+        .claim = &changed, .expected_epoch = claim->epoch, .expected_states = CLAIM_READY};
+    core->ports.registry.store(core->ports.registry.ctx, &write, on_gone_stored, gone, 0);
 }
 
 /* ---- told by the host ---- */

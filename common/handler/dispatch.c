@@ -74,7 +74,9 @@ void dispatch_found(struct exchange *exchange, enum status status, const struct 
     }
 }
 
-static void on_lookup(void *target, uint64_t ticket, enum status status, const struct claim *claim) {
+static void on_lookup(void *target, uint64_t ticket, enum status status, const struct claim *claim,
+                      struct view options) {
+    (void)options;
     struct exchange *exchange = exchange_find(target, ticket);
     if (exchange && exchange->state == EXCHANGE_LOOKUP) dispatch_found(exchange, status, claim);
 }
@@ -108,7 +110,9 @@ void dispatch_recheck_later(struct exchange *exchange) {
 }
 
 /* The agent that was asked has gone, or another has taken its place: no answer will come of it. */
-static void on_rechecked(void *target, uint64_t ticket, enum status status, const struct claim *claim) {
+static void on_rechecked(void *target, uint64_t ticket, enum status status, const struct claim *claim,
+                         struct view options) {
+    (void)options;
     struct exchange *exchange = exchange_find(target, ticket);
     if (!exchange || exchange->state != EXCHANGE_SENT) return;
     bool lost = status == STATUS_OK &&

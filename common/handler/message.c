@@ -98,7 +98,8 @@ static void on_ready_stored(void *target, uint64_t ticket, enum status status) {
     message_end(message, status);
 }
 
-static void on_connection(void *target, uint64_t ticket, enum status status, const struct claim *claim) {
+static void on_connection(void *target, uint64_t ticket, enum status status, const struct claim *claim,
+                          struct view options) {
     (void)ticket;
     struct message *message = target;
     struct core *core = message->operation.core;
@@ -117,8 +118,11 @@ static void on_connection(void *target, uint64_t ticket, enum status status, con
     uint64_t timeout = message->request_timeout_ms;
     if (timeout > core->settings.request_timeout_max_ms) timeout = core->settings.request_timeout_max_ms;
     message->claim.member.request_timeout_ms = (uint32_t)timeout;
-    core->ports.registry.store(core->ports.registry.ctx, &message->claim, claim->epoch,
-                               CLAIM_CONNECTING | CLAIM_READY, on_ready_stored, message, 0);
+    struct claim_write write = {.claim = &message->claim,
+                                .expected_epoch = claim->epoch,
+                                .expected_states = CLAIM_CONNECTING | CLAIM_READY,
+                                .options = options};
+    core->ports.registry.store(core->ports.registry.ctx, &write, on_ready_stored, message, 0);
 }
 
 static void on_ready(struct message *message, const struct v1_message *ready) {

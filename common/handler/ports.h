@@ -17,8 +17,17 @@
 /* ---- registry: who holds which tunnel ---- */
 
 typedef void registry_done_fn(void *target, uint64_t ticket, enum status status);
-/* `claim` is borrowed until return, NULL unless STATUS_OK. */
-typedef void registry_claim_fn(void *target, uint64_t ticket, enum status status, const struct claim *claim);
+/* `claim` is borrowed until return, NULL unless STATUS_OK; so are its options (claim.h), empty and not
+ * absent if it has none. */
+typedef void registry_claim_fn(void *target, uint64_t ticket, enum status status, const struct claim *claim,
+                               struct view options);
+
+struct claim_write {
+    const struct claim *claim;
+    uint64_t expected_epoch;  /* of what stands there; 0: there is none, or it has expired */
+    unsigned expected_states; /* or'ed; ignored with epoch 0 */
+    struct view options;      /* absent: those that stand there stay; who connects says them */
+};
 
 struct registry {
     void *ctx;
@@ -27,16 +36,18 @@ struct registry {
     void (*lookup)(void *ctx, struct view tunnel_id, registry_claim_fn *done, void *target, uint64_t ticket);
 
     /* The claim that this connection was accepted with, whether or not it has moved on since (compare
-     * link.connection). Asked by the host that holds the connection. STATUS_NOT_FOUND when it was never
-     * stored, or removed. */
+     * link.connection), and the options that were said then. Asked by the host that holds the connection.
+     * STATUS_NOT_FOUND when it was never stored, or removed. */
     void (*lookup_connection)(void *ctx, struct view connection_id, registry_claim_fn *done, void *target,
                               uint64_t ticket);
 
-    /* Writes the claim if what stands there has epoch `expected_epoch` (0: there is none, or it has expired)
-     * and a state in `expected_states` (or'ed; ignored with epoch 0). A CLAIM_CONNECTING claim makes a
-     * connection record beside it, in the same step. STATUS_CONFLICT when the condition fails. */
-    void (*store)(void *ctx, const struct claim *claim, uint64_t expected_epoch, unsigned expected_states,
-                  registry_done_fn *done, void *target, uint64_t ticket);
+    /* Writes the claim if what stands there is as expected. A CLAIM_CONNECTING claim makes a connection
+     * record beside it, in the same step. What a later version of this program has written of the same claim,
+     * and this one does not know, stays: of the name as long as the claim lives, of the member until another
+     * connection takes over. STATUS_CONFLICT when the condition fails, STATUS_INVALID for what no store
+     * keeps. */
+    void (*store)(void *ctx, const struct claim_write *write, registry_done_fn *done, void *target,
+                  uint64_t ticket);
 
     /* Forgets the connection record; the claim stays. Always STATUS_OK where the store can be reached. */
     void (*remove_connection)(void *ctx, struct view connection_id, registry_done_fn *done, void *target,

@@ -152,7 +152,9 @@ static void settle(struct exchange *exchange, struct view id, enum status status
         go_on(exchange, status, claim);
 }
 
-static void on_lookup(void *target, uint64_t ticket, enum status status, const struct claim *claim) {
+static void on_lookup(void *target, uint64_t ticket, enum status status, const struct claim *claim,
+                      struct view options) {
+    (void)options;
     struct exchange *exchange = exchange_find(target, ticket);
     if (!exchange || exchange->state != EXCHANGE_LOOKUP || !exchange->stray) return;
     struct stray *stray = exchange->stray;

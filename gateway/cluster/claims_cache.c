@@ -12,6 +12,7 @@ struct remembered {
     struct table_node node;
     struct list age;
     struct claim claim;
+    char *options;     /* NULL: none */
     uint64_t until_ms; /* wall clock */
 };
 
@@ -29,6 +30,7 @@ void *owed_new(struct claims_cache *cache, size_t size) {
 void owed_free(struct owed *owed) {
     list_remove(&owed->node);
     task_cancel(&owed->task);
+    free(owed->options);
     free(owed);
 }
 
@@ -50,10 +52,15 @@ void held_stop_serving(struct claims_cache *cache, struct held *held) {
     table_remove(&cache->serving, &held->tunnel_node);
 }
 
+void held_take_options(struct claims_cache *cache, struct held *held, struct view options) {
+    if (!claim_options_keep(&held->options, options)) held_stop_serving(cache, held);
+}
+
 void held_free(struct claims_cache *cache, struct held *held) {
     held_stop_serving(cache, held);
     list_remove(&held->unverified);
     table_remove(&cache->held, &held->node);
+    free(held->options);
     free(held);
 }
 
@@ -68,23 +75,12 @@ static struct held *held_new(struct claims_cache *cache, const struct claim *cla
     return NULL;
 }
 
-/* Our claim has been written. */
-static void note_live(struct claims_cache *cache, const struct claim *claim) {
-    struct held *held = held_find(cache, view_from_cstr(claim->member.link.connection));
-    if (!held) held = held_new(cache, claim);
-    if (!held) return; /* without memory the store is asked each time */
-    held->claim = *claim;
-    if (held->serves) return;
-    struct held *earlier = held_serving(cache, view_from_cstr(claim->tunnel_id));
-    if (earlier) held_stop_serving(cache, earlier);
-    held->serves = table_put(&cache->serving, &held->tunnel_node, view_from_cstr(held->claim.tunnel_id));
-}
-
 /* ---- what is remembered of others ---- */
 
 static void forget(struct claims_cache *cache, struct remembered *remembered) {
     table_remove(&cache->remembered, &remembered->node);
     list_remove(&remembered->age);
+    free(remembered->options);
     free(remembered);
 }
 
@@ -106,7 +102,7 @@ static uint64_t now(const struct claims_cache *cache) {
     return cache->settings.wall_ms(cache->settings.wall_ctx);
 }
 
-static void remember(struct claims_cache *cache, const struct claim *claim) {
+static void remember(struct claims_cache *cache, const struct claim *claim, struct view options) {
     forget_tunnel(cache, view_from_cstr(claim->tunnel_id));
     if (cache->remembered.count >= cache->settings.remembered_max)
         forget(cache, LIST_ENTRY(cache->ages.next, struct remembered, age));
@@ -115,10 +111,13 @@ static void remember(struct claims_cache *cache, const struct claim *claim) {
     remembered->claim = *claim;
     remembered->until_ms = now(cache) + cache->settings.remember_ms;
     list_init(&remembered->age);
-    if (table_put(&cache->remembered, &remembered->node, view_from_cstr(remembered->claim.tunnel_id)))
+    if (claim_options_keep(&remembered->options, options) &&
+        table_put(&cache->remembered, &remembered->node, view_from_cstr(remembered->claim.tunnel_id))) {
         list_append(&cache->ages, &remembered->age);
-    else
-        free(remembered);
+        return;
+    }
+    free(remembered->options);
+    free(remembered);
 }
 
 /* ---- lookup ---- */
@@ -131,19 +130,33 @@ struct lookup {
     char tunnel_id[TUNNEL_NAME_MAX + 1]; /* "" where a connection is looked up */
     bool changed; /* meanwhile: the answer may be older than what was heard, and is asked for again */
     unsigned asked;
-    struct claim accepted; /* by this connection, where one held here is looked up */
+    struct claim claim; /* a copy of what is known here: what is done next may end what we know it from */
 };
 
-static void lookup_end(struct lookup *lookup, enum status status, const struct claim *claim) {
-    lookup->done(lookup->target, lookup->ticket, status, status == STATUS_OK ? claim : NULL);
+static void lookup_end(struct lookup *lookup, enum status status, const struct claim *claim,
+                       struct view options) {
+    bool ok = status == STATUS_OK;
+    lookup->done(lookup->target, lookup->ticket, status, ok ? claim : NULL, ok ? options : (struct view){0});
     owed_free(&lookup->owed);
 }
 
-static const struct claim *known_claim(const struct claims_cache *cache, struct view tunnel_id) {
+struct known {
+    const struct claim *claim; /* NULL: it is not known here */
+    const char *options;
+};
+
+static struct known known_claim(const struct claims_cache *cache, struct view tunnel_id) {
     const struct held *held = held_serving(cache, tunnel_id);
-    if (held) return &held->claim;
+    if (held) return (struct known){&held->claim, held->options};
     const struct remembered *remembered = cache->deaf ? NULL : find_remembered(cache, tunnel_id);
-    return remembered && remembered->until_ms > now(cache) ? &remembered->claim : NULL;
+    if (!remembered || remembered->until_ms <= now(cache)) return (struct known){NULL, NULL};
+    return (struct known){&remembered->claim, remembered->options};
+}
+
+/* False without memory. */
+static bool take_known(struct lookup *lookup, const struct claim *claim, const char *options) {
+    lookup->claim = *claim;
+    return claim_options_keep(&lookup->owed.options, claim_options_view(options));
 }
 
 static void ask_store(struct lookup *lookup);
@@ -153,18 +166,19 @@ static void ask_store(struct lookup *lookup);
 static void on_known(struct task *task) {
     struct lookup *lookup = LIST_ENTRY(task, struct lookup, owed.task);
     const struct claims_cache *cache = lookup->owed.cache;
-    const struct claim *known = known_claim(cache, view_from_cstr(lookup->tunnel_id));
-    if (!known) {
+    struct known known = known_claim(cache, view_from_cstr(lookup->tunnel_id));
+    if (!known.claim || !take_known(lookup, known.claim, known.options)) {
         ask_store(lookup);
         return;
     }
-    struct claim claim = *known; /* what is done next may end what we know it from */
-    lookup_end(lookup, claim.expires_ms > now(cache) ? STATUS_OK : STATUS_NOT_FOUND, &claim);
+    bool live = lookup->claim.expires_ms > now(cache);
+    lookup_end(lookup, live ? STATUS_OK : STATUS_NOT_FOUND, &lookup->claim,
+               claim_options_view(lookup->owed.options));
 }
 
 static void on_known_connection(struct task *task) {
     struct lookup *lookup = LIST_ENTRY(task, struct lookup, owed.task);
-    lookup_end(lookup, STATUS_OK, &lookup->accepted);
+    lookup_end(lookup, STATUS_OK, &lookup->claim, claim_options_view(lookup->owed.options));
 }
 
 static struct lookup *lookup_new(struct claims_cache *cache, registry_claim_fn *done, void *target,
@@ -181,7 +195,8 @@ static bool is_ours(const struct claims_cache *cache, const struct claim *claim)
     return strcmp(claim->member.link.gateway, cache->gateway) == 0;
 }
 
-static void on_looked_up(void *target, uint64_t ticket, enum status status, const struct claim *claim) {
+static void on_looked_up(void *target, uint64_t ticket, enum status status, const struct claim *claim,
+                         struct view options) {
     (void)ticket;
     struct lookup *lookup = target;
     struct claims_cache *cache = lookup->owed.cache;
@@ -193,11 +208,11 @@ static void on_looked_up(void *target, uint64_t ticket, enum status status, cons
     if (status == STATUS_UNAVAILABLE) remembered = find_remembered(cache, view_from_cstr(lookup->tunnel_id));
     if (status == STATUS_OK && lookup->tunnel_id[0] && claim->member.state == CLAIM_READY &&
         !is_ours(cache, claim) && !lookup->changed && !cache->deaf)
-        remember(cache, claim);
+        remember(cache, claim, options);
     if (remembered)
-        lookup_end(lookup, STATUS_OK, &remembered->claim);
+        lookup_end(lookup, STATUS_OK, &remembered->claim, claim_options_view(remembered->options));
     else
-        lookup_end(lookup, status, claim);
+        lookup_end(lookup, status, claim, options);
 }
 
 static void ask_store(struct lookup *lookup) {
@@ -212,7 +227,7 @@ static void cache_lookup(void *ctx, struct view tunnel_id, registry_claim_fn *do
     struct claims_cache *cache = ctx;
     struct lookup *lookup = lookup_new(cache, done, target, ticket);
     view_copy_to(tunnel_id, lookup->tunnel_id, sizeof lookup->tunnel_id);
-    if (known_claim(cache, tunnel_id))
+    if (known_claim(cache, tunnel_id).claim)
         tasks_post(cache->settings.tasks, &lookup->owed.task);
     else
         ask_store(lookup);
@@ -223,13 +238,12 @@ static void cache_lookup_connection(void *ctx, struct view connection_id, regist
     struct claims_cache *cache = ctx;
     struct lookup *lookup = lookup_new(cache, done, target, ticket);
     const struct held *held = held_find(cache, connection_id);
-    if (!held) {
+    if (!held || !take_known(lookup, &held->accepted, held->options)) {
         cache->settings.inner.lookup_connection(cache->settings.inner.ctx, connection_id, on_looked_up,
                                                 lookup, 0);
         return;
     }
     lookup->owed.task.fn = on_known_connection;
-    lookup->accepted = held->accepted;
     tasks_post(cache->settings.tasks, &lookup->owed.task);
 }
 
@@ -241,6 +255,7 @@ struct write {
     void *target;
     uint64_t ticket;
     struct claim claim;
+    bool says_options; /* owed.options; otherwise those that stand there stay */
     enum status status;
 };
 
@@ -264,6 +279,21 @@ static struct write *write_new(struct claims_cache *cache, registry_done_fn *don
     return write;
 }
 
+/* Our claim has been written. */
+static void note_live(struct claims_cache *cache, const struct write *write) {
+    const struct claim *claim = &write->claim;
+    struct held *held = held_find(cache, view_from_cstr(claim->member.link.connection));
+    if (!held) held = held_new(cache, claim);
+    if (!held) return; /* without memory the store is asked each time */
+    held->claim = *claim;
+    if (!held->serves) {
+        struct held *earlier = held_serving(cache, view_from_cstr(claim->tunnel_id));
+        if (earlier) held_stop_serving(cache, earlier);
+        held->serves = table_put(&cache->serving, &held->tunnel_node, view_from_cstr(held->claim.tunnel_id));
+    }
+    if (write->says_options) held_take_options(cache, held, claim_options_view(write->owed.options));
+}
+
 static void note_offline(struct claims_cache *cache, struct held *held, const struct claim *claim,
                          enum status status) {
     if (status == STATUS_UNAVAILABLE) {
@@ -285,7 +315,7 @@ static void on_stored(void *target, uint64_t ticket, enum status status) {
         note_offline(cache, held, claim, status);
         if (held->ended) status = STATUS_OK; /* it will be written when the store is back */
     } else if (status == STATUS_OK && claim->member.state != CLAIM_OFFLINE && is_ours(cache, claim)) {
-        note_live(cache, claim);
+        note_live(cache, write);
     }
     struct claim written = write->claim;
     write_end(write, status);
@@ -294,13 +324,18 @@ static void on_stored(void *target, uint64_t ticket, enum status status) {
         cache->events.claim_changed(cache->events.ctx, view_from_cstr(written.tunnel_id));
 }
 
-static void cache_store(void *ctx, const struct claim *claim, uint64_t expected_epoch,
-                        unsigned expected_states, registry_done_fn *done, void *target, uint64_t ticket) {
+static void cache_store(void *ctx, const struct claim_write *asked, registry_done_fn *done, void *target,
+                        uint64_t ticket) {
     struct claims_cache *cache = ctx;
     struct write *write = write_new(cache, done, target, ticket);
-    write->claim = *claim;
-    cache->settings.inner.store(cache->settings.inner.ctx, claim, expected_epoch, expected_states, on_stored,
-                                write, 0);
+    write->claim = *asked->claim;
+    write->says_options = asked->options.ptr != NULL;
+    if (claim_options_keep(&write->owed.options, asked->options)) {
+        cache->settings.inner.store(cache->settings.inner.ctx, asked, on_stored, write, 0);
+        return;
+    }
+    write->status = STATUS_NO_MEMORY;
+    tasks_post(cache->settings.tasks, &write->owed.task);
 }
 
 static void on_removed(void *target, uint64_t ticket, enum status status) {

@@ -29,6 +29,7 @@ struct held {
     struct list unverified;
     struct claim accepted; /* what it was stored with first */
     struct claim claim;    /* as it stands, or should stand */
+    char *options;         /* of `claim`, and of `accepted` when it was; NULL: none */
     bool serves;           /* in `serving` */
     bool rewrite;          /* its record in the store may be gone: write it, even if the claim is right */
     bool ended;            /* the agent has gone while the store was away: to be written */
@@ -37,6 +38,8 @@ struct held {
 struct held *held_find(const struct claims_cache *cache, struct view connection_id);
 struct held *held_serving(const struct claims_cache *cache, struct view tunnel_id);
 void held_stop_serving(struct claims_cache *cache, struct held *held);
+/* The store's are others. Without memory the store is asked from now on. */
+void held_take_options(struct claims_cache *cache, struct held *held, struct view options);
 void held_free(struct claims_cache *cache, struct held *held);
 
 /* Freed with the cache, if the inner registry never answers. */
@@ -44,6 +47,7 @@ struct owed {
     struct list node; /* of cache->operations */
     struct claims_cache *cache;
     struct task task; /* for what is known at once */
+    char *options;    /* of the claim that this is about; NULL: none */
 };
 void *owed_new(struct claims_cache *cache,
                size_t size); /* begins with a struct owed; aborts without memory */

@@ -68,16 +68,21 @@ static void write_held(struct verify *verify, const struct held *held, uint64_t 
                        unsigned expected_states) {
     struct registry *inner = &verify->owed.cache->settings.inner;
     verify->writes_end = held->ended;
-    inner->store(inner->ctx, &held->claim, expected_epoch, expected_states, on_written, verify, 0);
+    struct claim_write write = {
+        .claim = &held->claim, .expected_epoch = expected_epoch, .expected_states = expected_states};
+    if (!held->ended) write.options = claim_options_view(held->options);
+    inner->store(inner->ctx, &write, on_written, verify, 0);
 }
 
-static void compare(struct verify *verify, struct held *held, const struct claim *stands) {
+static void compare(struct verify *verify, struct held *held, const struct claim *stands,
+                    struct view options) {
     struct claims_cache *cache = verify->owed.cache;
     const struct claim *ours = &held->claim;
     bool same = strcmp(stands->member.link.connection, ours->member.link.connection) == 0;
     /* a store that was set back to an earlier time */
     bool older = !same && strcmp(stands->owner, ours->owner) == 0 && stands->epoch < ours->epoch;
     if (same && !held->rewrite && !held->ended && stands->member.state == ours->member.state) {
+        held_take_options(cache, held, options); /* who owns the name may have said others elsewhere */
         verify_end(verify);
     } else if (same || (older && !held->ended)) {
         write_held(verify, held, stands->epoch, held->ended ? CLAIM_CONNECTING | CLAIM_READY : ANY_STATE);
@@ -87,7 +92,8 @@ static void compare(struct verify *verify, struct held *held, const struct claim
     }
 }
 
-static void on_looked_up(void *target, uint64_t ticket, enum status status, const struct claim *claim) {
+static void on_looked_up(void *target, uint64_t ticket, enum status status, const struct claim *claim,
+                         struct view options) {
     (void)ticket;
     struct verify *verify = target;
     struct claims_cache *cache = verify->owed.cache;
@@ -95,7 +101,7 @@ static void on_looked_up(void *target, uint64_t ticket, enum status status, cons
     if (!held || (!held->serves && !held->ended)) {
         verify_end(verify);
     } else if (status == STATUS_OK) {
-        compare(verify, held, claim);
+        compare(verify, held, claim, options);
     } else if (status == STATUS_NOT_FOUND && held->ended) {
         held_free(cache, held);
         verify_end(verify);

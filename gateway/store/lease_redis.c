@@ -71,15 +71,18 @@ static void on_reaped(void *ctx, enum status status, const redisReply *reply) {
 static void reap_connection(struct reaping *reaping, struct view connection_id, struct view record) {
     struct store_redis *store = reaping->store;
     struct claim claim;
-    if (claim_record_decode(record, &claim)) {
+    struct view options; /* as accepted; those that stand in the claim stay */
+    if (claim_record_decode(record, &claim, &options)) {
         claim.member.state = CLAIM_OFFLINE;
         claim.member.changed_ms = store_wall_ms(store);
         claim.expires_ms =
             claim.member.changed_ms +
             (claim_is_anonymous(&claim) ? store->settings.keep_anonymous_ms : store->settings.keep_owned_ms);
         reaping->owed++;
-        if (!store_write(store, &claim, claim.epoch, CLAIM_CONNECTING | CLAIM_READY, on_reaped, reaping))
-            reaping->owed--;
+        struct claim_write write = {.claim = &claim,
+                                    .expected_epoch = claim.epoch,
+                                    .expected_states = CLAIM_CONNECTING | CLAIM_READY};
+        if (!store_write(store, &write, on_reaped, reaping)) reaping->owed--;
     }
     reaping->owed++;
     reaping->found++;

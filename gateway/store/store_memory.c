@@ -14,6 +14,7 @@ enum { SWEEP_MAX = 1000, REPLIES_KEPT = 256 };
 struct claim_entry {
     struct table_node node;
     struct claim claim;
+    char *options; /* NULL: none */
 };
 
 struct pending_entry {
@@ -71,11 +72,13 @@ struct reply {
         struct v1_message *answer;
         size_t removed;
     } value;
+    char *options; /* of value.claim; NULL: none */
 };
 
 static void reply_recycle(struct reply *reply) {
     struct store_memory *store = reply->store;
     list_remove(&reply->node);
+    claim_options_keep(&reply->options, VIEW(""));
     if (store->spare_count == REPLIES_KEPT) {
         free(reply);
         return;
@@ -97,10 +100,12 @@ static void tell_completed(struct reply *reply) {
 
 static void reply_run(struct task *task) {
     struct reply *reply = LIST_ENTRY(task, struct reply, task);
-    const struct claim *claim = reply->status == STATUS_OK ? &reply->value.claim : NULL;
+    bool found = reply->kind == REPLY_CLAIM && reply->status == STATUS_OK;
+    const struct claim *claim = found ? &reply->value.claim : NULL;
+    struct view options = found ? claim_options_view(reply->options) : (struct view){0};
     switch (reply->kind) {
     case REPLY_DONE: reply->fn.done(reply->target, reply->ticket, reply->status); break;
-    case REPLY_CLAIM: reply->fn.claim(reply->target, reply->ticket, reply->status, claim); break;
+    case REPLY_CLAIM: reply->fn.claim(reply->target, reply->ticket, reply->status, claim, options); break;
     case REPLY_PUT:
         reply->fn.put(reply->target, reply->ticket, reply->status, view_from_cstr(reply->value.request_id));
         break;
@@ -143,12 +148,15 @@ static void reply_done(struct store_memory *store, enum status status, registry_
     if (done) reply_post(store, REPLY_DONE, status, target, ticket)->fn.done = done;
 }
 
-static void reply_claim(struct store_memory *store, const struct claim *claim, registry_claim_fn *done,
+static void reply_claim(struct store_memory *store, const struct claim_entry *entry, registry_claim_fn *done,
                         void *target, uint64_t ticket) {
     struct reply *reply =
-        reply_post(store, REPLY_CLAIM, claim ? STATUS_OK : STATUS_NOT_FOUND, target, ticket);
+        reply_post(store, REPLY_CLAIM, entry ? STATUS_OK : STATUS_NOT_FOUND, target, ticket);
     reply->fn.claim = done;
-    if (claim) reply->value.claim = *claim;
+    if (!entry) return;
+    reply->value.claim = entry->claim;
+    if (!claim_options_keep(&reply->options, claim_options_view(entry->options)))
+        reply->status = STATUS_NO_MEMORY;
 }
 
 /* ---- registry ---- */
@@ -169,6 +177,7 @@ static struct claim_entry *find_live(const struct store_memory *store, struct vi
 
 static void entry_remove(struct table *table, struct claim_entry *entry) {
     table_remove(table, &entry->node);
+    free(entry->options);
     free(entry);
 }
 
@@ -176,64 +185,76 @@ static void memory_lookup(void *ctx, struct view tunnel_id, registry_claim_fn *d
                           uint64_t ticket) {
     struct store_memory *store = ctx;
     struct claim_entry *entry = find_live(store, tunnel_id);
-    reply_claim(store, entry ? &entry->claim : NULL, done, target, ticket);
+    reply_claim(store, entry, done, target, ticket);
 }
 
 static void memory_lookup_connection(void *ctx, struct view connection_id, registry_claim_fn *done,
                                      void *target, uint64_t ticket) {
     struct store_memory *store = ctx;
     struct claim_entry *entry = find(&store->connections, connection_id);
-    reply_claim(store, entry ? &entry->claim : NULL, done, target, ticket);
+    reply_claim(store, entry, done, target, ticket);
 }
 
-static bool condition_holds(const struct claim_entry *entry, uint64_t expected_epoch,
-                            unsigned expected_states) {
-    if (!entry) return expected_epoch == 0;
-    return expected_epoch == entry->claim.epoch &&
-           (expected_states & (unsigned)entry->claim.member.state) != 0;
+static bool condition_holds(const struct claim_entry *entry, const struct claim_write *write) {
+    if (!entry) return write->expected_epoch == 0;
+    return write->expected_epoch == entry->claim.epoch &&
+           (write->expected_states & (unsigned)entry->claim.member.state) != 0;
 }
 
-static bool connection_add(struct store_memory *store, const struct claim *claim) {
-    if (find(&store->connections, view_from_cstr(claim->member.link.connection))) return true;
-    struct claim_entry *entry = malloc(sizeof *entry);
-    if (!entry) return false;
-    entry->claim = *claim;
-    if (table_put(&store->connections, &entry->node, view_from_cstr(entry->claim.member.link.connection)))
-        return true;
-    free(entry);
-    return false;
-}
-
-static bool claim_write(struct store_memory *store, const struct claim *claim) {
-    struct claim_entry *entry = find(&store->claims, view_from_cstr(claim->tunnel_id));
-    if (entry) {
-        entry->claim = *claim;
-        return true;
+static struct claim_entry *entry_new(const struct claim *claim, struct view options) {
+    struct claim_entry *entry = calloc(1, sizeof *entry);
+    if (!entry || !claim_options_keep(&entry->options, options)) {
+        free(entry);
+        return NULL;
     }
-    entry = malloc(sizeof *entry);
-    if (!entry) return false;
     entry->claim = *claim;
-    if (table_put(&store->claims, &entry->node, view_from_cstr(entry->claim.tunnel_id))) return true;
+    return entry;
+}
+
+static bool entry_add(struct table *table, struct claim_entry *entry, const char *key) {
+    if (entry && table_put(table, &entry->node, view_from_cstr(key))) return true;
+    if (entry) free(entry->options);
     free(entry);
     return false;
 }
 
-static enum status store_claim(struct store_memory *store, const struct claim *claim, uint64_t expected_epoch,
-                               unsigned expected_states) {
-    struct claim_entry *entry = find_live(store, view_from_cstr(claim->tunnel_id));
-    if (!condition_holds(entry, expected_epoch, expected_states)) return STATUS_CONFLICT;
-    if (claim->member.state != CLAIM_OFFLINE && !connection_add(store, claim)) return STATUS_NO_MEMORY;
-    return claim_write(store, claim) ? STATUS_OK : STATUS_NO_MEMORY;
+static bool connection_add(struct store_memory *store, const struct claim *claim, struct view options) {
+    if (find(&store->connections, view_from_cstr(claim->member.link.connection))) return true;
+    struct claim_entry *entry = entry_new(claim, options);
+    return entry_add(&store->connections, entry, entry ? entry->claim.member.link.connection : "");
 }
 
-static void memory_store(void *ctx, const struct claim *claim, uint64_t expected_epoch,
-                         unsigned expected_states, registry_done_fn *done, void *target, uint64_t ticket) {
+static bool claim_put(struct store_memory *store, const struct claim *claim, struct view options) {
+    struct claim_entry *entry = find(&store->claims, view_from_cstr(claim->tunnel_id));
+    if (!entry) {
+        entry = entry_new(claim, options);
+        return entry_add(&store->claims, entry, entry ? entry->claim.tunnel_id : "");
+    }
+    if (!claim_options_keep(&entry->options, options)) return false;
+    entry->claim = *claim;
+    return true;
+}
+
+static enum status store_claim(struct store_memory *store, const struct claim_write *write) {
+    const struct claim *claim = write->claim;
+    struct claim_entry *entry = find_live(store, view_from_cstr(claim->tunnel_id));
+    if (!claim_options_valid(write->options)) return STATUS_INVALID;
+    if (!condition_holds(entry, write)) return STATUS_CONFLICT;
+    bool stay = entry && !write->options.ptr;
+    struct view options = stay ? claim_options_view(entry->options) : write->options;
+    if (claim->member.state != CLAIM_OFFLINE && !connection_add(store, claim, options))
+        return STATUS_NO_MEMORY;
+    return claim_put(store, claim, options) ? STATUS_OK : STATUS_NO_MEMORY;
+}
+
+static void memory_store(void *ctx, const struct claim_write *write, registry_done_fn *done, void *target,
+                         uint64_t ticket) {
     struct store_memory *store = ctx;
-    enum status status = store_claim(store, claim, expected_epoch, expected_states);
+    enum status status = store_claim(store, write);
     reply_done(store, status, done, target, ticket);
     if (status != STATUS_OK) return;
     struct reply *reply = reply_post(store, REPLY_CLAIM_CHANGED, STATUS_OK, NULL, 0);
-    memcpy(reply->value.tunnel_id, claim->tunnel_id, sizeof claim->tunnel_id);
+    memcpy(reply->value.tunnel_id, write->claim->tunnel_id, sizeof write->claim->tunnel_id);
 }
 
 static void memory_remove_connection(void *ctx, struct view connection_id, registry_done_fn *done,
@@ -385,6 +406,7 @@ static void replies_free(struct list *replies) {
         struct reply *reply = LIST_ENTRY(node, struct reply, node);
         if (task_pending(&reply->task) && reply->kind == REPLY_TAKE) v1_message_free(reply->value.answer);
         task_cancel(&reply->task);
+        free(reply->options);
         free(reply);
     }
 }

@@ -105,8 +105,9 @@ struct view reply_text(const redisReply *reply) {
 static void on_claim(struct job *job, const char *where, enum status status, const redisReply *reply,
                      bool may_expire) {
     struct claim claim;
-    struct view text = reply_text(reply);
-    if (status == STATUS_INVALID || (status == STATUS_OK && text.ptr && !claim_record_decode(text, &claim))) {
+    struct view text = reply_text(reply), options = {0};
+    if (status == STATUS_INVALID ||
+        (status == STATUS_OK && text.ptr && !claim_record_decode(text, &claim, &options))) {
         store_foreign(job->store, where, view_from_cstr(job->id));
         status = STATUS_NOT_FOUND;
     } else if (status == STATUS_OK && !text.ptr) {
@@ -114,8 +115,10 @@ static void on_claim(struct job *job, const char *where, enum status status, con
     } else if (status == STATUS_OK && may_expire && claim.expires_ms <= store_wall_ms(job->store)) {
         status = STATUS_NOT_FOUND;
     }
+    bool found = status == STATUS_OK;
     if (!job->store->stopped)
-        job->fn.claim(job->target, job->ticket, status, status == STATUS_OK ? &claim : NULL);
+        job->fn.claim(job->target, job->ticket, status, found ? &claim : NULL,
+                      found ? options : (struct view){0});
     free(job);
 }
 
@@ -149,48 +152,63 @@ static void redis_lookup_connection(void *ctx, struct view connection_id, regist
     store_call(store, words, 3, true, on_lookup_connection, job);
 }
 
-bool store_write(struct store_redis *store, const struct claim *claim, uint64_t expected_epoch,
-                 unsigned expected_states, redis_done_fn *done, void *ctx) {
-    struct buf record;
+/* The words of SCRIPT_STORE behind the two records. */
+static void write_encoded(struct store_redis *store, const struct claim_write *write, struct view plain,
+                          struct view tagged, redis_done_fn *done, void *ctx) {
+    const struct claim *claim = write->claim;
     struct key claim_key, links_key;
     char epoch[24], states[12], now[24], expires[24] = "", message[TUNNEL_NAME_MAX + 4];
-    buf_init(&record, CLAIM_RECORD_MAX);
-    bool encoded = claim_record_encode(&record, claim);
-    if (encoded) {
-        snprintf(epoch, sizeof epoch, "%llu", (unsigned long long)expected_epoch);
-        snprintf(states, sizeof states, "%u", expected_states);
-        snprintf(now, sizeof now, "%llu", (unsigned long long)store_wall_ms(store));
-        if (claim->expires_ms < INT64_MAX)
-            snprintf(expires, sizeof expires, "%llu", (unsigned long long)claim->expires_ms);
-        snprintf(message, sizeof message, "c\n%s", claim->tunnel_id);
-        const struct view words[] = {
-            key_of(&claim_key, "claim", view_from_cstr(claim->tunnel_id)),
-            key_of(&links_key, "links", view_from_cstr(claim->member.link.gateway)),
-            buf_view(&record),
-            view_from_cstr(epoch),
-            view_from_cstr(states),
-            view_from_cstr(now),
-            view_from_cstr(expires),
-            claim->member.state == CLAIM_OFFLINE ? VIEW("") : view_from_cstr(claim->member.link.connection),
-            view_from_cstr(store->claims_channel),
-            view_from_cstr(message)};
-        store_script(store, SCRIPT_STORE, words, 2, 10, false, done, ctx);
-    }
-    buf_done(&record);
+    bool is_live = claim->member.state != CLAIM_OFFLINE;
+    snprintf(epoch, sizeof epoch, "%llu", (unsigned long long)write->expected_epoch);
+    snprintf(states, sizeof states, "%u", write->expected_states);
+    snprintf(now, sizeof now, "%llu", (unsigned long long)store_wall_ms(store));
+    if (claim->expires_ms < INT64_MAX)
+        snprintf(expires, sizeof expires, "%llu", (unsigned long long)claim->expires_ms);
+    snprintf(message, sizeof message, "c\n%s", claim->tunnel_id);
+    const struct view words[] = {key_of(&claim_key, "claim", view_from_cstr(claim->tunnel_id)),
+                                 key_of(&links_key, "links", view_from_cstr(claim->member.link.gateway)),
+                                 plain,
+                                 view_from_cstr(epoch),
+                                 view_from_cstr(states),
+                                 view_from_cstr(now),
+                                 view_from_cstr(expires),
+                                 view_from_cstr(is_live ? claim->member.link.connection : ""),
+                                 view_from_cstr(store->claims_channel),
+                                 view_from_cstr(message),
+                                 tagged,
+                                 write->options.len ? VIEW("1") : VIEW("")};
+    store_script(store, SCRIPT_STORE, words, 2, 12, false, done, ctx);
+}
+
+bool store_write(struct store_redis *store, const struct claim_write *write, redis_done_fn *done, void *ctx) {
+    struct buf plain, tagged;
+    buf_init(&plain, CLAIM_RECORD_MAX);
+    buf_init(&tagged, CLAIM_RECORD_MAX);
+    bool encoded = claim_record_encode(&plain, write->claim) &&
+                   claim_record_encode_tagged(&tagged, write->claim, write->options);
+    if (encoded) write_encoded(store, write, buf_view(&plain), buf_view(&tagged), done, ctx);
+    buf_done(&plain);
+    buf_done(&tagged);
     return encoded;
 }
 
 static void on_store(void *ctx, enum status status, const redisReply *reply) {
-    bool conflict = status == STATUS_OK && (reply->type != REDIS_REPLY_INTEGER || reply->integer != 1);
-    job_done(ctx, conflict ? STATUS_CONFLICT : status);
+    struct job *job = ctx;
+    bool well = status == STATUS_OK && reply->type == REDIS_REPLY_INTEGER;
+    if (status == STATUS_OK) status = well && reply->integer == 1 ? STATUS_OK : STATUS_CONFLICT;
+    if (well && reply->integer < 0) {
+        log_error("store", "tunnel %s: what a later version keeps in its claim leaves no room", job->id);
+        status = STATUS_INVALID;
+    }
+    job_done(job, status);
 }
 
-static void redis_store(void *ctx, const struct claim *claim, uint64_t expected_epoch,
-                        unsigned expected_states, registry_done_fn *done, void *target, uint64_t ticket) {
+static void redis_store(void *ctx, const struct claim_write *write, registry_done_fn *done, void *target,
+                        uint64_t ticket) {
     struct job *job = job_new(ctx, target, ticket);
     job->fn.done = done;
-    if (!store_write(ctx, claim, expected_epoch, expected_states, on_store, job))
-        job_done_later(job, STATUS_INVALID);
+    memcpy(job->id, write->claim->tunnel_id, sizeof write->claim->tunnel_id);
+    if (!store_write(ctx, write, on_store, job)) job_done_later(job, STATUS_INVALID);
 }
 
 void store_remove_connection(struct store_redis *store, const char *gateway, struct view connection_id,

@@ -1,17 +1,37 @@
 /* The Lua scripts of store_redis. Every key that a script touches is in KEYS. A claim's record is read by one
- * pattern, whose order is claim_record.c's. `want` clears away what stands under a key of ours with a type
+ * pattern, whose order is claim_record.h's. `want` clears away what stands under a key of ours with a type
  * that we have not given it. */
+#include "store/claim_record.h"
 #include "store/store_redis_state.h"
 
+#define TEXT_OF(number) #number
+#define NUMBER_TEXT(number) TEXT_OF(number)
+
+/* The lines behind the first five are `tagged` in version 2. */
 #define READ_CLAIM                                                                                           \
-    "local function read(key) "                                                                              \
-    "  local text = redis.pcall('GET', key) "                                                                \
-    "  if type(text) ~= 'string' then return nil end "                                                       \
-    "  local epoch, state, expires, connection = "                                                           \
-    "    string.match(text, '^1\\n(%d+)\\n(%d+)\\n(%d+)\\n([^\\n]*)\\n') "                                   \
-    "  if not epoch then return nil end "                                                                    \
-    "  return {epoch = epoch, state = tonumber(state), expires = tonumber(expires), connection = "           \
-    "connection} "                                                                                           \
+    "local function parse(text) "                                                                            \
+    "  if type(text) ~= 'string' or #text > " NUMBER_TEXT(                                                   \
+        CLAIM_RECORD_MAX) " then return nil end "                                                            \
+                          "  local version, epoch, state, expires, connection, rest = "                      \
+                          "    string.match(text, '^([12])\\n(%d+)\\n(%d+)\\n(%d+)\\n([^\\n]*)\\n(.*)$') "   \
+                          "  if not version then return nil end "                                            \
+                          "  return {epoch = epoch, state = tonumber(state), expires = tonumber(expires), "  \
+                          "          connection = connection, tagged = version == '2' and rest or ''} "      \
+                          "end "
+
+/* Of the record that stands there, the lines whose tags the new one does not say: what belongs to the member
+ * only while it is the same one. */
+#define KEEP_TAGS                                                                                            \
+    "local function keep(stands, new) "                                                                      \
+    "  local kept, said = '', '\\n' .. new.tagged "                                                          \
+    "  for tag, value in string.gmatch(stands.tagged, '([^=\\n]+)=([^\\n]*)\\n') do "                        \
+    "    local is_members = string.sub(tag, 1, 7) == 'member.' "                                             \
+    "    local goes = value == '' or is_members and stands.connection ~= new.connection "                    \
+    "    if not goes and not string.find(said, '\\n' .. tag .. '=', 1, true) then "                          \
+    "      kept = kept .. tag .. '=' .. value .. '\\n' "                                                     \
+    "    end "                                                                                               \
+    "  end "                                                                                                 \
+    "  return kept "                                                                                         \
     "end "
 
 #define WANT                                                                                                 \
@@ -22,18 +42,24 @@
 
 const char *const store_script_texts[SCRIPTS_COUNT] = {
     /* KEYS claim, links; ARGV record, expected epoch, expected states, now, expires ("": never), connection
-     * ("": offline), channel, message. 1 or 0 (conflict). */
-    [SCRIPT_STORE] = READ_CLAIM WANT
-    "local claim = read(KEYS[1]) "
+     * ("": offline), channel, message, record of version 2, needs that ("": only for what is kept). 1, 0
+     * (conflict), or -1: what is kept leaves no room. */
+    [SCRIPT_STORE] = READ_CLAIM KEEP_TAGS WANT
+    "local claim = parse(redis.pcall('GET', KEYS[1])) "
     "if claim and claim.expires <= tonumber(ARGV[4]) then claim = nil end "
     "if not claim then "
     "  if ARGV[2] ~= '0' then return 0 end "
     "elseif claim.epoch ~= ARGV[2] or bit.band(claim.state, tonumber(ARGV[3])) == 0 then return 0 end "
-    "redis.call('SET', KEYS[1], ARGV[1]) "
-    "if ARGV[5] ~= '' then redis.call('PEXPIREAT', KEYS[1], ARGV[5]) end "
-    "if ARGV[6] ~= '' then want(KEYS[2], 'hash') redis.call('HSETNX', KEYS[2], ARGV[6], ARGV[1]) end "
-    "redis.call('PUBLISH', ARGV[7], ARGV[8]) "
-    "return 1",
+    "local record, kept = ARGV[1], claim and keep(claim, parse(ARGV[9])) or '' "
+    "if kept ~= '' or ARGV[10] ~= '' then record = ARGV[9] .. kept end "
+    "if #record > " NUMBER_TEXT(
+        CLAIM_RECORD_MAX) " then return -1 end "
+                          "redis.call('SET', KEYS[1], record) "
+                          "if ARGV[5] ~= '' then redis.call('PEXPIREAT', KEYS[1], ARGV[5]) end "
+                          "if ARGV[6] ~= '' then want(KEYS[2], 'hash') redis.call('HSETNX', KEYS[2], "
+                          "ARGV[6], record) end "
+                          "redis.call('PUBLISH', ARGV[7], ARGV[8]) "
+                          "return 1",
 
     /* KEYS links; ARGV connection, channel, message */
     [SCRIPT_REMOVE_CONNECTION] = WANT "want(KEYS[1], 'hash') "

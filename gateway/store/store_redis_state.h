@@ -88,10 +88,9 @@ void store_foreign(struct store_redis *store, const char *where, struct view id)
 uint64_t store_wall_ms(const struct store_redis *store);
 struct view reply_text(const redisReply *reply);
 
-/* store_redis.c: a claim of whichever gateway. `done` (a redis_done_fn) sees an integer: 1 written, 0
- * conflict. */
-bool store_write(struct store_redis *store, const struct claim *claim, uint64_t expected_epoch,
-                 unsigned expected_states, redis_done_fn *done, void *ctx);
+/* store_redis.c: a claim of whichever gateway. `done` (a redis_done_fn) sees SCRIPT_STORE's integer: 1 when
+ * it is written. False, and nobody is called, for what no record can say. */
+bool store_write(struct store_redis *store, const struct claim_write *write, redis_done_fn *done, void *ctx);
 void store_remove_connection(struct store_redis *store, const char *gateway, struct view connection_id,
                              redis_done_fn *done, void *ctx);
 /* Tells `reached` or `lost` when that has changed. */

@@ -12,6 +12,7 @@ struct seen {
     uint64_t ticket;
     enum status status;
     struct claim claim;
+    char options[CLAIM_OPTIONS_MAX + 1];
     char request_id[V1_REQUEST_ID_MAX + 1];
     struct v1_message *answer;
     size_t removed;
@@ -32,7 +33,18 @@ enum status seen_complete(struct seen *seen, const char *request_id, const char 
                           const char *body);
 enum status seen_take(struct seen *seen, const char *request_id);
 
-/* store_pieces.c; the number of failed tests. */
+#define ANY_STATE (CLAIM_CONNECTING | CLAIM_READY | CLAIM_OFFLINE)
+
+/* CONNECTING, for a minute. */
+struct claim seen_claim(const struct seen *seen, const char *tunnel_id, const char *connection_id,
+                        uint64_t epoch);
+enum status seen_write(struct seen *seen, const struct claim_write *write);
+/* What was found is in `claim` and `options`. */
+enum status seen_lookup(struct seen *seen, const char *tunnel_id);
+enum status seen_lookup_connection(struct seen *seen, const char *connection_id);
+
+/* store_options.c and store_pieces.c; the number of failed tests. */
+int store_options_run(const char *name);
 int store_pieces_run(const char *name);
 
 #endif

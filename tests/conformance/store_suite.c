@@ -21,11 +21,14 @@ static void on_done(void *target, uint64_t ticket, enum status status) {
     seen_note(target, ticket, status);
 }
 
-static void on_claim(void *target, uint64_t ticket, enum status status, const struct claim *claim) {
+static void on_claim(void *target, uint64_t ticket, enum status status, const struct claim *claim,
+                     struct view options) {
     struct seen *seen = target;
     seen_note(seen, ticket, status);
     assert_int_equal(claim != NULL, status == STATUS_OK);
     if (claim) seen->claim = *claim;
+    assert_int_equal(options.ptr != NULL, claim != NULL);
+    assert_true(view_copy_to(options, seen->options, sizeof seen->options));
 }
 
 static void on_put(void *target, uint64_t ticket, enum status status, struct view request_id) {
@@ -86,20 +89,29 @@ enum status seen_settle(struct seen *seen) {
     return seen->status;
 }
 
-static enum status lookup(struct seen *seen, const char *tunnel_id) {
+enum status seen_lookup(struct seen *seen, const char *tunnel_id) {
     seen->store->registry.lookup(seen->store->registry.ctx, view_from_cstr(tunnel_id), on_claim, seen, 42);
     return seen_settle(seen);
 }
 
-static enum status lookup_connection(struct seen *seen, const char *connection_id) {
+enum status seen_lookup_connection(struct seen *seen, const char *connection_id) {
     struct registry *registry = &seen->store->registry;
     registry->lookup_connection(registry->ctx, view_from_cstr(connection_id), on_claim, seen, 42);
     return seen_settle(seen);
 }
 
-static enum status store(struct seen *seen, const struct claim *claim, uint64_t epoch, unsigned states) {
-    seen->store->registry.store(seen->store->registry.ctx, claim, epoch, states, on_done, seen, 42);
+static struct claim_write over(const struct claim *claim, uint64_t epoch, unsigned states) {
+    return (struct claim_write){.claim = claim, .expected_epoch = epoch, .expected_states = states};
+}
+
+enum status seen_write(struct seen *seen, const struct claim_write *write) {
+    seen->store->registry.store(seen->store->registry.ctx, write, on_done, seen, 42);
     return seen_settle(seen);
+}
+
+static enum status store(struct seen *seen, const struct claim *claim, uint64_t epoch, unsigned states) {
+    struct claim_write write = over(claim, epoch, states);
+    return seen_write(seen, &write);
 }
 
 enum status seen_put(struct seen *seen, const char *connection_id, uint64_t in_ms) {
@@ -130,8 +142,8 @@ enum status seen_take(struct seen *seen, const char *request_id) {
     return seen_settle(seen);
 }
 
-static struct claim a_claim(const struct seen *seen, const char *tunnel_id, const char *connection_id,
-                            uint64_t epoch) {
+struct claim seen_claim(const struct seen *seen, const char *tunnel_id, const char *connection_id,
+                        uint64_t epoch) {
     struct claim claim = {.epoch = epoch,
                           .member = {.epoch = epoch,
                                      .state = CLAIM_CONNECTING,
@@ -146,21 +158,19 @@ static struct claim a_claim(const struct seen *seen, const char *tunnel_id, cons
     return claim;
 }
 
-#define ANY_STATE (CLAIM_CONNECTING | CLAIM_READY | CLAIM_OFFLINE)
-
 /* ---- registry ---- */
 
 static void unknown_ids_are_not_found(void **state) {
     struct seen *seen = *state;
-    assert_int_equal(lookup(seen, "nobodyishere"), STATUS_NOT_FOUND);
-    assert_int_equal(lookup_connection(seen, "nobody"), STATUS_NOT_FOUND);
+    assert_int_equal(seen_lookup(seen, "nobodyishere"), STATUS_NOT_FOUND);
+    assert_int_equal(seen_lookup_connection(seen, "nobody"), STATUS_NOT_FOUND);
 }
 
 static void a_claim_is_read_as_written(void **state) {
     struct seen *seen = *state;
-    struct claim claim = a_claim(seen, "abcdefghijkl", "connection=1", 3);
+    struct claim claim = seen_claim(seen, "abcdefghijkl", "connection=1", 3);
     assert_int_equal(store(seen, &claim, 0, 0), STATUS_OK);
-    assert_int_equal(lookup(seen, "abcdefghijkl"), STATUS_OK);
+    assert_int_equal(seen_lookup(seen, "abcdefghijkl"), STATUS_OK);
     assert_string_equal(seen->claim.tunnel_id, claim.tunnel_id);
     assert_string_equal(seen->claim.owner, claim.owner);
     assert_string_equal(seen->claim.member.link.connection, claim.member.link.connection);
@@ -173,28 +183,30 @@ static void a_claim_is_read_as_written(void **state) {
     assert_int_equal(seen->claim.member.request_timeout_ms, 7000);
     assert_int_equal(seen->claim.member.changed_ms, claim.member.changed_ms);
     assert_int_equal(seen->claim.expires_ms, claim.expires_ms);
-    assert_int_equal(lookup_connection(seen, "connection=1"), STATUS_OK);
+    assert_int_equal(seen_lookup_connection(seen, "connection=1"), STATUS_OK);
     assert_string_equal(seen->claim.tunnel_id, claim.tunnel_id);
 }
 
 static void a_second_first_claim_conflicts(void **state) {
     struct seen *seen = *state;
-    struct claim first = a_claim(seen, "abcdefghijkl", "one", 1),
-                 second = a_claim(seen, "abcdefghijkl", "two", 1);
+    struct claim first = seen_claim(seen, "abcdefghijkl", "one", 1),
+                 second = seen_claim(seen, "abcdefghijkl", "two", 1);
     assert_int_equal(store(seen, &first, 0, 0), STATUS_OK);
     assert_int_equal(store(seen, &second, 0, 0), STATUS_CONFLICT);
-    assert_int_equal(lookup(seen, "abcdefghijkl"), STATUS_OK);
+    assert_int_equal(seen_lookup(seen, "abcdefghijkl"), STATUS_OK);
     assert_string_equal(seen->claim.member.link.connection, "one");
-    assert_int_equal(lookup_connection(seen, "two"), STATUS_NOT_FOUND);
+    assert_int_equal(seen_lookup_connection(seen, "two"), STATUS_NOT_FOUND);
 }
 
 static void two_at_once_have_one_winner(void **state) {
     struct seen *seen = *state;
     struct registry *registry = &seen->store->registry;
-    struct claim one = a_claim(seen, "abcdefghijkl", "one", 1), two = a_claim(seen, "abcdefghijkl", "two", 1);
+    struct claim one = seen_claim(seen, "abcdefghijkl", "one", 1),
+                 two = seen_claim(seen, "abcdefghijkl", "two", 1);
     struct seen first = {0}, second = {0};
-    registry->store(registry->ctx, &one, 0, 0, on_done, &first, 1);
-    registry->store(registry->ctx, &two, 0, 0, on_done, &second, 2);
+    struct claim_write write_one = over(&one, 0, 0), write_two = over(&two, 0, 0);
+    registry->store(registry->ctx, &write_one, on_done, &first, 1);
+    registry->store(registry->ctx, &write_two, on_done, &second, 2);
     seen->store->settle(seen->store->ctx);
     assert_int_equal(first.completions + second.completions, 2);
     assert_int_equal((first.status == STATUS_OK) + (second.status == STATUS_OK), 1);
@@ -203,21 +215,21 @@ static void two_at_once_have_one_winner(void **state) {
 
 static void only_the_right_epoch_may_change_a_claim(void **state) {
     struct seen *seen = *state;
-    struct claim claim = a_claim(seen, "abcdefghijkl", "one", 5);
+    struct claim claim = seen_claim(seen, "abcdefghijkl", "one", 5);
     assert_int_equal(store(seen, &claim, 4, ANY_STATE), STATUS_CONFLICT); /* nothing there yet */
     assert_int_equal(store(seen, &claim, 0, 0), STATUS_OK);
-    struct claim next = a_claim(seen, "abcdefghijkl", "two", 6);
+    struct claim next = seen_claim(seen, "abcdefghijkl", "two", 6);
     assert_int_equal(store(seen, &next, 4, ANY_STATE), STATUS_CONFLICT);
     assert_int_equal(store(seen, &next, 6, ANY_STATE), STATUS_CONFLICT);
     assert_int_equal(store(seen, &next, 5, ANY_STATE), STATUS_OK);
-    assert_int_equal(lookup(seen, "abcdefghijkl"), STATUS_OK);
+    assert_int_equal(seen_lookup(seen, "abcdefghijkl"), STATUS_OK);
     assert_string_equal(seen->claim.member.link.connection, "two");
     assert_int_equal(seen->claim.epoch, 6);
 }
 
 static void only_the_right_state_may_change_a_claim(void **state) {
     struct seen *seen = *state;
-    struct claim claim = a_claim(seen, "abcdefghijkl", "one", 1);
+    struct claim claim = seen_claim(seen, "abcdefghijkl", "one", 1);
     assert_int_equal(store(seen, &claim, 0, 0), STATUS_OK);
     claim.member.state = CLAIM_OFFLINE;
     assert_int_equal(store(seen, &claim, 1, CLAIM_READY), STATUS_CONFLICT);
@@ -225,23 +237,24 @@ static void only_the_right_state_may_change_a_claim(void **state) {
     assert_int_equal(store(seen, &claim, 1, CLAIM_CONNECTING | CLAIM_READY), STATUS_OK);
     claim.member.state = CLAIM_OFFLINE;
     assert_int_equal(store(seen, &claim, 1, CLAIM_READY), STATUS_OK);
-    assert_int_equal(lookup(seen, "abcdefghijkl"), STATUS_OK);
+    assert_int_equal(seen_lookup(seen, "abcdefghijkl"), STATUS_OK);
     assert_int_equal(seen->claim.member.state, CLAIM_OFFLINE);
 }
 
 static void both_connections_of_a_takeover_are_known_until_removed(void **state) {
     struct seen *seen = *state;
-    struct claim one = a_claim(seen, "abcdefghijkl", "one", 1), two = a_claim(seen, "abcdefghijkl", "two", 2);
+    struct claim one = seen_claim(seen, "abcdefghijkl", "one", 1),
+                 two = seen_claim(seen, "abcdefghijkl", "two", 2);
     assert_int_equal(store(seen, &one, 0, 0), STATUS_OK);
     assert_int_equal(store(seen, &two, 1, ANY_STATE), STATUS_OK);
-    assert_int_equal(lookup_connection(seen, "one"), STATUS_OK);
+    assert_int_equal(seen_lookup_connection(seen, "one"), STATUS_OK);
     assert_int_equal(seen->claim.epoch, 1);
-    assert_int_equal(lookup_connection(seen, "two"), STATUS_OK);
+    assert_int_equal(seen_lookup_connection(seen, "two"), STATUS_OK);
     assert_int_equal(seen->claim.epoch, 2);
     seen->store->registry.remove_connection(seen->store->registry.ctx, VIEW("one"), on_done, seen, 42);
     assert_int_equal(seen_settle(seen), STATUS_OK);
-    assert_int_equal(lookup_connection(seen, "one"), STATUS_NOT_FOUND);
-    assert_int_equal(lookup(seen, "abcdefghijkl"), STATUS_OK);
+    assert_int_equal(seen_lookup_connection(seen, "one"), STATUS_NOT_FOUND);
+    assert_int_equal(seen_lookup(seen, "abcdefghijkl"), STATUS_OK);
     assert_string_equal(seen->claim.member.link.connection, "two");
 }
 
@@ -253,18 +266,18 @@ static void removing_an_unknown_connection_is_no_error(void **state) {
 
 static void an_expired_claim_does_not_exist(void **state) {
     struct seen *seen = *state;
-    struct claim claim = a_claim(seen, "abcdefghijkl", "one", 9);
+    struct claim claim = seen_claim(seen, "abcdefghijkl", "one", 9);
     assert_int_equal(store(seen, &claim, 0, 0), STATUS_OK);
     seen->store->advance(seen->store->ctx, 60001);
-    assert_int_equal(lookup(seen, "abcdefghijkl"), STATUS_NOT_FOUND);
-    struct claim other = a_claim(seen, "abcdefghijkl", "two", 1);
+    assert_int_equal(seen_lookup(seen, "abcdefghijkl"), STATUS_NOT_FOUND);
+    struct claim other = seen_claim(seen, "abcdefghijkl", "two", 1);
     assert_int_equal(store(seen, &other, 9, ANY_STATE), STATUS_CONFLICT);
     assert_int_equal(store(seen, &other, 0, 0), STATUS_OK);
 }
 
 static void a_change_is_told(void **state) {
     struct seen *seen = *state;
-    struct claim claim = a_claim(seen, "abcdefghijkl", "one", 1);
+    struct claim claim = seen_claim(seen, "abcdefghijkl", "one", 1);
     assert_int_equal(store(seen, &claim, 0, 0), STATUS_OK);
     assert_int_equal(seen->changed, 1);
     assert_string_equal(seen->changed_id, "abcdefghijkl");
@@ -274,16 +287,16 @@ static void a_change_is_told(void **state) {
 
 static void sweeping_removes_the_expired_only(void **state) {
     struct seen *seen = *state;
-    struct claim old = a_claim(seen, "oldoldoldold", "one", 1),
-                 young = a_claim(seen, "youngyoungyo", "two", 1);
+    struct claim old = seen_claim(seen, "oldoldoldold", "one", 1),
+                 young = seen_claim(seen, "youngyoungyo", "two", 1);
     young.expires_ms += 600000;
     assert_int_equal(store(seen, &old, 0, 0), STATUS_OK);
     assert_int_equal(store(seen, &young, 0, 0), STATUS_OK);
     seen->store->advance(seen->store->ctx, 61000);
     seen->store->registry.sweep(seen->store->registry.ctx, on_swept, seen, 42);
     assert_int_equal(seen_settle(seen), STATUS_OK);
-    assert_int_equal(lookup(seen, "oldoldoldold"), STATUS_NOT_FOUND);
-    assert_int_equal(lookup(seen, "youngyoungyo"), STATUS_OK);
+    assert_int_equal(seen_lookup(seen, "oldoldoldold"), STATUS_NOT_FOUND);
+    assert_int_equal(seen_lookup(seen, "youngyoungyo"), STATUS_OK);
 }
 
 /* ---- mailbox ---- */
@@ -360,30 +373,33 @@ static void an_expired_request_takes_no_answer(void **state) {
 static void a_change_by_another_is_told(void **state) {
     struct seen *seen = *state;
     struct registry *other = &seen->store->other_registry;
-    struct claim claim = a_claim(seen, "abcdefghijkl", "one", 1);
-    other->store(other->ctx, &claim, 0, 0, on_done, seen, 42);
+    struct claim claim = seen_claim(seen, "abcdefghijkl", "one", 1);
+    struct claim_write write = over(&claim, 0, 0);
+    other->store(other->ctx, &write, on_done, seen, 42);
     assert_int_equal(seen_settle(seen), STATUS_OK);
     if (!seen->store->polls) {
         assert_int_equal(seen->changed, 1);
         assert_string_equal(seen->changed_id, "abcdefghijkl");
     }
-    assert_int_equal(lookup(seen, "abcdefghijkl"), STATUS_OK);
+    assert_int_equal(seen_lookup(seen, "abcdefghijkl"), STATUS_OK);
     assert_string_equal(seen->claim.member.link.connection, "one");
 }
 
 static void two_clients_at_once_have_one_winner(void **state) {
     struct seen *seen = *state;
     struct registry *registry = &seen->store->registry, *other = &seen->store->other_registry;
-    struct claim claim = a_claim(seen, "abcdefghijkl", "old", 1),
-                 one = a_claim(seen, "abcdefghijkl", "one", 2), two = a_claim(seen, "abcdefghijkl", "two", 2);
+    struct claim claim = seen_claim(seen, "abcdefghijkl", "old", 1),
+                 one = seen_claim(seen, "abcdefghijkl", "one", 2),
+                 two = seen_claim(seen, "abcdefghijkl", "two", 2);
     assert_int_equal(store(seen, &claim, 0, 0), STATUS_OK);
     struct seen first = {0}, second = {0};
-    registry->store(registry->ctx, &one, 1, ANY_STATE, on_done, &first, 1);
-    other->store(other->ctx, &two, 1, ANY_STATE, on_done, &second, 2);
+    struct claim_write write_one = over(&one, 1, ANY_STATE), write_two = over(&two, 1, ANY_STATE);
+    registry->store(registry->ctx, &write_one, on_done, &first, 1);
+    other->store(other->ctx, &write_two, on_done, &second, 2);
     seen->store->settle(seen->store->ctx);
     assert_int_equal((first.status == STATUS_OK) + (second.status == STATUS_OK), 1);
     assert_int_equal((first.status == STATUS_CONFLICT) + (second.status == STATUS_CONFLICT), 1);
-    assert_int_equal(lookup(seen, "abcdefghijkl"), STATUS_OK);
+    assert_int_equal(seen_lookup(seen, "abcdefghijkl"), STATUS_OK);
     assert_string_equal(seen->claim.member.link.connection, first.status == STATUS_OK ? "one" : "two");
 }
 
@@ -439,5 +455,6 @@ int store_suite_run(const char *name, struct store_fixture *(*open)(struct store
 #undef T
     open_fixture = open;
     close_fixture = close;
-    return cmocka_run_group_tests_name(name, tests, NULL, NULL) + store_pieces_run(name);
+    return cmocka_run_group_tests_name(name, tests, NULL, NULL) + store_options_run(name) +
+           store_pieces_run(name);
 }

@@ -5,6 +5,10 @@
 
 #include "handler/ports.h"
 
+struct planted {
+    bool of_name, of_member;
+};
+
 struct store_fixture {
     void *ctx;
     struct registry registry;
@@ -18,6 +22,10 @@ struct store_fixture {
     /* Its loop's, for a core in front of it. */
     struct timers *timers;
     struct tasks *tasks;
+    /* As a later version does: adds a field to what the claim's record says of the name, and one to what it
+     * says of the member. And which of them stand there. NULL where no other version can write. */
+    void (*plant)(void *ctx, const char *tunnel_id);
+    struct planted (*planted)(void *ctx, const char *tunnel_id);
     /* Lets the store work until nothing is owed any more. */
     void (*settle)(void *ctx);
     uint64_t (*wall_ms)(void *ctx);

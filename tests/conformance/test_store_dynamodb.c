@@ -104,6 +104,31 @@ static void advance(void *ctx, uint64_t ms) {
     advanced_ms += ms;
 }
 
+/* As a later version does. */
+static void plant(void *ctx, const char *tunnel_id) {
+    char key[TUNNEL_NAME_MAX + 8];
+    snprintf(key, sizeof key, "tunnel#%s", tunnel_id);
+    json_decref(
+        call("UpdateItem",
+             json_pack("{s:s,s:{s:{s:s}},s:s,s:{s:{s:s},s:{s:{s:{s:s}}}}}", "TableName",
+                       ((struct dynamodb_fixture *)ctx)->connections, "Key", "connectionId", "S", key,
+                       "UpdateExpression", "SET claimLater = :n, claimMember = :m",
+                       "ExpressionAttributeValues", ":n", "S", "kept", ":m", "M", "later", "S", "kept")));
+}
+
+static struct planted planted(void *ctx, const char *tunnel_id) {
+    char key[TUNNEL_NAME_MAX + 8];
+    snprintf(key, sizeof key, "tunnel#%s", tunnel_id);
+    json_t *answer = call("GetItem", json_pack("{s:s,s:{s:{s:s}},s:b}", "TableName",
+                                               ((struct dynamodb_fixture *)ctx)->connections, "Key",
+                                               "connectionId", "S", key, "ConsistentRead", 1));
+    json_t *item = json_object_get(answer, "Item");
+    struct planted planted = {.of_name = json_object_get(item, "claimLater") != NULL,
+                              .of_member = json_object_get(item, "claimMember") != NULL};
+    json_decref(answer);
+    return planted;
+}
+
 static struct store_fixture *dynamodb_open(struct store_events events) {
     struct dynamodb_fixture *fixture = calloc(1, sizeof *fixture);
     json_t *schema = json_load_file(TEST_DATA "/../infra/schema/tables.json", 0, NULL);
@@ -126,6 +151,8 @@ static struct store_fixture *dynamodb_open(struct store_events events) {
                                               .polls = true,
                                               .timers = &loop.timers,
                                               .tasks = &loop.tasks,
+                                              .plant = plant,
+                                              .planted = planted,
                                               .settle = settle,
                                               .wall_ms = fixture_wall,
                                               .advance = advance};
@@ -179,8 +206,9 @@ static int world_close(void **state) {
     return 0;
 }
 
-static void on_claim(void *target, uint64_t ticket, enum status status, const struct claim *claim) {
-    (void)ticket;
+static void on_claim(void *target, uint64_t ticket, enum status status, const struct claim *claim,
+                     struct view options) {
+    (void)ticket, (void)options;
     struct world *world = target;
     world->status = status;
     if (claim) world->claim = *claim;
@@ -222,7 +250,8 @@ static enum status lookup_connection(struct world *world, const char *connection
 
 static enum status store_it(struct world *world, const struct claim *claim, uint64_t epoch, unsigned states) {
     struct registry *registry = &world->fixture->fixture.registry;
-    registry->store(registry->ctx, claim, epoch, states, on_done, world, 0);
+    struct claim_write write = {.claim = claim, .expected_epoch = epoch, .expected_states = states};
+    registry->store(registry->ctx, &write, on_done, world, 0);
     settle(world->fixture);
     return world->status;
 }

@@ -3,10 +3,13 @@
 #include "redis_server.h"
 #include "store_suite.h"
 
+#include <hiredis/hiredis.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "cmocka_setup.h"
+#include "store/claim_record.h"
 #include "store/store_redis.h"
 
 static struct redis_server server;
@@ -16,6 +19,7 @@ struct redis_fixture {
     struct loop loop;
     struct store_redis *store, *other;
     uint64_t ahead_ms;
+    unsigned database;
 };
 
 static uint64_t wall_ms(void *ctx) {
@@ -63,12 +67,56 @@ static struct store_redis *make_store(struct redis_fixture *redis, const char *u
     return store;
 }
 
+/* ---- a later version ---- */
+
+#define LATER_NAME "name.later=kept = as it is"
+#define LATER_MEMBER "member.later=kept"
+
+static redisReply *ask(const struct redis_fixture *redis, const char *format, ...) {
+    redisContext *context = redisConnectUnix(server.socket);
+    va_list arguments;
+    va_start(arguments, format);
+    freeReplyObject(redisCommand(context, "SELECT %u", redis->database));
+    redisReply *reply = redisvCommand(context, format, arguments);
+    va_end(arguments);
+    redisFree(context);
+    assert_non_null(reply);
+    return reply;
+}
+
+static void plant(void *ctx, const char *tunnel_id) {
+    struct claim claim;
+    struct view options;
+    struct buf text;
+    redisReply *stands = ask(ctx, "GET ttf1:claim:%s", tunnel_id);
+    assert_true(claim_record_decode(view_of(stands->str, stands->len), &claim, &options));
+    buf_init(&text, CLAIM_RECORD_MAX);
+    assert_true(claim_record_encode_tagged(&text, &claim, options));
+    assert_true(buf_printf(&text, "%s\n%s\n", LATER_NAME, LATER_MEMBER));
+    struct view record = buf_view(&text);
+    freeReplyObject(ask(ctx, "SET ttf1:claim:%s %b KEEPTTL", tunnel_id, record.ptr, record.len));
+    freeReplyObject(stands);
+    buf_done(&text);
+}
+
+static struct planted planted(void *ctx, const char *tunnel_id) {
+    redisReply *stands = ask(ctx, "GET ttf1:claim:%s", tunnel_id);
+    struct planted planted = {.of_name = strstr(stands->str, "\n" LATER_NAME "\n") != NULL,
+                              .of_member = strstr(stands->str, "\n" LATER_MEMBER "\n") != NULL};
+    /* an earlier version reads it when there is nothing more to be said than it knows */
+    bool says_more = planted.of_name || planted.of_member || strstr(stands->str, "\nname.options=");
+    assert_int_equal(stands->str[0], says_more ? '2' : '1');
+    freeReplyObject(stands);
+    return planted;
+}
+
 static struct store_fixture *redis_open(struct store_events events) {
     static unsigned database;
     char url[160];
     struct redis_fixture *redis = calloc(1, sizeof *redis);
     assert_true(loop_init(&redis->loop));
-    snprintf(url, sizeof url, "redis+unix://%s?db=%u", server.socket, ++database);
+    redis->database = ++database;
+    snprintf(url, sizeof url, "redis+unix://%s?db=%u", server.socket, database);
     redis->store = make_store(redis, url, "ws://gateway.test:8081", events);
     redis->other = make_store(redis, url, "ws://other.test:8081", (struct store_events){0});
     while (!store_redis_is_reached(redis->store) || !store_redis_is_reached(redis->other)) turn(redis);
@@ -80,6 +128,8 @@ static struct store_fixture *redis_open(struct store_events events) {
                                             .other_mailbox = store_redis_mailbox(redis->other),
                                             .timers = &redis->loop.timers,
                                             .tasks = &redis->loop.tasks,
+                                            .plant = plant,
+                                            .planted = planted,
                                             .settle = settle,
                                             .wall_ms = wall_ms,
                                             .advance = advance};

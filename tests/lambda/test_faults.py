@@ -252,13 +252,34 @@ def test_done_and_nobody_heard_of_it(aws, world, faulty, operation):
     assert aws.tables.items(aws.tables.requests) == []
 
 
-@pytest.mark.parametrize("operation, fault", [("TransactWriteItems", None), ("TransactWriteItems", FAULTS["down"]), ("PutItem", None)])
+@pytest.mark.parametrize("operation, fault", [("TransactWriteItems", None), ("TransactWriteItems", FAULTS["down"]), ("UpdateItem", None)])
 def test_connecting_and_nobody_heard_of_it(aws, faulty, operation, fault):
     function = aws.function(AWS_ENDPOINT_URL_DYNAMODB=faulty.endpoint)
     faulty.after[operation] = [fault]
     agent = aws.agent(function).up("resume")
     claim = aws.tables.item(aws.tables.connections, "tunnel#" + agent.tunnel)
     assert claim["claimConnection"] == {"S": agent.connection_id} and claim["claimState"] == {"S": "ready"}
+
+
+def test_a_role_that_may_put_and_not_update(aws, faulty):
+    """As earlier deployments have it: claims are written whole, and that is said once."""
+    function = aws.function(AWS_ENDPOINT_URL_DYNAMODB=faulty.endpoint)
+    faulty.always["UpdateItem"] = FATAL["denied"]
+    agent = aws.agent(function).up("resume")
+    again = aws.agent(function)
+    again.up("resume", headers={"x-tunnel-resume": agent.established["resume"]})
+    claim = aws.tables.item(aws.tables.connections, "tunnel#" + agent.tunnel)
+    assert claim["claimConnection"] == {"S": again.connection_id} and claim["claimState"] == {"S": "ready"}
+    assert sum("dynamodb:UpdateItem" in line for line in function.log) == 1
+
+
+def test_a_role_that_may_not_update_within_a_transaction(aws, faulty):
+    function = aws.function(AWS_ENDPOINT_URL_DYNAMODB=faulty.endpoint)
+    agent = aws.agent(function).up("resume")
+    faulty.faults["TransactWriteItems"] = [FATAL["denied"]]
+    again = aws.agent(function)
+    again.up("resume", headers={"x-tunnel-resume": agent.established["resume"]})
+    assert again.tunnel == agent.tunnel
 
 
 @pytest.mark.parametrize("fault", ["denied", "garbage", "down", "throttled", "hang"])

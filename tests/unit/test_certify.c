@@ -69,7 +69,8 @@ static void claim(struct world *world, const char *tunnel_id, const char *owner)
     strcpy(claim.owner, owner);
     snprintf(claim.member.link.connection, sizeof claim.member.link.connection, "connection of %s",
              tunnel_id);
-    registry.store(registry.ctx, &claim, 0, 0, on_stored, world, 0);
+    struct claim_write write = {.claim = &claim};
+    registry.store(registry.ctx, &write, on_stored, world, 0);
     settle(world);
 }
 

@@ -21,6 +21,7 @@ struct scene {
     unsigned completions, changed, gone, missed, replaced;
     enum status status;
     struct claim claim;
+    char options[CLAIM_OPTIONS_MAX + 1];
     char replaced_connection[CONNECTION_ID_MAX + 1];
 };
 
@@ -42,7 +43,7 @@ struct failing {
 static void on_failing(struct task *task) {
     struct failing *failing = LIST_ENTRY(task, struct failing, task);
     if (failing->done) failing->done(failing->target, failing->ticket, STATUS_UNAVAILABLE);
-    if (failing->claim) failing->claim(failing->target, failing->ticket, STATUS_UNAVAILABLE, NULL);
+    if (failing->claim) failing->claim(failing->target, failing->ticket, STATUS_UNAVAILABLE, NULL, VIEW(""));
     free(failing);
 }
 
@@ -72,14 +73,14 @@ static void flaky_lookup_connection(void *ctx, struct view id, registry_claim_fn
         scene->real.lookup_connection(scene->real.ctx, id, done, target, ticket);
 }
 
-static void flaky_store(void *ctx, const struct claim *claim, uint64_t epoch, unsigned states,
-                        registry_done_fn *done, void *target, uint64_t ticket) {
+static void flaky_store(void *ctx, const struct claim_write *write, registry_done_fn *done, void *target,
+                        uint64_t ticket) {
     struct scene *scene = ctx;
     scene->stores++;
     if (scene->away)
         be_away(scene, done, NULL, target, ticket);
     else
-        scene->real.store(scene->real.ctx, claim, epoch, states, done, target, ticket);
+        scene->real.store(scene->real.ctx, write, done, target, ticket);
 }
 
 static void flaky_remove(void *ctx, struct view id, registry_done_fn *done, void *target, uint64_t ticket) {
@@ -165,9 +166,12 @@ static void on_done(void *target, uint64_t ticket, enum status status) {
     scene->status = status;
 }
 
-static void on_claim(void *target, uint64_t ticket, enum status status, const struct claim *claim) {
+static void on_claim(void *target, uint64_t ticket, enum status status, const struct claim *claim,
+                     struct view options) {
     on_done(target, ticket, status);
-    if (claim) ((struct scene *)target)->claim = *claim;
+    struct scene *scene = target;
+    if (claim) scene->claim = *claim;
+    view_copy_to(options, scene->options, sizeof scene->options);
 }
 
 static enum status settle(struct scene *scene) {
@@ -185,7 +189,8 @@ static enum status lookup(struct scene *scene, const struct registry *registry, 
 
 static enum status store(struct scene *scene, const struct registry *registry, const struct claim *claim,
                          uint64_t epoch) {
-    registry->store(registry->ctx, claim, epoch, ANY_STATE, on_done, scene, 7);
+    struct claim_write write = {.claim = claim, .expected_epoch = epoch, .expected_states = ANY_STATE};
+    registry->store(registry->ctx, &write, on_done, scene, 7);
     return settle(scene);
 }
 
@@ -257,7 +262,8 @@ static void an_answer_older_than_what_was_heard_is_not_believed(void **state) {
     struct claim one = a_claim("tunnel", THERE, "one", 1), two = a_claim("tunnel", THERE, "two", 2);
     assert_int_equal(store(scene, &scene->real, &one, 0), STATUS_OK);
     scene->registry.lookup(scene->registry.ctx, VIEW("tunnel"), on_claim, scene, 7);
-    scene->real.store(scene->real.ctx, &two, 1, ANY_STATE, NULL, NULL, 0); /* told before the answer is */
+    struct claim_write write = {.claim = &two, .expected_epoch = 1, .expected_states = ANY_STATE};
+    scene->real.store(scene->real.ctx, &write, NULL, NULL, 0); /* told before the answer is */
     struct store_events events = claims_cache_store_events(scene->cache);
     events.claim_changed(events.ctx, VIEW("tunnel"));
     assert_int_equal(settle(scene), STATUS_OK);
@@ -386,7 +392,8 @@ static void what_is_known_is_known_as_of_the_answer(void **state) {
     claim.member.state = CLAIM_CONNECTING;
     assert_int_equal(store(scene, &scene->registry, &claim, 1), STATUS_OK);
     claim.member.state = CLAIM_READY;
-    scene->registry.store(scene->registry.ctx, &claim, 1, ANY_STATE, on_done, scene, 7);
+    struct claim_write write = {.claim = &claim, .expected_epoch = 1, .expected_states = ANY_STATE};
+    scene->registry.store(scene->registry.ctx, &write, on_done, scene, 7);
     scene->registry.lookup(scene->registry.ctx, VIEW("tunnel"), on_claim, scene, 7);
     work(scene);
     assert_int_equal(scene->completions, 2);

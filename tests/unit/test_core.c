@@ -802,8 +802,9 @@ static void a_request_in_flight_looks_at_the_claim_again(void **state) {
     buf_done(&get.body);
 }
 
-static void on_claim(void *target, uint64_t ticket, enum status status, const struct claim *claim) {
-    (void)ticket;
+static void on_claim(void *target, uint64_t ticket, enum status status, const struct claim *claim,
+                     struct view options) {
+    (void)ticket, (void)options;
     assert_int_equal(status, STATUS_OK);
     *(enum claim_state *)target = claim->member.state;
 }

@@ -155,7 +155,7 @@ static void where_nobody_can_be_asked_it_is_not_the_visitors_fault(void **state)
     seen.is_away = true;
     begin_asking(world, "GET", "/a", "referer:http://localhost:8080/abc/");
     assert_string_equal(seen.said, "");
-    waiting(waiting_target, waiting_ticket, STATUS_UNAVAILABLE, NULL);
+    waiting(waiting_target, waiting_ticket, STATUS_UNAVAILABLE, NULL, VIEW(""));
     assert_string_equal(seen.said, "503 overloaded");
     assert_null(world->exchange);
 }
@@ -166,7 +166,7 @@ static void a_visitor_who_leaves_while_it_is_looked_for(void **state) {
     begin_asking(world, "GET", "/a", "referer:http://localhost:8080/abc/");
     exchange_cancel(world->exchange);
     world->exchange = NULL;
-    waiting(waiting_target, waiting_ticket, STATUS_NOT_FOUND, NULL);
+    waiting(waiting_target, waiting_ticket, STATUS_NOT_FOUND, NULL, VIEW(""));
     assert_string_equal(seen.said, "");
     assert_int_equal(core_exchange_count(world->core), 0);
 }
@@ -177,7 +177,7 @@ static void a_host_whose_time_is_up_while_it_is_looked_for(void **state) {
     begin_asking(world, "GET", "/a", "referer:http://localhost:8080/abc/");
     exchange_expire(world->exchange);
     assert_string_equal(seen.said, "504 timeout");
-    waiting(waiting_target, waiting_ticket, STATUS_NOT_FOUND, NULL);
+    waiting(waiting_target, waiting_ticket, STATUS_NOT_FOUND, NULL, VIEW(""));
 }
 
 static int begin(void **state) {
