@@ -197,6 +197,12 @@ def infra() -> Tally:
     return tally_report(report, log, status)
 
 
+def apps(which: str, arguments: list[str] = (), echo: bool = False) -> Stage:
+    """Applications from npm and PyPI behind a tunnel: `which` is 1, or all for the heavy ones too."""
+    files = [shown(file) for file in sorted((ROOT / "tests/e2e").glob("test_apps_*.py"))] + ["tests/e2e/test_frameworks.py"]
+    return Stage("Applications", lambda: pytest(ROOT / "tests/e2e", "apps", BUILD / "bin", [*files, *arguments], {"TTF_APPS": which}, "2", echo))
+
+
 # ---- the stages ----
 
 
@@ -263,6 +269,7 @@ def all_stages() -> list[Stage]:
     ] + ([
         Stage("Fuzz targets", lambda: check("the fuzz targets find nothing", "fuzz", [*DEV, "fuzz", "15"])),
         Stage("The container stack", stack),
+        apps("1"),
     ] if in_ci() else [])
 
 
@@ -313,9 +320,12 @@ def some_stages(arguments: list[str]) -> list[Stage]:
         return [Stage("Unit tests (release)", lambda: ctest("release", BUILD, rest))]
     if kind == "infra":
         return [Stage("The program for AWS", infra)]
+    if kind == "apps":
+        heavy = "--all" in rest
+        return [apps("all" if heavy else "1", [argument for argument in rest if argument != "--all"], echo=True)]
     if kind == "e2e":
         return [Stage("End-to-end tests (release)", lambda: pytest(ROOT / "tests/e2e", "release", BUILD / "bin", rest, echo=True))]
-    sys.exit(f"run.py: {kind}: there are unit, e2e and infra")
+    sys.exit(f"run.py: {kind}: there are unit, e2e, apps and infra")
 
 
 def main(arguments: list[str]) -> int:

@@ -276,6 +276,28 @@ static struct chain *chain_of(const struct exchange *exchange, const struct body
     return NULL;
 }
 
+/* The last word of the list counts, where browsers know it. */
+static struct view referrer_policy(const struct headers *headers) {
+    struct view rest = headers_get(headers, VIEW("referrer-policy")), word, last = {NULL, 0};
+    while (view_split(&rest, ',', &word)) last = view_trim(word);
+    for (size_t i = 0; i < last.len; i++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyz-", last.ptr[i]) || !last.ptr[i])
+            return (struct view){NULL, 0};
+    return last;
+}
+
+/* The script changes the page's policy for a moment, and must know what it was. */
+static bool tell_policy(struct exchange *exchange, const struct headers *headers) {
+    struct view policy = referrer_policy(headers);
+    if (policy.len == 0) return true;
+    struct rewrite_site *site = arena_calloc(&exchange->arena, sizeof *site);
+    if (!site) return false;
+    *site = *exchange->site;
+    site->referrer_policy = policy;
+    exchange->site = site;
+    return true;
+}
+
 bool path_mode_answer(struct exchange *exchange, struct answer_head *head, struct headers *headers,
                       struct chain **ret_chain) {
     struct body_type type = body_of(exchange, head);
@@ -285,6 +307,7 @@ bool path_mode_answer(struct exchange *exchange, struct answer_head *head, struc
     if (!map_fields(exchange, headers, with_script, true) || !stray_answer(exchange, headers)) return false;
     if (type.body == BODY_OTHER) return true;
     if (!change_head(exchange, head, headers) || !change_coding(headers, &codings)) return false;
+    if (with_script && !tell_policy(exchange, headers)) return false;
     if (head->has_body) *ret_chain = chain_of(exchange, &type, with_script, &codings);
     return !head->has_body || *ret_chain;
 }

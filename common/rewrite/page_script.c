@@ -8,6 +8,10 @@ void page_script_put(const struct rewrite_site *site, const struct edit_sink *si
     edit_to(sink, EDIT_PUT, site->tunnel_id);
     edit_to(sink, EDIT_PUT, VIEW("\" data-base-path=\""));
     edit_to(sink, EDIT_PUT, site->prefix);
+    if (site->referrer_policy.len) {
+        edit_to(sink, EDIT_PUT, VIEW("\" data-referrer-policy=\""));
+        edit_to(sink, EDIT_PUT, site->referrer_policy);
+    }
     edit_to(sink, EDIT_PUT, VIEW("\">"));
     edit_to(sink, EDIT_PUT, view_of(page_script_text, page_script_text_len));
     edit_to(sink, EDIT_PUT, VIEW("</script>"));

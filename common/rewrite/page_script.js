@@ -12,6 +12,7 @@
   function url(value) {
     if (!base || (typeof value !== 'string' && !(value instanceof URL))) return value;
     var text = String(value), at;
+    if (text.charAt(0) === '#') return value;
     try { at = new URL(text, document.baseURI); } catch (e) { return value; }
     if ((ws[at.protocol] || at.protocol) !== place.protocol || at.host !== place.host) return value;
     if (at.pathname === base || at.pathname.indexOf(base + '/') === 0) return value;
@@ -60,9 +61,67 @@
   method(window.XMLHttpRequest && XMLHttpRequest.prototype, 'open', 1);
   ['WebSocket', 'EventSource', 'Worker', 'SharedWorker'].forEach(maker);
   method(window.Navigator && Navigator.prototype, 'sendBeacon', 0);
-  method(window.History && History.prototype, 'pushState', 2);
-  method(window.History && History.prototype, 'replaceState', 2);
   method(window, 'open', 0);
+  /* Routers read `location`, which nothing can stand in for: when they start, when a person goes back, and right after they
+     have changed it themselves. Then it is without the prefix, for a moment. Requests say no Referer meanwhile, which would
+     name another tunnel. */
+  var show = History.prototype.replaceState, policy = self.dataset.referrerPolicy || 'strict-origin-when-cross-origin', meta, isOut, isStarting, later;
+  function refer(to) {
+    if (meta) meta.remove();
+    meta = document.createElement('meta');
+    meta.name = 'referrer';
+    meta.content = to;
+    (document.head || document.documentElement).append(meta);
+  }
+  function go(path) {
+    try { show.call(history, history.state, '', place.origin + path + place.search + place.hash); } catch (e) { /* a sandbox */ }
+  }
+  function leave() {
+    var said = !meta && document.querySelector('meta[name=referrer i]');
+    if (said) policy = said.content;
+    if (!isOut) refer('no-referrer');
+    isOut = true;
+    if (place.pathname.indexOf(base + '/') === 0) go(place.pathname.slice(base.length));
+  }
+  function enter() {
+    if (!isOut) return;
+    isOut = false;
+    if (place.pathname !== base && place.pathname.indexOf(base + '/') !== 0) go(base + place.pathname);
+    refer(policy);
+  }
+  function leaveForNow() {
+    if (!base || document.readyState === 'loading') return;
+    leave();
+    clearTimeout(later);
+    if (!isStarting) later = setTimeout(enter);
+  }
+  function hasStarted() {
+    isStarting = false;
+    enter();
+  }
+  ['pushState', 'replaceState'].forEach(function (name) {
+    var old = window.History && History.prototype[name];
+    if (old) History.prototype[name] = function (state, title, to) {
+      arguments.length > 2 ? old.call(this, state, title, url(to)) : old.call(this, state, title);
+      leaveForNow();
+    };
+  });
+  document.addEventListener('readystatechange', function () {
+    if (document.readyState !== 'interactive') return;
+    isStarting = true;
+    leaveForNow();
+  });
+  addEventListener('load', function () { setTimeout(hasStarted, 500); });
+  addEventListener('popstate', leaveForNow, true);
+  ['pointerdown', 'keydown', 'click', 'submit'].forEach(function (name) { addEventListener(name, hasStarted, true); });
+  ['beforeunload', 'pagehide'].forEach(function (name) { addEventListener(name, enter, true); });
+  var submit = HTMLFormElement.prototype.submit;
+  HTMLFormElement.prototype.submit = function () {
+    enter();
+    mend(this);
+    submit.call(this);
+  };
+
   /* `location` is not to be changed in today's browsers; where it is, its methods follow. */
   ['assign', 'replace'].forEach(function (name) { try { method(place, name, 0); } catch (e) { /* as said */ } });
   var workers = window.ServiceWorkerContainer && ServiceWorkerContainer.prototype;

@@ -17,8 +17,9 @@ struct rewrite_site {
     struct view host;    /* the visitor's: "name" or "name:port" */
     struct view service; /* the local service's "localhost:3000"; absent where it is not known */
     struct view cookie_path; /* of cookies that are set without one; absent: the browser finds it itself */
-    bool is_elsewhere;       /* a <base> of another origin: paths without an origin are not ours */
-    unsigned char depth;     /* of the document: within so many attributes (srcdoc) */
+    struct view referrer_policy; /* the page's, of letters and hyphens, for its script; absent: the default */
+    bool is_elsewhere;           /* a <base> of another origin: paths without an origin are not ours */
+    unsigned char depth;         /* of the document: within so many attributes (srcdoc) */
 };
 
 enum url_kind {

@@ -20,6 +20,7 @@ OPTIONS = [
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
 ]  # fmt: skip
 
+SHOWN = "document.title + ' ' + location.href + ' ' + (document.body || document.documentElement).outerHTML.slice(0, 3000)"
 needs_chromium = pytest.mark.skipif(not CHROMIUM and not os.environ.get("CI"), reason="no chromium here")
 
 
@@ -118,6 +119,6 @@ class Page(AgentThread):
         """Until the expression is true in the page; returns what it is then."""
         end = time.monotonic() + seconds * SLOW
         while not (value := self.evaluate(expression)):
-            assert time.monotonic() < end, f"never {expression}; the page: {self.evaluate('document.documentElement.outerHTML')}"
+            assert time.monotonic() < end, f"never {expression}; the page: {self.evaluate(SHOWN)}"
             time.sleep(0.02)
         return value

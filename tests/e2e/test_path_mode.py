@@ -273,3 +273,14 @@ def test_what_ttf_cannot_say(start, tmp_path):
     ttf = start.program(BIN / "ttf", "--rewrite", "xml", env={"HOME": str(tmp_path)}, expect_killed=True)
     assert ttf.wait_exit() != 0
     assert any("on, off or json" in line for line in ttf.err)
+
+
+@pytest.mark.parametrize("said, told", [(None, None), ("no-referrer", "no-referrer"), ("origin, same-origin", "same-origin"), ('x" onload="y', None)])
+def test_a_page_keeps_its_referrer_policy(stack, said, told):
+    """Its script changes it while routers look where they are, and must know what it was."""
+    fields = [("Referrer-Policy", said)] if said else []
+    got = answer(stack, Response(headers=[HTML, *fields], body=PAGE), headers=BROWSER)
+    assert got.header("referrer-policy") == said
+    script = got.body.decode().partition("<script ")[2].partition(">")[0]
+    assert ("data-referrer-policy" in script) == bool(told)
+    assert not told or script.endswith(f' data-referrer-policy="{told}"')

@@ -58,7 +58,8 @@ addEventListener('load', async () => {
   await new Promise(done => setTimeout(done))
   note('link in markup', document.querySelector('#made').getAttribute('href'))
   note('form in markup', document.querySelector('#form').getAttribute('action'))
-  history.pushState({}, '', '/pushed?x'); note('pushed', location.pathname + location.search)
+  history.pushState({}, '', '/pushed?x'); note('pushed, to routers', location.pathname + location.search)
+  await new Promise(done => setTimeout(done, 700)); note('pushed', location.pathname + location.search)
   note('relative to it', new URL('y', location.href).pathname)
   if (navigator.serviceWorker) {
     const r = await navigator.serviceWorker.register('/sw.js', { scope: '/' }); note('service worker', new URL(r.scope).pathname)
@@ -129,7 +130,7 @@ def check(page, url, service):
         "inline": "ran", "fetch": "fetch", "fetch of a Request": "request", "fetch of a URL": "url", "xhr": "xhr", "events": "event",
         "websocket": "ws", "worker": "worker", "beacon": True, "image": "loaded", "link": "loaded", "script": "loaded",
         "import": "one", "import map": "two", "dynamic import": "three", "link in markup": f"{prefix}/made",
-        "form in markup": f"{prefix}/form", "pushed": f"{prefix}/pushed?x", "relative to it": f"{prefix}/y", "cookie": "session=1",
+        "form in markup": f"{prefix}/form", "pushed, to routers": "/pushed?x", "pushed": f"{prefix}/pushed?x", "relative to it": f"{prefix}/y", "cookie": "session=1",
         "service worker": f"{prefix}/",
     }  # fmt: skip
     assert results == expected
@@ -137,10 +138,10 @@ def check(page, url, service):
         service.wait_seen(path)
     page.evaluate("document.querySelector('#deep').click()")
     page.wait("document.title === 'deep'")
-    assert page.evaluate("location.pathname + location.search") == f"{prefix}/deep/page?x=1"
+    page.wait(f"location.pathname + location.search === '{prefix}/deep/page?x=1'")
     page.evaluate("document.querySelector('#back').click()")
     page.wait("document.title === 'page' && window.done", WAIT)
-    assert page.evaluate("location.pathname") == f"{prefix}/pushed"
+    page.wait(f"location.pathname === '{prefix}/pushed'")
     assert [text for text in page.problems() if "font" not in text and "OTS" not in text] == []  # it is no font
 
 
@@ -201,7 +202,7 @@ def test_the_todo_list(start, page, tmp_path):
     page.screenshot(tmp_path / "todo.png")
     page.evaluate("document.querySelector('footer a').click()")
     page.wait("location.pathname.endsWith('/docs')")
-    assert page.evaluate("location.pathname") == urlsplit(url).path + "docs"
+    page.wait(f"location.pathname === '{urlsplit(url).path}docs'")
     page.wait("document.body.innerText.includes('/todos')")
     page.screenshot(tmp_path / "docs.png")
     assert [text for text in page.problems() if "favicon.ico" not in text] == []  # it has none

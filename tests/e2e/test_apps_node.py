@@ -1,0 +1,146 @@
+"""Applications of Node, unchanged, under a prefix."""
+
+import pytest
+
+import apps
+from apps import npm, serve, site, write  # noqa: F401
+
+pytestmark = apps.marks
+
+# ---- Express: sessions, redirects ----
+
+EXPRESS = """
+const express = require('express'), session = require('express-session'), app = express()
+app.use(express.urlencoded({ extended: true }), session({ secret: 'x', resave: false, saveUninitialized: false }))
+const page = (title, body) => `<!doctype html><html><head><title>${title}</title><link rel=icon href="data:,"></head><body>${body}</body></html>`
+app.get('/', (q, r) => q.session.user
+  ? r.send(page('home', `<p>Hello ${q.session.user}</p><form method=post action=/logout><button id=out>out</button></form>`))
+  : r.redirect('/login?next=/'))
+app.get('/login', (q, r) => r.send(page('login', '<form method=post><input name=user><button id=in>in</button></form>')))
+app.post('/login', (q, r) => { q.session.user = q.body.user; r.redirect(q.query.next) })
+app.post('/logout', (q, r) => q.session.destroy(() => r.redirect(`${q.protocol}://${q.get('host')}/login`)))
+app.get('/script', (q, r) => r.send(page('script', `<script>location.href = '/login'</script>`)))
+app.get('/static', (q, r) => r.send(page('static', '<a href="/login">in</a>')))
+app.listen(process.argv[2], '127.0.0.1')
+"""
+
+
+def test_express(start, site, tmp_path):
+    npm(tmp_path / "app", "express@5", "express-session@1")
+    write(tmp_path / "app", {"app.js": EXPRESS})
+    express = site(serve(start, "node", "app.js", "PORT", cwd=tmp_path / "app"))
+    express.open()
+    express.at("/login")
+    express.fill(user="alice")
+    express.click("#in")
+    express.text("Hello alice")
+    assert express.path() == "/"
+    express.click("#out")
+    express.at("/login")
+    express.open("/")
+    express.at("/login")
+    express.clean()
+    express.open("/script")  # no script of ours can know of that one: the gateway sends the page on
+    express.at("/login")
+    express.clean(strays=["/login"])
+    express.same("/static", "/login")
+
+
+# ---- socket.io ----
+
+CHAT = """
+const express = require('express'), app = express(), server = require('http').createServer(app)
+const io = new (require('socket.io').Server)(server)
+io.on('connection', s => s.on('say', text => io.emit('said', text)))
+app.get('/', (q, r) => r.send(`<!doctype html><link rel=icon href="data:,"><body><ul></ul><script src="/socket.io/socket.io.js"></script>
+<script>const s = io(); s.on('said', t => document.querySelector('ul').innerHTML += '<li>' + t + '</li>')
+s.on('connect', () => s.emit('say', 'hello')); s.io.engine.on('upgrade', t => { window.way = t.name; s.emit('say', 'again') })</script>`))
+server.listen(process.argv[2], '127.0.0.1')
+"""
+
+
+def test_socket_io(start, site, tmp_path):
+    npm(tmp_path / "app", "express@5", "socket.io@4")
+    write(tmp_path / "app", {"app.js": CHAT})
+    chat = site(serve(start, "node", "app.js", "PORT", cwd=tmp_path / "app"))
+    chat.open()
+    chat.wait("window.way === 'websocket' && document.querySelectorAll('li').length >= 2")
+    chat.clean()
+    chat.same("/", "/socket.io/socket.io.js")
+
+
+# ---- Vite and React ----
+
+VITE = {
+    "vite.config.js": "import react from '@vitejs/plugin-react'\nexport default { plugins: [react()] }",
+    "index.html": '<!doctype html><html><head><link rel="icon" href="/icon.svg"><title>app</title></head><body><div id="root"></div>'
+    '<script type="module" src="/src/main.jsx"></script></body></html>',
+    "public/icon.svg": '<svg xmlns="http://www.w3.org/2000/svg"/>',
+    "src/look.css": "h1 { color: rgb(1, 2, 3); background: url(./picture.svg) }",
+    "src/picture.svg": '<svg xmlns="http://www.w3.org/2000/svg"/>' + "<!-- -->" * 1000,
+    "src/title.jsx": "export const Title = () => <h1>one</h1>",
+    "src/deep.jsx": "export default () => <p>deep</p>",
+    "src/main.jsx": """
+import './look.css'
+import { createRoot } from 'react-dom/client'
+import { lazy, Suspense } from 'react'
+import { BrowserRouter, Link, Route, Routes } from 'react-router-dom'
+import { Title } from './title.jsx'
+const Deep = lazy(() => import('./deep.jsx'))
+createRoot(document.querySelector('#root')).render(
+  <BrowserRouter>BASE<Title /><Link id="go" to="/deep/page?x=1">go</Link><Link id="home" to="/">home</Link>
+    <Suspense><Routes><Route path="/" element={<p>at the root</p>} /><Route path="/deep/:name" element={<Deep />} /></Routes></Suspense>
+  </BrowserRouter>)
+""",
+}
+VITE_PACKAGES = ["vite@8", "@vitejs/plugin-react", "react@19", "react-dom@19", "react-router-dom@7"]
+
+
+def walk(app, strays=()):
+    """Links, reload, back, a deep link."""
+    app.open()
+    app.text("one")
+    app.text("at the root")
+    assert app.wait("getComputedStyle(document.querySelector('h1')).color") == "rgb(1, 2, 3)"
+    app.clean(strays=strays)
+    app.click("#go")
+    app.text("deep")
+    assert app.path() == "/deep/page"
+    app.page.command("Page.reload")
+    app.text("deep")
+    app.page.evaluate("history.back()")
+    app.at("/")
+    app.text("at the root")
+    app.clean(strays=strays)
+    app.open("/deep/other")
+    app.text("deep")
+    app.click("#home")
+    app.text("at the root")
+    app.at("/")
+    app.clean(strays=strays)
+
+
+def vite_project(tmp_path):
+    folder = tmp_path / "app"
+    npm(folder, *VITE_PACKAGES)
+    write(folder, {name: text.replace("BASE", "") for name, text in VITE.items()})
+    return folder
+
+
+def test_vite_and_react_in_development(start, site, tmp_path):
+    folder = vite_project(tmp_path)
+    port = serve(start, "node", "node_modules/vite/bin/vite.js", "--port", "PORT", "--strictPort", "--host", "127.0.0.1", cwd=folder)
+    app = site(port)
+    walk(app, strays=["/src/picture.svg"])  # in a style sheet that a script has made: the gateway finds its tunnel
+    app.page.evaluate("window.still = true")
+    (folder / "src/title.jsx").write_text("export const Title = () => <h1>two</h1>")
+    app.text("two")
+    assert app.page.evaluate("window.still")
+
+
+def test_vite_and_react_in_production(start, site, tmp_path):
+    folder = vite_project(tmp_path)
+    apps._run("node", "node_modules/vite/bin/vite.js", "build", cwd=folder)
+    app = site(serve(start, "node", "node_modules/vite/bin/vite.js", "preview", "--port", "PORT", "--strictPort", "--host", "127.0.0.1", cwd=folder))
+    walk(app)
+    app.same("/", *("/assets/" + file.name for file in (folder / "dist/assets").iterdir()))
