@@ -1,7 +1,5 @@
 """Applications of Node, unchanged, under a prefix."""
 
-import pytest
-
 import apps
 from apps import npm, serve, site, write  # noqa: F401
 
