@@ -78,14 +78,16 @@ static void choose_framing(struct visit *visit) {
     if (!is_known) visit->content_length = visit->out.len;
 }
 
-/* HEAD and 304 say what the length of the body would be, if it is known (RFC 9110 8.6). */
+/* HEAD and 304 say what the length of the body would be, if it is known; 1xx and 204 never (RFC 9110 8.6). */
 static void add_framing(struct visit *visit) {
     struct buf *lead = &visit->lead;
     bool would_have_one = view_eq(visit->access.method, VIEW("HEAD")) || visit->access.status == 304;
     uint64_t length = visit->content_length;
     if (visit->framing == FRAMED_BY_CHUNKS) add_field(lead, VIEW("Transfer-Encoding"), VIEW("chunked"));
-    if (visit->framing == FRAMED_EMPTY && !would_have_one)
-        length = visit->access.status == 204 || visit->access.status < 200 ? LENGTH_UNKNOWN : 0;
+    if (visit->framing == FRAMED_EMPTY && (visit->access.status == 204 || visit->access.status < 200))
+        length = LENGTH_UNKNOWN;
+    else if (visit->framing == FRAMED_EMPTY && !would_have_one)
+        length = 0;
     bool has_length = visit->framing == FRAMED_BY_LENGTH || visit->framing == FRAMED_EMPTY;
     if (!has_length || length == LENGTH_UNKNOWN) return;
     buf_append_view(lead, VIEW("Content-Length: "));

@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 /* ---- a core of scripts: the path names what happens ---- */
@@ -36,6 +37,10 @@ struct core {
     struct visitors *visitors;
     struct timer limit;
     int exchanges, cancelled;
+    /* of the last request */
+    char client[ADDRESS_TEXT_MAX];
+    bool is_proxy;
+    size_t hops;
 };
 
 #define BIG_BYTES ((size_t)3 * 1024 * 1024)
@@ -115,6 +120,12 @@ static void play(struct exchange *exchange) {
     } else if (is(exchange, "/big")) {
         if (step == 0) send_head(exchange, 200, LENGTH_UNKNOWN, false);
         send_big(exchange);
+    } else if (strstr(" /200 /204 /304 ", exchange->path)) { /* of these an answer without a body */
+        send_head(exchange, atoi(exchange->path + 1), 9, false);
+        send_end(exchange);
+    } else if (is(exchange, "/304?")) {
+        send_head(exchange, 304, LENGTH_UNKNOWN, false);
+        send_end(exchange);
     } else if (is(exchange, "/abort")) {
         send_abort(exchange);
     } else if (is(exchange, "/echo") || is(exchange, "/early")) {
@@ -156,6 +167,9 @@ struct exchange *core_forward(struct core *core, const struct forward_event *eve
     task_init(&exchange->task, on_play_task);
     tasks_post(&core->loop.tasks, &exchange->task);
     core->exchanges++;
+    assert_true(view_copy_to(event->client, core->client, sizeof(core->client)));
+    core->is_proxy = event->client_is_proxy;
+    core->hops = event->hops;
     return exchange;
 }
 
@@ -294,6 +308,19 @@ static int setup(void **state) {
     return core->visitors && core->listener ? 0 : -1;
 }
 
+/* What comes from this machine comes from a proxy. */
+static int setup_proxy(void **state) {
+    static struct network proxies[1];
+    if (setup(state) != 0) return -1;
+    struct core *core = *state;
+    network_parse(VIEW("127.0.0.0/8"), &proxies[0]);
+    clients_done(&core->clients);
+    clients_init(&core->clients, 0, 0, proxies, 1);
+    clients_done(&core->proxied);
+    clients_init(&core->proxied, 0, 0, proxies, 1);
+    return 0;
+}
+
 static int teardown(void **state) {
     struct core *core = *state;
     listener_free(core->listener);
@@ -330,6 +357,65 @@ static void test_fields(void **state) {
     visit(*state, &browser);
     assert_non_null(strstr(browser.answer, "X-Empty: \r\nX-Tab: a\tb\r\n"));
     free(browser.answer);
+}
+
+static void test_answers_without_a_body(void **state) {
+    static const struct {
+        const char *request, *end;
+    } rows[] = {
+        {"GET /304 HTTP/1.1\r\n" CLOSE, "Connection: close\r\nContent-Length: 9\r\n\r\n"},
+        {"GET /304? HTTP/1.1\r\n" CLOSE, "Connection: close\r\n\r\n"},
+        {"GET /204 HTTP/1.1\r\n" CLOSE, "Connection: close\r\n\r\n"},
+        {"HEAD /200 HTTP/1.1\r\n" CLOSE, "Connection: close\r\nContent-Length: 9\r\n\r\n"},
+        {"HEAD /204 HTTP/1.1\r\n" CLOSE, "Connection: close\r\n\r\n"},
+        {"HEAD /304 HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n",
+         "Connection: keep-alive\r\nContent-Length: 9\r\n\r\n"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        check(*state, rows[i].request, 0, "HTTP/1.1 ", rows[i].end);
+}
+
+/* Now, and in the one form that RFC 9110 5.6.7 lets us send. */
+static void test_date(void **state) {
+    struct browser browser = {.request = "GET /hello HTTP/1.1\r\n" CLOSE};
+    struct tm fields = {0};
+    visit(*state, &browser);
+    const char *date = strstr(browser.answer, "\r\nDate: ");
+    assert_non_null(date);
+    const char *end = strptime(date, "\r\nDate: %a, %d %b %Y %H:%M:%S GMT", &fields);
+    assert_non_null(end);
+    assert_memory_equal(end, "\r\n", 2);
+    assert_int_equal(end - date, 37);
+    assert_in_range(time(NULL) - timegm(&fields), 0, 60);
+    free(browser.answer);
+}
+
+static void test_who_the_visitor_is(void **state) {
+    struct core *core = *state;
+    check(core, "GET /hello HTTP/1.1\r\nX-Forwarded-For: 192.0.2.7\r\n" CLOSE, 0, "HTTP/1.1 200 OK\r\n",
+          "hello");
+    assert_string_equal(core->client, "127.0.0.1");
+    assert_false(core->is_proxy);
+    assert_int_equal(core->hops, 0);
+}
+
+static void test_who_the_visitor_of_a_proxy_is(void **state) {
+    struct core *core = *state;
+    static const struct {
+        const char *request;
+        size_t hops;
+    } rows[] = {
+        {"GET /hello HTTP/1.1\r\nX-Forwarded-For: 192.0.2.7\r\n" CLOSE, 0},
+        {"GET /hello HTTP/1.1\r\nX-Forwarded-For: 192.0.2.7, 127.0.0.9\r\n" CLOSE, 1},
+        {"GET /hello HTTP/1.1\r\n" CLOSE, 0},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        check(core, rows[i].request, 0, "HTTP/1.1 200 OK\r\n", "hello");
+        assert_string_equal(core->client, "127.0.0.1"); /* the core puts it behind what the proxy says */
+        assert_true(core->is_proxy);
+        assert_int_equal(core->hops, rows[i].hops);
+        assert_int_equal(core->proxied.count, 0);
+    }
 }
 
 static void test_big(void **state) {
@@ -472,6 +558,10 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fields, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_answers_without_a_body, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_date, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_who_the_visitor_is, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_who_the_visitor_of_a_proxy_is, setup_proxy, teardown),
         cmocka_unit_test_setup_teardown(test_big, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cuts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_uploads, setup, teardown),
