@@ -183,7 +183,7 @@ static void forward(struct invocations *invocations) {
                                     .version = VIEW("HTTP/1.1"),
                                     .headers = &event->headers,
                                     .client = event->client,
-                                    .scheme = VIEW("https")};
+                                    .scheme = event->scheme};
     struct body_source source = {.ctx = invocations, .grant = on_grant};
     struct answer_sink sink = {
         .ctx = invocations, .head = on_head, .data = on_data, .end = on_end, .abort = on_abort};
@@ -328,7 +328,9 @@ static void dispatch(struct invocations *invocations) {
     struct core *core = invocations->parts.core;
     switch (event->kind) {
     case LAMBDA_HTTP_1:
-    case LAMBDA_HTTP_2: forward(invocations); break;
+    case LAMBDA_HTTP_2:
+    case LAMBDA_ALB:
+    case LAMBDA_ALB_MULTI: forward(invocations); break;
     case LAMBDA_CONNECT: connect_agent(invocations); break;
     case LAMBDA_DISCONNECT: core_disconnect(core, event->connection_id, on_handled, invocations); break;
     case LAMBDA_MESSAGE: hear_agent(invocations); break;

@@ -110,6 +110,9 @@ static const char *read_event(struct lambda_event *event) {
         return NULL;
     }
     event->request_id = text_of(context, "requestId");
+    if (json_is_object(json_object_get(context, "elb")))
+        return read_http(event, json_is_object(json_object_get(root, "multiValueHeaders")) ? LAMBDA_ALB_MULTI
+                                                                                           : LAMBDA_ALB);
     if (json_is_object(json_object_get(context, "http"))) return read_http(event, LAMBDA_HTTP_2);
     /* the HTTP routes "$default" of payload 1.0 have no connection */
     if (is_websocket_route(route) && json_object_get(context, "connectionId"))

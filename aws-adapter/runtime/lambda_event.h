@@ -1,5 +1,6 @@
-/* What Lambda invokes us with, read from JSON: HTTP requests (API Gateway payloads 1.0 and 2.0), the routes
- * of a WebSocket API, DynamoDB Streams, the schedule. docs/AWS.md has the table. Anything else is refused. */
+/* What Lambda invokes us with, read from JSON: HTTP requests (API Gateway payloads 1.0 and 2.0, and those of
+ * an Application Load Balancer), the routes of a WebSocket API, DynamoDB Streams, the schedule. docs/AWS.md
+ * has the table. Anything else is refused. */
 #ifndef AWS_ADAPTER_LAMBDA_EVENT_H
 #define AWS_ADAPTER_LAMBDA_EVENT_H
 
@@ -9,8 +10,10 @@
 #include "http/headers.h"
 
 enum lambda_kind {
-    LAMBDA_HTTP_1, /* payload 1.0: `httpMethod` */
-    LAMBDA_HTTP_2, /* payload 2.0: `requestContext.http` */
+    LAMBDA_HTTP_1,    /* payload 1.0: `httpMethod` */
+    LAMBDA_HTTP_2,    /* payload 2.0: `requestContext.http` */
+    LAMBDA_ALB,       /* a load balancer's: `requestContext.elb`; one value a header */
+    LAMBDA_ALB_MULTI, /* the same where its target group has multi-value headers */
     LAMBDA_CONNECT,
     LAMBDA_DISCONNECT,
     LAMBDA_MESSAGE,
@@ -31,6 +34,7 @@ struct lambda_event {
         target; /* as a request target: the stage taken off, bytes that are not legal in one encoded */
     struct headers headers;
     struct view client; /* address */
+    struct view scheme; /* "https", or as the load balancer says */
 
     struct view connection_id; /* CONNECT, DISCONNECT, MESSAGE */
     struct view body;          /* HTTP and MESSAGE, decoded */

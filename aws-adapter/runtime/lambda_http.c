@@ -1,10 +1,12 @@
 /* HTTP requests as API Gateway writes them into events (API Gateway Developer Guide, "Create AWS Lambda proxy
- * integrations for HTTP APIs" and "Set up mapping templates / proxy integration for WebSocket APIs").
+ * integrations for HTTP APIs" and "Set up mapping templates / proxy integration for WebSocket APIs"), and
+ * Application Load Balancers (their User Guide, "Lambda functions as targets").
  *
  * What is lost on the way and what is done about it: HTTP APIs percent-decode the path, so bytes that are not
  * legal in one are encoded again (an encoded slash cannot be told from a slash any more). Payload 2.0 joins
  * repeated fields by commas and keeps the query as it was; payload 1.0 keeps fields apart and decodes the
- * query. Framing fields are not believed: the body is as long as it is. */
+ * query. A load balancer keeps path and query as they came, and says who the visitor is in X-Forwarded-For
+ * and -Proto only. Framing fields are not believed: the body is as long as it is. */
 #include <stdio.h>
 
 #include "http/chars.h"
@@ -76,32 +78,38 @@ static bool append_query_value(struct buf *out, struct view v) {
 struct query {
     struct buf *out;
     char separator;
+    bool raw; /* not decoded */
 };
+
+static bool append_raw(struct buf *out, struct view v) {
+    bool ok = true;
+    for (size_t i = 0; i < v.len && ok; i++) {
+        unsigned char byte = (unsigned char)v.ptr[i];
+        ok = byte > 0x20 && byte < 0x7f && byte != '#' ? buf_append_byte(out, v.ptr[i])
+                                                       : buf_printf(out, "%%%02X", (unsigned)byte);
+    }
+    return ok;
+}
 
 static bool append_parameter(void *ctx, struct view name, struct view text) {
     struct query *query = ctx;
-    bool ok = buf_append_byte(query->out, query->separator) && append_query_value(query->out, name) &&
-              buf_append_byte(query->out, '=') && append_query_value(query->out, text);
+    bool (*append)(struct buf *, struct view) = query->raw ? append_raw : append_query_value;
+    bool ok = buf_append_byte(query->out, query->separator) && append(query->out, name) &&
+              buf_append_byte(query->out, '=') && append(query->out, text);
     query->separator = '&';
     return ok;
 }
 
-/* The parameters of payload 1.0, which were decoded. */
-static bool append_parameters(struct buf *out, const json_t *root) {
-    struct query query = {.out = out, .separator = '?'};
+/* The parameters of payload 1.0, which were decoded, or of a load balancer, which were not. */
+static bool append_parameters(struct buf *out, const json_t *root, bool raw) {
+    struct query query = {.out = out, .separator = '?', .raw = raw};
     return each_text(root, "multiValueQueryStringParameters", "queryStringParameters", append_parameter,
                      &query);
 }
 
 /* rawQueryString is as the visitor sent it; only what cannot stand in a target at all is encoded. */
 static bool append_raw_query(struct buf *out, struct view query) {
-    bool ok = query.len == 0 || buf_append_byte(out, '?');
-    for (size_t i = 0; i < query.len && ok; i++) {
-        unsigned char byte = (unsigned char)query.ptr[i];
-        ok = byte > 0x20 && byte < 0x7f && byte != '#' ? buf_append_byte(out, query.ptr[i])
-                                                       : buf_printf(out, "%%%02X", (unsigned)byte);
-    }
-    return ok;
+    return (query.len == 0 || buf_append_byte(out, '?')) && append_raw(out, query);
 }
 
 /* The API's own host name begins with the API's id; there the stage's name is the first segment. */
@@ -131,13 +139,17 @@ static bool path_was_decoded(const json_t *root, const json_t *context) {
     return true;
 }
 
+static bool is_alb(const struct lambda_event *event) {
+    return event->kind == LAMBDA_ALB || event->kind == LAMBDA_ALB_MULTI;
+}
+
 static bool make_target(struct lambda_event *event, struct view path, bool raw_query) {
     const json_t *root = event->document, *context = json_object_get(root, "requestContext");
     struct buf target;
     buf_init(&target, TARGET_MAX);
     bool ok = append_path(&target, without_stage(context, path), path_was_decoded(root, context)) &&
               (raw_query ? append_raw_query(&target, text_of(root, "rawQueryString"))
-                         : append_parameters(&target, root));
+                         : append_parameters(&target, root, is_alb(event)));
     if (ok) event->target = arena_copy(&event->arena, buf_view(&target));
     buf_done(&target);
     return ok && event->target.ptr;
@@ -181,6 +193,19 @@ static bool set_length(struct lambda_event *event) {
     return length.ptr && headers_add(&event->headers, VIEW("content-length"), length);
 }
 
+/* A load balancer adds the visitor's address behind what the visitor claims. */
+static void read_alb_origin(struct lambda_event *event) {
+    struct view addresses = {0};
+    for (size_t i = 0; i < event->headers.count; i++)
+        if (view_eq(event->headers.fields[i].name, VIEW("x-forwarded-for")))
+            addresses = event->headers.fields[i].value;
+    size_t comma = view_find_last(addresses, ',');
+    struct view last = view_trim(comma < addresses.len ? view_skip(addresses, comma + 1) : addresses);
+    if (last.len > 0) event->client = last;
+    if (view_eq(headers_get(&event->headers, VIEW("x-forwarded-proto")), VIEW("http")))
+        event->scheme = VIEW("http");
+}
+
 const char *lambda_http_read(struct lambda_event *event) {
     const json_t *root = event->document, *context = json_object_get(root, "requestContext");
     bool is_2 = event->kind == LAMBDA_HTTP_2;
@@ -192,8 +217,10 @@ const char *lambda_http_read(struct lambda_event *event) {
     if (event->method.len == 0) return "it has no method";
     if (!path.ptr) return "it has no path";
     if (!event->client.ptr) event->client = VIEW("unknown");
+    event->scheme = VIEW("https");
     if (!make_target(event, path, is_2)) return "its path or query makes no sense";
     if (!read_headers(event) || !read_cookies(event)) return "its headers make no sense";
+    if (is_alb(event)) read_alb_origin(event);
     return set_length(event) ? NULL : no_memory;
 }
 

@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     free(copy); /* the event has its own */
     require((event == NULL) == (why != NULL));
     if (!event) return 0;
-    if (event->kind == LAMBDA_HTTP_1 || event->kind == LAMBDA_HTTP_2) check_http(event);
+    if (event->method.ptr) check_http(event);
     if (event->kind == LAMBDA_CONNECT || event->kind == LAMBDA_MESSAGE) require(event->connection_id.len > 0);
     if (event->kind == LAMBDA_STREAM) require(json_array_size(event->records) > 0);
     lambda_event_free(event);

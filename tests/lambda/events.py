@@ -54,6 +54,26 @@ def with_body(event, body):
     return event
 
 
+def alb(target="/", method="GET", headers=(), body=None, host="tunnel.example.com", client="192.0.2.7", many=False):
+    """As a load balancer has it: names and values of the query as they came, X-Forwarded-For with the visitor at its end."""
+    event, (path, _, query) = golden("alb_multi_value" if many else "alb"), target.partition("?")
+    fields, parameters = {"host": [host], "x-forwarded-for": [client], "x-forwarded-proto": ["http"], "x-forwarded-port": ["80"]}, {}
+    for name, value in headers:
+        fields.setdefault(name.lower(), []).append(value)
+    fields["x-forwarded-for"] = [", ".join(reversed(fields["x-forwarded-for"]))]
+    for pair in filter(None, query.split("&")):
+        name, _, value = pair.partition("=")
+        parameters.setdefault(name, []).append(value)
+    event.update(httpMethod=method, path=path)
+    if many:
+        event.update(multiValueHeaders=fields, multiValueQueryStringParameters=parameters)
+    else:
+        event.update(headers={name: values[-1] for name, values in fields.items()},
+                     queryStringParameters={name: values[-1] for name, values in parameters.items()})  # fmt: skip
+    event.update(body=base64.b64encode(body).decode() if body is not None else "", isBase64Encoded=body is not None)
+    return event
+
+
 def connect(connection_id, query=None, headers=None):
     event = golden("websocket_connect")
     event["requestContext"].update(connectionId=connection_id)

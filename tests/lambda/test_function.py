@@ -91,6 +91,27 @@ def test_repeated_fields_of_an_answer(aws):
     assert {name: answer["multiValueHeaders"][name] for name in fields} == fields
 
 
+@pytest.mark.parametrize("many", [False, True], ids=["single", "multi-value"])
+def test_behind_a_load_balancer(aws, many):
+    visitors, agents = aws.function(), aws.function()
+    fields = {"set-cookie": ["a=1", "b=2", "c=3"], "vary": ["a", "b"]}
+    agent = aws.agent(agents, lambda request: {"body": request["body"], "headers": fields}).up()
+    answer = visitors.invoke(events.alb("/a%2Fb?q=%26+%C3%A4&r", "POST", [("X-Forwarded-For", "203.0.113.9"), ("X-A", "1")],
+                                        b"\0\xff", host=host_of(agent), many=many))  # fmt: skip
+    assert answer["statusCode"] == 200 and body_of(answer) == b"\0\xff"
+    request = agent.requests[-1]
+    assert (request["method"], request["uri"]) == ("POST", "/a%2Fb?q=%26+%C3%A4&r=")
+    assert request["headers"]["x-forwarded-for"] == ["192.0.2.7"] and request["headers"]["x-forwarded-proto"] == ["http"]
+    assert request["headers"]["x-a"] == ["1"] and request["headers"]["x-forwarded-host"] == [host_of(agent)]
+    if many:
+        assert "headers" not in answer and {name: answer["multiValueHeaders"][name] for name in fields} == fields
+    else:
+        cookies = [value for name, value in answer["headers"].items() if name.lower() == "set-cookie"]
+        assert cookies == fields["set-cookie"] and answer["headers"]["vary"] == "a, b" and "multiValueHeaders" not in answer
+    missing = visitors.invoke(events.alb("/", host="nobodyishere.tunnel.example.com", many=many))
+    assert missing["statusCode"] == 404
+
+
 def test_a_named_stage_without_a_domain_of_its_own(aws):
     own = "abc123.execute-api.eu-west-1.amazonaws.com"
     environment = {"DOMAIN_NAME": own, "ENABLE_SUBDOMAIN_ROUTING": "false"}

@@ -206,6 +206,29 @@ static void the_query_of_connect_is_a_target(void **state) {
     lambda_event_free(event);
 }
 
+static void load_balancers_are_read(void **state) {
+    (void)state;
+    struct lambda_event *event = parse_golden("alb.json");
+    assert_int_equal(event->kind, LAMBDA_ALB);
+    assert_view(event->method, "POST");
+    assert_view(event->target, "/lambda%2Fx?name=a%20b%26&x=%C3%A4");
+    assert_view(event->client, "72.12.164.125");
+    assert_view(event->scheme, "http");
+    assert_view(event->body, "hello");
+    lambda_event_free(event);
+    event = parse_golden("alb_multi_value.json");
+    assert_int_equal(event->kind, LAMBDA_ALB_MULTI);
+    assert_view(event->target, "/lambda%2Fx?name=a%20b%26&x=1&x=%C3%A4");
+    assert_int_equal(headers_count(&event->headers, VIEW("cookie")), 2);
+    lambda_event_free(event);
+    event = parse("{\"httpMethod\":\"GET\",\"path\":\"/a b\",\"requestContext\":{\"elb\":{}},"
+                  "\"queryStringParameters\":{\"a b#\":\"%zz\\u0000\",\"c\":\"\"}}");
+    assert_view(event->target, "/a%20b?a%20b%23=%zz%00&c=");
+    assert_view(event->client, "unknown");
+    assert_view(event->scheme, "https");
+    lambda_event_free(event);
+}
+
 static void an_http_route_named_default_is_no_message(void **state) {
     (void)state;
     struct lambda_event *event = parse("{\"version\":\"1.0\",\"httpMethod\":\"GET\",\"path\":\"/"
@@ -236,6 +259,17 @@ static void answers_have_the_shape_of_the_payload(void **state) {
         buf_view(&out),
         "{\"statusCode\":204,\"multiValueHeaders\":{\"a\":[\"1\",\"2\"],\"set-cookie\":[\"x=1\",\"y=2\"],"
         "\"b\":[\"\\u00e9\\\"\"]},\"body\":\"\",\"isBase64Encoded\":true}");
+    buf_clear(&out);
+    assert_true(lambda_answer_http(&out, LAMBDA_ALB_MULTI, 204, &headers, (struct view){0}));
+    assert_true(
+        view_starts_with(buf_view(&out), VIEW("{\"statusCode\":204,\"multiValueHeaders\":{\"a\":[\"1\"")));
+    buf_clear(&out);
+    headers_add(&headers, VIEW("set-cookie"), VIEW("z=3"));
+    assert_true(lambda_answer_http(&out, LAMBDA_ALB, 200, &headers, (struct view){0}));
+    assert_view(
+        buf_view(&out),
+        "{\"statusCode\":200,\"headers\":{\"a\":\"1, 2\",\"set-cookie\":\"x=1\",\"b\":\"\\u00e9\\\"\","
+        "\"Set-cookie\":\"y=2\",\"sEt-cookie\":\"z=3\"},\"body\":\"\",\"isBase64Encoded\":true}");
     buf_clear(&out);
     headers_init(&headers, &arena);
     assert_true(lambda_answer_http(&out, LAMBDA_HTTP_2, 200, &headers, (struct view){0}));
@@ -273,6 +307,7 @@ int main(void) {
         cmocka_unit_test(bad_events_are_refused),
         cmocka_unit_test(payload_2_is_read),
         cmocka_unit_test(payload_1_is_read),
+        cmocka_unit_test(load_balancers_are_read),
         cmocka_unit_test(websocket_routes_are_read),
         cmocka_unit_test(targets_are_made),
         cmocka_unit_test(framing_is_what_the_body_is),
