@@ -412,6 +412,80 @@ static void what_is_forgotten_before_the_answer_is_asked_for(void **state) {
     assert_int_equal(scene->lookups, 1);
 }
 
+/* ---- options ---- */
+
+static void say(struct scene *scene, const struct registry *registry, const struct claim *claim,
+                uint64_t epoch, struct view options) {
+    struct claim_write write = {
+        .claim = claim, .expected_epoch = epoch, .expected_states = ANY_STATE, .options = options};
+    registry->store(registry->ctx, &write, on_done, scene, 7);
+    assert_int_equal(settle(scene), STATUS_OK);
+}
+
+static void assert_known_options(struct scene *scene, const char *options) {
+    unsigned lookups = scene->lookups;
+    assert_int_equal(lookup(scene, &scene->registry, "tunnel"), STATUS_OK);
+    assert_string_equal(scene->options, options);
+    assert_int_equal(scene->lookups, lookups);
+}
+
+static void options_of_what_is_held_here_are_known(void **state) {
+    struct scene *scene = *state;
+    struct claim claim = a_claim("tunnel", HERE, "one", 1);
+    say(scene, &scene->registry, &claim, 0, VIEW("first"));
+    assert_known_options(scene, "first");
+    scene->registry.lookup_connection(scene->registry.ctx, VIEW("one"), on_claim, scene, 7);
+    assert_int_equal(settle(scene), STATUS_OK);
+    assert_string_equal(scene->options, "first");
+    say(scene, &scene->registry, &claim, 1, (struct view){NULL, 0});
+    assert_known_options(scene, "first");
+    say(scene, &scene->registry, &claim, 1, VIEW("second"));
+    assert_known_options(scene, "second");
+    say(scene, &scene->registry, &claim, 1, VIEW(""));
+    assert_known_options(scene, "");
+}
+
+static void options_that_were_said_elsewhere_are_heard_of(void **state) {
+    struct scene *scene = *state;
+    struct claim claim = a_claim("tunnel", HERE, "one", 1);
+    say(scene, &scene->registry, &claim, 0, VIEW("first"));
+    say(scene, &scene->real, &claim, 1, VIEW("second"));
+    assert_known_options(scene, "second");
+}
+
+static void options_of_what_others_hold_are_remembered(void **state) {
+    struct scene *scene = *state;
+    struct claim claim = a_claim("tunnel", THERE, "one", 1);
+    say(scene, &scene->real, &claim, 0, VIEW("theirs"));
+    assert_int_equal(lookup(scene, &scene->registry, "tunnel"), STATUS_OK);
+    assert_string_equal(scene->options, "theirs");
+    assert_known_options(scene, "theirs");
+    scene->away = true;
+    assert_known_options(scene, "theirs");
+}
+
+static void a_store_that_lost_everything_is_told_the_options(void **state) {
+    struct scene *scene = *state;
+    struct claim claim = a_claim("tunnel", HERE, "one", 1);
+    say(scene, &scene->registry, &claim, 0, VIEW("mine"));
+    new_store(scene);
+    claims_cache_store_events(scene->cache).missed(scene->cache);
+    work(scene);
+    assert_int_equal(lookup(scene, &scene->real, "tunnel"), STATUS_OK);
+    assert_string_equal(scene->options, "mine");
+}
+
+static void an_end_leaves_the_options_as_they_stand(void **state) {
+    struct scene *scene = *state;
+    struct claim claim = a_claim("tunnel", HERE, "one", 1);
+    say(scene, &scene->registry, &claim, 0, VIEW("mine"));
+    claim.member.state = CLAIM_OFFLINE;
+    say(scene, &scene->registry, &claim, 1, (struct view){NULL, 0});
+    assert_int_equal(remove_connection(scene, "one"), STATUS_OK);
+    assert_int_equal(lookup(scene, &scene->registry, "tunnel"), STATUS_OK);
+    assert_string_equal(scene->options, "mine");
+}
+
 int main(void) {
 #define T(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -428,6 +502,11 @@ int main(void) {
         T(a_takeover_at_this_gateway),
         T(what_is_known_is_known_as_of_the_answer),
         T(what_is_forgotten_before_the_answer_is_asked_for),
+        T(options_of_what_is_held_here_are_known),
+        T(options_that_were_said_elsewhere_are_heard_of),
+        T(options_of_what_others_hold_are_remembered),
+        T(a_store_that_lost_everything_is_told_the_options),
+        T(an_end_leaves_the_options_as_they_stand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
