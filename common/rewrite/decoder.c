@@ -136,6 +136,12 @@ static bool begins_again(const struct decoder *decoder, unsigned char first) {
     return decoder->coding == CODING_ZSTD && (first == 0x28 || (first & 0xf0) == 0x50);
 }
 
+/* libzstd also knows formats of before RFC 8878, which are none of HTTP's and whose decoders few have looked
+ * at. */
+static bool is_other_format(const struct decoder *decoder, unsigned char first) {
+    return decoder->coding == CODING_ZSTD && !begins_again(decoder, first);
+}
+
 static void go_behind_end(struct decoder *decoder, struct view rest) {
     bool again = begins_again(decoder, (unsigned char)rest.ptr[0]);
     if (again && decoder->coding == CODING_GZIP) again = inflateReset(&decoder->of.zlib) == Z_OK;
@@ -146,7 +152,10 @@ static void go_behind_end(struct decoder *decoder, struct view rest) {
 
 bool decoder_read(struct decoder *decoder, struct view *rest, char *out, size_t room, size_t *ret_len) {
     *ret_len = 0;
-    if (decoder->state == EMPTY && rest->len) decoder->state = RUNNING;
+    if (decoder->state == EMPTY && rest->len) {
+        decoder->state = RUNNING;
+        if (is_other_format(decoder, (unsigned char)rest->ptr[0])) return false;
+    }
     if (decoder->state == ENDED && rest->len) go_behind_end(decoder, *rest);
     if (decoder->state == OVER) *rest = view_skip(*rest, rest->len);
     if (decoder->state != RUNNING) return true;

@@ -218,6 +218,42 @@ static const char *on_unquoted(struct html_tokens *tokens, const char *at, const
     return at == end ? at : between(tokens, at);
 }
 
+static void add_attr(struct html_tokens *tokens, const char *name, const char *equals, const char *quote) {
+    size_t place = offset(tokens, name), value = place + (size_t)(equals - name) + 2;
+    tokens->attrs[tokens->attr_count++] = (struct html_attr){
+        .name = (uint16_t)place,
+        .name_end = (uint16_t)(value - 2),
+        .value = (uint16_t)value,
+        .value_end = (uint16_t)(value + (size_t)(quote - equals) - 2),
+    };
+}
+
+/* Attributes as nearly all are written, `name="value"`, that lie whole in this piece, at one go. Stops before
+ * whatever is otherwise; the states go on from there. */
+static const char *pass_attrs(struct html_tokens *tokens, const char *at, const char *end) {
+    if (tokens->spilled) return at;
+    tokens->attr = NULL;
+    tokens->state = BEFORE_NAME;
+    while (tokens->attr_count < HTML_ATTRS_MAX) {
+        const char *name = at;
+        while (name < end && is_space(*name)) name++;
+        const char *equals = name;
+        while (equals < end && !ends_attr_name(*equals)) equals++;
+        if (equals == name || end - equals < 2 || equals[0] != '=') return name;
+        if ((equals[1] != '"' && equals[1] != '\'') || offset(tokens, name) >= HTML_TAG_MAX) return name;
+        const char *quote = memchr(equals + 2, equals[1], (size_t)(end - equals - 2));
+        if (!quote) return name;
+        add_attr(tokens, name, equals, quote);
+        at = quote + 1;
+    }
+    return at;
+}
+
+static const char *on_between(struct html_tokens *tokens, const char *at, const char *end) {
+    at = pass_attrs(tokens, at, end);
+    return at < end ? between(tokens, at) : at;
+}
+
 static const char *on_tag(struct html_tokens *tokens, const char *at, const char *end) {
     switch (tokens->state) {
     case TAG_NAME: return on_tag_name(tokens, at, end);
@@ -231,7 +267,7 @@ static const char *on_tag(struct html_tokens *tokens, const char *at, const char
     case SINGLE_QUOTED: return on_quoted(tokens, at, end);
     case UNQUOTED: return on_unquoted(tokens, at, end);
     case SLASH: tokens->is_self_closing = *at == '>'; return between(tokens, at);
-    default: return between(tokens, at);
+    default: return on_between(tokens, at, end);
     }
 }
 
@@ -431,6 +467,8 @@ static const char *on_text(struct html_tokens *tokens, const char *at, const cha
     }
     say_text(tokens, at);
     tokens->state = tokens->model == MODEL_DATA ? OPEN : RAW_OPEN;
+    bool tag_follows = tokens->state == OPEN && at + 1 < end && is_letter(at[1]);
+    if (tag_follows) begin_tag(tokens, false);
     return at + 1;
 }
 

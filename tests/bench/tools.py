@@ -78,6 +78,12 @@ def idle_agents(folder, log):
     run(log, *CC, "-I", ROOT / "common", HERE / "idle_agents.c", "-o", target, *parts, "-lnghttp2", "-ljansson")
 
 
+def rewrite_bodies(folder, log):
+    parts = [ROOT / "build" / f"libcommon_{name}.a" for name in ("rewrite", "http", "base")]
+    target = folder / "bin" / "rewrite_bodies"
+    run(log, *CC, "-I", ROOT / "common", HERE / "rewrite_bodies.c", "-o", target, *parts, "-lz", "-lbrotlidec", "-lzstd")
+
+
 # name: how, its programs, the version that is written into a stamp (None: ours, built each time)
 TOOLS = {
     "frp": (frp, ["frps", "frpc"], FRP),
@@ -85,6 +91,7 @@ TOOLS = {
     "bore": (bore, ["bore"], BORE),
     "sink": (sink, ["sink"], None),
     "idle_agents": (idle_agents, ["idle_agents"], None),
+    "rewrite_bodies": (rewrite_bodies, ["rewrite_bodies"], None),
 }
 
 

@@ -155,6 +155,7 @@ static void what_is_something_else_is_no_text(void **state) {
         fails(all[i], VIEW("<!doctype html><p>this was never encoded</p>"));
         fails(all[i], view_of("\x1f\x8b\x08\0\0\0\0\0\0\0\xff\xff\xff\xff", 14));
     }
+    fails(CODING_ZSTD, view_of("\x27\xb5\x2f\xfd\x04\0\0\0\0\0\0", 11)); /* zstd before its RFC */
     struct view input = encoded(CODING_GZIP);
     char *broken = malloc(input.len);
     memcpy(broken, input.ptr, input.len);
