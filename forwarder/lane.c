@@ -41,7 +41,7 @@ static void say(struct lane *lane, bool (*encode)(struct lane *lane, struct buf 
 
 static bool encode_ready(struct lane *lane, struct buf *out) {
     unsigned more = uplink_is_v2(lane->uplink) ? V1_CAP_UPGRADES : V1_CAP_CHUNKS;
-    return v1_encode_ready(out, V1_CAP_RESUME | more, lane->settings.request_timeout_ms);
+    return v1_encode_ready(out, V1_CAP_RESUME | more, lane->settings.calls->request_timeout_ms);
 }
 
 static bool encode_ping(struct lane *lane, struct buf *out) {
@@ -249,28 +249,14 @@ static bool make_relay(struct lane *lane) {
                                     .send = send_message,
                                     .waiting_bytes = waiting_bytes,
                                     .idle = settle_later};
-    const struct relay_settings settings = {
-        .host_field = lane->settings.host_field,
-        .rewrite = lane->settings.rewrite,
-        .hints = lane->settings.hints,
-        .request_timeout_ms = lane->settings.request_timeout_ms,
-        .console = lane->settings.console,
-    };
-    lane->relay = relay_new(lane->settings.loop, &settings, lane->settings.client, &host);
+    lane->relay = relay_new(lane->settings.calls, &host);
     return lane->relay != NULL;
 }
 
 static bool make_streams(struct lane *lane) {
     const struct streams_host host = {
         .ctx = lane, .control = on_message, .writable = on_streams_writable, .idle = settle_later};
-    const struct streams_settings settings = {
-        .host_field = lane->settings.host_field,
-        .rewrite = lane->settings.rewrite,
-        .hints = lane->settings.hints,
-        .request_timeout_ms = lane->settings.request_timeout_ms,
-        .console = lane->settings.console,
-    };
-    lane->streams = streams_new(lane->settings.loop, &settings, lane->settings.client, &host);
+    lane->streams = streams_new(lane->settings.calls, &host);
     return lane->streams != NULL;
 }
 

@@ -4,10 +4,7 @@
 #ifndef FORWARDER_LANE_H
 #define FORWARDER_LANE_H
 
-#include "console.h"
-#include "hints.h"
-#include "host_field.h"
-#include "local/local_client.h"
+#include "call.h"
 #include "protocol/v1.h"
 #include "uplink.h"
 
@@ -29,12 +26,8 @@ struct lane_events {
 struct lane_settings {
     struct loop *loop;
     struct uplinks *uplinks;
-    struct local_client *client;
-    const struct host_field *host_field;
-    const char *rewrite; /* rewrite_wish.h; may be NULL */
-    struct hints *hints;
-    struct console *console;
-    uint64_t request_timeout_ms, heartbeat_ms;
+    const struct call_settings *calls;
+    uint64_t heartbeat_ms;
 };
 
 /* `settings` and `events` are copied. NULL without memory. */

@@ -5,11 +5,7 @@
 #define FORWARDER_RELAY_H
 
 #include "base/buf.h"
-#include "console.h"
-#include "hints.h"
-#include "host_field.h"
-#include "local/local_client.h"
-#include "net/loop.h"
+#include "call.h"
 #include "protocol/v1.h"
 
 #define RELAY_BODY_MAX (2u * 1024 * 1024)   /* either direction */
@@ -34,17 +30,8 @@ struct relay_host {
     void (*idle)(void *ctx);
 };
 
-struct relay_settings {
-    const struct host_field *host_field;
-    const char *rewrite; /* rewrite_wish.h; may be NULL */
-    struct hints *hints;
-    uint64_t request_timeout_ms;
-    struct console *console;
-};
-
-/* `client` and what `settings` points to are borrowed. */
-struct relay *relay_new(struct loop *loop, const struct relay_settings *settings, struct local_client *client,
-                        const struct relay_host *host);
+/* `settings` are borrowed. NULL without memory. */
+struct relay *relay_new(const struct call_settings *settings, const struct relay_host *host);
 void relay_free(struct relay *relay);
 
 /* Takes the message, which is an http_request. One whose id came before over this link is dropped. */

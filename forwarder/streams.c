@@ -10,7 +10,6 @@
 #include "http/gate.h"
 #include "http/hop.h"
 #include "link/link.h"
-#include "rewrite_wish.h"
 
 enum {
     TICK_MS = 1000,
@@ -22,8 +21,7 @@ enum {
 
 struct streams {
     struct loop *loop;
-    struct streams_settings settings;
-    struct local_client *client;
+    const struct call_settings *settings;
     struct streams_host host;
     struct link_budget budget;
     struct link_session *session; /* NULL: no link */
@@ -35,45 +33,22 @@ struct streams {
 struct inbound {
     struct list node;
     struct streams *streams;
-    struct link_stream *stream;  /* NULL once it has ended */
-    struct local_request *local; /* likewise */
-    struct timer deadline;       /* the first byte of the answer */
+    struct link_stream *stream; /* NULL once it has ended */
+    struct call call;           /* the request to the service, which answers it */
+    struct timer deadline;      /* the first byte of the answer */
     struct arena arena;
-    struct view method, target;
-    struct visitor visitor;
     struct headers trailers;
     bool is_answered; /* the head is out */
     bool is_paused;
-    bool is_shown; /* its line is out */
-    int status;
-    const char *detail;   /* of that, in the arena */
-    struct headers asked; /* of a request that hints may send again; otherwise empty */
-    const char *code;     /* our own error, or how else it ended; NULL: the service's answer */
-    uint64_t began_ms, bytes, bytes_in;
     size_t unsent;
     uint64_t body_left; /* of an offer to switch, behind whose body the stream goes on */
 };
 
 /* ---- the end ---- */
 
-static void show(struct inbound *inbound) {
-    struct streams *streams = inbound->streams;
-    struct console_request line = {.method = inbound->method,
-                                   .target = inbound->target,
-                                   .status = inbound->status,
-                                   .code = inbound->code,
-                                   .detail = inbound->detail,
-                                   .took_ms = loop_now(streams->loop) - inbound->began_ms,
-                                   .bytes = inbound->bytes,
-                                   .bytes_in = inbound->bytes_in};
-    if (inbound->is_shown) return;
-    inbound->is_shown = true;
-    console_request(streams->settings.console, &line);
-}
-
 static void inbound_free(struct inbound *inbound) {
     struct streams *streams = inbound->streams;
-    if (inbound->local) local_request_cancel(inbound->local);
+    call_cancel(&inbound->call);
     timer_stop(&streams->loop->timers, &inbound->deadline);
     list_remove(&inbound->node);
     arena_done(&inbound->arena);
@@ -82,34 +57,32 @@ static void inbound_free(struct inbound *inbound) {
 }
 
 static void settle(struct inbound *inbound) {
-    if (!inbound->stream && !inbound->local) inbound_free(inbound);
+    if (!inbound->stream && !inbound->call.local) inbound_free(inbound);
 }
 
 /* Too late for an answer of ours: the stream is cut, and the visitor with it. */
 static void cut(struct inbound *inbound, bool refused) {
     if (inbound->stream) link_stream_reset(inbound->stream, refused);
     inbound->stream = NULL;
-    if (inbound->local) local_request_cancel(inbound->local);
-    inbound->local = NULL;
+    call_cancel(&inbound->call);
     settle(inbound);
 }
 
 /* Why an answer was refused goes along, for the gateway's log. */
 static bool add_error(struct inbound *inbound, struct headers *headers, enum http_error error) {
     if (!headers_add(headers, VIEW("x-tunnel-error"), http_error_code(error))) return false;
-    if (error != HTTP_ERROR_BAD_RESPONSE || !inbound->detail) return true;
-    struct view detail = view_trim(view_slice(view_from_cstr(inbound->detail), 0, DETAIL_MAX));
+    if (error != HTTP_ERROR_BAD_RESPONSE || !inbound->call.detail) return true;
+    struct view detail = view_trim(view_slice(view_from_cstr(inbound->call.detail), 0, DETAIL_MAX));
     return !http_is_field_value(detail) || headers_add(headers, VIEW(STREAM_DETAIL_FIELD), detail);
 }
 
 /* An error of ours is an answer with its code; the gateway makes a page of it. */
 static void fail(struct inbound *inbound, enum http_error error) {
-    if (inbound->local) local_request_cancel(inbound->local);
-    inbound->local = NULL;
+    call_cancel(&inbound->call);
     timer_stop(&inbound->streams->loop->timers, &inbound->deadline);
-    inbound->code = http_error_code(error).ptr;
-    if (!inbound->is_answered) inbound->status = http_error_status(error);
-    show(inbound);
+    inbound->call.code = http_error_code(error).ptr;
+    if (!inbound->is_answered) inbound->call.status = http_error_status(error);
+    call_show(&inbound->call);
     struct headers headers;
     headers_init(&headers, &inbound->arena);
     struct stream_head head = {.status = http_error_status(error), .headers = &headers};
@@ -152,54 +125,35 @@ static void on_head(void *ctx, int status, const struct headers *received) {
     struct inbound *inbound = ctx;
     const struct http_limits limits = limits_of(inbound->streams);
     struct headers headers;
-    headers_init(&headers, &inbound->arena);
-    inbound->status = status;
-    bool copied = headers_copy(&headers, received);
-    inbound->detail =
-        copied ? gate_response_fault(status, &headers, &limits) : "the service sent too large a head";
-    if (inbound->detail) {
+    if (!call_take_head(&inbound->call, status, received, false, &limits, &headers))
         fail(inbound, HTTP_ERROR_BAD_RESPONSE);
-        return;
-    }
-    hop_strip(&headers);
-    hop_strip_ours(&headers, VIEW("x-tunnel-rewrite"));
-    if (!rewrite_wish_say(inbound->streams->settings.rewrite, &headers) ||
-        !host_field_return(inbound->streams->settings.host_field, &inbound->visitor, &headers)) {
-        fail(inbound, HTTP_ERROR_BAD_RESPONSE);
-        return;
-    }
-    if (!send_head(inbound, status, &headers, true)) cut(inbound, false);
+    else if (!send_head(inbound, status, &headers, true))
+        cut(inbound, false);
 }
 
+/* The Content-Length of a 101 says nothing: it has no body. */
 static void on_switched(void *ctx, const struct headers *received) {
     struct inbound *inbound = ctx;
-    struct view protocol = headers_get(received, VIEW("upgrade"));
+    const struct http_limits limits = limits_of(inbound->streams);
     struct headers headers;
-    headers_init(&headers, &inbound->arena);
-    inbound->status = 101;
-    if (!headers_copy(&headers, received) ||
-        !host_field_return(inbound->streams->settings.host_field, &inbound->visitor, &headers)) {
+    if (!call_take_head(&inbound->call, 101, received, true, &limits, &headers)) {
         fail(inbound, HTTP_ERROR_BAD_RESPONSE);
         return;
     }
-    hop_strip(&headers);
-    hop_strip_ours(&headers, (struct view){0});
-    headers_remove(&headers, VIEW("content-length")); /* of the 101, which has no body */
     headers_add(&headers, VIEW(STREAM_UPGRADED_FIELD), VIEW("1"));
-    headers_add(&headers, VIEW(STREAM_UPGRADE_FIELD), protocol);
+    headers_add(&headers, VIEW(STREAM_UPGRADE_FIELD), headers_get(received, VIEW("upgrade")));
     link_stream_switched(inbound->stream);
     if (!send_head(inbound, 200, &headers, true)) cut(inbound, false);
 }
 
 static void on_data(void *ctx, struct view data) {
     struct inbound *inbound = ctx;
-    hints_on_data(inbound->streams->settings.hints, inbound->status, inbound->bytes, data);
-    inbound->bytes += data.len;
+    call_take_data(&inbound->call, data);
     if (link_stream_write(inbound->stream, data) != STATUS_OK) return; /* its last event follows */
     inbound->unsent += data.len;
     if (inbound->unsent < UNSENT_PAUSE || inbound->is_paused) return;
     inbound->is_paused = true;
-    local_request_pause(inbound->local, true);
+    local_request_pause(inbound->call.local, true);
 }
 
 /* The service has taken so much of the request's body: the visitor may send as much more. */
@@ -224,31 +178,16 @@ static enum http_error error_of(enum local_error error) {
     }
 }
 
-/* Looks at how it ended, before what was asked is gone. */
-static void take_hint(struct inbound *inbound, enum local_error error, const char *detail) {
-    struct streams *streams = inbound->streams;
-    struct hints *hints = streams->settings.hints;
-    struct hints_request request = {.target = inbound->target, .headers = &inbound->asked};
-    if (error != LOCAL_OK) {
-        hints_on_failure(hints, streams->client, detail);
-        inbound->detail = arena_copy(&inbound->arena, view_from_cstr(detail)).ptr;
-    } else if (inbound->status >= 400 && inbound->asked.count) {
-        hints_on_refusal(hints, streams->client, &request, inbound->status);
-    }
-}
-
 static void on_local_end(void *ctx, enum local_error error, const char *detail) {
     struct inbound *inbound = ctx;
-    inbound->local = NULL;
-    if (error != LOCAL_OK) log_debug("streams", "the local service: %s", detail);
-    take_hint(inbound, error, detail);
+    call_take_end(&inbound->call, error, detail);
     if (!inbound->stream) {
         settle(inbound);
     } else if (error != LOCAL_OK) {
         fail(inbound, error_of(error));
     } else {
         link_stream_end(inbound->stream, &inbound->trailers);
-        show(inbound);
+        call_show(&inbound->call);
     }
 }
 
@@ -267,15 +206,15 @@ static void note_body(struct inbound *inbound, size_t len) {
     inbound->body_left -= len < inbound->body_left ? len : inbound->body_left;
     if (inbound->body_left || inbound->is_answered) return;
     timer_start(&inbound->streams->loop->timers, &inbound->deadline,
-                inbound->streams->settings.request_timeout_ms);
+                inbound->streams->settings->request_timeout_ms);
 }
 
 static void on_request_data(void *ctx, struct view data) {
     struct inbound *inbound = ctx;
-    inbound->bytes_in += data.len;
-    if (!inbound->local)
+    inbound->call.bytes_in += data.len;
+    if (!inbound->call.local)
         link_stream_consumed(inbound->stream, data.len); /* thrown away: the answer is out */
-    else if (!local_request_body(inbound->local, data))
+    else if (!local_request_body(inbound->call.local, data))
         fail(inbound, HTTP_ERROR_BAD_REQUEST);
     else if (inbound->body_left)
         note_body(inbound, data.len);
@@ -284,18 +223,18 @@ static void on_request_data(void *ctx, struct view data) {
 static void on_request_end(void *ctx, const struct headers *trailers) {
     (void)trailers;
     struct inbound *inbound = ctx;
-    if (inbound->local) local_request_body_end(inbound->local);
+    if (inbound->call.local) local_request_body_end(inbound->call.local);
     if (inbound->is_answered) return;
     timer_start(&inbound->streams->loop->timers, &inbound->deadline,
-                inbound->streams->settings.request_timeout_ms);
+                inbound->streams->settings->request_timeout_ms);
 }
 
 static void on_answer_sent(void *ctx, size_t bytes) {
     struct inbound *inbound = ctx;
     inbound->unsent -= bytes < inbound->unsent ? bytes : inbound->unsent;
-    if (!inbound->is_paused || inbound->unsent > UNSENT_RESUME || !inbound->local) return;
+    if (!inbound->is_paused || inbound->unsent > UNSENT_RESUME || !inbound->call.local) return;
     inbound->is_paused = false;
-    local_request_pause(inbound->local, false);
+    local_request_pause(inbound->call.local, false);
 }
 
 static void on_done(void *ctx) {
@@ -308,10 +247,9 @@ static void on_done(void *ctx) {
 static void on_lost(void *ctx, enum stream_end why) {
     struct inbound *inbound = ctx;
     inbound->stream = NULL;
-    inbound->code = why == STREAM_RESET ? "visitor left" : "connection lost";
-    show(inbound);
-    if (inbound->local) local_request_cancel(inbound->local);
-    inbound->local = NULL;
+    inbound->call.code = why == STREAM_RESET ? "visitor left" : "connection lost";
+    call_show(&inbound->call);
+    call_cancel(&inbound->call);
     settle(inbound);
 }
 
@@ -323,7 +261,6 @@ static struct inbound *inbound_new(struct streams *streams, struct link_stream *
     if (!inbound) return NULL;
     inbound->streams = streams;
     inbound->stream = stream;
-    inbound->began_ms = loop_now(streams->loop);
     arena_init(&inbound->arena, ARENA_MAX);
     headers_init(&inbound->trailers, &inbound->arena);
     timer_init(&inbound->deadline, on_deadline);
@@ -335,13 +272,8 @@ static struct inbound *inbound_new(struct streams *streams, struct link_stream *
 /* How the body is framed toward the service: as the visitor framed it. */
 static int64_t body_bytes(const struct inbound *inbound, struct view declared, bool has_body) {
     uint64_t length;
-    if (declared.ptr && view_parse_u64(view_trim(declared), &length) && length <= INT64_MAX)
-        return (int64_t)length;
-    if (has_body) return LOCAL_BODY_UNKNOWN;
-    /* Without a length some services answer these with 411. */
-    bool expected = view_eq(inbound->method, VIEW("POST")) || view_eq(inbound->method, VIEW("PUT")) ||
-                    view_eq(inbound->method, VIEW("PATCH"));
-    return expected ? 0 : LOCAL_BODY_NONE;
+    if (http_content_length(declared, &length) && length <= INT64_MAX) return (int64_t)length;
+    return call_body_bytes(&inbound->call, has_body ? LOCAL_BODY_UNKNOWN : LOCAL_BODY_NONE);
 }
 
 /* An offer to switch comes as an extended CONNECT, or as the request that it is with fields of ours. */
@@ -356,25 +288,17 @@ static void read_body(struct inbound *inbound, const struct stream_head *request
 }
 
 static bool start_local(struct inbound *inbound, const struct stream_head *request, bool has_body) {
-    struct streams *streams = inbound->streams;
     struct headers headers;
+    struct view method = request->protocol.ptr ? VIEW("GET") : arena_copy(&inbound->arena, request->method);
+    struct view target = arena_copy(&inbound->arena, request->path);
     headers_init(&headers, &inbound->arena);
-    inbound->method = request->protocol.ptr ? VIEW("GET") : arena_copy(&inbound->arena, request->method);
-    inbound->target = arena_copy(&inbound->arena, request->path);
-    if (!inbound->method.ptr || !inbound->target.ptr || !headers_copy(&headers, request->headers))
-        return false;
-    struct local_head head = {.method = inbound->method,
-                              .target = inbound->target,
-                              .headers = &headers,
+    call_init(&inbound->call, inbound->streams->settings, &inbound->arena, method, target);
+    if (!method.ptr || !target.ptr || !headers_copy(&headers, request->headers)) return false;
+    struct local_head head = {.method = method,
+                              .target = target,
                               .expects_continue = headers_remove(&headers, VIEW("expect")) > 0 && has_body};
     read_body(inbound, request, has_body, &head);
-    headers_remove(&headers, VIEW("content-length"));
-    hop_strip_ours(&headers, (struct view){0});
-    if (!host_field_apply(streams->settings.host_field, &headers, request->authority, &inbound->visitor))
-        return false;
-    if (!head.upgrade.ptr && !has_body && view_eq(inbound->method, VIEW("GET"))) inbound->asked = headers;
-    inbound->local = local_request_start(streams->client, &head, &local_events, inbound);
-    return inbound->local != NULL;
+    return call_start(&inbound->call, &head, &headers, request->authority, &local_events, inbound);
 }
 
 static void on_request(void *ctx, struct link_stream *stream, const struct stream_head *head, bool has_body) {
@@ -389,7 +313,7 @@ static void on_request(void *ctx, struct link_stream *stream, const struct strea
     /* while a body comes in, the gateway watches that it does */
     bool switches = head->protocol.ptr || headers_get(head->headers, VIEW(STREAM_UPGRADE_FIELD)).ptr;
     if (switches ? inbound->body_left > 0 : has_body) return;
-    timer_start(&streams->loop->timers, &inbound->deadline, streams->settings.request_timeout_ms);
+    timer_start(&streams->loop->timers, &inbound->deadline, streams->settings->request_timeout_ms);
 }
 
 /* ---- the link ---- */
@@ -410,13 +334,11 @@ static void on_tick(struct timer *timer) {
     timer_start(&streams->loop->timers, &streams->tick, TICK_MS);
 }
 
-struct streams *streams_new(struct loop *loop, const struct streams_settings *settings,
-                            struct local_client *client, const struct streams_host *host) {
+struct streams *streams_new(const struct call_settings *settings, const struct streams_host *host) {
     struct streams *streams = calloc(1, sizeof(*streams));
     if (!streams) return NULL;
-    streams->loop = loop;
-    streams->settings = *settings;
-    streams->client = client;
+    streams->loop = settings->loop;
+    streams->settings = settings;
     streams->host = *host;
     streams->budget.max_bytes = 32 * 1024 * 1024;
     list_init(&streams->inbounds);

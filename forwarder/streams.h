@@ -6,11 +6,7 @@
 
 #include "base/buf.h"
 #include "base/status.h"
-#include "console.h"
-#include "hints.h"
-#include "host_field.h"
-#include "local/local_client.h"
-#include "net/loop.h"
+#include "call.h"
 
 struct streams;
 
@@ -21,17 +17,8 @@ struct streams_host {
     void (*idle)(void *ctx);                      /* the last request has been answered */
 };
 
-struct streams_settings {
-    const struct host_field *host_field;
-    const char *rewrite; /* rewrite_wish.h; may be NULL */
-    struct hints *hints;
-    uint64_t request_timeout_ms;
-    struct console *console;
-};
-
-/* `client` and what `settings` points to are borrowed. NULL without memory. */
-struct streams *streams_new(struct loop *loop, const struct streams_settings *settings,
-                            struct local_client *client, const struct streams_host *host);
+/* `settings` are borrowed. NULL without memory. */
+struct streams *streams_new(const struct call_settings *settings, const struct streams_host *host);
 void streams_free(struct streams *streams);
 
 /* A link has opened; false without memory. It ends with streams_stop(), and all its requests with it. */

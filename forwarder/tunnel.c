@@ -36,6 +36,7 @@ struct tunnel {
 
     struct uplinks *uplinks;
     struct local_client *client;
+    struct call_settings calls;
     struct lane *lane;             /* where the tunnel is, or will be */
     struct lane *older[OLDER_MAX]; /* that a gateway wanted replaced, oldest first */
     size_t older_count;
@@ -340,12 +341,7 @@ static struct lane *make_lane(struct tunnel *tunnel) {
     const struct lane_settings settings = {
         .loop = tunnel->loop,
         .uplinks = tunnel->uplinks,
-        .client = tunnel->client,
-        .host_field = tunnel->settings.host_field,
-        .rewrite = tunnel->settings.rewrite,
-        .hints = tunnel->settings.hints,
-        .console = tunnel->settings.console,
-        .request_timeout_ms = tunnel->settings.request_timeout_ms,
+        .calls = &tunnel->calls,
         .heartbeat_ms = tunnel->settings.heartbeat_ms,
     };
     return lane_new(&settings, &events, tunnel);
@@ -364,7 +360,15 @@ static bool make_parts(struct tunnel *tunnel, char *error, size_t error_size) {
     tunnel->uplinks = uplinks_new(tunnel->loop, settings->endpoint, settings->ca_file, error, error_size);
     if (!tunnel->uplinks) return false;
     tunnel->client = local_client_new(tunnel->loop, settings->target, local_connect_ms(settings));
-    if (tunnel->client) tunnel->lane = make_lane(tunnel);
+    if (!tunnel->client) return false;
+    tunnel->calls = (struct call_settings){.loop = tunnel->loop,
+                                           .client = tunnel->client,
+                                           .host_field = settings->host_field,
+                                           .rewrite = settings->rewrite,
+                                           .hints = settings->hints,
+                                           .console = settings->console,
+                                           .request_timeout_ms = settings->request_timeout_ms};
+    tunnel->lane = make_lane(tunnel);
     return tunnel->lane != NULL;
 }
 

@@ -59,9 +59,9 @@ struct notes {
 /* The same length more than once, in one field or several, is that length (RFC 9110 8.6). */
 static void note_lengths(struct notes *notes, struct view list) {
     struct view piece;
-    uint64_t length;
+    uint64_t length = 0;
     while (view_split(&list, ',', &piece)) {
-        if (!view_parse_u64(view_trim(piece), &length) || length > INT64_MAX)
+        if (!http_content_length(piece, &length))
             notes->fault = "the service sent a Content-Length that is none";
         else if (notes->lengths++ && length != notes->length)
             notes->fault = "the service sent Content-Lengths that differ";

@@ -1,0 +1,101 @@
+/* See call.h. */
+#include "call.h"
+
+#include "base/log.h"
+#include "http/hop.h"
+#include "rewrite_wish.h"
+
+void call_init(struct call *call, const struct call_settings *settings, struct arena *arena,
+               struct view method, struct view target) {
+    *call = (struct call){.settings = settings,
+                          .arena = arena,
+                          .method = method,
+                          .target = target,
+                          .began_ms = loop_now(settings->loop)};
+}
+
+/* ---- the request ---- */
+
+int64_t call_body_bytes(const struct call *call, int64_t bytes) {
+    static const struct view methods[] = {{"POST", 4}, {"PUT", 3}, {"PATCH", 5}};
+    if (bytes != LOCAL_BODY_NONE) return bytes;
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+        if (view_eq(call->method, methods[i])) return 0;
+    return LOCAL_BODY_NONE;
+}
+
+static bool can_be_asked_again(const struct local_head *head) {
+    bool has_body = head->body_bytes > 0 || head->body_bytes == LOCAL_BODY_UNKNOWN;
+    return !has_body && !head->upgrade.ptr && view_eq(head->method, VIEW("GET"));
+}
+
+bool call_start(struct call *call, struct local_head *head, struct headers *headers, struct view visitor_host,
+                const struct local_events *events, void *ctx) {
+    const struct call_settings *settings = call->settings;
+    hop_strip_ours(headers, (struct view){0});
+    headers_remove(headers, VIEW("content-length"));
+    if (!host_field_apply(settings->host_field, headers, visitor_host, &call->visitor)) return false;
+    call->target = head->target;
+    if (can_be_asked_again(head)) call->asked = *headers;
+    head->headers = headers;
+    call->local = local_request_start(settings->client, head, events, ctx);
+    return call->local;
+}
+
+/* ---- the answer ---- */
+
+bool call_take_head(struct call *call, int status, const struct headers *received, bool drops_length,
+                    const struct http_limits *limits, struct headers *ret_headers) {
+    bool is_switch = status == 101;
+    headers_init(ret_headers, call->arena);
+    call->status = status;
+    if (!headers_copy(ret_headers, received)) {
+        call->detail = "the service sent too large a head";
+        return false;
+    }
+    hop_strip(ret_headers);
+    hop_strip_ours(ret_headers, is_switch ? (struct view){0} : VIEW("x-tunnel-rewrite"));
+    if (drops_length) headers_remove(ret_headers, VIEW("content-length"));
+    call->detail = is_switch ? NULL : gate_response_fault(status, ret_headers, limits);
+    return !call->detail && (is_switch || rewrite_wish_say(call->settings->rewrite, ret_headers)) &&
+           host_field_return(call->settings->host_field, &call->visitor, ret_headers);
+}
+
+void call_take_data(struct call *call, struct view data) {
+    hints_on_data(call->settings->hints, call->status, call->bytes, data);
+    call->bytes += data.len;
+}
+
+void call_take_end(struct call *call, enum local_error error, const char *detail) {
+    const struct call_settings *settings = call->settings;
+    struct hints_request request = {.target = call->target, .headers = &call->asked};
+    call->local = NULL;
+    if (error != LOCAL_OK) {
+        log_debug("local", "the local service: %s", detail);
+        hints_on_failure(settings->hints, settings->client, detail);
+        call->detail = arena_copy(call->arena, view_from_cstr(detail)).ptr;
+    } else if (call->status >= 400 && call->asked.count) {
+        hints_on_refusal(settings->hints, settings->client, &request, call->status);
+    }
+}
+
+/* ---- the end ---- */
+
+void call_cancel(struct call *call) {
+    if (call->local) local_request_cancel(call->local);
+    call->local = NULL;
+}
+
+void call_show(struct call *call) {
+    struct console_request line = {.method = call->method,
+                                   .target = call->target,
+                                   .status = call->status,
+                                   .code = call->code,
+                                   .detail = call->detail,
+                                   .took_ms = loop_now(call->settings->loop) - call->began_ms,
+                                   .bytes = call->bytes,
+                                   .bytes_in = call->bytes_in};
+    if (call->is_shown) return;
+    call->is_shown = true;
+    console_request(call->settings->console, &line);
+}
