@@ -22,13 +22,6 @@ void answer_done(struct exchange *exchange) {
 
 /* ---- head ---- */
 
-/* What the service says the length is, where there is no body to count: HEAD and 304 (RFC 9110 8.6). */
-static uint64_t declared_length(const struct headers *headers) {
-    uint64_t length;
-    struct view value = headers_get(headers, VIEW("content-length"));
-    return value.ptr && view_parse_u64(view_trim(value), &length) ? length : LENGTH_UNKNOWN;
-}
-
 static bool is_event_stream(const struct headers *headers) {
     struct view type = headers_get(headers, VIEW("content-type"));
     struct view name = view_trim(view_slice(type, 0, view_find(type, ';')));
@@ -60,7 +53,7 @@ static void take_words(struct exchange *exchange, struct headers *headers) {
 
 bool answer_begin(struct exchange *exchange, int status, struct headers *headers, uint64_t body_bytes) {
     bool has_body = http_answer_has_body(exchange->method, status);
-    uint64_t length = has_body ? body_bytes : declared_length(headers);
+    uint64_t length = has_body ? body_bytes : length_declared(headers);
     /* an agent of v1 may answer HEAD with GET's body: not passed on, but that is its length */
     if (!has_body && length == LENGTH_UNKNOWN && body_bytes > 0 && view_eq(exchange->method, VIEW("HEAD")))
         length = body_bytes;

@@ -80,12 +80,6 @@ static void on_informational(void *ctx, int status) {
     if (status == 100 && !exchange->body_complete) grant(exchange);
 }
 
-static uint64_t declared_length(const struct headers *headers) {
-    uint64_t length;
-    struct view value = headers_get(headers, VIEW("content-length"));
-    return value.ptr && view_parse_u64(view_trim(value), &length) ? length : LENGTH_UNKNOWN;
-}
-
 /* Agents of before do not say to what: they were offered one protocol only. */
 static struct view protocol_of(const struct exchange *exchange, const struct headers *headers) {
     struct view said = headers_get(headers, VIEW(STREAM_UPGRADE_FIELD));
@@ -132,7 +126,7 @@ static void on_head(void *ctx, const struct stream_head *head) {
         on_switched(exchange, &headers);
         return;
     }
-    if (!exchange_answer(exchange, head->status, &headers, declared_length(&headers))) return;
+    if (!exchange_answer(exchange, head->status, &headers, length_declared(&headers))) return;
     buf_done(&exchange->body);
     if (exchange->answer.kind == ANSWER_EVENTS) exchange_long_lived(exchange);
     expect_progress(exchange);

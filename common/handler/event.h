@@ -58,6 +58,13 @@ struct body_source {
 
 #define LENGTH_UNKNOWN UINT64_MAX
 
+/* What Content-Length says, if it says anything. */
+static inline uint64_t length_declared(const struct headers *headers) {
+    uint64_t length;
+    return http_content_length(headers_get(headers, VIEW("content-length")), &length) ? length
+                                                                                      : LENGTH_UNKNOWN;
+}
+
 struct answer_head {
     int status;
     const struct headers

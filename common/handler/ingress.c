@@ -92,8 +92,8 @@ static bool restore_length(struct exchange *exchange) {
     uint64_t length;
     struct view value = headers_get(&exchange->headers, VIEW(STREAM_LENGTH_FIELD));
     headers_remove(&exchange->headers, VIEW("content-length"));
-    return !value.ptr ||
-           (view_parse_u64(value, &length) && headers_set(&exchange->headers, VIEW("content-length"), value));
+    return !value.ptr || (http_content_length(value, &length) &&
+                          headers_set(&exchange->headers, VIEW("content-length"), value));
 }
 
 static void read_framing(struct exchange *exchange, const struct dispatch_event *event) {
@@ -102,8 +102,8 @@ static void read_framing(struct exchange *exchange, const struct dispatch_event 
     verdict->is_upgrade = event->upgrade.ptr != NULL;
     verdict->expects_continue = headers_count(&exchange->headers, VIEW("expect")) > 0;
     if (!event->has_body || (verdict->is_upgrade && !length.ptr)) return;
-    bool counted = length.ptr && view_parse_u64(length, &verdict->content_length);
-    verdict->framing = counted ? BODY_LENGTH : BODY_CHUNKED;
+    bool is_counted = http_content_length(length, &verdict->content_length);
+    verdict->framing = is_counted ? BODY_LENGTH : BODY_CHUNKED;
 }
 
 static bool copy_event(struct exchange *exchange, const struct dispatch_event *event) {

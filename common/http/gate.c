@@ -107,9 +107,7 @@ static bool check_framing(const struct notes *notes, bool is_1_1, struct gate_ve
     }
     if (length->count) {
         verdict->framing = BODY_LENGTH;
-        /* no more than what who reads the body behind us may count in a signed number */
-        return view_parse_u64(length->value, &verdict->content_length) &&
-               verdict->content_length <= INT64_MAX;
+        return http_content_length(length->value, &verdict->content_length);
     }
     return true;
 }

@@ -124,3 +124,10 @@ bool headers_copy(struct headers *to, const struct headers *from) {
         if (!headers_add(to, from->fields[i].name, from->fields[i].value)) return false;
     return true;
 }
+
+bool http_content_length(struct view value, uint64_t *ret_bytes) {
+    uint64_t bytes;
+    bool is_length = value.ptr && view_parse_u64(view_trim(value), &bytes) && bytes <= INT64_MAX;
+    if (is_length) *ret_bytes = bytes;
+    return is_length;
+}

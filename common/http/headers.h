@@ -43,4 +43,8 @@ bool http_list_has(struct view list, struct view token);
 /* Copies all fields of `from` to the end of `to`. */
 bool headers_copy(struct headers *to, const struct headers *from);
 
+/* The value of a Content-Length (RFC 9110 8.6), which may be absent: false where it is none. Never more than
+ * INT64_MAX, so that whoever reads the body may count in signed numbers. */
+bool http_content_length(struct view value, uint64_t *ret_bytes);
+
 #endif

@@ -77,7 +77,7 @@ static void on_switched(struct ws_client *client, const struct headers *fields, 
 static void on_refused(struct ws_client *client, const struct response_head *head, struct view body) {
     uint64_t length = 0;
     client->refused = head->status;
-    view_parse_u64(headers_get(&head->headers, VIEW("content-length")), &length);
+    http_content_length(headers_get(&head->headers, VIEW("content-length")), &length);
     if (length > REFUSAL_MAX) length = REFUSAL_MAX;
     if (body.len < length) return;
     ws_client_end(client, &(struct ws_client_end){.failure = WS_CLIENT_REFUSED,

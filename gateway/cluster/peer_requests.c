@@ -262,7 +262,7 @@ static const char *read_event(const struct peer_requests *side, const struct str
 
 static void begin_body(struct peer_request *request, const struct dispatch_event *event) {
     if (!event->upgrade.ptr) return;
-    view_parse_u64(headers_get(event->headers, VIEW(STREAM_LENGTH_FIELD)), &request->body_left);
+    http_content_length(headers_get(event->headers, VIEW(STREAM_LENGTH_FIELD)), &request->body_left);
     if (!request->body_left) exchange_body_end(request->exchange);
 }
 

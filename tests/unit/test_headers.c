@@ -167,8 +167,32 @@ static void test_full_arena(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void test_content_length(void **state) {
+    (void)state;
+    static const struct {
+        struct view value;
+        bool is_length;
+        uint64_t bytes;
+    } rows[] = {
+        {{NULL, 0}, false, 7},
+        {{"", 0}, false, 7},
+        {{"0", 1}, true, 0},
+        {{" 12\t", 4}, true, 12},
+        {{"-1", 2}, false, 7},
+        {{"1, 1", 4}, false, 7},
+        {{"9223372036854775807", 19}, true, INT64_MAX},
+        {{"9223372036854775808", 19}, false, 7},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint64_t bytes = 7;
+        assert_true(http_content_length(rows[i].value, &bytes) == rows[i].is_length);
+        assert_int_equal(bytes, rows[i].bytes);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_content_length),
         TEST(test_add_and_get),
         TEST(test_a_value_that_is_empty_is_not_absent),
         TEST(test_the_bytes_are_copied),
