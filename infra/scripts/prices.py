@@ -72,6 +72,9 @@ def extras():
     yield "|---|---|---|"
     yield f"| an alarm (the stack has 6; 8 with the stream's mapping) | `enableMonitoring` | {month['alarm']:.2f} each |"
     yield f"| the dashboard | `enableMonitoring` | {month['dashboard']:.2f} |"
+    yield f"| a secret in Secrets Manager (in Systems Manager: nothing) | `secretStore` | {month['secret']:.2f} each |"
+    yield f"| a key of yours | `kmsKeyArn` | {month['key']:.2f} |"
+    yield f"| a NAT gateway, where the function is in a VPC | `vpcSubnetIds` | {month['natGateway']:.2f}, and {gb['natTransfer']:.3f} a GB |"
     yield f"| logs | `logLevel`, `logRetentionDays` | {gb['logs']:.2f} a GB |"
     yield f"| answers that leave AWS | | {gb['transferOut']:.2f} a GB |"
 

@@ -1,7 +1,8 @@
 """Starts the packaged function (`./dev package-lambda`) again and again, in an empty root, and reports what a cold start is:
 from exec to the first call for an event, the memory it then holds, and from exec until a visitor's request is at the agent,
 which is after the first answers over TLS of DynamoDB and @connections (names from a DNS server, certificates checked against
-this machine's authorities and one more). `./dev bench --cold-start [--runs 200]`; ends with 1 where a target is missed.
+this machine's authorities and one more). With --secrets it reads its two secrets first, from Systems Manager.
+`./dev bench --cold-start [--runs 200] [--secrets]`; ends with 1 where a target is missed.
 Wants root, for chroot and for ports 53 and 443 of an address of its own."""
 
 import argparse
@@ -26,6 +27,7 @@ from peers import rss_kib  # noqa: E402
 
 NEXT_MS, RESIDENT_KIB = 3.0, 6 * 1024
 CONNECTION = "L0SM9cOFvHcCIhw="
+PARAMETERS = "ssm.us-east-1.amazonaws.com"
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -34,7 +36,7 @@ class Aws:
 
     def __init__(self):
         self.first = {}
-        self.services = {sealed.DYNAMODB: self.dynamodb, sealed.API: self.connections}
+        self.services = {sealed.DYNAMODB: self.dynamodb, sealed.API: self.connections, PARAMETERS: self.parameters}
 
     def note(self, what):
         self.first.setdefault(what, time.monotonic())
@@ -49,6 +51,10 @@ class Aws:
                  "claimTimeoutMs": {"N": "0"}, "changedMs": {"N": "1"}, "expiresMs": {"N": until + "000"}, "ttl": {"N": until}}  # fmt: skip
         key = json.loads(body)["Key"]
         return 200, {}, json.dumps({"Item": claim} if "connectionId" in key else {}).encode()
+
+    def parameters(self, method, path, headers, body):
+        self.note("secrets")
+        return 200, {}, json.dumps({"Parameter": {"Value": "mJ4vT0x9QfRz8uYbWc2kLh6NsEo1DgPa"}}).encode()
 
     def connections(self, method, path, headers, body):
         assert json.loads(body)["type"] == "http_request"
@@ -111,18 +117,23 @@ def run(place, aws, listener, environment):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--secrets", action="store_true")
     options, _ = parser.parse_known_args()
     aws = Aws()
     authorities = AUTHORITIES.read_bytes() if AUTHORITIES.exists() else b""
     with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(10)
-        place = sealed.Sealed(Path(folder), sealed.package(platform.machine()), aws.services, authorities=authorities)
+        place = sealed.Sealed(Path(folder), sealed.package(platform.machine()), aws.services, authorities=authorities,
+                              names=(*aws.services,))  # fmt: skip
         environment = {
             "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:%d" % listener.getsockname()[1], "AWS_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": "t", "CONNECTIONS_TABLE_NAME": "c",
             "PENDING_REQUESTS_TABLE_NAME": "p", "DOMAIN_NAME": "tunnel.example.com", "ENABLE_SUBDOMAIN_ROUTING": "true",
             "REQUIRE_AUTH": "false", "TUNNEL_SECRET": "a secret of the bench", "WEBSOCKET_API_ENDPOINT": f"wss://{sealed.API}/dev",
         }  # fmt: skip
+        if options.secrets:
+            del environment["TUNNEL_SECRET"]
+            environment.update(TUNNEL_SECRET_FROM="ssm:/t/tunnel", JWT_SECRET_FROM="ssm:/t/jwt")
         runs = [run(place, aws, listener, environment) for _ in range(options.runs)]
         place.stop()
     titles = {"next": "exec to the first call for an event, ms", "dynamodb": "exec to DynamoDB's first request, ms",
@@ -132,7 +143,8 @@ def main():
         values = sorted(one[name] for one in runs if name in one)
         medians[name] = statistics.median(values) if len(values) == len(runs) else float("inf")
         print(f"{title:48} median {medians[name]:8.2f}  p95 {values[int(len(values) * 0.95)]:8.2f}  ({len(values)} of {len(runs)})")
-    return 0 if medians["next"] <= NEXT_MS and medians["resident"] <= RESIDENT_KIB and medians["agent"] < float("inf") else 1
+    quick = options.secrets or (medians["next"] <= NEXT_MS and medians["resident"] <= RESIDENT_KIB)  # targets without secrets to read
+    return 0 if quick and medians["agent"] < float("inf") else 1
 
 
 if __name__ == "__main__":
