@@ -1,7 +1,8 @@
 """Frameworks as their registries give them, behind a tunnel of a real host name, with Host preserved and rewritten: which of
 them refuse the visitor's, that the hint helps, and that all of one view of hosts is right for them (WebSockets, forms, redirects).
 
-Installs from npm and PyPI: runs where TTF_APPS=1 is said."""
+Installs from npm, PyPI and Maven Central: runs where TTF_APPS=1 is said. Rails is Debian's (`apt-get install ruby-railties puma`), since
+not every machine reaches its own registry; its test is left out where that is not installed."""
 
 import os
 import re
@@ -9,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
+from urllib.parse import quote
 
 import pytest
 
@@ -217,4 +219,102 @@ def test_jupyter(start, tmp_path, tunnel):
     preserved, rewritten = both(tunnel, port)
     assert preserved.ask("/api").status == 403
     assert rewritten.ask("/api").status == 200
+    check_hints(preserved, rewritten, True)
+
+
+SPRING_POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <parent><groupId>org.springframework.boot</groupId><artifactId>spring-boot-starter-parent</artifactId><version>3.3.5</version></parent>
+  <groupId>t</groupId><artifactId>app</artifactId><version>1</version>
+  <properties><java.version>17</java.version></properties>
+  <dependencies>
+    <dependency><groupId>org.springframework.boot</groupId><artifactId>spring-boot-starter-websocket</artifactId></dependency>
+  </dependencies>
+  <build><finalName>app</finalName><plugins>
+    <plugin><groupId>org.springframework.boot</groupId><artifactId>spring-boot-maven-plugin</artifactId></plugin>
+  </plugins></build>
+</project>"""
+
+SPRING = """package app;
+
+import jakarta.servlet.http.*;
+import org.springframework.boot.*;
+import org.springframework.boot.autoconfigure.*;
+import org.springframework.web.bind.annotation.*;
+import org.springframework.web.socket.config.annotation.*;
+import org.springframework.web.socket.handler.TextWebSocketHandler;
+
+@SpringBootApplication @RestController @EnableWebSocket
+public class App implements WebSocketConfigurer {
+  public static void main(String[] a) { SpringApplication.run(App.class, a); }
+  public void registerWebSocketHandlers(WebSocketHandlerRegistry r) { r.addHandler(new TextWebSocketHandler(), "/ws"); }
+  @GetMapping("/") String url(HttpServletRequest q) { return q.getRequestURL().toString(); }
+  @GetMapping("/to") void to(HttpServletResponse r) throws Exception { r.sendRedirect("/"); }
+  @CrossOrigin("http://elsewhere.example") @PostMapping("/form") String form() { return "done"; }
+}"""
+
+
+@pytest.mark.parametrize("forwarded", ["none", "framework"])
+def test_spring(start, tmp_path, tunnel, forwarded):
+    """It takes any host, makes absolute URLs of it (or of X-Forwarded-Host), and lets forms and sockets through whose origin is that."""
+    if not shutil.which("mvn") or not shutil.which("javac"):
+        pytest.skip("no Maven or no JDK here")
+    (tmp_path / "src/main/java/app").mkdir(parents=True)
+    (tmp_path / "pom.xml").write_text(SPRING_POM)
+    (tmp_path / "src/main/java/app/App.java").write_text(SPRING)
+    done = subprocess.run(["mvn", "-q", "-B", "package"], cwd=tmp_path, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stdout + done.stderr
+    port = free_port()
+    words = [f"--server.port={port}", "--server.address=127.0.0.1", f"--server.forward-headers-strategy={forwarded}"]
+    start.program("java", "-jar", "target/app.jar", *words, cwd=tmp_path, expect_killed=True).wait_line("Started App", 120)
+    preserved, rewritten = both(tunnel, port)
+    assert preserved.ask().body.decode() == f"http://{preserved.ttf.host}/"
+    assert rewritten.ask().body.decode() == f"http://localhost:{port}/"
+    for app in (preserved, rewritten):
+        assert app.ask("/to").header("location") in (f"http://{app.ttf.host}/", "/")
+        assert app.post_form("/form", "a=b").status == 200
+        assert app.post_form("/form", "a=b", "http://foreign.example").status == 403
+        assert " 101 " in app.socket("/ws")
+    check_hints(preserved, rewritten, False)
+
+
+RAILS = """require "action_controller/railtie"
+class App < Rails::Application
+  config.load_defaults Rails::VERSION::STRING[0, 3].to_f
+  config.eager_load = false
+  config.secret_key_base = "x" * 64
+  config.hosts << "localhost"
+  config.logger = Logger.new($stderr)
+  routes.append { root to: "pages#show"; post "/" => "pages#save"; get "/to" => "pages#to" }
+end
+class PagesController < ActionController::Base
+  protect_from_forgery with: :exception
+  def show; render plain: form_authenticity_token; end
+  def save; render plain: "saved"; end
+  def to; redirect_to "/"; end
+end
+App.initialize!
+run App
+"""
+
+
+def test_rails(start, tmp_path, tunnel):
+    """Its check of hosts (in development), and that of a form's origin."""
+    if not shutil.which("puma") or subprocess.run(["ruby", "-e", "require 'action_controller/railtie'"], capture_output=True).returncode:
+        pytest.skip("no Rails here: apt-get install ruby-railties puma")
+    (tmp_path / "config.ru").write_text(RAILS)
+    port = free_port()
+    server = start.program("puma", "-b", f"tcp://127.0.0.1:{port}", cwd=tmp_path, expect_killed=True, env={"RAILS_ENV": "development", "RACK_ENV": "development"})
+    server.wait_line("Listening on", 60)
+    preserved, rewritten = both(tunnel, port)
+
+    def save(app):
+        page = app.ask()
+        cookie = (page.header("set-cookie") or "").partition(";")[0]
+        return app.post_form("/", "authenticity_token=" + quote(page.body.decode(), safe=""), Cookie=cookie).status
+
+    assert preserved.ask().status == 403
+    assert rewritten.ask().status == 200
+    assert rewritten.ask("/to").header("location") == f"http://{rewritten.ttf.host}/"
+    assert save(rewritten) == 200
     check_hints(preserved, rewritten, True)
