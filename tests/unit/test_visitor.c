@@ -28,6 +28,8 @@ struct exchange {
     size_t window, sent, acked, body_bytes, granted;
     int step;
     bool has_body_end;
+    char echo[64];
+    size_t echo_bytes;
 };
 
 struct core {
@@ -126,6 +128,15 @@ static void play(struct exchange *exchange) {
     } else if (is(exchange, "/304?")) {
         send_head(exchange, 304, LENGTH_UNKNOWN, false);
         send_end(exchange);
+    } else if (is(exchange, "/foo") || is(exchange, "/websocket")) { /* to which it switches */
+        struct headers none = {0};
+        struct answer_head head = {.status = 101,
+                                   .headers = &none,
+                                   .content_length = LENGTH_UNKNOWN,
+                                   .upgrade = view_from_cstr(exchange->path + 1)};
+        exchange->sink.head(exchange->sink.ctx, &head);
+        exchange->granted += 10;
+        exchange->source.grant(exchange->source.ctx, 10);
     } else if (is(exchange, "/abort")) {
         send_abort(exchange);
     } else if (is(exchange, "/echo") || is(exchange, "/early")) {
@@ -138,8 +149,24 @@ static void on_play_timer(struct timer *timer) {
     play(LIST_ENTRY(timer, struct exchange, timer));
 }
 
+static void echo(struct exchange *exchange) {
+    size_t bytes = exchange->echo_bytes;
+    exchange->sink.data(exchange->sink.ctx, view_of(exchange->echo, bytes));
+    exchange->echo_bytes = 0;
+    if (exchange->has_body_end) {
+        send_end(exchange);
+        return;
+    }
+    exchange->granted += bytes;
+    exchange->source.grant(exchange->source.ctx, bytes); /* which may bring more at once */
+}
+
 static void on_play_task(struct task *task) {
     struct exchange *exchange = LIST_ENTRY(task, struct exchange, task);
+    if (exchange->echo_bytes || (exchange->has_body_end && strstr(" /foo /websocket ", exchange->path))) {
+        echo(exchange);
+        return;
+    }
     if (is(exchange, "/big") && exchange->step > 0)
         send_big(exchange);
     else if (is(exchange, "/early") && exchange->body_bytes) {
@@ -175,12 +202,18 @@ struct exchange *core_forward(struct core *core, const struct forward_event *eve
 
 void exchange_body(struct exchange *exchange, struct view data) {
     exchange->body_bytes += data.len;
+    if (is(exchange, "/foo") || is(exchange, "/websocket")) {
+        assert_true(data.len <= sizeof(exchange->echo) - exchange->echo_bytes);
+        memcpy(exchange->echo + exchange->echo_bytes, data.ptr, data.len);
+        exchange->echo_bytes += data.len;
+    }
     assert_true(exchange->body_bytes <= exchange->granted);
     tasks_post(&exchange->core->loop.tasks, &exchange->task);
 }
 
 void exchange_body_end(struct exchange *exchange) {
-    exchange->has_body_end = true;
+    bool offers = strstr(" /foo /websocket ", exchange->path) && exchange->step == 0;
+    exchange->has_body_end = !offers; /* the end of the request; that of what it switches to comes later */
     tasks_post(&exchange->core->loop.tasks, &exchange->task);
 }
 
@@ -375,6 +408,50 @@ static void test_answers_without_a_body(void **state) {
         check(*state, rows[i].request, 0, "HTTP/1.1 ", rows[i].end);
 }
 
+/* Bytes pass both ways as far as they are granted, until the visitor has ended. */
+static void test_upgrades(void **state) {
+    static const struct {
+        const char *request, *head;
+    } rows[] = {
+        {"GET /foo HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n",
+         "Connection: Upgrade\r\nUpgrade: foo\r\n\r\n"},
+        {"GET /foo HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: foo\r\nSec-WebSocket-Key: "
+         "x\r\n\r\n",
+         "Connection: Upgrade\r\nUpgrade: foo\r\n\r\n"},
+        {"GET /websocket HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+         "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+         "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"},
+    };
+    static const char text[] = "more than is granted at first, and at last the end";
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char request[512], expected[512];
+        snprintf(request, sizeof(request), "%s%s", rows[i].request, text);
+        snprintf(expected, sizeof(expected), "%s%s", rows[i].head, text);
+        struct browser browser = {.request = request, .says_end = true};
+        visit(*state, &browser);
+        assert_int_equal(browser.error, 0);
+        assert_memory_equal(browser.answer, "HTTP/1.1 101 Switching Protocols\r\n", 34);
+        const char *head = strstr(browser.answer, "Connection: ");
+        assert_non_null(head);
+        assert_string_equal(head, expected);
+        free(browser.answer);
+    }
+}
+
+/* Who keeps his connection is told to let go of it, and who is idle is cut. */
+static void test_draining(void **state) {
+    struct core *core = *state;
+    check(core, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n", 0, "HTTP/1.1 200 OK\r\n",
+          "\r\nContent-Length: 5\r\n\r\nhello");
+    visitors_close_after(core->visitors);
+    check(core, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n", 0, "HTTP/1.1 200 OK\r\n",
+          "\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello");
+    visitors_drain(core->visitors);
+    check(core, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n", 0, "HTTP/1.1 200 OK\r\n",
+          "\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello");
+}
+
 /* Now, and in the one form that RFC 9110 5.6.7 lets us send. */
 static void test_date(void **state) {
     struct browser browser = {.request = "GET /hello HTTP/1.1\r\n" CLOSE};
@@ -560,6 +637,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_fields, setup, teardown),
         cmocka_unit_test_setup_teardown(test_answers_without_a_body, setup, teardown),
         cmocka_unit_test_setup_teardown(test_date, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_upgrades, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_draining, setup, teardown),
         cmocka_unit_test_setup_teardown(test_who_the_visitor_is, setup, teardown),
         cmocka_unit_test_setup_teardown(test_who_the_visitor_of_a_proxy_is, setup_proxy, teardown),
         cmocka_unit_test_setup_teardown(test_big, setup, teardown),
