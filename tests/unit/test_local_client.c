@@ -1942,6 +1942,42 @@ static void test_tls_to_plain(void **state) {
     end();
 }
 
+/* ---- what is no HTTP ---- */
+
+static const char *said; /* whatever it is asked */
+
+static void serve_said(struct conn *conn) {
+    char head[8192];
+    if (!hear_head(conn, head, sizeof(head))) return;
+    say(conn, said);
+    more(conn);
+}
+
+static void test_what_is_no_http_is_shown(void **state) {
+    (void)state;
+    static const struct {
+        const char *said, *shown;
+        enum local_clue clue;
+    } rows[] = {
+        {"\x15\x03\x01\x02\n\n", "it begins with \"\\x15\\x03\\x01\\x02\\x0a\\x0a\"", LOCAL_CLUE_SPEAKS_TLS},
+        {"\x16\x03\x03 ~\x7f\n\n", "it begins with \"\\x16\\x03\\x03 ~\\x7f\\x0a\\x0a\"",
+         LOCAL_CLUE_SPEAKS_TLS},
+        {"\x16\x04\x03\n\n", "it begins with \"\\x16\\x04\\x03\\x0a\\x0a\"", LOCAL_CLUE_NONE},
+        {"SSH-2.0-OpenSSH_9.2 and so on, more than is shown\n\n",
+         "it begins with \"SSH-2.0-OpenSSH_9.2 and so on, m\"", LOCAL_CLUE_NONE},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        said = rows[i].said;
+        begin(serve_said);
+        struct probe probe = try_get();
+        assert_failed(&probe, LOCAL_BROKEN);
+        if (!strstr(probe.detail, rows[i].shown)) fail_msg("%s", probe.detail);
+        assert_int_equal(local_client_clue(client), rows[i].clue);
+        done(&probe);
+        end();
+    }
+}
+
 /* ---- cancelling ---- */
 
 /* Sends what is said of `cancels_at`, one thing after the other. */
@@ -2086,6 +2122,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(test_moved_name),
         cmocka_unit_test(test_name_that_fails_again),
         cmocka_unit_test(test_tls_to_plain),
+        cmocka_unit_test(test_what_is_no_http_is_shown),
         cmocka_unit_test(test_cancel_in_events),
         cmocka_unit_test(test_cancel_outside),
         cmocka_unit_test(test_shut_with_requests),
