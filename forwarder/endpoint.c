@@ -109,5 +109,6 @@ bool endpoint_is_loopback(const struct endpoint *endpoint) {
 }
 
 bool endpoint_is_aws(const struct endpoint *endpoint) {
-    return view_ends_with(view_from_cstr(endpoint->host), VIEW(".amazonaws.com"));
+    struct view host = view_from_cstr(endpoint->host);
+    return view_ends_with(host, VIEW(".amazonaws.com")) || view_ends_with(host, VIEW(".amazonaws.com.cn"));
 }

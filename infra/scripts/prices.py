@@ -22,6 +22,13 @@ KIB, MB = 1024, 1_000_000
 BODIES = {"1 KB GET": KIB, "1 MB GET": MB, "1 MB POST": MB}  # the larger of the two directions
 MODES = ("polling", "stream", "direct")
 REQUESTS = (10**5, 10**6, 10**7)
+MINUTES = 730 * 60  # of a month
+HEARTBEATS = {"every 300 s, as the function says": 300, "every 20 s, as agents of before did": 20}
+PING_MS = 3  # billed for the invocation that a ping is
+LOG_BYTES = 650  # of a request: a line of the function's, one of the HTTP API's, and what CloudWatch adds to each
+VM = "t4g.nano"  # two cores at 5 %, 0.5 GB
+VM_DISK_GB = 8
+AGENTS = (1, 10, 100)
 # columns of the table of costs: the name of a count, and how many places it is printed with
 COUNTS = {"invocations": 1, "billed ms": 0, "read units": 1, "write units": 1, "messages": 1}
 
@@ -65,6 +72,40 @@ def monthly(counts):
             yield f"| {kind} | {mode} | {' | '.join('$' + money(million * count / 10**6) for count in REQUESTS)} |"
 
 
+def idle_agent(seconds):
+    """A month of one that is connected, and of its pings: each is a message, an invocation and a message back."""
+    price, pings = PRICES["perMillion"], MINUTES * 60 / seconds
+    ping = 2 * price["message"] + price["invocation"] + PING_MS / 1000 * MEMORY_GB * price["gbSecond"]
+    return MINUTES * price["connectionMinute"] / 10**6, pings * ping / 10**6
+
+
+def logs():
+    """Of a million requests."""
+    return LOG_BYTES / 1000 * PRICES["perGb"]["logs"]
+
+
+def transfer(body_bytes):
+    return body_bytes / 1000 * PRICES["perGb"]["transferOut"]
+
+
+def machine():
+    month = PRICES["perMonth"]
+    return month["virtualMachine"] + month["publicIpv4"] + VM_DISK_GB * month["diskGb"]
+
+
+def comparison(counts):
+    """From how many requests a month on a gateway on a small machine is cheaper; what leaves AWS costs the same from both."""
+    yield f"| agents that are always connected | {' | '.join(f'{kind}, {mode}' for kind, mode in COMPARED)} |"
+    yield "|---|" + "---|" * len(COMPARED)
+    for agents in AGENTS:
+        left = machine() - agents * sum(idle_agent(300))
+        cells = []
+        for kind, mode in COMPARED:
+            million = dollars(counts[kind, mode], BODIES[kind]) + logs()
+            cells.append(f"{max(0, round(left / million * 10**6, -3)):,.0f}".replace(",", " "))
+        yield f"| {agents} | {' | '.join(cells)} |"
+
+
 def extras():
     """What does not go by requests."""
     month, gb = PRICES["perMonth"], PRICES["perGb"]
@@ -75,11 +116,21 @@ def extras():
     yield f"| a secret in Secrets Manager (in Systems Manager: nothing) | `secretStore` | {month['secret']:.2f} each |"
     yield f"| a key of yours | `kmsKeyArn` | {month['key']:.2f} |"
     yield f"| a NAT gateway, where the function is in a VPC | `vpcSubnetIds` | {month['natGateway']:.2f}, and {gb['natTransfer']:.3f} a GB |"
-    yield f"| logs | `logLevel`, `logRetentionDays` | {gb['logs']:.2f} a GB |"
-    yield f"| answers that leave AWS | | {gb['transferOut']:.2f} a GB |"
+    connection = idle_agent(300)[0]
+    yield f"| an agent that is connected all the month: {MINUTES:,} minutes".replace(",", " ") + f" | | {connection:.3f} |"
+    for how, seconds in HEARTBEATS.items():
+        pings = f"{MINUTES * 60 // seconds:,}".replace(",", " ")
+        yield f"| its pings {how}: {pings}, each two messages and an invocation | | {idle_agent(seconds)[1]:.3f} |"
+    yield (f"| logs, {gb['logs']:.2f} a GB: a million requests ({LOG_BYTES} bytes each) | `logLevel`, `logRetentionDays` "
+           f"| {logs():.2f} |")  # fmt: skip
+    yield f"| answers that leave AWS, {gb['transferOut']:.2f} a GB: a million of 1 KB | | {transfer(KIB):.2f} |"
+    yield f"| the same: a million of 1 MB | | {transfer(MB):.2f} |"
+    yield (f"| for comparison, a machine for a gateway ({VM}, with its public address and {VM_DISK_GB} GB of disk) | "
+           f"| {machine():.2f} |")  # fmt: skip
 
 
-TABLES = {"monthly": monthly, "extras": lambda _counts: extras()}
+COMPARED = (("1 KB GET", "direct"), ("1 KB GET", "polling"), ("1 MB POST", "direct"), ("1 MB GET", "direct"))
+TABLES = {"monthly": monthly, "extras": lambda _counts: extras(), "comparison": comparison}
 
 
 def with_dollars(docs, counts):

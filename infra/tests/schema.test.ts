@@ -41,13 +41,13 @@ describe("names of variables", () => {
 describe("docs/AWS.md", () => {
     const FILE = join(ROOT, "docs/AWS.md");
     const code = (value: string) => `\`${value.replaceAll("|", "\\|")}\``;
-    const rights = (one: Action) => one.rights.map((right) => code(`${one.service}:${right}`)).join(", ");
+    const rights = (one: Action) => one.rights.map((right) => code(`${one.service}:${right}`));
     const TABLES: Record<string, string[]> = {
         settings: ["| key | default | |", "|---|---|---|", ...Object.entries(keys).map(([name, key]) =>
             `| \`${name}\` | ${key.default === undefined ? "" : code(key.default)} | ${key.says}${key.choices ? ` (${key.choices.map(code).join(", ")})` : ""} |`)],
         actions: ["| on | calls | rights |", "|---|---|---|", ...[...new Set(actions.map(({ resource }) => resource))].map((resource) => {
             const those = actions.filter((one) => one.resource === resource);
-            return `| ${code(resource)} | ${those.map(({ operation }) => operation).join(", ")} | ${[...new Set(those.map(rights))].join(", ")} |`;
+            return `| ${code(resource)} | ${those.map(({ operation }) => operation).join(", ")} | ${[...new Set(those.flatMap(rights))].join(", ")} |`;
         })],
     };
 

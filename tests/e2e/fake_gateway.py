@@ -6,26 +6,28 @@ import base64
 import json
 import queue
 import threading
+import time
 
 from websockets.legacy.server import serve
 
 
 class Link:
-    """One connection of an agent. `messages` has what it said, `ready` and pings excepted."""
+    """One connection of an agent. `messages` has what it said, `ready` and pings excepted; `pings` when those came."""
 
     def __init__(self, gateway, socket):
         self.gateway, self.socket = gateway, socket
         self.headers = socket.request_headers
-        self.messages = queue.Queue()
+        self.messages, self.pings = queue.Queue(), queue.Queue()
         self.closed = threading.Event()
         self.close_code = None
 
     def send(self, message):
         self.gateway.call(self.socket.send(json.dumps(message)))
 
-    def establish(self, resume="token"):
+    def establish(self, resume="token", **more):
         url = "http://fake.localhost"
-        self.send({"type": "connection_established", "connection_id": "c", "tunnel_id": "fake", "public_url": url, "resume": resume})
+        self.send({"type": "connection_established", "connection_id": "c", "tunnel_id": "fake", "public_url": url, "resume": resume,
+                   **more})  # fmt: skip
 
     def request(self, request_id, method="GET", uri="/", body=b""):
         self.send({"type": "http_request", "request_id": request_id, "method": method, "uri": uri, "headers": {"host": ["fake.localhost"]},
@@ -80,7 +82,10 @@ class FakeGateway:
                     self.links.put(link)
                     if self.greets:
                         self._loop.run_in_executor(None, link.establish)
-                elif message["type"] != "ping":
+                elif message["type"] == "ping":
+                    link.pings.put(time.monotonic())
+                    await socket.send('{"type":"pong"}')
+                else:
                     link.messages.put(message)
         finally:
             link.close_code = socket.close_code

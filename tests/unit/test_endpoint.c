@@ -73,6 +73,8 @@ static void aws(void **state) {
         const char *url;
         bool is_aws;
     } rows[] = {{"wss://x.execute-api.eu-west-1.amazonaws.com/p", true},
+                {"wss://x.execute-api.cn-north-1.amazonaws.com.cn/p", true},
+                {"wss://x.amazonaws.com.cn.example", false},
                 {"wss://tunnel.example.com", false},
                 {"wss://amazonaws.com.example", false}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
