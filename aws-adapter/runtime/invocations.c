@@ -32,7 +32,7 @@ struct invocations {
 
     /* HTTP */
     struct exchange *exchange;
-    struct task give_body;
+    struct task give_body, too_large;
     size_t granted;
     struct access access;
     struct arena arena;
@@ -116,6 +116,7 @@ static uint64_t now_ms(const struct invocations *invocations) {
 static void end_exchange(struct invocations *invocations, bool is_whole) {
     invocations->exchange = NULL;
     task_cancel(&invocations->give_body);
+    task_cancel(&invocations->too_large);
     access_end(&invocations->access, is_whole, now_ms(invocations));
 }
 
@@ -134,7 +135,17 @@ static void on_head(void *ctx, const struct answer_head *head) {
 static void on_data(void *ctx, struct view data) {
     struct invocations *invocations = ctx;
     invocations->access.bytes_out += data.len;
-    buf_append_view(&invocations->body, data);
+    if (!buf_append_view(&invocations->body, data))
+        tasks_post(&invocations->parts.loop->tasks, &invocations->too_large);
+}
+
+/* In path mode little may become very much, which nobody need wait for. */
+static void on_too_large(struct task *task) {
+    struct invocations *invocations = LIST_ENTRY(task, struct invocations, too_large);
+    struct buf none = {.failed = true};
+    exchange_cancel(invocations->exchange);
+    end_exchange(invocations, false);
+    respond(invocations, &none);
 }
 
 static void on_end(void *ctx, const struct headers *trailers) {
@@ -385,6 +396,7 @@ struct invocations *invocations_new(const struct invocations_parts *parts) {
     timer_init(&invocations->deadline, on_deadline);
     task_init(&invocations->settle, on_settle);
     task_init(&invocations->give_body, on_give_body);
+    task_init(&invocations->too_large, on_too_large);
     arena_init(&invocations->arena, ANSWER_MAX);
     buf_init(&invocations->body, ANSWER_MAX);
     parts->aws->on_idle = settle_later;
@@ -397,6 +409,7 @@ void invocations_free(struct invocations *invocations) {
     timer_stop(&invocations->parts.loop->timers, &invocations->deadline);
     task_cancel(&invocations->settle);
     task_cancel(&invocations->give_body);
+    task_cancel(&invocations->too_large);
     invocations->parts.aws->on_idle = NULL;
     lambda_event_free(invocations->event);
     arena_done(&invocations->arena);

@@ -4,6 +4,7 @@ import base64
 import gzip
 import subprocess
 import threading
+import time
 import zlib
 
 import pytest
@@ -284,3 +285,12 @@ def test_a_page_keeps_its_referrer_policy(stack, said, told):
     script = got.body.decode().partition("<script ")[2].partition(">")[0]
     assert ("data-referrer-policy" in script) == bool(told)
     assert not told or script.endswith(f' data-referrer-policy="{told}"')
+
+
+@pytest.mark.skipif(backends.STACK != "aws", reason="Lambda's own bound")
+def test_what_becomes_more_than_lambda_takes_ends_at_once(stack):
+    bomb = gzip.compress(bytes(256 << 20), 9)
+    start = time.monotonic()
+    got = answer(stack, Response(headers=[HTML, ("Content-Encoding", "gzip")], body=bomb), headers=PART)
+    assert got.status == 502 or got.status == 500, got
+    assert time.monotonic() - start < 15
