@@ -1,5 +1,10 @@
 """Applications of Node, unchanged, under a prefix."""
 
+import base64
+import subprocess
+
+import pytest
+
 import apps
 from apps import npm, serve, site, write  # noqa: F401
 
@@ -142,3 +147,129 @@ def test_vite_and_react_in_production(start, site, tmp_path):
     app = site(serve(start, "node", "node_modules/vite/bin/vite.js", "preview", "--port", "PORT", "--strictPort", "--host", "127.0.0.1", cwd=folder))
     walk(app)
     app.same("/", *("/assets/" + file.name for file in (folder / "dist/assets").iterdir()))
+
+
+# ---- webpack's dev server ----
+
+
+def test_webpack_dev_server(start, site, tmp_path):
+    folder = tmp_path / "app"
+    npm(folder, "webpack@5", "webpack-cli@6", "webpack-dev-server@5", "html-webpack-plugin@5")
+    write(folder, {
+        "src/index.js": "import { title } from './title.js'\nconst show = t => { document.body.innerText = t }\nshow(title)\n"
+        "if (module.hot) module.hot.accept('./title.js', () => show(require('./title.js').title))",
+        "src/title.js": "export const title = 'one'",
+        "webpack.config.js": "const Html = require('html-webpack-plugin')\n"
+        "module.exports = { mode: 'development', plugins: [new Html({ favicon: false })], output: { publicPath: '/' },"
+        " devServer: { host: '127.0.0.1', hot: true, client: { logging: 'warn' } } }",
+    })  # fmt: skip
+    app = site(serve(start, "node", "node_modules/webpack-cli/bin/cli.js", "serve", "--port", "PORT", cwd=folder))
+    app.open()
+    app.text("one")
+    app.page.evaluate("window.still = true")
+    (folder / "src/title.js").write_text("export const title = 'two'")
+    app.text("two")
+    assert app.page.evaluate("window.still")
+    app.clean()
+
+
+# ---- Next.js ----
+
+NEXT = {
+    "app/layout.js": "export default function L({ children }) { return <html><body>{children}</body></html> }",
+    "app/look.js": """'use client'
+import { usePathname, useRouter } from 'next/navigation'
+import { useState } from 'react'
+export default function Look() {
+  const [count, set] = useState(0), router = useRouter()
+  return <div><p>at {usePathname()}</p><button id="count" onClick={() => set(count + 1)}>{'count ' + count}</button>
+    <button id="push" onClick={() => router.push('/deep/pushed')}>push</button></div>
+}""",
+    "app/page.js": """import Link from 'next/link'
+import Image from 'next/image'
+import Look from './look.js'
+export default function P() { return <main><h1>home</h1><Look /><Link id="go" href="/deep/page">go</Link>
+  <Image src="/picture.png" alt="" width={8} height={8} /></main> }""",
+    "app/deep/[name]/page.js": """import Link from 'next/link'
+import Look from '../../look.js'
+export default async function D({ params }) { return <main><h1>deep {(await params).name}</h1><Look /><Link id="home" href="/">home</Link></main> }""",
+    "app/api/time/route.js": "export const GET = () => Response.json({ time: 1 })",
+}
+NEXT_PACKAGES = ["next@16", "react@19", "react-dom@19"]
+PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAFElEQVR4nGP8z4APMOGVHbHSAEEsAROxCnMTAAAAAElFTkSuQmCC"
+
+
+def next_project(folder):
+    npm(folder, *NEXT_PACKAGES)
+    write(folder, NEXT)
+    (folder / "public").mkdir()
+    (folder / "public/picture.png").write_bytes(base64.b64decode(PICTURE))
+    return "node_modules/next/dist/bin/next"
+
+
+def walk_next(app):
+    app.open()
+    app.text("at /\n", 120)
+    app.click("#count")
+    app.text("count 1")
+    app.click("#go")
+    app.text("deep page", 120)
+    app.text("at /deep/page")
+    assert app.path() == "/deep/page"
+    app.page.command("Page.reload")
+    app.text("at /deep/page", 120)
+    app.click("#push")
+    app.text("deep pushed", 120)
+    app.page.evaluate("history.back()")
+    app.text("deep page")
+    app.click("#home")
+    app.text("at /\n")
+    assert app.ask("/api/time").json() == {"time": 1}
+
+
+@apps.heavy
+def test_next_in_development(start, site, tmp_path):
+    folder = tmp_path / "app"
+    program = next_project(folder)
+    app = site(serve(start, "node", program, "dev", "-p", "PORT", "-H", "localhost", cwd=folder, env={"NEXT_TELEMETRY_DISABLED": "1"}))
+    walk_next(app)
+    app.clean()
+
+
+@apps.heavy
+def test_next_in_production(start, site, tmp_path):
+    folder = tmp_path / "app"
+    program = next_project(folder)
+    apps._run("node", program, "build", cwd=folder)
+    app = site(serve(start, "node", program, "start", "-p", "PORT", "-H", "localhost", cwd=folder, env={"NEXT_TELEMETRY_DISABLED": "1"}))
+    walk_next(app)
+    app.clean()
+    app.same("/", "/picture.png")
+
+
+# ---- tus: uploads whose next URL is in Location ----
+
+TUS = """
+const { Server } = require('@tus/server'), { FileStore } = require('@tus/file-store')
+const server = new Server({ path: '/files', datastore: new FileStore({ directory: './files' }), relativeLocation: process.argv[3] === 'relative' })
+server.listen({ host: '127.0.0.1', port: process.argv[2] })
+"""
+UPLOAD = """
+const tus = require('tus-js-client'), data = Buffer.alloc(5000000, 'x')
+const upload = new tus.Upload(data, { endpoint: process.argv[2] + '/files', chunkSize: 1000000, retryDelays: null,
+  onError: e => { console.error(e); process.exit(1) }, onSuccess: () => console.log(upload.url) })
+upload.start()
+"""
+
+
+@pytest.mark.parametrize("kind", ["absolute", "relative"])
+def test_tus(start, site, tmp_path, kind):
+    folder = tmp_path / "app"
+    npm(folder, "@tus/server@2", "@tus/file-store@2", "tus-js-client@4")
+    write(folder, {"app.js": TUS, "upload.js": UPLOAD})
+    app = site(serve(start, "node", "app.js", "PORT", kind, cwd=folder))
+    done = subprocess.run(["node", "upload.js", app.url], cwd=folder, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith(app.url + "/files/"), done.stdout
+    kept = [file for file in (folder / "files").iterdir() if file.suffix != ".json"]
+    assert [file.stat().st_size for file in kept] == [5000000]

@@ -1,0 +1,148 @@
+"""Applications of Python, unchanged, under a prefix."""
+
+import apps
+from apps import pip, serve, site, write  # noqa: F401
+
+pytestmark = apps.marks
+
+# ---- Django's administration: a login with a token against forgery, an edit, a logout ----
+
+DJANGO = """import os, sys
+from django.conf import settings
+from django.urls import path
+settings.configure(
+    DEBUG=True, ALLOWED_HOSTS=["localhost"], SECRET_KEY="x" * 50, ROOT_URLCONF=__name__, STATIC_URL="/static/", USE_TZ=True,
+    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3"}}, DEFAULT_AUTO_FIELD="django.db.models.AutoField",
+    INSTALLED_APPS=["django.contrib." + name for name in ("admin", "auth", "contenttypes", "sessions", "messages", "staticfiles")],
+    MIDDLEWARE=["django.middleware.security.SecurityMiddleware", "django.contrib.sessions.middleware.SessionMiddleware",
+                "django.middleware.common.CommonMiddleware", "django.middleware.csrf.CsrfViewMiddleware",
+                "django.contrib.auth.middleware.AuthenticationMiddleware", "django.contrib.messages.middleware.MessageMiddleware"],
+    TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True, "OPTIONS": {"context_processors": [
+        "django.template.context_processors.request", "django.contrib.auth.context_processors.auth",
+        "django.contrib.messages.context_processors.messages"]}}])
+import django
+django.setup()
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.core.management import call_command
+urlpatterns = [path("admin/", admin.site.urls)]
+call_command("migrate", verbosity=0)
+User.objects.create_superuser("root", "", "secret")
+call_command("runserver", sys.argv[1], use_reloader=False)
+"""
+
+
+def test_django_admin(start, site, tmp_path):
+    programs = pip("django")
+    write(tmp_path / "app", {"app.py": DJANGO})
+    admin = site(serve(start, programs / "python", "app.py", "PORT", cwd=tmp_path / "app"))
+    admin.open("/admin/")
+    admin.at("/admin/login/")
+    admin.fill(username="root", password="secret")
+    admin.click("input[type=submit]")
+    admin.text("Site administration")
+    assert admin.path() == "/admin/"
+    admin.open("/admin/auth/user/add/")
+    admin.fill(username="alice", password1="8sdf7k3hq", password2="8sdf7k3hq")
+    admin.click("[name=_continue]")
+    admin.text("was added successfully")
+    admin.fill(first_name="Alice")
+    admin.click("[name=_save]")
+    admin.text("was changed successfully")
+    assert admin.path() == "/admin/auth/user/"
+    admin.text("Alice")
+    admin.click("#logout-form button")
+    admin.text("Logged out")
+    admin.clean()
+    admin.same("/static/admin/css/base.css", "/static/admin/js/theme.js")
+
+
+# ---- FastAPI's documents ----
+
+FASTAPI = """import fastapi, sys, uvicorn
+app = fastapi.FastAPI()
+@app.get("/items/{number}")
+def item(number: int): return {"number": number}
+uvicorn.run(app, port=int(sys.argv[1]))
+"""
+
+
+def test_fastapi_docs(start, site, tmp_path):
+    write(tmp_path / "app", {"app.py": FASTAPI})
+    docs = site(serve(start, pip("fastapi", "uvicorn") / "python", "app.py", "PORT", cwd=tmp_path / "app"))
+    schema = docs.ask("/openapi.json").json()
+    assert "/items/{number}" in schema["paths"]
+    assert docs.ask("/items/5").json() == {"number": 5}
+    html = docs.ask("/docs").body.decode()
+    assert f"url: '{docs.prefix}/openapi.json'" in html or "/openapi.json" in html
+    docs.same("/docs", "/redoc", "/openapi.json", "/items/5")
+
+
+# ---- heavy ones ----
+
+
+@apps.heavy
+def test_jupyterlab(start, site, tmp_path):
+    home = tmp_path / "home"
+    write(home, {"a.txt": "x"})
+    programs = pip("jupyterlab")
+    port = serve(
+        start, programs / "jupyter-lab", "--no-browser", "--allow-root", "--port", "PORT", "--ServerApp.port_retries=0",
+        "--IdentityProvider.token=", cwd=home, env={"HOME": str(home), "JUPYTER_RUNTIME_DIR": str(home / "run")},
+    )  # fmt: skip
+    lab = site(port)
+    lab.open("/lab?reset")
+    lab.wait("!!document.querySelector('.jp-LauncherCard[data-category=Notebook]')", 120)
+    lab.click(".jp-LauncherCard[data-category=Notebook]")
+    lab.wait("!!document.querySelector('.jp-NotebookPanel .cm-content')", 60)
+    lab.wait("!!document.querySelector('.jp-Notebook-ExecutionIndicator[data-status=idle]')", 60)
+    lab.page.evaluate("document.querySelector('.jp-NotebookPanel .cm-content').focus()")
+    lab.page.command("Input.insertText", text="print(6 * 7000)")
+    lab.click("[data-command='notebook:run-cell-and-select-next'], .jp-ToolbarButton [data-icon='ui-components:run']")
+    lab.wait("[...document.querySelectorAll('.jp-OutputArea-output')].some(e => e.innerText.includes('42000'))", 60)
+    lab.clean()
+
+
+STREAMLIT = """import streamlit as st
+name = st.text_input("name", "nobody")
+st.write("Hello " + name)
+if st.button("more"): st.write("pressed")
+"""
+
+
+@apps.heavy
+def test_streamlit(start, site, tmp_path):
+    write(tmp_path / "app", {"app.py": STREAMLIT})
+    port = serve(
+        start, pip("streamlit") / "streamlit", "run", "app.py", "--server.port", "PORT", "--server.headless", "true",
+        "--browser.gatherUsageStats", "false", cwd=tmp_path / "app", env={"HOME": str(tmp_path)},
+    )  # fmt: skip
+    app = site(port)
+    app.open()
+    app.text("Hello nobody", 120)
+    app.page.evaluate("[...document.querySelectorAll('button')].find(b => b.innerText.includes('more')).click()")
+    app.text("pressed")
+    app.clean()
+
+
+GRADIO = """import gradio, sys
+with gradio.Blocks() as page:
+    name = gradio.Textbox(label="name", value="nobody")
+    said = gradio.Textbox(label="said")
+    gradio.Button("greet").click(lambda name: "Hello " + name, name, said)
+page.launch(server_port=int(sys.argv[1]), quiet=True)
+"""
+
+
+@apps.heavy
+def test_gradio(start, site, tmp_path):
+    write(tmp_path / "app", {"app.py": GRADIO})
+    port = serve(
+        start, pip("gradio") / "python", "app.py", "PORT", cwd=tmp_path / "app", env={"HOME": str(tmp_path), "GRADIO_ANALYTICS_ENABLED": "False"}
+    )
+    app = site(port)
+    app.open()
+    app.wait("[...document.querySelectorAll('button')].some(b => b.innerText === 'greet')", 120)
+    app.page.evaluate("[...document.querySelectorAll('button')].find(b => b.innerText === 'greet').click()")
+    app.wait("[...document.querySelectorAll('textarea, input')].some(e => e.value === 'Hello nobody')")
+    app.clean()
