@@ -206,3 +206,29 @@ def test_the_todo_list(start, page, tmp_path):
     page.wait("document.body.innerText.includes('/todos')")
     page.screenshot(tmp_path / "docs.png")
     assert [text for text in page.problems() if "favicon.ico" not in text] == []  # it has none
+
+
+def test_two_tunnels_in_one_browser(stack, start, page):
+    """What their scripts ask for without the prefix goes to each one's own service, whichever page was opened last."""
+    if backends.STACK == "aws":
+        pytest.skip("one service is enough there")
+    services = {"one": stack.service, "two": start.service()}
+    urls = {"one": url_of(stack)}
+    other = start.forwarder(stack.gateway, services["two"])
+    urls["two"] = f"http://localhost:{stack.gateway.address[1]}/{other.tunnel_id}/"
+    for name, service in services.items():
+        service.on("/", lambda _, name=name: Response(headers=[("Content-Type", "text/html")], body=f"<title>{name}</title><link rel=icon href=data:,>"))
+    page.watch()
+    page.open(urls["one"])
+    page.wait("document.title === 'one' && document.readyState === 'complete'")
+    page.wait(f"location.href === '{urls['one']}'")
+    page.command("Target.createTarget", url=urls["two"])
+    services["two"].wait_seen("/")
+    page.evaluate("const s = document.createElement('style'); s.textContent = '@import url(/which.css)'; document.head.append(s); 0")
+    services["one"].wait_seen("/which.css")
+    assert services["two"].seen("/which.css") == []
+    assert page.command("Network.getCookies", urls=[urls["two"][: -len(other.tunnel_id) - 1]])["cookies"][0]["value"] == f"/{other.tunnel_id}"
+    page.open(urls["two"] + "?x")
+    page.wait("document.title === 'two' && location.search")
+    page.evaluate("location.href = '/deep/link'; 0")
+    page.wait(f"location.pathname === '/{other.tunnel_id}/deep/link'")
