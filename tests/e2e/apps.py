@@ -61,7 +61,8 @@ def npm(folder, *packages):
 
     where = _installed("npm", packages, install)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "node_modules").symlink_to(where / "node_modules")
+    if subprocess.run(["cp", "-al", where / "node_modules", folder], capture_output=True).returncode:  # another disk
+        shutil.copytree(where / "node_modules", folder / "node_modules", symlinks=True, dirs_exist_ok=True)
     shutil.copy(where / "package.json", folder)
 
 
@@ -162,10 +163,10 @@ class Site:
         return [url for url in urls if urlsplit(url).netloc == self.origin and not urlsplit(url).path.startswith(self.prefix + "/")]
 
     def clean(self, known=(), strays=()):
-        """Nothing has gone wrong, but for what is known of the application itself (it has no favicon, say); and nothing has
-        missed the prefix, but for what is named."""
+        """Nothing has gone wrong, but for what is known of the application itself; and nothing has missed the prefix, but for
+        what is named, and the icon that browsers ask for where a page names none."""
         problems = [text for text in self.page.problems() if not any(part in text for part in (*known, "/favicon.ico"))]
-        missed = [url for url in self.strays() if not any(part in url for part in strays)]
+        missed = [url for url in self.strays() if not any(part in url for part in (*strays, "/favicon.ico"))]
         assert not problems and not missed, f"problems: {problems}\nmissed: {missed}"
 
     # beside it

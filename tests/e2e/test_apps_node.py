@@ -163,7 +163,8 @@ def test_webpack_dev_server(start, site, tmp_path):
         "module.exports = { mode: 'development', plugins: [new Html({ favicon: false })], output: { publicPath: '/' },"
         " devServer: { host: '127.0.0.1', hot: true, client: { logging: 'warn' } } }",
     })  # fmt: skip
-    app = site(serve(start, "node", "node_modules/webpack-cli/bin/cli.js", "serve", "--port", "PORT", cwd=folder))
+    port = serve(start, "node", "node_modules/webpack-cli/bin/cli.js", "serve", "--port", "PORT", cwd=folder)
+    app = site(port, "--host-header", "rewrite")  # it compares hosts and ports
     app.open()
     app.text("one")
     app.page.evaluate("window.still = true")
