@@ -51,13 +51,7 @@ struct store_op {
     struct dynamodb_call *call; /* NULL: none under way */
     struct task task;           /* what is known at once and must wait */
     dynamodb_fn *then;
-    union {
-        registry_done_fn *done; /* the mailbox's done function has the same type; may be NULL */
-        registry_claim_fn *claim;
-        mailbox_put_fn *put;
-        mailbox_take_fn *take;
-        void (*swept)(void *target, uint64_t ticket, enum status status, size_t removed);
-    } fn;
+    union store_completion fn;
     void *target;
     uint64_t ticket;
 
@@ -119,9 +113,7 @@ void rate_seen(struct store_dynamodb *store, struct view tunnel_id, const json_t
 /* The port's `admit`. */
 bool rate_admit(void *ctx, struct view tunnel_id, size_t per_second);
 /* store_dynamodb_sweep.c */
-void dynamodb_sweep(void *ctx,
-                    void (*done)(void *target, uint64_t ticket, enum status status, size_t removed),
-                    void *target, uint64_t ticket);
+void dynamodb_sweep(void *ctx, registry_swept_fn *done, void *target, uint64_t ticket);
 /* store_dynamodb_parts.c */
 void reading_free(struct reading *reading);
 /* store_dynamodb_requests.c */

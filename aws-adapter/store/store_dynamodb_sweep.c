@@ -205,9 +205,7 @@ static void next_table(struct store_op *op) {
     next_page(op);
 }
 
-void dynamodb_sweep(void *ctx,
-                    void (*done)(void *target, uint64_t ticket, enum status status, size_t removed),
-                    void *target, uint64_t ticket) {
+void dynamodb_sweep(void *ctx, registry_swept_fn *done, void *target, uint64_t ticket) {
     struct store_op *op = store_op_new(ctx, target, ticket);
     op->fn.swept = done;
     op->status = STATUS_OK;

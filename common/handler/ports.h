@@ -17,6 +17,7 @@
 /* ---- registry: who holds which tunnel ---- */
 
 typedef void registry_done_fn(void *target, uint64_t ticket, enum status status);
+typedef void registry_swept_fn(void *target, uint64_t ticket, enum status status, size_t removed);
 /* `claim` is borrowed until return, NULL unless STATUS_OK; so are its options (claim.h), empty and not
  * absent if it has none. */
 typedef void registry_claim_fn(void *target, uint64_t ticket, enum status status, const struct claim *claim,
@@ -54,8 +55,7 @@ struct registry {
                               uint64_t ticket);
 
     /* Removes what has expired, a bounded number at a time. */
-    void (*sweep)(void *ctx, void (*done)(void *target, uint64_t ticket, enum status status, size_t removed),
-                  void *target, uint64_t ticket);
+    void (*sweep)(void *ctx, registry_swept_fn *done, void *target, uint64_t ticket);
 
     /* What is remembered of this claim has led to nobody: the next lookup asks the store itself. NULL where
      * nothing is remembered. */
@@ -107,6 +107,16 @@ struct mailbox {
 
     /* Ends the request, answered or not. */
     void (*remove)(void *ctx, struct view request_id);
+};
+
+/* Whom an adapter of either port has to tell. `done` is the mailbox's mailbox_done_fn, too, and the agents'
+ * agent_sent_fn: all three have one type. */
+union store_completion {
+    registry_done_fn *done; /* may be NULL */
+    registry_claim_fn *claim;
+    registry_swept_fn *swept;
+    mailbox_put_fn *put;
+    mailbox_take_fn *take;
 };
 
 /* What the stores tell the core, at the next safe point after it happened. A store that cannot tell (DynamoDB

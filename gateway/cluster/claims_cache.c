@@ -357,9 +357,7 @@ static void cache_remove_connection(void *ctx, struct view connection_id, regist
     cache->settings.inner.remove_connection(cache->settings.inner.ctx, connection_id, on_removed, write, 0);
 }
 
-static void cache_sweep(void *ctx,
-                        void (*done)(void *target, uint64_t ticket, enum status status, size_t removed),
-                        void *target, uint64_t ticket) {
+static void cache_sweep(void *ctx, registry_swept_fn *done, void *target, uint64_t ticket) {
     struct claims_cache *cache = ctx;
     cache->settings.inner.sweep(cache->settings.inner.ctx, done, target, ticket);
 }

@@ -56,13 +56,7 @@ struct reply {
     struct store_memory *store;
     enum reply_kind kind;
     enum status status;
-    union {
-        registry_done_fn *done; /* the mailbox's done function has the same type */
-        registry_claim_fn *claim;
-        mailbox_put_fn *put;
-        mailbox_take_fn *take;
-        void (*swept)(void *target, uint64_t ticket, enum status status, size_t removed);
-    } fn;
+    union store_completion fn;
     void *target;
     uint64_t ticket;
     union {
@@ -365,9 +359,7 @@ static void sweep_pending(void *ctx, struct table_node *node) {
     sweep->removed++;
 }
 
-static void memory_sweep(void *ctx,
-                         void (*done)(void *target, uint64_t ticket, enum status status, size_t removed),
-                         void *target, uint64_t ticket) {
+static void memory_sweep(void *ctx, registry_swept_fn *done, void *target, uint64_t ticket) {
     struct store_memory *store = ctx;
     struct sweep sweep = {.store = store, .now_ms = now(store)};
     table_each(&store->claims, sweep_claim, &sweep);

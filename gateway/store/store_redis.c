@@ -236,7 +236,7 @@ static void redis_remove_connection(void *ctx, struct view connection_id, regist
 
 /* Redis itself removes what has expired. */
 struct swept {
-    void (*done)(void *target, uint64_t ticket, enum status status, size_t removed);
+    registry_swept_fn *done;
     void *target;
 };
 
@@ -246,9 +246,7 @@ static void on_swept(void *target, uint64_t ticket, enum status status) {
     free(swept);
 }
 
-static void redis_sweep(void *ctx,
-                        void (*done)(void *target, uint64_t ticket, enum status status, size_t removed),
-                        void *target, uint64_t ticket) {
+static void redis_sweep(void *ctx, registry_swept_fn *done, void *target, uint64_t ticket) {
     struct swept *swept = heap_alloc_owed(sizeof *swept);
     *swept = (struct swept){.done = done, .target = target};
     struct job *job = job_new(ctx, swept, ticket);

@@ -55,12 +55,7 @@ struct store_redis {
 
 struct job {
     struct store_redis *store;
-    union {
-        registry_done_fn *done; /* the mailbox's and the agents' have the same type */
-        registry_claim_fn *claim;
-        mailbox_put_fn *put;
-        mailbox_take_fn *take;
-    } fn;
+    union store_completion fn;
     void *target;
     uint64_t ticket;
     char id[V1_REQUEST_ID_MAX + 1]; /* tunnel, connection or request */
