@@ -70,6 +70,7 @@ static void test_what_infra_makes(void **state) {
     assert_seen(&seen, "stream-filter={\"dynamodb\":{\"NewImage\":{\"status\":{\"S\":[\"completed\"]}}}};");
     assert_seen(&seen, "stream-batch=100;");
     assert_seen(&seen, "stream-retries=3;");
+    assert_seen(&seen, "stream-max-age=60s;");
     assert_seen(&seen, "$WAIT_MODE=stream;");
 }
 
