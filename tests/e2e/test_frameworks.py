@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import pytest
 
+import apps
 import http_raw
 from programs import free_port
 
@@ -254,6 +255,7 @@ public class App implements WebSocketConfigurer {
 }"""
 
 
+@apps.heavy
 @pytest.mark.parametrize("forwarded", ["none", "framework"])
 def test_spring(start, tmp_path, tunnel, forwarded):
     """It takes any host, makes absolute URLs of it (or of X-Forwarded-Host), and lets forms and sockets through whose origin is that."""

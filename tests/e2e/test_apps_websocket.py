@@ -1,22 +1,20 @@
 """The WebSocket clients of other languages' registries, each against a tunnel of v2: the handshake as that library writes it, text and
 binary messages, a ping, and close codes both ways.
 
-Installs from Go's proxy, npm, PyPI and crates.io into build/apps: runs where TTF_APPS=1 is said. Java's HttpClient, whose handshake
+Installs from Go's proxy, npm, PyPI and crates.io into build/apps: where TTF_APPS=1 is said, and with TTF_APPS=all those that are compiled, too. Java's HttpClient, whose handshake
 says `Content-Length: 0`, stands in test_upgrade.py."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-APPS = Path(__file__).resolve().parents[2] / "build/apps"
+import apps
 
 pytestmark = [
-    pytest.mark.skipif(not os.environ.get("TTF_APPS"), reason="TTF_APPS=1 is not said"),
+    pytest.mark.skipif(not apps.APPS, reason="TTF_APPS=1 is not said"),
     pytest.mark.timeout(900),
 ]
 
@@ -282,10 +280,10 @@ async def service(socket):
             await socket.send(message)
 
 
-@pytest.mark.parametrize("name", LIBRARIES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=apps.heavy) if row[0] in (go, rust) else name for name, row in LIBRARIES.items()])
 def test_library(start, name):
     build, package, source = LIBRARIES[name]
-    folder = APPS / f"websocket-{name}"
+    folder = apps.FOLDER / f"websocket-{name}"
     folder.mkdir(parents=True, exist_ok=True)
     command = build(folder, package, source)
     behind = start.websockets(service)
