@@ -139,7 +139,7 @@ static void check(struct world *world, const struct row *row, const char *connec
 
 static void check_rows(struct world *world, const struct row *rows, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        char connection[16];
+        char connection[32];
         snprintf(connection, sizeof connection, "c%zu", i);
         check(world, &rows[i], connection);
     }
