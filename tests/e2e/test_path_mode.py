@@ -294,3 +294,26 @@ def test_what_becomes_more_than_lambda_takes_ends_at_once(stack):
     got = answer(stack, Response(headers=[HTML, ("Content-Encoding", "gzip")], body=bomb), headers=PART)
     assert got.status == 502 or got.status == 500, got
     assert time.monotonic() - start < 15
+
+
+def test_long_fields_are_changed_or_refused(stack):
+    """A field may grow more than there is room for; nobody gets half of it."""
+    got = answer(stack, Response(headers=[("Set-Cookie", "a=" + "b" * 8000 + "; Path=/")]))
+    assert got.header("set-cookie") == prefixed(stack, "a=" + "b" * 8000 + "; Path=~/")
+    links = ",".join(["</>"] * 2000)
+    got = answer(stack, Response(headers=[("Link", links)] * 3))
+    if got.status == 200:
+        assert [value for name, value in got.headers if name.lower() == "link"] == [prefixed(stack, links.replace("</>", "<~/>"))] * 3
+    else:
+        assert got.status in (502, 503), got
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"<a " + b"b=c " * 20000 + b"href=/x>", b"<a href=/x" + b"y" * 3_000_000 + b">", b"<" * 500000, b"<a href='" + b"/x " * 300000,
+     b"\0\xff<a\0href=/x>" * 1000, b"<!--" + b"-" * 500000, b"<script>" + b"</scrip" * 100000],
+    ids=["attributes", "tag", "angles", "quote", "binary", "comment", "script"],
+)  # fmt: skip
+def test_broken_markup_passes_as_it_is(stack, body, protocol):
+    body = body if protocol == "v2" else body[:1_500_000]
+    assert answer(stack, Response(headers=[HTML], body=body), headers=PART).body == body
