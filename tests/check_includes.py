@@ -28,7 +28,7 @@ TABLE = {
     # the rooms of the gateway, lowest first: each may include those above it here, never the other way
     "gateway/sockets": (COMMON, {"uv", "linux"}),
     "gateway/store": (COMMON, {"uv", "hiredis", "openssl"}),
-    "gateway/public": (COMMON | {"gateway/sockets"}, {"uv", "microhttpd"}),
+    "gateway/public": (COMMON | {"gateway/sockets"}, {"uv"}),
     "gateway/agents": (COMMON | {"gateway/sockets"}, {"uv", "libwebsockets"}),
     "gateway/cluster": (COMMON | {"gateway/agents"}, {"uv", "openssl"}),
     "gateway/config": (COMMON | {"gateway/sockets", "gateway/store"}, {"uv", "yaml"}),

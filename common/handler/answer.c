@@ -3,6 +3,7 @@
 
 #include "handler/core_state.h"
 #include "handler/path_mode.h"
+#include "http/error_page.h"
 #include "http/hop.h"
 
 static void on_task(struct task *task);
@@ -239,36 +240,10 @@ void answer_abort(struct exchange *exchange) {
 
 /* ---- answers of ours ---- */
 
-static struct view error_body(struct exchange *exchange, enum http_error error, bool html) {
-    struct view text = http_error_text(error), code = http_error_code(error);
-    if (!html) return arena_printf(&exchange->arena, "%.*s: %.*s\n", VIEW_ARG(code), VIEW_ARG(text));
-    return arena_printf(
-        &exchange->arena,
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>%d %.*s</title>\n"
-        "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:36rem;margin:15vh auto;padding:0 1rem;"
-        "color:#222}code{color:#888}@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}}"
-        "</style></head>\n<body><h1>%d</h1><p>%.*s</p><p><code>%.*s</code></p></body></html>\n",
-        http_error_status(error), VIEW_ARG(code), http_error_status(error), VIEW_ARG(text), VIEW_ARG(code));
-}
-
-static void error_headers(struct exchange *exchange, struct headers *headers, enum http_error error,
-                          bool html) {
-    headers_init(headers, &exchange->arena);
-    headers_add(headers, VIEW("x-tunnel-error"), http_error_code(error));
-    headers_add(headers, VIEW("content-type"),
-                html ? VIEW("text/html; charset=utf-8") : VIEW("text/plain; charset=utf-8"));
-    headers_add(headers, VIEW("cache-control"), VIEW("no-store"));
-    headers_add(headers, VIEW("x-content-type-options"), VIEW("nosniff"));
-    headers_add(headers, VIEW("content-security-policy"), VIEW(HTTP_ERROR_CSP));
-    if (error == HTTP_ERROR_RATE_LIMITED || error == HTTP_ERROR_OVERLOADED)
-        headers_add(headers, VIEW("retry-after"), VIEW("1"));
-}
-
 void answer_error(struct exchange *exchange, enum http_error error) {
     bool html = http_wants_html(exchange->accept);
-    struct view body = error_body(exchange, error, html);
     struct headers headers;
-    error_headers(exchange, &headers, error, html);
+    struct view body = error_page(error, html, &exchange->arena, &headers);
     bool has_body = !view_eq(exchange->method, VIEW("HEAD")) && body.len > 0;
     struct answer_head head = {.status = http_error_status(error),
                                .headers = &headers,

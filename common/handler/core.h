@@ -68,10 +68,12 @@ struct core *core_new(const struct core_settings *settings, const struct ports *
  * have ended. */
 void core_free(struct core *core);
 
-/* Another one counts from now on. Only for a core that was made with one. */
+/* Resume tokens are made and checked with this secret from now on, in place of `settings.resume_secret`. Only
+ * for a core that was made with one. */
 void core_set_resume_secret(struct core *core, const unsigned char secret[SECRET_LEN]);
 
-/* `settings.jwt.keys` from now on. Borrowed; only for a core that was made with a set. */
+/* Agents' tokens are checked with these keys from now on, in place of `settings.jwt.keys`. Borrowed; only for
+ * a core that was made with a set. */
 void core_set_token_keys(struct core *core, const struct jwks *keys);
 
 /* Hand these to the stores. */

@@ -2,6 +2,7 @@
 #include "agents/handshake.h"
 
 #include "base/base64.h"
+#include "http/reason.h"
 
 #define KEY_LEN 24 /* base64 of 16 bytes */
 
@@ -57,27 +58,6 @@ int handshake_check(struct view bytes, struct arena *arena, struct handshake *re
     return status;
 }
 
-static const char *reason_phrase(int status) {
-    switch (status) {
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 408: return "Request Timeout";
-    case 409: return "Conflict";
-    case 426: return "Upgrade Required";
-    case 429: return "Too Many Requests";
-    case 431: return "Request Header Fields Too Large";
-    case 500: return "Internal Server Error";
-    case 502: return "Bad Gateway";
-    case 503: return "Service Unavailable";
-    case 504: return "Gateway Timeout";
-    case 505: return "HTTP Version Not Supported";
-    default: return "Refused";
-    }
-}
-
 static const char *extra_fields(int status) {
     switch (status) {
     case 401: return "WWW-Authenticate: Bearer\r\n";
@@ -91,9 +71,9 @@ static const char *extra_fields(int status) {
 void handshake_print_refusal(struct buf *out, int status, struct view text) {
     buf_printf(
         out,
-        "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n"
+        "HTTP/1.1 %d %.*s\r\nContent-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n"
         "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\nContent-Length: %zu\r\n%s"
         "Connection: %s\r\n\r\n%.*s\n",
-        status, reason_phrase(status), text.len + 1, extra_fields(status),
+        status, VIEW_ARG(http_reason(status)), text.len + 1, extra_fields(status),
         status == 426 ? "Upgrade, close" : "close", VIEW_ARG(text));
 }

@@ -14,8 +14,11 @@
 
 #define VISIT_MAGIC 0x56495354u /* "VIST" */
 #define VISIT_WINDOW_BYTES (256 * 1024)
-#define VISIT_OUT_BYTES                                                                                      \
-    ((size_t)9 * 1024 * 1024) /* what a v2 stream's largest window (8 MiB) may bring, and more */
+/* More than a delivery has under way at once (handler/answer.h): an agent of v2 sends on until the window of
+ * its stream, 8 MiB at most, is used up, whatever the visitor has drained. Memory is taken for what is there
+ * only.
+ */
+#define VISIT_OUT_BYTES ((size_t)9 * 1024 * 1024)
 #define VISIT_BLOCK_BYTES ((size_t)64 * 1024)
 /* More than the gate takes (64 KiB of fields and target), so that it is the gate that says what is too
  * large. */
@@ -129,11 +132,11 @@ struct visit {
 struct visit *visit_new(struct visitors *side, int fd, struct client *client);
 /* Something has changed: go on at the end of this turn. */
 void visit_wake(struct visit *visit);
-/* That end of the turn. */
+/* Uses what has come and writes what there is; called for those who were woken, at the end of the turn. */
 void visit_go_on(struct visit *visit);
 /* The visitor is gone, or has to go: cuts what runs and closes. */
 void visit_cut(struct visit *visit);
-/* It closed its direction a while ago. */
+/* The visitor closed his direction a while ago: cuts, unless an answer is on its way to him. */
 void visit_leave(struct visit *visit);
 /* Is it past its deadline? */
 void visit_tick(struct visit *visit, uint64_t now_ms);
@@ -143,7 +146,7 @@ void visit_tick(struct visit *visit, uint64_t now_ms);
 size_t visit_reads(const struct visit *visit);
 /* False when the connection was closed. */
 bool visit_receive(struct visit *visit);
-/* Uses what is held. */
+/* Uses what was received and is held. False when the connection was closed. */
 bool visit_take_held(struct visit *visit);
 /* Answers by itself, in place of the core: the request cannot be read. */
 bool visit_refuse(struct visit *visit, enum http_error error);
@@ -154,11 +157,11 @@ struct answer_sink visit_sink(struct visit *visit);
 bool visit_flush(struct visit *visit);
 /* Is all of the answer in the hands of the kernel? */
 bool visit_is_answered(const struct visit *visit);
-/* An answer of ours without a core. */
+/* Gives an answer that tells this error, without asking the core. */
 void visit_answer_error(struct visit *visit, enum http_error error);
 
 /* visit_upgrade.c: what is different after `101 Switching Protocols` */
-/* The fields of that head. */
+/* Appends to the head of the 101 the fields that name the protocol. */
 void visit_upgrade_fields(struct visit *visit, struct view token);
 void visit_upgrade_take(struct visit *visit, struct view *bytes);
 

@@ -5,11 +5,12 @@
  * the last chunk); only the piece counts toward the core as drained. */
 #include "public/visit.h"
 
+#include "http/error_page.h"
 #include "http/gate.h"
 #include "http/names.h"
+#include "http/reason.h"
 
 #include <errno.h>
-#include <microhttpd.h> /* its reason phrases */
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -59,7 +60,7 @@ static void begin_head(struct visit *visit, const struct answer_head *head) {
     buf_append_view(lead, VIEW("HTTP/1.1 "));
     buf_append_number(lead, (uint64_t)head->status);
     buf_append_byte(lead, ' ');
-    buf_append_view(lead, view_from_cstr(MHD_get_reason_phrase_for((unsigned)head->status)));
+    buf_append_view(lead, http_reason(head->status));
     buf_append_view(lead, VIEW("\r\n"));
     if (!headers_get(head->headers, VIEW("date")).ptr) add_field(lead, VIEW("Date"), date_now(visit->side));
     if (head->upgrade.ptr) visit_upgrade_fields(visit, head->upgrade);
@@ -164,23 +165,15 @@ struct answer_sink visit_sink(struct visit *visit) {
 
 void visit_answer_error(struct visit *visit, enum http_error error) {
     struct headers headers;
-    headers_init(&headers, &visit->arena);
-    headers_add(&headers, VIEW("x-tunnel-error"), http_error_code(error));
-    headers_add(&headers, VIEW("content-type"), VIEW("text/plain; charset=utf-8"));
-    headers_add(&headers, VIEW("cache-control"), VIEW("no-store"));
-    headers_add(&headers, VIEW("x-content-type-options"), VIEW("nosniff"));
-    headers_add(&headers, VIEW("content-security-policy"), VIEW(HTTP_ERROR_CSP));
-    char body[256];
-    int len = snprintf(body, sizeof(body), "%.*s: %.*s\n", VIEW_ARG(http_error_code(error)),
-                       VIEW_ARG(http_error_text(error)));
+    struct view body = error_page(error, false, &visit->arena, &headers);
     struct answer_head head = {.status = http_error_status(error),
                                .headers = &headers,
-                               .content_length = (uint64_t)len,
+                               .content_length = body.len,
                                .has_body = true,
                                .close = true,
                                .error = error};
     on_head(visit, &head);
-    on_data(visit, view_of(body, (size_t)len));
+    on_data(visit, body);
     on_end(visit, NULL);
 }
 
