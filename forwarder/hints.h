@@ -26,7 +26,7 @@ struct hints {
 
 /* Both are borrowed. */
 void hints_init(struct hints *hints, struct console *console, const struct host_field *host_field, bool off);
-/* After local_client_shut(). */
+/* Frees what is under way. Call it after local_client_shut(). */
 void hints_done(struct hints *hints);
 
 void hints_read(struct hints *hints, int status, struct view body);
@@ -42,7 +42,7 @@ struct hints_request {
     const struct headers *headers;
 };
 
-/* Its answer, whole. */
+/* The answer with this status has come whole: tries the request again where that may tell something. */
 void hints_on_refusal(struct hints *hints, struct local_client *client, const struct hints_request *request,
                       int status);
 /* A request failed; `detail` is that of on_end. */

@@ -73,7 +73,7 @@ void uplink_want_fill(struct uplink *uplink);
 
 /* An empty message to append to: it has the room in front that uplink_send() wants. */
 bool uplink_message_init(struct buf *message);
-/* What has been appended so far. */
+/* What has been appended to the message so far. */
 struct view uplink_message_text(const struct buf *message);
 /* Moves the message out of `message` in any case. False when it is marked failed, nothing is open or the
  * queue is full. */

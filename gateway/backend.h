@@ -37,11 +37,11 @@ void backend_listen(struct backend *backend, struct store_events events);
 
 /* Do several gateways share it? */
 bool backend_is_shared(const struct backend *backend);
-/* Empty unless it keeps one. */
+/* The secret that the store keeps for all gateways; empty unless it keeps one. */
 struct view backend_secret(const struct backend *backend);
 /* Requests that agents here have not answered yet and whose visitors are at other gateways. */
 size_t backend_busy(struct backend *backend);
-/* Nothing is on its way to it. */
+/* Is nothing on its way to the store? */
 bool backend_is_idle(const struct backend *backend);
 
 /* Ends its connections; the loop runs on until they are closed. */

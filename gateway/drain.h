@@ -42,7 +42,7 @@ struct drain {
 };
 
 void drain_init(struct drain *drain);
-/* Ends with loop_quit(). */
+/* Begins to go down; it ends with loop_quit(). */
 void drain_start(struct drain *drain, const struct drain_parts *parts);
 /* Asked again: no phase waits any longer, but agents are still told. */
 void drain_hurry(struct drain *drain);

@@ -36,7 +36,7 @@ struct sigv4_signature {
 bool sigv4_compute(const struct sigv4_request *request, const struct sigv4_scope *scope,
                    struct view secret_key, const struct headers *headers, struct buf *canonical,
                    struct buf *to_sign, struct sigv4_signature *ret);
-/* In constant time. */
+/* Compares in a time that does not tell where the two differ. */
 bool sigv4_is_same(const struct sigv4_signature *computed, struct view hex);
 
 /* Adds x-amz-date, x-amz-security-token and authorization to `headers`; all that stands there already, host

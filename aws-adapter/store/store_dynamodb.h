@@ -36,7 +36,7 @@ void store_dynamodb_listen(struct store_dynamodb *store, struct store_events eve
 /* Requests that are put from now on name this waiter, to be woken by the stream's handler; absent: none.
  * Copied. */
 void store_dynamodb_set_waiter(struct store_dynamodb *store, struct view connection_id);
-/* That request of ours has been completed: looks at once. */
+/* Somebody says that this request of ours has been completed: reads it at once, not with the next poll. */
 void store_dynamodb_wake(struct store_dynamodb *store, struct view request_id);
 
 /* Polls for the record of this request from now on, as if it had been put here. */

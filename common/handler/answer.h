@@ -68,7 +68,7 @@ bool answer_end(struct exchange *exchange, const struct headers *trailers); /* N
 void answer_error(struct exchange *exchange, enum http_error error);
 /* Likewise, one without a body that leads elsewhere in the same origin. Never kept by a cache. */
 void answer_redirect(struct exchange *exchange, int status, struct view location);
-/* Nothing whole can follow. */
+/* The answer cannot be completed: the visitor is cut. */
 void answer_put_end(struct exchange *exchange); /* what was left behind answer_end() is out */
 void answer_abort(struct exchange *exchange);
 

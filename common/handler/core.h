@@ -76,7 +76,7 @@ void core_set_resume_secret(struct core *core, const unsigned char secret[SECRET
  * a core that was made with a set. */
 void core_set_token_keys(struct core *core, const struct jwks *keys);
 
-/* Hand these to the stores. */
+/* The events that stores tell the core; the host hands them to each store that it makes. */
 struct store_events core_store_events(struct core *core);
 size_t core_exchange_count(const struct core *core);
 
@@ -122,7 +122,7 @@ struct exchange *core_forward(struct core *core, const struct forward_event *eve
 struct exchange *core_dispatch(struct core *core, const struct dispatch_event *event,
                                const struct body_source *source, const struct answer_sink *sink,
                                size_t window_bytes);
-/* At most what was granted. */
+/* Bytes of the request's body; never more, in all, than were granted. */
 void exchange_body(struct exchange *exchange, struct view data);
 void exchange_body_end(struct exchange *exchange);
 /* The sink has passed so many bytes of the answer's body on to the visitor. */

@@ -52,7 +52,7 @@ struct link_use *link_use_get(struct core *core, const struct link *link);
 struct link_use *link_use_find(struct core *core, struct view connection_id);
 /* Frees it when nothing holds it any more, and closes the link if it was retiring. */
 void link_use_settle(struct link_use *use);
-/* A stream more; NULL without memory. And one less. */
+/* Counts a stream on the link, NULL without memory; link_use_stream_ended() counts it off. */
 struct link_use *link_use_stream(struct core *core, const struct link *link);
 void link_use_stream_ended(struct link_use *use);
 /* The connection has been taken over: told, and closed when its exchanges have ended. */
@@ -78,7 +78,7 @@ void tunnel_leave(struct exchange *exchange);
 /* May it be sent to the agent of its claim? Asked as often as one likes, counted once. */
 bool tunnel_admit(struct exchange *exchange);
 void tunnels_on_rest(struct timer *timer); /* of core.rest_timer */
-/* No exchange may be left. */
+/* Frees what is kept of tunnels. No exchange may be left. */
 void tunnels_done(struct core *core);
 
 /* ---- operations: connect, ready, disconnect; each a chain of calls to the registry ---- */
@@ -163,7 +163,7 @@ struct exchange {
     struct view answer_rest;        /* of its body, not yet given to the sink */
 };
 
-/* By ticket; NULL when it has ended. */
+/* The exchange of this ticket; NULL when it has ended. */
 struct exchange *exchange_find(struct core *core, uint64_t ticket);
 
 /* ingress.c: gate, route, forwarded headers; or what another gateway's ingress made of them. Where
@@ -220,13 +220,13 @@ void exchange_end(struct exchange *exchange, const struct headers *trailers);
 void exchange_ended(struct exchange *exchange);
 /* Nothing whole can follow: the sink's abort, and the end. */
 void exchange_abort(struct exchange *exchange);
-/* Counts among the long-lived from now on. */
+/* From now on it counts among its tunnel's long-lived exchanges. */
 void exchange_long_lived(struct exchange *exchange);
 /* To the first byte of the answer: what the agent asked for, or the default. */
 uint64_t exchange_request_timeout_ms(const struct exchange *exchange);
 /* The visitor may send so many bytes of the request's body in all. */
 void exchange_grant(struct exchange *exchange, uint64_t total);
-/* What to tell where no agent is to be had. */
+/* The error to tell a visitor where no agent is to be had. */
 enum http_error exchange_lost_error(const struct exchange *exchange);
 void exchange_stop_waiting(struct exchange *exchange);
 

@@ -206,7 +206,7 @@ bool connection_is_quiet(struct local_connection *connection);
 /* Bytes taken, or -1. Sets `blocked` when the socket would not take all, `broken` when it takes no more. */
 ssize_t connection_write(struct local_connection *connection, const struct iovec *pieces, int count);
 void connection_shut_write(struct local_connection *connection);
-/* Polls for what is wanted now. */
+/* Sets what the socket is polled for to what the connection can use now. */
 void connection_arm(struct local_connection *connection);
 /* A pause has ended: what is held, then what is to be read. From an event. */
 void connection_resume(struct local_connection *connection);
@@ -239,7 +239,7 @@ void request_send(struct local_request *request);
 bool request_is_sent(const struct local_request *request);
 /* No more of the body is sent; what is given still is told as sent. */
 void request_drop_body(struct local_request *request);
-/* It will not be sent again. */
+/* Lets go of the bytes kept for a second try, and keeps no more: the request will not be sent again. */
 void request_keep_no_body(struct local_request *request);
 
 /* ---- local_request.c ---- */
@@ -250,7 +250,7 @@ bool request_take(struct local_connection *connection, struct view *bytes);
 void request_on_eof(struct local_connection *connection, int error);
 /* The socket takes bytes again. */
 void request_on_writable(struct local_request *request);
-/* Its silence has lasted long enough. */
+/* The service has not said whether it wants the body for so long that it is sent anyway. */
 void request_on_continue_deadline(struct local_request *request);
 void request_chores(struct local_request *request);
 /* Ends it from an event; `connection_usable` says what becomes of its connection. */

@@ -47,12 +47,12 @@ struct agent_link {
 };
 
 struct agent_link *agent_link_new(struct agent_ws *ws, const struct agent_socket *socket);
-/* Tells the core. */
+/* Frees it, and tells the core that it has ended. */
 void agent_link_free(struct agent_link *link);
 struct agent_link *agent_link_find(const struct agent_ws *ws, struct view id);
 /* As ws_server_events has them. */
 void agent_link_receive(struct agent_link *link, const struct ws_piece *piece);
-/* It lives. */
+/* Something was heard on the link: its agent lives. */
 void agent_link_heard(struct agent_link *link);
 void agent_link_refuse(struct agent_link *link, unsigned code, const char *why);
 void agent_link_write(struct agent_link *link);

@@ -35,7 +35,7 @@ struct agent_socket {
  * whatever happens; or of a peer. */
 void agent_ws_adopt(struct agent_ws *ws, const struct agent_socket *socket);
 
-/* Agents. */
+/* How many agents are connected. */
 size_t agent_ws_count(const struct agent_ws *ws);
 size_t agent_ws_peers(const struct agent_ws *ws);
 /* Tells all agents to connect again, elsewhere; they go on serving here meanwhile. */
@@ -44,7 +44,7 @@ void agent_ws_tell_draining(struct agent_ws *ws);
 void agent_ws_close_all(struct agent_ws *ws);
 /* All are gone; the loop must run on (loop_done does) until their handles are closed. */
 void agent_ws_stop(struct agent_ws *ws);
-/* After that. NULL is fine for both. */
+/* After agent_ws_stop(), when the loop has run out. NULL is fine for both. */
 void agent_ws_free(struct agent_ws *ws);
 
 #endif

@@ -11,7 +11,7 @@
 #define PEER_PROOF "x-tunnel-peer-proof"
 #define PEER_REPLY "x-tunnel-peer-reply"
 
-/* Of each request. */
+/* Fields of each request on the link. */
 #define PEER_TUNNEL "x-tunnel-id"
 #define PEER_EPOCH "x-tunnel-epoch"
 #define PEER_HOP "x-tunnel-hop"

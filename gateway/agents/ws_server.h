@@ -15,7 +15,7 @@
 struct ws_server;
 struct lws;
 
-/* Our end of one; a part of its owner's struct. */
+/* Our end of one WebSocket; a part of its owner's struct. */
 struct ws_end {
     unsigned magic;
     struct ws_server *server;
@@ -85,7 +85,7 @@ static inline uint64_t ws_end_frame_left(const struct ws_end *end) {
 }
 /* After what was queued has left. */
 void ws_end_close(struct ws_end *end, unsigned code);
-/* Has not answered our close for 5 s. */
+/* Has the other side not answered our close frame for 5 s? */
 bool ws_end_is_stuck(const struct ws_end *end, uint64_t now_ms);
 /* Cuts; `gone` follows. */
 void ws_end_cut(struct ws_end *end);

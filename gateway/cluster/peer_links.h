@@ -24,7 +24,7 @@ struct agent_stream *peer_links_open(struct peer_links *links, const struct clai
                                      const struct stream_events *events, void *target,
                                      enum status *ret_status);
 
-/* That are up. */
+/* How many links are up. */
 size_t peer_links_count(const struct peer_links *links);
 
 /* Closes them; memory goes in peer_links_free, after the loop has run the close callbacks. NULL is fine for

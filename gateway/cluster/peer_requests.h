@@ -12,13 +12,13 @@ struct peer_requests;
  */
 struct peer_requests *peer_requests_new(struct core *core, const char *gateway, struct tasks *tasks,
                                         const struct timers *clock);
-/* When all links have ended. NULL is fine. */
+/* Call it when all links have ended. NULL is fine. */
 void peer_requests_free(struct peer_requests *requests);
 
 /* link_events.request of a peer link; ctx is the peer_requests. */
 void peer_requests_take(void *ctx, struct link_stream *stream, const struct stream_head *head, bool has_body);
 
-/* Under way. */
+/* How many requests are under way. */
 size_t peer_requests_count(const struct peer_requests *requests);
 
 #endif

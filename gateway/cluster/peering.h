@@ -13,12 +13,12 @@ struct peering;
 struct peering *peering_new(struct loop *loop, const char *url, struct agent_ws *ws);
 /* Derived from the secret, for PEER_KEY_LABEL; before the first use, and when there is another. */
 void peering_set_key(struct peering *peering, const unsigned char key[SECRET_LEN]);
-/* To ask. */
+/* The links by which other gateways are asked. */
 struct peer_links *peering_links(struct peering *peering);
-/* To be asked. False without memory. */
+/* Begins to take what other gateways ask for, to `core`. False without memory. */
 bool peering_serve(struct peering *peering, struct core *core, struct agent_accept *accept);
 
-/* Requests of other gateways under way. */
+/* How many requests of other gateways are under way. */
 size_t peering_busy(const struct peering *peering);
 
 /* Closes the links to others; memory goes in peering_free, after the loop has run the close callbacks and all

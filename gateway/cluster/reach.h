@@ -25,9 +25,9 @@ struct reach;
 
 /* NULL without memory. */
 struct reach *reach_new(const struct reach_settings *settings);
-/* Before the loop ends. */
+/* Stops its timers; call it before the loop ends. */
 void reach_stop(struct reach *reach);
-/* NULL is fine for both. */
+/* Frees it, when the loop has ended. NULL is fine for both. */
 void reach_free(struct reach *reach);
 
 struct mailbox reach_mailbox(struct reach *reach);

@@ -4,7 +4,7 @@
 
 #include "config/config.h"
 
-/* NULL, or why not. */
+/* NULL when the value was taken, or what is wrong with it (static). */
 const char *config_set(struct config *config, const struct setting *setting, struct view text);
 
 /* The setting that lives there; `member` points into *config. */

@@ -50,7 +50,7 @@ void settings_choose(enum program program);
 bool settings_are_of(enum program program);
 /* "ttf-gateway" or "ttf-apigw". */
 const char *program_name(void);
-/* The other one. */
+/* The name of the program that this one is not. */
 const char *program_other_name(void);
 /* Whether this program has it. */
 bool setting_applies(const struct setting *setting);

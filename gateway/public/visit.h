@@ -20,8 +20,6 @@
  */
 #define VISIT_OUT_BYTES ((size_t)9 * 1024 * 1024)
 #define VISIT_BLOCK_BYTES ((size_t)64 * 1024)
-/* More than the gate takes (64 KiB of fields and target), so that it is the gate that says what is too
- * large. */
 /* What came beyond what the core has granted, or behind the request: reading rests when it is so much. */
 #define VISIT_HELD_BYTES ((size_t)16 * 1024)
 /* Of an answer: its head and what frames its chunks. */

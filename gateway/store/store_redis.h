@@ -55,7 +55,7 @@ struct store_redis_events {
 
 /* NULL with *ret_why (a static text): the URL is wrong, TLS is asked for and this build has none, memory. */
 struct store_redis *store_redis_new(const struct store_redis_settings *settings, const char **ret_why);
-/* Before the first turn of the loop. */
+/* Sets who hears of what happens; call it before the first turn of the loop. */
 void store_redis_listen(struct store_redis *store, const struct store_redis_events *events);
 /* Ends the lease and the connections (no farewell waits for an answer); the loop runs on until they are
  * closed. What is owed fails within. */
