@@ -287,15 +287,8 @@ static struct view referrer_policy(const struct headers *headers) {
 }
 
 /* The script changes the page's policy for a moment, and must know what it was. */
-static bool tell_policy(struct exchange *exchange, const struct headers *headers) {
-    struct view policy = referrer_policy(headers);
-    if (policy.len == 0) return true;
-    struct rewrite_site *site = arena_calloc(&exchange->arena, sizeof *site);
-    if (!site) return false;
-    *site = *exchange->site;
-    site->referrer_policy = policy;
-    exchange->site = site;
-    return true;
+static void tell_policy(struct exchange *exchange, const struct headers *headers) {
+    exchange->site->referrer_policy = referrer_policy(headers);
 }
 
 bool path_mode_answer(struct exchange *exchange, struct answer_head *head, struct headers *headers,
@@ -307,7 +300,7 @@ bool path_mode_answer(struct exchange *exchange, struct answer_head *head, struc
     if (!map_fields(exchange, headers, with_script, true) || !stray_answer(exchange, headers)) return false;
     if (type.body == BODY_OTHER) return true;
     if (!change_head(exchange, head, headers) || !change_coding(headers, &codings)) return false;
-    if (with_script && !tell_policy(exchange, headers)) return false;
+    if (with_script) tell_policy(exchange, headers);
     if (head->has_body) *ret_chain = chain_of(exchange, &type, with_script, &codings);
     return !head->has_body || *ret_chain;
 }

@@ -153,6 +153,7 @@ def test_vite_and_react_in_production(start, site, tmp_path):
 
 
 def test_webpack_dev_server(start, site, tmp_path):
+    """Its client would connect to the port that the server itself listens on, past any proxy, unless it is told not to."""
     folder = tmp_path / "app"
     npm(folder, "webpack@5", "webpack-cli@6", "webpack-dev-server@5", "html-webpack-plugin@5")
     write(folder, {
@@ -161,10 +162,10 @@ def test_webpack_dev_server(start, site, tmp_path):
         "src/title.js": "export const title = 'one'",
         "webpack.config.js": "const Html = require('html-webpack-plugin')\n"
         "module.exports = { mode: 'development', plugins: [new Html({ favicon: false })], output: { publicPath: '/' },"
-        " devServer: { host: '127.0.0.1', hot: true, client: { logging: 'warn' } } }",
+        " devServer: { host: '127.0.0.1', hot: true, client: { logging: 'warn', webSocketURL: 'auto://0.0.0.0:0/ws' } } }",
     })  # fmt: skip
     port = serve(start, "node", "node_modules/webpack-cli/bin/cli.js", "serve", "--port", "PORT", cwd=folder)
-    app = site(port, "--host-header", "rewrite")  # it compares hosts and ports
+    app = site(port)
     app.open()
     app.text("one")
     app.page.evaluate("window.still = true")
