@@ -303,7 +303,8 @@ def test_long_fields_are_changed_or_refused(stack):
     links = ",".join(["</>"] * 2000)
     got = answer(stack, Response(headers=[("Link", links)] * 3))
     if got.status == 200:
-        assert [value for name, value in got.headers if name.lower() == "link"] == [prefixed(stack, links.replace("</>", "<~/>"))] * 3
+        came = ",".join(value for name, value in got.headers if name.lower() == "link").replace(" ", "")  # API Gateway joins them
+        assert came == ",".join([prefixed(stack, "<~/>")] * 6000)
     else:
         assert got.status in (502, 503), got
 
