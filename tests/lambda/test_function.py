@@ -170,6 +170,23 @@ def test_a_large_request_for_an_agent_without_chunks(aws):
     assert answer["statusCode"] == 413 and answer["headers"]["x-tunnel-error"] == "body_too_large"
 
 
+@pytest.mark.parametrize("status, code, target, headers, size", [
+    (431, "headers_too_large", "/", {"x": "y" * 8193}, None),
+    (414, "uri_too_long", "/" + "x" * 2048, {}, None),
+    (413, "body_too_large", "/", {}, 2 * 1024 * 1024 + 1),
+    (200, None, "/" + "x" * 2047, {"x": "y" * 8192}, 2 * 1024 * 1024),
+], ids=["value", "path", "body", "all that fits"])  # fmt: skip
+def test_bounds_that_are_the_functions(aws, status, code, target, headers, size):
+    """As docs/AWS.md lists them."""
+    visitors, agents = aws.function(), aws.function()
+    agent = aws.agent(agents).up("chunks")
+    if status == 200:
+        agent.receive = lambda text: None if '"seq":0' not in text else agent.say(
+            {"type": "http_response", "request_id": json.loads(text)["request_id"], "status_code": 200, "headers": {}, "body": ""})
+    answer = visitors.invoke(events.http2(target, "POST", headers=headers, host=host_of(agent), body=size and b"x" * size))
+    assert answer["statusCode"] == status and answer["headers"].get("x-tunnel-error") == code
+
+
 def test_the_agents_own_errors(aws):
     visitors, agents = aws.function(), aws.function()
 
