@@ -30,8 +30,16 @@ describe.skipIf(!found)("an existing deployment", () => {
     const ours = () => new Set(world.resources.map(({ type, name }) => `${shortType(type)} ${name}`));
     const theirs = () => new Set(existing.resources.map(({ type, logicalName }) => `${type} ${logicalName}`));
 
+    const only = (here: Set<string>, there: Set<string>) => [...here].filter((one) => !there.has(one)).sort();
+    test("the diff, to read", () => {
+        const lines = [...only(theirs(), ours()).map((one) => `- ${one}`), ...only(ours(), theirs()).map((one) => `+ ${one}`),
+            ...[...ours()].filter((one) => theirs().has(one)).sort().map((one) => `  ${one}`)];
+        console.log(`an existing deployment, and what pulumi up makes of it:\n${lines.join("\n")}`);
+        expect(lines.length).toBeGreaterThan(30);
+    });
+
     test("the diff: what is removed, each for a reason", () => {
-        expect([...theirs()].filter((one) => !ours().has(one)).sort()).toEqual([
+        expect(only(theirs(), ours())).toEqual([
             "aws.cloudwatch.MetricAlarm lambda-errors-dimension", // a second alarm of the name of the first
             "aws.cloudwatch.MetricAlarm websocket-disconnects", // agents may leave: that alarmed nobody of anything
             "aws.iam.RolePolicy handler-eventbridge-policy", // with publishEvents alone
@@ -41,7 +49,7 @@ describe.skipIf(!found)("an existing deployment", () => {
     });
 
     test("the diff: what is added", () => {
-        expect([...ours()].filter((one) => !theirs().has(one)).sort()).toEqual([
+        expect(only(ours(), theirs())).toEqual([
             "aws.cloudwatch.LogGroup function-logs", "aws.cloudwatch.LogGroup http-api-logs", "aws.cloudwatch.MetricAlarm http-api-p99",
             "aws.cloudwatch.MetricAlarm lambda-throttles", "aws.cloudwatch.MetricAlarm websocket-errors", "aws.iam.RolePolicy handler-logs-policy",
             "aws.index.RandomPassword tunnel-secret", "aws.sns.Topic alarms", "aws.sns.TopicSubscription alarms-mail",

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { rawOf } from "../src/raw";
 import { keys } from "../src/keys";
 import { INFRA } from "../src/schema";
@@ -66,6 +66,9 @@ const WRONG: [string, Raw, string[]][] = [
 ];
 
 describe("a wrong configuration fails before anything is planned, with the cure", () => {
+    beforeAll(() => console.log(WRONG.map(([what, change]) =>
+        `${what}\n${problems({ ...GOOD, ...change }).map((problem) => `  - ${problem}\n`).join("")}`).join("")));
+
     test.each(WRONG)("%s", (_what, change, said) => expect(problems({ ...GOOD, ...change })).toEqual(said));
 
     test("all that is wrong is said at once", () => {
