@@ -19,7 +19,7 @@ function sources(): Source[] {
 function bypasses({ name, text }: Source): string[] {
     const found = [
         ...text.matchAll(/\bdynamodb_(?:start|try)\(\s*[^)]*"[A-Z]\w+"/g), // an operation by its name
-        ...text.matchAll(/\bstore_op_(?:send|try)\(op, (?!ACTION_\w+,|action,|table\.(?:scan|delete),)[^)]*/g),
+        ...text.matchAll(/\bstore_op_(?:send|try)\(op, (?!(?:[\w>-]+ \? ACTION_\w+ : )?ACTION_\w+,|action,|table\.(?:scan|delete),)[^)]*/g),
         ...text.matchAll(/\.service = (?!aws_action_service\(|request->service)[^,;]*/g),
         ...text.matchAll(/\.target = VIEW\([^)]*\)/g),
     ].map(([what]) => `${name}: ${what}`);
