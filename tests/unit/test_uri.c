@@ -90,7 +90,7 @@ static void test_refused_targets(void **state) {
         {"host:", 5},     {"host:x", 6},      {"host:65536", 10}, {"host:80/x", 9},
         {"host:80?x", 9}, {"index.html", 10}, {"mailto:a@b", 10}, {"ht tp://x/", 10},
         {"\\x", 2},       {"host", 4},        {"\x01:80", 4},     {"1a://x/", 7},
-        {"#:80", 4},      {" :80", 4},
+        {"1://x/", 6},    {"#:80", 4},        {" :80", 4},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct target target;
