@@ -25,7 +25,7 @@ static void say_trouble(struct redis_link *link, const char *why) {
 }
 
 static uint64_t backoff_ms(unsigned failures) {
-    uint64_t ms = BACKOFF_FIRST_MS << (failures < 5 ? failures : 5);
+    uint64_t ms = (uint64_t)BACKOFF_FIRST_MS << (failures < 5 ? failures : 5);
     uint16_t random;
     ids_random(&random, sizeof random);
     if (ms > BACKOFF_MAX_MS) ms = BACKOFF_MAX_MS;
