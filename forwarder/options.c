@@ -256,6 +256,10 @@ static void take_brackets_off(struct options *options) {
         options->host = options->bare_host;
 }
 
+static bool is_host(const char *host) {
+    return host && header_safe(host) && strlen(host) <= 255 && !strpbrk(host, "/?#@\\[]");
+}
+
 static bool check(struct parser *parser) {
     const struct options *options = parser->options;
     const char *reason = NULL;
@@ -263,7 +267,7 @@ static bool check(struct parser *parser) {
         reason = "--name must be 3 to 63 of a-z, 0-9 and '-', with no '-' at either end";
     else if (options->token && !token_is_sane(options->token))
         reason = "the token has a space or a byte that no token may have, or is longer than 8192 bytes";
-    else if (!header_safe(options->host) || strlen(options->host) > 255 || strpbrk(options->host, "/?#@\\[]"))
+    else if (!is_host(options->host))
         reason = "--host must be a host name or an address, nothing else";
     else if (options->rewrite && !rewrite_wish_is_one(options->rewrite))
         reason = "--rewrite wants on, off or json";
