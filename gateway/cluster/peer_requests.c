@@ -147,7 +147,10 @@ static void on_head(void *ctx, const struct answer_head *head) {
     access_head(&request->access, request->exchange, head, &request->arena, now_ms(request->side));
     request->is_error = head->error != HTTP_ERROR_NONE;
     if (!request->stream) return;
-    if (head->upgrade.ptr) link_stream_switched(request->stream);
+    if (head->upgrade.ptr) {
+        link_stream_switched(request->stream);
+        request->body_left = 0; /* what is left of the body is no end of the direction, which goes on */
+    }
     bool answered =
         make_headers(request, head, &headers) &&
         link_stream_answer(request->stream, &out, head->has_body && !request->is_error) == STATUS_OK;

@@ -156,8 +156,11 @@ def test_a_page_that_is_cut_is_cut(stack):
     stack.service.stream("/page", handler)
     with stack.connect() as connection:
         connection.send(http_raw.build("GET", f"/{stack.ttf.tunnel_id}/page", origin(stack)))
-        with pytest.raises((http_raw.Cut, ConnectionError)):
-            connection.read_response("GET")
+        try:
+            got = connection.read_response("GET")
+        except (http_raw.Cut, ConnectionError):
+            return
+    assert (got.status, got.error) == (502, "bad_response"), got  # the cut has overtaken the head between two gateways
 
 
 GZIP, BR = gzip.compress(b'<a href="/x">x</a>\n' * 500, mtime=0), base64.b64decode("Gxsl+I3TBfMreVpT+oThtYLIC48C5rcSoQ0+zAGwvgA=")
