@@ -269,7 +269,6 @@ def all_stages() -> list[Stage]:
     ] + ([
         Stage("Fuzz targets", lambda: check("the fuzz targets find nothing", "fuzz", [*DEV, "fuzz", "15"])),
         Stage("The container stack", stack),
-        apps("1"),
     ] if in_ci() else [])
 
 
