@@ -44,17 +44,22 @@ static size_t read_all(int fd, char *out, size_t size) {
     return used;
 }
 
+/* As many as fit into a pipe, which the kernel makes small for who has many of them. */
 static void test_all_that_is_read_arrives(void **state) {
     (void)state;
     int ends[2];
     static char text[64 * 1024];
     assert_int_equal(pipe(ends), 0);
+    int room = fcntl(ends[1], F_GETPIPE_SZ);
+    unsigned count = room < 64 * 1024 ? (unsigned)room / 2 / 99 : 600;
+    char last[8];
+    snprintf(last, sizeof(last), "%03u\n", count - 1);
     struct output *output = output_new(ends[1], notice);
-    write_lines(output, 0, 600);
-    assert_true(output_close(output, 5000)); /* 60 KB fit into the pipe */
+    write_lines(output, 0, count);
+    assert_true(output_close(output, 5000));
     close(ends[1]);
-    assert_int_equal(read_all(ends[0], text, sizeof(text)), 600 * 99);
-    assert_memory_equal(text + 599 * 99 + 95, "599\n", 4);
+    assert_int_equal(read_all(ends[0], text, sizeof(text)), count * 99);
+    assert_memory_equal(text + (count - 1) * 99 + 95, last, 4);
     close(ends[0]);
 }
 
