@@ -338,7 +338,7 @@ def test_health_sees_a_service_that_is_gone():
 def gateway_of(tunnel):
     """The service that holds its agent, by what it logs."""
     for service in ("gateway-1", "gateway-2"):
-        if re.findall(rf"for tunnel {tunnel}\b", compose("logs", "--no-log-prefix", service).stdout):
+        if re.findall(rf"\b{tunnel}: connected as ", compose("logs", "--no-log-prefix", service).stdout):
             return service
     raise AssertionError(f"no gateway has an agent of {tunnel}")
 
