@@ -4,6 +4,7 @@
 #include <uv.h>
 
 #include "base/log.h"
+#include "http/chars.h"
 #include "http/host.h"
 #include "net/addresses.h"
 
@@ -37,10 +38,7 @@ static bool take_scheme(const char *text, struct view *rest, bool *ret_tls, char
 }
 
 static bool printable(struct view v) {
-    for (size_t i = 0; i < v.len; i++)
-        if ((unsigned char)v.ptr[i] <= 0x20 || (unsigned char)v.ptr[i] >= 0x7f || v.ptr[i] == '#')
-            return false;
-    return true;
+    return http_is_visible(v) && view_find(v, '#') == v.len;
 }
 
 /* `authority` up to the first '/' or '?'. */

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "http/chars.h"
 #include "http/host.h"
 #include "rewrite_wish.h"
 #include "token.h"
@@ -118,13 +119,6 @@ static bool unknown_option(struct parser *parser, const char *argument) {
     return false;
 }
 
-/* Goes into a header line, so nothing that could end it. */
-static bool header_safe(const char *text) {
-    for (; *text; text++)
-        if ((unsigned char)*text <= 0x20 || (unsigned char)*text >= 0x7f) return false;
-    return true;
-}
-
 static bool take_service(struct parser *parser, const char *word) {
     const char *wrong = NULL, *twice = parser->has_service ? "a second service" : NULL;
     if (strncmp(word, "ws://", 5) == 0 || strncmp(word, "wss://", 6) == 0) {
@@ -136,7 +130,7 @@ static bool take_service(struct parser *parser, const char *word) {
     parser->has_service = true;
     if (wrong)
         snprintf(parser->error, parser->error_size, "unexpected '%.100s': %s",
-                 header_safe(word) ? word : "...", wrong);
+                 http_is_visible(view_from_cstr(word)) ? word : "...", wrong);
     return !wrong;
 }
 
@@ -257,7 +251,7 @@ static void take_brackets_off(struct options *options) {
 }
 
 static bool is_host(const char *host) {
-    return host && header_safe(host) && strlen(host) <= 255 && !strpbrk(host, "/?#@\\[]");
+    return host && http_is_visible(view_from_cstr(host)) && strlen(host) <= 255 && !strpbrk(host, "/?#@\\[]");
 }
 
 static bool check(struct parser *parser) {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "http/chars.h"
 
 #define MAGIC "ttf-resume-1"
 
@@ -165,10 +166,7 @@ void resume_store_close(struct resume_store *store) {
 }
 
 static bool token_is_sane(struct view token) {
-    if (!token.len || token.len > RESUME_TOKEN_MAX) return false;
-    for (size_t i = 0; i < token.len; i++)
-        if ((unsigned char)token.ptr[i] <= 0x20 || (unsigned char)token.ptr[i] >= 0x7f) return false;
-    return true;
+    return token.len > 0 && token.len <= RESUME_TOKEN_MAX && http_is_visible(token);
 }
 
 char *resume_store_load(const struct resume_store *store) {

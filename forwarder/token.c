@@ -6,13 +6,11 @@
 #include <string.h>
 
 #include "base/regular_file.h"
-#include "base/view.h"
+#include "http/chars.h"
 
 bool token_is_sane(const char *text) {
-    size_t len = strlen(text);
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char)text[i] <= 0x20 || (unsigned char)text[i] >= 0x7f) return false;
-    return len > 0 && len <= TOKEN_MAX;
+    struct view bytes = view_from_cstr(text);
+    return bytes.len > 0 && bytes.len <= TOKEN_MAX && http_is_visible(bytes);
 }
 
 static bool fail(const struct token *token, const char *why, char *error, size_t error_size) {

@@ -79,6 +79,12 @@ bool http_is_field_value(struct view v) {
     return v.len == 0 || !(is_ows(v.ptr[0]) || is_ows(v.ptr[v.len - 1]));
 }
 
+bool http_is_visible(struct view v) {
+    for (size_t i = 0; i < v.len; i++)
+        if ((unsigned char)v.ptr[i] <= 0x20 || (unsigned char)v.ptr[i] >= 0x7f) return false;
+    return true;
+}
+
 int http_hex_value(char byte) {
     if (byte >= '0' && byte <= '9') return byte - '0';
     char lower = http_lower(byte);

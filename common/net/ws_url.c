@@ -1,5 +1,6 @@
 #include "net/ws_url.h"
 
+#include "http/chars.h"
 #include "http/host.h"
 
 static bool copy_host(struct view authority, struct ws_url *url) {
@@ -14,8 +15,7 @@ static bool copy_host(struct view authority, struct ws_url *url) {
 }
 
 static bool copy_path(struct view path, struct ws_url *url) {
-    for (size_t i = 0; i < path.len; i++)
-        if (path.ptr[i] <= ' ' || path.ptr[i] > '~' || path.ptr[i] == '#') return false;
+    if (!http_is_visible(path) || view_find(path, '#') < path.len) return false;
     return view_copy_to(path.len ? path : VIEW("/"), url->path, sizeof(url->path));
 }
 
