@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/ids.h"
 #include "cmocka_setup.h"
+#include "core_setup.h"
 #include "handler/core.h"
 #include "store/store_memory.h"
 
@@ -115,19 +115,14 @@ static int make_world(void **state, bool store_tells, bool require_auth, size_t 
     task_init(&world->gone.task, on_gone);
     timers_init(&world->timers, now_ms, NULL, world);
     world->store = store_memory_new(&world->tasks, wall_ms, world);
-    struct ports ports = {
-        .registry = store_memory_registry(world->store),
-        .mailbox = store_memory_mailbox(world->store),
-        .agents = {.ctx = world, .send = agents_send, .close = agents_close, .is_shared = !store_tells},
-        .clock = {.ctx = world, .wall_ms = wall_ms, .timers = &world->timers, .tasks = &world->tasks},
-        .ids = {.tunnel = ids_tunnel, .random = ids_random},
-    };
+    struct agents agents = {
+        .ctx = world, .send = agents_send, .close = agents_close, .is_shared = !store_tells};
+    struct clock clock = {.ctx = world, .wall_ms = wall_ms, .timers = &world->timers, .tasks = &world->tasks};
+    struct ports ports = memory_ports(world->store, &agents, &clock);
     struct core_settings settings;
     counting = world;
     if (requests_per_second) ports.registry.admit = admit;
-    core_settings_init(&settings);
-    settings.public_url = VIEW("http://localhost:8080");
-    settings.resume_secret = VIEW("0123456789abcdef0123456789abcdef");
+    settings_of_localhost(&settings);
     settings.v1_body_bytes = 1000;
     settings.exchanges_per_tunnel = 4;
     settings.require_auth = require_auth;

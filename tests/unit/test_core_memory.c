@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/ids.h"
 #include "cmocka_setup.h"
+#include "core_setup.h"
 #include "handler/core.h"
 #include "store/store_memory.h"
 
@@ -124,17 +124,11 @@ static void make_world(struct world *world) {
     timers_init(&world->timers, now_ms, NULL, world);
     for (size_t i = 0; i < SENDS_MAX; i++) task_init(&world->sends[i].task, on_sent);
     world->store = store_memory_new(&world->tasks, wall_ms, world);
-    struct ports ports = {
-        .registry = store_memory_registry(world->store),
-        .mailbox = store_memory_mailbox(world->store),
-        .agents = {.ctx = world, .send = agents_send, .close = agents_close},
-        .clock = {.ctx = world, .wall_ms = wall_ms, .timers = &world->timers, .tasks = &world->tasks},
-        .ids = {.tunnel = ids_tunnel, .random = ids_random},
-    };
+    struct agents agents = {.ctx = world, .send = agents_send, .close = agents_close};
+    struct clock clock = {.ctx = world, .wall_ms = wall_ms, .timers = &world->timers, .tasks = &world->tasks};
+    struct ports ports = memory_ports(world->store, &agents, &clock);
     struct core_settings settings;
-    core_settings_init(&settings);
-    settings.public_url = VIEW("http://localhost:8080");
-    settings.resume_secret = VIEW("0123456789abcdef0123456789abcdef");
+    settings_of_localhost(&settings);
     world->core = core_new(&settings, &ports);
     assert_non_null(world->core);
     store_memory_listen(world->store, core_store_events(world->core));

@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/ids.h"
 #include "cmocka_setup.h"
+#include "core_setup.h"
 #include "handler/core.h"
 #include "store/store_memory.h"
 
@@ -195,24 +195,18 @@ static inline int set_up(void **state) {
     tasks_init(&world->tasks, NULL, NULL);
     timers_init(&world->timers, now_ms, NULL, world);
     world->store = store_memory_new(&world->tasks, wall_ms, world);
-    struct ports ports = {
-        .registry = store_memory_registry(world->store),
-        .mailbox = store_memory_mailbox(world->store),
-        .agents = {.ctx = world,
-                   .send = agents_send,
-                   .close = agents_close,
-                   .open = open_stream,
-                   .write = write_stream,
-                   .end = end_stream,
-                   .consumed = consumed,
-                   .reset = reset_stream},
-        .clock = {.ctx = world, .wall_ms = wall_ms, .timers = &world->timers, .tasks = &world->tasks},
-        .ids = {.tunnel = ids_tunnel, .random = ids_random},
-    };
+    struct agents agents = {.ctx = world,
+                            .send = agents_send,
+                            .close = agents_close,
+                            .open = open_stream,
+                            .write = write_stream,
+                            .end = end_stream,
+                            .consumed = consumed,
+                            .reset = reset_stream};
+    struct clock clock = {.ctx = world, .wall_ms = wall_ms, .timers = &world->timers, .tasks = &world->tasks};
+    struct ports ports = memory_ports(world->store, &agents, &clock);
     struct core_settings settings;
-    core_settings_init(&settings);
-    settings.public_url = VIEW("http://localhost:8080");
-    settings.resume_secret = VIEW("0123456789abcdef0123456789abcdef");
+    settings_of_localhost(&settings);
     world->core = core_new(&settings, &ports);
     store_memory_listen(world->store, core_store_events(world->core));
     *state = world;

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/ids.h"
 #include "cmocka_setup.h"
+#include "core_setup.h"
 #include "handler/core.h"
 #include "store/store_memory.h"
 
@@ -57,17 +57,11 @@ static int set_up(void **state) {
     tasks_init(&world->tasks, NULL, NULL);
     timers_init(&world->timers, now_ms, NULL, world);
     world->store = store_memory_new(&world->tasks, now_ms, world);
-    struct ports ports = {
-        .registry = store_memory_registry(world->store),
-        .mailbox = store_memory_mailbox(world->store),
-        .agents = {.ctx = world, .send = agents_send, .close = agents_close},
-        .clock = {.ctx = world, .wall_ms = now_ms, .timers = &world->timers, .tasks = &world->tasks},
-        .ids = {.tunnel = ids_tunnel, .random = ids_random},
-    };
+    struct agents agents = {.ctx = world, .send = agents_send, .close = agents_close};
+    struct clock clock = {.ctx = world, .wall_ms = now_ms, .timers = &world->timers, .tasks = &world->tasks};
+    struct ports ports = memory_ports(world->store, &agents, &clock);
     struct core_settings settings;
-    core_settings_init(&settings);
-    settings.public_url = VIEW("http://localhost:8080");
-    settings.resume_secret = VIEW("0123456789abcdef0123456789abcdef");
+    settings_of_localhost(&settings);
     world->pass_fields[0] = VIEW("x-real-ip");
     settings.pass_fields = world->pass_fields;
     settings.pass_fields_count = 1;
