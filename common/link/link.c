@@ -58,21 +58,20 @@ static void bucket_fill(struct bucket *bucket, uint64_t elapsed_ms) {
     bucket->millitokens += more < missing ? more : missing;
 }
 
+/* Between two frames nothing in it counts. A ping fills it again, and the next tick empties it. */
+static void rest_frame_buffer(struct link_session *session) {
+    struct frame_buffer *frame = &session->frame;
+    if (!frame->is_touched || nghttp2_session_want_write(session->h2)) return;
+    pages_rest(frame->block, frame->size);
+    frame->is_touched = false;
+}
+
 static void give_memory_back(struct link_session *session) {
     if (session->live_count || session->now_ms - session->active_ms < IDLE_MS) return;
     streams_trim(session);
     blocks_trim(session);
     if (session->head.kept_count == 0) head_done(&session->head);
-}
-
-/* Between two frames nothing in it counts. */
-static void rest_frame_buffer(struct link_session *session) {
-    struct frame_buffer *frame = &session->frame;
-    if (!frame->is_touched || session->now_ms - frame->sent_ms < IDLE_MS ||
-        nghttp2_session_want_write(session->h2))
-        return;
-    pages_rest(frame->block, frame->size);
-    frame->is_touched = false;
+    rest_frame_buffer(session);
 }
 
 void link_tick(struct link_session *session, uint64_t now_ms) {
@@ -84,7 +83,6 @@ void link_tick(struct link_session *session, uint64_t now_ms) {
     bucket_fill(&session->resets, elapsed_ms);
     bucket_fill(&session->noise, elapsed_ms);
     give_memory_back(session);
-    rest_frame_buffer(session);
 }
 
 /* ---- birth ---- */

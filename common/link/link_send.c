@@ -162,7 +162,6 @@ static void fill_message(struct link_session *session, struct buf *out) {
     session->out_end = out->len + (most < limit ? most : limit);
     session->out_full = false;
     session->frame.is_touched = true;
-    session->frame.sent_ms = session->now_ms;
     do rv = nghttp2_session_send(session->h2);
     while (rv == 0 && !session->out_full && next_round(session));
     session->out = NULL;

@@ -105,7 +105,6 @@ struct frame_buffer {
     size_t size;
     bool is_known;   /* made with the session */
     bool is_touched; /* since it was given back */
-    uint64_t sent_ms;
 };
 
 struct link_session {

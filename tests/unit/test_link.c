@@ -561,6 +561,12 @@ static void test_an_idle_session_gives_memory_back(void **state) {
     assert_null(pair.opens.session->head.kept);
     assert_false(frame->is_touched);
     assert_false(is_resident(frame->block));
+    pair_run(&pair);
+    link_ping(pair.opens.session); /* costs the memory until the next tick, not for another ten seconds */
+    pair_run(&pair);
+    assert_true(is_resident(frame->block));
+    link_tick(pair.opens.session, pair.now_ms + 20001);
+    assert_false(is_resident(frame->block));
     pair.now_ms = 0;
     for (int i = 0; i < 100; i++) pair_open(&pair, 1000);
     pair_run(&pair);
