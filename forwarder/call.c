@@ -87,7 +87,8 @@ void call_cancel(struct call *call) {
 }
 
 void call_show(struct call *call) {
-    struct console_request line = {.method = call->method,
+    struct console_request line = {.label = call->settings->label,
+                                   .method = call->method,
                                    .target = call->target,
                                    .status = call->status,
                                    .code = call->code,

@@ -14,6 +14,7 @@
 /* All borrowed for as long as there are calls. */
 struct call_settings {
     struct loop *loop;
+    const char *label; /* of the tunnel, where there are several; otherwise NULL */
     struct local_client *client;
     const struct host_field *host_field;
     const char *rewrite; /* rewrite_wish.h; may be NULL */

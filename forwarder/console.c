@@ -163,6 +163,7 @@ void console_request(struct console *console, const struct console_request *requ
     buf_init(&target, 64 * 1024);
     buf_append_view(line, view_from_cstr(clock_text(console)));
     buf_append_byte(line, ' ');
+    if (request->label) buf_printf(line, "%s ", request->label);
     append_escaped(line, request->method, 20);
     buf_append_byte(line, ' ');
     log_redact_target(&target, request->target);

@@ -23,6 +23,7 @@ struct console {
 
 /* One request that is over. */
 struct console_request {
+    const char *label; /* of the tunnel, where there are several; otherwise NULL */
     struct view method, target;
     int status;         /* what the visitor gets; 0: he left before there was one */
     const char *code;   /* of our own error, or how else it ended; NULL where the service's answer is whole */

@@ -36,8 +36,9 @@ static const struct sign {
  * alone, and to a WebSocket even without a head. */
 static const struct view next_refusal = {"Unauthorized", 12};
 
-void hints_init(struct hints *hints, struct console *console, const struct host_field *host_field, bool off) {
-    *hints = (struct hints){.console = console, .host_field = host_field, .off = off};
+void hints_init(struct hints *hints, struct console *console, const char *label,
+                const struct host_field *host_field, bool off) {
+    *hints = (struct hints){.console = console, .label = label, .host_field = host_field, .off = off};
 }
 
 static void try_free(struct second_try *try) {
@@ -57,13 +58,15 @@ static bool wants_host(const struct hints *hints) {
 static void say_host(struct hints *hints, const char *why) {
     if (!wants_host(hints)) return;
     hints->said_host = true;
-    console_line(hints->console, "Hint: the local service %s; start ttf with --host-header rewrite", why);
+    console_line(hints->console, "Hint%s%s: the local service %s; start ttf with --host-header rewrite",
+                 hints->label ? " for " : "", hints->label ? hints->label : "", why);
 }
 
 static void say_tls(struct hints *hints, const char *hint) {
     if (hints->off || hints->said_tls) return;
     hints->said_tls = true;
-    console_line(hints->console, "Hint: %s", hint);
+    console_line(hints->console, "Hint%s%s: %s", hints->label ? " for " : "",
+                 hints->label ? hints->label : "", hint);
 }
 
 #define REFUSES "refuses a host name that it does not know"

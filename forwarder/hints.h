@@ -17,6 +17,7 @@ struct second_try;
 
 struct hints {
     struct console *console;
+    const char *label; /* of the tunnel, where there are several */
     const struct host_field *host_field;
     bool off; /* --no-hints */
     bool said_host, said_tls;
@@ -24,8 +25,9 @@ struct hints {
     struct second_try *running;
 };
 
-/* Both are borrowed. */
-void hints_init(struct hints *hints, struct console *console, const struct host_field *host_field, bool off);
+/* All are borrowed. `label`: of the tunnel, where there are several; otherwise NULL. */
+void hints_init(struct hints *hints, struct console *console, const char *label,
+                const struct host_field *host_field, bool off);
 /* Frees what is under way. Call it after local_client_shut(). */
 void hints_done(struct hints *hints);
 

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 
 #include "http/chars.h"
-#include "http/host.h"
-#include "rewrite_wish.h"
 #include "token.h"
 
 enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_NUMBER };
@@ -24,34 +22,34 @@ struct option_row {
 static const struct option_row rows[] = {
     {'e', "endpoint", "URL", "TTF_ENDPOINT", "gateway to connect to (default: " OPTIONS_DEFAULT_ENDPOINT ")",
      OPTION_TEXT, MEMBER(endpoint), 0, 0},
-    {'p', "port", "PORT", NULL, "port of the local service (default: 3000)", OPTION_NUMBER, MEMBER(port), 1,
-     65535},
+    {'p', "port", "PORT", NULL, "port of the local service (default: 3000)", OPTION_NUMBER,
+     MEMBER(tunnel.port), 1, 65535},
     {0, "host", "HOST", NULL, "host of the local service (default: localhost, on IPv4 and IPv6)", OPTION_TEXT,
-     MEMBER(host), 0, 0},
+     MEMBER(tunnel.host), 0, 0},
     {'t', "token", "TOKEN", "TTF_TOKEN", "token that the gateway asks for", OPTION_TEXT, MEMBER(token), 0, 0},
     {0, "token-file", "FILE", "TTF_TOKEN_FILE", "file that holds the token; read again for each connection",
      OPTION_TEXT, MEMBER(token_file), 0, 0},
     {'n', "name", "NAME", NULL, "name to ask for, the first label of the public URL", OPTION_TEXT,
-     MEMBER(name), 0, 0},
+     MEMBER(tunnel.name), 0, 0},
     {'v', "verbose", NULL, NULL, "tell on standard error what goes on", OPTION_FLAG, MEMBER(verbose), 0, 0},
     {0, "connect-timeout", "SECONDS", NULL, "time to reach the gateway (default: 10)", OPTION_NUMBER,
      MEMBER(connect_timeout_s), 1, 3600},
     {0, "request-timeout", "SECONDS", NULL,
      "time the local service may take to answer (default: 60, on AWS 25)", OPTION_NUMBER,
-     MEMBER(request_timeout_s), 1, 3600},
+     MEMBER(tunnel.request_timeout_s), 1, 3600},
     {0, "host-header", "HOW", NULL,
      "Host that the service sees: preserve (the visitor's, default), rewrite (its own) or a value",
-     OPTION_TEXT, MEMBER(host_header), 0, 0},
+     OPTION_TEXT, MEMBER(tunnel.host_header), 0, 0},
     {0, "rewrite", "HOW", NULL,
      "path mode: links in bodies get the prefix: on (default), off, or json (in any JSON too)", OPTION_TEXT,
-     MEMBER(rewrite), 0, 0},
+     MEMBER(tunnel.rewrite), 0, 0},
     {0, "no-hints", NULL, NULL,
      "no hints about refused hosts, and no second try of a refused GET with the service's own host",
-     OPTION_FLAG, MEMBER(no_hints), 0, 0},
+     OPTION_FLAG, MEMBER(tunnel.no_hints), 0, 0},
     {0, "local-https", NULL, NULL, "the local service speaks https (any certificate will do)", OPTION_FLAG,
-     MEMBER(local_https), 0, 0},
-    {0, "unix", "PATH", NULL, "the local service listens on a unix socket", OPTION_TEXT, MEMBER(unix_path), 0,
-     0},
+     MEMBER(tunnel.local_https), 0, 0},
+    {0, "unix", "PATH", NULL, "the local service listens on a unix socket", OPTION_TEXT,
+     MEMBER(tunnel.unix_path), 0, 0},
     {0, "ca-file", "FILE", NULL, "trust these certificates too (PEM) for wss://", OPTION_TEXT,
      MEMBER(ca_file), 0, 0},
     {0, "health", NULL, NULL, "ask by the exit code whether the tunnels of this user are up", OPTION_FLAG,
@@ -139,18 +137,18 @@ static bool apply_service(struct parser *parser) {
     struct options *options = parser->options;
     const struct service_word *service = &options->service;
     if (!parser->has_service) return true;
-    if (options->port || options->host || options->unix_path) {
+    if (options->tunnel.port || options->tunnel.host || options->tunnel.unix_path) {
         snprintf(parser->error, parser->error_size,
                  "where the service is was said twice: as %s and as a word",
-                 options->port   ? "--port"
-                 : options->host ? "--host"
-                                 : "--unix");
+                 options->tunnel.port   ? "--port"
+                 : options->tunnel.host ? "--host"
+                                        : "--unix");
         return false;
     }
-    options->port = service->port;
-    options->host = service->host[0] ? service->host : NULL;
-    options->unix_path = service->unix_path;
-    if (service->https) options->local_https = true;
+    options->tunnel.port = service->port;
+    options->tunnel.host = service->host[0] ? service->host : NULL;
+    options->tunnel.unix_path = service->unix_path;
+    if (service->https) options->tunnel.local_https = true;
     return true;
 }
 
@@ -243,30 +241,20 @@ static bool parse_variables(struct parser *parser, const struct dotenv *dotenv) 
 
 /* "[::1]" as in URLs. */
 static void take_brackets_off(struct options *options) {
-    struct view host = view_from_cstr(options->host);
+    struct view host = view_from_cstr(options->tunnel.host);
     if (!view_starts_with(host, VIEW("[")) || !view_ends_with(host, VIEW("]")) || host.len < 3) return;
     if (view_copy_to(view_slice(host, 1, host.len - 1), options->bare_host, sizeof(options->bare_host)) &&
         strchr(options->bare_host, ':'))
-        options->host = options->bare_host;
-}
-
-static bool is_host(const char *host) {
-    return host && http_is_visible(view_from_cstr(host)) && strlen(host) <= 255 && !strpbrk(host, "/?#@\\[]");
+        options->tunnel.host = options->bare_host;
 }
 
 static bool check(struct parser *parser) {
     const struct options *options = parser->options;
-    const char *reason = NULL;
-    if (options->name && !host_is_tunnel_label(view_from_cstr(options->name)))
-        reason = "--name must be 3 to 63 of a-z, 0-9 and '-', with no '-' at either end";
-    else if (options->token && !token_is_sane(options->token))
-        reason = "the token has a space or a byte that no token may have, or is longer than 8192 bytes";
-    else if (!is_host(options->host))
-        reason = "--host must be a host name or an address, nothing else";
-    else if (options->rewrite && !rewrite_wish_is_one(options->rewrite))
-        reason = "--rewrite wants on, off or json";
-    if (reason) snprintf(parser->error, parser->error_size, "%s", reason);
-    return !reason;
+    if (!tunnel_options_check(&options->tunnel, "--", parser->error, parser->error_size)) return false;
+    if (!options->token || token_is_sane(options->token)) return true;
+    snprintf(parser->error, parser->error_size,
+             "the token has a space or a byte that no token may have, or is longer than 8192 bytes");
+    return false;
 }
 
 /* The file's own string is the one that won. */
@@ -323,8 +311,7 @@ bool options_parse(struct options *ret_options, int argc, char *const argv[], co
         if (!ok) return false;
     }
     if (!apply_service(&parser)) return false;
-    if (!ret_options->port) ret_options->port = 3000;
-    if (!ret_options->host) ret_options->host = "localhost";
+    tunnel_options_complete(&ret_options->tunnel);
     take_brackets_off(ret_options);
     if (!ret_options->help && !ret_options->version && !check(&parser)) return false;
     if (!choose_token(&parser, dotenv, &variables)) return false;

@@ -12,21 +12,20 @@
 
 #include "dotenv.h"
 #include "service_word.h"
+#include "tunnel_options.h"
 
 #define OPTIONS_DEFAULT_ENDPOINT "ws://localhost:8081"
 
 struct options {
     const char *endpoint; /* NULL: not given */
-    const char *host;     /* no brackets */
-    const char *token, *token_file, *name, *ca_file, *host_header, *rewrite, *unix_path;
-    long port;
+    const char *token, *token_file, *ca_file;
+    struct tunnel_options tunnel; /* the one that the command line describes */
     long connect_timeout_s;
-    long request_timeout_s;   /* 0: what suits the endpoint */
     bool endpoint_is_of_file; /* .env names it */
     bool token_withheld;      /* there is one, but not for the endpoint that .env names: `token` is NULL */
-    bool verbose, help, version, health, local_https, no_hints;
+    bool verbose, help, version, health;
     struct service_word service; /* of the command line; its parts stand in the fields above */
-    char bare_host[256];         /* what `host` points to when it came in brackets */
+    char bare_host[256];         /* what tunnel.host points to when it came in brackets */
 };
 
 /* Strings are borrowed from argv, the environment and `dotenv`. On failure one line for people is in `error`.

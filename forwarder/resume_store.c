@@ -238,11 +238,18 @@ bool resume_store_save(struct resume_store *store, struct view token, char *erro
 
 /* ---- health ---- */
 
+/* Of the open file, not of the process, which may look at the same file when it begins another tunnel. */
+#ifdef F_OFD_SETLK
+#define SET_LOCK F_OFD_SETLK
+#else
+#define SET_LOCK F_SETLK
+#endif
+
 void resume_store_tell(struct resume_store *store, bool is_up) {
     if (store->lock_fd < 0) return;
     char state = is_up ? 'u' : 'd';
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    (void)fcntl(store->lock_fd, F_SETLK, &lock);
+    (void)fcntl(store->lock_fd, SET_LOCK, &lock);
     if (pwrite(store->lock_fd, &state, 1, 0) != 1) log_debug("resume", "nobody learns that it is %c", state);
 }
 

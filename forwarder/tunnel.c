@@ -1,5 +1,6 @@
 #include "tunnel.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -9,7 +10,6 @@
 #include "heartbeat.h"
 #include "lane.h"
 #include "refusal.h"
-#include "route_watch.h"
 
 #define STABLE_MS 10000 /* a link that lived as long makes the next wait short again */
 #define GOODBYE_MS 100
@@ -34,15 +34,13 @@ struct tunnel {
     void *ctx;
     enum tunnel_state state; /* of `lane` */
 
-    struct uplinks *uplinks;
     struct local_client *client;
     struct call_settings calls;
     struct lane *lane;             /* where the tunnel is, or will be */
     struct lane *older[OLDER_MAX]; /* that a gateway wanted replaced, oldest first */
     size_t older_count;
     struct backoff backoff;
-    struct timer timer;         /* greeting, wait or last words, by state */
-    struct route_watch *routes; /* NULL: nobody tells */
+    struct timer timer; /* greeting, wait or last words, by state */
 
     char *resume, *url;
     bool resume_refused; /* tried without it already */
@@ -50,6 +48,33 @@ struct tunnel {
     bool warned;         /* that the resume token cannot be kept */
     uint64_t up_ms;
 };
+
+/* ---- for people ---- */
+
+typedef void console_fn(struct console *console, const char *format, ...);
+
+/* Where there are several tunnels, with the label in front. */
+static void tell(const struct tunnel *tunnel, console_fn *say_to, const char *format, va_list arguments) {
+    char text[4096];
+    const char *label = tunnel->settings.label;
+    vsnprintf(text, sizeof(text), format, arguments);
+    say_to(tunnel->settings.console, "%s%s%s", label ? label : "", label ? ": " : "", text);
+}
+
+__attribute__((format(printf, 2, 3))) static void say(const struct tunnel *tunnel, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    tell(tunnel, console_line, format, arguments);
+    va_end(arguments);
+}
+
+__attribute__((format(printf, 2, 3))) static void complain(const struct tunnel *tunnel, const char *format,
+                                                           ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    tell(tunnel, console_error, format, arguments);
+    va_end(arguments);
+}
 
 static void finish(struct tunnel *tunnel, int code) {
     if (tunnel->state == TUNNEL_OVER) return;
@@ -59,7 +84,7 @@ static void finish(struct tunnel *tunnel, int code) {
 }
 
 static void fail(struct tunnel *tunnel, const char *reason) {
-    console_error(tunnel->settings.console, "%s", reason);
+    complain(tunnel, "%s", reason);
     finish(tunnel, 1);
 }
 
@@ -68,7 +93,7 @@ static void fail(struct tunnel *tunnel, const char *reason) {
 static void connect_now(struct tunnel *tunnel) {
     char error[512];
     if (!token_refresh(tunnel->settings.token, error, sizeof(error)))
-        console_error(tunnel->settings.console, "%s; the one of before is used", error);
+        complain(tunnel, "%s; the one of before is used", error);
     struct uplink_credentials credentials = {
         .token = token_text(tunnel->settings.token),
         .name = tunnel->settings.name,
@@ -93,8 +118,8 @@ static void connect_later(struct tunnel *tunnel, const char *what, const char *r
     if (stable) backoff_reset(&tunnel->backoff);
     lane_stop(tunnel->lane);
     uint32_t wait_ms = wait_before_next(tunnel);
-    console_line(tunnel->settings.console, "%s (%s); %s in %.1f s", what, reason,
-                 tunnel->was_up ? "reconnecting" : "trying again", wait_ms / 1000.0);
+    say(tunnel, "%s (%s); %s in %.1f s", what, reason, tunnel->was_up ? "reconnecting" : "trying again",
+        wait_ms / 1000.0);
 }
 
 /* A token that is not taken any more may soon be renewed, where it stands in a file. */
@@ -186,7 +211,7 @@ static void on_draining(struct tunnel *tunnel) {
     tunnel->older[tunnel->older_count++] = tunnel->lane;
     tunnel->lane = next;
     backoff_reset(&tunnel->backoff);
-    console_line(tunnel->settings.console, "The gateway asks for a fresh connection; connecting again");
+    say(tunnel, "The gateway asks for a fresh connection; connecting again");
     connect_now(tunnel);
 }
 
@@ -228,7 +253,7 @@ static void on_silent(void *ctx, struct lane *lane, uint64_t for_ms) {
 static void on_open(void *ctx, struct lane *lane) {
     struct tunnel *tunnel = ctx;
     tunnel->state = TUNNEL_GREETING;
-    console_line(tunnel->settings.console, "\xe2\x9c\x85 WebSocket connection established");
+    say(tunnel, "\xe2\x9c\x85 WebSocket connection established");
     log_info("tunnel", "connected, protocol %s", lane_is_v2(lane) ? "v2" : "v1");
     if (lane_greet(lane))
         timer_start(&tunnel->loop->timers, &tunnel->timer, tunnel->settings.connect_timeout_ms);
@@ -243,7 +268,7 @@ static void keep_resume(struct tunnel *tunnel, struct view token) {
     tunnel->resume = view_to_cstr(token);
     if (resume_store_save(tunnel->settings.resume, token, error, sizeof(error)) || tunnel->warned) return;
     tunnel->warned = true;
-    console_error(tunnel->settings.console, "the tunnel's URL will not survive a restart of ttf: %s", error);
+    complain(tunnel, "the tunnel's URL will not survive a restart of ttf: %s", error);
 }
 
 /* URLs come from the gateway and go to a terminal. */
@@ -277,9 +302,9 @@ static void on_established(struct tunnel *tunnel, const struct v1_message *messa
     tunnel->up_ms = loop_now(tunnel->loop);
     keep_resume(tunnel, message->resume);
     resume_store_tell(tunnel->settings.resume, true);
-    console_line(tunnel->settings.console, "Tunnel established: %.*s", VIEW_ARG(url));
+    say(tunnel, "Tunnel established: %.*s", VIEW_ARG(url));
     if (tunnel->url && !view_eq(url, view_from_cstr(tunnel->url)))
-        console_line(tunnel->settings.console, "The tunnel's URL has changed, it was: %s", tunnel->url);
+        say(tunnel, "The tunnel's URL has changed, it was: %s", tunnel->url);
     free(tunnel->url);
     tunnel->url = view_to_cstr(url);
     lane_watch(tunnel->lane, heartbeat_ms(tunnel, message));
@@ -287,7 +312,7 @@ static void on_established(struct tunnel *tunnel, const struct v1_message *messa
 }
 
 static void on_taken_over(struct tunnel *tunnel) {
-    console_error(tunnel->settings.console, "This tunnel was taken over by another ttf");
+    complain(tunnel, "This tunnel was taken over by another ttf");
     tunnel->state = TUNNEL_LEAVING;
     timer_start(&tunnel->loop->timers, &tunnel->timer, LAST_WORDS_MS);
     lane_retire(tunnel->lane);
@@ -318,11 +343,8 @@ static void on_message(void *ctx, struct lane *lane, const struct v1_message *me
     }
 }
 
-/* The way to the gateway may be another one: a link that lives says so, and one that is waited for may come
- * about. */
-static void on_routes_changed(void *ctx) {
-    struct tunnel *tunnel = ctx;
-    log_debug("tunnel", "the network has changed");
+void tunnel_doubt(struct tunnel *tunnel) {
+    if (tunnel->state == TUNNEL_OVER || tunnel->state == TUNNEL_STOPPING) return;
     for (size_t i = 0; i < tunnel->older_count; i++) lane_doubt(tunnel->older[i]);
     lane_doubt(tunnel->lane);
     if (tunnel->state != TUNNEL_WAITING) return;
@@ -340,7 +362,7 @@ static struct lane *make_lane(struct tunnel *tunnel) {
                                               .finished = on_finished};
     const struct lane_settings settings = {
         .loop = tunnel->loop,
-        .uplinks = tunnel->uplinks,
+        .uplinks = tunnel->settings.uplinks,
         .calls = &tunnel->calls,
         .heartbeat_ms = tunnel->settings.heartbeat_ms,
     };
@@ -352,16 +374,14 @@ static uint64_t local_connect_ms(const struct tunnel_settings *settings) {
                                                                : LOCAL_CONNECT_MAX_MS;
 }
 
-static bool make_parts(struct tunnel *tunnel, char *error, size_t error_size) {
+static bool make_parts(struct tunnel *tunnel) {
     const struct tunnel_settings *settings = &tunnel->settings;
     timer_init(&tunnel->timer, on_timer);
     tunnel->resume = resume_store_load(settings->resume);
-    snprintf(error, error_size, "out of memory");
-    tunnel->uplinks = uplinks_new(tunnel->loop, settings->endpoint, settings->ca_file, error, error_size);
-    if (!tunnel->uplinks) return false;
     tunnel->client = local_client_new(tunnel->loop, settings->target, local_connect_ms(settings));
     if (!tunnel->client) return false;
     tunnel->calls = (struct call_settings){.loop = tunnel->loop,
+                                           .label = settings->label,
                                            .client = tunnel->client,
                                            .host_field = settings->host_field,
                                            .rewrite = settings->rewrite,
@@ -373,20 +393,28 @@ static bool make_parts(struct tunnel *tunnel, char *error, size_t error_size) {
 }
 
 struct tunnel *tunnel_new(struct loop *loop, const struct tunnel_settings *settings,
-                          void (*on_exit)(void *ctx, int code), void *ctx, char *error, size_t error_size) {
+                          void (*on_exit)(void *ctx, int code), void *ctx) {
     struct tunnel *tunnel = calloc(1, sizeof(*tunnel));
     if (!tunnel) return NULL;
     tunnel->loop = loop;
     tunnel->settings = *settings;
     tunnel->on_exit = on_exit;
     tunnel->ctx = ctx;
-    if (make_parts(tunnel, error, error_size)) return tunnel;
-    return NULL; /* and the process ends */
+    if (make_parts(tunnel)) return tunnel;
+    tunnel_free(tunnel);
+    return NULL;
 }
 
 void tunnel_start(struct tunnel *tunnel) {
-    tunnel->routes = route_watch_new(tunnel->loop, on_routes_changed, tunnel);
     connect_now(tunnel);
+}
+
+bool tunnel_is_up(const struct tunnel *tunnel) {
+    return tunnel->state == TUNNEL_UP || tunnel->older_count > 0;
+}
+
+const char *tunnel_url(const struct tunnel *tunnel) {
+    return tunnel->url;
 }
 
 void tunnel_stop(struct tunnel *tunnel) {
@@ -398,7 +426,7 @@ void tunnel_stop(struct tunnel *tunnel) {
 }
 
 void tunnel_shut(struct tunnel *tunnel) {
-    route_watch_stop(tunnel->routes);
+    tunnel->state = TUNNEL_OVER;
     timer_stop(&tunnel->loop->timers, &tunnel->timer);
     while (tunnel->older_count) drop_older(tunnel, tunnel->older[0]);
     lane_abort(tunnel->lane);
@@ -409,7 +437,6 @@ void tunnel_free(struct tunnel *tunnel) {
     if (!tunnel) return;
     lane_free(tunnel->lane);
     local_client_free(tunnel->client);
-    uplinks_free(tunnel->uplinks);
     free(tunnel->resume);
     free(tunnel->url);
     free(tunnel);

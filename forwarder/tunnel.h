@@ -10,15 +10,18 @@
 #include "local/local_client.h"
 #include "resume_store.h"
 #include "token.h"
+#include "uplink.h"
 
 struct tunnel;
 
-/* Strings are borrowed for the tunnel's life. */
+/* All borrowed for the tunnel's life. */
 struct tunnel_settings {
     const struct endpoint *endpoint;
     bool endpoint_is_default; /* nobody gave it: the gateway on this machine is only tried */
+    struct uplinks *uplinks;  /* to that endpoint */
     struct token *token;      /* read anew for each connection */
-    const char *name, *ca_file;
+    const char *label;        /* in front of what is said, where there are several tunnels; otherwise NULL */
+    const char *name;
     const struct local_target *target; /* the local service */
     const struct host_field *host_field;
     const char *rewrite; /* rewrite_wish.h; may be NULL */
@@ -29,15 +32,22 @@ struct tunnel_settings {
     struct resume_store *resume; /* may keep nothing */
 };
 
-/* `on_exit` is called once, from the loop: the process is to end with that code, and why is on standard
- * error. */
+/* `on_exit` is called once, from the loop: the tunnel has ended for good with that exit code, and why is on
+ * standard error. NULL without memory. */
 struct tunnel *tunnel_new(struct loop *loop, const struct tunnel_settings *settings,
-                          void (*on_exit)(void *ctx, int code), void *ctx, char *error, size_t error_size);
+                          void (*on_exit)(void *ctx, int code), void *ctx);
 void tunnel_start(struct tunnel *tunnel);
 /* Says goodbye to the gateway and exits with 0, within 150 ms. */
 void tunnel_stop(struct tunnel *tunnel);
-/* Lets go of the loop, which must run a little more (loop_done_within) before tunnel_free(). */
+/* The network has changed: a link that lives says so, and one that is waited for may come about. */
+void tunnel_doubt(struct tunnel *tunnel);
+bool tunnel_is_up(const struct tunnel *tunnel);
+/* The public URL; NULL: the gateway has not said it yet. */
+const char *tunnel_url(const struct tunnel *tunnel);
+/* Ends what is left, at once; `on_exit` is not called any more. Not from within an event of the local service
+ * or the gateway. */
 void tunnel_shut(struct tunnel *tunnel);
+/* After tunnel_shut(). NULL is fine. */
 void tunnel_free(struct tunnel *tunnel);
 
 #endif

@@ -329,7 +329,12 @@ void local_client_shut(struct local_client *client) {
 
 void local_client_free(struct local_client *client) {
     if (!client) return;
-    assert(client->open == 0 && client->closing == 0);
+    assert(client->open == 0);
+    client->freed = true;
+    if (!client->closing) client_destroy(client);
+}
+
+void client_destroy(struct local_client *client) {
     struct list *node;
     while ((node = list_pop(&client->spare_requests)))
         client_request_free(LIST_ENTRY(node, struct local_request, node));

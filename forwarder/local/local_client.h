@@ -88,9 +88,9 @@ struct local_request;
  * memory. */
 struct local_client *local_client_new(struct loop *loop, const struct local_target *target,
                                       uint64_t connect_timeout_ms);
-/* Cancels what is under way and lets go of the loop, which must run a little more before local_client_free().
- * Not from within an event. */
+/* Cancels what is under way. Not from within an event. */
 void local_client_shut(struct local_client *client);
+/* After local_client_shut(); its memory goes when the loop has let go of its sockets. NULL is fine. */
 void local_client_free(struct local_client *client);
 
 /* What its failures so far tell of the service. */

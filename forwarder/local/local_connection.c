@@ -29,8 +29,10 @@ static void connection_read(struct local_connection *connection);
 static void on_closed(uv_handle_t *handle) {
     struct local_connection *connection = handle->data;
     assert(connection->magic == LOCAL_CONNECTION_MAGIC);
-    connection->client->closing--;
+    struct local_client *client = connection->client;
+    client->closing--;
     client_connection_reuse(connection);
+    if (client->freed && !client->closing) client_destroy(client);
 }
 
 void connection_close(struct local_connection *connection) {

@@ -45,6 +45,7 @@ struct local_client {
     size_t spare_requests_count;
     int depth; /* events under way */
     bool shut, pumps;
+    bool freed; /* goes with the last socket */
     bool lacks_descriptors; /* no new connection before another has closed */
 
     struct list connecting, busy, idle; /* connections; idle: newest first */
@@ -185,6 +186,7 @@ void client_leave(struct local_client *client);
 struct local_connection *client_connection_new(struct local_client *client);
 /* Its memory is used again or freed; nothing refers to it. */
 void client_connection_reuse(struct local_connection *connection);
+void client_destroy(struct local_client *client);
 struct local_request *client_request_new(struct local_client *client);
 void client_request_reuse(struct local_request *request);
 void client_request_free(struct local_request *request);

@@ -83,10 +83,10 @@ static void defaults(void **state) {
     dotenv_init(&none);
     assert_true(parse(&options, args, &none, error));
     assert_null(options.endpoint);
-    assert_string_equal(options.host, "localhost");
-    assert_int_equal(options.port, 3000);
+    assert_string_equal(options.tunnel.host, "localhost");
+    assert_int_equal(options.tunnel.port, 3000);
     assert_int_equal(options.connect_timeout_s, 10);
-    assert_int_equal(options.request_timeout_s, 0);
+    assert_int_equal(options.tunnel.request_timeout_s, 0);
     assert_false(options.verbose || options.help || options.version);
     dotenv_done(&none);
 }
@@ -118,11 +118,12 @@ static void services(void **state) {
         struct options options;
         char error[512];
         if (!parse(&options, args, &none, error)) fail_msg("%s: %s", rows[i].word, error);
-        if (strcmp(options.host, rows[i].host) || options.port != rows[i].port ||
-            options.local_https != rows[i].https)
-            fail_msg("%s: %s %ld %d", rows[i].word, options.host, options.port, options.local_https);
-        if (!rows[i].unix_path != !options.unix_path) fail_msg("%s", rows[i].word);
-        if (rows[i].unix_path) assert_string_equal(options.unix_path, rows[i].unix_path);
+        if (strcmp(options.tunnel.host, rows[i].host) || options.tunnel.port != rows[i].port ||
+            options.tunnel.local_https != rows[i].https)
+            fail_msg("%s: %s %ld %d", rows[i].word, options.tunnel.host, options.tunnel.port,
+                     options.tunnel.local_https);
+        if (!rows[i].unix_path != !options.tunnel.unix_path) fail_msg("%s", rows[i].word);
+        if (rows[i].unix_path) assert_string_equal(options.tunnel.unix_path, rows[i].unix_path);
     }
     dotenv_done(&none);
 }
@@ -192,7 +193,7 @@ static void every_way_to_write_one(void **state) {
         struct options options;
         char error[512];
         if (!parse(&options, ways[i], &none, error)) fail_msg("%zu: %s", i, error);
-        assert_int_equal(options.port, 81);
+        assert_int_equal(options.tunnel.port, 81);
         assert_true(options.verbose);
     }
     dotenv_done(&none);
@@ -240,7 +241,7 @@ static void addresses_in_brackets(void **state) {
         struct options options;
         char error[512];
         if (!parse(&options, ways[i], &none, error)) fail_msg("%zu: %s", i, error);
-        assert_string_equal(options.host, "::1");
+        assert_string_equal(options.tunnel.host, "::1");
     }
     dotenv_done(&none);
 }

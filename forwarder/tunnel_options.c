@@ -1,0 +1,95 @@
+/* See tunnel_options.h. */
+#include "tunnel_options.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "host_field.h"
+#include "http/chars.h"
+#include "http/host.h"
+#include "rewrite_wish.h"
+
+static const size_t texts[] = {
+    offsetof(struct tunnel_options, label),       offsetof(struct tunnel_options, name),
+    offsetof(struct tunnel_options, host),        offsetof(struct tunnel_options, unix_path),
+    offsetof(struct tunnel_options, host_header), offsetof(struct tunnel_options, rewrite),
+};
+#define TEXT_COUNT (sizeof(texts) / sizeof(texts[0]))
+
+static const char **text_of(struct tunnel_options *options, size_t i) {
+    return (const char **)(void *)((char *)options + texts[i]);
+}
+
+bool tunnel_label_is_sane(const char *label) {
+    size_t len = strspn(label, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+    return len > 0 && len <= TUNNEL_LABEL_MAX && !label[len] && !strchr("._-", label[0]);
+}
+
+void tunnel_options_complete(struct tunnel_options *options) {
+    if (!options->port) options->port = 3000;
+    if (!options->host) options->host = "localhost";
+}
+
+static bool is_host(const char *host) {
+    return host && http_is_visible(view_from_cstr(host)) && strlen(host) <= 255 && !strpbrk(host, "/?#@\\[]");
+}
+
+static bool is_host_header(const struct tunnel_options *options) {
+    struct host_field field;
+    return !options->host_header || host_field_init(&field, options->host_header, "localhost", 1, "http");
+}
+
+bool tunnel_options_check(const struct tunnel_options *options, const char *prefix, char *error,
+                          size_t error_size) {
+    const char *reason = NULL;
+    if (options->name && !host_is_tunnel_label(view_from_cstr(options->name)))
+        reason = "name must be 3 to 63 of a-z, 0-9 and '-', with no '-' at either end";
+    else if (!is_host(options->host))
+        reason = "host must be a host name or an address, nothing else";
+    else if (options->rewrite && !rewrite_wish_is_one(options->rewrite))
+        reason = "rewrite wants on, off or json";
+    else if (!is_host_header(options))
+        reason = "host-header wants preserve, rewrite or a host name";
+    if (reason) snprintf(error, error_size, "%s%s", prefix, reason);
+    return !reason;
+}
+
+void tunnel_options_print_service(const struct tunnel_options *options, char *out, size_t size) {
+    bool is_v6 = strchr(options->host, ':') != NULL;
+    const char *scheme = options->local_https ? "https://" : "";
+    if (options->unix_path)
+        snprintf(out, size, "%s%s", scheme, options->unix_path);
+    else
+        snprintf(out, size, "%s%s%.250s%s:%ld", scheme, is_v6 ? "[" : "", options->host, is_v6 ? "]" : "",
+                 options->port);
+}
+
+void *tunnel_options_copy(const struct tunnel_options *options, struct tunnel_options *ret_copy) {
+    size_t size = 1;
+    *ret_copy = *options;
+    for (size_t i = 0; i < TEXT_COUNT; i++)
+        if (*text_of(ret_copy, i)) size += strlen(*text_of(ret_copy, i)) + 1;
+    char *block = malloc(size), *end = block;
+    for (size_t i = 0; i < TEXT_COUNT && block; i++) {
+        const char **text = text_of(ret_copy, i);
+        if (!*text) continue;
+        size_t len = strlen(*text) + 1;
+        memcpy(end, *text, len);
+        *text = end;
+        end += len;
+    }
+    return block;
+}
+
+static bool is_same(const char *a, const char *b) {
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+bool tunnel_options_are_equal(const struct tunnel_options *a, const struct tunnel_options *b) {
+    struct tunnel_options one = *a, other = *b;
+    for (size_t i = 0; i < TEXT_COUNT; i++)
+        if (!is_same(*text_of(&one, i), *text_of(&other, i))) return false;
+    return a->port == b->port && a->request_timeout_s == b->request_timeout_s &&
+           a->local_https == b->local_https && a->no_hints == b->no_hints;
+}
