@@ -15,15 +15,34 @@ struct html_filter {
     struct rewrite_site site; /* as the page's <base> leaves it */
     bool wants_script, has_base;
     struct edit_sink sink;
+    struct view fed;    /* what is read now */
+    struct view passed; /* a part of it that passes as it is, and was not given yet */
     struct html_tokens tokens;
     bool in_text; /* of an element whose text is rewritten */
     struct text_rewriter text;
 };
 _Static_assert(sizeof(struct html_filter) <= FILTER_BOUND, "a filter is bounded");
 
+static void give(struct html_filter *html, struct view bytes) {
+    if (bytes.len) html->filter.out(html->filter.out_ctx, bytes);
+}
+
+static bool is_fed(const struct html_filter *html, const char *at) {
+    return at >= html->fed.ptr && at < html->fed.ptr + html->fed.len;
+}
+
+/* What follows each other in what is read leaves in one piece. */
 static void on_edit(void *ctx, enum edit edit, struct view bytes) {
     struct html_filter *html = ctx;
-    if (edit != EDIT_DROP) html->filter.out(html->filter.out_ctx, bytes);
+    if (edit == EDIT_DROP) return;
+    if (html->passed.len && bytes.ptr == html->passed.ptr + html->passed.len && is_fed(html, bytes.ptr)) {
+        html->passed.len += bytes.len;
+        return;
+    }
+    give(html, html->passed);
+    bool waits = is_fed(html, bytes.ptr);
+    html->passed = waits ? bytes : VIEW("");
+    if (!waits) give(html, bytes);
 }
 
 /* The script comes first in <head>; what stands before <head> may be <html> only. */
@@ -91,11 +110,12 @@ static void on_tag(void *ctx, const struct html_tag *tag) {
     struct html_filter *html = ctx;
     end_text(html);
     if (html->site.prefix.len == 0 || tag->is_end) {
-        edit_to(&html->sink, EDIT_COPY, tag->raw);
+        edit_to(&html->sink, EDIT_COPY, view_skip(tag->raw, tag->said));
         return;
     }
     if (goes_before(html, tag)) put_script(html);
     html_attrs_rewrite(&html->site, tag, &html->sink);
+    if (tag->goes_on) return;
     if (html->wants_script && view_eq_nocase(tag->name, VIEW("head"))) put_script(html);
     if (view_eq_nocase(tag->name, VIEW("base"))) look_at_base(html, tag);
     begin_text(html, tag);
@@ -113,7 +133,11 @@ static void on_raw(void *ctx, enum html_kind kind, struct view bytes, bool is_la
 }
 
 static void on_data(struct filter *filter, struct view bytes) {
-    html_tokens_feed(&((struct html_filter *)filter)->tokens, bytes);
+    struct html_filter *html = (struct html_filter *)filter;
+    html->fed = bytes;
+    html_tokens_feed(&html->tokens, bytes);
+    give(html, html->passed);
+    html->fed = html->passed = VIEW("");
 }
 
 static void on_end(struct filter *filter) {
@@ -133,6 +157,7 @@ static void init(struct html_filter *html, const struct rewrite_site *site, bool
     html->site = *site;
     html->wants_script = with_script && site->prefix.len > 0;
     html->has_base = html->in_text = false;
+    html->fed = html->passed = VIEW("");
     html->sink = *sink;
     html_tokens_init(&html->tokens, &handler);
 }

@@ -15,7 +15,7 @@ struct known {
     struct view element; /* the only one whose it is; empty: of all */
 };
 
-/* Shortest first, so that most names are told by their length alone. */
+/* Shortest first; most names are told by their length and first letter. */
 static const struct known known[] = {
     {{"src", 3}, ADDRESS, {"", 0}},         {{"href", 4}, ADDRESS, {"", 0}},
     {{"ping", 4}, SPACED, {"", 0}},         {{"data", 4}, ADDRESS, {"object", 6}},
@@ -32,8 +32,22 @@ static const struct known known[] = {
 /* Where the names of each length begin. */
 static const unsigned char known_from[KNOWN_LEN_MAX + 1] = {0, 0, 0, 0, 1, 4, 5, 9, 10, 12, 14, 17};
 
+/* Of either case. */
+#define LETTER(letter) (UINT32_C(1) << ((letter)&31))
+
 static enum kind kind_of(const struct html_tag *tag, struct view name) {
-    if (name.len > KNOWN_LEN_MAX) return NOTHING;
+    static const uint32_t letters[KNOWN_LEN_MAX + 1] = {
+        [3] = LETTER('s'),
+        [4] = LETTER('h') | LETTER('p') | LETTER('d'),
+        [5] = LETTER('s'),
+        [6] = LETTER('a') | LETTER('p') | LETTER('s'),
+        [7] = LETTER('c'),
+        [8] = LETTER('d') | LETTER('m'),
+        [9] = LETTER('d') | LETTER('i'),
+        [10] = LETTER('f') | LETTER('b') | LETTER('x'),
+        [11] = LETTER('i'),
+    };
+    if (name.len > KNOWN_LEN_MAX || !(letters[name.len] & LETTER(name.ptr[0]))) return NOTHING;
     for (size_t i = known_from[name.len]; i < KNOWN && known[i].name.len == name.len; i++) {
         if ((name.ptr[0] | 0x20) != known[i].name.ptr[0] || !view_eq_nocase(known[i].name, name)) continue;
         bool ours = known[i].element.len == 0 || view_eq_nocase(known[i].element, tag->name);
@@ -99,6 +113,11 @@ static char quote_of(const struct html_tag *tag, const struct html_attr *attr) {
     return before == '"' || before == '\'' ? before : '\0';
 }
 
+/* Of a value that goes on only an address can be told what it is. */
+static bool is_cut(const struct html_tag *tag, size_t index) {
+    return tag->is_cut && index + 1 == tag->attr_count;
+}
+
 /* Most URLs lead somewhere else; then the tag need not be cut here. */
 static bool is_untouched(const struct rewrite_site *site, struct view value) {
     struct url_edit edit;
@@ -129,17 +148,18 @@ static size_t drop_attr(const struct html_tag *tag, const struct html_attr *attr
 
 void html_attrs_rewrite(const struct rewrite_site *site, const struct html_tag *tag,
                         const struct edit_sink *sink) {
-    size_t from = 0;
+    size_t from = tag->said;
     for (size_t i = 0; i < tag->attr_count; i++) {
         const struct html_attr *attr = &tag->attrs[i];
+        if (attr->name < from) continue;
         enum kind kind = kind_of(tag, html_attr_name(tag, attr));
         if (kind == CONTENT) kind = kind_of_content(tag);
         if (kind == NOTHING) continue;
         if (kind == INTEGRITY) {
-            if (has_own_target(site, tag)) from = drop_attr(tag, attr, from, sink);
+            if (!is_cut(tag, i) && has_own_target(site, tag)) from = drop_attr(tag, attr, from, sink);
             continue;
         }
-        if (attr->value_end == attr->value) continue;
+        if (attr->value_end == attr->value || (is_cut(tag, i) && kind != ADDRESS)) continue;
         if (kind == ADDRESS && is_untouched(site, html_attr_value(tag, attr))) continue;
         edit_to(sink, EDIT_COPY, view_slice(tag->raw, from, attr->value));
         rewrite_attr(site, tag, attr, kind, sink);

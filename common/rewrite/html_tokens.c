@@ -1,76 +1,23 @@
 /* One state a byte, as the standard has them, with the states merged that differ only in what they complain
  * about. `mark` is the first byte of this piece that is not said yet: in text that is said as it comes, in a
  * token it is kept, and copied to `hold` only when the piece ends within the token. */
-#include "rewrite/html_tokens.h"
+#include "rewrite/html_state.h"
 
 #include "http/chars.h"
 #include "rewrite/html_tree.h"
-
-enum state {
-    TEXT,
-    OPEN,         /* "<" */
-    END_OPEN,     /* "</" */
-    MARKUP,       /* "<!", and what it may begin */
-    RAW_OPEN,     /* "<" in raw text */
-    RAW_END_NAME, /* "</" in raw text, and part of the name */
-    SCRIPT_MARK,  /* "<!" in a script, and "-" */
-    SCRIPT_WORD,  /* "<" or "</" in an escaped script, and part of "script" */
-    TAG_NAME,
-    BEFORE_NAME,
-    NAME,
-    AFTER_NAME,
-    BEFORE_VALUE,
-    DOUBLE_QUOTED,
-    SINGLE_QUOTED,
-    UNQUOTED,
-    AFTER_VALUE,
-    SLASH,
-    COMMENT_START, /* "<!--", and "-" */
-    COMMENT,
-    COMMENT_BANG, /* "--!" */
-    BOGUS,
-    DOCTYPE,
-    CDATA,
-};
-
-/* By a table, since each byte of a tag is asked: 1 white space, 2 what ends a name, 4 what ends an
- * attribute's. */
-static const unsigned char classes[256] = {
-    [' '] = 7, ['\n'] = 7, ['\t'] = 7, ['\r'] = 7, ['\f'] = 7, ['/'] = 6, ['>'] = 6, ['='] = 4,
-};
-
-static bool is_space(char byte) {
-    return (classes[(unsigned char)byte] & 1) != 0;
-}
-
-static bool is_letter(char byte) {
-    char low = (char)(byte | 0x20);
-    return low >= 'a' && low <= 'z';
-}
-
-static bool ends_name(char byte) {
-    return (classes[(unsigned char)byte] & 2) != 0;
-}
-
-static bool ends_attr_name(char byte) {
-    return (classes[(unsigned char)byte] & 4) != 0;
-}
-
-static bool is_in_tag(int state) {
-    return state >= TAG_NAME && state <= SLASH;
-}
+#include "rewrite/scan.h"
 
 static enum html_kind kind_of(int state) {
     if (state >= COMMENT_START && state <= BOGUS) return HTML_COMMENT;
     if (state == DOCTYPE) return HTML_DOCTYPE;
     if (state == CDATA) return HTML_CDATA;
-    return is_in_tag(state) ? HTML_OTHER : HTML_TEXT;
+    return html_is_in_tag(state) ? HTML_OTHER : HTML_TEXT;
 }
 
 static void say(struct html_tokens *tokens, enum html_kind kind, const char *to, bool is_last) {
-    struct view held = view_of(tokens->hold, tokens->held), fresh = {NULL, 0};
+    struct view held = view_of(tokens->hold + tokens->said, tokens->held - tokens->said), fresh = {NULL, 0};
     if (to > tokens->mark) fresh = view_of(tokens->mark, (size_t)(to - tokens->mark));
-    tokens->held = 0;
+    tokens->held = tokens->said = 0;
     tokens->mark = to;
     if (held.len) tokens->handler.on_raw(tokens->handler.ctx, kind, held, is_last && fresh.len == 0);
     if (fresh.len || (is_last && held.len == 0))
@@ -79,196 +26,6 @@ static void say(struct html_tokens *tokens, enum html_kind kind, const char *to,
 
 static void say_text(struct html_tokens *tokens, const char *to) {
     if (tokens->held || to > tokens->mark) say(tokens, HTML_TEXT, to, false);
-}
-
-/* Of the token under way, to `at`. */
-static size_t offset(const struct html_tokens *tokens, const char *at) {
-    return tokens->held + (size_t)(at - tokens->mark);
-}
-
-/* ---- tags ---- */
-
-static void begin_tag(struct html_tokens *tokens, bool is_end) {
-    tokens->state = TAG_NAME;
-    tokens->is_end = is_end;
-    tokens->is_self_closing = tokens->spilled = false;
-    tokens->name_len = 0;
-    tokens->attr_count = 0;
-    tokens->attr = NULL;
-}
-
-static void begin_attr(struct html_tokens *tokens, const char *at) {
-    size_t place = offset(tokens, at);
-    tokens->state = NAME;
-    tokens->attr = NULL;
-    if (tokens->spilled || place >= HTML_TAG_MAX || tokens->attr_count == HTML_ATTRS_MAX) return;
-    tokens->attr = &tokens->attrs[tokens->attr_count++];
-    *tokens->attr = (struct html_attr){.name = (uint16_t)place, .name_end = (uint16_t)place};
-}
-
-static void end_attr_name(struct html_tokens *tokens, const char *at) {
-    if (tokens->attr) tokens->attr->name_end = (uint16_t)offset(tokens, at);
-}
-
-static void begin_value(struct html_tokens *tokens, const char *at) {
-    if (tokens->attr) tokens->attr->value = tokens->attr->value_end = (uint16_t)offset(tokens, at);
-}
-
-static void end_value(struct html_tokens *tokens, const char *at) {
-    if (tokens->attr) tokens->attr->value_end = (uint16_t)offset(tokens, at);
-}
-
-/* The tag's bytes in one piece; false when it is too long. */
-static bool gather(struct html_tokens *tokens, const char *to, struct view *ret_raw) {
-    size_t fresh = (size_t)(to - tokens->mark);
-    if (tokens->spilled || tokens->held + fresh > HTML_TAG_MAX) return false;
-    if (tokens->held == 0) {
-        *ret_raw = view_of(tokens->mark, fresh);
-        return true;
-    }
-    memcpy(tokens->hold + tokens->held, tokens->mark, fresh);
-    *ret_raw = view_of(tokens->hold, tokens->held + fresh);
-    return true;
-}
-
-static void finish_tag(struct html_tokens *tokens, const char *to) {
-    struct html_tag tag = {.is_end = tokens->is_end,
-                           .is_self_closing = tokens->is_self_closing,
-                           .attrs = tokens->attrs,
-                           .attr_count = tokens->attr_count};
-    size_t from = tokens->is_end ? 2 : 1;
-    tokens->model = MODEL_DATA;
-    tokens->escape = 0;
-    tokens->run = 0;
-    tag.is_foreign = tokens->is_end ? html_tree_end(tokens) : html_tree_start(tokens);
-    tokens->state = TEXT;
-    if (!gather(tokens, to, &tag.raw)) {
-        tokens->spilled = false;
-        say(tokens, HTML_OTHER, to, true);
-        return;
-    }
-    tag.name = view_slice(tag.raw, from, tokens->name_end);
-    tokens->held = 0;
-    tokens->mark = to;
-    tokens->handler.on_tag(tokens->handler.ctx, &tag);
-}
-
-/* What may follow a tag's name or an attribute. */
-static const char *between(struct html_tokens *tokens, const char *at) {
-    if (*at == '>') {
-        finish_tag(tokens, at + 1);
-    } else if (*at == '/') {
-        tokens->state = SLASH;
-    } else if (is_space(*at)) {
-        tokens->state = BEFORE_NAME;
-    } else {
-        begin_attr(tokens, at);
-    }
-    return at + 1;
-}
-
-static const char *on_tag_name(struct html_tokens *tokens, const char *at, const char *end) {
-    for (; at < end && !ends_name(*at); at++) {
-        if (tokens->name_len < HTML_NAME_MAX) tokens->name[tokens->name_len] = http_lower(*at);
-        if (tokens->name_len <= HTML_NAME_MAX) tokens->name_len++;
-    }
-    if (at == end) return at;
-    size_t place = offset(tokens, at);
-    tokens->name_end = (uint16_t)(place < HTML_TAG_MAX ? place : HTML_TAG_MAX);
-    return between(tokens, at);
-}
-
-static const char *on_attr_name(struct html_tokens *tokens, const char *at, const char *end) {
-    while (at < end && !ends_attr_name(*at)) at++;
-    end_attr_name(tokens, at);
-    if (at == end) return at;
-    if (*at == '=')
-        tokens->state = BEFORE_VALUE;
-    else if (is_space(*at))
-        tokens->state = AFTER_NAME;
-    else
-        return between(tokens, at);
-    return at + 1;
-}
-
-static const char *on_before_value(struct html_tokens *tokens, const char *at) {
-    if (is_space(*at)) return at + 1;
-    if (*at == '>') return between(tokens, at);
-    if (*at == '"' || *at == '\'') {
-        tokens->state = *at == '"' ? DOUBLE_QUOTED : SINGLE_QUOTED;
-        begin_value(tokens, at + 1);
-        return at + 1;
-    }
-    tokens->state = UNQUOTED;
-    begin_value(tokens, at);
-    return at;
-}
-
-static const char *on_quoted(struct html_tokens *tokens, const char *at, const char *end) {
-    const char *quote = memchr(at, tokens->state == DOUBLE_QUOTED ? '"' : '\'', (size_t)(end - at));
-    end_value(tokens, quote ? quote : end);
-    if (!quote) return end;
-    tokens->state = AFTER_VALUE;
-    return quote + 1;
-}
-
-static const char *on_unquoted(struct html_tokens *tokens, const char *at, const char *end) {
-    while (at < end && !is_space(*at) && *at != '>') at++;
-    end_value(tokens, at);
-    return at == end ? at : between(tokens, at);
-}
-
-static void add_attr(struct html_tokens *tokens, const char *name, const char *equals, const char *quote) {
-    size_t place = offset(tokens, name), value = place + (size_t)(equals - name) + 2;
-    tokens->attrs[tokens->attr_count++] = (struct html_attr){
-        .name = (uint16_t)place,
-        .name_end = (uint16_t)(value - 2),
-        .value = (uint16_t)value,
-        .value_end = (uint16_t)(value + (size_t)(quote - equals) - 2),
-    };
-}
-
-/* Attributes as nearly all are written, `name="value"`, that lie whole in this piece, at one go. Stops before
- * whatever is otherwise; the states go on from there. */
-static const char *pass_attrs(struct html_tokens *tokens, const char *at, const char *end) {
-    if (tokens->spilled) return at;
-    tokens->attr = NULL;
-    tokens->state = BEFORE_NAME;
-    while (tokens->attr_count < HTML_ATTRS_MAX) {
-        const char *name = at;
-        while (name < end && is_space(*name)) name++;
-        const char *equals = name;
-        while (equals < end && !ends_attr_name(*equals)) equals++;
-        if (equals == name || end - equals < 2 || equals[0] != '=') return name;
-        if ((equals[1] != '"' && equals[1] != '\'') || offset(tokens, name) >= HTML_TAG_MAX) return name;
-        const char *quote = memchr(equals + 2, equals[1], (size_t)(end - equals - 2));
-        if (!quote) return name;
-        add_attr(tokens, name, equals, quote);
-        at = quote + 1;
-    }
-    return at;
-}
-
-static const char *on_between(struct html_tokens *tokens, const char *at, const char *end) {
-    at = pass_attrs(tokens, at, end);
-    return at < end ? between(tokens, at) : at;
-}
-
-static const char *on_tag(struct html_tokens *tokens, const char *at, const char *end) {
-    switch (tokens->state) {
-    case TAG_NAME: return on_tag_name(tokens, at, end);
-    case NAME: return on_attr_name(tokens, at, end);
-    case AFTER_NAME:
-        if (*at == '=') tokens->state = BEFORE_VALUE;
-        if (*at == '=' || is_space(*at)) return at + 1;
-        return between(tokens, at);
-    case BEFORE_VALUE: return on_before_value(tokens, at);
-    case DOUBLE_QUOTED:
-    case SINGLE_QUOTED: return on_quoted(tokens, at, end);
-    case UNQUOTED: return on_unquoted(tokens, at, end);
-    case SLASH: tokens->is_self_closing = *at == '>'; return between(tokens, at);
-    default: return on_between(tokens, at, end);
-    }
 }
 
 /* ---- comments and their like ---- */
@@ -326,7 +83,7 @@ static const char *on_markup(struct html_tokens *tokens, const char *at) {
     static const int states[] = {COMMENT_START, DOCTYPE, CDATA};
     for (int i = 0; i < 3; i++) {
         bool here = (tokens->escape & 1u << i) != 0;
-        char byte = i == 1 && is_letter(*at) ? (char)(*at & ~0x20) : *at;
+        char byte = i == 1 && html_is_letter(*at) ? (char)(*at & ~0x20) : *at;
         if (!here || byte != words[i][tokens->run]) {
             tokens->escape = (unsigned char)(tokens->escape & ~(1u << i));
             continue;
@@ -353,8 +110,8 @@ static void begin_markup(struct html_tokens *tokens) {
 /* ---- text ---- */
 
 static const char *on_open(struct html_tokens *tokens, const char *at) {
-    if (is_letter(*at)) {
-        begin_tag(tokens, false);
+    if (html_is_letter(*at)) {
+        html_tag_begin(tokens, false);
         return at;
     }
     tokens->state = TEXT;
@@ -370,8 +127,8 @@ static const char *on_open(struct html_tokens *tokens, const char *at) {
 }
 
 static const char *on_end_open(struct html_tokens *tokens, const char *at) {
-    if (is_letter(*at)) {
-        begin_tag(tokens, true);
+    if (html_is_letter(*at)) {
+        html_tag_begin(tokens, true);
         return at;
     }
     if (*at == '>') { /* "</>" is nothing at all */
@@ -395,7 +152,7 @@ static const char *on_raw_open(struct html_tokens *tokens, const char *at) {
         tokens->state = SCRIPT_MARK;
         return at + 1;
     }
-    if (script && tokens->escape == 1 && is_letter(*at)) tokens->state = SCRIPT_WORD;
+    if (script && tokens->escape == 1 && html_is_letter(*at)) tokens->state = SCRIPT_WORD;
     return at;
 }
 
@@ -405,12 +162,8 @@ static const char *on_raw_end_name(struct html_tokens *tokens, const char *at) {
         tokens->run++;
         return at + 1;
     }
-    if (whole && tokens->run && ends_name(*at)) {
-        unsigned char len = tokens->name_len;
-        begin_tag(tokens, true);
-        tokens->name_len = len;
-        tokens->name_end = (uint16_t)(2 + len);
-        return between(tokens, at);
+    if (whole && tokens->run && html_ends_name(*at)) {
+        return html_tag_end_raw(tokens, at);
     }
     tokens->state = TEXT;
     tokens->run = 0;
@@ -440,7 +193,7 @@ static const char *on_script_word(struct html_tokens *tokens, const char *at) {
     bool whole = tokens->run == sizeof word - 1;
     tokens->state = TEXT;
     tokens->run = 0;
-    if (!whole || !ends_name(*at)) return at;
+    if (!whole || !html_ends_name(*at)) return at;
     tokens->escape = tokens->escape == 1 ? 2 : 1;
     return at + 1;
 }
@@ -456,19 +209,28 @@ static const char *on_escaped(struct html_tokens *tokens, const char *at, const 
     return at;
 }
 
+/* What begins with this '<', if enough of it is here. */
+static const char *on_whole(struct html_tokens *tokens, const char *at, const char *end) {
+    if (end - at < 4) return NULL;
+    if (memcmp(at, "<!--", 4) != 0) return html_tag_whole(tokens, at, end);
+    tokens->state = COMMENT_START;
+    tokens->run = 0;
+    return at + 4;
+}
+
 static const char *on_text(struct html_tokens *tokens, const char *at, const char *end) {
     if (tokens->model == MODEL_PLAIN) return end;
     if (tokens->escape) {
         at = on_escaped(tokens, at, end);
         if (at == end || tokens->escape == 0) return at;
     } else {
-        at = memchr(at, '<', (size_t)(end - at));
+        at = scan_find(at, '<', end);
         if (!at) return end;
     }
     say_text(tokens, at);
+    const char *behind = tokens->model == MODEL_DATA ? on_whole(tokens, at, end) : NULL;
+    if (behind) return behind;
     tokens->state = tokens->model == MODEL_DATA ? OPEN : RAW_OPEN;
-    bool tag_follows = tokens->state == OPEN && at + 1 < end && is_letter(at[1]);
-    if (tag_follows) begin_tag(tokens, false);
     return at + 1;
 }
 
@@ -488,25 +250,20 @@ static const char *step(struct html_tokens *tokens, const char *at, const char *
     case BOGUS:
     case DOCTYPE: return on_until_angle(tokens, at, end);
     case CDATA: return on_cdata(tokens, at, end);
-    default: return on_tag(tokens, at, end);
+    default: return html_tag_step(tokens, at, end);
     }
 }
 
 /* The piece ends within a token: what must be seen in one piece is kept, the rest is said. */
 static void keep(struct html_tokens *tokens, const char *end) {
     size_t fresh = (size_t)(end - tokens->mark);
-    bool kept = tokens->state != TEXT && tokens->state < COMMENT_START && !tokens->spilled;
     if (fresh == 0) return;
-    if (kept && tokens->held + fresh <= HTML_TAG_MAX) {
-        memcpy(tokens->hold + tokens->held, tokens->mark, fresh);
-        tokens->held += fresh;
+    if (tokens->state == TEXT || tokens->state >= COMMENT_START) {
+        say(tokens, kind_of(tokens->state), end, false);
         return;
     }
-    if (is_in_tag(tokens->state)) {
-        tokens->spilled = true;
-        tokens->attr = NULL;
-    }
-    say(tokens, kind_of(tokens->state), end, false);
+    memcpy(tokens->hold + tokens->held, tokens->mark, fresh);
+    tokens->held += fresh;
 }
 
 void html_tokens_init(struct html_tokens *tokens, const struct html_handler *handler) {
@@ -524,10 +281,7 @@ void html_tokens_enter(struct html_tokens *tokens, enum html_model model, struct
 void html_tokens_feed(struct html_tokens *tokens, struct view bytes) {
     const char *at = bytes.ptr, *end = bytes.ptr + bytes.len;
     tokens->mark = at;
-    while (at < end) {
-        at = step(tokens, at, end);
-        while (at < end && is_in_tag(tokens->state)) at = on_tag(tokens, at, end);
-    }
+    while (at < end) at = tokens->state == TEXT ? on_text(tokens, at, end) : step(tokens, at, end);
     keep(tokens, end);
     tokens->mark = NULL;
 }

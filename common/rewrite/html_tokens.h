@@ -7,9 +7,8 @@
 
 #include "base/view.h"
 
-/* A longer tag is passed on as HTML_OTHER: found, but not looked at. */
+/* A tag that is longer, or has more attributes, is said in parts. */
 #define HTML_TAG_MAX ((size_t)16 * 1024)
-/* Attributes beyond are not listed. */
 #define HTML_ATTRS_MAX 256
 #define HTML_NAME_MAX 16
 #define HTML_FOREIGN_MAX 32
@@ -19,7 +18,7 @@ enum html_kind {
     HTML_COMMENT, /* with its delimiters; also bogus ones ("<?...>") */
     HTML_DOCTYPE,
     HTML_CDATA, /* with its delimiters */
-    HTML_OTHER  /* a tag that is too long or has no end */
+    HTML_OTHER  /* of a tag: the rest of a value that is too long, or what has no end */
 };
 
 /* Offsets in the tag's raw bytes; `value` 0: there is none. A value's quotes are not part of it. */
@@ -27,8 +26,13 @@ struct html_attr {
     uint16_t name, name_end, value, value_end;
 };
 
+/* A tag, or a part of one. Parts after the first begin with what was said before: the name and attributes
+ * that are short, so that what depends on them can be decided. */
 struct html_tag {
-    struct view raw;  /* from '<' to '>' */
+    struct view raw;  /* from '<', to '>' or to where the next part begins */
+    size_t said;      /* so much of `raw` was said in earlier parts */
+    bool goes_on;     /* another part follows */
+    bool is_cut;      /* and the last attribute's value goes on in HTML_OTHER */
     struct view name; /* as it is written */
     bool is_end, is_self_closing;
     bool is_foreign; /* an element of SVG or MathML */
@@ -52,7 +56,9 @@ struct html_tokens {
     enum html_model model;
     unsigned char escape; /* in a script: 1 escaped, 2 double escaped */
     unsigned run;         /* characters in a row of what the state counts */
-    bool is_end, is_self_closing, spilled;
+    bool is_end, is_self_closing;
+    bool passes;              /* a value of which the head was said */
+    uint16_t said;            /* of the tag under way: see struct html_tag */
     unsigned char name_len;   /* of `name`; beyond HTML_NAME_MAX: too long to be one that matters */
     char name[HTML_NAME_MAX]; /* lower case: of the tag under way, else of the last start tag */
     uint16_t name_end;        /* in the tag */

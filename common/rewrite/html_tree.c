@@ -72,8 +72,23 @@ static enum html_model model_of(struct view name) {
     return MODEL_DATA;
 }
 
+/* Nearly all tags are told by their length and first letter: HTML's, and none that changes the model. */
+static bool may_matter(struct view name) {
+    static const uint16_t lengths[32] = {
+        ['s' & 31] = 1 << 3 | 1 << 5 | 1 << 6,
+        ['m' & 31] = 1 << 4,
+        ['t' & 31] = 1 << 5 | 1 << 8,
+        ['x' & 31] = 1 << 3,
+        ['i' & 31] = 1 << 6,
+        ['n' & 31] = 1 << 7 | 1 << 8,
+        ['p' & 31] = 1 << 9,
+    };
+    return name.len > 0 && (lengths[name.ptr[0] & 31] >> name.len & 1) != 0;
+}
+
 bool html_tree_start(struct html_tokens *tokens) {
     struct view name = name_of(tokens);
+    if (tokens->foreign_count == 0 && !may_matter(name)) return false;
     if (html_tree_is_foreign(tokens)) {
         if (!is_leaving(name)) {
             open(tokens, name, place(tokens));
@@ -88,6 +103,7 @@ bool html_tree_start(struct html_tokens *tokens) {
 }
 
 bool html_tree_end(struct html_tokens *tokens) {
+    if (tokens->foreign_count == 0) return false;
     bool foreign = html_tree_is_foreign(tokens);
     struct view name = name_of(tokens);
     for (size_t i = tokens->foreign_count; i > 0; i--) {
