@@ -239,7 +239,8 @@ struct agent *agent_new(struct loop *loop, const struct agent_settings *settings
     list_init(&agent->tunnels);
     list_init(&agent->leaving);
     task_init(&agent->reap, on_reap);
-    agent->uplinks = uplinks_new(loop, settings->endpoint, settings->ca_file, error, error_size);
+    agent->uplinks =
+        uplinks_new(loop, settings->endpoint, settings->proxy, settings->ca_file, error, error_size);
     if (agent->uplinks) return agent;
     free(agent);
     return NULL;

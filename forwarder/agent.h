@@ -8,6 +8,7 @@
 #include "console.h"
 #include "endpoint.h"
 #include "net/loop.h"
+#include "net/proxy.h"
 #include "token.h"
 #include "tunnel_options.h"
 
@@ -17,8 +18,9 @@ struct agent_tunnel;
 /* All borrowed for the agent's life. */
 struct agent_settings {
     const struct endpoint *endpoint;
-    bool endpoint_is_default; /* nobody gave it */
-    const char *ca_file;      /* may be NULL */
+    bool endpoint_is_default;  /* nobody gave it */
+    const struct proxy *proxy; /* on the way to it; NULL: none */
+    const char *ca_file;       /* may be NULL */
     struct token *token;
     uint64_t connect_timeout_ms;
     struct console *console;

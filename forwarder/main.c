@@ -106,6 +106,21 @@ static void warn_of_endpoint(const struct options *options, const struct endpoin
                       endpoint->authority);
 }
 
+/* False: `error` says what is wrong. *ret_proxy is NULL, or `room`. */
+static bool choose_proxy(const struct options *options, const struct endpoint *endpoint, struct proxy *room,
+                         const struct proxy **ret_proxy, char *error, size_t error_size) {
+    const char *variable = "--proxy", *wrong = NULL;
+    *ret_proxy = NULL;
+    if (options->proxy && strcmp(options->proxy, "off") == 0) return true;
+    if (options->proxy)
+        wrong = proxy_parse(view_from_cstr(options->proxy), room);
+    else if (proxy_of_environment(endpoint->host, endpoint->tls, room, &variable, &wrong) == PROXY_NONE)
+        return true;
+    if (wrong) snprintf(error, error_size, "%s names no proxy: %s", variable, wrong);
+    *ret_proxy = room;
+    return !wrong;
+}
+
 static int run(const struct options *options) {
     char error[512];
     struct endpoint endpoint;
@@ -119,15 +134,21 @@ static int run(const struct options *options) {
     }
     struct token token = {.given = options->token, .path = options->token_file};
     if (!token_refresh(&token, error, sizeof(error))) return usage_error(error);
+    struct proxy proxy_room;
+    const struct proxy *proxy;
+    if (!choose_proxy(options, &endpoint, &proxy_room, &proxy, error, sizeof(error)))
+        return usage_error(error);
     struct console console;
     if (!console_init(&console)) return usage_error("out of memory");
     console_line(&console, "HTTP Tunnel Forwarder v" TTF_VERSION);
     say_service(&console, &options->tunnel);
-    console_line(&console, "Tunnel endpoint: %s", endpoint.shown);
+    console_line(&console, "Tunnel endpoint: %s%s%s", endpoint.shown, proxy ? " through the proxy " : "",
+                 proxy ? proxy->shown : "");
     warn_of_endpoint(options, &endpoint, &console);
     struct agent_settings settings = {
         .endpoint = &endpoint,
         .endpoint_is_default = !options->endpoint,
+        .proxy = proxy,
         .ca_file = options->ca_file,
         .token = &token,
         .connect_timeout_ms = (uint64_t)options->connect_timeout_s * 1000,

@@ -52,6 +52,10 @@ static const struct option_row rows[] = {
      MEMBER(tunnel.unix_path), 0, 0},
     {0, "ca-file", "FILE", NULL, "trust these certificates too (PEM) for wss://", OPTION_TEXT,
      MEMBER(ca_file), 0, 0},
+    {0, "proxy", "URL", NULL,
+     "the way to the gateway: http:// or socks5://[user:password@]host:port, or off (default: HTTPS_PROXY, "
+     "HTTP_PROXY, ALL_PROXY, NO_PROXY)",
+     OPTION_TEXT, MEMBER(proxy), 0, 0},
     {0, "health", NULL, NULL, "ask by the exit code whether the tunnels of this user are up", OPTION_FLAG,
      MEMBER(health), 0, 0},
     {'h', "help", NULL, NULL, "show this text", OPTION_FLAG, MEMBER(help), 0, 0},

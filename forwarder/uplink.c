@@ -15,6 +15,7 @@
 struct uplinks {
     struct loop *loop;
     const struct endpoint *endpoint;
+    struct wire_way way;  /* its proxy is NULL: straight */
     struct wire_tls *tls; /* NULL: ws:// */
 };
 
@@ -80,9 +81,16 @@ static void keep_reason(struct uplink *uplink, struct view text) {
 }
 
 static void on_unreachable(struct uplink *uplink, int error) {
+    const struct proxy *proxy = uplink->uplinks->way.proxy;
     const char *where = uplink->endpoint->authority;
     char reason[320];
-    if (error == UV_ECONNREFUSED)
+    if (proxy && error == UV_ETIMEDOUT)
+        snprintf(reason, sizeof(reason), "the proxy %.200s cannot be reached, or does not answer in time",
+                 proxy->shown);
+    else if (proxy)
+        snprintf(reason, sizeof(reason), "the proxy %.200s cannot be reached: %.60s", proxy->shown,
+                 uv_strerror(error));
+    else if (error == UV_ECONNREFUSED)
         snprintf(reason, sizeof(reason), "nothing listens at %s (connection refused)", where);
     else
         snprintf(reason, sizeof(reason), "%s cannot be reached: %s", where, uv_strerror(error));
@@ -107,6 +115,7 @@ static void on_end(void *ctx, const struct ws_client_end *end) {
     char reason[320];
     switch (end->failure) {
     case WS_CLIENT_UNREACHABLE: on_unreachable(uplink, end->error); break;
+    case WS_CLIENT_PROXY: finish(uplink, UPLINK_UNREACHABLE, end->why); break;
     case WS_CLIENT_TLS:
         snprintf(reason, sizeof(reason), "no TLS connection to %s: %s", where,
                  end->why ? end->why : uv_strerror(end->error));
@@ -181,6 +190,7 @@ static void dial(struct uplink *uplink, const struct addresses *addresses) {
     uint64_t now = loop_now(uplink->loop);
     struct ws_client_settings settings = {.loop = uplink->loop,
                                           .tls = uplink->uplinks->tls,
+                                          .way = uplink->uplinks->way.proxy ? &uplink->uplinks->way : NULL,
                                           .timeout_ms = uplink->until_ms > now ? uplink->until_ms - now : 0,
                                           .message_max = UPLINK_MESSAGE_MAX,
                                           .frame_max = UPLINK_FRAME_MAX};
@@ -199,13 +209,19 @@ static void dial(struct uplink *uplink, const struct addresses *addresses) {
     buf_done(&fields);
 }
 
+/* The one that is connected to first. */
+static const char *dialed_host(const struct uplink *uplink) {
+    const struct proxy *proxy = uplink->uplinks->way.proxy;
+    return proxy ? proxy->host : uplink->endpoint->host;
+}
+
 static void on_addresses(void *ctx, int error, const struct addresses *addresses) {
     struct uplink *uplink = ctx;
     uplink->job = NULL;
     timer_stop(&uplink->loop->timers, &uplink->deadline);
     if (error) {
-        char reason[192];
-        snprintf(reason, sizeof(reason), "the name %s cannot be looked up: %s", uplink->endpoint->host,
+        char reason[256];
+        snprintf(reason, sizeof(reason), "the name %.120s cannot be looked up: %.60s", dialed_host(uplink),
                  uv_strerror(error));
         finish(uplink, UPLINK_UNREACHABLE, reason);
         return;
@@ -215,7 +231,9 @@ static void on_addresses(void *ctx, int error, const struct addresses *addresses
 
 static void on_deadline(struct timer *timer) {
     struct uplink *uplink = LIST_ENTRY(timer, struct uplink, deadline);
-    finish(uplink, UPLINK_TIMEOUT, "looking up the gateway's name took too long");
+    finish(uplink, UPLINK_TIMEOUT,
+           uplink->uplinks->way.proxy ? "looking up the proxy's name took too long"
+                                      : "looking up the gateway's name took too long");
 }
 
 static void replace(char **member, const char *text) {
@@ -231,20 +249,22 @@ void uplink_connect(struct uplink *uplink, const struct uplink_credentials *cred
     replace(&uplink->name, credentials->name);
     replace(&uplink->resume, credentials->resume);
     uplink->until_ms = loop_now(uplink->loop) + timeout_ms;
-    uplink->job = resolver_lookup(&uplink->loop->uv, uplink->endpoint->host, uplink->endpoint->port,
-                                  on_addresses, uplink);
+    const struct proxy *proxy = uplink->uplinks->way.proxy;
+    uplink->job = resolver_lookup(&uplink->loop->uv, dialed_host(uplink),
+                                  proxy ? proxy->port : uplink->endpoint->port, on_addresses, uplink);
     if (!uplink->job || !timer_start(&uplink->loop->timers, &uplink->deadline, timeout_ms))
         finish(uplink, UPLINK_UNREACHABLE, "out of memory");
 }
 
 /* ---- life ---- */
 
-struct uplinks *uplinks_new(struct loop *loop, const struct endpoint *endpoint, const char *ca_file,
-                            char *error, size_t error_size) {
+struct uplinks *uplinks_new(struct loop *loop, const struct endpoint *endpoint, const struct proxy *proxy,
+                            const char *ca_file, char *error, size_t error_size) {
     struct uplinks *uplinks = calloc(1, sizeof(*uplinks));
     if (!uplinks) return NULL;
     uplinks->loop = loop;
     uplinks->endpoint = endpoint;
+    uplinks->way = (struct wire_way){.proxy = proxy, .host = endpoint->host, .port = endpoint->port};
     if (!endpoint->tls) return uplinks;
     uplinks->tls = wire_tls_new(endpoint->host, ca_file, error, error_size);
     if (uplinks->tls) return uplinks;

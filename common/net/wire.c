@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define UNSENT_BYTES (256 * 1024) /* in the kernel: what waits there, streams cannot overtake */
@@ -19,9 +20,16 @@ static void on_closed(uv_handle_t *handle) {
     free(wire);
 }
 
+static void forget_proxy(struct wire *wire) {
+    if (wire->shake) proxy_shake_done(wire->shake);
+    free(wire->shake);
+    wire->shake = NULL;
+}
+
 void wire_free(struct wire *wire) {
     if (!wire || wire->is_closed) return;
     wire->is_closed = true;
+    forget_proxy(wire);
     task_cancel(&wire->failing);
     wire_tls_end(wire);
     uv_close((uv_handle_t *)&wire->tcp, on_closed);
@@ -111,18 +119,75 @@ static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_room) {
     *ret_room = uv_buf_init(wire->read_bytes, sizeof(wire->read_bytes));
 }
 
+static void take_bytes(struct wire *wire, struct view bytes) {
+    if (wire->tls)
+        wire_tls_receive(wire, bytes);
+    else
+        wire->events.on_bytes(wire->ctx, bytes);
+}
+
+/* TCP is there, and a proxy's way. */
+static void begin(struct wire *wire) {
+    if (wire->context && !wire_tls_begin(wire)) {
+        wire_fail(wire, WIRE_UNREACHABLE, UV_ENOMEM, NULL);
+        return;
+    }
+    wire->events.on_connected(wire->ctx);
+    if (wire->is_closed) return;
+    if (wire->tls) {
+        wire_tls_receive(wire, (struct view){0});
+        return;
+    }
+    wire->is_up = true;
+    wire->events.on_up(wire->ctx);
+}
+
+static void fail_proxy(struct wire *wire, const char *why) {
+    snprintf(wire->reason, sizeof(wire->reason), "%s", why);
+    forget_proxy(wire);
+    wire_fail(wire, WIRE_PROXY, 0, wire->reason);
+}
+
+/* The proxy answers. What stands behind its answer is the other end's. */
+static void take_of_proxy(struct wire *wire, struct view bytes) {
+    struct buf out;
+    struct view rest;
+    buf_init(&out, PROXY_ANSWER_MAX);
+    enum proxy_shake_result result = proxy_shake_take(wire->shake, bytes, &out, &rest);
+    wire_send(wire, buf_view(&out));
+    buf_done(&out);
+    if (result == PROXY_SHAKE_FAILED) fail_proxy(wire, wire->shake->why);
+    if (result != PROXY_SHAKE_DONE) return;
+    struct proxy_shake *shake = wire->shake;
+    wire->shake = NULL;
+    begin(wire);
+    if (rest.len && !wire->is_closed && !wire->is_broken) take_bytes(wire, rest);
+    proxy_shake_done(shake);
+    free(shake);
+}
+
+static void fail_reading(struct wire *wire, int error) {
+    if (wire->shake) {
+        char why[160];
+        snprintf(why, sizeof(why), "the proxy %.100s closes the connection", wire->way->proxy->shown);
+        fail_proxy(wire, why);
+        return;
+    }
+    bool shakes = wire->tls && !wire->is_up;
+    wire_fail(wire, shakes ? WIRE_TLS : WIRE_CUT, error == UV_EOF ? 0 : error,
+              shakes ? "the connection was closed within the handshake" : NULL);
+}
+
 /* `len` of them, or an error of libuv. */
 static void take(struct wire *wire, ssize_t len) {
     wire->is_telling = true;
-    if (len < 0) {
-        bool shakes = wire->tls && !wire->is_up;
-        wire_fail(wire, shakes ? WIRE_TLS : WIRE_CUT, len == UV_EOF ? 0 : (int)len,
-                  shakes ? "the connection was closed within the handshake" : NULL);
-    } else if (wire->tls) {
-        wire_tls_receive(wire, view_of(wire->read_bytes, (size_t)len));
-    } else {
-        wire->events.on_bytes(wire->ctx, view_of(wire->read_bytes, (size_t)len));
-    }
+    struct view bytes = view_of(wire->read_bytes, len > 0 ? (size_t)len : 0);
+    if (len < 0)
+        fail_reading(wire, (int)len);
+    else if (wire->shake)
+        take_of_proxy(wire, bytes);
+    else
+        take_bytes(wire, bytes);
     wire->is_telling = false;
 }
 
@@ -158,36 +223,42 @@ static void limit_unsent(const uv_tcp_t *tcp) {
 #endif
 }
 
+/* 0, or an error of libuv. */
+static int ask_proxy(struct wire *wire) {
+    struct buf out;
+    buf_init(&out, PROXY_ANSWER_MAX);
+    wire->shake = calloc(1, sizeof(*wire->shake));
+    bool good = wire->shake &&
+                proxy_shake_init(wire->shake, wire->way->proxy, wire->way->host, wire->way->port, &out);
+    if (good) wire_send(wire, buf_view(&out));
+    buf_done(&out);
+    return good ? 0 : UV_ENOMEM;
+}
+
 static void on_connect(uv_connect_t *connect, int error) {
     struct wire *wire = connect->data;
     if (wire->is_closed) return;
     if (!error) error = uv_read_start((uv_stream_t *)&wire->tcp, on_room, on_read);
     wire->is_reading = !error;
-    if (!error && wire->context && !wire_tls_begin(wire)) error = UV_ENOMEM;
+    if (!error && wire->way) error = ask_proxy(wire);
     if (error) {
         wire_fail(wire, WIRE_UNREACHABLE, error, NULL);
         return;
     }
     uv_tcp_nodelay(&wire->tcp, 1);
     limit_unsent(&wire->tcp);
-    wire->events.on_connected(wire->ctx);
-    if (wire->is_closed) return;
-    if (wire->tls) {
-        wire_tls_receive(wire, (struct view){0});
-        return;
-    }
-    wire->is_up = true;
-    wire->events.on_up(wire->ctx);
+    if (!wire->way) begin(wire);
 }
 
-struct wire *wire_open(struct loop *loop, const struct sockaddr *address, struct wire_tls *tls,
-                       const struct wire_events *events, void *ctx) {
+struct wire *wire_open(struct loop *loop, const struct sockaddr *address, const struct wire_way *way,
+                       struct wire_tls *tls, const struct wire_events *events, void *ctx) {
     struct wire *wire = malloc(sizeof(*wire)); /* not zeroed: most of it is room to read into */
     if (!wire) return NULL;
     memset(wire, 0, offsetof(struct wire, read_bytes));
     wire->loop = loop;
     wire->events = *events;
     wire->ctx = ctx;
+    wire->way = way;
     wire->context = tls;
     wire->tcp.data = wire->connect.data = wire->write.data = wire;
     buf_init(&wire->out, WIRE_QUEUE_MAX);

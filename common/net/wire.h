@@ -6,6 +6,7 @@
 
 #include "base/view.h"
 #include "net/loop.h"
+#include "net/proxy.h"
 
 #include <sys/socket.h>
 
@@ -18,6 +19,7 @@ struct wire_tls; /* what the connections to one gateway share */
 
 enum wire_failure {
     WIRE_UNREACHABLE, /* no TCP connection: `error` says why */
+    WIRE_PROXY,       /* a proxy is there, and opens no way: `reason` says why */
     WIRE_TLS,         /* no TLS: `reason` says why */
     WIRE_CUT,         /* it was up */
 };
@@ -31,7 +33,7 @@ struct wire_end {
 /* None is called from within a call to the wire, but wire_look(); each may call any function of it. No event
  * comes after wire_free(). */
 struct wire_events {
-    void (*on_connected)(void *ctx);                /* TCP is there */
+    void (*on_connected)(void *ctx);                /* TCP is there, a proxy's answer too */
     void (*on_up)(void *ctx);                       /* and TLS, where it is wanted */
     void (*on_bytes)(void *ctx, struct view bytes); /* borrowed until return */
     void (*on_drained)(void *ctx);                  /* all that the socket had not taken at once has left */
@@ -46,9 +48,17 @@ struct wire_tls *wire_tls_new(const char *host, const char *ca_file, char *error
 struct wire_tls *wire_tls_new_trusting(const char *host, struct x509_store_st *store);
 void wire_tls_free(struct wire_tls *tls);
 
-/* Begins to connect. `tls` (NULL: none) outlives the wire. NULL without memory. */
-struct wire *wire_open(struct loop *loop, const struct sockaddr *address, struct wire_tls *tls,
-                       const struct wire_events *events, void *ctx);
+/* The way through a proxy; all of it outlives the wire. */
+struct wire_way {
+    const struct proxy *proxy;
+    const char *host; /* that the proxy is asked for */
+    uint16_t port;
+};
+
+/* Begins to connect. `tls` (NULL: none) outlives the wire. `way` (NULL: none): `address` is the proxy's. NULL
+ * without memory. */
+struct wire *wire_open(struct loop *loop, const struct sockaddr *address, const struct wire_way *way,
+                       struct wire_tls *tls, const struct wire_events *events, void *ctx);
 /* Closes at once what is open. NULL is fine. */
 void wire_free(struct wire *wire);
 

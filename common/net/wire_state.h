@@ -3,6 +3,7 @@
 #define NET_WIRE_STATE_H
 
 #include "base/buf.h"
+#include "net/proxy_shake.h"
 #include "net/wire.h"
 
 #define WIRE_READ_BYTES ((size_t)64 * 1024)
@@ -18,6 +19,8 @@ struct wire {
     uv_write_t write;
     struct task failing; /* tells of a failure from a safe point */
     struct wire_end end;
+    const struct wire_way *way; /* NULL: straight */
+    struct proxy_shake *shake;  /* while the proxy is asked; NULL: no more */
     struct wire_tls *context;
     struct ssl_st *tls; /* NULL: none */
     bool is_up, is_closed;
@@ -27,7 +30,7 @@ struct wire {
     bool is_flying;         /* `write` is under way, with `flying` */
     struct buf flying, out; /* `out` comes after it */
     char read_bytes[WIRE_READ_BYTES];
-    char reason[160];
+    char reason[200];
 };
 
 /* To the socket, as it is. */

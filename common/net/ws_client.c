@@ -143,6 +143,8 @@ static void on_wire_end(void *ctx, const struct wire_end *over) {
     client->inside++;
     if (over->failure == WIRE_UNREACHABLE)
         next_address_or_end(client, over->error);
+    else if (over->failure == WIRE_PROXY)
+        end(client, WS_CLIENT_PROXY, over->error, over->reason);
     else if (over->failure == WIRE_TLS)
         end(client, WS_CLIENT_TLS, over->error, over->reason);
     else if (client->phase == WS_PHASE_SHAKING)
@@ -170,7 +172,7 @@ static void try_next_address(struct ws_client *client) {
     if (client->next_address < client->addresses.count)
         timer_start(&client->settings.loop->timers, &client->attempt, ATTEMPT_MS);
     client->wire = wire_open(client->settings.loop, (const struct sockaddr *)&address->socket_address,
-                             client->settings.tls, &wire_events, client);
+                             client->settings.way, client->settings.tls, &wire_events, client);
     if (!client->wire && client->inside) end(client, WS_CLIENT_UNREACHABLE, UV_ENOMEM, NULL);
 }
 
@@ -253,7 +255,8 @@ void ws_client_allow_zero_keys(struct ws_client *client) {
     if (client->phase != WS_PHASE_OPEN) return;
     const struct address *address = &client->addresses.list[client->next_address - 1];
     client->zero_keys =
-        client->settings.tls || sockaddr_is_loopback((const struct sockaddr *)&address->socket_address);
+        client->settings.tls ||
+        (!client->settings.way && sockaddr_is_loopback((const struct sockaddr *)&address->socket_address));
 }
 
 void ws_client_ping(struct ws_client *client) {

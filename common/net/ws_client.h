@@ -17,10 +17,11 @@ struct ws_client;
 
 struct ws_client_settings {
     struct loop *loop;
-    struct wire_tls *tls; /* NULL: ws:// */
-    uint64_t timeout_ms;  /* from now until the handshake is answered */
-    size_t message_max;   /* of a text message that comes; a longer one closes with 1009 */
-    size_t frame_max;     /* of text messages that are sent; 0: each is one frame */
+    struct wire_tls *tls;       /* NULL: ws:// */
+    const struct wire_way *way; /* through a proxy, whose the addresses are then; NULL: straight */
+    uint64_t timeout_ms;        /* from now until the handshake is answered */
+    size_t message_max;         /* of a text message that comes; a longer one closes with 1009 */
+    size_t frame_max;           /* of text messages that are sent; 0: each is one frame */
 };
 
 /* What is asked for; copied. */
@@ -33,6 +34,7 @@ struct ws_client_request {
 
 enum ws_client_failure {
     WS_CLIENT_UNREACHABLE, /* no TCP connection to any address: `error` */
+    WS_CLIENT_PROXY,       /* a proxy opens no way: `why` */
     WS_CLIENT_TLS,         /* no TLS */
     WS_CLIENT_SILENT,      /* TCP is there, and in time no answer */
     WS_CLIENT_CUT,         /* cut before the answer was whole */
@@ -67,7 +69,7 @@ struct ws_client_events {
     void (*on_end)(void *ctx, const struct ws_client_end *end); /* the last one */
 };
 
-/* `settings->tls` outlives the client, all else is copied. NULL without memory. */
+/* `settings->tls` and `way` outlive the client, all else is copied. NULL without memory. */
 struct ws_client *ws_client_open(const struct ws_client_settings *settings, const struct addresses *addresses,
                                  const struct ws_client_request *request,
                                  const struct ws_client_events *events, void *ctx);
@@ -91,9 +93,9 @@ size_t ws_client_queued_bytes(const struct ws_client *client);
 /* `fill` has something to say. */
 void ws_client_want_fill(struct ws_client *client);
 /* For an open one whose server is ours: from now on, frames have the masking key 0, which changes no byte,
- * where nobody between the ends sees them: over TLS, or to an address of this machine. Elsewhere nothing
- * changes. The mask keeps whoever chooses bytes of a message from choosing bytes on the wire that a proxy on
- * the way takes for a request (RFC 6455 10.3). */
+ * where nobody between the ends sees them: over TLS, or straight to an address of this machine. Elsewhere
+ * nothing changes. The mask keeps whoever chooses bytes of a message from choosing bytes on the wire that a
+ * proxy on the way takes for a request (RFC 6455 10.3). */
 void ws_client_allow_zero_keys(struct ws_client *client);
 /* In front of what waits. */
 void ws_client_ping(struct ws_client *client);

@@ -186,8 +186,8 @@ static bool fill(void *ctx, struct buf *message) {
 }
 
 static void on_end(void *ctx, const struct ws_client_end *end) {
-    static const char *const names[] = {"unreachable", "tls",        "silent", "cut",
-                                        "refused",     "bad-answer", "closed"};
+    static const char *const names[] = {"unreachable", "proxy",   "tls",        "silent",
+                                        "cut",         "refused", "bad-answer", "closed"};
     struct scene *scene = ctx;
     buf_printf(&scene->told, "%s", names[end->failure]);
     if (end->http_status) buf_printf(&scene->told, " %d", end->http_status);
