@@ -67,8 +67,9 @@ struct tunnel_use {
     struct list waiting; /* exchange.tunnel_node: until the claim changes */
     size_t exchange_count;
     size_t long_lived_count; /* of them: upgraded connections, event streams, and those that wait for long */
-    uint64_t full_ns;        /* when its bucket of requests is full again, by the monotonic clock */
-    struct list rest_node;   /* no exchanges, and a bucket that is not full yet */
+    struct coding_memory coding_memory; /* of its answers that are decoded and encoded again */
+    uint64_t full_ns;      /* when its bucket of requests is full again, by the monotonic clock */
+    struct list rest_node; /* no exchanges, and a bucket that is not full yet */
     uint64_t rest_until_ms;
 };
 

@@ -57,6 +57,7 @@ void exchange_stop_waiting(struct exchange *exchange) {
 static void exchange_free(struct exchange *exchange) {
     struct core *core = exchange->core;
     exchange->delivery->stop(exchange);
+    answer_done(exchange); /* which may take memory of its tunnel's share */
     tunnel_leave(exchange);
     timer_stop(core->ports.clock.timers, &exchange->timer);
     timer_stop(core->ports.clock.timers, &exchange->recheck);
@@ -65,7 +66,6 @@ static void exchange_free(struct exchange *exchange) {
     list_remove(&exchange->young_node);
     core->exchange_count--;
     buf_done(&exchange->body);
-    answer_done(exchange);
     arena_done(&exchange->arena);
     free(exchange);
 }

@@ -217,7 +217,8 @@ struct codings {
 static struct codings codings_of(const struct exchange *exchange, const struct headers *headers) {
     struct codings codings = {CODING_IDENTITY, CODING_IDENTITY};
     coding_parse(headers_get(headers, VIEW("content-encoding")), &codings.from);
-    codings.to = coding_choose(headers_get(&exchange->headers, VIEW("accept-encoding")), codings.from);
+    codings.to = coding_choose(headers_get(&exchange->headers, VIEW("accept-encoding")), codings.from,
+                               coding_memory_is_short(&exchange->tunnel->coding_memory));
     return codings;
 }
 
@@ -260,17 +261,19 @@ static bool append(struct chain *chain, struct filter *filter) {
 }
 
 /* NULL without memory. */
-static struct chain *decoding_chain(enum coding coding) {
+static struct chain *decoding_chain(enum coding coding, struct coding_memory *memory) {
     if (coding == CODING_IDENTITY) return chain_new(NULL);
-    struct decoder *decoder = decoder_new(coding);
+    struct decoder *decoder = decoder_new(coding, memory);
     return decoder ? chain_new(decoder) : NULL;
 }
 
 static struct chain *chain_of(const struct exchange *exchange, const struct body_type *type, bool with_script,
                               const struct codings *codings) {
-    struct chain *chain = decoding_chain(codings->from);
-    bool ok = chain && append(chain, rewriter_new(exchange, type, with_script)) &&
-              (codings->to == CODING_IDENTITY || append(chain, encoder_filter_new(codings->to, NULL, NULL)));
+    struct coding_memory *memory = &exchange->tunnel->coding_memory;
+    struct chain *chain = decoding_chain(codings->from, memory);
+    bool ok = chain && append(chain, rewriter_new(exchange, type, with_script));
+    if (ok && codings->to != CODING_IDENTITY)
+        ok = append(chain, encoder_filter_new(codings->to, memory, NULL, NULL));
     if (ok) return chain;
     chain_free(chain);
     return NULL;

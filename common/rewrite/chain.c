@@ -73,6 +73,12 @@ static void step_data(struct chain *chain) {
     buf_consume(&chain->input, piece.len);
 }
 
+static bool has_failed(const struct chain *chain) {
+    for (const struct filter *filter = chain->first; filter; filter = filter->next)
+        if (filter->failed) return true;
+    return chain->failed;
+}
+
 static void step_end(struct chain *chain) {
     if (chain->decoder && !decoder_is_whole(chain->decoder)) chain->failed = true;
     for (struct filter *filter = chain->first; filter; filter = filter->next) filter_end(filter);
@@ -97,5 +103,6 @@ enum chain_step chain_step(struct chain *chain, bool at_end) {
         step_flush(chain);
     else
         return CHAIN_IDLE;
+    chain->failed = has_failed(chain);
     return chain->failed ? CHAIN_FAILED : CHAIN_MORE;
 }

@@ -49,8 +49,11 @@ static bool takes(struct view accepted, enum coding wanted) {
     return false;
 }
 
-enum coding coding_choose(struct view accepted, enum coding came) {
-    if (came == CODING_IDENTITY) return CODING_IDENTITY;
-    if (takes(accepted, CODING_GZIP)) return CODING_GZIP;
-    return takes(accepted, CODING_DEFLATE) ? CODING_DEFLATE : CODING_IDENTITY;
+enum coding coding_choose(struct view accepted, enum coding came, bool is_short) {
+    static const enum coding order[] = {CODING_GZIP, CODING_DEFLATE, CODING_ZSTD, CODING_BR};
+    bool is_large = came == CODING_ZSTD || came == CODING_BR;
+    if (came == CODING_IDENTITY || (takes(accepted, came) && !(is_large && is_short))) return came;
+    for (size_t i = 0; i < (is_short ? 2 : 4); i++)
+        if (takes(accepted, order[i])) return order[i];
+    return CODING_IDENTITY;
 }

@@ -13,8 +13,8 @@ bool coding_parse(struct view value, enum coding *ret_coding);
 struct view coding_name(enum coding coding);
 
 /* With what to encode, for a visitor who sent this Accept-Encoding (RFC 9110 12.5.3; absent: none), an answer
- * that came in this coding. gzip where he takes it, else deflate, else nothing: to encode br or zstd well
- * takes megabytes an answer, and whoever takes those takes gzip. */
-enum coding coding_choose(struct view accepted, enum coding came);
+ * that came in this coding: with the same if he takes it, else with gzip, deflate, zstd, br, or not at all.
+ * `is_short`: there is little memory, and neither zstd nor br, which need much. */
+enum coding coding_choose(struct view accepted, enum coding came, bool is_short);
 
 #endif

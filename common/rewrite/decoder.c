@@ -2,7 +2,6 @@
 #include "rewrite/decoder.h"
 
 #include <brotli/decode.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <zlib.h>
 #define ZSTD_STATIC_LINKING_ONLY /* for ZSTD_createDCtx_advanced(), which every shared library has, too */
@@ -21,6 +20,7 @@ enum result { NEEDS_MORE, AT_END, BAD };
 
 struct decoder {
     enum coding coding;
+    struct coding_memory *memory;
     enum state state;
     bool is_again;     /* a stream behind another one */
     bool has_made;     /* something came of this stream */
@@ -31,42 +31,6 @@ struct decoder {
         ZSTD_DCtx *zstd;
     } of;
 };
-
-/* ---- memory: counted, all on one thread ---- */
-
-/* Before each block, which stays aligned. */
-union block {
-    size_t size;
-    max_align_t align;
-};
-
-static size_t bytes_in_use;
-
-size_t decoders_bytes(void) {
-    return bytes_in_use;
-}
-
-static void *take(void *ctx, size_t size) {
-    (void)ctx;
-    union block *block = NULL;
-    if (size <= DECODERS_BYTES_MAX - bytes_in_use) block = malloc(sizeof *block + size);
-    if (!block) return NULL;
-    block->size = size;
-    bytes_in_use += size;
-    return block + 1;
-}
-
-static void give(void *ctx, void *memory) {
-    (void)ctx;
-    if (!memory) return;
-    union block *block = (union block *)memory - 1;
-    bytes_in_use -= block->size;
-    free(block);
-}
-
-static void *take_items(void *ctx, unsigned count, unsigned size) {
-    return take(ctx, (size_t)count * size);
-}
 
 /* ---- the codings ---- */
 
@@ -79,8 +43,9 @@ static int window_bits(const struct decoder *decoder, struct view bytes) {
 static enum result read_zlib(struct decoder *decoder, struct view *rest, char *out, size_t room,
                              size_t *ret_len) {
     z_stream *zlib = &decoder->of.zlib;
-    zlib->zalloc = take_items;
-    zlib->zfree = give;
+    zlib->zalloc = coding_memory_take_items;
+    zlib->zfree = coding_memory_give;
+    zlib->opaque = decoder->memory;
     if (!decoder->is_inflating)
         decoder->is_inflating = inflateInit2(zlib, window_bits(decoder, *rest)) == Z_OK;
     if (!decoder->is_inflating) return BAD;
@@ -173,19 +138,22 @@ bool decoder_is_whole(const struct decoder *decoder) {
 
 static bool begin(struct decoder *decoder) {
     if (decoder->coding == CODING_BR) {
-        decoder->of.brotli = BrotliDecoderCreateInstance(take, give, NULL);
+        decoder->of.brotli =
+            BrotliDecoderCreateInstance(coding_memory_take, coding_memory_give, decoder->memory);
         return decoder->of.brotli != NULL;
     }
     if (decoder->coding != CODING_ZSTD) return true; /* zlib: with the first byte */
-    decoder->of.zstd = ZSTD_createDCtx_advanced((ZSTD_customMem){take, give, NULL});
+    decoder->of.zstd =
+        ZSTD_createDCtx_advanced((ZSTD_customMem){coding_memory_take, coding_memory_give, decoder->memory});
     return decoder->of.zstd &&
            !ZSTD_isError(ZSTD_DCtx_setParameter(decoder->of.zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX));
 }
 
-struct decoder *decoder_new(enum coding coding) {
+struct decoder *decoder_new(enum coding coding, struct coding_memory *memory) {
     struct decoder *decoder = calloc(1, sizeof *decoder);
     if (!decoder) return NULL;
     decoder->coding = coding;
+    decoder->memory = memory;
     if (begin(decoder)) return decoder;
     decoder_free(decoder);
     return NULL;

@@ -1,23 +1,20 @@
 /* Decodes a content coding as more is asked for: little may become very much, and no more is made than there
  * is room for.
  *
- * Memory is the libraries': gzip and deflate 40 KiB; br its window, whose size the sender chooses, 16 MiB at
- * most; zstd likewise, 8 MiB at most (RFC 9659), beyond which a stream is refused. All decoders of a process
- * together take DECODERS_BYTES_MAX; what would need more fails. */
+ * Memory is the libraries', and counted (coding_memory.h): gzip and deflate 40 KiB; br its window, whose size
+ * the sender chooses, 16 MiB at most; zstd likewise, 8 MiB at most (RFC 9659), beyond which a stream is
+ * refused. Where a tunnel has used its share, what needs more fails. */
 #ifndef REWRITE_DECODER_H
 #define REWRITE_DECODER_H
 
 #include "rewrite/coding.h"
-
-#define DECODERS_BYTES_MAX ((size_t)128 * 1024 * 1024)
+#include "rewrite/coding_memory.h"
 
 struct decoder;
 
-/* Of a coding other than identity. NULL without memory. */
-struct decoder *decoder_new(enum coding coding);
+/* Of a coding other than identity; takes of `memory` until it is freed. NULL without any. */
+struct decoder *decoder_new(enum coding coding, struct coding_memory *memory);
 void decoder_free(struct decoder *decoder); /* NULL is fine */
-/* What all of them take now. */
-size_t decoders_bytes(void);
 
 /* Takes bytes off the front of *rest and writes to `out`; *ret_len says how many. As long as that is `room`
  * there may be more to be had, also of an empty rest. What stands behind a stream's end is thrown away,

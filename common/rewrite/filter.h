@@ -1,6 +1,7 @@
 /* A filter changes the body of an answer while it streams: bytes in, bytes out, end. It holds back no more
  * than FILTER_BOUND bytes, all of them in memory that it has from birth, so it cannot run out of it once it
- * is there. What it gives depends on the bytes alone, never on how they were cut.
+ * is there (but for what encodes: encoder.h). What it gives depends on the bytes alone, never on how they
+ * were cut.
  *
  *     (filter_data() | filter_flush())* filter_end()? filter_free()
  *
@@ -35,6 +36,7 @@ struct filter {
     filter_out_fn out;
     void *out_ctx;
     struct filter *next; /* of a chain (chain.h) */
+    bool failed;         /* no memory: what it gave cannot become whole */
 };
 
 static inline void filter_data(struct filter *filter, struct view bytes) {

@@ -45,7 +45,7 @@ struct local_client {
     size_t spare_requests_count;
     int depth; /* events under way */
     bool shut, pumps;
-    bool freed; /* goes with the last socket */
+    bool freed;             /* goes with the last socket */
     bool lacks_descriptors; /* no new connection before another has closed */
 
     struct list connecting, busy, idle; /* connections; idle: newest first */

@@ -56,12 +56,14 @@ static struct filter *pass_filter(void) {
     return filter;
 }
 
+static struct coding_memory memory;
+
 static struct chain *chain_of(struct filter *(*make)(void), enum coding from, enum coding to) {
-    struct chain *chain = chain_new(from == CODING_IDENTITY ? NULL : decoder_new(from));
+    struct chain *chain = chain_new(from == CODING_IDENTITY ? NULL : decoder_new(from, &memory));
     struct filter *filter = make();
     if (!chain || !filter) abort();
     chain_append(chain, filter);
-    if (to != CODING_IDENTITY) chain_append(chain, encoder_filter_new(to, NULL, NULL));
+    if (to != CODING_IDENTITY) chain_append(chain, encoder_filter_new(to, &memory, NULL, NULL));
     return chain;
 }
 
@@ -121,6 +123,8 @@ int main(int argc, char **argv) {
     measure("gzip decoded", seconds, encoded, plain.len, pass_filter, CODING_GZIP, CODING_IDENTITY);
     measure("gzip decoded, HTML", seconds, encoded, plain.len, page_filter, CODING_GZIP, CODING_IDENTITY);
     measure("gzip decoded, HTML, gzip", seconds, encoded, plain.len, page_filter, CODING_GZIP, CODING_GZIP);
+    measure("gzip decoded, HTML, br", seconds, encoded, plain.len, page_filter, CODING_GZIP, CODING_BR);
+    measure("gzip decoded, HTML, zstd", seconds, encoded, plain.len, page_filter, CODING_GZIP, CODING_ZSTD);
     free((char *)(uintptr_t)encoded.ptr);
     buf_done(&page);
     return 0;

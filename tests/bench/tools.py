@@ -81,7 +81,7 @@ def idle_agents(folder, log):
 def rewrite_bodies(folder, log):
     parts = [ROOT / "build" / f"libcommon_{name}.a" for name in ("rewrite", "http", "base")]
     target = folder / "bin" / "rewrite_bodies"
-    run(log, *CC, "-I", ROOT / "common", HERE / "rewrite_bodies.c", "-o", target, *parts, "-lz", "-lbrotlidec", "-lzstd")
+    run(log, *CC, "-I", ROOT / "common", HERE / "rewrite_bodies.c", "-o", target, *parts, "-lz", "-lbrotlidec", "-lbrotlienc", "-lzstd")
 
 
 # name: how, its programs, the version that is written into a stamp (None: ours, built each time)

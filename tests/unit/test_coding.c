@@ -78,14 +78,20 @@ static void pass_end(struct filter *filter) {
     (void)filter;
 }
 
-static struct chain *chain_of(enum coding coding) {
+static struct coding_memory memory;
+
+static struct chain *chain_with(enum coding coding, struct coding_memory *share) {
     static const struct filter_ops ops = {.data = pass, .end = pass_end};
-    struct chain *chain = chain_new(coding == CODING_IDENTITY ? NULL : decoder_new(coding));
+    struct chain *chain = chain_new(coding == CODING_IDENTITY ? NULL : decoder_new(coding, share));
     struct filter *filter = calloc(1, sizeof *filter);
     assert_true(chain && filter);
     filter->ops = &ops;
     chain_append(chain, filter);
     return chain;
+}
+
+static struct chain *chain_of(enum coding coding) {
+    return chain_with(coding, &memory);
 }
 
 /* Steps as far as it goes; what comes out is appended, or, without `out`, counted. False: it failed. */
@@ -202,11 +208,11 @@ static void streams_may_follow_each_other_and_garbage_is_thrown_away(void **stat
 
 static void it_is_encoded_again_for_the_visitor(void **state) {
     (void)state;
-    static const enum coding codings[] = {CODING_GZIP, CODING_DEFLATE};
-    for (size_t i = 0; i < 2; i++) {
+    static const enum coding codings[] = {CODING_GZIP, CODING_DEFLATE, CODING_ZSTD, CODING_BR};
+    for (size_t i = 0; i < 4; i++) {
         struct buf out;
         struct chain *chain = chain_of(CODING_IDENTITY);
-        chain_append(chain, encoder_filter_new(codings[i], NULL, NULL));
+        chain_append(chain, encoder_filter_new(codings[i], &memory, NULL, NULL));
         buf_init(&out, 1 << 20);
         for (size_t at = 0; at < page().len; at += 777) {
             size_t before = out.len;
@@ -231,7 +237,7 @@ static void explodes(enum coding coding, struct view input, size_t length, size_
         assert_true(chain->output.len <= CHAIN_STEP_BYTES);
         count += chain->output.len;
         buf_clear(&chain->output);
-        if (decoders_bytes() > peak) peak = decoders_bytes();
+        if (memory.bytes > peak) peak = memory.bytes;
     }
     assert_int_equal(step, CHAIN_DONE);
     assert_int_equal(count, length);
@@ -252,23 +258,63 @@ static void bombs_take_no_more_memory_than_pages(void **state) {
     free(zeros);
 }
 
+/* Feeds a bomb of the largest window; false: it failed. */
+static bool light(struct chain *chain) {
+    chain_feed(chain, view_of(brotli_bomb, sizeof brotli_bomb));
+    for (int step = 0; step < 10000 && chain_step(chain, false) != CHAIN_FAILED; step++)
+        buf_clear(&chain->output);
+    return !chain->failed;
+}
+
+/* A greedy tunnel has no more than its share, and what it has leaves something for others. */
+static void a_tunnel_takes_no_more_than_its_share(void **state) {
+    (void)state;
+    struct coding_memory greedy = {0}, good = {0};
+    struct chain *chains[6], *other = chain_with(CODING_BR, &good);
+    size_t lit = 0;
+    for (size_t i = 0; i < 6; i++) {
+        chains[i] = chain_with(CODING_BR, &greedy);
+        lit += light(chains[i]);
+        assert_true(greedy.bytes <= CODING_MEMORY_SHARE_MAX);
+    }
+    assert_in_range(lit, 1, 2);
+    assert_true(coding_memory_is_short(&greedy));
+    assert_false(coding_memory_is_short(&good));
+    assert_true(light(other));
+    for (size_t i = 0; i < 6; i++) chain_free(chains[i]);
+    assert_int_equal(greedy.bytes, 0);
+    chain_free(other);
+    assert_int_equal(coding_memory_bytes(), 0);
+}
+
 static void all_together_take_no_more_than_there_is(void **state) {
     (void)state;
+    struct coding_memory shares[12] = {0};
     struct chain *chains[12];
     size_t failed = 0;
     for (size_t i = 0; i < 12; i++) {
-        chains[i] = chain_of(CODING_BR);
-        chain_feed(chains[i], view_of(brotli_bomb, sizeof brotli_bomb));
-        for (int step = 0; step < 10000; step++) {
-            if (chain_step(chains[i], false) == CHAIN_FAILED) break;
-            buf_clear(&chains[i]->output);
-        }
-        failed += chains[i]->failed;
-        assert_true(decoders_bytes() <= DECODERS_BYTES_MAX);
+        chains[i] = chain_with(CODING_BR, &shares[i]);
+        failed += !light(chains[i]);
+        assert_true(coding_memory_bytes() <= CODING_MEMORY_MAX);
     }
     assert_in_range(failed, 4, 8);
     for (size_t i = 0; i < 12; i++) chain_free(chains[i]);
-    assert_int_equal(decoders_bytes(), 0);
+    assert_int_equal(coding_memory_bytes(), 0);
+}
+
+/* zstd's memory is taken as it goes: what it gave then is not shown as whole. */
+static void an_encoder_without_memory_fails(void **state) {
+    (void)state;
+    const size_t used = CODING_MEMORY_SHARE_MAX - (size_t)32 * 1024;
+    struct coding_memory share = {.bytes = used};
+    struct chain *chain = chain_of(CODING_IDENTITY);
+    chain_append(chain, encoder_filter_new(CODING_ZSTD, &share, NULL, NULL));
+    chain_feed(chain, page());
+    assert_false(go(chain, true, NULL, NULL));
+    chain_free(chain);
+    assert_null(encoder_filter_new(CODING_BR, &share, NULL, NULL));
+    assert_int_equal(share.bytes, used);
+    assert_int_equal(coding_memory_bytes(), 0);
 }
 
 static void a_window_that_is_too_large_is_refused(void **state) {
@@ -278,20 +324,33 @@ static void a_window_that_is_too_large_is_refused(void **state) {
 }
 
 static void which_coding(const char *accepted, enum coding came, enum coding expected) {
-    assert_int_equal(coding_choose(view_from_cstr(accepted), came), expected);
+    assert_int_equal(coding_choose(view_from_cstr(accepted), came, false), expected);
 }
 
 static void the_visitor_gets_what_he_takes(void **state) {
     (void)state;
-    which_coding("gzip, br", CODING_BR, CODING_GZIP);
+    which_coding("gzip, br", CODING_BR, CODING_BR);
+    which_coding("gzip, zstd", CODING_ZSTD, CODING_ZSTD);
+    which_coding("gzip, br;q=0", CODING_BR, CODING_GZIP);
     which_coding("br, deflate", CODING_ZSTD, CODING_DEFLATE);
+    which_coding("br, zstd", CODING_GZIP, CODING_ZSTD);
     which_coding("gzip;q=0, deflate;q=0.00", CODING_GZIP, CODING_IDENTITY);
     which_coding(" GZip ;q=0.5", CODING_GZIP, CODING_GZIP);
     which_coding("x-gzip", CODING_GZIP, CODING_GZIP);
-    which_coding("br", CODING_BR, CODING_IDENTITY);
+    which_coding("br", CODING_BR, CODING_BR);
+    which_coding("br", CODING_GZIP, CODING_BR);
+    which_coding("compress", CODING_GZIP, CODING_IDENTITY);
     which_coding("", CODING_GZIP, CODING_IDENTITY);
     which_coding(NULL, CODING_GZIP, CODING_IDENTITY);
     which_coding("gzip", CODING_IDENTITY, CODING_IDENTITY);
+}
+
+static void little_memory_is_not_spent_on_encoders(void **state) {
+    (void)state;
+    assert_int_equal(coding_choose(VIEW("gzip, br"), CODING_BR, true), CODING_GZIP);
+    assert_int_equal(coding_choose(VIEW("deflate, zstd"), CODING_ZSTD, true), CODING_DEFLATE);
+    assert_int_equal(coding_choose(VIEW("br"), CODING_BR, true), CODING_IDENTITY);
+    assert_int_equal(coding_choose(VIEW("br, gzip"), CODING_GZIP, true), CODING_GZIP);
 }
 
 static void codings_are_read(void **state) {
@@ -312,9 +371,12 @@ int main(void) {
         cmocka_unit_test(streams_may_follow_each_other_and_garbage_is_thrown_away),
         cmocka_unit_test(it_is_encoded_again_for_the_visitor),
         cmocka_unit_test(bombs_take_no_more_memory_than_pages),
+        cmocka_unit_test(a_tunnel_takes_no_more_than_its_share),
         cmocka_unit_test(all_together_take_no_more_than_there_is),
+        cmocka_unit_test(an_encoder_without_memory_fails),
         cmocka_unit_test(a_window_that_is_too_large_is_refused),
         cmocka_unit_test(the_visitor_gets_what_he_takes),
+        cmocka_unit_test(little_memory_is_not_spent_on_encoders),
         cmocka_unit_test(codings_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
