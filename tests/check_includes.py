@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 COMMON = {"common/base", "common/http", "common/protocol", "common/link", "common/handler", "common/rewrite", "common/auth",
-          "common/net"}
+          "common/net", "common/yaml"}
 
 # folder: (folders of ours it may include besides itself, libraries)
 TABLE = {
@@ -24,6 +24,7 @@ TABLE = {
     "common/rewrite": ({"common/base", "common/http"}, {"zlib", "brotli", "zstd"}),
     "common/net": ({"common/base", "common/http", "common/auth"}, {"uv", "openssl"}),
     "common/auth": ({"common/base"}, {"openssl", "jwt", "jansson"}),
+    "common/yaml": ({"common/base"}, {"yaml"}),
     "common/handler": ({"common/base", "common/http", "common/protocol", "common/rewrite", "common/auth"}, set()),
     # the rooms of the gateway, lowest first: each may include those above it here, never the other way
     "gateway/sockets": (COMMON, {"uv", "linux"}),
@@ -31,7 +32,7 @@ TABLE = {
     "gateway/public": (COMMON | {"gateway/sockets"}, {"uv"}),
     "gateway/agents": (COMMON | {"gateway/sockets"}, {"uv", "libwebsockets"}),
     "gateway/cluster": (COMMON | {"gateway/agents"}, {"uv", "openssl"}),
-    "gateway/config": (COMMON | {"gateway/sockets", "gateway/store"}, {"uv", "yaml"}),
+    "gateway/config": (COMMON | {"gateway/sockets", "gateway/store"}, {"uv"}),
     "gateway/admin": (COMMON | {"gateway/sockets"}, {"uv", "microhttpd", "jansson"}),
     "gateway/apigw": (COMMON | {"gateway", "gateway/sockets", "gateway/agents", "gateway/config", "gateway/admin", "aws-adapter/aws"},
                       {"uv", "microhttpd", "jansson", "linux"}),

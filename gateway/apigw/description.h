@@ -6,7 +6,7 @@
 #define GATEWAY_APIGW_DESCRIPTION_H
 
 #include "base/view.h"
-#include "config/config_file.h"
+#include "yaml/config_file.h"
 
 enum description_kind {
     DESCRIBED_SETTING, /* of ours, by its name */

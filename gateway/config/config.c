@@ -1,6 +1,6 @@
 /* See config.h. */
 #include "config/config.h"
-#include "config/config_file.h"
+#include "yaml/config_file.h"
 #include "config/config_parse.h"
 
 #include <stdio.h>

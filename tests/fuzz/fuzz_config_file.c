@@ -2,11 +2,12 @@
  * control characters, and what is refused is refused with a reason and a line of the file. */
 #include "fuzz.h"
 
-#include "config/config_file.h"
+#include "yaml/config_file.h"
 
 struct walk {
     size_t entries;
     unsigned line;
+    bool sections; /* are allowed */
 };
 
 static bool take(void *ctx, const struct config_entry *entry, struct config_problem *problem) {
@@ -15,6 +16,8 @@ static bool take(void *ctx, const struct config_entry *entry, struct config_prob
     require(entry->line > 0 && entry->line >= walk->line);
     for (size_t i = 0; i < entry->value.len; i++) require((unsigned char)entry->value.ptr[i] >= 0x20);
     for (size_t i = 0; i < entry->name.len; i++) require((unsigned char)entry->name.ptr[i] >= 0x20);
+    require(walk->sections || (!entry->is_section && !entry->sections[0].ptr));
+    require(entry->sections[0].ptr || !entry->sections[1].ptr);
     walk->line = entry->line;
     walk->entries++;
     return true;
@@ -29,6 +32,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     require(good || problem.text[0]);
     require(good || problem.line <= size + 1);
     require(walk.entries <= size);
+    walk = (struct walk){.sections = true};
+    bool good_nested =
+        config_file_parse_sections(view_of(copy, size), CONFIG_SECTIONS_MAX, take, &walk, &problem);
+    require(good_nested || (!good && problem.text[0]));
     free(copy);
     return 0;
 }

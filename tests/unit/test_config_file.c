@@ -2,7 +2,7 @@
 #include "cmocka_setup.h"
 
 #include "base/buf.h"
-#include "config/config_file.h"
+#include "yaml/config_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,8 +107,44 @@ static void test_files(void **state) {
     unlink(path);
 }
 
+static bool take_nested(void *ctx, const struct config_entry *entry, struct config_problem *problem) {
+    struct seen *seen = ctx;
+    size_t used = strlen(seen->text);
+    (void)problem;
+    snprintf(seen->text + used, sizeof(seen->text) - used, "%.*s/%.*s/%.*s=%.*s@%u%s;",
+             VIEW_ARG(entry->sections[0]), VIEW_ARG(entry->sections[1]), VIEW_ARG(entry->name),
+             VIEW_ARG(entry->value), entry->line, entry->is_section ? "{}" : "");
+    return true;
+}
+
+static void sections(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *seen;
+        unsigned line;
+    } nested[] = {
+        {"a: 1\nt:\n  web:\n    b: 2\n  api: {c: 3}\nd: 4\n",
+         "//a=1@1;//t=@2{};t//web=@3{};t/web/b=2@4;t//api=@5{};t/api/c=3@5;//d=4@6;", 0},
+        {"t: {}\n", "//t=@1{};", 0},
+        {"t:\n  web: 3000\n", "//t=@1{};t//web=3000@2;", 0},
+        {"t:\n  a:\n    b:\n      c: 1\n", NULL, 4},
+        {"t:\n  - a: 1\n", NULL, 2},
+        {"t: {a: {}}\n---\n", NULL, 2},
+        {"? {a: 1}\n: b\n", NULL, 1},
+    };
+    for (size_t i = 0; i < sizeof(nested) / sizeof(nested[0]); i++) {
+        struct seen seen = {""};
+        struct config_problem problem;
+        bool good = config_file_parse_sections(view_from_cstr(nested[i].text), CONFIG_SECTIONS_MAX,
+                                               take_nested, &seen, &problem);
+        if (good != !nested[i].line || (!good && problem.line != nested[i].line))
+            fail_msg("%s: line %u: %s", nested[i].text, problem.line, problem.text);
+        if (nested[i].seen) assert_string_equal(seen.text, nested[i].seen);
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_too_large),
-                                       cmocka_unit_test(test_files)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(sections), cmocka_unit_test(test_rows),
+                                       cmocka_unit_test(test_too_large), cmocka_unit_test(test_files)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* See config_file.h. */
-#include "config/config_file.h"
+#include "yaml/config_file.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -17,8 +17,9 @@ struct file_parser {
     enum file_phase phase;
     config_entry_fn *take;
     void *ctx;
-    struct buf name, value;
-    unsigned line; /* of `name` */
+    struct buf name, value, sections[CONFIG_SECTIONS_MAX];
+    unsigned depth, depth_max; /* sections that we are in, and may be */
+    unsigned line;             /* of `name` */
     struct config_problem *problem;
 };
 
@@ -34,15 +35,29 @@ static bool is_plain(struct view text) {
     return true;
 }
 
-static bool finish_entry(struct file_parser *parser, bool is_list) {
-    struct config_entry entry = {.name = buf_view(&parser->name),
-                                 .value = buf_view(&parser->value),
-                                 .is_list = is_list,
-                                 .line = parser->line};
-    bool taken = parser->take(parser->ctx, &entry, parser->problem);
+static bool give(struct file_parser *parser, struct config_entry *entry) {
+    entry->name = buf_view(&parser->name);
+    entry->value = buf_view(&parser->value);
+    entry->line = parser->line;
+    for (unsigned i = 0; i < parser->depth; i++) entry->sections[i] = buf_view(&parser->sections[i]);
+    bool taken = parser->take(parser->ctx, entry, parser->problem);
     if (!taken && parser->problem->line == 0) parser->problem->line = parser->line;
     parser->phase = FILE_NAMES;
     return taken;
+}
+
+static bool finish_entry(struct file_parser *parser, bool is_list) {
+    struct config_entry entry = {.is_list = is_list};
+    return give(parser, &entry);
+}
+
+/* The name that was read is a section's. */
+static bool begin_section(struct file_parser *parser) {
+    struct config_entry entry = {.is_section = true};
+    if (!give(parser, &entry)) return false;
+    struct buf *section = &parser->sections[parser->depth++];
+    buf_clear(section);
+    return buf_append_view(section, buf_view(&parser->name)) || refuse(parser, parser->line, "out of memory");
 }
 
 static bool on_scalar(struct file_parser *parser, const yaml_event_t *event, unsigned line) {
@@ -76,6 +91,7 @@ static bool on_list(struct file_parser *parser, const yaml_event_t *event, unsig
 static bool on_mapping(struct file_parser *parser, const yaml_event_t *event, unsigned line) {
     if (event->data.mapping_start.anchor || event->data.mapping_start.tag)
         return refuse(parser, line, "anchors and tags are not for settings");
+    if (parser->phase == FILE_VALUE && parser->depth < parser->depth_max) return begin_section(parser);
     if (parser->phase != FILE_BEFORE) return refuse(parser, line, "settings have no settings of their own");
     parser->phase = FILE_NAMES;
     return true;
@@ -92,7 +108,12 @@ static bool on_event(struct file_parser *parser, const yaml_event_t *event) {
     case YAML_SEQUENCE_START_EVENT: return on_list(parser, event, line);
     case YAML_SEQUENCE_END_EVENT: return finish_entry(parser, true);
     case YAML_MAPPING_START_EVENT: return on_mapping(parser, event, line);
-    case YAML_MAPPING_END_EVENT: parser->phase = FILE_AFTER; return true;
+    case YAML_MAPPING_END_EVENT:
+        if (parser->depth)
+            parser->depth--;
+        else
+            parser->phase = FILE_AFTER;
+        return true;
     case YAML_DOCUMENT_START_EVENT:
         return parser->phase == FILE_BEFORE || refuse(parser, line, "one document is enough");
     case YAML_ALIAS_EVENT: return refuse(parser, line, "aliases are not for settings");
@@ -117,21 +138,28 @@ static bool parse_all(struct file_parser *parser, yaml_parser_t *yaml) {
     return true;
 }
 
-bool config_file_parse(struct view text, config_entry_fn *take, void *ctx,
-                       struct config_problem *ret_problem) {
-    struct file_parser parser = {.take = take, .ctx = ctx, .problem = ret_problem};
+bool config_file_parse_sections(struct view text, unsigned depth, config_entry_fn *take, void *ctx,
+                                struct config_problem *ret_problem) {
+    struct file_parser parser = {.take = take, .ctx = ctx, .depth_max = depth, .problem = ret_problem};
     yaml_parser_t yaml;
     *ret_problem = (struct config_problem){0};
     if (text.len > CONFIG_FILE_BYTES_MAX) return refuse(&parser, 0, "it is larger than 64 KiB");
     if (!yaml_parser_initialize(&yaml)) return refuse(&parser, 0, "out of memory");
     yaml_parser_set_input_string(&yaml, (const unsigned char *)(text.ptr ? text.ptr : ""), text.len);
     buf_init(&parser.name, CONFIG_FILE_BYTES_MAX);
+    for (unsigned i = 0; i < CONFIG_SECTIONS_MAX; i++) buf_init(&parser.sections[i], CONFIG_FILE_BYTES_MAX);
     buf_init(&parser.value, (size_t)2 * CONFIG_FILE_BYTES_MAX);
     bool good = parse_all(&parser, &yaml);
     yaml_parser_delete(&yaml);
     buf_done(&parser.name);
     buf_done(&parser.value);
+    for (unsigned i = 0; i < CONFIG_SECTIONS_MAX; i++) buf_done(&parser.sections[i]);
     return good;
+}
+
+bool config_file_parse(struct view text, config_entry_fn *take, void *ctx,
+                       struct config_problem *ret_problem) {
+    return config_file_parse_sections(text, 0, take, ctx, ret_problem);
 }
 
 static bool load(FILE *file, struct buf *text) {
