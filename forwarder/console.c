@@ -1,35 +1,65 @@
+/* See console.h. Here is what all forms share: the outputs, the log, whole texts. */
 #include "console.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "display/live.h"
+#include "display/terminal.h"
 
-#define TARGET_SHOWN 200
-#define DETAIL_SHOWN 200
-
-#define HELD_BYTES ((size_t)32 * 1024)
 #define LINE_BYTES ((size_t)4096)
+
+bool console_choose(struct console_settings *ret_settings, const char *words) {
+    struct view rest = view_from_cstr(words), word;
+    bool plain = false, says_what = false;
+    *ret_settings = (struct console_settings){0};
+    while (view_split(&rest, ',', &word)) {
+        static const struct {
+            const char *word;
+            enum board_shows shows;
+        } what[] = {{"all", BOARD_ALL}, {"pages", BOARD_PAGES}, {"errors", BOARD_ERRORS}};
+        bool *form = view_eq(word, VIEW("plain")) ? &plain : view_eq(word, VIEW("json")) ? &ret_settings->json : NULL;
+        bool is_known = form != NULL;
+        if (form) *form = true;
+        for (size_t i = 0; i < 3 && !is_known; i++) {
+            is_known = view_eq(word, view_from_cstr(what[i].word)) && !says_what;
+            if (is_known) ret_settings->shows = what[i].shows;
+            says_what = says_what || is_known;
+        }
+        if (!is_known) return false;
+    }
+    ret_settings->live = !plain && !ret_settings->json && terminal_is_ours(STDOUT_FILENO);
+    if (ret_settings->live && !says_what) ret_settings->shows = BOARD_PAGES;
+    return !(plain && ret_settings->json);
+}
 
 /* ---- to the outputs ---- */
 
-static void flush(struct console *console) {
+void console_flush(struct console *console) {
     output_write(console->out, buf_view(&console->lines));
     buf_clear(&console->lines);
 }
 
 static void on_flush(struct task *task) {
-    flush(LIST_ENTRY(task, struct console, flush));
+    console_flush(LIST_ENTRY(task, struct console, flush));
 }
 
-void console_attach(struct console *console, struct tasks *tasks) {
+void console_flush_later(struct console *console) {
+    if (console->loop)
+        tasks_post(&console->loop->tasks, &console->flush);
+    else
+        console_flush(console);
+}
+
+void console_attach(struct console *console, struct loop *loop) {
     task_cancel(&console->flush);
-    flush(console);
-    console->tasks = tasks;
+    if (!loop) console->form->end(console);
+    console_flush(console);
+    console->loop = loop;
 }
 
 static size_t missing_text(char *out, size_t size, uint64_t lines) {
@@ -38,9 +68,17 @@ static size_t missing_text(char *out, size_t size, uint64_t lines) {
     return len < 0 ? 0 : (size_t)len < size ? (size_t)len : size;
 }
 
+/* Standard error is not to write into the display. */
+static bool is_shown_instead(struct console *console, struct view text) {
+    if (!console->live) return false;
+    console->form->text(console, TEXT_ERROR, text);
+    return isatty(STDERR_FILENO);
+}
+
 static void log_sink(void *ctx, enum log_level level, const char *component, struct view line) {
     struct console *console = ctx;
     struct buf text;
+    if (is_shown_instead(console, line)) return;
     buf_init(&text, LINE_BYTES);
     buf_printf(&text, "%s %s %.40s: %.*s\n", log_stamp(), log_level_name(level), component, VIEW_ARG(line));
     output_write(console->err, buf_view(&text));
@@ -51,11 +89,16 @@ static void log_nowhere(void *ctx, enum log_level level, const char *component, 
     (void)ctx, (void)level, (void)component, (void)line;
 }
 
-bool console_init(struct console *console) {
+bool console_init(struct console *console, const struct console_settings *settings) {
     const char *no_colour = getenv("NO_COLOR"), *terminal = getenv("TERM");
     *console = (struct console){.out = output_new(STDOUT_FILENO, missing_text),
-                                .err = output_new(STDERR_FILENO, log_missing_text)};
+                                .err = output_new(STDERR_FILENO, log_missing_text),
+                                .shows = settings->shows,
+                                .form = settings->json   ? &console_json_form
+                                        : settings->live ? &console_live_form
+                                                         : &console_lines_form};
     task_init(&console->flush, on_flush);
+    timer_init(&console->fold_end, NULL);
     buf_init(&console->lines, 64 * 1024);
     console->colour =
         isatty(STDOUT_FILENO) && !(no_colour && *no_colour) && !(terminal && strcmp(terminal, "dumb") == 0);
@@ -74,60 +117,7 @@ void console_done(struct console *console) {
     buf_done(&console->lines);
 }
 
-/* ---- lines ---- */
-
-void console_line(struct console *console, const char *format, ...) {
-    char text[LINE_BYTES];
-    va_list arguments;
-    va_start(arguments, format);
-    int len = vsnprintf(text, sizeof(text), format, arguments);
-    va_end(arguments);
-    if (len < 0) return;
-    size_t size = (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1;
-    if (console->lines.len > HELD_BYTES) flush(console);
-    buf_append(&console->lines, text, size);
-    buf_append_byte(&console->lines, '\n');
-    flush(console);
-}
-
-void console_error(struct console *console, const char *format, ...) {
-    char text[LINE_BYTES];
-    struct buf line;
-    va_list arguments;
-    va_start(arguments, format);
-    int len = vsnprintf(text, sizeof(text), format, arguments);
-    va_end(arguments);
-    if (len < 0) return;
-    buf_init(&line, LINE_BYTES + 16);
-    buf_printf(&line, "ttf: %s\n", text);
-    output_write(console->err, buf_view(&line));
-    buf_done(&line);
-}
-
-/* Control bytes, and bytes that a terminal may take for some (C1, in any encoding), as \xNN. */
-static void append_escaped(struct buf *out, struct view text, size_t max) {
-    struct view rest = view_slice(text, 0, max);
-    while (rest.len > 0) {
-        size_t plain = 0;
-        while (plain < rest.len && rest.ptr[plain] >= 0x20 && rest.ptr[plain] < 0x7f) plain++;
-        buf_append(out, rest.ptr, plain);
-        rest = view_skip(rest, plain);
-        if (rest.len == 0) break;
-        buf_printf(out, "\\x%02x", (unsigned char)rest.ptr[0]);
-        rest = view_skip(rest, 1);
-    }
-    if (text.len > max) buf_append(out, "...", 3);
-}
-
-static const char *colour_of(const struct console *console, int status) {
-    if (!console->colour) return "";
-    if (status >= 500) return "\x1b[31m";
-    if (status >= 400) return "\x1b[33m";
-    if (status >= 300) return "\x1b[36m";
-    return "\x1b[32m";
-}
-
-static const char *clock_text(struct console *console) {
+const char *console_clock(struct console *console) {
     time_t now = time(NULL);
     struct tm local;
     if (now != console->second && localtime_r(&now, &local)) {
@@ -137,49 +127,63 @@ static const char *clock_text(struct console *console) {
     return console->clock;
 }
 
-static void append_status(const struct console *console, struct buf *line, int status) {
-    if (status <= 0) {
-        buf_append(line, " -", 2);
-        return;
-    }
-    buf_append_byte(line, ' ');
-    buf_append_view(line, view_from_cstr(colour_of(console, status)));
-    buf_append_number(line, (uint64_t)status);
-    if (console->colour) buf_append_view(line, VIEW("\x1b[0m"));
+/* ---- texts ---- */
+
+static struct view format_text(char text[LINE_BYTES], const char *format, va_list arguments) {
+    int len = vsnprintf(text, LINE_BYTES, format, arguments);
+    return view_of(text, len < 0 ? 0 : (size_t)len < LINE_BYTES ? (size_t)len : LINE_BYTES - 1);
 }
 
-static void append_end(struct buf *line, const char *code, const char *detail) {
-    buf_printf(line, " (%s", code);
-    if (detail) {
-        buf_append(line, ": ", 2);
-        append_escaped(line, view_from_cstr(detail), DETAIL_SHOWN);
-    }
-    buf_append_byte(line, ')');
+void console_line(struct console *console, const char *format, ...) {
+    char text[LINE_BYTES];
+    va_list arguments;
+    va_start(arguments, format);
+    console->form->text(console, TEXT_LINE, format_text(text, format, arguments));
+    va_end(arguments);
+}
+
+void console_hint(struct console *console, const char *label, const char *format, ...) {
+    char text[LINE_BYTES], whole[LINE_BYTES + 128];
+    va_list arguments;
+    va_start(arguments, format);
+    struct view said = format_text(text, format, arguments);
+    va_end(arguments);
+    snprintf(whole, sizeof(whole), "Hint%s%.64s: %.*s", label ? " for " : "", label ? label : "", VIEW_ARG(said));
+    console->form->text(console, TEXT_HINT, view_from_cstr(whole));
+}
+
+void console_error(struct console *console, const char *format, ...) {
+    char text[LINE_BYTES];
+    struct buf line;
+    va_list arguments;
+    va_start(arguments, format);
+    struct view said = format_text(text, format, arguments);
+    va_end(arguments);
+    if (is_shown_instead(console, said)) return;
+    buf_init(&line, LINE_BYTES + 16);
+    buf_printf(&line, "ttf: %.*s\n", VIEW_ARG(said));
+    output_write(console->err, buf_view(&line));
+    buf_done(&line);
+}
+
+/* ---- the others ---- */
+
+bool console_request_failed(const struct console_request *request) {
+    return request->status >= 500 || (request->code && !request->visitor_left);
 }
 
 void console_request(struct console *console, const struct console_request *request) {
-    struct buf target, *line = &console->lines;
-    if (line->len > HELD_BYTES) flush(console);
-    buf_init(&target, 64 * 1024);
-    buf_append_view(line, view_from_cstr(clock_text(console)));
-    buf_append_byte(line, ' ');
-    if (request->label) buf_printf(line, "%s ", request->label);
-    append_escaped(line, request->method, 20);
-    buf_append_byte(line, ' ');
-    log_redact_target(&target, request->target);
-    append_escaped(line, buf_view(&target), TARGET_SHOWN);
-    append_status(console, line, request->status);
-    buf_append_byte(line, ' ');
-    buf_append_number(line, request->took_ms);
-    buf_append_view(line, VIEW(" ms "));
-    buf_append_number(line, request->bytes);
-    buf_append_view(line, VIEW(" B"));
-    if (request->bytes_in) buf_printf(line, ", %llu B in", (unsigned long long)request->bytes_in);
-    if (request->code) append_end(line, request->code, request->detail);
-    buf_append_byte(line, '\n');
-    if (console->tasks)
-        tasks_post(console->tasks, &console->flush);
-    else
-        flush(console);
-    buf_done(&target);
+    console->form->request(console, request);
+}
+
+void console_tunnel(struct console *console, const struct console_tunnel *tunnel) {
+    console->form->tunnel(console, tunnel);
+}
+
+void console_forget(struct console *console, const void *tunnel) {
+    if (console->live) board_forget_tunnel(live_board(console->live), tunnel);
+}
+
+void console_service(struct console *console, const struct console_tunnel *tunnel, const char *fault) {
+    console->form->service(console, tunnel, fault);
 }

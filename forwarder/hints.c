@@ -58,15 +58,13 @@ static bool wants_host(const struct hints *hints) {
 static void say_host(struct hints *hints, const char *why) {
     if (!wants_host(hints)) return;
     hints->said_host = true;
-    console_line(hints->console, "Hint%s%s: the local service %s; start ttf with --host-header rewrite",
-                 hints->label ? " for " : "", hints->label ? hints->label : "", why);
+    console_hint(hints->console, hints->label, "the local service %s; start ttf with --host-header rewrite", why);
 }
 
 static void say_tls(struct hints *hints, const char *hint) {
     if (hints->off || hints->said_tls) return;
     hints->said_tls = true;
-    console_line(hints->console, "Hint%s%s: %s", hints->label ? " for " : "",
-                 hints->label ? hints->label : "", hint);
+    console_hint(hints->console, hints->label, "%s", hint);
 }
 
 #define REFUSES "refuses a host name that it does not know"

@@ -23,6 +23,7 @@ struct live {
     uint64_t drawn_ms;
     unsigned stop_tries;
     bool is_over;
+    size_t open_signals;
     uv_signal_t signals[SIGNALS];
     struct board board;
 };
@@ -98,6 +99,7 @@ static void watch_signals(struct live *live) {
         uv_signal_start(&live->signals[i], on_signal, numbers[i]);
         uv_unref((uv_handle_t *)&live->signals[i]);
     }
+    live->open_signals = SIGNALS;
 }
 
 struct live *live_new(struct loop *loop, int fd, struct output *out, struct line_style style) {
@@ -118,17 +120,15 @@ struct board *live_board(struct live *live) {
     return &live->board;
 }
 
-void live_stop(struct live *live) {
-    if (!live || live->is_over) return;
+static void on_closed(uv_handle_t *handle) {
+    struct live *live = handle->data;
+    if (--live->open_signals == 0) free(live);
+}
+
+void live_end(struct live *live) {
     live->is_over = true;
     timer_stop(&live->loop->timers, &live->frame);
     timer_stop(&live->loop->timers, &live->stop);
-    terminal_leave(&live->terminal);
-    for (size_t i = 0; i < SIGNALS; i++) uv_close((uv_handle_t *)&live->signals[i], NULL);
-}
-
-void live_free(struct live *live) {
-    if (!live) return;
     terminal_done(&live->terminal);
-    free(live);
+    for (size_t i = 0; i < SIGNALS; i++) uv_close((uv_handle_t *)&live->signals[i], on_closed);
 }

@@ -17,8 +17,7 @@ struct live *live_new(struct loop *loop, int fd, struct output *out, struct line
 /* To be changed at will, and live_changed() called then. */
 struct board *live_board(struct live *live);
 void live_changed(struct live *live);
-/* Gives the screen back; the loop must run a little more before live_free(). NULL is fine. */
-void live_stop(struct live *live);
-void live_free(struct live *live);
+/* Gives the screen back. It frees itself then, for which the loop must run a little more. */
+void live_end(struct live *live);
 
 #endif
