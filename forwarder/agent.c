@@ -17,6 +17,7 @@ struct agent_tunnel {
     struct agent *agent;
     struct tunnel_options options; /* its strings are in `texts` */
     void *texts;
+    char service[300]; /* the local one, for people */
     struct resume_store resume;
     struct host_field host_field;
     struct hints hints;
@@ -108,6 +109,7 @@ static uint64_t request_timeout_ms(const struct tunnel_options *options, bool is
 static struct tunnel *make_tunnel(struct agent_tunnel *tunnel) {
     const struct agent *agent = tunnel->agent;
     const struct tunnel_options *options = &tunnel->options;
+    tunnel_options_print_service(options, tunnel->service, sizeof(tunnel->service));
     bool is_aws = endpoint_is_aws(agent->settings.endpoint);
     struct local_target target = {.host = options->host,
                                   .port = (uint16_t)options->port,
@@ -120,6 +122,7 @@ static struct tunnel *make_tunnel(struct agent_tunnel *tunnel) {
         .token = agent->settings.token,
         .label = options->label,
         .name = options->name,
+        .service = tunnel->service,
         .target = &target,
         .host_field = &tunnel->host_field,
         .rewrite = options->rewrite,

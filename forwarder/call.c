@@ -32,6 +32,7 @@ static bool can_be_asked_again(const struct local_head *head) {
 bool call_start(struct call *call, struct local_head *head, struct headers *headers, struct view visitor_host,
                 const struct local_events *events, void *ctx) {
     const struct call_settings *settings = call->settings;
+    if (console_wants_kinds(settings->console)) call->kind = call_kind_asked(headers);
     hop_strip_ours(headers, (struct view){0});
     headers_remove(headers, VIEW("content-length"));
     if (!host_field_apply(settings->host_field, headers, visitor_host, &call->visitor)) return false;
@@ -44,11 +45,41 @@ bool call_start(struct call *call, struct local_head *head, struct headers *head
 
 /* ---- the answer ---- */
 
+static struct console_request line_of(const struct call *call) {
+    bool is_stream = call->kind == BOARD_SOCKET || call->kind == BOARD_EVENTS;
+    return (struct console_request){.tunnel = call->settings->service->tunnel,
+                                    .label = call->settings->label,
+                                    .method = call->method,
+                                    .target = call->target,
+                                    .status = call->status,
+                                    .code = call->code,
+                                    .detail = call->detail,
+                                    .took_ms = loop_now(call->settings->loop) - call->began_ms,
+                                    .bytes = call->bytes,
+                                    .bytes_in = call->bytes_in,
+                                    .kind = call->kind,
+                                    .was_open = is_stream,
+                                    .visitor_left = call->visitor_left};
+}
+
+/* A WebSocket or an event stream is told when it opens, too. */
+static void look_at_head(struct call *call, const struct headers *received) {
+    service_state_answered(call->settings->service);
+    if (!console_wants_kinds(call->settings->console)) return;
+    call->kind = call_kind_answered(call->kind, call->method, call->status, received);
+    if (call->kind != BOARD_SOCKET && call->kind != BOARD_EVENTS) return;
+    struct console_request line = line_of(call);
+    line.is_open = true;
+    line.was_open = false;
+    console_request(call->settings->console, &line);
+}
+
 bool call_take_head(struct call *call, int status, const struct headers *received, bool drops_length,
                     const struct http_limits *limits, struct headers *ret_headers) {
     bool is_switch = status == 101;
     headers_init(ret_headers, call->arena);
     call->status = status;
+    look_at_head(call, received);
     if (!headers_copy(ret_headers, received)) {
         call->detail = "the service sent too large a head";
         return false;
@@ -72,6 +103,7 @@ void call_take_end(struct call *call, enum local_error error, const char *detail
     call->local = NULL;
     if (error != LOCAL_OK) {
         log_debug("local", "the local service: %s", detail);
+        if (error == LOCAL_UNAVAILABLE) service_state_failed(settings->service, detail);
         hints_on_failure(settings->hints, settings->client, detail);
         call->detail = arena_copy(call->arena, view_from_cstr(detail)).ptr;
     } else if (call->status >= 400 && call->asked.count) {
@@ -87,15 +119,7 @@ void call_cancel(struct call *call) {
 }
 
 void call_show(struct call *call) {
-    struct console_request line = {.label = call->settings->label,
-                                   .method = call->method,
-                                   .target = call->target,
-                                   .status = call->status,
-                                   .code = call->code,
-                                   .detail = call->detail,
-                                   .took_ms = loop_now(call->settings->loop) - call->began_ms,
-                                   .bytes = call->bytes,
-                                   .bytes_in = call->bytes_in};
+    struct console_request line = line_of(call);
     if (call->is_shown) return;
     call->is_shown = true;
     console_request(call->settings->console, &line);

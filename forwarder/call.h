@@ -4,17 +4,20 @@
 #ifndef FORWARDER_CALL_H
 #define FORWARDER_CALL_H
 
+#include "call_kind.h"
 #include "console.h"
 #include "hints.h"
 #include "host_field.h"
 #include "http/gate.h"
 #include "local/local_client.h"
 #include "net/loop.h"
+#include "service_state.h"
 
 /* All borrowed for as long as there are calls. */
 struct call_settings {
     struct loop *loop;
     const char *label; /* of the tunnel, where there are several; otherwise NULL */
+    struct service_state *service;
     struct local_client *client;
     const struct host_field *host_field;
     const char *rewrite; /* rewrite_wish.h; may be NULL */
@@ -33,7 +36,8 @@ struct call {
     struct headers asked; /* of a GET without a body, which hints may send again; otherwise empty */
 
     /* what its line says (console.h) */
-    bool is_shown;
+    bool is_shown, visitor_left;
+    enum board_kind kind;
     int status;                /* what the visitor gets; 0: nothing yet */
     const char *code, *detail; /* an error of ours, or how else it ended, and more of that; or NULL */
     uint64_t began_ms, bytes, bytes_in; /* of the answer's body, of the request's */

@@ -73,7 +73,7 @@ static int run_agent(const struct agent_settings *settings, const struct tunnel_
         return 1;
     }
     loop_on_stop(&program.loop, on_stop, &program);
-    console_attach(settings->console, &program.loop.tasks);
+    console_attach(settings->console, &program.loop);
     agent_start(program.agent);
     loop_run(&program.loop);
     console_attach(settings->console, NULL);
@@ -138,8 +138,11 @@ static int run(const struct options *options) {
     const struct proxy *proxy;
     if (!choose_proxy(options, &endpoint, &proxy_room, &proxy, error, sizeof(error)))
         return usage_error(error);
+    struct console_settings shown;
+    if (!console_choose(&shown, options->log))
+        return usage_error("--log wants plain or json, and one of all, pages and errors");
     struct console console;
-    if (!console_init(&console)) return usage_error("out of memory");
+    if (!console_init(&console, &shown)) return usage_error("out of memory");
     console_line(&console, "HTTP Tunnel Forwarder v" TTF_VERSION);
     say_service(&console, &options->tunnel);
     console_line(&console, "Tunnel endpoint: %s%s%s", endpoint.shown, proxy ? " through the proxy " : "",

@@ -56,6 +56,10 @@ static const struct option_row rows[] = {
      "the way to the gateway: http:// or socks5://[user:password@]host:port, or off (default: HTTPS_PROXY, "
      "HTTP_PROXY, ALL_PROXY, NO_PROXY)",
      OPTION_TEXT, MEMBER(proxy), 0, 0},
+    {0, "log", "HOW", NULL,
+     "how requests are shown: plain (lines) or json (an object a line) instead of the display that a terminal "
+     "gets; which: all, pages (what they load is summed up) or errors; both with a comma",
+     OPTION_TEXT, MEMBER(log), 0, 0},
     {0, "health", NULL, NULL, "ask by the exit code whether the tunnels of this user are up", OPTION_FLAG,
      MEMBER(health), 0, 0},
     {'h', "help", NULL, NULL, "show this text", OPTION_FLAG, MEMBER(help), 0, 0},

@@ -247,6 +247,7 @@ static void on_done(void *ctx) {
 static void on_lost(void *ctx, enum stream_end why) {
     struct inbound *inbound = ctx;
     inbound->stream = NULL;
+    inbound->call.visitor_left = why == STREAM_RESET;
     inbound->call.code = why == STREAM_RESET ? "visitor left" : "connection lost";
     call_show(&inbound->call);
     call_cancel(&inbound->call);

@@ -42,7 +42,11 @@ struct tunnel {
     struct backoff backoff;
     struct timer timer; /* greeting, wait or last words, by state */
 
+    struct service_state service;
     char *resume, *url;
+    char *path_url;      /* where only some programs know the host of `url`; otherwise NULL */
+    int64_t latency_ms;  /* negative: not known */
+    uint64_t greeted_ms; /* when the gateway was last asked where the tunnel is */
     bool resume_refused; /* tried without it already */
     bool was_up;         /* once at least */
     bool warned;         /* that the resume token cannot be kept */
@@ -74,6 +78,18 @@ __attribute__((format(printf, 2, 3))) static void complain(const struct tunnel *
     va_start(arguments, format);
     tell(tunnel, console_error, format, arguments);
     va_end(arguments);
+}
+
+static void show_state(const struct tunnel *tunnel, enum board_state state, const char *why) {
+    const struct console_tunnel shown = {.key = tunnel,
+                                         .label = tunnel->settings.label,
+                                         .state = state,
+                                         .service = tunnel->settings.service,
+                                         .url = tunnel->url,
+                                         .path_url = tunnel->path_url,
+                                         .why = why,
+                                         .latency_ms = tunnel->latency_ms};
+    console_tunnel(tunnel->settings.console, &shown);
 }
 
 static void finish(struct tunnel *tunnel, int code) {
@@ -118,6 +134,7 @@ static void connect_later(struct tunnel *tunnel, const char *what, const char *r
     if (stable) backoff_reset(&tunnel->backoff);
     lane_stop(tunnel->lane);
     uint32_t wait_ms = wait_before_next(tunnel);
+    show_state(tunnel, BOARD_DOWN, reason);
     say(tunnel, "%s (%s); %s in %.1f s", what, reason, tunnel->was_up ? "reconnecting" : "trying again",
         wait_ms / 1000.0);
 }
@@ -253,6 +270,7 @@ static void on_silent(void *ctx, struct lane *lane, uint64_t for_ms) {
 static void on_open(void *ctx, struct lane *lane) {
     struct tunnel *tunnel = ctx;
     tunnel->state = TUNNEL_GREETING;
+    tunnel->greeted_ms = loop_now(tunnel->loop);
     say(tunnel, "\xe2\x9c\x85 WebSocket connection established");
     log_info("tunnel", "connected, protocol %s", lane_is_v2(lane) ? "v2" : "v1");
     if (lane_greet(lane))
@@ -276,6 +294,21 @@ static bool url_is_sane(struct view url) {
     for (size_t i = 0; i < url.len; i++)
         if ((unsigned char)url.ptr[i] <= 0x20 || (unsigned char)url.ptr[i] >= 0x7f) return false;
     return url.len > 0 && url.len < 2048;
+}
+
+/* Names under localhost are known to browsers and curl, and to few others. */
+static bool needs_path_url(struct view url) {
+    struct view host = view_skip(url, view_find(url, ':') + 3);
+    host = view_slice(host, 0, view_find(host, '/'));
+    return view_ends_with(view_slice(host, 0, view_find(host, ':')), VIEW(".localhost"));
+}
+
+static void keep_urls(struct tunnel *tunnel, struct view url, struct view path_url) {
+    bool is_needed = needs_path_url(url) && url_is_sane(path_url) && !view_eq(url, path_url);
+    free(tunnel->url);
+    free(tunnel->path_url);
+    tunnel->url = view_to_cstr(url);
+    tunnel->path_url = is_needed ? view_to_cstr(path_url) : NULL;
 }
 
 /* The other side knows what a ping costs it and when it takes us for gone; unsaid by those of before. */
@@ -305,8 +338,9 @@ static void on_established(struct tunnel *tunnel, const struct v1_message *messa
     say(tunnel, "Tunnel established: %.*s", VIEW_ARG(url));
     if (tunnel->url && !view_eq(url, view_from_cstr(tunnel->url)))
         say(tunnel, "The tunnel's URL has changed, it was: %s", tunnel->url);
-    free(tunnel->url);
-    tunnel->url = view_to_cstr(url);
+    keep_urls(tunnel, url, message->path_based_url);
+    tunnel->latency_ms = (int64_t)(loop_now(tunnel->loop) - tunnel->greeted_ms);
+    show_state(tunnel, BOARD_UP, NULL);
     lane_watch(tunnel->lane, heartbeat_ms(tunnel, message));
     retire_older(tunnel);
 }
@@ -378,10 +412,15 @@ static bool make_parts(struct tunnel *tunnel) {
     const struct tunnel_settings *settings = &tunnel->settings;
     timer_init(&tunnel->timer, on_timer);
     tunnel->resume = resume_store_load(settings->resume);
+    tunnel->service = (struct service_state){.console = settings->console,
+                                             .tunnel = tunnel,
+                                             .label = settings->label,
+                                             .service = settings->service};
     tunnel->client = local_client_new(tunnel->loop, settings->target, local_connect_ms(settings));
     if (!tunnel->client) return false;
     tunnel->calls = (struct call_settings){.loop = tunnel->loop,
                                            .label = settings->label,
+                                           .service = &tunnel->service,
                                            .client = tunnel->client,
                                            .host_field = settings->host_field,
                                            .rewrite = settings->rewrite,
@@ -398,6 +437,7 @@ struct tunnel *tunnel_new(struct loop *loop, const struct tunnel_settings *setti
     if (!tunnel) return NULL;
     tunnel->loop = loop;
     tunnel->settings = *settings;
+    tunnel->latency_ms = -1;
     tunnel->on_exit = on_exit;
     tunnel->ctx = ctx;
     if (make_parts(tunnel)) return tunnel;
@@ -435,9 +475,11 @@ void tunnel_shut(struct tunnel *tunnel) {
 
 void tunnel_free(struct tunnel *tunnel) {
     if (!tunnel) return;
+    console_forget(tunnel->settings.console, tunnel);
     lane_free(tunnel->lane);
     local_client_free(tunnel->client);
     free(tunnel->resume);
     free(tunnel->url);
+    free(tunnel->path_url);
     free(tunnel);
 }

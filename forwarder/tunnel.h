@@ -22,7 +22,8 @@ struct tunnel_settings {
     struct token *token;      /* read anew for each connection */
     const char *label;        /* in front of what is said, where there are several tunnels; otherwise NULL */
     const char *name;
-    const struct local_target *target; /* the local service */
+    const char *service; /* the local one, for people */
+    const struct local_target *target;
     const struct host_field *host_field;
     const char *rewrite; /* rewrite_wish.h; may be NULL */
     struct hints *hints;

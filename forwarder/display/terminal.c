@@ -110,9 +110,8 @@ static void append_changes(struct buf *out, struct view before, struct view afte
     bool has_old = view_split(&before, '\n', &old);
     for (size_t row = 1; view_split(&after, '\n', &new); row++) {
         if (!has_old || !view_eq(old, new)) {
-            buf_printf(out, "\x1b[%zu;1H", row);
+            buf_printf(out, "\x1b[%zu;1H\x1b[2K", row); /* behind a line that is full it would take a cell */
             buf_append_view(out, new);
-            buf_append_view(out, VIEW("\x1b[K"));
         }
         if (has_old) has_old = view_split(&before, '\n', &old);
         if (!after.ptr && has_old) buf_printf(out, "\x1b[%zu;1H\x1b[J", row + 1);

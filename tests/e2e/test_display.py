@@ -1,0 +1,316 @@
+"""What one sees of ttf in a terminal: a real one, of tmux."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+import http_raw
+from programs import BIN, SLOW
+
+pytestmark = pytest.mark.skipif(not shutil.which("tmux"), reason="no tmux")
+
+
+class Terminal:
+    """A shell in a terminal of tmux, of that size."""
+
+    def __init__(self, folder, columns=80, rows=24, env=None):
+        self.socket = folder / "tmux"
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith(("TTF_", "XDG_", "TMUX", "LC_", "NO_COLOR"))}
+        self.env |= {"HOME": str(folder), "XDG_STATE_HOME": str(folder), "LANG": "C.UTF-8", "PS1": "$ ", "TERM": "screen-256color"}
+        self.env |= env or {}
+        self.columns, self.rows = columns, rows
+        self.tmux("-f", "/dev/null", "-u", "new-session", "-d", "-x", columns, "-y", rows, "bash --norc --noprofile")
+
+    def tmux(self, *words):
+        done = subprocess.run(["tmux", "-S", self.socket, *map(str, words)], env=self.env, capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def type(self, line):
+        self.tmux("send-keys", "-l", line)
+        self.tmux("send-keys", "Enter")
+
+    def key(self, name):
+        self.tmux("send-keys", name)
+
+    def screen(self, *options):
+        return self.tmux("capture-pane", "-p", *options).rstrip("\n")
+
+    def wait(self, pattern, seconds=20, options=()):
+        end = time.monotonic() + seconds * SLOW
+        while not (found := re.search(pattern, text := self.screen(*options), re.M)):
+            assert time.monotonic() < end, f"no {pattern!r} on the screen:\n{text}"
+            time.sleep(0.05)
+        return found
+
+    def resize(self, columns, rows):
+        self.columns, self.rows = columns, rows
+        self.tmux("resize-window", "-x", columns, "-y", rows)
+
+    def stop(self):
+        subprocess.run(["tmux", "-S", self.socket, "kill-server"], env=self.env, capture_output=True, timeout=30)
+
+
+@pytest.fixture
+def terminal(tmp_path):
+    made = []
+
+    def make(*size, **more):
+        made.append(Terminal(tmp_path, *size, **more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
+
+
+def run_ttf(terminal, gateway, service, *options):
+    words = [BIN / "ttf", "-e", gateway.endpoint, "-n", "demo", service.port, *options]
+    terminal.type("clear; " + shlex.join(map(str, words)) + "; echo ended $?")
+    terminal.wait(r"online")
+
+
+def normal(text):
+    """A screen with what differs between runs replaced."""
+    for pattern, replacement in (
+        (r"^ttf \S+ +", "ttf VERSION  "),
+        (r"\d\d:\d\d:\d\d", "12:30:01"),
+        (r"online, (< )?\d+ ms", "online, N ms"),
+        (r"(p50|p95) \d+ ms", r"\1 N ms"),
+        (r" {1,5}\d+ ms", "    N ms"),
+        (r"(localhost:)\d+", r"\1PORT"),
+    ):
+        text = re.sub(pattern, replacement, text, flags=re.M)
+    return text
+
+
+PAGE = {"sec-fetch-dest": "document"}
+SCRIPT = {"sec-fetch-dest": "script"}
+
+
+def get(gateway, path, headers=()):
+    return http_raw.request(gateway.address, "GET", path, f"demo.localhost:{gateway.address[1]}", headers=list(dict(headers).items()))
+
+
+USUAL = """\
+ttf VERSION  Ctrl-C ends it
+
+Status     online, N ms to the gateway
+URL        http://demo.localhost:PORT
+or         http://localhost:PORT/demo
+Service    localhost:PORT
+Requests   6, 1 failed, p50 N ms, p95 N ms
+
+TIME     METHOD        TOOK    SIZE  TARGET
+12:30:01 GET     200    N ms  4.9 KB  /todos
+                                     + 3 more, 293 KB
+12:30:01 GET     404    N ms     5 B  /missing?token=***
+12:30:01 GET     500    N ms     4 B  /%1b[2J/文"""
+
+
+def test_the_usual_terminal(start, terminal):
+    service, gateway, shell = start.service(), start.gateway(), terminal()
+    service.answer("/todos", body="x" * 5000)
+    service.answer("/app.js", body="x" * 100000)
+    service.answer("/missing", status=404, body="x" * 5)
+    service.answer("/%1b[2J/%E6%96%87", status=500, body="oops")
+    run_ttf(shell, gateway, service)
+    get(gateway, "/todos", PAGE)
+    for _ in range(3):
+        get(gateway, "/app.js", SCRIPT)
+    get(gateway, "/missing?token=secret")
+    get(gateway, "/%1b[2J/%E6%96%87")
+    shell.wait(r" 500 ")
+    assert normal(shell.screen()) == USUAL, shell.screen()
+
+
+def test_it_is_given_back(start, terminal):
+    service, gateway, shell = start.service(), start.gateway(), terminal()
+    run_ttf(shell, gateway, service)
+    get(gateway, "/")
+    shell.wait(r" 404 | 200 ")
+    shell.key("C-c")
+    shell.wait(r"^ended 0$")
+    text = shell.screen()
+    assert "Tunnel established: http://demo.localhost" in text, "what stood there before is there again"
+    assert re.search(r"^1 request, 0 failed$", text, re.M), text
+    assert "Requests   " not in text, text
+    shell.type("echo typed; stty -a | grep -o '.\\becho\\b'")
+    shell.wait(r"^typed$")
+    shell.wait(r"^ echo$")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGSEGV])
+def test_signals_give_it_back(start, terminal, number):
+    service, gateway, shell = start.service(), start.gateway(), terminal()
+    if SLOW > 1 and number == signal.SIGSEGV:
+        pytest.skip("the sanitizer's own handler is there")
+    shell.type("ulimit -c 0; echo began")
+    run_ttf(shell, gateway, service)
+    pid = int(subprocess.run(["pgrep", "-f", f"ttf -e {gateway.endpoint}"], capture_output=True, text=True).stdout.split()[0])
+    os.kill(pid, number)
+    shell.wait(r"^ended \d+$")
+    assert "Tunnel established:" in shell.screen()
+    shell.type("stty -a | grep -o '.\\becho\\b'")
+    shell.wait(r"^ echo$")
+
+
+def test_suspended_and_resumed(start, terminal):
+    service, gateway, shell = start.service(), start.gateway(), terminal()
+    shell.type(f"{BIN}/ttf -e {gateway.endpoint} -n demo {service.port}")
+    shell.wait(r"^Status +online")
+    shell.key("C-z")
+    shell.wait(r"Stopped")
+    assert "Status " not in shell.screen()
+    shell.type("fg")
+    shell.wait(r"^Status +online")
+    get(gateway, "/after")
+    shell.wait(r"/after")
+    shell.key("C-c")
+    shell.wait(r"^1 request, 0 failed")
+
+
+def test_resized(start, terminal):
+    service, gateway, shell = start.service(), start.gateway(), terminal()
+    run_ttf(shell, gateway, service)
+    get(gateway, "/here")
+    shell.wait(r"^TIME ")
+    shell.resize(40, 10)
+    shell.wait(r"^http://demo\.localhost:\d+$")
+    assert "TIME" not in shell.screen()
+    shell.wait(r"^GET .*/here$")
+    shell.resize(200, 50)
+    shell.wait(r"Ctrl-C ends it$")
+    assert any(len(line) > 190 for line in shell.screen().splitlines())
+    get(gateway, "/again")
+    shell.wait(r"/again$")
+
+
+def test_nothing_is_written_where_nothing_changes(start, terminal):
+    service, gateway, shell = start.service(), start.gateway(), terminal()
+    run_ttf(shell, gateway, service)
+    record = shell.socket.with_name("written")
+    shell.tmux("pipe-pane", f"cat >{record}")
+    time.sleep(0.5)
+    before = record.stat().st_size
+    time.sleep(1)
+    assert record.stat().st_size == before
+    for i in range(200):
+        get(gateway, f"/many/{i}")
+    shell.wait(r"/many/199")
+    frames = record.read_bytes().count(b"\x1b[?2026h")
+    assert 0 < frames <= 200, frames
+
+
+def test_the_service_goes_and_comes_back(start, terminal):
+    service, gateway, shell = start.service(), start.gateway(), terminal()
+    port = service.port
+    run_ttf(shell, gateway, service)
+    service.stop()
+    for _ in range(3):
+        assert get(gateway, "/").status == 503
+    shell.wait(r"^Service .* does not answer$")
+    assert len(re.findall(r"The local service \S+ does not answer", shell.screen().replace("\n", " "))) == 1
+    start.service(port=port)
+    get(gateway, "/")
+    shell.wait(r"answers again")
+    shell.wait(r"^Service +\S+$")
+
+
+def test_no_colour(start, terminal):
+    service, gateway, shell = start.service(), start.gateway(), terminal(env={"NO_COLOR": "1"})
+    service.answer("/fails", status=500)
+    run_ttf(shell, gateway, service)
+    get(gateway, "/fails")
+    shell.wait(r"/fails")
+    assert "\x1b[3" not in shell.screen("-e")
+    shell.key("C-c")
+
+
+def test_plain_on_a_terminal(start, terminal):
+    service, gateway, shell = start.service(), start.gateway(), terminal()
+    words = f"{BIN}/ttf -e {gateway.endpoint} -n demo {service.port} --log plain"
+    shell.type(words)
+    shell.wait(r"^Tunnel established: ")
+    get(gateway, "/plain")
+    shell.wait(r"^\d\d:\d\d:\d\d GET /plain \d+ \d+ ms \d+ B$")
+    shell.key("C-c")
+
+
+# ---- the other forms, without a terminal ----
+
+
+def events(program):
+    return [json.loads(line) for line in program.out]
+
+
+def test_objects_of_json(start):
+    service, gateway = start.service(), start.gateway()
+    ttf = start.forwarder(gateway, service, "--log", "json", "-n", "demo", wait=False)
+    ttf.wait_line(r'"state":"online"')
+    service.answer("/\x7fé", status=500)
+    get(gateway, "/todos?password=x", PAGE)
+    get(gateway, "/app.js", SCRIPT)
+    ttf.wait_line(r"app\.js")
+    ttf.stop()
+    found = events(ttf)
+    assert all(one["time"].endswith("Z") for one in found)
+    online = next(one for one in found if one["event"] == "tunnel" and one["state"] == "online")
+    assert online["url"] == f"http://demo.localhost:{gateway.address[1]}"
+    assert online["path_url"] == f"http://localhost:{gateway.address[1]}/demo"
+    page, asset = [one for one in found if one["event"] == "request"]
+    assert (page["method"], page["target"], page["kind"]) == ("GET", "/todos?password=***", "page")
+    assert asset["kind"] == "asset" and asset["bytes"] > 0 and asset["ms"] >= 0
+
+
+def test_streams_open_and_end(start):
+    gateway = start.gateway()
+    service = start.service()
+
+    def stream(exchange):
+        exchange.head(200, ("Content-Type", "text/event-stream"), ("Transfer-Encoding", "chunked"))
+        exchange.chunk(b"data: 1\n\n")
+        exchange.end()
+
+    service.stream("/events", stream)
+    ttf = start.forwarder(gateway, service, "--log", "json", "-n", "demo", wait=False)
+    ttf.wait_line(r'"state":"online"')
+    get(gateway, "/events")
+    ttf.wait_line(r'"event":"request"')
+    kinds = [(one["event"], one["kind"]) for one in events(ttf) if "kind" in one]
+    assert kinds == [("open", "events"), ("request", "events")]
+
+
+def test_pages_in_lines(start):
+    service, gateway = start.service(), start.gateway()
+    ttf = start.forwarder(gateway, service, "--log", "plain,pages", "-n", "demo")
+    get(gateway, "/page", PAGE)
+    for _ in range(3):
+        get(gateway, "/app.js", SCRIPT)
+    ttf.wait_line(r"^\d\d:\d\d:\d\d \+ 3 more, ")
+    assert not any("app.js" in line for line in ttf.out)
+
+
+def test_errors_in_lines(start):
+    service, gateway = start.service(), start.gateway()
+    service.answer("/fails", status=500)
+    ttf = start.forwarder(gateway, service, "--log", "errors", "-n", "demo")
+    get(gateway, "/fine")
+    get(gateway, "/fails")
+    ttf.wait_line(r"/fails 500")
+    assert not any("/fine" in line for line in ttf.out)
+
+
+@pytest.mark.parametrize("words", ["", "x", "plain,json", "pages,errors", "plain,"])
+def test_bad_words(start, words):
+    program = start.program(BIN / "ttf", "--log", words)
+    program.expect_killed = True
+    assert program.wait_exit() == 2
+    assert len(program.err) == 1 and "--log" in program.err[0]
