@@ -16,8 +16,11 @@ enum board_kind call_kind_asked(const struct headers *request) {
 
 /* Of who does not say what it is for: some browsers do not over plain HTTP. */
 static enum board_kind kind_of_type(struct view type) {
-    static const struct view assets[] = {VIEW("image/"), VIEW("font/"), VIEW("text/css"),
-                                         VIEW("text/javascript"), VIEW("application/javascript"),
+    static const struct view assets[] = {VIEW("image/"),
+                                         VIEW("font/"),
+                                         VIEW("text/css"),
+                                         VIEW("text/javascript"),
+                                         VIEW("application/javascript"),
                                          VIEW("application/x-javascript")};
     if (is_one_of(type, &VIEW("text/html"), 1)) return BOARD_PAGE;
     return is_one_of(type, assets, sizeof(assets) / sizeof(assets[0])) ? BOARD_ASSET : BOARD_CALL;

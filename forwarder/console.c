@@ -22,7 +22,9 @@ bool console_choose(struct console_settings *ret_settings, const char *words) {
             const char *word;
             enum board_shows shows;
         } what[] = {{"all", BOARD_ALL}, {"pages", BOARD_PAGES}, {"errors", BOARD_ERRORS}};
-        bool *form = view_eq(word, VIEW("plain")) ? &plain : view_eq(word, VIEW("json")) ? &ret_settings->json : NULL;
+        bool *form = view_eq(word, VIEW("plain"))  ? &plain
+                     : view_eq(word, VIEW("json")) ? &ret_settings->json
+                                                   : NULL;
         bool is_known = form != NULL;
         if (form) *form = true;
         for (size_t i = 0; i < 3 && !is_known; i++) {
@@ -148,7 +150,8 @@ void console_hint(struct console *console, const char *label, const char *format
     va_start(arguments, format);
     struct view said = format_text(text, format, arguments);
     va_end(arguments);
-    snprintf(whole, sizeof(whole), "Hint%s%.64s: %.*s", label ? " for " : "", label ? label : "", VIEW_ARG(said));
+    snprintf(whole, sizeof(whole), "Hint%s%.64s: %.*s", label ? " for " : "", label ? label : "",
+             VIEW_ARG(said));
     console->form->text(console, TEXT_HINT, view_from_cstr(whole));
 }
 

@@ -59,7 +59,7 @@ struct console_request {
 
 /* A tunnel as it is now. Strings are borrowed until return, and may be NULL but `service`. */
 struct console_tunnel {
-    const void *key; /* stays the same */
+    const void *key;   /* stays the same */
     const char *label; /* where there are several; otherwise NULL */
     enum board_state state;
     const char *service, *url, *path_url; /* `path_url` where only some programs know the host of `url` */

@@ -79,7 +79,8 @@ static void fold(struct console *console, const struct console_request *request)
 }
 
 static bool is_left_out(struct console *console, const struct console_request *request) {
-    if (console->shows == BOARD_ALL || request->status >= 400 || console_request_failed(request)) return false;
+    if (console->shows == BOARD_ALL || request->status >= 400 || console_request_failed(request))
+        return false;
     if (console->shows == BOARD_PAGES && request->kind != BOARD_ASSET) return false;
     if (console->shows == BOARD_PAGES) fold(console, request);
     return true;

@@ -95,8 +95,7 @@ static void tunnel(struct console *console, const struct console_tunnel *tunnel)
         console_lines_form.tunnel(console, tunnel);
         start(console);
     }
-    struct board_tunnel *shown =
-        console->live ? board_tunnel(live_board(console->live), tunnel->key) : NULL;
+    struct board_tunnel *shown = console->live ? board_tunnel(live_board(console->live), tunnel->key) : NULL;
     if (!shown) return;
     shown->state = tunnel->state;
     set(shown->service, sizeof(shown->service), tunnel->service);
@@ -109,8 +108,7 @@ static void tunnel(struct console *console, const struct console_tunnel *tunnel)
 }
 
 static void service(struct console *console, const struct console_tunnel *tunnel, const char *fault) {
-    struct board_tunnel *shown =
-        console->live ? board_tunnel(live_board(console->live), tunnel->key) : NULL;
+    struct board_tunnel *shown = console->live ? board_tunnel(live_board(console->live), tunnel->key) : NULL;
     if (shown) shown->service_down = fault != NULL;
     console_lines_form.service(console, tunnel, fault);
 }
@@ -124,9 +122,5 @@ static void end(struct console *console) {
     console_line(console, "%llu request%s, %llu failed", requests, requests == 1 ? "" : "s", failed);
 }
 
-const struct console_form console_live_form = {.wants_kinds = true,
-                                               .text = text,
-                                               .request = request,
-                                               .tunnel = tunnel,
-                                               .service = service,
-                                               .end = end};
+const struct console_form console_live_form = {
+    .wants_kinds = true, .text = text, .request = request, .tunnel = tunnel, .service = service, .end = end};

@@ -58,7 +58,8 @@ static bool wants_host(const struct hints *hints) {
 static void say_host(struct hints *hints, const char *why) {
     if (!wants_host(hints)) return;
     hints->said_host = true;
-    console_hint(hints->console, hints->label, "the local service %s; start ttf with --host-header rewrite", why);
+    console_hint(hints->console, hints->label, "the local service %s; start ttf with --host-header rewrite",
+                 why);
 }
 
 static void say_tls(struct hints *hints, const char *hint) {

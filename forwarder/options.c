@@ -57,7 +57,8 @@ static const struct option_row rows[] = {
      "HTTP_PROXY, ALL_PROXY, NO_PROXY)",
      OPTION_TEXT, MEMBER(proxy), 0, 0},
     {0, "log", "HOW", NULL,
-     "how requests are shown: plain (lines) or json (an object a line) instead of the display that a terminal "
+     "how requests are shown: plain (lines) or json (an object a line) instead of the display that a "
+     "terminal "
      "gets; which: all, pages (what they load is summed up) or errors; both with a comma",
      OPTION_TEXT, MEMBER(log), 0, 0},
     {0, "health", NULL, NULL, "ask by the exit code whether the tunnels of this user are up", OPTION_FLAG,

@@ -19,7 +19,7 @@
 struct options {
     const char *endpoint; /* NULL: not given */
     const char *token, *token_file, *ca_file, *proxy;
-    const char *log; /* console_choose() */
+    const char *log;              /* console_choose() */
     struct tunnel_options tunnel; /* the one that the command line describes */
     long connect_timeout_s;
     bool endpoint_is_of_file; /* .env names it */

@@ -4,8 +4,8 @@
 #include <stdio.h>
 
 #define LABEL_CELLS 11
-#define WIDE 60       /* columns from which on there are labels, clocks and sizes */
-#define LIST_LEAST 4  /* lines of the list that the header leaves, or it becomes shorter */
+#define WIDE 60      /* columns from which on there are labels, clocks and sizes */
+#define LIST_LEAST 4 /* lines of the list that the header leaves, or it becomes shorter */
 #define WRAPPED_MOST 3
 #define END_CELLS 34 /* what a row has at most for how it ended */
 

@@ -7,7 +7,15 @@
 
 #include "base/buf.h"
 
-enum line_colour { COLOUR_NONE, COLOUR_DIM, COLOUR_BOLD, COLOUR_GREEN, COLOUR_CYAN, COLOUR_YELLOW, COLOUR_RED };
+enum line_colour {
+    COLOUR_NONE,
+    COLOUR_DIM,
+    COLOUR_BOLD,
+    COLOUR_GREEN,
+    COLOUR_CYAN,
+    COLOUR_YELLOW,
+    COLOUR_RED
+};
 
 /* What the terminal can show. */
 struct line_style {

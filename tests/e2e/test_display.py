@@ -202,11 +202,12 @@ def test_nothing_is_written_where_nothing_changes(start, terminal):
     before = record.stat().st_size
     time.sleep(1)
     assert record.stat().st_size == before
+    began = time.monotonic()
     for i in range(200):
         get(gateway, f"/many/{i}")
     shell.wait(r"/many/199")
     frames = record.read_bytes().count(b"\x1b[?2026h")
-    assert 0 < frames <= 200, frames
+    assert 0 < frames <= 10 * (time.monotonic() - began) + 2, frames
 
 
 def test_the_service_goes_and_comes_back(start, terminal):

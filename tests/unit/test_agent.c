@@ -44,7 +44,7 @@ static int set_up(void **state) {
     setenv("XDG_STATE_HOME", bench->dir, 1);
     bench->gateway = listen_somewhere(url, sizeof(url));
     assert_true(loop_init(&bench->loop));
-    assert_true(console_init(&bench->console));
+    assert_true(console_init(&bench->console, &(struct console_settings){0}));
     assert_true(endpoint_parse(url, &bench->endpoint, bench->error, sizeof(bench->error)));
     struct agent_settings settings = {.endpoint = &bench->endpoint,
                                       .token = &bench->token,

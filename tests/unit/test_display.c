@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cmocka_setup.h"
 #include "base/utf8.h"
+#include "cmocka_setup.h"
 #include "display/layout.h"
 
 static const struct line_style plain = {.utf8 = true};
@@ -144,7 +144,8 @@ static void other_scripts(void **state) {
     (void)state;
     struct board *board = new_board();
     up(board);
-    take(board, BOARD_CALL, "/%E6%96%87%E6%A1%A3/%E6%97%A5%E6%9C%AC%E8%AA%9E/%ED%95%9C%EA%B5%AD%EC%96%B4?q=%26", 200);
+    take(board, BOARD_CALL,
+         "/%E6%96%87%E6%A1%A3/%E6%97%A5%E6%9C%AC%E8%AA%9E/%ED%95%9C%EA%B5%AD%EC%96%B4?q=%26", 200);
     take(board, BOARD_CALL, "/\xe6\x96\x87\xe6\xa1\xa3", 200);
     char *text = screen(board, 80, 24, plain);
     check_size(text, 80, 24);
@@ -166,7 +167,8 @@ static void other_scripts(void **state) {
 /* In no field can a visitor, a service or a gateway say something to the terminal. */
 static void hostile_text(void **state) {
     (void)state;
-    static const char evil[] = "/\x1b[2J\x9b\x31m\r\n\t\x7f\xc2\x9b%1b%C2%9B\xe2\x80\xae%E2%80%AE\xcc\x81%CC%81%";
+    static const char evil[] =
+        "/\x1b[2J\x9b\x31m\r\n\t\x7f\xc2\x9b%1b%C2%9B\xe2\x80\xae%E2%80%AE\xcc\x81%CC%81%";
     struct board *board = new_board();
     struct board_tunnel *tunnel = up(board);
     snprintf(tunnel->url, sizeof(tunnel->url), "%s", evil);
@@ -309,8 +311,8 @@ static void sizes_and_times(void **state) {
     static const struct {
         uint64_t value;
         const char *size, *time;
-    } rows[] = {{0, "0 B", "0 ms"},           {999, "999 B", "999 ms"},     {1000, "1.0 KB", "1.0 s"},
-                {5120, "5.0 KB", "5.1 s"},    {10240, "10 KB", "10 s"},     {99999, "98 KB", "100 s"},
+    } rows[] = {{0, "0 B", "0 ms"},           {999, "999 B", "999 ms"},      {1000, "1.0 KB", "1.0 s"},
+                {5120, "5.0 KB", "5.1 s"},    {10240, "10 KB", "10 s"},      {99999, "98 KB", "100 s"},
                 {100000, "98 KB", "2 min"},   {1023999, "1.0 MB", "17 min"}, {6000000, "5.7 MB", "2 h"},
                 {400000000, "381 MB", "5 d"}, {UINT64_MAX, "16 EB", NULL}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -339,20 +341,13 @@ static void usual_times(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(usual_terminal),
-        cmocka_unit_test(small_terminal),
-        cmocka_unit_test(large_terminal),
-        cmocka_unit_test(other_scripts),
-        cmocka_unit_test(hostile_text),
-        cmocka_unit_test(every_size),
-        cmocka_unit_test(several_tunnels),
-        cmocka_unit_test(colours),
-        cmocka_unit_test(what_is_shown),
-        cmocka_unit_test(assets_alone),
-        cmocka_unit_test(sockets_open_and_end),
-        cmocka_unit_test(more_rows_than_are_kept),
-        cmocka_unit_test(sizes_and_times),
-        cmocka_unit_test(usual_times),
+        cmocka_unit_test(usual_terminal),       cmocka_unit_test(small_terminal),
+        cmocka_unit_test(large_terminal),       cmocka_unit_test(other_scripts),
+        cmocka_unit_test(hostile_text),         cmocka_unit_test(every_size),
+        cmocka_unit_test(several_tunnels),      cmocka_unit_test(colours),
+        cmocka_unit_test(what_is_shown),        cmocka_unit_test(assets_alone),
+        cmocka_unit_test(sockets_open_and_end), cmocka_unit_test(more_rows_than_are_kept),
+        cmocka_unit_test(sizes_and_times),      cmocka_unit_test(usual_times),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
