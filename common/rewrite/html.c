@@ -106,14 +106,31 @@ static void end_text(struct html_filter *html) {
     html->in_text = false;
 }
 
+static void on_tag(void *ctx, const struct html_tag *tag);
+
+/* What comes between the text before a tag and the tag. */
+static void say_before(struct html_filter *html, const struct html_tag *tag) {
+    struct html_tag rest = *tag;
+    rest.before = 0;
+    if (html->in_text)
+        text_rewriter_feed(&html->text, html_tag_before(tag));
+    else
+        edit_to(&html->sink, EDIT_COPY, html_tag_before(tag));
+    end_text(html);
+    if (goes_before(html, tag)) put_script(html);
+    on_tag(html, &rest);
+}
+
 static void on_tag(void *ctx, const struct html_tag *tag) {
     struct html_filter *html = ctx;
-    end_text(html);
-    if (html->site.prefix.len == 0 || tag->is_end) {
-        edit_to(&html->sink, EDIT_COPY, view_skip(tag->raw, tag->said));
+    if (html->in_text || goes_before(html, tag)) {
+        say_before(html, tag);
         return;
     }
-    if (goes_before(html, tag)) put_script(html);
+    if (html->site.prefix.len == 0 || tag->is_end) {
+        edit_to(&html->sink, EDIT_COPY, html_tag_said(tag));
+        return;
+    }
     html_attrs_rewrite(&html->site, tag, &html->sink);
     if (tag->goes_on) return;
     if (html->wants_script && view_eq_nocase(tag->name, VIEW("head"))) put_script(html);

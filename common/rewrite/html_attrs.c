@@ -130,28 +130,34 @@ static void rewrite_attr(const struct rewrite_site *site, const struct html_tag 
     struct html_text_sink text;
     struct view value = html_attr_value(tag, attr), decoded = html_text_decode(value, room);
     html_text_sink_init(&text, value, decoded.ptr == value.ptr, quote_of(tag, attr), sink);
+    bool is_head = is_cut(tag, (size_t)(attr - tag->attrs));
+    if (is_head && decoded.len < URL_HEAD_MAX) kind = NOTHING; /* too little to tell */
     rewrite_value(site, kind, decoded, &text.sink);
 }
 
+static void copy(const char *from, const char *to, const struct edit_sink *sink) {
+    edit_to(sink, EDIT_COPY, view_of(from, (size_t)(to - from)));
+}
+
 /* With one quote behind it and the white space before it. */
-static size_t drop_attr(const struct html_tag *tag, const struct html_attr *attr, size_t from,
-                        const struct edit_sink *sink) {
+static const char *drop_attr(const struct html_tag *tag, const struct html_attr *attr, const char *from,
+                             const struct edit_sink *sink) {
     size_t start = attr->name, end = attr->value ? attr->value_end : attr->name_end;
     if (attr->value && quote_of(tag, attr)) end++;
-    while (start > from && strchr(" \t\n\r\f", tag->raw.ptr[start - 1])) start--;
+    while (tag->raw.ptr + start > from && strchr(" \t\n\r\f", tag->raw.ptr[start - 1])) start--;
     bool glued = !strchr(" \t\n\r\f/>", tag->raw.ptr[end]);
     if (glued) start = attr->name;
-    edit_to(sink, EDIT_COPY, view_slice(tag->raw, from, start));
+    copy(from, tag->raw.ptr + start, sink);
     edit_to(sink, EDIT_DROP, view_slice(tag->raw, start, end));
-    return end;
+    return tag->raw.ptr + end;
 }
 
 void html_attrs_rewrite(const struct rewrite_site *site, const struct html_tag *tag,
                         const struct edit_sink *sink) {
-    size_t from = tag->said;
+    const char *raw = tag->raw.ptr, *from = html_tag_said(tag).ptr;
     for (size_t i = 0; i < tag->attr_count; i++) {
         const struct html_attr *attr = &tag->attrs[i];
-        if (attr->name < from) continue;
+        if (attr->name < tag->said) continue;
         enum kind kind = kind_of(tag, html_attr_name(tag, attr));
         if (kind == CONTENT) kind = kind_of_content(tag);
         if (kind == NOTHING) continue;
@@ -161,9 +167,9 @@ void html_attrs_rewrite(const struct rewrite_site *site, const struct html_tag *
         }
         if (attr->value_end == attr->value || (is_cut(tag, i) && kind != ADDRESS)) continue;
         if (kind == ADDRESS && is_untouched(site, html_attr_value(tag, attr))) continue;
-        edit_to(sink, EDIT_COPY, view_slice(tag->raw, from, attr->value));
+        copy(from, raw + attr->value, sink);
         rewrite_attr(site, tag, attr, kind, sink);
-        from = attr->value_end;
+        from = raw + attr->value_end;
     }
-    edit_to(sink, EDIT_COPY, view_skip(tag->raw, from));
+    copy(from, raw + tag->raw.len, sink);
 }

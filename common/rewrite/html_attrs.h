@@ -5,7 +5,7 @@
 #include "rewrite/html_tokens.h"
 #include "rewrite/url.h"
 
-/* Copies the tag to the sink, rewritten:
+/* Copies what is said with the tag to the sink, rewritten:
  *   href src action formaction poster manifest background data-src data-href xlink:href, and an <object>'s
  * data; ping; srcset imagesrcset; style; srcdoc; content of <meta http-equiv=refresh> and of its policies.
  * `integrity` goes where the element's target is ours, since what it names may be rewritten as well. */

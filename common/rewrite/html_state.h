@@ -60,8 +60,8 @@ void html_tag_begin(struct html_tokens *tokens, bool is_end);
 const char *html_tag_step(struct html_tokens *tokens, const char *at, const char *end);
 /* The name that was waited for in raw text ends before `at`, and with it "</" and the name are read. */
 const char *html_tag_end_raw(struct html_tokens *tokens, const char *at);
-/* A tag that lies whole in this piece, from its '<', as nearly all are written. NULL: it is otherwise, and
- * nothing has happened. */
+/* A tag that lies whole in this piece, from its '<', as nearly all are written; the text before it that is
+ * not said yet, all of this piece, is said with it. NULL: it is otherwise, and nothing has happened. */
 const char *html_tag_whole(struct html_tokens *tokens, const char *open, const char *end);
 
 #endif

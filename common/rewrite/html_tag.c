@@ -44,8 +44,11 @@ static struct view gather(struct html_tokens *tokens, const char *to) {
     return view_of(tokens->hold, tokens->held + fresh);
 }
 
-static void finish_tag(struct html_tokens *tokens, const char *to) {
-    struct html_tag tag = tag_of(tokens, gather(tokens, to));
+/* `before`: how much of what is not said is text before it. */
+static void finish_tag(struct html_tokens *tokens, const char *to, size_t before) {
+    struct view raw = gather(tokens, to);
+    struct html_tag tag = tag_of(tokens, view_skip(raw, before));
+    tag.before = before;
     tokens->model = MODEL_DATA;
     tokens->escape = 0;
     tokens->run = 0;
@@ -178,7 +181,7 @@ static void end_value(struct html_tokens *tokens, const char *at) {
 /* What may follow a tag's name or an attribute. */
 static const char *between(struct html_tokens *tokens, const char *at) {
     if (*at == '>') {
-        finish_tag(tokens, at + 1);
+        finish_tag(tokens, at + 1, 0);
     } else if (*at == '/') {
         tokens->state = SLASH;
     } else if (html_is_space(*at)) {
@@ -280,25 +283,19 @@ const char *html_tag_step(struct html_tokens *tokens, const char *at, const char
 
 /* ---- at one go ---- */
 
-/* The first byte that ends an attribute's name, or a tag's; `end` where there is none. */
+/* The first byte that ends an attribute's name, or a tag's; `end` where there is none. All that do stand
+ * before the letters. */
 static const char *name_end(const char *at, const char *end) {
     while (end - at >= 8) {
-        uint64_t word = scan_load(at);
-        uint64_t marks =
-            scan_below(word, ' ' + 1) | scan_equal(word, '=') | scan_equal(word, '>') | scan_equal(word, '/');
-        if (!marks) {
-            at += 8;
-            continue;
-        }
-        at += scan_first(marks);
-        if (ends_attr_name(*at)) return at;
-        at++;
+        uint64_t marks = scan_below(scan_load(at), 'A');
+        if (marks && ends_attr_name(at[scan_first(marks)])) return at + scan_first(marks);
+        at += marks ? scan_first(marks) + 1 : 8;
     }
     while (at < end && !ends_attr_name(*at)) at++;
     return at;
 }
 
-static const char *whole_name(struct html_tokens *tokens, const char *at, const char *end) {
+static const char *whole_name(struct html_tokens *tokens, const char *open, const char *at, const char *end) {
     const char *to = name_end(at, end);
     size_t len = (size_t)(to - at);
     if (len <= 8 && end - at >= 8) {
@@ -307,28 +304,29 @@ static const char *whole_name(struct html_tokens *tokens, const char *at, const 
     } else {
         for (size_t i = 0; i < len; i++) add_to_name(tokens, at[i]);
     }
-    tokens->name_end = (uint16_t)(to - tokens->mark);
+    tokens->name_end = (uint16_t)(to - open);
     return to;
 }
 
-static void whole_value(struct html_tokens *tokens, const char *from, const char *to) {
+static void whole_value(struct html_tokens *tokens, const char *open, const char *from, const char *to) {
     struct html_attr *attr = &tokens->attrs[tokens->attr_count - 1];
-    attr->value = (uint16_t)(from - tokens->mark);
-    attr->value_end = (uint16_t)(to - tokens->mark);
+    attr->value = (uint16_t)(from - open);
+    attr->value_end = (uint16_t)(to - open);
 }
 
 /* From its name. NULL: it is written oddly, or not whole. */
-static const char *whole_attr(struct html_tokens *tokens, const char *name, const char *end) {
+static const char *whole_attr(struct html_tokens *tokens, const char *open, const char *name,
+                              const char *end) {
     const char *at = name_end(name, end);
     if (at == name || end - at < 2 || tokens->attr_count == HTML_ATTRS_MAX) return NULL;
-    tokens->attrs[tokens->attr_count++] = (struct html_attr){.name = (uint16_t)(name - tokens->mark),
-                                                             .name_end = (uint16_t)(at - tokens->mark)};
+    tokens->attrs[tokens->attr_count++] =
+        (struct html_attr){.name = (uint16_t)(name - open), .name_end = (uint16_t)(at - open)};
     if (*at != '=') return html_is_space(*at) && (html_is_space(at[1]) || at[1] == '=') ? NULL : at;
     char quote = at[1];
     const char *value = quote == '"' || quote == '\'' ? at + 2 : NULL, *to = NULL;
     if (value) to = scan_find(value, quote, end);
     if (!to) return NULL;
-    whole_value(tokens, value, to);
+    whole_value(tokens, open, value, to);
     return to + 1;
 }
 
@@ -338,15 +336,15 @@ const char *html_tag_whole(struct html_tokens *tokens, const char *open, const c
     if ((size_t)(end - open) > HTML_TAG_MAX) end = open + HTML_TAG_MAX;
     if (at >= end || !html_is_letter(*at)) return NULL;
     html_tag_begin(tokens, is_end);
-    at = whole_name(tokens, at, end);
+    at = whole_name(tokens, open, at, end);
     while (at < end && *at != '>') {
         while (at < end && html_is_space(*at)) at++;
         if (at == end || *at == '>') break;
         tokens->is_self_closing = *at == '/' && at + 1 < end && at[1] == '>';
-        at = tokens->is_self_closing ? at + 1 : whole_attr(tokens, at, end);
+        at = tokens->is_self_closing ? at + 1 : whole_attr(tokens, open, at, end);
         if (!at) return NULL;
     }
     if (at == end) return NULL;
-    finish_tag(tokens, at + 1);
+    finish_tag(tokens, at + 1, (size_t)(open - tokens->mark));
     return at + 1;
 }

@@ -213,6 +213,7 @@ static const char *on_escaped(struct html_tokens *tokens, const char *at, const 
 static const char *on_whole(struct html_tokens *tokens, const char *at, const char *end) {
     if (end - at < 4) return NULL;
     if (memcmp(at, "<!--", 4) != 0) return html_tag_whole(tokens, at, end);
+    say_text(tokens, at);
     tokens->state = COMMENT_START;
     tokens->run = 0;
     return at + 4;
@@ -227,9 +228,10 @@ static const char *on_text(struct html_tokens *tokens, const char *at, const cha
         at = scan_find(at, '<', end);
         if (!at) return end;
     }
-    say_text(tokens, at);
-    const char *behind = tokens->model == MODEL_DATA ? on_whole(tokens, at, end) : NULL;
+    const char *behind = NULL;
+    if (tokens->model == MODEL_DATA && tokens->held == 0) behind = on_whole(tokens, at, end);
     if (behind) return behind;
+    say_text(tokens, at);
     tokens->state = tokens->model == MODEL_DATA ? OPEN : RAW_OPEN;
     return at + 1;
 }

@@ -30,6 +30,7 @@ struct html_attr {
  * that are short, so that what depends on them can be decided. */
 struct html_tag {
     struct view raw;  /* from '<', to '>' or to where the next part begins */
+    size_t before;    /* so many bytes before `raw` are text that was not said yet */
     size_t said;      /* so much of `raw` was said in earlier parts */
     bool goes_on;     /* another part follows */
     bool is_cut;      /* and the last attribute's value goes on in HTML_OTHER */
@@ -78,6 +79,13 @@ void html_tokens_enter(struct html_tokens *tokens, enum html_model model, struct
 void html_tokens_feed(struct html_tokens *tokens, struct view bytes);
 void html_tokens_end(struct html_tokens *tokens);
 
+/* What is said with it for the first time. */
+static inline struct view html_tag_said(const struct html_tag *tag) {
+    return view_of(tag->raw.ptr + tag->said - tag->before, tag->raw.len - tag->said + tag->before);
+}
+static inline struct view html_tag_before(const struct html_tag *tag) {
+    return view_of(tag->raw.ptr - tag->before, tag->before);
+}
 static inline struct view html_attr_name(const struct html_tag *tag, const struct html_attr *attr) {
     return view_slice(tag->raw, attr->name, attr->name_end);
 }

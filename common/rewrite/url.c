@@ -38,7 +38,13 @@ struct view url_without_port(struct view scheme, struct view authority) {
     return view_ends_with(authority, port) ? view_slice(authority, 0, authority.len - port.len) : authority;
 }
 
+/* Most URLs lead to hosts that can be told by their first letter. */
+static bool begin_alike(struct view a, struct view b) {
+    return a.len > 0 && b.len > 0 && (a.ptr[0] | 0x20) == (b.ptr[0] | 0x20);
+}
+
 bool url_is_host(const struct rewrite_site *site, struct view scheme, struct view authority) {
+    if (!begin_alike(site->host, authority)) return false;
     struct view ours = url_without_port(site->scheme, site->host);
     return ours.len > 0 && view_eq_nocase(url_without_port(scheme, authority), ours);
 }
@@ -57,6 +63,7 @@ static bool is_loopback(struct view authority, struct view *ret_port) {
 
 bool url_is_service(const struct rewrite_site *site, struct view scheme, struct view authority) {
     struct view port, service_port;
+    if (!begin_alike(site->service, authority) && !memchr("lL1[0", byte_at(authority, 0), 5)) return false;
     struct view service = url_without_port(VIEW("http"), site->service);
     struct view other = url_without_port(scheme, authority);
     if (service.len == 0 || other.len == 0) return false;

@@ -44,7 +44,7 @@ static void on_tag(void *ctx, const struct html_tag *tag) {
     struct found *found = ctx;
     char room[HTML_TAG_MAX];
     assert_true(tag->said <= tag->raw.len);
-    buf_append_view(&found->all, view_skip(tag->raw, tag->said));
+    buf_append_view(&found->all, html_tag_said(tag));
     buf_append_view(&found->text, tag->goes_on ? VIEW("part of ") : VIEW(""));
     buf_append_view(&found->text, tag->is_end ? VIEW("end ") : VIEW("start "));
     put_scalar(&found->text, tag->name, true);
