@@ -196,12 +196,23 @@ static void take_back(struct buf *out, size_t before) {
     out->len = before;
 }
 
+/* What rules over the whole origin, which is other tunnels' as well: their data, their transport, their
+ * processes, and who hears of their errors. */
+static bool is_of_origin(struct view name) {
+    static const struct view names[] = {
+        {"clear-site-data", 15}, {"strict-transport-security", 25}, {"alt-svc", 7},           {"nel", 3},
+        {"report-to", 9},        {"origin-agent-cluster", 20},      {"use-as-dictionary", 17}};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (view_eq(name, names[i])) return true;
+    return false;
+}
+
 enum field_fate field_of_answer(const struct rewrite_site *site, struct view name, struct view value,
                                 bool allow_script, struct buf *out) {
     struct edit_sink sink = {on_edit, out};
     size_t before = out->len;
     if (site->prefix.len == 0) return FIELD_KEPT;
-    if (view_eq(name, VIEW("clear-site-data"))) return FIELD_DROPPED;
+    if (is_of_origin(name)) return FIELD_DROPPED;
     if (view_eq(name, VIEW("set-cookie")) && is_path_cookie(view_slice(value, 0, view_find(value, ';'))))
         return FIELD_DROPPED;
     if (!rewrite_answer(site, name, value, allow_script, &sink)) return FIELD_KEPT;

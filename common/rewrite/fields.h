@@ -9,7 +9,7 @@
 enum field_fate {
     FIELD_KEPT,    /* as it is; nothing was written */
     FIELD_CHANGED, /* the new value was appended to `out` */
-    FIELD_DROPPED, /* must not reach the visitor: Clear-Site-Data would clear other tunnels' data as well */
+    FIELD_DROPPED, /* must not reach the visitor: it would rule over other tunnels, too */
     FIELD_FAILED   /* no room in `out`; what it then holds is worth nothing */
 };
 
@@ -19,7 +19,9 @@ enum field_fate {
  *     visitor's origin. `allow_script`: the page's script stands in this answer, so the policy must allow it.
  *   set-cookie: Path gets the prefix, Domain goes where it is ours, __Host- becomes FIELD_HOST_COOKIE (such a
  * cookie must have the path "/", so the browser would refuse it), FIELD_PATH_COOKIE is dropped.
- *   service-worker-allowed: nothing outside of the prefix. clear-site-data: dropped. */
+ *   service-worker-allowed: nothing outside of the prefix.
+ *   clear-site-data strict-transport-security alt-svc nel report-to origin-agent-cluster use-as-dictionary:
+ *     dropped. */
 enum field_fate field_of_answer(const struct rewrite_site *site, struct view name, struct view value,
                                 bool allow_script, struct buf *out);
 

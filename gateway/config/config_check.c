@@ -210,6 +210,19 @@ static void warn_of_scheme(const struct config *config) {
         program_name(), config_origin(config, config_setting_at(config, &config->public_url), origin));
 }
 
+/* To browsers all tunnels of a host are one: those who need tokens may not trust each other. (Not the
+ * default, which would take paths away from gateways that serve by them today.) */
+static void warn_of_shared_origin(const struct config *config) {
+    bool was_said = said(config, &config->routing) || said(config, &config->subdomain_routing);
+    bool is_local = strcmp(config->domain, "localhost") == 0;
+    if (was_said || config->require_auth != ANSWER_YES || is_local || settings_are_of(PROGRAM_APIGW)) return;
+    fprintf(
+        stderr,
+        "%s: tunnels are reached by paths as well, where they share one origin and read each other's pages "
+        "and storage: --routing subdomain (ROUTING) refuses paths, both keeps them\n",
+        program_name());
+}
+
 int config_check(struct config *config) {
     int code = parse_proxies(config);
     if (!code) code = settings_are_of(PROGRAM_APIGW) ? check_apigw(config) : check_backend(config);
@@ -224,5 +237,6 @@ int config_check(struct config *config) {
     if (!code && settings_are_of(PROGRAM_GATEWAY)) code = check_heads(config);
     if (!code) code = check_bounds(config);
     if (!code) warn_of_scheme(config);
+    if (!code) warn_of_shared_origin(config);
     return code;
 }

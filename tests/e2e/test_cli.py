@@ -557,6 +557,26 @@ def test_https_in_front_without_a_trusted_proxy_is_warned_of(start, options, war
     assert any("x-forwarded-proto" in line for line in gateway.err) == warned, gateway.dump()
 
 
+@pytest.mark.parametrize(
+    "options, warned",
+    [
+        (["--domain", "t.example.com", "--require-auth"], True),
+        (["--domain", "t.example.com", "--require-auth", "--routing", "both"], False),
+        (["--domain", "t.example.com", "--require-auth", "--enable-subdomain-routing", "true"], False),
+        (["--domain", "t.example.com"], False),
+        (["--require-auth"], False),
+    ],
+)
+def test_paths_beside_tokens_are_told_of(start, tmp_path, options, warned):
+    """On a path a tunnel's page reads what belongs to the others'; who asks for tokens may not mean that."""
+    secret = tmp_path / "secret"
+    secret.write_bytes(os.urandom(32))
+    gateway = start.gateway(*options, *(["--jwt-secret-file", secret] if "--require-auth" in options else []))
+    if warned:
+        gateway.wait_err("one origin.*--routing subdomain")
+    assert any("one origin" in line for line in gateway.err) == warned, gateway.dump()
+
+
 @pytest.mark.parametrize("name, document", [("ttf-gateway", "CONFIGURATION.md"), ("ttf-apigw", "APIGW.md")])
 def test_the_document_of_settings_is_what_the_table_makes(start, name, document):
     program = start.program(BIN / name, "--help-markdown")

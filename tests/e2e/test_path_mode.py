@@ -118,14 +118,26 @@ def test_head_tells_what_get_would(stack):
 def test_fields(stack):
     got = answer(stack, Response(302, headers=[
         ("Location", "/x?y"), ("Link", "</s.css>; rel=preload"), ("Set-Cookie", "a=b; Path=/; HttpOnly"), ("Refresh", "1; url=/z"),
-        ("Set-Cookie", "c=d; Path=/sub"), ("Clear-Site-Data", '"*"'), ("Content-Location", "/w")]))  # fmt: skip
+        ("Set-Cookie", "c=d; Path=/sub"), ("Content-Location", "/w")]))  # fmt: skip
     assert got.header("location") == prefixed(stack, "~/x?y")
     assert got.header("link") == prefixed(stack, "<~/s.css>; rel=preload")
     assert got.header("refresh") == prefixed(stack, "1; url=~/z")
     assert got.header("content-location") == prefixed(stack, "~/w")
     cookies = sorted(value for name, value in got.headers if name.lower() == "set-cookie")
     assert cookies == sorted([prefixed(stack, "a=b; Path=~/; HttpOnly"), prefixed(stack, "c=d; Path=~/sub")])
-    assert got.header("clear-site-data") is None
+
+
+# what rules over the whole origin
+ORIGIN_WIDE = [("Clear-Site-Data", '"*"'), ("Strict-Transport-Security", "max-age=31536000; includeSubDomains"), ("Alt-Svc", 'h3=":9"'),
+               ("NEL", '{"report_to":"a","max_age":9}'), ("Report-To", '{"group":"a"}'), ("Origin-Agent-Cluster", "?1")]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", [PAGE, ""])
+def test_a_tunnel_does_not_rule_over_others(stack, body):
+    response = Response(headers=[HTML, *ORIGIN_WIDE], body=body)
+    got, own = answer(stack, response), answer(stack, response, subdomain=True)
+    for name, value in ORIGIN_WIDE:
+        assert got.header(name.lower()) is None and own.header(name.lower()) == value, name
 
 
 def test_fields_of_requests_are_turned_back(stack):
@@ -253,11 +265,14 @@ def test_a_page_in_pieces_comes_in_pieces(stack):
 
 
 @pytest.mark.protocols("v2")
-def test_a_bomb_is_passed_on_in_constant_memory(fresh):
+@pytest.mark.parametrize("begins", [b"", b"<a href='/x", b"<a ", b"<!--", b"<style>a{b:url(/"], ids=["text", "value", "name", "comment", "style"])
+def test_a_bomb_is_passed_on_in_constant_memory(fresh, begins):
+    """Also one that is a single endless token."""
     stack = fresh()
-    size = 256 * 1024 * 1024
+    size = (64 if begins else 256) << 20
     encoder = zlib.compressobj(9, wbits=31)
-    bomb = b"".join(encoder.compress(bytes(1 << 20)) for _ in range(size >> 20)) + encoder.flush()
+    filler = (b"\0" if not begins else b"x") * (1 << 20)
+    bomb = encoder.compress(begins) + b"".join(encoder.compress(filler) for _ in range(size >> 20)) + encoder.flush()
     before = stack.gateway.rss_kib()
     stack.service.on("/page", lambda request: Response(headers=[HTML, ("Content-Encoding", "gzip")], body=bomb))
     got = stack.request("GET", f"/{stack.ttf.tunnel_id}/page", host=origin(stack), headers=[*PART, ("Accept-Encoding", "gzip")], timeout=120)
@@ -266,7 +281,8 @@ def test_a_bomb_is_passed_on_in_constant_memory(fresh):
     while piece:
         length += len(piece)
         piece = decoder.decompress(decoder.unconsumed_tail, 1 << 20)
-    assert length == size
+    prefix = len(prefixed(stack, "~")) if b"/" in begins else 0
+    assert length == len(begins) + prefix + size
     assert stack.gateway.rss_kib() - before < 32 * 1024
 
 
@@ -342,6 +358,15 @@ def test_what_becomes_more_than_lambda_takes_ends_at_once(stack):
     got = answer(stack, Response(headers=[HTML, ("Content-Encoding", "gzip")], body=bomb), headers=PART)
     assert got.status == 502 or got.status == 500, got
     assert time.monotonic() - start < 15
+
+
+@pytest.mark.parametrize("length", [60_000, 65_536, 130_000])
+def test_a_cookie_of_64_kib_is_changed_or_refused(stack, length):
+    got = answer(stack, Response(headers=[("Set-Cookie", "a=" + "b" * length + "; Path=/")]))
+    if got.status == 200:
+        assert got.header("set-cookie") == prefixed(stack, "a=" + "b" * length + "; Path=~/")
+    else:
+        assert got.status in (502, 503), got
 
 
 def test_long_fields_are_changed_or_refused(stack):

@@ -3,6 +3,7 @@
 #ifndef FILTER_CONFORMANCE_H
 #define FILTER_CONFORMANCE_H
 
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "cmocka_setup.h"
@@ -39,6 +40,7 @@ static inline void filter_run(const struct filter_maker *maker, struct view inpu
     buf_init(output, FILTER_OUTPUT_MAX);
     struct filter *filter = maker->make(maker, filter_collect, output);
     assert_non_null(filter);
+    assert_true(malloc_usable_size(filter) <= FILTER_BOUND);
     filter_feed_copy(filter, view_slice(input, 0, first));
     for (size_t at = first; at < input.len; at += step)
         filter_feed_copy(filter, view_slice(input, at, at + step));
