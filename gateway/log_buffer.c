@@ -55,6 +55,10 @@ void log_buffer_announce(struct view lines) {
     output_write(log_buffer.out, lines);
 }
 
+uint64_t log_buffer_dropped(void) {
+    return output_dropped(log_buffer.err) + output_dropped(log_buffer.out);
+}
+
 void log_buffer_stop(void) {
     bool all = true;
     log_tell_repeats(true);

@@ -11,6 +11,8 @@
 void log_buffer_start(struct loop *loop);
 /* Lines for standard output, in the same way. */
 void log_buffer_announce(struct view lines);
+/* Lines of both that were dropped, ever. */
+uint64_t log_buffer_dropped(void);
 /* Waits a moment for what is not written yet. */
 void log_buffer_stop(void);
 

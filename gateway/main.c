@@ -10,12 +10,14 @@
 #include "config/token_keys.h"
 #include "drain.h"
 #include "log_buffer.h"
+#include "metrics_page.h"
 #include "public/visitor.h"
 #include "sockets/listener.h"
 #include "urls.h"
 
 #include "base/heap.h"
 #include "base/ids.h"
+#include "metrics/metrics_table.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +36,7 @@ struct gateway {
     struct agent_accept *accept;
     struct visitors *visitors;
     struct admin *admin;
+    struct metrics_page metrics;
     struct listener *public_port, *agent_port, *admin_port;
     struct timer cleanup;
     struct drain drain;
@@ -113,6 +116,9 @@ static bool open_ports(struct gateway *gateway) {
                                         &gateway->agent_clients, on_agent, gateway);
     gateway->admin_port = listener_open(&gateway->loop, "admin-listen", &config->admin_listen,
                                         &gateway->admin_clients, on_admin, gateway);
+    gateway->metrics.ports[METRIC_PORT_PUBLIC] = &gateway->visitor_clients;
+    gateway->metrics.ports[METRIC_PORT_AGENT] = &gateway->agent_clients;
+    gateway->metrics.ports[METRIC_PORT_ADMIN] = &gateway->admin_clients;
     if (!gateway->public_port || !gateway->agent_port || !gateway->admin_port) return false;
     listener_hold(gateway->public_port, true); /* until the store can be used */
     listener_hold(gateway->agent_port, true);
@@ -193,6 +199,9 @@ static bool make_adapters(struct gateway *gateway) {
                                        config_speaks(config, VIEW("v1")), config_speaks(config, VIEW("v2")),
                                        config->header_timeout_ms);
     admin_set_core(gateway->admin, gateway->core);
+    gateway->metrics.agents = gateway->agents;
+    gateway->metrics.peering = gateway->peering;
+    gateway->metrics.core = gateway->core;
     token_keys_watch(&gateway->token_keys, &gateway->loop, gateway->core);
     if (!gateway->visitors || !gateway->accept) return false;
     return !gateway->peering || peering_serve(gateway->peering, gateway->core, gateway->accept);
@@ -233,6 +242,7 @@ static void on_backend_ready(void *ctx) {
         return;
     }
     gateway->started = true;
+    metrics_set(METRIC_STORE_UP, 0, 1);
     listener_hold(gateway->public_port, false);
     listener_hold(gateway->agent_port, false);
     timer_start(&gateway->loop.timers, &gateway->cleanup, CLEANUP_MS);
@@ -243,6 +253,7 @@ static void on_backend_ready(void *ctx) {
 static void on_backend_degraded(void *ctx, const char *what) {
     struct gateway *gateway = ctx;
     admin_set_degraded(gateway->admin, what);
+    metrics_set(METRIC_STORE_UP, 0, what ? 0 : 1);
 }
 
 static void on_secret_changed(void *ctx) {
@@ -278,6 +289,7 @@ static bool make_backend(struct gateway *gateway) {
 static void stop_adapters(struct gateway *gateway) {
     token_keys_stop(&gateway->token_keys);
     timer_stop(&gateway->loop.timers, &gateway->cleanup);
+    metrics_page_stop(&gateway->metrics);
     drain_stop(&gateway->drain, &gateway->loop);
     listener_free(gateway->public_port);
     listener_free(gateway->agent_port);
@@ -326,6 +338,7 @@ static int run(struct gateway *gateway) {
     log_buffer_start(&gateway->loop);
     timer_init(&gateway->cleanup, on_cleanup);
     drain_init(&gateway->drain);
+    metrics_page_start(&gateway->metrics, &gateway->loop);
     bool opened = open_ports(gateway);
     if (opened) {
         urls_public(&gateway->config, gateway->public_port, gateway->public_url);
@@ -333,6 +346,7 @@ static int run(struct gateway *gateway) {
         gateway->admin =
             admin_new(&gateway->loop, !listen_address_is_loopback(&gateway->config.admin_listen));
     }
+    if (gateway->admin) admin_add_page(gateway->admin, "/metrics", metrics_page_print, &gateway->metrics);
     bool runs = gateway->admin && make_backend(gateway);
     if (runs) {
         if (backend_is_shared(gateway->backend)) log_info("gateway", "waiting for the store");
@@ -341,6 +355,14 @@ static int run(struct gateway *gateway) {
     stop_adapters(gateway);
     free_all(gateway);
     return gateway->started || (runs && gateway->loop.stops) ? 0 : 1;
+}
+
+static void print_metrics(void) {
+    struct buf text;
+    buf_init(&text, (size_t)64 * 1024);
+    metrics_put_document(&text);
+    fwrite(buf_view(&text).ptr, 1, text.len, stdout);
+    buf_done(&text);
 }
 
 int main(int argc, char **argv) {
@@ -354,6 +376,8 @@ int main(int argc, char **argv) {
             config_print_help();
         else if (gateway.config.wants_markdown)
             config_print_markdown();
+        else if (gateway.config.wants_metrics)
+            print_metrics();
         else if (gateway.config.wants_version)
             printf("ttf-gateway v%s\n", TTF_VERSION);
         else if (gateway.config.wants_health)

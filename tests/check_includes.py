@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 COMMON = {"common/base", "common/http", "common/protocol", "common/link", "common/handler", "common/rewrite", "common/auth",
-          "common/net", "common/yaml"}
+          "common/net", "common/yaml", "common/metrics"}
 
 # folder: (folders of ours it may include besides itself, libraries)
 TABLE = {
@@ -25,7 +25,8 @@ TABLE = {
     "common/net": ({"common/base", "common/http", "common/auth"}, {"uv", "openssl"}),
     "common/auth": ({"common/base"}, {"openssl", "jwt", "jansson"}),
     "common/yaml": ({"common/base"}, {"yaml"}),
-    "common/handler": ({"common/base", "common/http", "common/protocol", "common/rewrite", "common/auth"}, set()),
+    "common/metrics": ({"common/base", "common/http"}, set()),
+    "common/handler": ({"common/base", "common/http", "common/protocol", "common/rewrite", "common/auth", "common/metrics"}, set()),
     # the rooms of the gateway, lowest first: each may include those above it here, never the other way
     "gateway/sockets": (COMMON, {"uv", "linux"}),
     "gateway/store": (COMMON, {"uv", "hiredis", "openssl"}),

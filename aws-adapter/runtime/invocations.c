@@ -134,7 +134,7 @@ static void on_head(void *ctx, const struct answer_head *head) {
 
 static void on_data(void *ctx, struct view data) {
     struct invocations *invocations = ctx;
-    invocations->access.bytes_out += data.len;
+    access_passed(&invocations->access, data.len);
     if (!buf_append_view(&invocations->body, data))
         tasks_post(&invocations->parts.loop->tasks, &invocations->too_large);
 }
@@ -152,6 +152,7 @@ static void on_end(void *ctx, const struct headers *trailers) {
     (void)trailers;
     struct invocations *invocations = ctx;
     struct buf answer;
+    access_passed(&invocations->access, 0);
     end_exchange(invocations, true);
     buf_init(&answer, ANSWER_MAX);
     answer.failed = invocations->body.failed;
@@ -170,7 +171,7 @@ static void on_give_body(struct task *task) {
     struct invocations *invocations = LIST_ENTRY(task, struct invocations, give_body);
     struct view body = view_slice(invocations->event->body, 0, invocations->granted);
     if (!invocations->exchange) return;
-    invocations->access.bytes_in = body.len;
+    access_received(&invocations->access, body.len);
     exchange_body(invocations->exchange, body);
     if (body.len == invocations->event->body.len) exchange_body_end(invocations->exchange);
 }

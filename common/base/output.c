@@ -24,9 +24,10 @@ struct output {
     pthread_mutex_t lock; /* for all below */
     pthread_cond_t more, less;
     char *blocks[2];
-    size_t used; /* of blocks[0], which takes lines */
-    uint64_t left_out;
-    uint64_t written; /* bytes, ever: whether it moves */
+    size_t used;       /* of blocks[0], which takes lines */
+    uint64_t left_out; /* since it was last said */
+    uint64_t dropped;  /* ever */
+    uint64_t written;  /* bytes, ever: whether it moves */
     bool is_busy, is_napping, is_closing;
     bool is_abandoned; /* nobody waits for the thread: it frees this when it ends */
 };
@@ -118,7 +119,11 @@ static bool say_lost(struct output *output, struct lost *lost) {
 static void write_block(struct output *output, const char *bytes, size_t len, struct lost *lost) {
     size_t done = say_lost(output, lost) ? write_all(output, bytes, len) : 0;
     if (done == len) return;
-    lost->lines += count_lines(bytes + done, len - done);
+    uint64_t lines = count_lines(bytes + done, len - done);
+    lost->lines += lines;
+    pthread_mutex_lock(&output->lock);
+    output->dropped += lines;
+    pthread_mutex_unlock(&output->lock);
     if (done) lost->within_line = bytes[done - 1] != '\n';
 }
 
@@ -203,10 +208,20 @@ void output_write(struct output *output, struct view lines) {
     size_t fit = fitting(output, lines);
     if (fit) memcpy(output->blocks[0] + output->used, lines.ptr, fit);
     output->used += fit;
-    if (fit < lines.len) output->left_out += count_lines(lines.ptr + fit, lines.len - fit);
+    uint64_t left_out = fit < lines.len ? count_lines(lines.ptr + fit, lines.len - fit) : 0;
+    output->left_out += left_out;
+    output->dropped += left_out;
     if (!output->has_thread) output->has_thread = start_thread(output); /* or with the next line */
     if (!output->is_busy && !output->is_napping) pthread_cond_signal(&output->more);
     pthread_mutex_unlock(&output->lock);
+}
+
+uint64_t output_dropped(struct output *output) {
+    if (!output) return 0;
+    pthread_mutex_lock(&output->lock);
+    uint64_t dropped = output->dropped;
+    pthread_mutex_unlock(&output->lock);
+    return dropped;
 }
 
 bool output_is_idle(struct output *output) {

@@ -23,6 +23,8 @@ typedef size_t output_notice_fn(char *out, size_t size, uint64_t lines);
 struct output *output_new(int fd, output_notice_fn *notice);
 /* Whole lines, each with its end. Never waits. NULL is fine. */
 void output_write(struct output *output, struct view lines);
+/* Lines that were left out or could not be written, ever. NULL is fine. */
+uint64_t output_dropped(struct output *output);
 /* Has all that was given been tried? */
 bool output_is_idle(struct output *output);
 /* Waits until all is written: while bytes go, but `patience_ms` for the next ones and OUTPUT_CLOSE_MS in all.

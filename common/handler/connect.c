@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "handler/core_state.h"
 #include "http/uri.h"
+#include "metrics/metrics.h"
 
 enum { ATTEMPTS_MAX = 8 };
 
@@ -28,9 +29,22 @@ static void connect_drop(struct operation *operation) {
     free(operation);
 }
 
+static void count_outcome(int status) {
+    enum metric_outcome outcome = METRIC_OUTCOME_UNAVAILABLE;
+    switch (status) {
+    case 200: outcome = METRIC_OUTCOME_ACCEPTED; break;
+    case 400: outcome = METRIC_OUTCOME_MALFORMED; break;
+    case 401: outcome = METRIC_OUTCOME_UNAUTHORIZED; break;
+    case 403: outcome = METRIC_OUTCOME_FORBIDDEN; break;
+    case 409: outcome = METRIC_OUTCOME_NAME_TAKEN; break;
+    }
+    metrics_add(METRIC_AGENT_CONNECTS, outcome, 1);
+}
+
 static void connect_finish(struct connect *connect, int status, const char *reason) {
     struct connect_outcome outcome = {
         .status = status, .reason = reason, .tunnel_id = view_from_cstr(connect->claim.tunnel_id)};
+    count_outcome(status);
     operation_end(&connect->operation);
     connect->done(connect->ctx, &outcome);
     free(connect);
@@ -286,6 +300,7 @@ static void refuse_drop(struct operation *operation) {
 static void on_refuse(struct task *task) {
     struct refuse *refuse = LIST_ENTRY(task, struct refuse, task);
     struct connect_outcome outcome = {.status = refuse->refusal.status, .reason = refuse->refusal.reason};
+    count_outcome(refuse->refusal.status);
     operation_end(&refuse->operation);
     refuse->done(refuse->ctx, &outcome);
     free(refuse);

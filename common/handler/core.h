@@ -139,6 +139,7 @@ struct exchange_facts {
     struct view tunnel;     /* the id that was asked for */
     struct view request_id; /* v1: of the last message that carried the request */
     bool sent_again;
+    uint64_t given_us, answered_us; /* as in struct access */
 };
 struct exchange_facts exchange_facts(const struct exchange *exchange);
 

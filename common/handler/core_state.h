@@ -119,7 +119,8 @@ struct exchange {
     struct timer recheck; /* of the claim, where the store does not tell */
     struct body_source source;
     struct answer answer;
-    uint64_t started_ms; /* monotonic */
+    uint64_t started_ms;            /* monotonic */
+    uint64_t given_us, answered_us; /* when an agent had it, and when its head came; 0: not yet */
 
     /* the request */
     bool from_peer; /* taken in by another gateway, which meant the agent of this epoch */

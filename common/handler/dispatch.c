@@ -2,6 +2,7 @@
  * delivery. */
 #include "base/log.h"
 #include "handler/core_state.h"
+#include "metrics/metrics.h"
 
 static void wait_for_agent(struct exchange *exchange, uint64_t wait_ms) {
     exchange->state = EXCHANGE_WAITING;
@@ -27,6 +28,7 @@ static void deliver(struct exchange *exchange) {
         return;
     }
     bool by_stream = exchange->claim.member.link.protocol == LINK_V2;
+    exchange->given_us = metrics_now_us();
     exchange->delivery = by_stream ? &stream_delivery : &mailbox_delivery;
     exchange->delivery->start(exchange);
 }

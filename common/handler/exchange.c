@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "handler/core_state.h"
 #include "handler/stray.h"
+#include "metrics/metrics.h"
 
 enum { EXCHANGE_ARENA_MAX = 1024 * 1024, SLOTS_GROWTH = 256 };
 
@@ -235,7 +236,9 @@ void exchange_expire(struct exchange *exchange) {
 struct exchange_facts exchange_facts(const struct exchange *exchange) {
     return (struct exchange_facts){.tunnel = exchange->route.tunnel_id,
                                    .request_id = view_from_cstr(exchange->request_id),
-                                   .sent_again = exchange->sent_again};
+                                   .sent_again = exchange->sent_again,
+                                   .given_us = exchange->given_us,
+                                   .answered_us = exchange->answered_us};
 }
 
 /* ---- the answer ---- */
@@ -326,6 +329,7 @@ bool exchange_answer(struct exchange *exchange, int status, struct headers *head
         exchange_fail(exchange, HTTP_ERROR_BAD_RESPONSE);
         return false;
     }
+    exchange->answered_us = metrics_now_us();
     timer_stop(exchange->core->ports.clock.timers, &exchange->timer);
     if (!answer_begin(exchange, status, headers, body_bytes)) {
         exchange_fail(exchange, HTTP_ERROR_OVERLOADED);
@@ -336,6 +340,7 @@ bool exchange_answer(struct exchange *exchange, int status, struct headers *head
 }
 
 void exchange_switch(struct exchange *exchange, struct headers *headers, struct view protocol) {
+    exchange->answered_us = metrics_now_us();
     exchange->state = EXCHANGE_ANSWERING;
     exchange->body_complete = false; /* the visitor's direction has opened anew */
     answer_switch(exchange, headers, protocol);

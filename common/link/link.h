@@ -27,6 +27,7 @@ struct link_budget {
     size_t max_bytes;     /* 32 MiB */
     size_t held_bytes;    /* received and not yet consumed, and written and not yet sent */
     size_t granted_bytes; /* by which windows have grown: promised to senders */
+    size_t streams;       /* open, of all sessions */
 };
 
 struct link_limits {

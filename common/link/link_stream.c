@@ -27,12 +27,14 @@ struct link_stream *stream_new(struct link_session *session) {
     stream_init(stream, session);
     list_append(&session->streams, &stream->node);
     session->live_count++;
+    session->budget->streams++;
     session->active_ms = session->now_ms;
     return stream;
 }
 
 void stream_free(struct link_stream *stream) {
     struct link_session *session = stream->session;
+    session->budget->streams--;
     list_remove(&stream->node);
     list_remove(&stream->sent_node);
     list_remove(&stream->other_node);

@@ -59,9 +59,9 @@ static enum MHD_Result answer_ready(struct admin *admin, struct MHD_Connection *
 static enum MHD_Result answer_page(const struct admin_page *page, struct MHD_Connection *connection) {
     struct buf text;
     buf_init(&text, PAGE_BYTES_MAX);
-    bool printed = page->print(page->ctx, &text);
-    enum MHD_Result queued =
-        printed ? answer(connection, MHD_HTTP_OK, "application/json", buf_view(&text)) : MHD_NO;
+    const char *accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
+    const char *type = page->print(page->ctx, view_from_cstr(accept), &text);
+    enum MHD_Result queued = type ? answer(connection, MHD_HTTP_OK, type, buf_view(&text)) : MHD_NO;
     buf_done(&text);
     return queued;
 }

@@ -21,10 +21,11 @@ void admin_set_core(struct admin *admin, struct core *core);
 void admin_set_state(struct admin *admin, enum admin_state state);
 /* /readyz stays 200 and says so. `what` is a static text ("redis"); NULL: all is well again. */
 void admin_set_degraded(struct admin *admin, const char *what);
-/* A page in JSON, made at each request by `print`. `path` is borrowed for the admin's life; at most
- * ADMIN_PAGES_MAX. */
+/* A page, made at each request by `print`, which returns its media type, or NULL where it cannot be made.
+ * `accept` is the request's field, absent where it has none. `path` is borrowed for the admin's life; at most
+ * ADMIN_PAGES_MAX pages. */
 enum { ADMIN_PAGES_MAX = 4 };
-typedef bool admin_page_fn(void *ctx, struct buf *out);
+typedef const char *admin_page_fn(void *ctx, struct view accept, struct buf *out);
 void admin_add_page(struct admin *admin, const char *path, admin_page_fn *print, void *ctx);
 /* Has anybody asked for /readyz within the last minute? A balancer does, again and again. */
 bool admin_is_watched(const struct admin *admin);

@@ -39,6 +39,7 @@ struct agent_link *agent_link_new(struct agent_ws *ws, const struct agent_socket
     link->client = socket->socket.client;
     list_append(&ws->all, &link->all);
     ++*(link->is_peer ? &ws->peer_count : &ws->count);
+    if (!link->session) ws->v1_count++;
     return link;
 }
 
@@ -47,6 +48,7 @@ void agent_link_free(struct agent_link *link) {
     table_remove(&ws->links, &link->node);
     list_remove(&link->all);
     --*(link->is_peer ? &ws->peer_count : &ws->count);
+    if (!link->session) ws->v1_count--;
     agent_streams_stop(link);
     if (!link->is_peer) core_disconnect(ws->core, view_from_cstr(link->id), NULL, NULL);
     ws_end_done(&link->end);

@@ -19,6 +19,7 @@ struct agent_ws {
     struct list all;
     struct timer tick;
     size_t count, peer_count;  /* of agents, of other gateways */
+    size_t v1_count;           /* of agents */
     struct link_budget budget; /* of all links of v2 */
     void (*peer_request)(void *ctx, struct link_stream *stream, const struct stream_head *head,
                          bool has_body);

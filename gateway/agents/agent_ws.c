@@ -180,6 +180,10 @@ size_t agent_ws_count(const struct agent_ws *ws) {
     return ws->count;
 }
 
+size_t agent_ws_v1_count(const struct agent_ws *ws) {
+    return ws->v1_count;
+}
+
 size_t agent_ws_peers(const struct agent_ws *ws) {
     return ws->peer_count;
 }

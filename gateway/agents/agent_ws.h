@@ -35,8 +35,9 @@ struct agent_socket {
  * whatever happens; or of a peer. */
 void agent_ws_adopt(struct agent_ws *ws, const struct agent_socket *socket);
 
-/* How many agents are connected. */
+/* How many agents are connected, and how many of them speak v1. */
 size_t agent_ws_count(const struct agent_ws *ws);
+size_t agent_ws_v1_count(const struct agent_ws *ws);
 size_t agent_ws_peers(const struct agent_ws *ws);
 /* Tells all agents to connect again, elsewhere; they go on serving here meanwhile. */
 void agent_ws_tell_draining(struct agent_ws *ws);

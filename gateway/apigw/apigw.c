@@ -112,9 +112,10 @@ static void on_renew(uv_signal_t *signal, int number) {
     lambda_pool_renew(apigw->pool);
 }
 
-static bool print_usage(void *ctx, struct buf *out) {
+static const char *print_usage(void *ctx, struct view accept, struct buf *out) {
+    (void)accept;
     const struct apigw *apigw = ctx;
-    return usage_print(&apigw->usage, out);
+    return usage_print(&apigw->usage, out) ? "application/json" : NULL;
 }
 
 static void on_visitor(void *ctx, int fd, struct client *client, const struct sockaddr *address,

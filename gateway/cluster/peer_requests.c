@@ -79,7 +79,7 @@ static void pump(struct peer_request *request) {
     }
     if (len) {
         request->credit -= len;
-        request->access.bytes_in += len;
+        access_received(&request->access, len);
         exchange_body(request->exchange, view_slice(buf_view(&request->waiting), 0, len));
         buf_consume(&request->waiting, len);
         if (request->stream) link_stream_consumed(request->stream, len);
@@ -202,7 +202,7 @@ static void on_body_end(void *ctx, const struct headers *trailers) {
 
 static void on_sent(void *ctx, size_t bytes) {
     struct peer_request *request = ctx;
-    request->access.bytes_out += bytes;
+    access_passed(&request->access, bytes);
     if (request->exchange) exchange_drained(request->exchange, bytes);
 }
 

@@ -46,6 +46,10 @@ bool peering_serve(struct peering *peering, struct core *core, struct agent_acce
     return true;
 }
 
+size_t peering_link_count(const struct peering *peering) {
+    return peer_links_count(peering->links);
+}
+
 size_t peering_busy(const struct peering *peering) {
     return peering && peering->requests ? peer_requests_count(peering->requests) : 0;
 }

@@ -18,6 +18,8 @@ struct peer_links *peering_links(struct peering *peering);
 /* Begins to take what other gateways ask for, to `core`. False without memory. */
 bool peering_serve(struct peering *peering, struct core *core, struct agent_accept *accept);
 
+/* How many of them are up. */
+size_t peering_link_count(const struct peering *peering);
 /* How many requests of other gateways are under way. */
 size_t peering_busy(const struct peering *peering);
 

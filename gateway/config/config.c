@@ -260,7 +260,7 @@ static void take_defaults(struct config *config) {
 }
 
 static bool wants_text(const struct config *config) {
-    return config->wants_help || config->wants_version || config->wants_markdown;
+    return config->wants_help || config->wants_version || config->wants_markdown || config->wants_metrics;
 }
 
 static int parse(struct config *config, int argc, char **argv) {

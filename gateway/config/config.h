@@ -48,7 +48,7 @@ struct config {
     size_t body_bytes, request_head_bytes, answer_head_bytes, max_connections, max_connections_per_address,
         tunnel_rate, tunnel_requests, agent_link_requests;
     enum log_level log_level;
-    bool wants_health, wants_help, wants_version, wants_markdown;
+    bool wants_health, wants_help, wants_version, wants_markdown, wants_metrics;
 };
 
 /* True: go on. False: *ret_exit is the exit code; what there was to say to the user has been said on standard

@@ -20,7 +20,7 @@ const struct setting config_settings[] = {
              "where agents (ttf) connect"),
      .detail = "Any other address than loopback needs `require-auth` said, true or false."},
     {SETTING("admin-listen", "ADMIN_LISTEN", KIND_ADDRESS, admin_listen, "loopback:8082",
-             "/healthz and /readyz")},
+             "/healthz, /readyz, and what the program counts")},
     {SETTING("trusted-proxies", "TRUSTED_PROXIES", KIND_LIST, proxies_text, NULL,
              "networks whose X-Forwarded-* fields are believed"),
      .detail = "As `10.0.0.0/8,fd00::/8`."},
@@ -298,6 +298,8 @@ const struct setting config_settings[] = {
     {DO("help", wants_help, "this text"), .letter = 'h'},
     {DO("version", wants_version, "the version"), .letter = 'V'},
     {DO("help-markdown", wants_markdown, "docs/CONFIGURATION.md"), .is_hidden = true},
+    {DO("help-metrics", wants_metrics, "the table of docs/METRICS.md"), .is_hidden = true,
+     .only = PROGRAM_GATEWAY},
 };
 
 const size_t config_settings_count = sizeof(config_settings) / sizeof(config_settings[0]);

@@ -239,7 +239,7 @@ static void on_sent(struct visit *visit, size_t len) {
     size_t body = consume(&visit->out, visit->piece_bytes, len);
     consume(&visit->tail, visit->tail.len, len - body);
     visit->piece_bytes -= body;
-    visit->access.bytes_out += body;
+    if (visit->answer) access_passed(&visit->access, body); /* not of a 100 alone */
     visit->moved = true;
     if (body && visit->exchange) exchange_drained(visit->exchange, body);
 }

@@ -128,7 +128,7 @@ static bool throws_away(const struct visit *visit) {
 
 static void pass_body(struct visit *visit, struct view data) {
     visit->credit -= data.len;
-    visit->access.bytes_in += data.len;
+    access_received(&visit->access, data.len);
     visit->moved = true;
     exchange_body(visit->exchange, data);
 }

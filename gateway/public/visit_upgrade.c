@@ -20,7 +20,7 @@ void visit_upgrade_take(struct visit *visit, struct view *bytes) {
     *bytes = view_skip(*bytes, piece.len);
     if (!visit->exchange) return;
     visit->credit -= piece.len;
-    visit->access.bytes_in += piece.len;
+    access_received(&visit->access, piece.len);
     if (piece.len) exchange_body(visit->exchange, piece);
     if (!visit->is_eof || bytes->len || visit->body == VISIT_BODY_ENDED) return;
     visit->body = VISIT_BODY_ENDED;

@@ -35,15 +35,25 @@ static struct client *client_new(struct clients *clients, const struct sockaddr 
     return NULL;
 }
 
-struct client *clients_take(struct clients *clients, const struct sockaddr *address) {
+/* NULL: there is no room for one more of it. */
+static struct client *find_room(struct clients *clients, const struct sockaddr *address) {
     if (clients->max && clients->count >= clients->max) return NULL;
     unsigned char bytes[16];
     struct view key = view_of(bytes, address_bytes(address, bytes));
     struct table_node *node = table_get(&clients->table, key);
     struct client *client = node ? TABLE_ENTRY(node, struct client, node) : client_new(clients, address, key);
     if (!client) return NULL;
-    if (clients->max_per_address && !client->is_exempt && client->count >= clients->max_per_address)
+    bool is_full =
+        clients->max_per_address && !client->is_exempt && client->count >= clients->max_per_address;
+    return is_full ? NULL : client;
+}
+
+struct client *clients_take(struct clients *clients, const struct sockaddr *address) {
+    struct client *client = find_room(clients, address);
+    if (!client) {
+        clients->refused++;
         return NULL;
+    }
     client->count++;
     clients->count++;
     return client;

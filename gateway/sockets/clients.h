@@ -10,6 +10,7 @@ struct clients {
     struct table table;
     size_t count, max;
     size_t max_per_address; /* loopback and trusted proxies are exempt */
+    uint64_t refused;       /* for which there was no room, ever */
     const struct network *proxies;
     size_t proxies_count;
 };

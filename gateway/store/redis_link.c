@@ -2,6 +2,7 @@
 #include "store/redis_link_state.h"
 
 #include "base/log.h"
+#include "metrics/metrics.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,12 +19,20 @@ struct redis_call {
     char *bytes;      /* in Redis' protocol */
     size_t len;
     bool again;
-    uint64_t since_ms;
+    uint64_t since_ms, since_us;
     redis_done_fn *done;
     void *ctx;
 };
 
+/* An answer that Redis gave is none that failed, whatever it says of a key or a script. */
+static void count_call(const struct redis_call *call, enum status status) {
+    bool has_failed = status == STATUS_UNAVAILABLE;
+    metrics_add(METRIC_STORE_CALLS, has_failed ? METRIC_RESULT_FAILED : METRIC_RESULT_OK, 1);
+    metrics_observe(METRIC_STORE_DURATION, metrics_now_us() - call->since_us);
+}
+
 static void call_end(struct redis_call *call, enum status status, const redisReply *reply) {
+    count_call(call, status);
     list_remove(&call->node);
     task_cancel(&call->task);
     call->link->owed--;
@@ -139,6 +148,7 @@ void redis_link_call(struct redis_link *link, const struct view *words, size_t c
     call->done = done;
     call->ctx = ctx;
     call->since_ms = loop_now(link->settings.loop);
+    call->since_us = metrics_now_us();
     link->owed++;
     if (send_call(call)) return;
     if (again && !link->ending && link->owed < CALLS_MAX)

@@ -49,7 +49,7 @@ static void check(const struct row *row) {
     access.client = VIEW("192.0.2.1");
     access.method = VIEW("GET");
     access.target = view_from_cstr(row->target);
-    facts = (struct exchange_facts){VIEW("tunnel"), VIEW("id"), true};
+    facts = (struct exchange_facts){.tunnel = VIEW("tunnel"), .request_id = VIEW("id"), .sent_again = true};
     if (row->status)
         access_head(&access, row->has_exchange ? (const struct exchange *)(const void *)&none : NULL, &head,
                     &arena, 1010);
@@ -106,11 +106,107 @@ static void test_another_gateways_request_is_for_debugging(void **state) {
     assert_int_equal(seen_level, LOG_LEVEL_DEBUG);
 }
 
+/* What a request of these adds to the slots that a test names. */
+static uint64_t slot(enum metric metric, size_t which) {
+    return metrics_slots[metric + which];
+}
+
+static uint64_t observed(enum metric metric) {
+    uint64_t count = 0;
+    for (size_t i = 0; i < METRIC_BUCKETS; i++) count += slot(metric, i);
+    return count;
+}
+
+static void pass(struct access *access, int status, enum http_error error, bool is_given) {
+    struct arena arena;
+    const struct answer_head head = {.status = status, .error = error};
+    char none;
+    uint64_t now = metrics_now_us();
+    arena_init(&arena, 4096);
+    access_begin(access, 0);
+    access->begin_us = now - 30000;
+    facts = (struct exchange_facts){.tunnel = VIEW("t"),
+                                    .given_us = is_given ? now - 20000 : 0,
+                                    .answered_us = is_given && !error ? now : 0};
+    access_head(access, (const struct exchange *)(const void *)&none, &head, &arena, 0);
+    access_received(access, 3);
+    access_passed(access, 5);
+    access_end(access, true, UINT64_MAX);
+    arena_done(&arena);
+}
+
+static void test_metrics(void **state) {
+    (void)state;
+    struct access access;
+    memset(metrics_slots, 0, sizeof metrics_slots);
+    pass(&access, 200, HTTP_ERROR_NONE, true);
+    assert_int_equal(slot(METRIC_REQUESTS, METRIC_STATUS_2XX), 1);
+    assert_int_equal(slot(METRIC_REQUEST_BYTES, 0), 3);
+    assert_int_equal(slot(METRIC_RESPONSE_BYTES, 0), 5);
+    assert_int_equal(slot(METRIC_REQUEST_SERVICE, METRIC_BUCKETS), 20000); /* the sum */
+    assert_in_range(slot(METRIC_REQUEST_OWN, METRIC_BUCKETS), 10000, 19999);
+    assert_in_range(slot(METRIC_REQUEST_DURATION, METRIC_BUCKETS), 30000, 1000000);
+
+    pass(&access, 504, HTTP_ERROR_TIMEOUT, true); /* the service had it, and said nothing */
+    assert_int_equal(slot(METRIC_REQUESTS, METRIC_STATUS_5XX), 1);
+    assert_int_equal(slot(METRIC_REQUEST_ERRORS, HTTP_ERROR_TIMEOUT - 1), 1);
+    assert_int_equal(slot(METRIC_GATE_REFUSALS, HTTP_ERROR_TIMEOUT - 1), 0);
+    assert_int_equal(observed(METRIC_REQUEST_SERVICE), 1);
+    assert_int_equal(observed(METRIC_REQUEST_OWN), 1);
+
+    pass(&access, 502, HTTP_ERROR_AGENT_OFFLINE, false);
+    assert_int_equal(observed(METRIC_REQUEST_OWN), 2);
+    assert_int_equal(observed(METRIC_REQUEST_DURATION), 3);
+}
+
+static void test_metrics_of_refusals_and_cuts(void **state) {
+    (void)state;
+    struct access access;
+    const struct answer_head head = {.status = 400, .error = HTTP_ERROR_BAD_REQUEST};
+    memset(metrics_slots, 0, sizeof metrics_slots);
+    access_begin(&access, 0);
+    access_head(&access, NULL, &head, NULL, 0);
+    access_end(&access, false, 0);
+    assert_int_equal(slot(METRIC_GATE_REFUSALS, HTTP_ERROR_BAD_REQUEST - 1), 1);
+    assert_int_equal(slot(METRIC_REQUESTS_CUT, 0), 1);
+    access_begin(&access, 0);
+    access_end(&access, false, 0);
+    assert_int_equal(slot(METRIC_REQUESTS, METRIC_STATUS_NONE), 1);
+    assert_int_equal(slot(METRIC_REQUESTS_CUT, 0), 1);
+}
+
+static void test_metrics_of_upgrades_and_peers(void **state) {
+    (void)state;
+    struct access access;
+    const struct answer_head head = {.status = 101};
+    memset(metrics_slots, 0, sizeof metrics_slots);
+    access_begin(&access, 0);
+    access_head(&access, NULL, &head, NULL, 0);
+    assert_int_equal(slot(METRIC_WEBSOCKETS, 0), 1);
+    access_end(&access, true, 0);
+    assert_int_equal(slot(METRIC_WEBSOCKETS, 0), 0);
+    assert_int_equal(observed(METRIC_REQUEST_DURATION), 0); /* it would last for hours */
+
+    access_begin(&access, 0);
+    access.from_peer = true;
+    access_head(&access, NULL, &head, NULL, 0);
+    access_received(&access, 3);
+    access_passed(&access, 5);
+    access_end(&access, true, 0);
+    assert_int_equal(slot(METRIC_PEER_REQUESTS, METRIC_STATUS_1XX), 1);
+    assert_int_equal(slot(METRIC_REQUESTS, METRIC_STATUS_1XX), 1);
+    assert_int_equal(slot(METRIC_WEBSOCKETS, 0), 0);
+    assert_int_equal(slot(METRIC_REQUEST_BYTES, 0) + slot(METRIC_RESPONSE_BYTES, 0), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_lines, setup),
         cmocka_unit_test_setup(test_long_targets_are_cut, setup),
         cmocka_unit_test_setup(test_another_gateways_request_is_for_debugging, setup),
+        cmocka_unit_test_setup(test_metrics, setup),
+        cmocka_unit_test_setup(test_metrics_of_refusals_and_cuts, setup),
+        cmocka_unit_test_setup(test_metrics_of_upgrades_and_peers, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
