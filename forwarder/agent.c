@@ -87,6 +87,7 @@ static bool open_resume_store(struct agent_tunnel *tunnel, char *error, size_t e
     char *without_query = view_to_cstr(view_slice(url, 0, view_find(url, '?')));
     struct resume_key key = {.endpoint = without_query ? without_query : "",
                              .name = options->name,
+                             .label = options->label,
                              .port = (uint16_t)options->port};
     enum resume_claim claim = resume_store_open(&tunnel->resume, dir, &key, error, error_size);
     free(without_query);
@@ -182,6 +183,7 @@ struct agent_tunnel *agent_add(struct agent *agent, const struct tunnel_options 
 void agent_remove(struct agent *agent, struct agent_tunnel *tunnel) {
     list_remove(&tunnel->node);
     list_append(&agent->leaving, &tunnel->node);
+    resume_store_close(&tunnel->resume); /* for who begins in its place */
     tunnel_stop(tunnel->tunnel);
 }
 

@@ -9,7 +9,9 @@
 #include "base/log.h"
 #include "base/regular_file.h"
 #include "options.h"
+#include "reload.h"
 #include "resume_store.h"
+#include "setup.h"
 
 #define TEARDOWN_MS 150
 
@@ -18,6 +20,7 @@ enum { EXIT_USAGE = 2 };
 struct program {
     struct loop loop;
     struct agent *agent;
+    struct reload *reload; /* NULL: there is no file */
     int exit_code;
 };
 
@@ -43,7 +46,8 @@ static void on_stop(void *ctx, unsigned times, int number) {
 
 /* Takes everything down in order; what cannot be (a name lookup that hangs) is left to the system. */
 static int tear_down(struct program *program, struct console *console) {
-    agent_shut(program->agent);
+    reload_stop(program->reload);
+    if (program->agent) agent_shut(program->agent);
     if (!loop_done_within(&program->loop, TEARDOWN_MS)) {
         console_done(console);
         _exit(program->exit_code);
@@ -55,10 +59,18 @@ static int tear_down(struct program *program, struct console *console) {
 static void say_service(struct console *console, const struct tunnel_options *tunnel) {
     char service[300];
     tunnel_options_print_service(tunnel, service, sizeof(service));
-    console_line(console, "Local service: %s", service);
+    console_line(console, "Local service: %s%s%s", tunnel->label ? tunnel->label : "",
+                 tunnel->label ? ": " : "", service);
 }
 
-static int run_agent(const struct agent_settings *settings, const struct tunnel_options *tunnel) {
+/* All, or none. */
+static bool add_tunnels(struct agent *agent, const struct setup *setup, char *error, size_t error_size) {
+    for (size_t i = 0; i < setup->count; i++)
+        if (!agent_add(agent, &setup->tunnels[i], error, error_size)) return false;
+    return true;
+}
+
+static int run_agent(const struct agent_settings *settings, const struct setup *setup) {
     struct program program = {.exit_code = 1};
     char error[512];
     if (!loop_init(&program.loop)) {
@@ -66,12 +78,12 @@ static int run_agent(const struct agent_settings *settings, const struct tunnel_
         return 1;
     }
     program.agent = agent_new(&program.loop, settings, on_exit_wanted, &program, error, sizeof(error));
-    if (!program.agent || !agent_add(program.agent, tunnel, error, sizeof(error))) {
+    if (!program.agent || !add_tunnels(program.agent, setup, error, sizeof(error))) {
         console_error(settings->console, "%s", error);
-        if (program.agent) agent_shut(program.agent);
-        agent_free(program.agent);
-        return 1;
+        return tear_down(&program, settings->console);
     }
+    if (setup->uses_tunnels)
+        program.reload = reload_new(&program.loop, program.agent, setup, settings->console);
     loop_on_stop(&program.loop, on_stop, &program);
     console_attach(settings->console, &program.loop);
     agent_start(program.agent);
@@ -90,16 +102,19 @@ static bool holds_certificate(const char *path) {
     return found;
 }
 
-static void warn_of_endpoint(const struct options *options, const struct endpoint *endpoint,
+static void warn_of_endpoint(const struct setup *setup, const struct endpoint *endpoint,
                              struct console *console) {
-    if (!options->endpoint)
+    const struct options *options = &setup->options;
+    if (setup->endpoint_is_default)
         console_error(console, "no endpoint given (-e or TTF_ENDPOINT): trying the gateway on this machine");
-    if (options->endpoint_is_of_file)
-        console_line(console, "The endpoint is named by the file .env in the working directory");
+    if (setup->endpoint_file)
+        console_line(console, "The endpoint is named by the file %s in the working directory",
+                     setup->endpoint_file);
     if (options->token_withheld)
         console_error(console,
-                      "your token is not sent: it is not for an endpoint that .env names (if you trust "
-                      "that one, name it with -e or TTF_ENDPOINT)");
+                      "your token is not sent: it is not for an endpoint that %s names (if you trust "
+                      "that one, name it with -e or TTF_ENDPOINT)",
+                      setup->endpoint_file);
     if ((options->token || options->token_file) && !endpoint->tls && !endpoint_is_loopback(endpoint))
         console_error(console,
                       "the token goes to %s unencrypted, for everybody on the way to read; better use wss://",
@@ -121,12 +136,11 @@ static bool choose_proxy(const struct options *options, const struct endpoint *e
     return !wrong;
 }
 
-static int run(const struct options *options) {
+static int run(const struct setup *setup) {
+    const struct options *options = &setup->options;
     char error[512];
     struct endpoint endpoint;
-    if (!endpoint_parse(options->endpoint ? options->endpoint : OPTIONS_DEFAULT_ENDPOINT, &endpoint, error,
-                        sizeof(error)))
-        return usage_error(error);
+    if (!endpoint_parse(options->endpoint, &endpoint, error, sizeof(error))) return usage_error(error);
     if (options->ca_file && !holds_certificate(options->ca_file)) {
         snprintf(error, sizeof(error), "--ca-file %.300s cannot be read, or holds no PEM certificate",
                  options->ca_file);
@@ -144,21 +158,31 @@ static int run(const struct options *options) {
     struct console console;
     if (!console_init(&console, &shown)) return usage_error("out of memory");
     console_line(&console, "HTTP Tunnel Forwarder v" TTF_VERSION);
-    say_service(&console, &options->tunnel);
+    for (size_t i = 0; i < setup->count; i++) say_service(&console, &setup->tunnels[i]);
     console_line(&console, "Tunnel endpoint: %s%s%s", endpoint.shown, proxy ? " through the proxy " : "",
                  proxy ? proxy->shown : "");
-    warn_of_endpoint(options, &endpoint, &console);
+    warn_of_endpoint(setup, &endpoint, &console);
     struct agent_settings settings = {
         .endpoint = &endpoint,
-        .endpoint_is_default = !options->endpoint,
+        .endpoint_is_default = setup->endpoint_is_default,
         .proxy = proxy,
         .ca_file = options->ca_file,
         .token = &token,
         .connect_timeout_ms = (uint64_t)options->connect_timeout_s * 1000,
         .console = &console,
     };
-    int code = run_agent(&settings, &options->tunnel);
+    int code = run_agent(&settings, setup);
     console_done(&console);
+    return code;
+}
+
+static int set_up_and_run(const struct options *options) {
+    char error[512];
+    struct setup *setup = calloc(1, sizeof(*setup));
+    if (!setup) return usage_error("out of memory");
+    int code = setup_init(setup, options, error, sizeof(error)) ? run(setup) : usage_error(error);
+    setup_done(setup);
+    free(setup);
     return code;
 }
 
@@ -192,7 +216,7 @@ int main(int argc, char *argv[]) {
         code = ask_health();
     } else {
         log_set_level(options.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN);
-        code = run(&options);
+        code = set_up_and_run(&options);
     }
     dotenv_done(&dotenv);
     return code;

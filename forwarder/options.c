@@ -1,90 +1,48 @@
 #include "options.h"
 
-#include "base/edits.h"
-
 #include <stdlib.h>
 
 #include "http/chars.h"
 #include "token.h"
 
-enum option_kind { OPTION_FLAG, OPTION_TEXT, OPTION_NUMBER };
-
-struct option_row {
-    char letter; /* 0: none */
-    const char *name, *argument, *variable, *help;
-    enum option_kind kind;
-    size_t member;
-    long min, max;
+static const struct {
+    const char *name, *arguments, *help;
+    size_t words_max;
+} commands[] = {
+    {"start", "[NAME...]", "run the tunnels of ttf.yaml, or those of these names", OPTIONS_WORDS_MAX},
+    {"login", "GATEWAY", "store a gateway's URL and a token, which is asked for or read from standard input",
+     1},
+    {"doctor", "[SERVICE]", "look at each step of the way to the gateway and to the local service", 1},
 };
-
-#define MEMBER(name) offsetof(struct options, name)
-
-static const struct option_row rows[] = {
-    {'e', "endpoint", "URL", "TTF_ENDPOINT", "gateway to connect to (default: " OPTIONS_DEFAULT_ENDPOINT ")",
-     OPTION_TEXT, MEMBER(endpoint), 0, 0},
-    {'p', "port", "PORT", NULL, "port of the local service (default: 3000)", OPTION_NUMBER,
-     MEMBER(tunnel.port), 1, 65535},
-    {0, "host", "HOST", NULL, "host of the local service (default: localhost, on IPv4 and IPv6)", OPTION_TEXT,
-     MEMBER(tunnel.host), 0, 0},
-    {'t', "token", "TOKEN", "TTF_TOKEN", "token that the gateway asks for", OPTION_TEXT, MEMBER(token), 0, 0},
-    {0, "token-file", "FILE", "TTF_TOKEN_FILE", "file that holds the token; read again for each connection",
-     OPTION_TEXT, MEMBER(token_file), 0, 0},
-    {'n', "name", "NAME", NULL, "name to ask for, the first label of the public URL", OPTION_TEXT,
-     MEMBER(tunnel.name), 0, 0},
-    {'v', "verbose", NULL, NULL, "tell on standard error what goes on", OPTION_FLAG, MEMBER(verbose), 0, 0},
-    {0, "connect-timeout", "SECONDS", NULL, "time to reach the gateway (default: 10)", OPTION_NUMBER,
-     MEMBER(connect_timeout_s), 1, 3600},
-    {0, "request-timeout", "SECONDS", NULL,
-     "time the local service may take to answer (default: 60, on AWS 25)", OPTION_NUMBER,
-     MEMBER(tunnel.request_timeout_s), 1, 3600},
-    {0, "host-header", "HOW", NULL,
-     "Host that the service sees: preserve (the visitor's, default), rewrite (its own) or a value",
-     OPTION_TEXT, MEMBER(tunnel.host_header), 0, 0},
-    {0, "rewrite", "HOW", NULL,
-     "path mode: links in bodies get the prefix: on (default), off, or json (in any JSON too)", OPTION_TEXT,
-     MEMBER(tunnel.rewrite), 0, 0},
-    {0, "no-hints", NULL, NULL,
-     "no hints about refused hosts, and no second try of a refused GET with the service's own host",
-     OPTION_FLAG, MEMBER(tunnel.no_hints), 0, 0},
-    {0, "local-https", NULL, NULL, "the local service speaks https (any certificate will do)", OPTION_FLAG,
-     MEMBER(tunnel.local_https), 0, 0},
-    {0, "unix", "PATH", NULL, "the local service listens on a unix socket", OPTION_TEXT,
-     MEMBER(tunnel.unix_path), 0, 0},
-    {0, "ca-file", "FILE", NULL, "trust these certificates too (PEM) for wss://", OPTION_TEXT,
-     MEMBER(ca_file), 0, 0},
-    {0, "proxy", "URL", NULL,
-     "the way to the gateway: http:// or socks5://[user:password@]host:port, or off (default: HTTPS_PROXY, "
-     "HTTP_PROXY, ALL_PROXY, NO_PROXY)",
-     OPTION_TEXT, MEMBER(proxy), 0, 0},
-    {0, "log", "HOW", NULL,
-     "how requests are shown: plain (lines) or json (an object a line) instead of the display that a "
-     "terminal "
-     "gets; which: all, pages (what they load is summed up) or errors; both with a comma",
-     OPTION_TEXT, MEMBER(log), 0, 0},
-    {0, "health", NULL, NULL, "ask by the exit code whether the tunnels of this user are up", OPTION_FLAG,
-     MEMBER(health), 0, 0},
-    {'h', "help", NULL, NULL, "show this text", OPTION_FLAG, MEMBER(help), 0, 0},
-    {'V', "version", NULL, NULL, "show the version", OPTION_FLAG, MEMBER(version), 0, 0},
-};
-#define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
+#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
 struct parser {
     struct options *options;
     bool has_service;
+    size_t words_max; /* behind the command */
     char *error;
     size_t error_size;
 };
 
 void options_help(FILE *out) {
-    fputs("Usage: ttf [OPTIONS] [SERVICE]\n\n"
+    fputs("Usage: ttf [OPTIONS] [SERVICE]\n"
+          "       ttf COMMAND [OPTIONS] [WORDS]\n\n"
           "Gives a local web service a public URL, through a tunnel gateway.\n\n"
           "SERVICE is where it listens: a port, host:port, http(s)://host:port or unix:/path (default: "
-          "3000).\n\n"
-          "Options:\n",
+          "3000).\n"
+          "Without one, the tunnels of ttf.yaml run, where there is such a file.\n\n"
+          "Commands:\n",
           out);
-    for (size_t i = 0; i < ROW_COUNT; i++) {
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
         char left[64];
-        const struct option_row *row = &rows[i];
+        snprintf(left, sizeof(left), "%s %s", commands[i].name, commands[i].arguments);
+        fprintf(out, "  %-30s %s\n", left, commands[i].help);
+    }
+    fputs("\nOptions:\n", out);
+    for (size_t i = 0; i < option_rows_count; i++) {
+        char left[64];
+        const struct option_row *row = &option_rows[i];
+        if (!option_is_flag(row)) continue;
         char letter[5] = "    ";
         if (row->letter) snprintf(letter, sizeof(letter), "-%c, ", row->letter);
         snprintf(left, sizeof(left), "%s--%s%s%s", letter, row->name, row->argument ? " " : "",
@@ -97,26 +55,15 @@ void options_help(FILE *out) {
           out);
 }
 
-static const struct option_row *nearest_row(struct view name) {
-    const struct option_row *nearest = NULL;
-    size_t least = 3;
-    for (size_t i = 0; i < ROW_COUNT && name.len; i++) {
-        struct view candidate = view_from_cstr(rows[i].name);
-        size_t edits = view_starts_with(candidate, name) || view_starts_with(name, candidate)
-                           ? 1
-                           : edit_distance(name, candidate);
-        if (edits >= least) continue;
-        least = edits;
-        nearest = &rows[i];
-    }
-    return nearest;
+static bool option_is_flag_row(const struct option_row *row) {
+    return option_is_flag(row);
 }
 
 static bool unknown_option(struct parser *parser, const char *argument) {
     struct view name = view_from_cstr(argument);
     while (name.len && name.ptr[0] == '-') name = view_skip(name, 1);
     name = view_slice(name, 0, view_find(name, '='));
-    const struct option_row *near = nearest_row(name);
+    const struct option_row *near = option_nearest(name, option_is_flag_row);
     if (near)
         snprintf(parser->error, parser->error_size, "unknown option '%.100s' (did you mean --%s?)", argument,
                  near->name);
@@ -134,11 +81,29 @@ static bool take_service(struct parser *parser, const char *word) {
         return false;
     }
     wrong = twice ? twice : service_word_parse(word, &parser->options->service);
-    parser->has_service = true;
+    parser->has_service = parser->options->describes_tunnel = true;
     if (wrong)
         snprintf(parser->error, parser->error_size, "unexpected '%.100s': %s",
                  http_is_visible(view_from_cstr(word)) ? word : "...", wrong);
     return !wrong;
+}
+
+static bool take_word(struct parser *parser, const char *word) {
+    struct options *options = parser->options;
+    for (size_t i = 0; i < COMMAND_COUNT && !options->command && !parser->has_service; i++)
+        if (strcmp(word, commands[i].name) == 0) {
+            options->command = commands[i].name;
+            parser->words_max = commands[i].words_max;
+            return true;
+        }
+    if (!options->command) return take_service(parser, word);
+    if (options->word_count < parser->words_max) {
+        options->words[options->word_count++] = word;
+        return true;
+    }
+    snprintf(parser->error, parser->error_size, "ttf %s: '%.100s' is one word too many", options->command,
+             http_is_visible(view_from_cstr(word)) ? word : "...");
+    return false;
 }
 
 /* What the word says takes the place of the flags, which therefore may not be there too. */
@@ -164,39 +129,10 @@ static bool apply_service(struct parser *parser) {
 static bool store(struct parser *parser, const struct option_row *row, const char *value,
                   const char *source) {
     void *member = (char *)parser->options + row->member;
-    if (row->kind == OPTION_FLAG) {
-        *(bool *)member = true;
-        return true;
-    }
-    if (row->kind == OPTION_TEXT) {
-        if (*value) {
-            *(const char **)member = value;
-            return true;
-        }
-        snprintf(parser->error, parser->error_size, "%s is empty (it wants a %s)", source, row->argument);
-        return false;
-    }
-    uint64_t number;
-    if (view_parse_u64(view_from_cstr(value), &number) && number >= (uint64_t)row->min &&
-        number <= (uint64_t)row->max) {
-        *(long *)member = (long)number;
-        return true;
-    }
-    snprintf(parser->error, parser->error_size, "%s: '%.60s' is not a number from %ld to %ld", source, value,
-             row->min, row->max);
-    return false;
-}
-
-static const struct option_row *row_by_name(struct view name) {
-    for (size_t i = 0; i < ROW_COUNT; i++)
-        if (view_eq(name, view_from_cstr(rows[i].name))) return &rows[i];
-    return NULL;
-}
-
-static const struct option_row *row_by_letter(char letter) {
-    for (size_t i = 0; i < ROW_COUNT; i++)
-        if (rows[i].letter && rows[i].letter == letter) return &rows[i];
-    return NULL;
+    bool is_of_tunnel = row->member >= offsetof(struct options, tunnel) &&
+                        row->member < offsetof(struct options, tunnel) + sizeof(struct tunnel_options);
+    if (is_of_tunnel) parser->options->describes_tunnel = true;
+    return option_store(row, member, value, source, parser->error, parser->error_size);
 }
 
 /* The value of an option: what is attached, or the next word, which *index then moves to. */
@@ -217,8 +153,8 @@ static bool parse_long(struct parser *parser, int argc, char *const argv[], int 
     struct view name = view_from_cstr(argument + 2);
     size_t equals = view_find(name, '=');
     const char *attached = equals < name.len ? name.ptr + equals + 1 : NULL;
-    const struct option_row *row = row_by_name(view_slice(name, 0, equals));
-    if (!row) return unknown_option(parser, argument);
+    const struct option_row *row = option_by_name(view_slice(name, 0, equals));
+    if (!row || !option_is_flag(row)) return unknown_option(parser, argument);
     if (row->kind != OPTION_FLAG) return take_value(parser, row, attached, argc, argv, index);
     if (!attached) return store(parser, row, NULL, NULL);
     snprintf(parser->error, parser->error_size, "--%s takes no value", row->name);
@@ -229,7 +165,7 @@ static bool parse_long(struct parser *parser, int argc, char *const argv[], int 
 static bool parse_letters(struct parser *parser, int argc, char *const argv[], int *index) {
     const char *argument = argv[*index];
     for (const char *letter = argument + 1; *letter; letter++) {
-        const struct option_row *row = row_by_letter(*letter);
+        const struct option_row *row = option_by_letter(*letter);
         if (!row) return unknown_option(parser, argument);
         if (row->kind != OPTION_FLAG)
             return take_value(parser, row, letter[1] ? letter + 1 : NULL, argc, argv, index);
@@ -239,11 +175,12 @@ static bool parse_letters(struct parser *parser, int argc, char *const argv[], i
 }
 
 static bool parse_variables(struct parser *parser, const struct dotenv *dotenv) {
-    for (size_t i = 0; i < ROW_COUNT; i++) {
-        const char *value = !rows[i].variable                      ? NULL
-                            : rows[i].member == MEMBER(token_file) ? getenv(rows[i].variable)
-                                                                   : dotenv_lookup(dotenv, rows[i].variable);
-        if (value && !store(parser, &rows[i], value, rows[i].variable)) return false;
+    for (size_t i = 0; i < option_rows_count; i++) {
+        const char *value = !option_rows[i].variable ? NULL
+                            : option_rows[i].member == offsetof(struct options, token_file)
+                                ? getenv(option_rows[i].variable)
+                                : dotenv_lookup(dotenv, option_rows[i].variable);
+        if (value && !store(parser, &option_rows[i], value, option_rows[i].variable)) return false;
     }
     return true;
 }
@@ -304,7 +241,7 @@ static void withhold_token(struct options *options, const struct dotenv *dotenv)
 
 bool options_parse(struct options *ret_options, int argc, char *const argv[], const struct dotenv *dotenv,
                    char *error, size_t error_size) {
-    *ret_options = (struct options){.connect_timeout_s = 10};
+    *ret_options = (struct options){0};
     struct parser parser = {.options = ret_options, .error = error, .error_size = error_size};
     if (!parse_variables(&parser, dotenv)) return false;
     struct options variables = *ret_options;
@@ -312,7 +249,7 @@ bool options_parse(struct options *ret_options, int argc, char *const argv[], co
         const char *argument = argv[i];
         bool ok;
         if (argument[0] != '-' || !argument[1])
-            ok = take_service(&parser, argument);
+            ok = take_word(&parser, argument);
         else if (argument[1] == '-')
             ok = parse_long(&parser, argc, argv, &i);
         else

@@ -11,17 +11,26 @@
 #include <stdio.h>
 
 #include "dotenv.h"
+#include "option_table.h"
 #include "service_word.h"
 #include "tunnel_options.h"
 
 #define OPTIONS_DEFAULT_ENDPOINT "ws://localhost:8081"
 
+#define OPTIONS_CONNECT_TIMEOUT_S 10
+#define OPTIONS_WORDS_MAX 64
+
 struct options {
     const char *endpoint; /* NULL: not given */
     const char *token, *token_file, *ca_file, *proxy;
-    const char *log;              /* console_choose() */
-    struct tunnel_options tunnel; /* the one that the command line describes */
-    long connect_timeout_s;
+    const char *log;                      /* console_choose() */
+    struct tunnel_options tunnel;         /* the one that the command line describes */
+    long connect_timeout_s;               /* 0: not said */
+    const char *config;                   /* --config */
+    const char *command;                  /* "start", ...; NULL: none */
+    const char *words[OPTIONS_WORDS_MAX]; /* behind it */
+    size_t word_count;
+    bool describes_tunnel;    /* the command line does, by a service or any of a tunnel's settings */
     bool endpoint_is_of_file; /* .env names it */
     bool token_withheld;      /* there is one, but not for the endpoint that .env names: `token` is NULL */
     bool verbose, help, version, health;

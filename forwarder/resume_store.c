@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -12,6 +11,7 @@
 
 #include "base/log.h"
 #include "http/chars.h"
+#include "user_dir.h"
 
 #define MAGIC "ttf-resume-1"
 
@@ -23,46 +23,7 @@ static char *format(const char *pattern, const char *a, const char *b) {
 }
 
 char *resume_store_default_dir(void) {
-    const char *state = getenv("XDG_STATE_HOME");
-    if (state && state[0] == '/') return format("%s/%s", state, "ttf");
-    const char *home = getenv("HOME");
-    if (!home || home[0] != '/') {
-        const struct passwd *user = getpwuid(getuid());
-        home = user ? user->pw_dir : NULL;
-    }
-    return home && home[0] == '/' ? format("%s/%s", home, ".local/state/ttf") : NULL;
-}
-
-static bool make_dirs(const char *dir) {
-    char *path = format("%s%s", dir, "");
-    if (!path) return false;
-    bool ok = true;
-    for (char *slash = strchr(path + 1, '/'); ok && slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        ok = mkdir(path, 0700) == 0 || errno == EEXIST;
-        *slash = '/';
-    }
-    ok = ok && (mkdir(path, 0700) == 0 || errno == EEXIST);
-    free(path);
-    return ok;
-}
-
-/* The directory exists, is ours and nobody else may look into it. */
-static bool prepare_dir(const char *dir, char *error, size_t error_size) {
-    struct stat info;
-    const char *reason = NULL;
-    if (!make_dirs(dir) || stat(dir, &info) != 0)
-        reason = strerror(errno);
-    else if (!S_ISDIR(info.st_mode))
-        reason = "not a directory";
-    else if (info.st_uid != geteuid())
-        reason = "belongs to somebody else";
-    else if ((info.st_mode & 077) != 0 && chmod(dir, 0700) != 0)
-        reason = strerror(errno);
-    else if (access(dir, W_OK | X_OK) != 0)
-        reason = strerror(errno);
-    if (reason) snprintf(error, error_size, "%s: %s", dir, reason);
-    return !reason;
+    return user_dir("XDG_STATE_HOME", ".local/state");
 }
 
 static uint64_t fnv1a(struct view v) {
@@ -71,9 +32,12 @@ static uint64_t fnv1a(struct view v) {
     return hash;
 }
 
-/* "ttf-resume-1 <endpoint> <port> <name or -> <slot>" */
+/* "ttf-resume-1 <endpoint> <port> <name or -> <slot>", with 0 as port and "@label" as name for one of
+ * ttf.yaml. */
 static bool make_label(struct buf *out, const struct resume_key *key, unsigned slot) {
-    return buf_printf(out, MAGIC " %s %u %s %u", key->endpoint, key->port, key->name ? key->name : "-", slot);
+    const char *name = key->name ? key->name : key->label ? key->label : "-";
+    return buf_printf(out, MAGIC " %s %u %s%s %u", key->endpoint, key->label ? 0 : key->port,
+                      key->label && !key->name ? "@" : "", name, slot);
 }
 
 static bool make_path(struct buf *out, const char *dir, const struct resume_key *key, struct view label,
@@ -87,8 +51,9 @@ static bool make_path(struct buf *out, const char *dir, const struct resume_key 
             (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') || byte == '.' || byte == '-';
         ok = ok && buf_append_byte(out, plain ? byte : '_');
     }
-    ok = ok && buf_printf(out, "-%u", key->port);
-    if (key->name) ok = ok && buf_printf(out, "-%s", key->name);
+    const char *name = key->name ? key->name : key->label;
+    ok = ok && buf_printf(out, "-%u", key->label ? 0 : key->port);
+    if (name) ok = ok && buf_printf(out, "-%s", name);
     if (slot) ok = ok && buf_printf(out, "-%u", slot);
     return ok && buf_printf(out, "-%016llx", (unsigned long long)fnv1a(label));
 }
@@ -141,7 +106,7 @@ enum resume_claim resume_store_open(struct resume_store *ret_store, const char *
         snprintf(error, error_size, "neither XDG_STATE_HOME nor HOME is set");
         return RESUME_UNAVAILABLE;
     }
-    if (!prepare_dir(dir, error, error_size)) return RESUME_UNAVAILABLE;
+    if (!user_dir_prepare(dir, error, error_size)) return RESUME_UNAVAILABLE;
     for (unsigned slot = 0; slot < (key->name ? 1 : RESUME_SLOTS); slot++) {
         enum resume_claim claim = claim_slot(ret_store, dir, key, slot);
         if (claim == RESUME_HELD) {

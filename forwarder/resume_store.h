@@ -13,6 +13,7 @@
 struct resume_key {
     const char *endpoint; /* without its query, which may hold a token */
     const char *name;     /* NULL: no name asked for */
+    const char *label;    /* of ttf.yaml, where it takes the port's place; NULL: none */
     uint16_t port;
 };
 

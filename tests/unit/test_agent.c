@@ -98,6 +98,8 @@ static void tunnels_come_and_go(void **state) {
     assert_null(agent_find(bench->agent, "web"));
     assert_non_null(add(bench, "web", NULL));
     agent_remove(bench->agent, late);
+    agent_remove(bench->agent, api);
+    assert_non_null(add(bench, "api", "demo")); /* at once */
     assert_int_equal(bench->exits, 0);
 
     agent_stop(bench->agent);

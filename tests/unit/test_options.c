@@ -44,7 +44,8 @@ static void bad_command_lines(void **state) {
         {"service on no socket", {"unix:"}, "the path of a socket"},
         {"service of another scheme", {"ftp://x:1"}, "expected a port"},
         {"url alone", {"ws://x"}, "did you mean --endpoint ws://x?"},
-        {"word", {"start"}, "unexpected 'start'"},
+        {"word", {"stort"}, "unexpected 'stort'"},
+        {"a word too many", {"login", "ws://a", "ws://b"}, "one word too many"},
         {"port 0", {"-p", "0"}, "not a number from 1 to 65535"},
         {"port too big", {"-p", "65536"}, "not a number from 1 to 65535"},
         {"port negative", {"-p", "-1"}, "not a number from 1 to 65535"},
@@ -85,7 +86,7 @@ static void defaults(void **state) {
     assert_null(options.endpoint);
     assert_string_equal(options.tunnel.host, "localhost");
     assert_int_equal(options.tunnel.port, 3000);
-    assert_int_equal(options.connect_timeout_s, 10);
+    assert_int_equal(options.connect_timeout_s, 0);
     assert_int_equal(options.tunnel.request_timeout_s, 0);
     assert_false(options.verbose || options.help || options.version);
     dotenv_done(&none);

@@ -1,0 +1,129 @@
+/* See option_table.h. */
+#include "option_table.h"
+
+#include <stdio.h>
+
+#include "base/edits.h"
+#include "options.h"
+
+#define MEMBER(name) offsetof(struct options, name)
+
+const struct option_row option_rows[] = {
+    {0, "service", "SERVICE", NULL,
+     "where the local service listens: a port, host:port, http(s)://host:port or unix:/path", OPTION_SERVICE,
+     PLACE_SECTION, MEMBER(tunnel), 0, 0},
+    {'e', "endpoint", "URL", "TTF_ENDPOINT", "gateway to connect to (default: " OPTIONS_DEFAULT_ENDPOINT ")",
+     OPTION_TEXT, PLACE_FILE, MEMBER(endpoint), 0, 0},
+    {'p', "port", "PORT", NULL, "port of the local service (default: 3000)", OPTION_NUMBER, PLACE_LINE,
+     MEMBER(tunnel.port), 1, 65535},
+    {0, "host", "HOST", NULL, "host of the local service (default: localhost, on IPv4 and IPv6)", OPTION_TEXT,
+     PLACE_LINE, MEMBER(tunnel.host), 0, 0},
+    {'t', "token", "TOKEN", "TTF_TOKEN", "token that the gateway asks for", OPTION_TEXT, PLACE_LINE,
+     MEMBER(token), 0, 0},
+    {0, "token-file", "FILE", "TTF_TOKEN_FILE", "file that holds the token; read again for each connection",
+     OPTION_TEXT, PLACE_FILE, MEMBER(token_file), 0, 0},
+    {'n', "name", "NAME", NULL, "name to ask for, the first label of the public URL", OPTION_TEXT,
+     PLACE_TUNNEL, MEMBER(tunnel.name), 0, 0},
+    {'v', "verbose", NULL, NULL, "tell on standard error what goes on", OPTION_FLAG, PLACE_LINE,
+     MEMBER(verbose), 0, 0},
+    {0, "connect-timeout", "SECONDS", NULL, "time to reach the gateway (default: 10)", OPTION_NUMBER,
+     PLACE_FILE, MEMBER(connect_timeout_s), 1, 3600},
+    {0, "request-timeout", "SECONDS", NULL,
+     "time the local service may take to answer (default: 60, on AWS 25)", OPTION_NUMBER, PLACE_TUNNEL,
+     MEMBER(tunnel.request_timeout_s), 1, 3600},
+    {0, "host-header", "HOW", NULL,
+     "Host that the service sees: preserve (the visitor's, default), rewrite (its own) or a value",
+     OPTION_TEXT, PLACE_TUNNEL, MEMBER(tunnel.host_header), 0, 0},
+    {0, "rewrite", "HOW", NULL,
+     "path mode: links in bodies get the prefix: on (default), off, or json (in any JSON too)", OPTION_TEXT,
+     PLACE_TUNNEL, MEMBER(tunnel.rewrite), 0, 0},
+    {0, "no-hints", NULL, NULL,
+     "no hints about refused hosts, and no second try of a refused GET with the service's own host",
+     OPTION_FLAG, PLACE_TUNNEL, MEMBER(tunnel.no_hints), 0, 0},
+    {0, "local-https", NULL, NULL, "the local service speaks https (any certificate will do)", OPTION_FLAG,
+     PLACE_LINE, MEMBER(tunnel.local_https), 0, 0},
+    {0, "unix", "PATH", NULL, "the local service listens on a unix socket", OPTION_TEXT, PLACE_LINE,
+     MEMBER(tunnel.unix_path), 0, 0},
+    {'c', "config", "FILE", NULL, "read this instead of ./ttf.yaml or $XDG_CONFIG_HOME/ttf/ttf.yaml",
+     OPTION_TEXT, PLACE_LINE, MEMBER(config), 0, 0},
+    {0, "ca-file", "FILE", NULL, "trust these certificates too (PEM) for wss://", OPTION_TEXT, PLACE_FILE,
+     MEMBER(ca_file), 0, 0},
+    {0, "proxy", "URL", NULL,
+     "the way to the gateway: http:// or socks5://[user:password@]host:port, or off (default: HTTPS_PROXY, "
+     "HTTP_PROXY, ALL_PROXY, NO_PROXY)",
+     OPTION_TEXT, PLACE_FILE, MEMBER(proxy), 0, 0},
+    {0, "log", "HOW", NULL,
+     "how requests are shown: plain (lines) or json (an object a line) instead of the display that a "
+     "terminal gets; which: all, pages (what they load is summed up) or errors; both with a comma",
+     OPTION_TEXT, PLACE_LINE, MEMBER(log), 0, 0},
+    {0, "health", NULL, NULL, "ask by the exit code whether the tunnels of this user are up", OPTION_FLAG,
+     PLACE_LINE, MEMBER(health), 0, 0},
+    {'h', "help", NULL, NULL, "show this text", OPTION_FLAG, PLACE_LINE, MEMBER(help), 0, 0},
+    {'V', "version", NULL, NULL, "show the version", OPTION_FLAG, PLACE_LINE, MEMBER(version), 0, 0},
+};
+const size_t option_rows_count = sizeof(option_rows) / sizeof(option_rows[0]);
+
+const struct option_row *option_by_name(struct view name) {
+    for (size_t i = 0; i < option_rows_count; i++)
+        if (view_eq(name, view_from_cstr(option_rows[i].name))) return &option_rows[i];
+    return NULL;
+}
+
+const struct option_row *option_by_letter(char letter) {
+    for (size_t i = 0; i < option_rows_count; i++)
+        if (option_rows[i].letter && option_rows[i].letter == letter) return &option_rows[i];
+    return NULL;
+}
+
+const struct option_row *option_nearest(struct view name, option_test_fn *is_meant) {
+    const struct option_row *nearest = NULL;
+    size_t least = 3;
+    for (size_t i = 0; i < option_rows_count && name.len; i++) {
+        struct view candidate = view_from_cstr(option_rows[i].name);
+        if (!is_meant(&option_rows[i])) continue;
+        size_t edits = view_starts_with(candidate, name) || view_starts_with(name, candidate)
+                           ? 1
+                           : edit_distance(name, candidate);
+        if (edits >= least) continue;
+        least = edits;
+        nearest = &option_rows[i];
+    }
+    return nearest;
+}
+
+/* ---- values ---- */
+
+static bool store_flag(void *member, const char *value, const char *source, char *error, size_t error_size) {
+    bool is_true = !value || strcmp(value, "true") == 0;
+    if (!is_true && strcmp(value, "false") != 0) {
+        snprintf(error, error_size, "%s: '%.60s' is neither true nor false", source, value);
+        return false;
+    }
+    *(bool *)member = is_true;
+    return true;
+}
+
+static bool store_number(const struct option_row *row, void *member, const char *value, const char *source,
+                         char *error, size_t error_size) {
+    uint64_t number;
+    if (view_parse_u64(view_from_cstr(value), &number) && number >= (uint64_t)row->min &&
+        number <= (uint64_t)row->max) {
+        *(long *)member = (long)number;
+        return true;
+    }
+    snprintf(error, error_size, "%s: '%.60s' is not a number from %ld to %ld", source, value, row->min,
+             row->max);
+    return false;
+}
+
+bool option_store(const struct option_row *row, void *member, const char *value, const char *source,
+                  char *error, size_t error_size) {
+    if (row->kind == OPTION_FLAG) return store_flag(member, value, source, error, error_size);
+    if (row->kind == OPTION_NUMBER) return store_number(row, member, value, source, error, error_size);
+    if (*value) {
+        *(const char **)member = value;
+        return true;
+    }
+    snprintf(error, error_size, "%s is empty (it wants a %s)", source, row->argument);
+    return false;
+}

@@ -1,0 +1,55 @@
+/* The table of all settings of ttf: what the command line, ttf.yaml and --help are made of. */
+#ifndef FORWARDER_OPTION_TABLE_H
+#define FORWARDER_OPTION_TABLE_H
+
+#include "base/view.h"
+
+enum option_kind {
+    OPTION_FLAG,   /* bool; in a file true or false */
+    OPTION_TEXT,   /* const char *, not empty */
+    OPTION_NUMBER, /* long, from `min` to `max` */
+    OPTION_SERVICE /* a service_word, which fills several members of struct tunnel_options */
+};
+
+/* Where else than on the command line it may stand. */
+enum option_place {
+    PLACE_LINE,   /* nowhere */
+    PLACE_FILE,   /* in ttf.yaml, once for all tunnels */
+    PLACE_TUNNEL, /* in a tunnel's section of ttf.yaml */
+    PLACE_SECTION /* there alone: no flag */
+};
+
+struct option_row {
+    char letter; /* 0: none */
+    const char *name, *argument, *variable, *help;
+    enum option_kind kind;
+    enum option_place place;
+    size_t member; /* in struct options; a tunnel's are in its `tunnel` */
+    long min, max;
+};
+
+extern const struct option_row option_rows[];
+extern const size_t option_rows_count;
+
+static inline bool option_is_flag(const struct option_row *row) {
+    return row->place != PLACE_SECTION;
+}
+static inline bool option_is_of_tunnel(const struct option_row *row) {
+    return row->place == PLACE_TUNNEL || row->place == PLACE_SECTION;
+}
+
+/* NULL: there is none. */
+const struct option_row *option_by_name(struct view name);
+const struct option_row *option_by_letter(char letter);
+
+/* Which of them are meant. */
+typedef bool option_test_fn(const struct option_row *row);
+/* The one that was probably meant; NULL: none is near. */
+const struct option_row *option_nearest(struct view name, option_test_fn *is_meant);
+
+/* Puts a value (borrowed; NULL for a flag: true) into its member; not for OPTION_SERVICE. `source` is what it
+ * is called in `error`. */
+bool option_store(const struct option_row *row, void *member, const char *value, const char *source,
+                  char *error, size_t error_size);
+
+#endif
