@@ -12,6 +12,9 @@ from pathlib import Path
 
 SWAPS = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==", "&&": "||", "||": "&&"}
 
+# What tells the compiler that a parameter is not looked at.
+UNUSED = re.compile(r"\(void\)\s*\w+(\s*,\s*\(void\)\s*\w+)*")
+
 # In front of a file with faults, in its first line; FAULT(n) also notes that n was reached.
 DECLARATIONS = ("extern int mutant_now; extern unsigned char *mutant_reached; "
                 "\n#define FAULT(n) (mutant_reached[n] = 1, mutant_now == (n))\n#line 1\n")
@@ -64,7 +67,11 @@ def find_mutants(root: Path, file: str, arguments: list[str]) -> list[Mutant]:
             return
         if cursor.kind == clang.CursorKind.CXX_UNARY_EXPR:  # sizeof, which evaluates nothing
             return
+        if cursor.kind == clang.CursorKind.INIT_LIST_EXPR and text(*span(cursor)) == "{0}":  # all is zero, whatever comes first
+            return
         children = list(cursor.get_children())
+        if cursor.kind == clang.CursorKind.CALL_EXPR and cursor.spelling == "calloc":  # so much memory or more
+            del children[1]
         within_function = within_function or cursor.kind == clang.CursorKind.COMPOUND_STMT
         if within_function:
             look_at(clang.CursorKind, cursor, children, text, add, is_minimum)
@@ -125,7 +132,9 @@ def look_at(kinds, cursor, children, text, add, is_minimum) -> None:
         if re.fullmatch(r"(0[xX][0-9a-fA-F]+|[0-9]+)[uUlL]*", literal):
             add(*span(cursor), "increment", f"{literal} becomes one more")
     for child in statements(kinds, kind, children):
-        if child.kind in (kinds.CALL_EXPR, kinds.BINARY_OPERATOR, kinds.COMPOUND_ASSIGNMENT_OPERATOR, kinds.UNARY_OPERATOR):
+        is_expression = child.kind in (kinds.CALL_EXPR, kinds.BINARY_OPERATOR, kinds.COMPOUND_ASSIGNMENT_OPERATOR,
+                                       kinds.UNARY_OPERATOR)
+        if is_expression and not UNUSED.fullmatch(text(*span(child))):
             add(*span(child), "delete", f"{text(*span(child))} is deleted")
 
 

@@ -103,7 +103,6 @@ static struct refusal find_token(const struct connect_event *event, struct arena
                                  struct view *ret_token) {
     static const struct view scheme = {"Bearer ", 7};
     struct view field = headers_get(event->headers, VIEW("authorization"));
-    *ret_token = (struct view){0};
     if (headers_count(event->headers, VIEW("authorization")) > 1)
         return (struct refusal){401, "there is more than one Authorization field"};
     if (field.ptr && !view_eq_nocase(view_slice(field, 0, scheme.len), scheme))

@@ -21,10 +21,9 @@ void session_failed(struct link_session *session, enum status status, const char
                     struct view reason) {
     if (session->failed) return;
     session->failed = status;
-    int len = snprintf(session->error, sizeof(session->error), "%s%.*s", prefix,
-                       VIEW_ARG(view_slice(reason, 0, 100)));
-    for (int i = 0; i < len && session->error[i]; i++)
-        if (session->error[i] < ' ' || session->error[i] > '~') session->error[i] = '?';
+    snprintf(session->error, sizeof(session->error), "%s%.*s", prefix, VIEW_ARG(view_slice(reason, 0, 100)));
+    for (char *at = session->error; *at; at++)
+        if (*at < ' ' || *at > '~') *at = '?';
 }
 
 void session_fail(struct link_session *session, enum status status, uint32_t code, const char *text) {
@@ -77,7 +76,6 @@ static void give_memory_back(struct link_session *session) {
 void link_tick(struct link_session *session, uint64_t now_ms) {
     uint64_t elapsed_ms = now_ms - session->now_ms;
     if (session->ticked && now_ms <= session->now_ms) return;
-    if (!session->ticked) elapsed_ms = 0;
     session->ticked = true;
     session->now_ms = now_ms;
     bucket_fill(&session->resets, elapsed_ms);

@@ -62,7 +62,7 @@ void control_init(struct link_session *session) {
 }
 
 bool control_open(struct link_session *session) {
-    struct headers none = {0};
+    struct headers none = {.count = 0};
     struct stream_head head = {.method = VIEW("POST"),
                                .scheme = VIEW("http"),
                                .authority = VIEW("control"),
@@ -79,7 +79,7 @@ bool control_open(struct link_session *session) {
 }
 
 void control_accept(struct link_session *session, bool has_body) {
-    struct headers none = {0};
+    struct headers none = {.count = 0};
     struct stream_head head = {.status = 200, .headers = &none};
     if (!has_body || !view_eq(session->head.method, VIEW("POST")) ||
         !view_eq(session->head.path, VIEW(CONTROL_PATH))) {

@@ -23,7 +23,7 @@ void head_done(struct inbound_head *head) {
     head_clear(head);
     free(head->kept);
     free(head->headers.fields);
-    *head = (struct inbound_head){0};
+    *head = (struct inbound_head){.kept_cap = 0};
 }
 
 static bool keep(struct inbound_head *head, nghttp2_rcbuf *bytes) {

@@ -108,7 +108,7 @@ static void refuse(struct link_session *session, int32_t id) {
 }
 
 static void on_request(struct link_session *session, int32_t id, bool has_body) {
-    struct headers none = {0};
+    struct headers none = {.count = 0};
     struct stream_head head = head_view(&session->head);
     struct link_stream *stream = session->draining ? NULL : stream_new(session);
     if (!stream) {
@@ -144,7 +144,7 @@ static void on_answer(struct link_stream *stream, const struct stream_head *head
 }
 
 static void on_head(struct link_session *session, const nghttp2_frame *frame) {
-    struct headers none = {0};
+    struct headers none = {.count = 0};
     struct stream_head head = head_view(&session->head);
     bool ends = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
     struct link_stream *stream = stream_of(session, frame->hd.stream_id);
@@ -185,7 +185,7 @@ static void on_goaway(struct link_session *session, const nghttp2_goaway *goaway
 
 static int on_frame(nghttp2_session *h2, const nghttp2_frame *frame, void *user) {
     struct link_session *session = user;
-    struct headers none = {0};
+    struct headers none = {.count = 0};
     struct link_stream *stream;
     switch (frame->hd.type) {
     case NGHTTP2_DATA:

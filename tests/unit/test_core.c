@@ -33,11 +33,210 @@ static void the_core_may_end_with_work_under_way(void **state) {
     store_memory_listen(world->store, core_store_events(world->core));
 }
 
+/* ---- settings ---- */
+
+static void settings_begin_as_their_header_says(void **state) {
+    (void)state;
+    struct core_settings settings;
+    core_settings_init(&settings);
+    const struct {
+        const char *name;
+        uint64_t is, is_to_be;
+    } rows[] = {
+        {"subdomain_routing", settings.subdomain_routing, true},
+        {"path_routing", settings.path_routing, true},
+        {"jwt.leeway_s", settings.jwt.leeway_s, 30},
+        {"v1_body_bytes", settings.v1_body_bytes, 2097152},
+        {"request_timeout_ms", settings.request_timeout_ms, 25000},
+        {"request_timeout_max_ms", settings.request_timeout_max_ms, 3600000},
+        {"body_idle_timeout_ms", settings.body_idle_timeout_ms, 300000},
+        {"heartbeat_ms", settings.heartbeat_ms, 0},
+        {"pending_ms", settings.pending_ms, 30000},
+        {"grace_ms", settings.grace_ms, 5000},
+        {"retire_ms", settings.retire_ms, 30000},
+        {"keep_anonymous_ms", settings.keep_anonymous_ms, 300000},
+        {"keep_owned_ms", settings.keep_owned_ms, 86400000},
+        {"claim_ttl_ms", settings.claim_ttl_ms, 0},
+        {"recheck_waiting_ms", settings.recheck_waiting_ms, 0},
+        {"recheck_sent_ms", settings.recheck_sent_ms, 0},
+        {"resume_ttl_ms", settings.resume_ttl_ms, 604800000},
+        {"exchanges_per_tunnel", settings.exchanges_per_tunnel, 256},
+        {"long_lived_per_tunnel", settings.long_lived_per_tunnel, 4096},
+        {"long_wait_ms", settings.long_wait_ms, 5000},
+        {"exchanges_total", settings.exchanges_total, 16384},
+        {"tunnel_requests_per_second", settings.tunnel_requests_per_second, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (rows[i].is != rows[i].is_to_be)
+            fail_msg("%s: %llu", rows[i].name, (unsigned long long)rows[i].is);
+}
+
+/* A whole body in base64, headers of nothing but control characters, and room for the rest. */
+static void the_largest_message_is_the_largest_request(void **state) {
+    (void)state;
+    struct core_settings settings;
+    core_settings_init(&settings);
+    settings.limits.v1_headers_bytes = 1000;
+    for (size_t bytes = 0; bytes < 7; bytes++) {
+        static const size_t base64[] = {0, 4, 4, 4, 8, 8, 8};
+        settings.v1_body_bytes = bytes;
+        assert_int_equal(core_settings_message_max(&settings), base64[bytes] + 6000 + 65536);
+    }
+}
+
+/* Texts that are gone when the core has been made: the sanitizers see who looks at them afterwards. */
+static struct view lend(struct arena *arena, const char *text) {
+    struct view copy = arena_copy(arena, view_from_cstr(text));
+    assert_non_null(copy.ptr);
+    return copy;
+}
+
+static const struct view *lend_two(struct arena *arena, const char *first, const char *second) {
+    struct view *both = arena_alloc(arena, 2 * sizeof *both);
+    assert_non_null(both);
+    both[0] = lend(arena, first);
+    both[1] = lend(arena, second);
+    return both;
+}
+
+static void make_core_anew(struct world *world, const struct core_settings *settings) {
+    core_free(world->core);
+    world->core = core_new(settings, &world->ports);
+    assert_non_null(world->core);
+    store_memory_listen(world->store, core_store_events(world->core));
+}
+
+static void make_core_of_lent_settings(struct world *world, const struct jwt_settings *jwt) {
+    struct arena arena;
+    struct core_settings settings;
+    arena_init(&arena, 65536);
+    core_settings_init(&settings);
+    settings.domain = lend(&arena, "tunnel.test");
+    settings.public_url = lend(&arena, "https://tunnel.test:8443");
+    settings.resume_secret = lend(&arena, "0123456789abcdef0123456789abcdef");
+    settings.gateway = lend(&arena, "wss://a.test");
+    settings.require_auth = settings.guards_names = true;
+    settings.jwt = (struct jwt_settings){.secret = lend(&arena, JWT_KEY),
+                                         .audience = lend(&arena, jwt->audience.ptr),
+                                         .issuer = lend(&arena, jwt->issuer.ptr)};
+    settings.other_names = lend_two(&arena, "first.test", "other.test");
+    settings.allowed_names = lend_two(&arena, "api", "www");
+    settings.pass_fields = lend_two(&arena, "true-client-ip", "x-real-ip");
+    settings.allowed_origins = lend_two(&arena, "http://first.test", "http://other.test");
+    settings.other_names_count = settings.allowed_names_count = settings.pass_fields_count =
+        settings.allowed_origins_count = 2;
+    make_core_anew(world, &settings);
+    arena_done(&arena);
+}
+
+static void what_settings_point_to_is_copied(void **state) {
+    struct world *world = *state;
+    struct jwt_settings jwt = {.secret = VIEW(JWT_KEY), .audience = VIEW("tunnels"), .issuer = VIEW("here")};
+    static const char *const hosts[] = {"www.tunnel.test", "first.test", "other.test", "tunnel.test"};
+    char target[JWT_TOKEN_MAX], resume[1024];
+    struct buf token;
+    make_core_of_lent_settings(world, &jwt);
+    buf_init(&token, JWT_TOKEN_MAX);
+    assert_true(jwt_issue(&jwt, VIEW("alice"), wall_ms(world) / 1000, 60, &token));
+    snprintf(target, sizeof target, "/?name=www&token=%.*s", VIEW_ARG(buf_view(&token)));
+    buf_done(&token);
+    assert_int_equal(agent_connect(world, "one", target, NULL, "http://evil.test"), 403);
+    assert_int_equal(agent_connect(world, "one", target, NULL, "http://other.test"), 200);
+    agent_says(world, "one", "{\"type\":\"ready\",\"capabilities\":[\"resume\"]}");
+    assert_true(view_eq(last_sent(world)->public_url, VIEW("https://www.tunnel.test:8443")));
+    assert_true(view_copy_to(last_sent(world)->resume, resume, sizeof resume));
+    world->more = (struct header){VIEW("X-Real-IP"), VIEW("198.51.100.7")};
+    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
+        struct visitor visitor;
+        visit(world, &visitor, "GET", hosts[i], i == 0 ? "/a" : "/www/a", NULL);
+        assert_true(view_eq(last_sent(world)->uri, VIEW("/a")));
+        assert_true(view_eq(headers_get(&last_sent(world)->headers, VIEW("x-real-ip")), world->more.value));
+        exchange_cancel(visitor.exchange);
+        buf_done(&visitor.body);
+    }
+    assert_int_equal(agent_connect(world, "two", target, resume, NULL), 200);
+    assert_string_equal(world->tunnel, "www");
+}
+
+static void another_secret_makes_and_checks_resume_tokens(void **state) {
+    struct world *world = *state;
+    static const unsigned char secret[SECRET_LEN] = "fedcba9876543210fedcba987654321";
+    char old[1024] = "", fresh[1024] = "", first[64], second[64];
+    agent_ready(world, "one", "/", old);
+    strcpy(first, world->tunnel);
+    core_set_resume_secret(world->core, secret);
+    agent_ready(world, "two", "/", old);
+    strcpy(second, world->tunnel);
+    assert_string_not_equal(second, first);
+    agent_ready(world, "three", "/", fresh);
+    strcpy(second, world->tunnel);
+    agent_ready(world, "four", "/", fresh);
+    assert_string_equal(world->tunnel, second);
+}
+
+/* ---- the end ---- */
+
+static void what_has_expired_is_removed(void **state) {
+    struct world *world = *state;
+    world->heard = STATUS_UNAVAILABLE;
+    core_cleanup(world->core, on_heard, world);
+    assert_int_equal(world->heard, STATUS_UNAVAILABLE);
+    settle(world);
+    assert_int_equal(world->heard, STATUS_OK);
+    core_cleanup(world->core, NULL, NULL);
+    settle(world);
+}
+
+static void on_never(void *ctx, enum status status) {
+    (void)ctx, (void)status;
+    fail_msg("a core that has ended completes nothing");
+}
+
+static void on_never_connected(void *ctx, const struct connect_outcome *outcome) {
+    (void)outcome;
+    on_never(ctx, STATUS_OK);
+}
+
+static void begin_to_connect(struct world *world, const char *connection, struct view origin) {
+    struct header field = {VIEW("origin"), origin};
+    struct headers headers = {.fields = &field, .count = origin.len ? 1 : 0};
+    struct connect_event event = {
+        .connection_id = view_from_cstr(connection), .target = VIEW("/"), .headers = &headers};
+    core_connect(world->core, &event, on_never_connected, world);
+}
+
+/* One of each kind; the store is the first to end. */
+static void the_core_may_end_with_operations_under_way(void **state) {
+    struct world *world = *state;
+    agent_ready(world, "one", "/", NULL);
+    begin_to_connect(world, "two", (struct view){0});
+    begin_to_connect(world, "three", VIEW("http://evil.test"));
+    core_message(world->core, VIEW("one"), VIEW("{\"type\":\"ping\"}"), on_never, world);
+    core_message(world->core, VIEW("one"), VIEW("{\"type\":\"ready\"}"), on_never, world);
+    core_message(world->core, VIEW("one"), VIEW("nonsense"), on_never, world);
+    core_disconnect(world->core, VIEW("four"), on_never, world);
+    core_cleanup(world->core, on_never, world);
+    assert_true(core_certify(world->core, VIEW("localhost"), on_never, world));
+    assert_true(core_certify(world->core, VIEW("name.localhost"), on_never, world));
+    store_memory_free(world->store);
+    core_free(world->core);
+    while (tasks_run(&world->tasks)) continue;
+    core_free(NULL);
+    world->store = store_memory_new(&world->tasks, wall_ms, world);
+    world->core = core_new(&(struct core_settings){.domain = VIEW("localhost")}, &world->ports);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(too_many_at_once_are_refused),
         TEST(a_host_may_be_out_of_time),
+        TEST(settings_begin_as_their_header_says),
+        TEST(the_largest_message_is_the_largest_request),
+        TEST(what_settings_point_to_is_copied),
+        TEST(another_secret_makes_and_checks_resume_tokens),
+        TEST(what_has_expired_is_removed),
         TEST(the_core_may_end_with_work_under_way),
+        TEST(the_core_may_end_with_operations_under_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

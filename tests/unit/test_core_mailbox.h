@@ -35,6 +35,8 @@ struct world {
     enum status heard; /* what became of the last message of an agent */
     int connect_status;
     char tunnel[64];
+    struct ports ports;
+    struct header more;        /* a field that visitors send, too */
     bool others_sent_too_many; /* by what the store knows */
     unsigned admitted;         /* how often it was asked */
 };
@@ -133,6 +135,7 @@ static inline int make_world(void **state, bool store_tells, bool require_auth, 
     settings.recheck_waiting_ms = store_tells ? 0 : 250;
     settings.recheck_sent_ms = store_tells ? 0 : 1000;
     settings.tunnel_requests_per_second = requests_per_second;
+    world->ports = ports;
     world->core = core_new(&settings, &ports);
     if (store_tells) store_memory_listen(world->store, core_store_events(world->core));
     *state = world;
@@ -281,6 +284,7 @@ static inline void visit(struct world *world, struct visitor *visitor, const cha
     headers_add(&headers, VIEW("Connection"), VIEW("keep-alive, X-Private"));
     headers_add(&headers, VIEW("X-Private"), VIEW("1"));
     if (length) headers_add(&headers, VIEW("Content-Length"), view_from_cstr(length));
+    if (world->more.name.len) headers_add(&headers, world->more.name, world->more.value);
     struct forward_event event = {.method = view_from_cstr(method),
                                   .target = view_from_cstr(target),
                                   .version = VIEW("HTTP/1.1"),

@@ -154,14 +154,17 @@ static inline void on_grant(void *ctx, size_t bytes) {
 
 /* Status, an error of ours, the length, and that its body is none (-), or its connection ends (!). */
 static inline void on_head(void *ctx, const struct answer_head *head) {
-    static const char *names[] = {"set-cookie",     "x-tunnel-error",       "connection",
-                                  "content-length", "sec-websocket-accept", "retry-after"};
+    static const char *names[] = {
+        "set-cookie",  "x-tunnel-error", "connection",        "content-length",   "sec-websocket-accept",
+        "retry-after", "x-tunnel-epoch", "x-tunnel-upgraded", "x-tunnel-service", "x-tunnel-rewrite"};
+    struct view mode = headers_get(head->headers, VIEW("x-tunnel-routing-mode"));
     char length[32] = "";
     if (head->content_length != LENGTH_UNKNOWN)
         snprintf(length, sizeof length, "/%" PRIu64, head->content_length);
     struct view code = http_error_code(head->error);
     ((struct world *)ctx)->is_error = head->error != HTTP_ERROR_NONE;
     const char *body = head->has_body ? "" : "-", *close = head->close ? "!" : "";
+    if (!head->error) assert_true(view_eq(mode, head->status == 101 ? VIEW("") : VIEW("subdomain")));
     if (head->error)
         record(ctx, "%.*s%s%s", VIEW_ARG(code), body, close);
     else

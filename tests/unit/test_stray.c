@@ -14,6 +14,9 @@ static struct seen {
 static void keep_head(void *ctx, const struct answer_head *head) {
     (void)ctx;
     struct view location = headers_get(head->headers, VIEW("location")), code = http_error_code(head->error);
+    struct view cache = headers_get(head->headers, VIEW("cache-control"));
+    struct view mode = headers_get(head->headers, VIEW("x-tunnel-routing-mode"));
+    if (location.len) assert_true(view_eq(cache, VIEW("no-store")) && view_eq(mode, VIEW("path")));
     snprintf(seen.said, sizeof seen.said, "%d%s%.*s%s%.*s", head->status, head->error ? " " : "",
              VIEW_ARG(code), location.len ? " " : "", VIEW_ARG(location));
 }
