@@ -47,6 +47,13 @@ struct call {
 void call_init(struct call *call, const struct call_settings *settings, struct arena *arena,
                struct view method, struct view target);
 
+/* The service is known to be down, and the owner answers so at once instead of starting it. */
+static inline bool call_is_refused(struct call *call) {
+    if (!service_state_refuses(call->settings->service)) return false;
+    call->detail = "its health check fails";
+    return true;
+}
+
 /* How long the service is told that a body is: `bytes`, or, for LOCAL_BODY_NONE and a method that usually has
  * a body, 0: some services answer those with 411 otherwise. */
 int64_t call_body_bytes(const struct call *call, int64_t bytes);

@@ -301,6 +301,8 @@ void relay_take(struct relay *relay, struct v1_message *request) {
         fail_soon(relayed, &request_too_large);
     else if (!check_request(relayed))
         fail_soon(relayed, &invalid_request);
+    else if (call_is_refused(&relayed->call))
+        fail_soon(relayed, &unavailable);
     else if (!timer_start(&relay->loop->timers, &relayed->deadline, relay->settings->request_timeout_ms))
         fail_soon(relayed, &no_memory);
     else if (!send_request(relayed))

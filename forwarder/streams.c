@@ -302,11 +302,23 @@ static bool start_local(struct inbound *inbound, const struct stream_head *reque
     return call_start(&inbound->call, &head, &headers, request->authority, &local_events, inbound);
 }
 
+/* False: the call was begun, and has been answered already. */
+static bool may_start(struct inbound *inbound, const struct stream_head *request) {
+    if (!service_state_refuses(inbound->streams->settings->service)) return true; /* as nearly always */
+    struct view method = request->protocol.ptr ? VIEW("GET") : arena_copy(&inbound->arena, request->method);
+    call_init(&inbound->call, inbound->streams->settings, &inbound->arena, method,
+              arena_copy(&inbound->arena, request->path));
+    call_is_refused(&inbound->call);
+    fail(inbound, HTTP_ERROR_LOCAL_SERVICE_UNAVAILABLE);
+    return false;
+}
+
 static void on_request(void *ctx, struct link_stream *stream, const struct stream_head *head, bool has_body) {
     struct streams *streams = ctx;
     struct inbound *inbound = inbound_new(streams, stream);
     if (!inbound) return; /* unattached: refused */
     link_stream_attach(stream, &stream_events, inbound);
+    if (!may_start(inbound, head)) return;
     if (!start_local(inbound, head, has_body)) {
         cut(inbound, true);
         return;

@@ -7,8 +7,10 @@
 #include "backoff.h"
 #include "base/ids.h"
 #include "base/log.h"
+#include "health.h"
 #include "heartbeat.h"
 #include "lane.h"
+#include "open_url.h"
 #include "refusal.h"
 
 #define STABLE_MS 10000 /* a link that lived as long makes the next wait short again */
@@ -43,6 +45,7 @@ struct tunnel {
     struct timer timer; /* greeting, wait or last words, by state */
 
     struct service_state service;
+    struct health *health; /* NULL: nobody asks */
     char *resume, *url;
     char *path_url;      /* where only some programs know the host of `url`; otherwise NULL */
     int64_t latency_ms;  /* negative: not known */
@@ -321,6 +324,11 @@ static uint64_t heartbeat_ms(const struct tunnel *tunnel, const struct v1_messag
            1000;
 }
 
+static void open_browser(struct tunnel *tunnel) {
+    const char *fault = tunnel->url ? open_url(tunnel->loop, tunnel->url) : "out of memory";
+    if (fault) complain(tunnel, "the URL is not opened: %s", fault);
+}
+
 static void on_established(struct tunnel *tunnel, const struct v1_message *message) {
     if (tunnel->state != TUNNEL_GREETING) return;
     struct view url = message->subdomain_url.len ? message->subdomain_url : message->public_url;
@@ -330,7 +338,6 @@ static void on_established(struct tunnel *tunnel, const struct v1_message *messa
     }
     timer_stop(&tunnel->loop->timers, &tunnel->timer);
     tunnel->state = TUNNEL_UP;
-    tunnel->was_up = true;
     tunnel->resume_refused = false;
     tunnel->up_ms = loop_now(tunnel->loop);
     keep_resume(tunnel, message->resume);
@@ -341,6 +348,8 @@ static void on_established(struct tunnel *tunnel, const struct v1_message *messa
     keep_urls(tunnel, url, message->path_based_url);
     tunnel->latency_ms = (int64_t)(loop_now(tunnel->loop) - tunnel->greeted_ms);
     show_state(tunnel, BOARD_UP, NULL);
+    if (tunnel->settings.opens_url && !tunnel->was_up) open_browser(tunnel);
+    tunnel->was_up = true;
     lane_watch(tunnel->lane, heartbeat_ms(tunnel, message));
     retire_older(tunnel);
 }
@@ -418,6 +427,10 @@ static bool make_parts(struct tunnel *tunnel) {
                                              .service = settings->service};
     tunnel->client = local_client_new(tunnel->loop, settings->target, local_connect_ms(settings));
     if (!tunnel->client) return false;
+    if (settings->health_check)
+        tunnel->health = health_new(tunnel->loop, tunnel->client, &tunnel->service, settings->health_check,
+                                    settings->host_field->authority);
+    if (settings->health_check && !tunnel->health) return false;
     tunnel->calls = (struct call_settings){.loop = tunnel->loop,
                                            .label = settings->label,
                                            .service = &tunnel->service,
@@ -446,6 +459,7 @@ struct tunnel *tunnel_new(struct loop *loop, const struct tunnel_settings *setti
 }
 
 void tunnel_start(struct tunnel *tunnel) {
+    if (tunnel->health) health_start(tunnel->health);
     connect_now(tunnel);
 }
 
@@ -470,6 +484,8 @@ void tunnel_shut(struct tunnel *tunnel) {
     timer_stop(&tunnel->loop->timers, &tunnel->timer);
     while (tunnel->older_count) drop_older(tunnel, tunnel->older[0]);
     lane_abort(tunnel->lane);
+    health_free(tunnel->health);
+    tunnel->health = NULL;
     local_client_shut(tunnel->client);
 }
 
@@ -477,6 +493,7 @@ void tunnel_free(struct tunnel *tunnel) {
     if (!tunnel) return;
     console_forget(tunnel->settings.console, tunnel);
     lane_free(tunnel->lane);
+    health_free(tunnel->health);
     local_client_free(tunnel->client);
     free(tunnel->resume);
     free(tunnel->url);

@@ -25,8 +25,10 @@ struct tunnel_settings {
     const char *service; /* the local one, for people */
     const struct local_target *target;
     const struct host_field *host_field;
-    const char *rewrite; /* rewrite_wish.h; may be NULL */
+    const char *health_check; /* a path of the service (health.h); NULL: none */
+    const char *rewrite;      /* rewrite_wish.h; may be NULL */
     struct hints *hints;
+    bool opens_url; /* in a browser, when it is first known */
     uint64_t connect_timeout_ms, request_timeout_ms;
     uint64_t heartbeat_ms;
     struct console *console;

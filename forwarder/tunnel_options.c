@@ -11,9 +11,10 @@
 #include "rewrite_wish.h"
 
 static const size_t texts[] = {
-    offsetof(struct tunnel_options, label),       offsetof(struct tunnel_options, name),
-    offsetof(struct tunnel_options, host),        offsetof(struct tunnel_options, unix_path),
-    offsetof(struct tunnel_options, host_header), offsetof(struct tunnel_options, rewrite),
+    offsetof(struct tunnel_options, label),        offsetof(struct tunnel_options, name),
+    offsetof(struct tunnel_options, host),         offsetof(struct tunnel_options, unix_path),
+    offsetof(struct tunnel_options, host_header),  offsetof(struct tunnel_options, rewrite),
+    offsetof(struct tunnel_options, health_check),
 };
 #define TEXT_COUNT (sizeof(texts) / sizeof(texts[0]))
 
@@ -40,6 +41,10 @@ static bool is_host_header(const struct tunnel_options *options) {
     return !options->host_header || host_field_init(&field, options->host_header, "localhost", 1, "http");
 }
 
+static bool is_path(const char *path) {
+    return !path || (path[0] == '/' && strlen(path) < 1024 && http_is_visible(view_from_cstr(path)));
+}
+
 bool tunnel_options_check(const struct tunnel_options *options, const char *prefix, char *error,
                           size_t error_size) {
     const char *reason = NULL;
@@ -49,6 +54,8 @@ bool tunnel_options_check(const struct tunnel_options *options, const char *pref
         reason = "host must be a host name or an address, nothing else";
     else if (options->rewrite && !rewrite_wish_is_one(options->rewrite))
         reason = "rewrite wants on, off or json";
+    else if (!is_path(options->health_check))
+        reason = "health-check wants a path, such as /healthz";
     else if (!is_host_header(options))
         reason = "host-header wants preserve, rewrite or a host name";
     if (reason) snprintf(error, error_size, "%s%s", prefix, reason);

@@ -13,9 +13,11 @@ struct tunnel_options {
     const char *name;  /* that the gateway is asked for */
     const char *host;  /* of the local service, no brackets */
     const char *unix_path, *host_header, *rewrite;
+    const char *health_check; /* a path of the service */
     long port;
     long request_timeout_s; /* 0: what suits the endpoint */
     bool local_https, no_hints;
+    bool open; /* the URL, in a browser, when it is first known */
 };
 
 /* A letter or digit, then those, '.', '_' and '-'. */

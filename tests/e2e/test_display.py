@@ -225,6 +225,27 @@ def test_the_service_goes_and_comes_back(start, terminal):
     shell.wait(r"^Service +\S+$")
 
 
+@pytest.mark.protocols("v1", "v2")
+def test_a_health_check(start):
+    service, gateway = start.service(), start.gateway()
+    service.answer("/healthz", status=500)
+    ttf = start.forwarder(gateway, service, "-n", "demo", "--health-check", "/healthz")
+    ttf.wait_line(r"^The local service \S+ does not answer \(GET /healthz: 500\)$")
+    answer = get(gateway, "/todos")
+    assert answer.status == 503 and answer.header("x-tunnel-error") == "local_service_unavailable"
+    assert http_raw.request(gateway.address, "POST", "/todos", ttf.host, body=b"x" * 100000).status == 503
+    assert not service.seen("/todos")
+    service.answer("/healthz", status=204)
+    ttf.wait_line(r"^The local service \S+ answers again$")
+    assert get(gateway, "/todos").status == 200
+    service.stop()
+    ttf.wait_line(r"^The local service \S+ does not answer", after=len(ttf.out))
+    assert get(gateway, "/todos").status == 503
+    start.service(port=service.port)
+    ttf.wait_line(r"^The local service \S+ answers again$", after=len(ttf.out))
+    assert get(gateway, "/todos").status == 200
+
+
 def test_no_colour(start, terminal):
     service, gateway, shell = start.service(), start.gateway(), terminal(env={"NO_COLOR": "1"})
     service.answer("/fails", status=500)
@@ -307,6 +328,28 @@ def test_errors_in_lines(start):
     get(gateway, "/fails")
     ttf.wait_line(r"/fails 500")
     assert not any("/fine" in line for line in ttf.out)
+
+
+def test_the_browser_is_opened_once(start, tmp_path):
+    service, gateway = start.service(), start.gateway()
+    opener, opened = tmp_path / "bin" / "xdg-open", tmp_path / "opened"
+    opener.parent.mkdir()
+    opener.write_text(f'#!/bin/sh\nprintf "%s\\n" "$#" "$1" >>{opened}\n')
+    opener.chmod(0o755)
+    path = {"PATH": f"{opener.parent}:{os.environ['PATH']}"}
+    ttf = start.forwarder(gateway, service, "--open", env=path)
+    end = time.monotonic() + 20 * SLOW
+    while not opened.exists() or opened.read_text().count("\n") < 2:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    ttf.stop()
+    assert opened.read_text() == f"1\n{ttf.url}\n"
+
+
+def test_no_browser(start, tmp_path):
+    service, gateway = start.service(), start.gateway()
+    ttf = start.forwarder(gateway, service, "--open", env={"PATH": str(tmp_path)})
+    ttf.wait_err(r"^ttf: the URL is not opened: there is no xdg-open$")
 
 
 @pytest.mark.parametrize("words", ["", "x", "plain,json", "pages,errors", "plain,"])
