@@ -101,8 +101,7 @@ void visit_cut(struct visit *visit) {
 
 static void linger(struct visit *visit) {
     shutdown(visit->fd, SHUT_WR);
-    buf_done(&visit->in);
-    visit->phase = VISIT_LINGER;
+    visit->phase = VISIT_LINGER; /* what is held is thrown away there, too */
     visit->deadline_ms = loop_now(visit->side->loop) + LINGER_MS;
 }
 

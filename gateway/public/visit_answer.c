@@ -173,8 +173,7 @@ void visit_answer_error(struct visit *visit, enum http_error error) {
                                .close = true,
                                .error = error};
     on_head(visit, &head);
-    on_data(visit, body);
-    on_end(visit, NULL);
+    on_data(visit, body); /* and that is all: there is no exchange */
 }
 
 /* ---- to the socket ---- */
@@ -251,9 +250,9 @@ static bool write_output(struct visit *visit) {
         if (has_failed(visit)) return false;
         if (!has_output(visit)) return true;
         ssize_t len = send_output(visit, &total);
-        if (len < 0 && errno != EAGAIN && errno != EINTR) return false;
+        if (len < 0 && errno != EAGAIN) return false; /* never EINTR: it does not wait */
         if (len > 0) on_sent(visit, (size_t)len);
-        visit->is_blocked = len < 0 ? errno == EAGAIN : (size_t)len < total;
+        visit->is_blocked = len < (ssize_t)total;
     }
     return true;
 }

@@ -52,11 +52,10 @@ static bool note_request(struct visit *visit, const struct request_head *head) {
     return keep_line(visit, head);
 }
 
-/* False: that visitor has too many requests under way. */
+/* False: that visitor has too many requests under way. *ret_hops stays 0 where no proxy says more. */
 static bool find_behind(struct visit *visit, size_t *ret_hops) {
     const struct visitors *side = visit->side;
     struct sockaddr_storage address;
-    *ret_hops = 0;
     if (!visit->client->is_proxy ||
         !behind_proxy(&visit->reader.head.headers, visit->client->clients, &address, ret_hops))
         return true;
@@ -67,7 +66,7 @@ static bool find_behind(struct visit *visit, size_t *ret_hops) {
 
 static bool ask_core(struct visit *visit) {
     const struct request_head *head = &visit->reader.head;
-    size_t hops;
+    size_t hops = 0;
     char version[] = "HTTP/1.x";
     version[7] = (char)('0' + head->minor_version);
     if (!note_request(visit, head)) {
@@ -219,7 +218,7 @@ bool visit_receive(struct visit *visit) {
         size_t max = visit_reads(visit);
         if (!max) return true;
         ssize_t len = visit->in.len ? receive_behind(visit, max) : receive_fresh(visit, max);
-        if (len < 0 && errno != EAGAIN && errno != EINTR) visit_cut(visit);
+        if (len < 0 && errno != EAGAIN) visit_cut(visit);
         if (len == 0) visit->is_eof = true;
         if (len < (ssize_t)max) break;
     }

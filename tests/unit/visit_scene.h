@@ -3,24 +3,16 @@
 #ifndef VISIT_SCENE_H
 #define VISIT_SCENE_H
 
-#include "cmocka_setup.h"
+#include "by_hand.h"
 
 #include "public/visit.h"
 
 #include "base/log.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define PATIENCE_NS UINT64_C(20000000000)
 #define HEADER_MS 5000
 #define KEEPALIVE_MS 7000
 #define BODY_IDLE_MS 9000
@@ -38,7 +30,6 @@ struct exchange {
 };
 
 struct core {
-    struct loop loop;
     struct clients clients, proxied;
     struct visitors *visitors;
     int listener;
@@ -152,17 +143,6 @@ static inline void grant(size_t bytes) {
     core.exchange->source.grant(core.exchange->source.ctx, bytes);
 }
 
-/* ---- turns ---- */
-
-static inline void turn(void) {
-    uv_run(&core.loop.uv, UV_RUN_NOWAIT);
-}
-
-/* Turns until it is so. */
-#define UNTIL(condition)                                                                                     \
-    for (uint64_t until_from = uv_hrtime(); !(condition); turn(), sched_yield())                             \
-        if (uv_hrtime() - until_from > PATIENCE_NS) fail_msg("not within %d s: %s", 20, #condition)
-
 /* ---- visitors ---- */
 
 /* Who connects: the socket. */
@@ -186,73 +166,12 @@ static inline struct visit *last_visit(void) {
     return LIST_ENTRY(core.visitors->all.prev, struct visit, node);
 }
 
-static inline void say(int fd, const char *text) {
-    size_t len = strlen(text);
-    assert_int_equal(send(fd, text, len, MSG_NOSIGNAL), (ssize_t)len);
-}
-
 /* Asks, until the core knows. */
 static inline struct visit *ask(int fd, const char *request) {
     int before = core.asked;
     say(fd, request);
     UNTIL(core.asked > before);
     return last_visit();
-}
-
-/* Sends as much as the other side takes while it turns, at most `max`. */
-static inline size_t flood(int fd, size_t max) {
-    static const char block[16384];
-    size_t sent = 0;
-    for (int stuck = 0; stuck < 50 && sent < max;) {
-        size_t len = max - sent < sizeof(block) ? max - sent : sizeof(block);
-        ssize_t count = send(fd, block, len, MSG_NOSIGNAL);
-        stuck = count > 0 ? 0 : stuck + 1;
-        if (count > 0) sent += (size_t)count;
-        turn();
-    }
-    return sent;
-}
-
-/* Into `out`, until there is so much or the other side has ended: 0; or its errno. */
-static inline int hear_into(int fd, struct buf *out, size_t bytes) {
-    for (uint64_t from = uv_hrtime(); out->len < bytes;) {
-        static char block[65536];
-        size_t max = bytes - out->len < sizeof(block) ? bytes - out->len : sizeof(block);
-        turn();
-        ssize_t len = recv(fd, block, max, 0);
-        if (len > 0) assert_true(buf_append(out, block, (size_t)len));
-        if (len == 0) return 0;
-        if (len < 0 && errno != EAGAIN) return errno;
-        if (uv_hrtime() - from > PATIENCE_NS) fail_msg("heard only: %.*s", VIEW_ARG(buf_view(out)));
-    }
-    return 0;
-}
-
-/* Exactly this is what comes next. */
-static inline void hear(int fd, const char *expected) {
-    size_t len = strlen(expected);
-    struct buf heard;
-    buf_init(&heard, 1024 * 1024);
-    assert_int_equal(hear_into(fd, &heard, len), 0);
-    if (!view_eq(buf_view(&heard), view_of(expected, len)))
-        fail_msg("expected \"%s\", heard \"%.*s\"", expected, VIEW_ARG(buf_view(&heard)));
-    buf_done(&heard);
-}
-
-/* Nothing more comes: 0 for an orderly end, or errno. */
-static inline int hear_end(int fd) {
-    struct buf heard;
-    buf_init(&heard, 1024 * 1024);
-    int error = hear_into(fd, &heard, 1);
-    if (heard.len) fail_msg("heard \"%.*s\"", VIEW_ARG(buf_view(&heard)));
-    buf_done(&heard);
-    return error;
-}
-
-static inline bool hears_nothing(int fd) {
-    char byte;
-    for (int i = 0; i < 5; i++) turn();
-    return recv(fd, &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
 }
 
 /* The answer's body, until the socket takes no more. */
@@ -280,12 +199,12 @@ static inline int setup(void **state) {
                                         .body_idle_timeout_ms = BODY_IDLE_MS};
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     memset(&core, 0, sizeof(core));
-    assert_true(loop_init(&core.loop));
+    assert_true(loop_init(&loop));
     log_set_level(LOG_LEVEL_INFO);
     log_set_sink(on_log, NULL);
     clients_init(&core.clients, 0, 0, NULL, 0);
     clients_init(&core.proxied, 0, 0, NULL, 0);
-    core.visitors = visitors_new(&core.loop, &core, &settings, &core.proxied);
+    core.visitors = visitors_new(&loop, &core, &settings, &core.proxied);
     core.listener = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(bind(core.listener, (struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(listen(core.listener, 64), 0);
@@ -305,7 +224,7 @@ static inline int teardown(void **state) {
     visitors_stop(core.visitors);
     assert_null(core.exchange);
     assert_int_equal(core.clients.count + core.proxied.count, 0);
-    loop_done(&core.loop);
+    loop_done(&loop);
     visitors_free(core.visitors);
     clients_done(&core.clients);
     clients_done(&core.proxied);
