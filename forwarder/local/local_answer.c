@@ -12,7 +12,6 @@ void local_answer_init(struct local_answer *answer, size_t head_max) {
     *answer = (struct local_answer){.head_max = head_max};
     arena_init(&answer->arena, ARENA_MAX);
     buf_init(&answer->held, head_max);
-    chunked_init(&answer->chunked, &answer->trailers);
 }
 
 void local_answer_done(struct local_answer *answer) {
@@ -163,10 +162,8 @@ static enum answer_step on_head(struct local_answer *answer) {
     if (headers->count > ANSWER_FIELDS_MAX) return bad(answer, "the service sent too many fields");
     if (answer->head.status == 101) return on_switch(answer);
     if (answer->head.status < 200) {
-        if (++answer->interims > ANSWER_INTERIMS_MAX)
-            return bad(answer, "the service sent too many interim answers");
-        answer->lines = 0;
-        return ANSWER_INTERIM;
+        bool is_one_too_many = ++answer->interims > ANSWER_INTERIMS_MAX;
+        return is_one_too_many ? bad(answer, "the service sent too many interim answers") : ANSWER_INTERIM;
     }
     struct notes notes = {.lengths = 0};
     for (size_t i = 0; i < headers->count; i++) note_field(&notes, &headers->fields[i]);

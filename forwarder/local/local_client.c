@@ -38,7 +38,6 @@ struct local_connection *client_connection_new(struct local_client *client) {
     if (!connection) return NULL;
     if (node) client->spare_connections_count--;
     *connection = (struct local_connection){.magic = LOCAL_CONNECTION_MAGIC, .client = client, .fd = -1};
-    list_init(&connection->node);
     buf_init(&connection->held, LOCAL_READ_BYTES);
     return connection;
 }
@@ -318,9 +317,7 @@ void local_client_shut(struct local_client *client) {
     client->shut = true;
     while (!list_empty(&client->requests))
         local_request_cancel(LIST_ENTRY(client->requests.next, struct local_request, node));
-    close_all(&client->connecting);
-    close_all(&client->busy);
-    close_all(&client->idle);
+    close_all(&client->idle); /* the others went with their requests */
     resolver_cancel(client->lookup);
     client->lookup = NULL;
     timer_stop(&client->loop->timers, &client->tick);

@@ -65,10 +65,7 @@ static void forget_request(struct visit *visit) {
 /* The request is over, one way or the other: an exchange that still runs is cancelled. */
 static void end_request(struct visit *visit) {
     if (visit->phase != VISIT_ASKED && visit->phase != VISIT_UPGRADED) return;
-    if (visit->exchange) {
-        visit->is_broken = true;
-        exchange_cancel(visit->exchange);
-    }
+    if (visit->exchange) exchange_cancel(visit->exchange);
     access_end(&visit->access, visit->answer && !visit->is_broken, loop_now(visit->side->loop));
     forget_request(visit);
 }
@@ -142,8 +139,8 @@ static void arm(struct visit *visit) {
 static void set_deadline(struct visit *visit) {
     const struct visitors *side = visit->side;
     if (visit->phase != VISIT_ASKED && visit->phase != VISIT_UPGRADED) return;
-    bool owes_body = visit->phase == VISIT_ASKED && visit->exchange && visit->credit &&
-                     request_reader_wants_body(&visit->reader);
+    bool owes_body =
+        visit->phase == VISIT_ASKED && visit->credit && request_reader_wants_body(&visit->reader);
     bool owes_reading = visit->phase == VISIT_ASKED && visit->is_blocked;
     if (!owes_body && !owes_reading)
         visit->deadline_ms = 0;

@@ -292,8 +292,165 @@ static void test_paused(void **state) {
     local_answer_done(&answer);
 }
 
+/* Each answer begins anew, whatever the last one came to. */
+static void test_what_the_next_answer_begins_with(void **state) {
+    (void)state;
+    struct local_answer answer;
+    struct view data;
+    const struct answer_to to = {.is_head = false}, head = {.is_head = true};
+    local_answer_init(&answer, 96 * 1024);
+    local_answer_begin(&answer, &to);
+    assert_int_equal(feed(&answer, OK "Content-Length: 3\r\n\r\n", 1), ANSWER_MORE);
+    assert_int_equal(answer.left, 3);
+    local_answer_begin(&answer, &head);
+    assert_int_equal(feed(&answer, OK "\r\n", 1), ANSWER_END);
+
+    local_answer_begin(&answer, &to);
+    assert_int_equal(feed(&answer, "no HTTP\r\n", 1), ANSWER_BAD);
+    assert_true(answer.not_http);
+    assert_string_equal(answer.detail, "the answer is not HTTP/1.x");
+    struct view bytes = VIEW(OK "\r\n");
+    assert_int_equal(local_answer_next(&answer, &bytes, &data), ANSWER_BAD); /* final */
+    assert_int_equal(local_answer_eof(&answer), ANSWER_BAD);
+    assert_string_equal(answer.detail, "the answer is not HTTP/1.x");
+    local_answer_begin(&answer, &to);
+    assert_null(answer.detail);
+    assert_false(answer.not_http);
+    assert_false(answer.began);
+    local_answer_done(&answer);
+}
+
+/* Heads that are over leave their memory to the next ones: far more of them than it could hold at once. */
+static void test_memory(void **state) {
+    (void)state;
+    struct local_answer answer;
+    struct buf head;
+    buf_init(&head, 65536);
+    local_answer_init(&answer, 96 * 1024);
+    for (int interim = 0; interim < 2; interim++) {
+        buf_clear(&head);
+        buf_append_view(&head, interim ? VIEW("HTTP/1.1 103 E\r\nA: ") : VIEW(OK "Content-Length: 0\r\nA: "));
+        for (int i = 0; i < 2000; i++) buf_append_view(&head, VIEW("0123456789"));
+        buf_append_view(&head, VIEW("\r\n\r\n"));
+        for (int in_pieces = 0; in_pieces < 2; in_pieces++) {
+            local_answer_begin(&answer, &(struct answer_to){.is_head = false});
+            for (int i = 0; i < 60; i++) {
+                struct view rest = buf_view(&head), data;
+                enum answer_step step = ANSWER_MORE;
+                if (!interim) local_answer_begin(&answer, &(struct answer_to){.is_head = false});
+                while (rest.len && step != ANSWER_BAD) {
+                    struct view piece = view_slice(rest, 0, in_pieces ? 7000 : rest.len);
+                    rest = view_skip(rest, piece.len);
+                    step = local_answer_next(&answer, &piece, &data);
+                    assert_int_equal(piece.len, 0);
+                }
+                if (step != (interim ? ANSWER_INTERIM : ANSWER_HEAD)) fail_msg("%s", answer.detail);
+            }
+        }
+    }
+    assert_true(answer.held.cap > 8192);
+    local_answer_begin(&answer, &(struct answer_to){.is_head = false});
+    assert_int_equal(answer.held.cap, 0); /* so much is not kept */
+    assert_non_null(buf_reserve(&answer.held, 8192));
+    assert_int_equal(answer.held.cap, 8192);
+    local_answer_begin(&answer, &(struct answer_to){.is_head = false});
+    assert_int_equal(answer.held.cap, 8192);
+    local_answer_done(&answer);
+    buf_done(&head);
+}
+
+/* A head that comes in pieces: its lines are counted before it is whole, and again after a 1xx. */
+static void test_lines(void **state) {
+    (void)state;
+    struct local_answer answer;
+    struct buf head;
+    buf_init(&head, 65536);
+    local_answer_init(&answer, 96 * 1024);
+    for (int i = 0; i < 4; i++) {
+        bool at_once = i % 2, behind_interim = i / 2;
+        buf_clear(&head);
+        buf_append_view(&head, VIEW(OK));
+        for (int j = 0; j < ANSWER_FIELDS_MAX + 1; j++) buf_append_view(&head, VIEW("A: b\r\n"));
+        local_answer_begin(&answer, &(struct answer_to){.is_head = false});
+        for (int j = 0; behind_interim && j < 3; j++) {
+            assert_int_equal(feed(&answer, "HTTP/1.1 103 E\r\n", 1), ANSWER_MORE);
+            assert_int_equal(feed(&answer, "A: b\r\n", 100), ANSWER_MORE);
+            assert_int_equal(feed(&answer, "\r\n", 1), ANSWER_MORE);
+        }
+        for (struct view rest = buf_view(&head), piece, data; rest.len; rest = view_skip(rest, 100)) {
+            piece = view_slice(rest, 0, at_once ? rest.len : 100);
+            assert_int_equal(local_answer_next(&answer, &piece, &data), ANSWER_MORE);
+            if (at_once) break;
+        }
+        assert_int_equal(answer.lines, ANSWER_FIELDS_MAX + 2);
+        assert_int_equal(feed(&answer, "A", 1), ANSWER_MORE);
+        assert_int_equal(feed(&answer, ": b\r\n", 1), ANSWER_BAD); /* no need to wait for its end */
+        assert_string_equal(answer.detail, "the service sent too many fields");
+    }
+    local_answer_done(&answer);
+    buf_done(&head);
+}
+
+static void test_details(void **state) {
+    (void)state;
+    static const struct {
+        const char *bytes, *detail;
+    } answers[] = {
+        {"", "the service closed the connection without an answer"},
+        {OK, "the service closed the connection without an answer"},
+        {OK "Content-Length: 2\r\n\r\nx", "the service closed the connection within its answer"},
+        {OK "Transfer-Encoding: chunked\r\n\r\n", "the service closed the connection within its answer"},
+        {OK "A b\r\n\r\n", "the service sent a field without a colon"},
+        {"HTTP/1.x\r\n\r\n", "the service sent a status line that is none"},
+        {OK "Content-Length: 2, 3\r\n\r\n", "the service sent Content-Lengths that differ"},
+        {OK "Content-Length: 2x\r\n\r\n", "the service sent a Content-Length that is none"},
+    };
+    struct local_answer answer;
+    local_answer_init(&answer, 4096);
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        local_answer_begin(&answer, &(struct answer_to){.is_head = false});
+        if (feed(&answer, answers[i].bytes, 1) == ANSWER_MORE)
+            assert_int_equal(local_answer_eof(&answer), ANSWER_BAD);
+        assert_string_equal(answer.detail, answers[i].detail);
+    }
+    local_answer_done(&answer);
+}
+
+/* Whoever gets the head next finds one length, said once, and the end is an end for good. */
+static void test_one_length(void **state) {
+    (void)state;
+    static const char *const answers[] = {
+        OK "Content-Length: 2\r\n\r\nhi", OK "Content-Length: 2, 2\r\n\r\nhi",
+        OK "Content-Length: 2\r\nContent-Length: 2\r\n\r\nhi", OK "Content-Length: 2,2,2\r\n\r\nhi"};
+    struct local_answer answer;
+    struct view bytes, data;
+    local_answer_init(&answer, 4096);
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        local_answer_begin(&answer, &(struct answer_to){.is_head = false});
+        bytes = view_from_cstr(answers[i]);
+        assert_int_equal(local_answer_next(&answer, &bytes, &data), ANSWER_HEAD);
+        assert_int_equal(headers_count(&answer.head.headers, VIEW("content-length")), 1);
+        assert_true(view_eq(headers_get(&answer.head.headers, VIEW("content-length")), VIEW("2")));
+    }
+    local_answer_begin(&answer, &(struct answer_to){.is_head = false});
+    assert_int_equal(feed(&answer, OK "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 1), ANSWER_END);
+    bytes = VIEW("0\r\n\r\n");
+    assert_int_equal(local_answer_next(&answer, &bytes, &data), ANSWER_END);
+    assert_int_equal(bytes.len, 5);
+    local_answer_begin(&answer, &(struct answer_to){.is_head = false});
+    assert_int_equal(feed(&answer, OK "\r\nhi", 1), ANSWER_MORE);
+    assert_int_equal(local_answer_eof(&answer), ANSWER_END);
+    bytes = VIEW("more");
+    assert_int_equal(local_answer_next(&answer, &bytes, &data), ANSWER_END);
+    assert_int_equal(local_answer_eof(&answer), ANSWER_END);
+    local_answer_done(&answer);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_limits),
-                                       cmocka_unit_test(test_paused)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows),    cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_paused),  cmocka_unit_test(test_what_the_next_answer_begins_with),
+        cmocka_unit_test(test_memory),  cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_details), cmocka_unit_test(test_one_length)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -92,10 +92,14 @@ static void test_what_is_polled(void **state) {
         bool paused, blocked, broken, tls_wants_write;
         int mask;
     } rows[] = {
-        {false, false, false, false, UV_READABLE}, {true, false, false, false, 0},
-        {false, true, false, false, UV_READABLE | UV_WRITABLE}, {true, true, false, false, UV_WRITABLE},
-        {false, true, true, false, UV_READABLE}, {true, false, true, false, 0},
-        {true, false, false, true, UV_WRITABLE}, {false, false, false, true, UV_READABLE | UV_WRITABLE},
+        {false, false, false, false, UV_READABLE},
+        {true, false, false, false, 0},
+        {false, true, false, false, UV_READABLE | UV_WRITABLE},
+        {true, true, false, false, UV_WRITABLE},
+        {false, true, true, false, UV_READABLE},
+        {true, false, true, false, 0},
+        {true, false, false, true, UV_WRITABLE},
+        {false, false, false, true, UV_READABLE | UV_WRITABLE},
     };
     struct probe probe = {.status = 0};
     get(&probe);
@@ -315,7 +319,7 @@ static void test_deadlines_of_connecting(void **state) {
     static const struct {
         uint64_t deadline, attempt, again, other, due; /* from now; 0: none */
     } rows[] = {
-        {900, 0, 0, 1000, 900}, {900, 800, 0, 1000, 800},  {900, 950, 0, 1000, 900},
+        {900, 0, 0, 1000, 900},   {900, 800, 0, 1000, 800}, {900, 950, 0, 1000, 900},
         {900, 0, 700, 1000, 700}, {900, 0, 950, 1000, 900}, {900, 800, 700, 1000, 700},
         {900, 0, 0, 500, 500},
     };
@@ -416,7 +420,8 @@ static void test_addresses_in_turn(void **state) {
     client->addresses_known = client->addresses_fixed = true;
     client->addresses.count = 3;
     client->addresses.list[0] = client->addresses.list[1] = refusing(&bound);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     memset(&client->addresses.list[2], 0, sizeof(client->addresses.list[2]));
     memcpy(&client->addresses.list[2].socket_address, &address, sizeof(address));
     struct probe probe = {.status = 0};

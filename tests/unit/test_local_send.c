@@ -49,7 +49,8 @@ static void test_a_small_body_leaves_with_its_head(void **state) {
         if (is_silent(fd) == rows[i].at_once) fail_msg("%s", rows[i].name);
         assert_int_equal(probe.sent, 0); /* no event from within */
         hear(fd, rows[i].expected);
-        size_t len = (rows[i].first ? strlen(rows[i].first) : 0) + (rows[i].second ? strlen(rows[i].second) : 0);
+        size_t len =
+            (rows[i].first ? strlen(rows[i].first) : 0) + (rows[i].second ? strlen(rows[i].second) : 0);
         UNTIL(probe.sent == len);
         assert_int_equal(local_request_body_waiting(probe.request), 0);
         done(&probe);
@@ -73,7 +74,8 @@ static void test_what_is_no_small_body(void **state) {
 
 static void test_the_end_of_chunks(void **state) {
     (void)state;
-    static const char *const rows[] = {"4\r\nfour\r\n0\r\n\r\n", "4\r\nfour\r\n2\r\nsi\r\n0\r\n\r\n", "0\r\n\r\n"};
+    static const char *const rows[] = {"4\r\nfour\r\n0\r\n\r\n", "4\r\nfour\r\n2\r\nsi\r\n0\r\n\r\n",
+                                       "0\r\n\r\n"};
     for (size_t i = 0; i < COUNT(rows); i++) {
         int fd = get_hello();
         struct probe probe = {.status = 0};
@@ -411,11 +413,16 @@ static void test_whose_fields_are_said(void **state) {
     static const struct {
         const char *upgrade, *name, *said; /* said: what becomes of the field */
     } rows[] = {
-        {NULL, "upgrade", "Upgrade: v\r\n"},           {NULL, "connection", "Connection: v\r\n"},
-        {NULL, "sec-websocket-key", "Sec-Websocket-Key: v\r\n"}, {NULL, "content-length", NULL},
-        {NULL, "transfer-encoding", NULL},             {"x", "upgrade", NULL},
-        {"x", "connection", NULL},                     {"x", "upgrade-", "Upgrade-: v\r\n"},
-        {"x", "sec-websocket-key", "Sec-Websocket-Key: v\r\n"}, {NULL, "content-lengthy", "Content-Lengthy: v\r\n"},
+        {NULL, "upgrade", "Upgrade: v\r\n"},
+        {NULL, "connection", "Connection: v\r\n"},
+        {NULL, "sec-websocket-key", "Sec-Websocket-Key: v\r\n"},
+        {NULL, "content-length", NULL},
+        {NULL, "transfer-encoding", NULL},
+        {"x", "upgrade", NULL},
+        {"x", "connection", NULL},
+        {"x", "upgrade-", "Upgrade-: v\r\n"},
+        {"x", "sec-websocket-key", "Sec-Websocket-Key: v\r\n"},
+        {NULL, "content-lengthy", "Content-Lengthy: v\r\n"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct local_head head = head_of("GET", LOCAL_BODY_NONE);
@@ -426,7 +433,8 @@ static void test_whose_fields_are_said(void **state) {
         headers_add(&headers, view_from_cstr(rows[i].name), VIEW("v"));
         if (rows[i].upgrade) head.upgrade = view_from_cstr(rows[i].upgrade);
         start_with(&probe, &head);
-        snprintf(expected, sizeof(expected), "GET / HTTP/1.1\r\nHost: a\r\n%s%s\r\n", rows[i].said ? rows[i].said : "",
+        snprintf(expected, sizeof(expected), "GET / HTTP/1.1\r\nHost: a\r\n%s%s\r\n",
+                 rows[i].said ? rows[i].said : "",
                  rows[i].upgrade ? "Connection: Upgrade\r\nUpgrade: x\r\n" : "");
         if (strncasecmp(buf_view(&probe.request->head).ptr, expected, probe.request->head.len) != 0 ||
             probe.request->head.len != strlen(expected))

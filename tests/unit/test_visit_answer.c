@@ -20,7 +20,8 @@ static const struct row {
     bool keeps;
 } rows[] = {
     {"known", GET, 200, 4, true, false, "ab", "cd", NULL, OK "Content-Length: 4\r\n\r\nabcd", true},
-    {"known and whole", GET, 200, 4, true, true, "abcd", NULL, NULL, OK "Content-Length: 4\r\n\r\nabcd", true},
+    {"known and whole", GET, 200, 4, true, true, "abcd", NULL, NULL, OK "Content-Length: 4\r\n\r\nabcd",
+     true},
     {"known, with trailers", GET, 200, 4, true, true, "abcd", NULL, "x-sum: 1",
      OK "Content-Length: 4\r\n\r\nabcd", true},
     {"unknown", GET, 200, LENGTH_UNKNOWN, true, false, "ab", "cde", NULL,
@@ -39,7 +40,8 @@ static const struct row {
      OK "Connection: close\r\n\r\nabcd", false},
     {"known, to HTTP/1.0", OLD_KEPT, 200, 2, true, true, "ab", NULL, NULL,
      OK "Connection: keep-alive\r\nContent-Length: 2\r\n\r\nab", true},
-    {"to HEAD", HEAD_REQUEST, 200, 7, true, true, "no body", NULL, NULL, OK "Content-Length: 7\r\n\r\n", true},
+    {"to HEAD", HEAD_REQUEST, 200, 7, true, true, "no body", NULL, NULL, OK "Content-Length: 7\r\n\r\n",
+     true},
     {"to HEAD, unknown", HEAD_REQUEST, 200, LENGTH_UNKNOWN, true, true, NULL, NULL, NULL, OK "\r\n", true},
     {"204", GET, 204, 7, true, true, "no", NULL, NULL, "HTTP/1.1 204 No Content\r\nDate: now\r\n\r\n", true},
     {"304", GET, 304, 7, true, true, NULL, NULL, NULL,
@@ -54,8 +56,9 @@ static void play(const struct row *row, int fd) {
     headers_init(&trailers, &arena);
     if (row->trailer) headers_add(&trailers, VIEW("x-sum"), VIEW("1"));
     ask(fd, row->request);
-    answer((struct answer_head){.status = row->status, .content_length = row->length, .has_body = row->has_body},
-           NULL);
+    answer(
+        (struct answer_head){.status = row->status, .content_length = row->length, .has_body = row->has_body},
+        NULL);
     if (row->first) data(view_from_cstr(row->first));
     if (!row->ends_with_head) {
         for (int i = 0; i < 3; i++) turn();
@@ -131,13 +134,15 @@ static void test_lengths_that_contradict(void **state) {
         buf_init(&heard, 4096);
         ask(fd, GET);
         core.cancelled = 0;
-        answer((struct answer_head){.status = 200, .content_length = 5, .has_body = true, .close = true}, NULL);
+        answer((struct answer_head){.status = 200, .content_length = 5, .has_body = true, .close = true},
+               NULL);
         turn();
         data(view_from_cstr(lies[i].first));
         for (int j = 0; j < 3; j++) turn();
         if (lies[i].then) data(view_from_cstr(lies[i].then));
         if (lies[i].ends) end();
-        if (hear_into(fd, &heard, 4096) != lies[i].error) fail_msg("row %zu: %.*s", i, VIEW_ARG(buf_view(&heard)));
+        if (hear_into(fd, &heard, 4096) != lies[i].error)
+            fail_msg("row %zu: %.*s", i, VIEW_ARG(buf_view(&heard)));
         assert_int_equal(core.cancelled, !lies[i].ends);
         buf_done(&heard);
         close(fd);
@@ -160,7 +165,8 @@ static void test_bounds(void **state) {
         if (i == 0) visit->lead.max = 20;
         if (i == 1) visit->out.max = 20;
         if (i == 2) visit->tail.max = 1;
-        if (i == 3) visit->arena.max_bytes = visit->arena.used_bytes + 64; /* no room for a copy of trailers */
+        if (i == 3)
+            visit->arena.max_bytes = visit->arena.used_bytes + 64; /* no room for a copy of trailers */
         for (int j = 0; j < 50; j++) headers_add(&trailers, VIEW("x-t"), VIEW("1"));
         answer_200(LENGTH_UNKNOWN);
         data(VIEW("more than twenty bytes"));
@@ -245,6 +251,21 @@ static void test_pieces_behind_a_full_socket(void **state) {
     }
 }
 
+/* The socket took a chunk, but not the line behind it: that goes first, whatever has come since. */
+static void test_a_tail_that_is_left(void **state) {
+    (void)state;
+    int fd = come();
+    struct visit *visit = ask(fd, GET);
+    answer_200(LENGTH_UNKNOWN);
+    hear(fd, OK "Transfer-Encoding: chunked\r\n\r\n");
+    buf_append_view(&visit->tail, VIEW("left")); /* as if */
+    data(VIEW("abc"));
+    hear(fd, "left3\r\nabc\r\n");
+    end();
+    hear(fd, "0\r\n\r\n");
+    close(fd);
+}
+
 /* It is full to the last byte before there is an answer. */
 static void test_a_socket_that_takes_nothing(void **state) {
     (void)state;
@@ -252,7 +273,8 @@ static void test_a_socket_that_takes_nothing(void **state) {
     int fd = come();
     struct visit *visit = ask(fd, GET);
     size_t stuffed = 0;
-    for (ssize_t len; (len = send(visit->fd, block, sizeof(block), MSG_DONTWAIT)) > 0;) stuffed += (size_t)len;
+    for (ssize_t len; (len = send(visit->fd, block, sizeof(block), MSG_DONTWAIT)) > 0;)
+        stuffed += (size_t)len;
     for (ssize_t len; (len = send(visit->fd, block, 1, MSG_DONTWAIT)) > 0;) stuffed += (size_t)len;
     answer_200(2);
     data(VIEW("ok"));
@@ -335,6 +357,7 @@ int main(void) {
         TEST(test_lengths_that_contradict),
         TEST(test_bounds),
         TEST(test_pieces_behind_a_full_socket),
+        TEST(test_a_tail_that_is_left),
         TEST(test_a_socket_that_takes_nothing),
         TEST(test_a_visitor_who_has_reset),
         TEST(test_single_bytes_both_ways),

@@ -1,4 +1,5 @@
-/* From a visitor's socket to the core: heads, bodies by credit, what is held, what is refused (visit_request.c). */
+/* From a visitor's socket to the core: heads, bodies by credit, what is held, what is refused
+ * (visit_request.c). */
 #include "visit_scene.h"
 
 #include <sys/ioctl.h>
@@ -44,7 +45,8 @@ static void test_what_the_core_is_told(void **state) {
     }
 }
 
-/* The whole head has one deadline: from the connection's begin, or from its first byte between two requests. */
+/* The whole head has one deadline: from the connection's begin, or from its first byte between two requests.
+ */
 static void test_the_deadline_of_a_head(void **state) {
     (void)state;
     int fd = come();
@@ -181,7 +183,8 @@ static void test_expect(void **state) {
         {"without a body", "GET / HTTP/1.1\r\nExpect: 100-continue\r\n" HOST, false},
         {"nothing expected", POST_9, false},
         {"HTTP/1.0", "POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 9\r\n" HOST, false},
-        {"it came by itself", "POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 9\r\n" HOST "12", false},
+        {"it came by itself", "POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 9\r\n" HOST "12",
+         false},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         int fd = come();
@@ -352,8 +355,9 @@ static void test_a_body_that_is_malformed(void **state) {
     ask(fd, CHUNKED);
     answer_200(LENGTH_UNKNOWN);
     turn();
-    say(fd, "x\r\n");
+    say(fd, "x\r\n" GET);
     UNTIL(core.cancelled == 2);
+    assert_int_equal(core.asked, 2);
     struct buf heard;
     buf_init(&heard, 4096);
     assert_int_equal(hear_into(fd, &heard, 4096), ECONNRESET);

@@ -1,5 +1,5 @@
-/* Visitors' connections, and a core that the test plays by hand: all in one thread, the loop turned by the test,
- * so that it can look between any two turns. */
+/* Visitors' connections, and a core that the test plays by hand: all in one thread, the loop turned by the
+ * test, so that it can look between any two turns. */
 #ifndef VISIT_SCENE_H
 #define VISIT_SCENE_H
 
