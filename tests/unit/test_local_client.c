@@ -9,9 +9,6 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <openssl/evp.h>
-#include <openssl/ssl.h>
-#include <openssl/x509.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -23,6 +20,8 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "tls_server.h"
 
 #include "base/base64.h"
 #include "local/local_state.h" /* how many connections are open */
@@ -383,8 +382,13 @@ static void run_for(uint64_t ms) {
     uv_run(&loop.uv, UV_RUN_NOWAIT);
 }
 
+static void run_until_paused(const struct probe *probe) {
+    for (uint64_t i = 0; i < 5000 * patience && !probe->paused; i++) run_for(2);
+    assert_true(probe->paused);
+}
+
 static void run_until_open(size_t count) {
-    for (int i = 0; i < 2000 && client->open != count; i++) run_for(2);
+    for (uint64_t i = 0; i < 5000 * patience && client->open != count; i++) run_for(2);
     assert_int_equal(client->open, count);
 }
 
@@ -1272,7 +1276,8 @@ static void test_pause(void **state) {
     begin(serve_flood);
     struct probe probe = {.pauses_at = 'd'};
     start(&probe);
-    run_for(500);
+    run_until_paused(&probe);
+    run_for(500); /* and nothing more comes */
     assert_true(probe.received > 0 && probe.received <= 65536);
     assert_true(__atomic_load_n(&service_sent, __ATOMIC_SEQ_CST) < 16u * 1024 * 1024);
     uint64_t before = probe.received;
@@ -1280,7 +1285,7 @@ static void test_pause(void **state) {
     probe.pauses_at = 'd';
     local_request_pause(probe.request, false);
     assert_int_equal(probe.received, before); /* no event from within */
-    run_for(100);
+    run_until_paused(&probe);
     assert_true(probe.received > before && probe.received <= before + 65536);
     probe.paused = false;
     local_request_pause(probe.request, false);
@@ -1308,6 +1313,7 @@ static void test_pause_within_a_read(void **state) {
     for (const char *at = "hd"; *at; at++) {
         struct probe probe = {.pauses_at = *at};
         start(&probe);
+        run_until_paused(&probe);
         run_for(50);
         assert_int_equal(probe.received, *at == 'h' ? 0 : 3);
         assert_int_equal(probe.ends, 0);
@@ -1321,7 +1327,7 @@ static void test_pause_within_a_read(void **state) {
     assert_int_equal(accepted(), 1);
     struct probe probe = {.pauses_at = 'h'}; /* and cancelled while bytes are held */
     start(&probe);
-    run_for(50);
+    run_until_paused(&probe);
     local_request_cancel(probe.request);
     under_way--;
     done(&probe);
@@ -1788,51 +1794,6 @@ static void test_name_that_fails_again(void **state) {
     end();
 }
 
-static char asked_name[100], asked_protocol[20];
-
-static int on_alpn(SSL *tls, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
-                   unsigned in_len, void *ctx) {
-    (void)tls;
-    (void)ctx;
-    snprintf(asked_protocol, sizeof(asked_protocol), "%.*s", in[0], in + 1);
-    assert_int_equal(in_len, in[0] + 1);
-    *out = in + 1;
-    *out_len = in[0];
-    return SSL_TLSEXT_ERR_OK;
-}
-
-static int on_name(SSL *tls, int *alert, void *ctx) {
-    (void)alert;
-    (void)ctx;
-    const char *name = SSL_get_servername(tls, TLSEXT_NAMETYPE_host_name);
-    snprintf(asked_name, sizeof(asked_name), "%s", name ? name : "-");
-    return SSL_TLSEXT_ERR_OK;
-}
-
-/* A server with a certificate of its own making. */
-static SSL_CTX *server_context(int version) {
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *certificate = X509_new();
-    X509_set_version(certificate, 2);
-    ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
-    X509_gmtime_adj(X509_getm_notBefore(certificate), -1000);
-    X509_gmtime_adj(X509_getm_notAfter(certificate), -10); /* and expired */
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC,
-                               (const unsigned char *)"elsewhere", -1, -1, 0);
-    X509_set_issuer_name(certificate, X509_get_subject_name(certificate));
-    X509_set_pubkey(certificate, key);
-    X509_sign(certificate, key, EVP_sha256());
-    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
-    SSL_CTX_set_max_proto_version(context, version);
-    SSL_CTX_use_certificate(context, certificate);
-    SSL_CTX_use_PrivateKey(context, key);
-    SSL_CTX_set_alpn_select_cb(context, on_alpn, NULL);
-    SSL_CTX_set_tlsext_servername_callback(context, on_name);
-    X509_free(certificate);
-    EVP_PKEY_free(key);
-    return context;
-}
-
 static void begin_tls(void (*serve)(struct conn *conn), int version) {
     begin_on(AF_INET, serve, (struct local_target){.host = "localhost", .tls = true}, 5000);
     server.tls = server_context(version);
@@ -1877,6 +1838,7 @@ static void test_tls(void **state) {
         begin_tls(serve_flood, versions[i]);
         struct probe flood = {.pauses_at = 'd'};
         start(&flood);
+        run_until_paused(&flood);
         run_for(200);
         assert_true(flood.received <= 65536);
         flood.paused = false;
