@@ -370,7 +370,7 @@ void connection_release(struct local_connection *connection) {
 bool connection_is_quiet(struct local_connection *connection) {
     char byte;
     if (connection->tls) return tls_is_quiet(connection);
-    return recv(connection->fd, &byte, 1, MSG_PEEK) < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+    return recv(connection->fd, &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
 }
 
 /* ---- writing ---- */
@@ -393,7 +393,7 @@ static ssize_t socket_write(int fd, const struct iovec *pieces, int count) {
 }
 
 static bool is_for_now(int error) {
-    return error == EAGAIN || error == EWOULDBLOCK || error == ENOBUFS;
+    return error == EAGAIN || error == ENOBUFS;
 }
 
 ssize_t connection_write(struct local_connection *connection, const struct iovec *pieces, int count) {
@@ -445,7 +445,7 @@ static void connection_read(struct local_connection *connection) {
     for (int i = 0; i < READS_MAX || tls_holds_bytes(connection); i++) {
         if (connection->held.len || (connection->request && connection->request->reading == READS_NOT)) break;
         ssize_t len = read_some(connection);
-        if (len < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
+        if (len < 0 && errno == EAGAIN) break;
         if (len <= 0) {
             request_on_eof(connection, len < 0 ? errno : 0);
             return;

@@ -1,7 +1,7 @@
 /* See config.h. */
 #include "config/config.h"
-#include "yaml/config_file.h"
 #include "config/config_parse.h"
+#include "yaml/config_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,6 +3,7 @@
 #include "local_scene.h"
 
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 
 /* A name for 127.0.0.1 that needs no table of names, and is no literal for the client. */
 #define NAME "127.1"
@@ -175,6 +176,48 @@ static void test_few_descriptors(void **state) {
     assert_non_null(probes[1].request->connection);
     assert_int_equal(client->open, 2);
     for (int i = 0; i < 3; i++) done(&probes[i]);
+    close(fd);
+}
+
+static int lowest_free(void) {
+    int fd = dup(0);
+    close(fd);
+    return fd;
+}
+
+/* What finds no descriptor waits for another's, where there is another. */
+static void test_no_descriptor(void **state) {
+    (void)state;
+    struct probe probes[2] = {{.status = 0}};
+    struct rlimit limit, low;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    get(&probes[0]);
+    int fd = serve();
+    UNTIL(probes[0].request->connection->stage == CONNECTION_UP);
+    low = limit;
+    low.rlim_cur = (rlim_t)lowest_free();
+    setrlimit(RLIMIT_NOFILE, &low);
+    get(&probes[1]);
+    assert_true(client->lacks_descriptors);
+    assert_int_equal(client->open, 1);
+    assert_ptr_equal(client->waiting.next, &probes[1].request->waiting_node);
+    answer_hello(fd, &probes[0]); /* whose connection is free now */
+    assert_true(list_empty(&client->waiting));
+    assert_int_equal(count_of(&client->busy), 1);
+    answer_hello(fd, &probes[1]);
+    for (int i = 0; i < 2; i++) done(&probes[i]);
+    assert_int_equal(count_of(&client->busy), 0);
+    assert_null(newest()->request);
+    connection_close(newest());
+    UNTIL(client->closing == 0);
+    low.rlim_cur = (rlim_t)lowest_free();
+    setrlimit(RLIMIT_NOFILE, &low);
+    get(&probes[0]); /* alone, with none to wait for */
+    UNTIL(probes[0].ends);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    assert_int_equal(probes[0].error, LOCAL_UNAVAILABLE);
+    assert_non_null(strstr(probes[0].detail, "too many open files"));
+    done(&probes[0]);
     close(fd);
 }
 
@@ -445,6 +488,7 @@ static void test_addresses_in_turn(void **state) {
     get(&probe);
     uint64_t now = loop_now(&loop);
     assert_int_equal(probe.request->connection->attempt_deadline_ms, now + CONNECT_MS / 3);
+    assert_true(client->tick.deadline_ms <= now + CONNECT_MS / 3);
     UNTIL(probe.ends);
     assert_int_equal(probe.error, LOCAL_UNAVAILABLE);
     char expected[100];
@@ -453,6 +497,114 @@ static void test_addresses_in_turn(void **state) {
     assert_false(client->addresses_known);
     done(&probe);
     close(bound);
+}
+
+/* Refused by the kernel itself, within the call: the next one is tried at once, and no socket is left open.
+ */
+static void test_addresses_that_fail_at_once(void **state) {
+    (void)state;
+    struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = INADDR_NONE};
+    client->addresses_fixed = true;
+    client->addresses.count = 3;
+    for (int i = 0; i < 3; i++) {
+        snprintf(client->addresses.list[i].text, sizeof(client->addresses.list[i].text), "address %d", i);
+        memcpy(&client->addresses.list[i].socket_address, &address, sizeof(address));
+    }
+    int free_before = lowest_free();
+    struct probe probe = {.status = 0};
+    client->addresses_known = true;
+    client->first_address = 2;
+    get(&probe);
+    assert_int_equal(lowest_free(), free_before);
+    assert_null(probe.request->connection);
+    UNTIL(probe.ends);
+    assert_int_equal(probe.error, LOCAL_UNAVAILABLE);
+    assert_non_null(strstr(probe.detail, "(address 1): network is unreachable")); /* 2, 0, 1 */
+    done(&probe);
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    memcpy(&client->addresses.list[1].socket_address, &address, sizeof(address));
+    client->addresses_known = true;
+    get(&probe);
+    assert_int_equal(probe.request->connection->address % 3, 1);
+    assert_int_equal(probe.request->connection->addresses_left, 1);
+    int fd = serve();
+    answer_hello(fd, &probe);
+    done(&probe);
+    close(fd);
+}
+
+static void test_unix_sockets_that_are_none(void **state) {
+    (void)state;
+    char longer[200];
+    memset(longer, 'a', sizeof(longer) - 1);
+    longer[sizeof(longer) - 1] = '\0';
+    static const struct {
+        const char *path, *detail;
+    } rows[] = {{"/tmp/no/such/socket", "/tmp/no/such/socket: no such file or directory"},
+                {"/tmp", "/tmp: connection refused"},
+                {NULL, "a: name too long"}};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct probe probe = {.status = 0};
+        use_target(
+            (struct local_target){.host = "localhost", .unix_path = rows[i].path ? rows[i].path : longer});
+        get(&probe);
+        UNTIL(probe.ends);
+        assert_int_equal(probe.error, LOCAL_UNAVAILABLE);
+        if (!strstr(probe.detail, rows[i].detail)) fail_msg("%s", probe.detail);
+        done(&probe);
+    }
+}
+
+/* A request that may not be sent twice gets a kept connection only if the service is still there, and quiet.
+ */
+static void test_a_look_before_a_post(void **state) {
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        int fd = get_hello();
+        struct probe probe = {.status = 0};
+        struct pollfd wait = {.fd = newest()->fd, .events = POLLIN};
+        if (i == 1) close(fd);
+        if (i == 2) say(fd, "x");
+        if (i) assert_int_equal(poll(&wait, 1, 20000), 1);
+        start(&probe, "POST", 0);
+        assert_int_equal(probe.request->connection->stage, i ? CONNECTION_DIALS : CONNECTION_UP);
+        assert_int_equal(client->open, 1);
+        local_request_body_end(probe.request);
+        if (i == 2) close(fd);
+        if (i) fd = serve();
+        answer_hello(fd, &probe);
+        done(&probe);
+        close(fd);
+        UNTIL(client->open == 0);
+    }
+}
+
+/* The end of an answer was held by a pause, which had ended the polling: it begins again. */
+static void test_kept_behind_a_pause(void **state) {
+    (void)state;
+    struct probe probe = {.pauses_at = 'h'};
+    get(&probe);
+    int fd = serve();
+    say(fd, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\na: b\r\n\r\n");
+    struct local_connection *connection = probe.request->connection;
+    UNTIL(connection->held.len > 0);
+    assert_int_equal(connection->mask, 0);
+    assert_int_equal(probe.body.len, 0);
+    probe.pauses_at = 0;
+    local_request_pause(probe.request, false);
+    assert_int_equal(probe.body.len, 0); /* no event from within */
+    UNTIL(probe.ends);
+    assert_int_equal(probe.error, LOCAL_OK);
+    assert_int_equal(probe.body.len, 5);
+    assert_int_equal(probe.trailers, 1);
+    assert_ptr_equal(newest(), connection);
+    assert_int_equal(connection->mask, UV_READABLE);
+    assert_int_equal(connection->held.len, 0);
+    done(&probe);
+    close(fd);
+    UNTIL(client->open == 0);
 }
 
 /* A backlog that is full swallows what knocks: after its part of the time the next address has its turn. */
@@ -519,6 +671,7 @@ static void test_a_full_unix_socket(void **state) {
     assert_int_equal(connection->again_ms, now + 20);
     assert_int_equal(client->tick.deadline_ms, now + 20);
     assert_int_equal(connection->fd, -1);
+    assert_int_equal(connection->addresses_left, 1);
     connection->again_ms = now;
     tick(); /* still full */
     assert_int_equal(connection->again_ms, now + 20);
@@ -548,6 +701,7 @@ int main(void) {
         TEST(test_what_is_polled),
         TEST(test_what_a_close_leaves),
         TEST(test_few_descriptors),
+        TEST(test_no_descriptor),
         TEST(test_shut_with_one_that_waits),
         TEST(test_shut_with_chores),
         TEST(test_no_room),
@@ -557,6 +711,10 @@ int main(void) {
         TEST(test_deadline_of_a_100),
         TEST(test_deadline_of_what_is_idle),
         TEST(test_addresses_in_turn),
+        TEST(test_addresses_that_fail_at_once),
+        TEST(test_unix_sockets_that_are_none),
+        TEST(test_a_look_before_a_post),
+        TEST(test_kept_behind_a_pause),
         TEST(test_an_address_that_is_silent),
         TEST(test_a_full_unix_socket),
     };

@@ -38,7 +38,8 @@ static void hear_tls(SSL *tls, struct buf *heard, const char *end) {
     char block[16384];
     while (!view_ends_with(buf_view(heard), view_from_cstr(end))) {
         int len = 0;
-        UNTIL((len = SSL_read(tls, block, sizeof(block))) > 0 || SSL_get_error(tls, len) != SSL_ERROR_WANT_READ);
+        UNTIL((len = SSL_read(tls, block, sizeof(block))) > 0 ||
+              SSL_get_error(tls, len) != SSL_ERROR_WANT_READ);
         if (len <= 0) fail_msg("the client has closed");
         assert_true(buf_append(heard, block, (size_t)len));
     }
@@ -82,8 +83,14 @@ static void test_names(void **state) {
     static const struct {
         const char *host, *name; /* NULL: no field */
     } rows[] = {
-        {"app.test", "app.test"}, {"app.test:8443", "app.test"}, {NULL, "localhost"}, {"127.0.0.1", ""},
-        {"127.0.0.1:80", ""},     {"[::1]:80", ""},              {"[::1]", ""},       {"", ""},
+        {"app.test", "app.test"},
+        {"app.test:8443", "app.test"},
+        {NULL, "localhost"},
+        {"127.0.0.1", ""},
+        {"127.0.0.1:80", ""},
+        {"[::1]:80", ""},
+        {"[::1]", ""},
+        {"", ""},
         {"far.too.long.for.so.little.room", ""},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
