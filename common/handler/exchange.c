@@ -284,26 +284,17 @@ void exchange_abort(struct exchange *exchange) {
     exchange_free(exchange);
 }
 
-/* The last word will be ours. */
-static void stop_looking(struct exchange *exchange) {
-    exchange->state = EXCHANGE_ANSWERING;
-    list_remove(&exchange->young_node);
-    timer_stop(exchange->core->ports.clock.timers, &exchange->timer);
-}
-
 void exchange_fail(struct exchange *exchange, enum http_error error) {
     if (exchange->state ==
         EXCHANGE_ANSWERING) { /* too late for an error: never a short body that looks whole */
         exchange_abort(exchange);
         return;
     }
-    stop_looking(exchange);
     answer_error(exchange, error);
     exchange_free(exchange);
 }
 
 void exchange_redirect(struct exchange *exchange, int status, struct view location) {
-    stop_looking(exchange);
     answer_redirect(exchange, status, location);
     exchange_free(exchange);
 }
@@ -319,6 +310,13 @@ void exchange_note_fault(const struct exchange *exchange, enum http_error error,
     buf_done(&target);
 }
 
+/* The first byte of the answer is out: from now on it waits for nothing. */
+static void begin_answering(struct exchange *exchange) {
+    exchange->state = EXCHANGE_ANSWERING;
+    list_remove(&exchange->young_node);
+    timer_stop(exchange->core->ports.clock.timers, &exchange->timer);
+}
+
 bool exchange_answer(struct exchange *exchange, int status, struct headers *headers, uint64_t body_bytes) {
     const struct http_limits *settings = &exchange->core->settings.limits,
                              v1 = http_limits_v1_answer(settings);
@@ -330,18 +328,17 @@ bool exchange_answer(struct exchange *exchange, int status, struct headers *head
         return false;
     }
     exchange->answered_us = metrics_now_us();
-    timer_stop(exchange->core->ports.clock.timers, &exchange->timer);
     if (!answer_begin(exchange, status, headers, body_bytes)) {
         exchange_fail(exchange, HTTP_ERROR_OVERLOADED);
         return false;
     }
-    exchange->state = EXCHANGE_ANSWERING;
+    begin_answering(exchange);
     return true;
 }
 
 void exchange_switch(struct exchange *exchange, struct headers *headers, struct view protocol) {
     exchange->answered_us = metrics_now_us();
-    exchange->state = EXCHANGE_ANSWERING;
+    begin_answering(exchange);
     exchange->body_complete = false; /* the visitor's direction has opened anew */
     answer_switch(exchange, headers, protocol);
 }

@@ -1,6 +1,8 @@
 /* The core as a whole: its bounds, and its end. */
 #include "test_core_mailbox.h"
 
+#include "handler/core_state.h"
+
 static void too_many_at_once_are_refused(void **state) {
     struct world *world = *state;
     agent_ready(world, "one", "/", NULL);
@@ -8,6 +10,103 @@ static void too_many_at_once_are_refused(void **state) {
     for (int i = 0; i < 5; i++) visit_tunnel(world, &visitors[i], "GET", NULL);
     assert_refused(&visitors[4], HTTP_ERROR_OVERLOADED);
     for (int i = 0; i < 4; i++) exchange_cancel(visitors[i].exchange);
+}
+
+/* Fills the places of a tunnel, of which there are four. */
+static void visit_four(struct world *world, struct visitor visitors[4]) {
+    for (int i = 0; i < 4; i++) {
+        visit_tunnel(world, &visitors[i], "GET", NULL);
+        assert_int_equal(visitors[i].status, 0);
+    }
+}
+
+static void leave_all(struct visitor visitors[], size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        exchange_cancel(visitors[i].exchange);
+        buf_done(&visitors[i].body);
+    }
+}
+
+static void who_waits_for_long_takes_no_place(void **state) {
+    struct world *world = *state;
+    struct visitor visitors[9];
+    agent_ready(world, "one", "/", NULL);
+    visit_four(world, visitors);
+    pass(world, 4999);
+    visit_tunnel(world, &visitors[4], "GET", NULL);
+    assert_refused(&visitors[4], HTTP_ERROR_OVERLOADED);
+    pass(world, 1);
+    visit_four(world, visitors + 4);
+    visit_tunnel(world, &visitors[8], "GET", NULL);
+    assert_refused(&visitors[8], HTTP_ERROR_OVERLOADED);
+    leave_all(visitors, 8);
+}
+
+/* Only who waits for the first byte does: an answer that takes long on its way keeps its place. */
+static void a_slow_answer_keeps_its_place(void **state) {
+    struct world *world = *state;
+    struct visitor visitors[5];
+    char more[256] = ",\"body\":\"";
+    for (int i = 0; i < 50; i++) strcat(more, "YWFh"); /* more than the window */
+    strcat(more, "\"");
+    agent_ready(world, "one", "/", NULL);
+    visit_four(world, visitors);
+    for (size_t i = 0; i < 4; i++) {
+        agent_answers(world, "one", world->sent[1 + i].message->request_id, 200, more);
+        assert_int_equal(visitors[i].status, 200);
+        assert_false(visitors[i].ended);
+    }
+    pass(world, 60000);
+    visit_tunnel(world, &visitors[4], "GET", NULL);
+    assert_refused(&visitors[4], HTTP_ERROR_OVERLOADED);
+    leave_all(visitors, 4);
+}
+
+static void all_tunnels_together_have_so_many_places(void **state) {
+    struct world *world = *state;
+    struct visitor visitors[5];
+    world->settings.exchanges_total = 4;
+    world->settings.exchanges_per_tunnel = 256;
+    make_core_anew(world);
+    agent_ready(world, "one", "/", NULL);
+    visit_four(world, visitors);
+    visit_tunnel(world, &visitors[4], "GET", NULL);
+    assert_refused(&visitors[4], HTTP_ERROR_OVERLOADED);
+    visit(world, &visitors[4], "GET", "example.com", "/", NULL); /* what is wrong with it comes first */
+    assert_refused(&visitors[4], HTTP_ERROR_UNKNOWN_HOST);
+    exchange_cancel(visitors[3].exchange);
+    visit_tunnel(world, &visitors[3], "GET", NULL);
+    assert_int_equal(visitors[3].status, 0);
+    leave_all(visitors, 4);
+}
+
+/* A ticket is a place and a number, of which another one has the next. */
+static void tickets_find_who_is_there(void **state) {
+    struct world *world = *state;
+    struct visitor visitor;
+    agent_ready(world, "one", "/", NULL);
+    assert_null(exchange_find(world->core, 0));
+    for (size_t i = 0; i < 1000; i++) {
+        begin_visit(world, &visitor, "GET", "abc.localhost", "/", NULL);
+        uint64_t ticket = visitor.exchange->ticket;
+        assert_ptr_equal(exchange_find(world->core, ticket), visitor.exchange);
+        assert_null(exchange_find(world->core, ticket + ((uint64_t)1 << 32)));
+        exchange_cancel(visitor.exchange);
+        assert_null(exchange_find(world->core, ticket));
+        settle(world);
+    }
+    assert_int_equal(world->core->slot_count, 256); /* places are used again */
+    assert_int_equal(world->core->free_count, 256);
+    assert_null(exchange_find(world->core, 256));
+}
+
+static void a_visitor_may_leave_at_once(void **state) {
+    struct world *world = *state;
+    struct visitor visitor;
+    begin_visit(world, &visitor, "GET", "example.com", "/", NULL);
+    exchange_cancel(visitor.exchange);
+    settle(world);
+    assert_int_equal(visitor.status, 0);
 }
 
 static void a_host_may_be_out_of_time(void **state) {
@@ -99,13 +198,6 @@ static const struct view *lend_two(struct arena *arena, const char *first, const
     return both;
 }
 
-static void make_core_anew(struct world *world, const struct core_settings *settings) {
-    core_free(world->core);
-    world->core = core_new(settings, &world->ports);
-    assert_non_null(world->core);
-    store_memory_listen(world->store, core_store_events(world->core));
-}
-
 static void make_core_of_lent_settings(struct world *world, const struct jwt_settings *jwt) {
     struct arena arena;
     struct core_settings settings;
@@ -125,7 +217,8 @@ static void make_core_of_lent_settings(struct world *world, const struct jwt_set
     settings.allowed_origins = lend_two(&arena, "http://first.test", "http://other.test");
     settings.other_names_count = settings.allowed_names_count = settings.pass_fields_count =
         settings.allowed_origins_count = 2;
-    make_core_anew(world, &settings);
+    world->settings = settings;
+    make_core_anew(world);
     arena_done(&arena);
 }
 
@@ -229,6 +322,11 @@ static void the_core_may_end_with_operations_under_way(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(too_many_at_once_are_refused),
+        TEST(who_waits_for_long_takes_no_place),
+        TEST(a_slow_answer_keeps_its_place),
+        TEST(all_tunnels_together_have_so_many_places),
+        TEST(tickets_find_who_is_there),
+        TEST(a_visitor_may_leave_at_once),
         TEST(a_host_may_be_out_of_time),
         TEST(settings_begin_as_their_header_says),
         TEST(the_largest_message_is_the_largest_request),

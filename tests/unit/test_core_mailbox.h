@@ -24,21 +24,25 @@ struct world {
         struct v1_message *message;
     } sent[SENT_MAX];
     size_t sent_count;
-    char dead[64]; /* sends to this connection find it gone */
-    struct {
+    char dead[64];           /* sends to this connection end so: */
+    enum status dead_status; /* STATUS_OK stands for STATUS_GONE */
+    struct sending {
         struct task task;
         agent_sent_fn *done;
         void *target;
         uint64_t ticket;
-    } gone;
+        enum status status;
+    } sendings[SENT_MAX];
+    size_t sending_count;
     char closed[64];
     enum status heard; /* what became of the last message of an agent */
     int connect_status;
     char tunnel[64];
     struct ports ports;
-    struct header more;        /* a field that visitors send, too */
-    bool others_sent_too_many; /* by what the store knows */
-    unsigned admitted;         /* how often it was asked */
+    struct core_settings settings; /* of the core, to be changed for another one */
+    struct header more;            /* a field that visitors send, too */
+    bool others_sent_too_many;     /* by what the store knows */
+    unsigned admitted;             /* how often it was asked */
 };
 
 struct visitor {
@@ -60,9 +64,18 @@ static inline uint64_t wall_ms(void *ctx) {
     return ((struct world *)ctx)->now_ms + 1700000000000;
 }
 
-static inline void on_gone(struct task *task) {
-    struct world *world = LIST_ENTRY(task, struct world, gone.task);
-    world->gone.done(world->gone.target, world->gone.ticket, STATUS_GONE);
+static inline void on_sent(struct task *task) {
+    struct sending *sending = LIST_ENTRY(task, struct sending, task);
+    sending->done(sending->target, sending->ticket, sending->status);
+}
+
+static inline void tell_later(struct world *world, enum status status, agent_sent_fn *done, void *target,
+                              uint64_t ticket) {
+    assert_true(world->sending_count < SENT_MAX);
+    struct sending *sending = &world->sendings[world->sending_count++];
+    *sending = (struct sending){.done = done, .target = target, .ticket = ticket, .status = status};
+    task_init(&sending->task, on_sent);
+    tasks_post(&world->tasks, &sending->task);
 }
 
 /* What the test sends is parsed as an agent would. */
@@ -70,15 +83,11 @@ static inline void agents_send(void *ctx, const struct link *link, struct view t
                                void *target, uint64_t ticket) {
     struct world *world = ctx;
     enum status status;
+    bool is_dead = strcmp(link->connection, world->dead) == 0;
+    enum status gone = world->dead_status ? world->dead_status : STATUS_GONE;
     assert_true(world->sent_count < SENT_MAX);
-    if (strcmp(link->connection, world->dead) == 0) {
-        if (!done) return;
-        world->gone.done = done;
-        world->gone.target = target;
-        world->gone.ticket = ticket;
-        tasks_post(&world->tasks, &world->gone.task);
-        return;
-    }
+    if (done) tell_later(world, is_dead ? gone : STATUS_OK, done, target, ticket);
+    if (is_dead) return;
     strcpy(world->sent[world->sent_count].connection, link->connection);
     world->sent[world->sent_count].message = v1_message_parse(text, 4 * 1024 * 1024, &status);
     assert_non_null(world->sent[world->sent_count].message);
@@ -117,7 +126,6 @@ static inline bool admit(void *ctx, struct view tunnel_id, size_t per_second) {
 static inline int make_world(void **state, bool store_tells, bool require_auth, size_t requests_per_second) {
     struct world *world = calloc(1, sizeof *world);
     tasks_init(&world->tasks, NULL, NULL);
-    task_init(&world->gone.task, on_gone);
     timers_init(&world->timers, now_ms, NULL, world);
     world->store = store_memory_new(&world->tasks, wall_ms, world);
     struct agents agents = {
@@ -136,6 +144,7 @@ static inline int make_world(void **state, bool store_tells, bool require_auth, 
     settings.recheck_sent_ms = store_tells ? 0 : 1000;
     settings.tunnel_requests_per_second = requests_per_second;
     world->ports = ports;
+    world->settings = settings;
     world->core = core_new(&settings, &ports);
     if (store_tells) store_memory_listen(world->store, core_store_events(world->core));
     *state = world;
@@ -164,13 +173,21 @@ static inline int tear_down(void **state) {
     settle(world);
     assert_int_equal(core_exchange_count(world->core), 0);
     assert_int_equal(store_memory_pending(world->store), 0);
-    task_cancel(&world->gone.task);
+    for (size_t i = 0; i < world->sending_count; i++) task_cancel(&world->sendings[i].task);
     store_memory_free(world->store);
     core_free(world->core);
     timers_done(&world->timers);
     for (size_t i = 0; i < world->sent_count; i++) v1_message_free(world->sent[i].message);
     free(world);
     return 0;
+}
+
+/* Another core over the same store, with world->settings. */
+static inline void make_core_anew(struct world *world) {
+    core_free(world->core);
+    world->core = core_new(&world->settings, &world->ports);
+    assert_non_null(world->core);
+    store_memory_listen(world->store, core_store_events(world->core));
 }
 
 /* ---- agents ---- */
@@ -259,7 +276,7 @@ static inline void on_head(void *ctx, const struct answer_head *head) {
 
 static inline void on_data(void *ctx, struct view data) {
     struct visitor *visitor = ctx;
-    assert_true(visitor->has_body);
+    assert_true(visitor->has_body && data.len > 0);
     assert_true(buf_append_view(&visitor->body, data));
 }
 
@@ -272,8 +289,9 @@ static inline void on_abort(void *ctx) {
     ((struct visitor *)ctx)->aborted = true;
 }
 
-static inline void visit(struct world *world, struct visitor *visitor, const char *method, const char *host,
-                         const char *target, const char *length) {
+/* Nothing has happened yet. */
+static inline void begin_visit(struct world *world, struct visitor *visitor, const char *method,
+                               const char *host, const char *target, const char *length) {
     struct arena arena;
     arena_init(&arena, 65536);
     struct headers headers;
@@ -299,6 +317,11 @@ static inline void visit(struct world *world, struct visitor *visitor, const cha
     assert_non_null(visitor->exchange);
     assert_int_equal(visitor->status, 0);
     arena_done(&arena);
+}
+
+static inline void visit(struct world *world, struct visitor *visitor, const char *method, const char *host,
+                         const char *target, const char *length) {
+    begin_visit(world, visitor, method, host, target, length);
     settle(world);
 }
 
