@@ -5,6 +5,7 @@
 #include "rewrite/fields.h"
 
 static const struct rewrite_site site = {.prefix = {"/abc", 4},
+                                         .cookie_path = {"/abc/", 5},
                                          .scheme = {"https", 5},
                                          .host = {"t.example", 9},
                                          .service = {"localhost:3000", 14}};
