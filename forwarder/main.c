@@ -8,6 +8,7 @@
 #include "base/heap.h"
 #include "base/log.h"
 #include "base/regular_file.h"
+#include "login.h"
 #include "options.h"
 #include "reload.h"
 #include "resume_store.h"
@@ -107,6 +108,10 @@ static void warn_of_endpoint(const struct setup *setup, const struct endpoint *e
     const struct options *options = &setup->options;
     if (setup->endpoint_is_default)
         console_error(console, "no endpoint given (-e or TTF_ENDPOINT): trying the gateway on this machine");
+    if (options->token_is_of_line)
+        console_line(console,
+                     "Others on this machine can read a token on the command line; better use ttf login, "
+                     "TTF_TOKEN or --token-file");
     if (setup->endpoint_file)
         console_line(console, "The endpoint is named by the file %s in the working directory",
                      setup->endpoint_file);
@@ -194,6 +199,11 @@ static int ask_health(void) {
     return well ? 0 : 1;
 }
 
+static int run_command(const struct options *options) {
+    if (options->command && strcmp(options->command, "login") == 0) return login_run(options);
+    return set_up_and_run(options);
+}
+
 int main(int argc, char *argv[]) {
     char error[512];
     struct dotenv dotenv;
@@ -216,7 +226,7 @@ int main(int argc, char *argv[]) {
         code = ask_health();
     } else {
         log_set_level(options.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARN);
-        code = set_up_and_run(&options);
+        code = run_command(&options);
     }
     dotenv_done(&dotenv);
     return code;

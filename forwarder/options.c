@@ -12,7 +12,6 @@ static const struct {
     {"start", "[NAME...]", "run the tunnels of ttf.yaml, or those of these names", OPTIONS_WORDS_MAX},
     {"login", "GATEWAY", "store a gateway's URL and a token, which is asked for or read from standard input",
      1},
-    {"doctor", "[SERVICE]", "look at each step of the way to the gateway and to the local service", 1},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -212,6 +211,7 @@ static bool is_of_file(const struct dotenv *dotenv, const char *variable, const 
 static bool choose_token(struct parser *parser, const struct dotenv *dotenv,
                          const struct options *variables) {
     struct options *options = parser->options;
+    options->token_is_of_line = options->token && options->token != variables->token;
     if (!options->token || !options->token_file) return true;
     bool by_flag = options->token != variables->token,
          file_by_flag = options->token_file != variables->token_file;

@@ -31,6 +31,7 @@ struct options {
     const char *words[OPTIONS_WORDS_MAX]; /* behind it */
     size_t word_count;
     bool describes_tunnel;    /* the command line does, by a service or any of a tunnel's settings */
+    bool token_is_of_line;    /* others can read it there */
     bool endpoint_is_of_file; /* .env names it */
     bool token_withheld;      /* there is one, but not for the endpoint that .env names: `token` is NULL */
     bool verbose, help, version, health;

@@ -153,36 +153,6 @@ char *resume_store_load(const struct resume_store *store) {
     return token;
 }
 
-static bool write_all(int fd, const char *bytes, size_t len) {
-    while (len) {
-        ssize_t done = write(fd, bytes, len);
-        if (done < 0 && errno == EINTR) continue;
-        if (done < 0) return false;
-        bytes += done;
-        len -= (size_t)done;
-    }
-    return true;
-}
-
-/* The lock makes us the only writer, so the temporary file may have a fixed name. */
-static bool replace_file(const char *path, const char *temporary, struct view content) {
-    if (unlink(temporary) != 0 && errno != ENOENT) return false;
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0) return false;
-    bool ok = write_all(fd, content.ptr, content.len) && fsync(fd) == 0;
-    int reason = errno;
-    if (close(fd) != 0 && ok) {
-        ok = false;
-        reason = errno;
-    }
-    ok = ok && rename(temporary, path) == 0;
-    if (ok) return true;
-    if (reason == 0) reason = errno;
-    unlink(temporary);
-    errno = reason;
-    return false;
-}
-
 bool resume_store_save(struct resume_store *store, struct view token, char *error, size_t error_size) {
     if (!store->path) return true;
     if (!token_is_sane(token)) {
@@ -191,12 +161,10 @@ bool resume_store_save(struct resume_store *store, struct view token, char *erro
     }
     struct buf content;
     buf_init(&content, 16384);
-    char *temporary = format("%s%s", store->path, ".new");
     errno = ENOMEM;
-    bool ok = temporary && buf_printf(&content, "%s\n%.*s\n", store->label, VIEW_ARG(token)) &&
-              replace_file(store->path, temporary, buf_view(&content));
+    bool ok = buf_printf(&content, "%s\n%.*s\n", store->label, VIEW_ARG(token)) &&
+              user_file_replace(store->path, buf_view(&content));
     if (!ok) snprintf(error, error_size, "%s: %s", store->path, strerror(errno));
-    free(temporary);
     buf_done(&content);
     return ok;
 }

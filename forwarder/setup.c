@@ -1,27 +1,18 @@
 /* See setup.h. */
 #include "setup.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "endpoint.h"
 #include "user_dir.h"
 
 #define FILE_NAME "ttf.yaml"
-#define LOGIN_NAME "login.yaml"
 
 static bool exists(const char *path) {
     struct stat status;
     return path && stat(path, &status) == 0 && S_ISREG(status.st_mode);
-}
-
-char *setup_login_path(void) {
-    char *dir = user_dir("XDG_CONFIG_HOME", ".config"), *path = user_path(dir, LOGIN_NAME);
-    free(dir);
-    return path;
 }
 
 /* ---- which file ---- */
@@ -48,7 +39,7 @@ static void choose_path(struct setup *setup, const struct options *options) {
 }
 
 static bool load_files(struct setup *setup, const struct options *options, char *error, size_t error_size) {
-    char *login = user_path(setup->dir, LOGIN_NAME);
+    char *login = user_path(setup->dir, SETUP_LOGIN_NAME);
     bool good = true;
     choose_path(setup, options);
     if (setup->path) good = agent_file_load(&setup->file, setup->path, setup->is_trusted, error, error_size);

@@ -9,6 +9,8 @@
 #include "agent_file.h"
 #include "options.h"
 
+#define SETUP_LOGIN_NAME "login.yaml" /* what `ttf login` stored, in the folder of the user's settings */
+
 struct setup {
     struct options options; /* completed */
     bool endpoint_is_default;
@@ -25,8 +27,5 @@ struct setup {
 /* `options` are those of the command line. False: `error` says what is wrong. setup_done() in any case. */
 bool setup_init(struct setup *setup, const struct options *options, char *error, size_t error_size);
 void setup_done(struct setup *setup);
-
-/* Where `ttf login` stores, malloc'ed; NULL: unknown. */
-char *setup_login_path(void);
 
 #endif

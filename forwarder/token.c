@@ -18,6 +18,12 @@ static bool fail(const struct token *token, const char *why, char *error, size_t
     return false;
 }
 
+bool token_take(struct view bytes, char out[TOKEN_MAX + 1], const char **ret_why) {
+    while (bytes.len && strchr(" \t\r\n", bytes.ptr[bytes.len - 1])) bytes.len--;
+    *ret_why = bytes.len ? "holds something else than one token" : "is empty";
+    return bytes.len && view_copy_to(bytes, out, TOKEN_MAX + 1) && token_is_sane(out);
+}
+
 bool token_refresh(struct token *token, char *error, size_t error_size) {
     char bytes[TOKEN_MAX + 64], text[TOKEN_MAX + 1], why[128];
     if (!token->path) return true;
@@ -28,11 +34,8 @@ bool token_refresh(struct token *token, char *error, size_t error_size) {
     }
     size_t len = fread(bytes, 1, sizeof(bytes), file);
     fclose(file);
-    struct view line = view_of(bytes, len);
-    while (line.len && strchr(" \t\r\n", line.ptr[line.len - 1])) line.len--;
-    if (line.len == 0) return fail(token, "is empty", error, error_size);
-    if (!view_copy_to(line, text, sizeof(text)) || !token_is_sane(text))
-        return fail(token, "holds something else than one token", error, error_size);
+    const char *wrong;
+    if (!token_take(view_of(bytes, len), text, &wrong)) return fail(token, wrong, error, error_size);
     memcpy(token->text, text, sizeof(text));
     return true;
 }

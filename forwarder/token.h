@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/view.h"
+
 #define TOKEN_MAX 8192 /* bytes */
 
 struct token {
@@ -20,5 +22,8 @@ bool token_is_sane(const char *text);
 bool token_refresh(struct token *token, char *error, size_t error_size);
 /* NULL: there is none. */
 const char *token_text(const struct token *token);
+/* A token at the begin of bytes that somebody else wrote: one word, with white space behind it at most.
+ * False: *ret_why (static). */
+bool token_take(struct view bytes, char out[TOKEN_MAX + 1], const char **ret_why);
 
 #endif

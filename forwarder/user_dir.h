@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/view.h"
+
 /* Ours below that of `variable` ("XDG_CONFIG_HOME"), or below `fallback` (".config") in the home directory.
  * malloc'ed; NULL when neither is known. */
 char *user_dir(const char *variable, const char *fallback);
@@ -12,5 +14,7 @@ char *user_dir(const char *variable, const char *fallback);
 char *user_path(const char *dir, const char *name);
 /* The directory exists from now on, is ours, and nobody else may look into it; or `error` says why not. */
 bool user_dir_prepare(const char *dir, char *error, size_t error_size);
+/* Whole or not at all, for the user alone (0600). One writer at a time. False: errno says why. */
+bool user_file_replace(const char *path, struct view content);
 
 #endif
