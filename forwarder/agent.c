@@ -134,6 +134,7 @@ static struct tunnel *make_tunnel(struct agent_tunnel *tunnel) {
         .request_timeout_ms = request_timeout_ms(options, is_aws),
         .heartbeat_ms = is_aws ? HEARTBEAT_AWS_MS : HEARTBEAT_GATEWAY_MS,
         .console = agent->settings.console,
+        .watch = agent->settings.watch,
         .resume = &tunnel->resume,
     };
     return tunnel_new(agent->loop, &settings, on_tunnel_exit, tunnel);

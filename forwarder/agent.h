@@ -7,6 +7,7 @@
 
 #include "console.h"
 #include "endpoint.h"
+#include "inspect/watch.h"
 #include "net/loop.h"
 #include "net/proxy.h"
 #include "token.h"
@@ -24,6 +25,7 @@ struct agent_settings {
     struct token *token;
     uint64_t connect_timeout_ms;
     struct console *console;
+    const struct watch *watch; /* looks at requests; NULL: nobody does */
 };
 
 /* `on_exit` is called once, from the loop: no tunnel is left, and the process is to end with that code, the

@@ -29,6 +29,18 @@ static bool can_be_asked_again(const struct local_head *head) {
     return !has_body && !head->upgrade.ptr && view_eq(head->method, VIEW("GET"));
 }
 
+static void tell_request(struct call *call, const struct local_head *head) {
+    const struct watch *watch = call->settings->watch;
+    if (!watch) return;
+    struct watch_request request = {.tunnel = call->settings->label,
+                                    .method = head->method,
+                                    .target = head->target,
+                                    .headers = head->headers,
+                                    .upgrade = head->upgrade,
+                                    .body_bytes = head->body_bytes};
+    call->watched = watch->request(watch->ctx, &request);
+}
+
 bool call_start(struct call *call, struct local_head *head, struct headers *headers, struct view visitor_host,
                 const struct local_events *events, void *ctx) {
     const struct call_settings *settings = call->settings;
@@ -39,8 +51,15 @@ bool call_start(struct call *call, struct local_head *head, struct headers *head
     call->target = head->target;
     if (can_be_asked_again(head)) call->asked = *headers;
     head->headers = headers;
+    tell_request(call, head);
     call->local = local_request_start(settings->client, head, events, ctx);
     return call->local;
+}
+
+bool call_send_body(struct call *call, struct view data) {
+    const struct watch *watch = call->settings->watch;
+    if (call->watched) watch->request_body(watch->ctx, call->watched, data);
+    return local_request_body(call->local, data);
 }
 
 /* ---- the answer ---- */
@@ -64,7 +83,9 @@ static struct console_request line_of(const struct call *call) {
 
 /* A WebSocket or an event stream is told when it opens, too. */
 static void look_at_head(struct call *call, const struct headers *received) {
+    const struct watch *watch = call->settings->watch;
     service_state_answered(call->settings->service);
+    if (call->watched) watch->answer(watch->ctx, call->watched, call->status, received);
     if (!console_wants_kinds(call->settings->console)) return;
     call->kind = call_kind_answered(call->kind, call->method, call->status, received);
     if (call->kind != BOARD_SOCKET && call->kind != BOARD_EVENTS) return;
@@ -95,6 +116,8 @@ bool call_take_head(struct call *call, int status, const struct headers *receive
 void call_take_data(struct call *call, struct view data) {
     hints_on_data(call->settings->hints, call->status, call->bytes, data);
     call->bytes += data.len;
+    const struct watch *watch = call->settings->watch;
+    if (call->watched) watch->answer_body(watch->ctx, call->watched, data);
 }
 
 void call_take_end(struct call *call, enum local_error error, const char *detail) {
@@ -118,9 +141,17 @@ void call_cancel(struct call *call) {
     call->local = NULL;
 }
 
+void call_done(struct call *call) {
+    const struct watch *watch = call->settings->watch;
+    struct watch_end end = {.status = call->status, .code = call->code, .detail = call->detail};
+    if (call->watched) watch->end(watch->ctx, call->watched, &end);
+    call->watched = 0;
+}
+
 void call_show(struct call *call) {
     struct console_request line = line_of(call);
     if (call->is_shown) return;
     call->is_shown = true;
+    call_done(call);
     console_request(call->settings->console, &line);
 }

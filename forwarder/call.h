@@ -9,6 +9,7 @@
 #include "hints.h"
 #include "host_field.h"
 #include "http/gate.h"
+#include "inspect/watch.h"
 #include "local/local_client.h"
 #include "net/loop.h"
 #include "service_state.h"
@@ -23,6 +24,7 @@ struct call_settings {
     const char *rewrite; /* rewrite_wish.h; may be NULL */
     struct hints *hints;
     struct console *console;
+    const struct watch *watch;   /* NULL: nobody looks */
     uint64_t request_timeout_ms; /* to the first byte of an answer; the owner watches it */
 };
 
@@ -34,6 +36,8 @@ struct call {
     struct view method, target;
     struct visitor visitor;
     struct headers asked; /* of a GET without a body, which hints may send again; otherwise empty */
+
+    uint64_t watched; /* its number there; 0: nobody looks */
 
     /* what its line says (console.h) */
     bool is_shown, visitor_left;
@@ -66,6 +70,9 @@ int64_t call_body_bytes(const struct call *call, int64_t bytes);
 bool call_start(struct call *call, struct local_head *head, struct headers *headers, struct view visitor_host,
                 const struct local_events *events, void *ctx);
 
+/* A piece of the request's body, or behind a 101 of what the visitor sends. False as local_request_body(). */
+bool call_send_body(struct call *call, struct view data);
+
 /* The answer's head (or that of a 101) as the gateway may have it, copied into *ret_headers: without
  * hop-by-hop fields and ours (but x-tunnel-rewrite, the service's or what `rewrite` says), without
  * Content-Length where `drops_length`, with the visitor's names of hosts. False: it cannot be passed on;
@@ -79,7 +86,9 @@ void call_take_end(struct call *call, enum local_error error, const char *detail
 
 /* Ends the local request, if it runs. */
 void call_cancel(struct call *call);
-/* Prints its line, the first time that it is called. */
+/* It is over: prints its line and tells who looks, the first time that it is called. */
 void call_show(struct call *call);
+/* Its owner lets go of it: who looks is told, if not yet. */
+void call_done(struct call *call);
 
 #endif

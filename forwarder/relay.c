@@ -97,6 +97,7 @@ static void relayed_free(struct relayed *relayed) {
     struct relay *relay = relayed->relay;
     set_paused(relayed, false);
     call_cancel(&relayed->call);
+    call_done(&relayed->call);
     timer_stop(&relay->loop->timers, &relayed->deadline);
     task_cancel(&relayed->failing);
     list_remove(&relayed->node);
@@ -261,7 +262,7 @@ static bool send_request(struct relayed *relayed) {
         !call_start(&relayed->call, &head, &message->headers, (struct view){0}, &events, relayed))
         return false;
     if (head.body_bytes >= 0) {
-        if (!local_request_body(relayed->call.local, message->body)) return false;
+        if (!call_send_body(&relayed->call, message->body)) return false;
         local_request_body_end(relayed->call.local);
     }
     return true;

@@ -49,6 +49,7 @@ struct inbound {
 static void inbound_free(struct inbound *inbound) {
     struct streams *streams = inbound->streams;
     call_cancel(&inbound->call);
+    call_done(&inbound->call);
     timer_stop(&streams->loop->timers, &inbound->deadline);
     list_remove(&inbound->node);
     arena_done(&inbound->arena);
@@ -214,7 +215,7 @@ static void on_request_data(void *ctx, struct view data) {
     inbound->call.bytes_in += data.len;
     if (!inbound->call.local)
         link_stream_consumed(inbound->stream, data.len); /* thrown away: the answer is out */
-    else if (!local_request_body(inbound->call.local, data))
+    else if (!call_send_body(&inbound->call, data))
         fail(inbound, HTTP_ERROR_BAD_REQUEST);
     else if (inbound->body_left)
         note_body(inbound, data.len);

@@ -439,6 +439,7 @@ static bool make_parts(struct tunnel *tunnel) {
                                            .rewrite = settings->rewrite,
                                            .hints = settings->hints,
                                            .console = settings->console,
+                                           .watch = settings->watch,
                                            .request_timeout_ms = settings->request_timeout_ms};
     tunnel->lane = make_lane(tunnel);
     return tunnel->lane != NULL;

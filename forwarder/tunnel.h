@@ -7,6 +7,7 @@
 #include "endpoint.h"
 #include "hints.h"
 #include "host_field.h"
+#include "inspect/watch.h"
 #include "local/local_client.h"
 #include "resume_store.h"
 #include "token.h"
@@ -32,6 +33,7 @@ struct tunnel_settings {
     uint64_t connect_timeout_ms, request_timeout_ms;
     uint64_t heartbeat_ms;
     struct console *console;
+    const struct watch *watch;   /* NULL: nobody looks at requests */
     struct resume_store *resume; /* may keep nothing */
 };
 

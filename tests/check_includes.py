@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 COMMON = {"common/base", "common/http", "common/protocol", "common/link", "common/handler", "common/rewrite", "common/auth",
-          "common/net", "common/yaml", "common/metrics"}
+          "common/net", "common/yaml", "common/metrics", "common/mhd"}
 
 # folder: (folders of ours it may include besides itself, libraries)
 TABLE = {
@@ -25,6 +25,7 @@ TABLE = {
     "common/net": ({"common/base", "common/http", "common/auth"}, {"uv", "openssl"}),
     "common/auth": ({"common/base"}, {"openssl", "jwt", "jansson"}),
     "common/yaml": ({"common/base"}, {"yaml"}),
+    "common/mhd": ({"common/base", "common/net"}, {"uv", "microhttpd"}),
     "common/metrics": ({"common/base", "common/http"}, set()),
     "common/handler": ({"common/base", "common/http", "common/protocol", "common/rewrite", "common/auth", "common/metrics"}, set()),
     # the rooms of the gateway, lowest first: each may include those above it here, never the other way
@@ -41,7 +42,8 @@ TABLE = {
                           "gateway/admin", "gateway/apigw"}, {"uv", "linux"}),
     "forwarder/local": (COMMON, {"uv", "openssl"}),
     "forwarder/display": (COMMON, {"uv"}),
-    "forwarder": (COMMON | {"forwarder/local", "forwarder/display"}, {"uv", "openssl", "linux"}),
+    "forwarder/inspect": (COMMON | {"forwarder/local"}, {"uv", "microhttpd", "jansson"}),
+    "forwarder": (COMMON | {"forwarder/local", "forwarder/display", "forwarder/inspect"}, {"uv", "openssl", "linux"}),
     "aws-adapter/aws": (COMMON - {"common/link"}, {"uv", "curl", "ares", "openssl", "jansson"}),
     "aws-adapter/store": ((COMMON - {"common/link"}) | {"aws-adapter/aws"}, {"uv", "openssl", "jansson"}),
     "aws-adapter/direct": ((COMMON - {"common/link"}) | {"aws-adapter/aws", "aws-adapter/store"}, {"uv", "ares", "openssl", "jansson"}),

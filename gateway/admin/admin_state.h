@@ -3,8 +3,8 @@
 #define GATEWAY_ADMIN_STATE_H
 
 #include "admin/admin.h"
-#include "admin/mhd_loop.h"
 #include "base/list.h"
+#include "mhd/mhd_loop.h"
 
 struct admin_page {
     const char *path;

@@ -3,9 +3,9 @@
  */
 #include "apigw/web.h"
 
-#include "admin/mhd_loop.h"
 #include "apigw/mhd_head.h"
 #include "base/log.h"
+#include "mhd/mhd_loop.h"
 
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
 /* See mhd_loop.h. */
-#include "admin/mhd_loop.h"
+#include "mhd/mhd_loop.h"
 
 #include "base/log.h"
 

@@ -1,7 +1,7 @@
 /* A libmicrohttpd daemon as a guest of our loop (its epoll descriptor inside ours). MHD_run is called once a
  * turn at most, however many events the turn brought. */
-#ifndef GATEWAY_MHD_LOOP_H
-#define GATEWAY_MHD_LOOP_H
+#ifndef MHD_MHD_LOOP_H
+#define MHD_MHD_LOOP_H
 
 #include "net/loop.h"
 
