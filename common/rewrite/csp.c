@@ -75,21 +75,30 @@ static void rewrite_source(const struct rewrite_site *site, struct view word, co
     url_rewrite(site, view_skip(word, path), sink);
 }
 
-static void rewrite_list(const struct rewrite_site *site, struct view list, bool allow_script,
-                         const struct edit_sink *sink) {
+/* What a list of sources gets besides its own. */
+enum extra { EXTRA_NONE, EXTRA_SCRIPT, EXTRA_BASE };
+
+/* The page's script, or the <base> that it sets for a moment. */
+static void put_extra(const struct rewrite_site *site, enum extra extra, const struct edit_sink *sink) {
     char room[PAGE_SCRIPT_SOURCE_SIZE];
+    const struct view base[] = {site->scheme, VIEW("://"), site->host, site->prefix, VIEW("/")};
+    edit_to(sink, EDIT_PUT, VIEW(" "));
+    if (extra == EXTRA_SCRIPT) edit_to(sink, EDIT_PUT, page_script_source(room));
+    for (size_t i = 0; extra == EXTRA_BASE && i < sizeof base / sizeof base[0]; i++)
+        edit_to(sink, EDIT_PUT, base[i]);
+}
+
+static void rewrite_list(const struct rewrite_site *site, struct view list, enum extra extra,
+                         const struct edit_sink *sink) {
     struct view gap, word;
     while (next_word(&list, &gap, &word)) {
         edit_to(sink, EDIT_COPY, gap);
-        if (allow_script && view_eq_nocase(word, VIEW("'none'")))
+        if (extra != EXTRA_NONE && view_eq_nocase(word, VIEW("'none'")))
             edit_to(sink, EDIT_DROP, word);
         else
             rewrite_source(site, word, sink);
     }
-    if (allow_script) {
-        edit_to(sink, EDIT_PUT, VIEW(" "));
-        edit_to(sink, EDIT_PUT, page_script_source(room));
-    }
+    if (extra != EXTRA_NONE) put_extra(site, extra, sink);
     edit_to(sink, EDIT_COPY, gap);
 }
 
@@ -108,8 +117,11 @@ static void rewrite_directive(const struct rewrite_site *site, struct view direc
         url_list_spaced(site, directive, sink);
         return;
     }
+    enum extra extra = EXTRA_NONE;
     if (is_script_directive(name)) look_at_sources(&sources, directive);
-    rewrite_list(site, directive, allow_script && forbids_inline(&sources), sink);
+    if (allow_script && forbids_inline(&sources)) extra = EXTRA_SCRIPT;
+    if (allow_script && view_eq_nocase(name, VIEW("base-uri"))) extra = EXTRA_BASE;
+    rewrite_list(site, directive, extra, sink);
 }
 
 static void put_copied(void *ctx, enum edit edit, struct view bytes) {
@@ -121,7 +133,7 @@ static void add_directive(const struct rewrite_site *site, const struct sources 
                           const struct edit_sink *sink) {
     struct edit_sink to = *sink, copy = {put_copied, &to};
     edit_to(sink, EDIT_PUT, VIEW("; script-src"));
-    rewrite_list(site, fallback->list, true, &copy);
+    rewrite_list(site, fallback->list, EXTRA_SCRIPT, &copy);
 }
 
 static void rewrite_policy(const struct rewrite_site *site, struct view policy, bool allow_script,

@@ -3,6 +3,14 @@
 
 #include "base/base64.h"
 
+/* The agent says the service's name, so it may be anything. */
+static bool is_authority(struct view text) {
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]";
+    for (size_t i = 0; i < text.len; i++)
+        if (!text.ptr[i] || !strchr(allowed, text.ptr[i])) return false;
+    return text.len > 0;
+}
+
 void page_script_put(const struct rewrite_site *site, const struct edit_sink *sink) {
     edit_to(sink, EDIT_PUT, VIEW("<script data-tunnel-id=\""));
     edit_to(sink, EDIT_PUT, site->tunnel_id);
@@ -11,6 +19,10 @@ void page_script_put(const struct rewrite_site *site, const struct edit_sink *si
     if (site->referrer_policy.len) {
         edit_to(sink, EDIT_PUT, VIEW("\" data-referrer-policy=\""));
         edit_to(sink, EDIT_PUT, site->referrer_policy);
+    }
+    if (is_authority(site->service)) {
+        edit_to(sink, EDIT_PUT, VIEW("\" data-service=\""));
+        edit_to(sink, EDIT_PUT, site->service);
     }
     edit_to(sink, EDIT_PUT, VIEW("\">"));
     edit_to(sink, EDIT_PUT, view_of(page_script_text, page_script_text_len));

@@ -6,7 +6,22 @@
   var self = document.currentScript;
   if (!self || window.__TUNNEL_CONTEXT__) return;
   var base = self.dataset.basePath, id = self.dataset.tunnelId, place = window.location;
-  var ws = { 'ws:': 'http:', 'wss:': 'https:' };
+  var ws = { 'ws:': 'http:', 'wss:': 'https:' }, service;
+  try { service = new URL('http://' + self.dataset.service); } catch (e) { /* not known */ }
+
+  /* The service's own address; or its port at the visitor's host, where a dev server's page looks for it. */
+  function isService(at) {
+    if (!service || !service.port || at.port !== service.port) return false;
+    return [service.hostname, place.hostname, 'localhost', '127.0.0.1', '[::1]', '0.0.0.0'].indexOf(at.hostname) >= 0;
+  }
+  /* At the visitor's origin; nothing where it leads elsewhere. */
+  function own(at) {
+    var kind = ws[at.protocol] || at.protocol, socket = kind !== at.protocol;
+    if (kind === place.protocol && at.host === place.host) return at;
+    if (!/^https?:$/.test(kind) || !isService(at)) return null;
+    return new URL((socket ? place.protocol.replace('http', 'ws') : place.protocol) + '//' + place.host + at.pathname + at.search + at.hash);
+  }
+  function isInside(path) { return path === base || path.indexOf(base + '/') === 0; }
 
   /* The URL under the prefix; the same value where nothing is to be changed. */
   function url(value) {
@@ -14,10 +29,10 @@
     var text = String(value), at;
     if (text.charAt(0) === '#') return value;
     try { at = new URL(text, document.baseURI); } catch (e) { return value; }
-    if ((ws[at.protocol] || at.protocol) !== place.protocol || at.host !== place.host) return value;
-    if (at.pathname === base || at.pathname.indexOf(base + '/') === 0) return value;
-    at.pathname = base + at.pathname;
-    return /^[\s\u0000-\u001f]*[\/\\](?![\/\\])/.test(text) ? at.pathname + at.search + at.hash : at.href;
+    var ours = own(at);
+    if (!ours || (ours === at && isInside(at.pathname))) return value;
+    if (!isInside(ours.pathname)) ours.pathname = base + ours.pathname;
+    return /^[\s\u0000-\u001f]*[\/\\](?![\/\\])/.test(text) ? ours.pathname + ours.search + ours.hash : ours.href;
   }
   function srcset(value) {
     return String(value).replace(/(^|,)(\s*)([^\s,](?:\S*[^\s,])?)/g, function (all, comma, gap, one) { return comma + gap + url(one); });
@@ -63,41 +78,51 @@
   method(window.Navigator && Navigator.prototype, 'sendBeacon', 0);
   method(window, 'open', 0);
   /* Routers read `location`, which nothing can stand in for: when they start, when a person goes back, and right after they
-     have changed it themselves. Then it is without the prefix, for a moment. Requests say no Referer meanwhile, which would
-     name another tunnel. */
-  var show = History.prototype.replaceState, policy = self.dataset.referrerPolicy || 'strict-origin-when-cross-origin', meta, isOut, isStarting, later;
-  function refer(to) {
-    if (meta) meta.remove();
-    meta = document.createElement('meta');
-    meta.name = 'referrer';
-    meta.content = to;
-    (document.head || document.documentElement).append(meta);
-  }
+     have changed it themselves. Then it is without the prefix, for a moment: from here until the page is loaded, as scripts
+     run whenever they have come. Relative URLs lead to the same place meanwhile, by a <base> behind the head, so that one of
+     the page's own comes before it. Requests name no page, whose path would be another tunnel's. */
+  var show = History.prototype.replaceState, policy = self.dataset.referrerPolicy, isOut, isStarting = true, later;
+  var meta = document.createElement('meta'), stand = document.createElement('base');
+  meta.name = 'referrer';
   function go(path) {
     try { show.call(history, history.state, '', place.origin + path + place.search + place.hash); } catch (e) { /* a sandbox */ }
   }
+  function said() {
+    var all = document.querySelectorAll('meta[name=referrer i]'), last;
+    all.forEach(function (one) { if (one !== meta) last = one.content; });
+    return last || policy || 'strict-origin-when-cross-origin';
+  }
+  function refer(to) {
+    meta.content = to;
+    (document.head || document.documentElement).append(meta);
+  }
   function leave() {
-    var said = !meta && document.querySelector('meta[name=referrer i]');
-    if (said) policy = said.content;
-    if (!isOut) refer('no-referrer');
+    var here = place.href, path = place.pathname;
+    if (!base || !isInside(path)) return;
+    go(path.slice(base.length) || '/');
+    if (place.href === here) return;
     isOut = true;
-    if (place.pathname.indexOf(base + '/') === 0) go(place.pathname.slice(base.length));
+    stand.href = here;
+    document.documentElement.append(stand);
+    refer(/^(no-referrer|same-origin)$/i.test(said()) ? 'no-referrer' : 'strict-origin');
   }
   function enter() {
     if (!isOut) return;
     isOut = false;
-    if (place.pathname !== base && place.pathname.indexOf(base + '/') !== 0) go(base + place.pathname);
-    refer(policy);
+    if (!isInside(place.pathname)) go(base + place.pathname);
+    stand.remove();
+    refer(said());
   }
   function leaveForNow() {
-    if (!base || document.readyState === 'loading') return;
     leave();
     clearTimeout(later);
     if (!isStarting) later = setTimeout(enter);
   }
-  function hasStarted() {
-    isStarting = false;
+  /* What a person does may lead on from here. */
+  function act() {
     enter();
+    if (document.readyState === 'complete') isStarting = false;
+    else setTimeout(leaveForNow);
   }
   ['pushState', 'replaceState'].forEach(function (name) {
     var old = window.History && History.prototype[name];
@@ -106,14 +131,10 @@
       leaveForNow();
     };
   });
-  document.addEventListener('readystatechange', function () {
-    if (document.readyState !== 'interactive') return;
-    isStarting = true;
-    leaveForNow();
-  });
-  addEventListener('load', function () { setTimeout(hasStarted, 500); });
+  leave();
+  addEventListener('load', function () { setTimeout(act, 500); });
   addEventListener('popstate', leaveForNow, true);
-  ['pointerdown', 'keydown', 'click', 'submit'].forEach(function (name) { addEventListener(name, hasStarted, true); });
+  ['pointerdown', 'keydown', 'click', 'submit'].forEach(function (name) { addEventListener(name, act, true); });
   ['beforeunload', 'pagehide'].forEach(function (name) { addEventListener(name, enter, true); });
   var submit = HTMLFormElement.prototype.submit;
   HTMLFormElement.prototype.submit = function () {

@@ -5,6 +5,7 @@ installed stays in build/apps for the next run."""
 
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import socket
@@ -50,16 +51,16 @@ def _run(*command, cwd):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def npm(folder, *packages):
-    """Makes `folder` a project that has these packages."""
+def npm(folder, *packages, **project):
+    """Makes `folder` a project that has these packages; `project` are further fields of package.json."""
     if not shutil.which("npm"):
         pytest.skip("no npm here")
 
     def install(where):
-        (where / "package.json").write_text('{"private": true}')
+        (where / "package.json").write_text(json.dumps({"private": True, **project}))
         _run("npm", "install", "--no-audit", "--no-fund", *packages, cwd=where)
 
-    where = _installed("npm", packages, install)
+    where = _installed("npm", (*packages, *([json.dumps(project)] if project else [])), install)
     folder.mkdir(parents=True, exist_ok=True)
     if subprocess.run(["cp", "-al", where / "node_modules", folder], capture_output=True).returncode:  # another disk
         shutil.copytree(where / "node_modules", folder / "node_modules", symlinks=True, dirs_exist_ok=True)

@@ -71,14 +71,14 @@ class Page(AgentThread):
                         return target["webSocketDebuggerUrl"]
             time.sleep(0.05)
 
-    def command(self, method, **parameters):
+    def command(self, method, seconds=30, **parameters):
         async def ask():
             self._number += 1
             future = self._answers[self._number] = self._loop.create_future()
             await self._socket.send(json.dumps({"id": self._number, "method": method, "params": parameters}))
             return await future
 
-        answer = self._call(ask(), 30 * SLOW)
+        answer = self._call(ask(), seconds * SLOW)
         assert "error" not in answer, answer
         return answer["result"]
 
@@ -113,7 +113,7 @@ class Page(AgentThread):
         path.write_bytes(base64.b64decode(self.command("Page.captureScreenshot")["data"]))
 
     def open(self, url):
-        self.command("Page.navigate", url=url)
+        self.command("Page.navigate", seconds=180, url=url)  # answered once the page begins: a dev server compiles it first
 
     def wait(self, expression, seconds=30):
         """Until the expression is true in the page; returns what it is then."""
