@@ -197,10 +197,15 @@ def infra() -> Tally:
     return tally_report(report, log, status)
 
 
-def apps(which: str, arguments: list[str] = (), echo: bool = False) -> Stage:
+def apps(which: str, arguments: list[str] = (), echo: bool = False) -> list[Stage]:
     """Applications from npm and PyPI behind a tunnel: `which` is 1, or all for the heavy ones too."""
-    files = [shown(file) for file in sorted((ROOT / "tests/e2e").glob("test_apps_*.py"))] + ["tests/e2e/test_frameworks.py"]
-    return Stage("Applications", lambda: pytest(ROOT / "tests/e2e", "apps", BUILD / "bin", [*files, *arguments], {"TTF_APPS": which}, "2", echo))
+    on_aws = "tests/e2e/test_apps_stage.py"
+    files = [shown(file) for file in sorted((ROOT / "tests/e2e").glob("test_apps_*.py")) if shown(file) != on_aws] + ["tests/e2e/test_frameworks.py"]
+
+    def stage(title, name, *words, **more):
+        return Stage(title, lambda: pytest(ROOT / "tests/e2e", name, BUILD / "bin", [*words, *arguments], {"TTF_APPS": which, **more}, "2", echo))
+
+    return [stage("Applications", "apps", *files), stage("Applications on AWS", "apps-aws", on_aws, TTF_STACK="aws")]
 
 
 # ---- the stages ----
@@ -321,7 +326,7 @@ def some_stages(arguments: list[str]) -> list[Stage]:
         return [Stage("The program for AWS", infra)]
     if kind == "apps":
         heavy = "--all" in rest
-        return [apps("all" if heavy else "1", [argument for argument in rest if argument != "--all"], echo=True)]
+        return apps("all" if heavy else "1", [argument for argument in rest if argument != "--all"], echo=True)
     if kind == "e2e":
         return [Stage("End-to-end tests (release)", lambda: pytest(ROOT / "tests/e2e", "release", BUILD / "bin", rest, echo=True))]
     sys.exit(f"run.py: {kind}: there are unit, e2e, apps and infra")

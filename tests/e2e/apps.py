@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -49,6 +50,7 @@ def _installed(kind, packages, install):
 def _run(*command, cwd):
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=800)
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def npm(folder, *packages, **project):
@@ -110,9 +112,11 @@ class Site:
         self.port = port
         self.gateway = start.gateway()
         self.ttf = start.forwarder(self.gateway, port, *options)
-        self.origin = f"localhost:{self.gateway.address[1]}"
-        self.prefix = f"/{self.ttf.tunnel_id}"
-        self.url = f"http://{self.origin}{self.prefix}"
+        self._stands_at(f"http://localhost:{self.gateway.address[1]}/{self.ttf.tunnel_id}", folder)
+
+    def _stands_at(self, url, folder):
+        parts = urlsplit(url)
+        self.url, self.origin, self.prefix = url, parts.netloc, parts.path
         self.page = Page(folder / "browser")
 
     def __enter__(self):
@@ -176,14 +180,26 @@ class Site:
         host, prefix = (self.ttf.host, "") if subdomain else (self.origin, self.prefix)
         return http_raw.request(self.gateway.address, method, prefix + path, host, headers=list(headers), body=body)
 
-    def same(self, *paths, headers=()):
-        """In subdomain mode the application's own bytes arrive, and no page has a script of ours."""
+    def same(self, *paths, headers=(), random=b"(?!)"):
+        """In subdomain mode the application's own bytes arrive, and no page has a script of ours. What the application makes anew
+        for each answer matches `random`."""
         address = ("127.0.0.1" if listens_v4(self.port) else "::1", self.port)
         for path in paths:
             own = http_raw.request(address, "GET", path, self.ttf.host, headers=list(headers))
             got = self.ask(path, subdomain=True, headers=headers)
-            assert (got.status, got.body) == (own.status, own.body), path
+            assert (got.status, re.sub(random, b"", got.body)) == (own.status, re.sub(random, b"", own.body)), path
+            assert own.status < 400, own
             assert got.header("x-tunnel-rewrite-applied") is None and b"__TUNNEL_CONTEXT__" not in got.body
+
+
+class StageSite(Site):
+    """The same on AWS, behind a stage that stands in the path."""
+
+    def __init__(self, start, folder, port):
+        self.port = port
+        self.gateway = start.gateway("--api-stage", "dev", "--api-custom-domain", "false")
+        self.ttf = start.forwarder(self.gateway.endpoint + "/dev", port)
+        self._stands_at(self.ttf.url, folder)
 
 
 def listens_v4(port):
@@ -191,15 +207,25 @@ def listens_v4(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-@pytest.fixture
-def site(start, tmp_path):
-    """site(port, *ttf_options): a Site."""
+def _sites(kind, start, tmp_path):
     sites = []
 
     def make(port, *options):
-        sites.append(Site(start, tmp_path, port, *options).__enter__())
+        sites.append(kind(start, tmp_path, port, *options).__enter__())
         return sites[-1]
 
     yield make
     for one in sites:
         one.__exit__()
+
+
+@pytest.fixture
+def site(start, tmp_path):
+    """site(port, *ttf_options): a Site."""
+    yield from _sites(Site, start, tmp_path)
+
+
+@pytest.fixture
+def stage_site(start, tmp_path):
+    """stage_site(port): a StageSite."""
+    yield from _sites(StageSite, start, tmp_path)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import mimetypes
 import os
 import shutil
 import subprocess
@@ -43,6 +44,7 @@ class Page(AgentThread):
         self._list = "http://" + self.program.wait_err(r"DevTools listening on ws://([^/]+)/", 60)[1] + "/json/list"
         self._answers = {}
         self._events = []
+        self._elsewhere = {}
         self._number = 0
 
     def __enter__(self):
@@ -59,6 +61,8 @@ class Page(AgentThread):
                 message = json.loads(text)
                 if future := self._answers.pop(message.get("id"), None):
                     future.set_result(message)
+                elif message.get("method") == "Fetch.requestPaused":
+                    await self._stand_in(message["params"])
                 elif "method" in message:
                     self._events.append(message)
 
@@ -84,6 +88,23 @@ class Page(AgentThread):
 
     def evaluate(self, expression):
         return self.command("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
+
+    def stand_in(self, url, path):
+        """What the page asks of another host comes from this file, or folder."""
+        self._elsewhere[url] = path
+        self.command("Fetch.enable", patterns=[{"urlPattern": start + "*"} for start in self._elsewhere])
+
+    async def _stand_in(self, request):
+        url = request["request"]["url"]
+        start = next(start for start in self._elsewhere if url.startswith(start))
+        body = (self._elsewhere[start] / url[len(start) :]).read_bytes() if start.endswith("/") else self._elsewhere[start].read_bytes()
+        kind = mimetypes.guess_type(url)[0] or "application/octet-stream"
+        self._number += 1
+        parameters = {
+            "requestId": request["requestId"], "responseCode": 200, "body": base64.b64encode(body).decode(),
+            "responseHeaders": [{"name": "Content-Type", "value": kind}, {"name": "Access-Control-Allow-Origin", "value": "*"}],
+        }  # fmt: skip
+        await self._socket.send(json.dumps({"id": self._number, "method": "Fetch.fulfillRequest", "params": parameters}))
 
     def watch(self):
         """From now on what goes wrong is noted."""

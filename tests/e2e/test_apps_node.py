@@ -2,6 +2,7 @@
 
 import base64
 import subprocess
+from urllib.request import urlopen
 
 import pytest
 
@@ -139,6 +140,7 @@ def test_vite_and_react_in_development(start, site, tmp_path):
     (folder / "src/title.jsx").write_text("export const Title = () => <h1>two</h1>")
     app.text("two")
     assert app.page.evaluate("window.still")
+    app.same("/", "/src/main.jsx", "/@vite/client")
 
 
 def test_vite_and_react_in_production(start, site, tmp_path):
@@ -173,6 +175,7 @@ def test_webpack_dev_server(start, site, tmp_path):
     app.text("two")
     assert app.page.evaluate("window.still")
     app.clean()
+    app.same("/", "/main.js")
 
 
 # ---- Next.js ----
@@ -232,9 +235,13 @@ def walk_next(app):
 def test_next_in_development(start, site, tmp_path):
     folder = tmp_path / "app"
     program = next_project(folder)
-    app = site(serve(start, "node", program, "dev", "-p", "PORT", "-H", "localhost", cwd=folder, env={"NEXT_TELEMETRY_DISABLED": "1"}))
+    port = serve(start, "node", program, "dev", "-p", "PORT", "-H", "localhost", cwd=folder, env={"NEXT_TELEMETRY_DISABLED": "1"})
+    for path in ("/", "/deep/page"):  # it compiles a page when it is asked for it, which a tunnel would not wait for on a slow machine
+        urlopen(f"http://localhost:{port}{path}", timeout=300).close()
+    app = site(port)
     walk_next(app)
     app.clean()
+    app.same("/picture.png", "/api/time")
 
 
 @apps.heavy
@@ -245,7 +252,7 @@ def test_next_in_production(start, site, tmp_path):
     app = site(serve(start, "node", program, "start", "-p", "PORT", "-H", "localhost", cwd=folder, env={"NEXT_TELEMETRY_DISABLED": "1"}))
     walk_next(app)
     app.clean()
-    app.same("/", "/picture.png")
+    app.same("/", "/deep/page", "/picture.png")
 
 
 # ---- tus: uploads whose next URL is in Location ----
@@ -274,3 +281,43 @@ def test_tus(start, site, tmp_path, kind):
     assert done.stdout.startswith(app.url + "/files/"), done.stdout
     kept = [file for file in (folder / "files").iterdir() if file.suffix != ".json"]
     assert [file.stat().st_size for file in kept] == [5000000]
+    app.same(done.stdout.strip()[len(app.url) :])
+
+
+# ---- verdaccio: npm's registry; tarballs' URLs stand in JSON ----
+
+VERDACCIO = """
+storage: ./storage
+auth: { htpasswd: { file: ./htpasswd } }
+packages: { '**': { access: $all, publish: $all, unpublish: $all } }
+web: { enable: true }
+log: { type: stdout, level: warn }
+"""
+
+
+def test_verdaccio(start, site, tmp_path):
+    folder = tmp_path / "app"
+    npm(folder, "verdaccio@6", overrides={"node-fetch": "2.7.0"})  # it names a version that mirrors of the registry do not have
+    write(folder, {"config.yaml": VERDACCIO})
+    registry = site(serve(start, "node", "node_modules/verdaccio/bin/verdaccio", "-c", "config.yaml", "-l", "127.0.0.1:{port}", cwd=folder))
+    tools = {
+        "one/package.json": '{"name": "ttf-one", "version": "1.0.0"}', "one/index.js": "module.exports = 'one'",
+        "two/package.json": '{"name": "@ttf/two", "version": "1.0.0", "dependencies": {"ttf-one": "^1.0.0"}}',
+        "two/index.js": "module.exports = 'two of ' + require('ttf-one')",
+        "user/package.json": '{"private": true}', "user/.npmrc": f"registry={registry.url}/",
+    }  # fmt: skip
+    write(tmp_path, tools)
+    rights = ["--registry", registry.url + "/", f"--//{registry.origin}{registry.prefix}/:_authToken=none", "--cache", tmp_path / "cache"]
+    for name in ("one", "two"):
+        apps._run("npm", "publish", *rights, cwd=tmp_path / name)
+    tarball = registry.ask("/ttf-one").json()["versions"]["1.0.0"]["dist"]["tarball"]
+    assert tarball.startswith(registry.url + "/ttf-one/-/"), tarball
+    apps._run("npm", "install", "--no-audit", "--no-fund", *rights, "@ttf/two", cwd=tmp_path / "user")
+    assert apps._run("node", "-p", "require('@ttf/two')", cwd=tmp_path / "user") == "two of one\n"
+    registry.open()
+    registry.text("@ttf/two")
+    registry.click("a[href$='/-/web/detail/@ttf/two']")
+    registry.text("ttf-one")
+    assert registry.path() == "/-/web/detail/@ttf/two"
+    registry.clean()
+    registry.same("/", "/@ttf%2ftwo", "/ttf-one/-/ttf-one-1.0.0.tgz")

@@ -1,7 +1,7 @@
 """Applications of Python, unchanged, under a prefix."""
 
 import apps
-from apps import pip, serve, site, write  # noqa: F401
+from apps import npm, pip, serve, site, write  # noqa: F401
 
 pytestmark = apps.marks
 
@@ -11,7 +11,7 @@ DJANGO = """import os, sys
 from django.conf import settings
 from django.urls import path
 settings.configure(
-    DEBUG=True, ALLOWED_HOSTS=["localhost"], SECRET_KEY="x" * 50, ROOT_URLCONF=__name__, STATIC_URL="/static/", USE_TZ=True,
+    DEBUG=True, ALLOWED_HOSTS=[".localhost"], SECRET_KEY="x" * 50, ROOT_URLCONF=__name__, STATIC_URL="/static/", USE_TZ=True,
     DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "db.sqlite3"}}, DEFAULT_AUTO_FIELD="django.db.models.AutoField",
     INSTALLED_APPS=["django.contrib." + name for name in ("admin", "auth", "contenttypes", "sessions", "messages", "staticfiles")],
     MIDDLEWARE=["django.middleware.security.SecurityMiddleware", "django.contrib.sessions.middleware.SessionMiddleware",
@@ -54,7 +54,7 @@ def test_django_admin(start, site, tmp_path):
     admin.click("#logout-form button")
     admin.text("Logged out")
     admin.clean()
-    admin.same("/static/admin/css/base.css", "/static/admin/js/theme.js")
+    admin.same("/admin/login/", "/static/admin/css/base.css", "/static/admin/js/theme.js", random=rb'csrfmiddlewaretoken" value="\w+"')
 
 
 # ---- FastAPI's documents ----
@@ -67,14 +67,29 @@ uvicorn.run(app, port=int(sys.argv[1]))
 """
 
 
+def try_docs(docs, folder, seconds=60):
+    """What its page loads from a host of its own comes from npm."""
+    npm(folder, "swagger-ui-dist@5")
+    assert "/items/{number}" in docs.ask("/openapi.json").json()["paths"]
+    assert docs.ask("/items/5").json() == {"number": 5}
+    docs.page.stand_in("https://cdn.jsdelivr.net/npm/swagger-ui-dist@5/", folder / "node_modules/swagger-ui-dist")
+    docs.page.stand_in("https://fastapi.tiangolo.com/img/favicon.png", folder / "node_modules/swagger-ui-dist/favicon-32x32.png")
+    docs.open("/docs")
+    docs.text("/items/{number}", seconds)
+    docs.click(".opblock-summary-control")
+    docs.click(".try-out__btn")
+    docs.wait("!!document.querySelector('.parameters input')")
+    docs.page.evaluate("document.querySelector('.parameters input').focus()")
+    docs.page.command("Input.insertText", text="7")
+    docs.click(".execute")
+    docs.wait("(document.querySelector('.live-responses-table .microlight') || {innerText: ''}).innerText.includes('\"number\": 7')", seconds)
+    docs.clean()
+
+
 def test_fastapi_docs(start, site, tmp_path):
     write(tmp_path / "app", {"app.py": FASTAPI})
     docs = site(serve(start, pip("fastapi", "uvicorn") / "python", "app.py", "PORT", cwd=tmp_path / "app"))
-    schema = docs.ask("/openapi.json").json()
-    assert "/items/{number}" in schema["paths"]
-    assert docs.ask("/items/5").json() == {"number": 5}
-    html = docs.ask("/docs").body.decode()
-    assert f"url: '{docs.prefix}/openapi.json'" in html or "/openapi.json" in html
+    try_docs(docs, tmp_path / "ui")
     docs.same("/docs", "/redoc", "/openapi.json", "/items/5")
 
 
@@ -124,7 +139,8 @@ def test_streamlit(start, site, tmp_path):
     app.wait("[...document.querySelectorAll('button')].some(b => b.innerText.trim() === 'more')")
     app.page.evaluate("[...document.querySelectorAll('button')].find(b => b.innerText.trim() === 'more').click()")
     app.text("pressed")
-    app.clean(strays=["/favicon.png"])  # relative, and looked at while the address has no prefix
+    app.clean()
+    app.same("/", "/_stcore/health", "/favicon.png")
 
 
 GRADIO = """import gradio, sys
@@ -148,3 +164,4 @@ def test_gradio(start, site, tmp_path):
     app.page.evaluate("[...document.querySelectorAll('button')].find(b => b.innerText === 'greet').click()")
     app.wait("[...document.querySelectorAll('textarea, input')].some(e => e.value === 'Hello nobody')")
     app.clean()
+    app.same("/config", "/theme.css")

@@ -73,6 +73,7 @@ def test_git(start, site, tmp_path):
         run("git", "-C", work, *command, env=env)
     run("git", "clone", "-q", "-b", "main", tunnel.url + "/one.git", tmp_path / "clone", env=env)
     assert (tmp_path / "clone/file").read_bytes() == (work / "file").read_bytes()
+    tunnel.same("/one.git/info/refs?service=git-upload-pack")
 
 
 # ---- rclone: WebDAV's href and Destination ----
@@ -94,6 +95,7 @@ def test_rclone_over_webdav(start, site, tmp_path):
     assert (served / "deep/moved.txt").read_text() == "a" * 1000 and not (served / "a.txt").exists()
     run("rclone", "deletefile", remote + "deep/b c.txt", env=env)
     assert not (served / "deep/b c.txt").exists()
+    dav.same("/deep/moved.txt", "/deep/")
 
 
 # ---- a login in PHP that makes absolute URLs ----
@@ -127,6 +129,7 @@ def test_php_login(start, site, tmp_path):
     php.click("#out")
     php.at("/login.php")
     php.clean()
+    php.same("/login.php")
 
 
 # ---- a registry of images: Location on POST, PATCH and PUT ----
@@ -148,3 +151,4 @@ def test_docker_registry(start, site, tmp_path):
     done = registry.ask(path + f"&digest={digest}", "PUT")
     assert done.status == 201 and done.header("location").endswith(f"{registry.prefix}/v2/one/blobs/{digest}")
     assert registry.ask(f"/v2/one/blobs/{digest}").body == b"x" * 100_000
+    registry.same("/v2/", f"/v2/one/blobs/{digest}")
