@@ -6,7 +6,8 @@
 
 /* Copies the policies to the sink: sources of our own origin that have a path get the prefix, the service's
  * own origin becomes the visitor's, and with `allow_script` the page's script is allowed by its hash where it
- * would not be, and `base-uri` allows what that sets. A policy that allows all inline scripts stays so: a hash would forbid them. */
+ * would not be, and `base-uri` allows what that sets. A policy that allows all inline scripts stays so: a
+ * hash would forbid them. */
 void csp_rewrite(const struct rewrite_site *site, struct view policies, bool allow_script,
                  const struct edit_sink *sink);
 

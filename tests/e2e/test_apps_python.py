@@ -81,7 +81,7 @@ def try_docs(docs, folder, seconds=60):
     docs.wait("!!document.querySelector('.parameters input')")
     docs.page.evaluate("document.querySelector('.parameters input').focus()")
     docs.page.command("Input.insertText", text="7")
-    docs.click(".execute")
+    docs.wait("document.querySelector('.execute').click() || !!document.querySelector('.live-responses-table')", seconds)  # once it has read the input
     docs.wait("(document.querySelector('.live-responses-table .microlight') || {innerText: ''}).innerText.includes('\"number\": 7')", seconds)
     docs.clean()
 

@@ -219,7 +219,9 @@ static void check_page(const char *input, const char *expected) {
     const char *at = strchr(expected, '@');
     assert_non_null(at);
     buf_append(&wanted, expected, (size_t)(at - expected));
-    buf_append_view(&wanted, VIEW("<script data-tunnel-id=\"abc\" data-base-path=\"/abc\" data-service=\"localhost:3000\">"));
+    buf_append_view(
+        &wanted,
+        VIEW("<script data-tunnel-id=\"abc\" data-base-path=\"/abc\" data-service=\"localhost:3000\">"));
     buf_append(&wanted, page_script_text, page_script_text_len);
     buf_append_view(&wanted, VIEW("</script>"));
     buf_append(&wanted, at + 1, strlen(at + 1));
