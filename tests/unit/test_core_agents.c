@@ -90,6 +90,169 @@ static void an_origin_is_refused(void **state) {
     assert_int_equal(agent_connect(world, "one", "/", NULL, "http://evil.test"), 403);
 }
 
+/* ---- how a connection that was taken over ends ---- */
+
+static void it_is_closed_when_its_time_is_over(void **state) {
+    struct world *world = *state;
+    char resume[1024] = "";
+    struct visitor visitor;
+    agent_ready(world, "one", "/", resume);
+    visit_tunnel(world, &visitor, "GET", NULL);
+    assert_int_equal(agent_connect(world, "two", "/", resume, NULL), 200);
+    pass(world, 25000); /* the visitor's */
+    assert_refused(&visitor, HTTP_ERROR_TIMEOUT);
+    assert_string_equal(world->closed, "one"); /* it has nothing more */
+    world->closed[0] = '\0';
+    agent_says(world, "two", "{\"type\":\"ready\",\"request_timeout_ms\":60000}");
+    visit_tunnel(world, &visitor, "GET", NULL);
+    assert_int_equal(agent_connect(world, "three", "/", resume, NULL), 200);
+    pass(world, 29999);
+    assert_string_equal(world->closed, "");
+    pass(world, 1);
+    assert_string_equal(world->closed, "two");
+    exchange_cancel(visitor.exchange);
+    buf_done(&visitor.body);
+}
+
+static void it_has_done_its_part_when_its_answer_is_here(void **state) {
+    struct world *world = *state;
+    char resume[1024] = "", more[256] = ",\"body\":\"";
+    struct visitor visitor;
+    for (int i = 0; i < 50; i++) strcat(more, "YWFh"); /* more than the visitor takes at once */
+    strcat(more, "\"");
+    agent_ready(world, "one", "/", resume);
+    visit_tunnel(world, &visitor, "GET", NULL);
+    assert_int_equal(agent_connect(world, "two", "/", resume, NULL), 200);
+    agent_answers(world, "one", world->sent[1].message->request_id, 200, more);
+    assert_false(visitor.ended);
+    assert_string_equal(world->closed, "one");
+    agent_leaves(world, "one");
+    exchange_drained(visitor.exchange, 64);
+    settle(world);
+    assert_int_equal(visitor.body.len, 128);
+    exchange_cancel(visitor.exchange);
+    buf_done(&visitor.body);
+}
+
+static void one_that_has_gone_is_not_closed(void **state) {
+    struct world *world = *state;
+    char resume[1024] = "";
+    struct visitor visitor;
+    agent_ready(world, "one", "/", resume);
+    visit_tunnel(world, &visitor, "POST", NULL);
+    assert_int_equal(agent_connect(world, "two", "/", resume, NULL), 200);
+    agent_leaves(world, "one");
+    assert_refused(&visitor, HTTP_ERROR_AGENT_LOST);
+    assert_string_equal(world->closed, "");
+    pass(world, 60000);
+    assert_string_equal(world->closed, "");
+}
+
+static void one_that_does_not_know_yet_is_told(void **state) {
+    struct world *world = *state;
+    char resume[1024] = "";
+    struct store_events events = core_store_events(world->core);
+    agent_ready(world, "one", "/", resume);
+    agent_ready(world, "two", "/", resume);
+    world->closed[0] = '\0';
+    agent_says(world, "one", "{\"type\":\"ready\"}"); /* it was under way */
+    assert_int_equal(world->heard, STATUS_CONFLICT);
+    assert_true(view_eq(last_sent(world)->code, VIEW("taken_over")));
+    assert_string_equal(world->sent[world->sent_count - 1].connection, "one");
+    assert_string_equal(world->closed, "one");
+    events.connection_replaced(events.ctx, &(struct link){.connection = "four"});
+    assert_true(view_eq(last_sent(world)->code, VIEW("taken_over")));
+    assert_string_equal(world->closed, "four");
+}
+
+static void the_end_of_a_core_lets_go_of_those_that_were_to_end(void **state) {
+    struct world *world = *state;
+    char resume[1024] = "";
+    struct visitor visitor;
+    agent_ready(world, "one", "/", resume);
+    visit_tunnel(world, &visitor, "GET", NULL);
+    assert_int_equal(agent_connect(world, "two", "/", resume, NULL), 200);
+    make_core_anew(world);
+    assert_true(visitor.aborted);
+    assert_int_equal(world->timers.count, 0);
+}
+
+/* ---- what an agent is told when it is ready, and what it may say ---- */
+
+static void an_agent_is_told_its_urls(void **state) {
+    struct world *world = *state;
+    static const struct {
+        bool subdomain, path;
+        const char *public_url, *subdomain_url, *path_based_url;
+    } rows[] = {
+        {true, true, "http://app.localhost:8080", "http://app.localhost:8080", "http://localhost:8080/app"},
+        {true, false, "http://app.localhost:8080", "http://app.localhost:8080", ""},
+        {false, true, "http://localhost:8080/app", "", "http://localhost:8080/app"},
+    };
+    for (size_t i = 0; i < 3; i++) {
+        world->settings.subdomain_routing = rows[i].subdomain;
+        world->settings.path_routing = rows[i].path;
+        world->settings.heartbeat_ms = 2999;
+        world->settings.keep_anonymous_ms = 0;
+        make_core_anew(world);
+        agent_ready(world, "one", "/?name=app", NULL);
+        const struct v1_message *said = last_sent(world);
+        assert_true(view_eq(said->public_url, view_from_cstr(rows[i].public_url)));
+        assert_true(view_eq(said->subdomain_url, view_from_cstr(rows[i].subdomain_url)));
+        assert_true(view_eq(said->path_based_url, view_from_cstr(rows[i].path_based_url)));
+        assert_true(view_eq(said->connection_id, VIEW("one")));
+        assert_true(view_eq(said->tunnel_id, VIEW("app")));
+        assert_int_equal(said->heartbeat_s, 2);
+        agent_leaves(world, "one");
+    }
+}
+
+static void an_agent_is_told_what_both_can(void **state) {
+    struct world *world = *state;
+    agent_ready(world, "one", "/", NULL);
+    agent_says(world, "one", "{\"type\":\"ready\",\"capabilities\":[\"resume\",\"chunks\",\"upgrades\"]}");
+    assert_int_equal(last_sent(world)->capabilities, V1_CAP_RESUME | V1_CAP_CHUNKS);
+    assert_true(last_sent(world)->resume.len > 0);
+    agent_says(world, "one", "{\"type\":\"ready\",\"capabilities\":[\"chunks\"]}");
+    assert_int_equal(last_sent(world)->capabilities, V1_CAP_CHUNKS);
+    assert_int_equal(last_sent(world)->resume.len, 0);
+    world->settings.resume_secret = (struct view){0};
+    make_core_anew(world);
+    agent_says(world, "one", "{\"type\":\"ready\",\"capabilities\":[\"resume\",\"chunks\"]}");
+    assert_int_equal(last_sent(world)->capabilities, V1_CAP_CHUNKS);
+    assert_int_equal(last_sent(world)->resume.len, 0);
+}
+
+static void what_an_agent_may_say(void **state) {
+    struct world *world = *state;
+    static const struct {
+        const char *text;
+        enum status status;
+    } rows[] = {
+        {"{\"type\":\"pong\"}", STATUS_OK},
+        {"{\"type\":\"something_new\"}", STATUS_OK},
+        {"{\"type\":\"error\",\"code\":\"internal_error\",\"message\":\"m\"}", STATUS_OK},
+        {"{\"type\":\"error\",\"request_id\":\"x\",\"code\":\"internal_error\",\"message\":\"m\"}",
+         STATUS_NOT_FOUND},
+        {"{\"type\":\"chunk\",\"request_id\":\"x\",\"seq\":2,\"total\":2,\"data\":\"{\"}", STATUS_INVALID},
+        {"{\"type\":\"chunk\",\"request_id\":\"x\",\"seq\":0,\"total\":2,\"data\":\"{\"}", STATUS_OK},
+    };
+    char connection[CONNECTION_ID_MAX + 2];
+    agent_ready(world, "one", "/", NULL);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        agent_says(world, "one", rows[i].text);
+        if (world->heard != rows[i].status) fail_msg("%s: %d", rows[i].text, (int)world->heard);
+    }
+    memset(connection, 'c', sizeof connection);
+    connection[CONNECTION_ID_MAX] = '\0';
+    agent_says(world, connection, "{\"type\":\"pong\"}");
+    assert_int_equal(world->heard, STATUS_OK);
+    connection[CONNECTION_ID_MAX] = 'c';
+    connection[CONNECTION_ID_MAX + 1] = '\0';
+    agent_says(world, connection, "{\"type\":\"pong\"}");
+    assert_int_equal(world->heard, STATUS_INVALID);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_name_is_its_owners),
@@ -98,6 +261,14 @@ int main(void) {
         TEST_IN(set_up_silent, a_shared_agent_that_was_taken_over_is_closed_when_it_is_overdue),
         TEST(a_forged_resume_token_gets_a_tunnel_of_its_own),
         TEST(an_origin_is_refused),
+        TEST(it_is_closed_when_its_time_is_over),
+        TEST(it_has_done_its_part_when_its_answer_is_here),
+        TEST(one_that_has_gone_is_not_closed),
+        TEST(one_that_does_not_know_yet_is_told),
+        TEST(the_end_of_a_core_lets_go_of_those_that_were_to_end),
+        TEST(an_agent_is_told_its_urls),
+        TEST(an_agent_is_told_what_both_can),
+        TEST(what_an_agent_may_say),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

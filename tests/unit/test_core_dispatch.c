@@ -1,5 +1,7 @@
-/* Dispatch: which agent a request goes to, how long it waits for one, and how many a tunnel is sent. */
+/* Dispatch: which agent a request goes to and how long it waits for one. */
 #include "test_core_mailbox.h"
+
+#include "handler/core_state.h"
 
 static void nobody_there(void **state) {
     struct world *world = *state;
@@ -143,99 +145,187 @@ static void a_post_that_finds_nobody_takes_the_claim_offline(void **state) {
     assert_refused(&visitor, HTTP_ERROR_AGENT_OFFLINE);
 }
 
-static void answer_last(struct world *world, const char *connection, struct visitor *visitor) {
-    agent_answers(world, connection, last_sent(world)->request_id, 204, "");
-    assert_int_equal(visitor->status, 204);
-    buf_done(&visitor->body);
+/* ---- a registry that is asked, and answers when the test says so ---- */
+
+static struct asked {
+    registry_claim_fn *done;
+    void *target;
+    uint64_t ticket;
+    unsigned count, forgotten;
+} asked;
+
+static void hold(void *ctx, struct view id, registry_claim_fn *done, void *target, uint64_t ticket) {
+    (void)ctx;
+    assert_true(view_eq(id, view_from_cstr(counting->tunnel)));
+    asked.done = done;
+    asked.target = target;
+    asked.ticket = ticket;
+    asked.count++;
 }
 
-static void visit_and_answer(struct world *world, const char *connection) {
-    struct visitor visitor;
-    visit_tunnel(world, &visitor, "GET", NULL);
-    answer_last(world, connection, &visitor);
+static void forget(void *ctx, struct view id) {
+    (void)ctx;
+    assert_true(view_eq(id, view_from_cstr(counting->tunnel)));
+    asked.forgotten++;
 }
 
-static void visit_in_vain(struct world *world) {
-    size_t sent = world->sent_count;
-    struct visitor visitor;
-    visit_tunnel(world, &visitor, "POST", "5");
-    assert_refused(&visitor, HTTP_ERROR_RATE_LIMITED);
-    assert_int_equal(visitor.granted, 0);
-    assert_int_equal(world->sent_count, sent);
+static void hold_lookups(struct world *world) {
+    asked = (struct asked){0};
+    world->core->ports.registry.lookup = hold;
+    world->core->ports.registry.forget = forget;
 }
 
-static void a_tunnel_has_so_many_requests_a_second(void **state) {
+static void tell(struct world *world, enum status status, const struct claim *claim) {
+    asked.done(asked.target, asked.ticket, status, claim, VIEW(""));
+    settle(world);
+}
+
+/* Of the agent that is there, so long after its last change; a negative age is another machine's clock. */
+static struct claim claim_of(const struct world *world, enum claim_state claim_state, int64_t age_ms) {
+    struct claim claim = {.epoch = 1, .member = {.state = claim_state, .epoch = 1}};
+    strcpy(claim.tunnel_id, world->tunnel);
+    strcpy(claim.member.link.connection, "one");
+    claim.member.changed_ms = (uint64_t)((int64_t)(world->now_ms + 1700000000000) - age_ms);
+    return claim;
+}
+
+static void how_long_an_agent_is_waited_for(void **state) {
     struct world *world = *state;
+    static const struct {
+        enum claim_state state;
+        int64_t age_ms;
+        uint64_t wait_ms;
+    } rows[] = {{CLAIM_OFFLINE, 0, 5000},  {CLAIM_OFFLINE, 1000, 4000},   {CLAIM_OFFLINE, 4999, 1},
+                {CLAIM_OFFLINE, 5000, 0},  {CLAIM_OFFLINE, 90000, 0},     {CLAIM_OFFLINE, -10000, 5000},
+                {CLAIM_OFFLINE, -1, 5000}, {CLAIM_CONNECTING, 9000, 5000}};
     agent_ready(world, "one", "/", NULL);
-    char first[64];
-    strcpy(first, world->tunnel);
-    for (int i = 0; i < 3; i++) visit_and_answer(world, "one"); /* all at once */
-    visit_in_vain(world);
-    agent_ready(world, "two", "/", NULL); /* another tunnel has its own */
-    visit_and_answer(world, "two");
-    strcpy(world->tunnel, first);
-    for (int i = 0; i < 9; i++) { /* and then one each third of a second */
-        pass(world, 200);
-        visit_in_vain(world);
-        pass(world, 134);
-        visit_and_answer(world, "one");
-    }
-    visit_in_vain(world);
-    pass(world, 1000);
-    for (int i = 0; i < 3; i++) visit_and_answer(world, "one");
-    visit_in_vain(world);
-    pass(world, 3600 * 1000); /* no more than in a second are saved up */
-    for (int i = 0; i < 3; i++) visit_and_answer(world, "one");
-    visit_in_vain(world);
-    assert_int_equal(world->timers.count, 1);
-    pass(world, 1000);
-    assert_int_equal(world->timers.count, 0); /* nothing is kept of a tunnel whose bucket is full */
-}
-
-static void what_is_sent_again_is_counted_once(void **state) {
-    struct world *world = *state;
-    char resume[1024] = "";
-    struct visitor visitor;
-    agent_ready(world, "one", "/", resume);
-    visit_and_answer(world, "one");
-    visit_and_answer(world, "one");
-    visit_tunnel(world, &visitor, "GET", NULL);
-    agent_leaves(world, "one");
-    assert_int_equal(agent_connect(world, "two", "/", resume, NULL), 200);
-    agent_says(world, "two", "{\"type\":\"ready\"}");
-    assert_int_equal(last_sent(world)->type, V1_HTTP_REQUEST);
-    answer_last(world, "two", &visitor);
-    visit_in_vain(world);
-}
-
-/* Neither one that finds nobody nor one that waits for its agent in vain is the agent's. */
-static void what_is_not_sent_is_not_counted(void **state) {
-    struct world *world = *state;
-    char resume[1024] = "";
-    struct visitor visitor;
-    agent_ready(world, "one", "/", resume);
-    agent_leaves(world, "one");
-    for (int i = 0; i < 4; i++) {
+    hold_lookups(world);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct visitor visitor;
+        struct claim claim = claim_of(world, rows[i].state, rows[i].age_ms);
         visit_tunnel(world, &visitor, "GET", NULL);
-        if (i == 0) pass(world, 5000);
+        tell(world, STATUS_OK, &claim);
+        if (rows[i].wait_ms > 0) pass(world, rows[i].wait_ms - 1);
+        if (rows[i].wait_ms > 0) assert_int_equal(visitor.status, 0);
+        pass(world, rows[i].wait_ms ? 1 : 0);
         assert_refused(&visitor, HTTP_ERROR_AGENT_OFFLINE);
     }
-    agent_ready(world, "two", "/", resume);
-    for (int i = 0; i < 3; i++) visit_and_answer(world, "two");
-    visit_in_vain(world);
 }
 
-static void what_others_have_sent_counts(void **state) {
+static void a_registry_that_is_away_is_not_the_visitors_fault(void **state) {
     struct world *world = *state;
+    struct visitor visitor;
     agent_ready(world, "one", "/", NULL);
-    visit_and_answer(world, "one");
-    world->others_sent_too_many = true;
-    visit_in_vain(world);
-    world->others_sent_too_many = false;
-    visit_and_answer(world, "one");
-    assert_int_equal(world->admitted, 3);
-    visit_in_vain(world);
-    assert_int_equal(world->admitted, 3); /* its own count was enough */
+    hold_lookups(world);
+    visit_tunnel(world, &visitor, "GET", NULL);
+    tell(world, STATUS_UNAVAILABLE, NULL);
+    assert_refused(&visitor, HTTP_ERROR_OVERLOADED);
+    visit_tunnel(world, &visitor, "GET", NULL);
+    exchange_cancel(visitor.exchange); /* he does not wait to hear it */
+    tell(world, STATUS_UNAVAILABLE, NULL);
+    buf_done(&visitor.body);
+}
+
+static void what_led_to_nobody_is_forgotten(void **state) {
+    struct world *world = *state;
+    struct visitor visitor;
+    agent_ready(world, "one", "/", NULL);
+    strcpy(world->dead, "one");
+    hold_lookups(world);
+    struct claim claim = claim_of(world, CLAIM_READY, 0);
+    visit_tunnel(world, &visitor, "GET", NULL);
+    tell(world, STATUS_OK, &claim);
+    assert_int_equal(asked.forgotten, 1);
+    assert_int_equal(asked.count, 2); /* and asked for again */
+    exchange_cancel(visitor.exchange);
+    buf_done(&visitor.body);
+}
+
+/* As on AWS, each second: what is lost is sent again, what is as it was is waited for. */
+static void a_request_in_flight_looks_at_its_claim(void **state) {
+    struct world *world = *state;
+    struct claim claim;
+    struct visitor visitor;
+    agent_ready(world, "one", "/", NULL);
+    hold_lookups(world);
+    visit_tunnel(world, &visitor, "GET", NULL);
+    claim = claim_of(world, CLAIM_READY, 0);
+    tell(world, STATUS_OK, &claim);
+    assert_int_equal(last_sent(world)->type, V1_HTTP_REQUEST);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(asked.count, 1 + i);
+        pass(world, 999);
+        assert_int_equal(asked.count, 1 + i);
+        pass(world, 1);
+        assert_int_equal(asked.count, 2 + i);
+        if (i < 2) tell(world, i ? STATUS_OK : STATUS_UNAVAILABLE, i ? &claim : NULL);
+    }
+    claim.member.state = CLAIM_OFFLINE;
+    tell(world, STATUS_OK, &claim);
+    assert_int_equal(asked.forgotten, 1); /* it waits for another one */
+    assert_int_equal(asked.count, 5);
+    strcpy(claim.member.link.connection, "two");
+    claim.member.state = CLAIM_READY;
+    tell(world, STATUS_OK, &claim);
+    assert_string_equal(world->sent[world->sent_count - 1].connection, "two");
+    pass(world, 1000);
+    strcpy(claim.member.link.connection, "three"); /* another one has come meanwhile: twice is enough */
+    tell(world, STATUS_OK, &claim);
+    assert_refused(&visitor, HTTP_ERROR_AGENT_LOST);
+}
+
+static void who_leaves_while_the_claim_is_looked_at_leaves_nothing(void **state) {
+    struct world *world = *state;
+    struct visitor visitor;
+    agent_ready(world, "one", "/", NULL);
+    hold_lookups(world);
+    struct claim claim = claim_of(world, CLAIM_READY, 0);
+    visit_tunnel(world, &visitor, "GET", NULL);
+    tell(world, STATUS_OK, &claim);
+    pass(world, 1000);
+    exchange_cancel(visitor.exchange);
+    claim.member.state = CLAIM_OFFLINE;
+    tell(world, STATUS_OK, &claim);
+    assert_int_equal(asked.forgotten, 0);
+    buf_done(&visitor.body);
+}
+
+/* ---- what a store tells ---- */
+
+static void what_was_missed_is_asked_again(void **state) {
+    struct world *world = *state;
+    struct store_events events = core_store_events(world->core);
+    struct visitor visitor;
+    assert_int_equal(agent_connect(world, "one", "/", NULL, NULL), 200);
+    visit_tunnel(world, &visitor, "GET", NULL);
+    agent_says(world, "one", "{\"type\":\"ready\"}");
+    assert_int_equal(last_sent(world)->type, V1_CONNECTION_ESTABLISHED); /* nobody has told */
+    events.missed(events.ctx);
+    settle(world);
+    assert_int_equal(last_sent(world)->type, V1_HTTP_REQUEST);
+    agent_answers(world, "one", last_sent(world)->request_id, 204, "");
+    assert_int_equal(visitor.status, 0); /* nor of this */
+    events.missed(events.ctx);
+    settle(world);
+    assert_int_equal(visitor.status, 204);
+}
+
+static void who_waits_for_a_connection_that_is_gone_waits_in_vain(void **state) {
+    struct world *world = *state;
+    struct store_events events = core_store_events(world->core);
+    struct visitor get, post;
+    agent_ready(world, "one", "/", NULL);
+    visit_tunnel(world, &get, "GET", NULL);
+    visit_tunnel(world, &post, "POST", NULL);
+    events.connection_gone(events.ctx, VIEW("two"));
+    settle(world);
+    assert_int_equal(post.status, 0);
+    events.connection_gone(events.ctx, VIEW("one"));
+    settle(world);
+    assert_refused(&post, HTTP_ERROR_AGENT_LOST);
+    assert_int_equal(get.status, 0); /* for another one */
+    exchange_cancel(get.exchange);
+    buf_done(&get.body);
 }
 
 int main(void) {
@@ -249,10 +339,13 @@ int main(void) {
         TEST_IN(set_up_silent, a_request_waits_for_an_agent_that_the_store_does_not_tell_of),
         TEST_IN(set_up_silent, a_request_in_flight_looks_at_the_claim_again),
         TEST(a_post_that_finds_nobody_takes_the_claim_offline),
-        TEST_IN(set_up_limited, a_tunnel_has_so_many_requests_a_second),
-        TEST_IN(set_up_limited, what_is_sent_again_is_counted_once),
-        TEST_IN(set_up_limited, what_is_not_sent_is_not_counted),
-        TEST_IN(set_up_limited, what_others_have_sent_counts),
+        TEST_IN(set_up, how_long_an_agent_is_waited_for),
+        TEST_IN(set_up, a_registry_that_is_away_is_not_the_visitors_fault),
+        TEST_IN(set_up, what_led_to_nobody_is_forgotten),
+        TEST_IN(set_up_silent, a_request_in_flight_looks_at_its_claim),
+        TEST_IN(set_up_silent, who_leaves_while_the_claim_is_looked_at_leaves_nothing),
+        TEST_IN(set_up_silent, what_was_missed_is_asked_again),
+        TEST_IN(set_up, who_waits_for_a_connection_that_is_gone_waits_in_vain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
