@@ -44,6 +44,7 @@ static void tell_request(struct call *call, const struct local_head *head) {
 bool call_start(struct call *call, struct local_head *head, struct headers *headers, struct view visitor_host,
                 const struct local_events *events, void *ctx) {
     const struct call_settings *settings = call->settings;
+    if (settings->is_shut) return false;
     if (console_wants_kinds(settings->console)) call->kind = call_kind_asked(headers);
     hop_strip_ours(headers, (struct view){0});
     headers_remove(headers, VIEW("content-length"));

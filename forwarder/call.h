@@ -25,6 +25,7 @@ struct call_settings {
     struct hints *hints;
     struct console *console;
     const struct watch *watch;   /* NULL: nobody looks */
+    bool is_shut; /* nobody is let in: the gateway has not said that it holds visitors to our rules */
     uint64_t request_timeout_ms; /* to the first byte of an answer; the owner watches it */
 };
 
@@ -65,7 +66,7 @@ int64_t call_body_bytes(const struct call *call, int64_t bytes);
 /* Sends it. `head` has the request but for `headers`, without hop-by-hop fields, which are changed in place:
  * ours and Content-Length go, and hosts become what the service is to see; `visitor_host` where they name
  * none. `events` gets `ctx`; on_head, on_data and on_end pass what comes to the calls below. False without
- * memory.
+ * memory, or while is_shut.
  */
 bool call_start(struct call *call, struct local_head *head, struct headers *headers, struct view visitor_host,
                 const struct local_events *events, void *ctx);

@@ -117,6 +117,7 @@ static void connect_now(struct tunnel *tunnel) {
         .token = token_text(tunnel->settings.token),
         .name = tunnel->settings.name,
         .resume = tunnel->resume,
+        .policy = tunnel->settings.policy,
     };
     tunnel->state = TUNNEL_CONNECTING;
     lane_connect(tunnel->lane, &credentials, tunnel->settings.connect_timeout_ms);
@@ -329,8 +330,18 @@ static void open_browser(struct tunnel *tunnel) {
     if (fault) complain(tunnel, "the URL is not opened: %s", fault);
 }
 
+/* A gateway of before rules for visitors would let everybody in. */
+static bool holds_policy(struct tunnel *tunnel, const struct v1_message *message) {
+    bool is_held = !tunnel->settings.policy || (message->capabilities & V1_CAP_POLICY);
+    if (is_held) return true;
+    fail(tunnel, "this gateway does not hold visitors to rules (--basic-auth, --allow-ip and the like): it "
+                 "is too old");
+    return false;
+}
+
 static void on_established(struct tunnel *tunnel, const struct v1_message *message) {
-    if (tunnel->state != TUNNEL_GREETING) return;
+    if (tunnel->state != TUNNEL_GREETING || !holds_policy(tunnel, message)) return;
+    tunnel->calls.is_shut = false;
     struct view url = message->subdomain_url.len ? message->subdomain_url : message->public_url;
     if (!url_is_sane(url)) {
         log_warn("tunnel", "the gateway sent no usable URL");
@@ -437,6 +448,7 @@ static bool make_parts(struct tunnel *tunnel) {
                                            .client = tunnel->client,
                                            .host_field = settings->host_field,
                                            .rewrite = settings->rewrite,
+                                           .is_shut = settings->policy != NULL,
                                            .hints = settings->hints,
                                            .console = settings->console,
                                            .watch = settings->watch,

@@ -9,12 +9,16 @@
 #include "http/chars.h"
 #include "http/host.h"
 #include "rewrite_wish.h"
+#include "visitor_rules.h"
 
 static const size_t texts[] = {
-    offsetof(struct tunnel_options, label),        offsetof(struct tunnel_options, name),
-    offsetof(struct tunnel_options, host),         offsetof(struct tunnel_options, unix_path),
-    offsetof(struct tunnel_options, host_header),  offsetof(struct tunnel_options, rewrite),
-    offsetof(struct tunnel_options, health_check),
+    offsetof(struct tunnel_options, label),       offsetof(struct tunnel_options, name),
+    offsetof(struct tunnel_options, host),        offsetof(struct tunnel_options, unix_path),
+    offsetof(struct tunnel_options, host_header), offsetof(struct tunnel_options, rewrite),
+    offsetof(struct tunnel_options, basic_auth),  offsetof(struct tunnel_options, basic_auth_file),
+    offsetof(struct tunnel_options, allow_ip),    offsetof(struct tunnel_options, deny_ip),
+    offsetof(struct tunnel_options, methods),     offsetof(struct tunnel_options, allow_path),
+    offsetof(struct tunnel_options, deny_path),   offsetof(struct tunnel_options, health_check),
 };
 #define TEXT_COUNT (sizeof(texts) / sizeof(texts[0]))
 
@@ -48,6 +52,7 @@ static bool is_path(const char *path) {
 bool tunnel_options_check(const struct tunnel_options *options, const char *prefix, char *error,
                           size_t error_size) {
     const char *reason = NULL;
+    char *policy = NULL, why[256];
     if (options->name && !host_is_tunnel_label(view_from_cstr(options->name)))
         reason = "name must be 3 to 63 of a-z, 0-9 and '-', with no '-' at either end";
     else if (!is_host(options->host))
@@ -58,6 +63,9 @@ bool tunnel_options_check(const struct tunnel_options *options, const char *pref
         reason = "health-check wants a path, such as /healthz";
     else if (!is_host_header(options))
         reason = "host-header wants preserve, rewrite or a host name";
+    else if (!visitor_rules_make(options, &policy, why, sizeof(why)))
+        reason = why;
+    free(policy);
     if (reason) snprintf(error, error_size, "%s%s", prefix, reason);
     return !reason;
 }

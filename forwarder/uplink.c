@@ -26,7 +26,7 @@ struct uplink {
     struct uplink_events events;
     void *ctx;
 
-    char *token, *name, *resume;
+    char *token, *name, *resume, *policy;
     struct resolver_job *job; /* NULL: no name is being looked up */
     struct timer deadline;    /* of that */
     uint64_t until_ms;        /* of the whole handshake */
@@ -200,6 +200,7 @@ static void dial(struct uplink *uplink, const struct addresses *addresses) {
     print_field(&fields, "Authorization: Bearer ", uplink->token);
     print_field(&fields, "x-tunnel-name: ", uplink->name);
     print_field(&fields, "x-tunnel-resume: ", uplink->resume);
+    print_field(&fields, "x-tunnel-policy: ", uplink->policy);
     struct ws_client_request request = {.target = endpoint->target,
                                         .authority = endpoint->authority,
                                         .protocol = endpoint_is_aws(endpoint) ? NULL : UPLINK_SUBPROTOCOL_V2,
@@ -248,6 +249,7 @@ void uplink_connect(struct uplink *uplink, const struct uplink_credentials *cred
     replace(&uplink->token, credentials->token);
     replace(&uplink->name, credentials->name);
     replace(&uplink->resume, credentials->resume);
+    replace(&uplink->policy, credentials->policy);
     uplink->until_ms = loop_now(uplink->loop) + timeout_ms;
     const struct proxy *proxy = uplink->uplinks->way.proxy;
     uplink->job = resolver_lookup(&uplink->loop->uv, dialed_host(uplink),
@@ -297,6 +299,7 @@ void uplink_free(struct uplink *uplink) {
     free(uplink->token);
     free(uplink->name);
     free(uplink->resume);
+    free(uplink->policy);
     free(uplink);
 }
 

@@ -48,7 +48,7 @@ struct uplink_events {
 };
 
 struct uplink_credentials {
-    const char *token, *name, *resume; /* NULL: not sent */
+    const char *token, *name, *resume, *policy; /* NULL: not sent */
 };
 
 /* What all uplinks to one gateway share. `endpoint`, `proxy` and `ca_file` (both may be NULL) are borrowed

@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 COMMON = {"common/base", "common/http", "common/protocol", "common/link", "common/handler", "common/rewrite", "common/auth",
-          "common/net", "common/yaml", "common/metrics", "common/mhd"}
+          "common/net", "common/yaml", "common/metrics", "common/mhd", "common/policy"}
 
 # folder: (folders of ours it may include besides itself, libraries)
 TABLE = {
@@ -27,7 +27,9 @@ TABLE = {
     "common/yaml": ({"common/base"}, {"yaml"}),
     "common/mhd": ({"common/base", "common/net"}, {"uv", "microhttpd"}),
     "common/metrics": ({"common/base", "common/http"}, set()),
-    "common/handler": ({"common/base", "common/http", "common/protocol", "common/rewrite", "common/auth", "common/metrics"}, set()),
+    "common/policy": ({"common/base", "common/http"}, {"openssl"}),
+    "common/handler": ({"common/base", "common/http", "common/protocol", "common/rewrite", "common/auth", "common/metrics", "common/policy"},
+                       set()),
     # the rooms of the gateway, lowest first: each may include those above it here, never the other way
     "gateway/sockets": (COMMON, {"uv", "linux"}),
     "gateway/store": (COMMON, {"uv", "hiredis", "openssl"}),

@@ -240,10 +240,18 @@ void answer_abort(struct exchange *exchange) {
 
 /* ---- answers of ours ---- */
 
+/* RFC 7617: what a browser asks its user for. Each tunnel is a realm of its own. */
+static void ask_for_password(const struct exchange *exchange, struct headers *headers) {
+    struct view challenge = arena_printf(headers->arena, "Basic realm=\"%.*s\", charset=\"UTF-8\"",
+                                         VIEW_ARG(exchange->route.tunnel_id));
+    if (challenge.ptr) headers_add(headers, VIEW("www-authenticate"), challenge);
+}
+
 void answer_error(struct exchange *exchange, enum http_error error) {
     bool html = http_wants_html(exchange->accept);
     struct headers headers;
     struct view body = error_page(error, html, &exchange->arena, &headers);
+    if (error == HTTP_ERROR_UNAUTHORIZED) ask_for_password(exchange, &headers);
     bool has_body = !view_eq(exchange->method, VIEW("HEAD")) && body.len > 0;
     struct answer_head head = {.status = http_error_status(error),
                                .headers = &headers,

@@ -1,6 +1,7 @@
 /* An agent wants to connect: which tunnel may it have? All that is refused is refused here, because API
  * Gateway shows headers to $connect only. The claim is written by compare-and-set; who loses a race looks
  * again. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "auth/resume.h"
@@ -10,8 +11,10 @@
 #include "handler/core_state.h"
 #include "http/uri.h"
 #include "metrics/metrics.h"
+#include "policy/policy.h"
 
 enum { ATTEMPTS_MAX = 8 };
+#define REASON_MAX 200
 
 struct connect {
     struct operation operation;
@@ -21,12 +24,19 @@ struct connect {
     char name[TUNNEL_NAME_MAX + 1];      /* claimed by the agent; "" if none */
     char resume_id[TUNNEL_NAME_MAX + 1]; /* proven by its resume token; "" if none */
     uint64_t epoch_floor;
-    struct claim claim;   /* what is to be written */
-    struct claim earlier; /* what stood there; epoch 0 if nothing */
+    char reason[REASON_MAX]; /* of a refusal that names something */
+    char *options;           /* who may visit (policy.h); NULL: everybody */
+    struct claim claim;      /* what is to be written */
+    struct claim earlier;    /* what stood there; epoch 0 if nothing */
 };
 
+static void connect_free(struct connect *connect) {
+    free(connect->options);
+    free(connect);
+}
+
 static void connect_drop(struct operation *operation) {
-    free(operation);
+    connect_free(LIST_ENTRY(operation, struct connect, operation));
 }
 
 static void count_outcome(int status) {
@@ -47,14 +57,14 @@ static void connect_finish(struct connect *connect, int status, const char *reas
     count_outcome(status);
     operation_end(&connect->operation);
     connect->done(connect->ctx, &outcome);
-    free(connect);
+    connect_free(connect);
 }
 
 /* ---- what the agent says of itself ---- */
 
 struct refusal {
     int status;
-    const char *reason;
+    const char *reason; /* lives as long as the connect */
 };
 
 static bool origin_allowed(const struct core *core, struct view origin) {
@@ -95,6 +105,16 @@ static struct refusal read_name(struct connect *connect, struct view name) {
     if (is_guarded(&connect->operation.core->settings, name))
         return (struct refusal){403, "this name is not given away here (its setting allowed-names would)"};
     view_copy_to(name, connect->name, sizeof connect->name);
+    return (struct refusal){0};
+}
+
+/* Rules that we do not know are refused: nobody is let in because this gateway is older than the agent. */
+static struct refusal read_policy(struct connect *connect, struct view policy) {
+    if (!policy.ptr) return (struct refusal){0};
+    if (policy_fault(policy, connect->reason, sizeof connect->reason))
+        return (struct refusal){400, connect->reason};
+    if (!claim_options_valid(policy) || !claim_options_keep(&connect->options, policy))
+        return (struct refusal){503, "out of memory"};
     return (struct refusal){0};
 }
 
@@ -182,6 +202,7 @@ static struct refusal read_event(struct connect *connect, const struct connect_e
     struct refusal refusal = authenticate(connect, event, &arena);
     if (!refusal.status)
         refusal = read_name(connect, said(event, &arena, VIEW("x-tunnel-name"), VIEW("name")));
+    if (!refusal.status) refusal = read_policy(connect, headers_get(event->headers, VIEW("x-tunnel-policy")));
     if (!refusal.status) read_resume(connect, said(event, &arena, VIEW("x-tunnel-resume"), VIEW("resume")));
     arena_done(&arena);
     if (!connect->claim.owner[0]) new_owner(connect);
@@ -230,8 +251,8 @@ static void on_stored(void *target, uint64_t ticket, enum status status) {
     connect_finish(connect, 200, "");
 }
 
-/* With the options that the name has. */
-static void write_claim(struct connect *connect, struct view options) {
+/* With what the agent says now: what its last connection wanted of visitors ends with it. */
+static void write_claim(struct connect *connect) {
     struct core *core = connect->operation.core;
     struct claim *claim = &connect->claim;
     uint64_t earlier = connect->earlier.epoch;
@@ -244,7 +265,7 @@ static void write_claim(struct connect *connect, struct view options) {
     struct claim_write write = {.claim = claim,
                                 .expected_epoch = earlier,
                                 .expected_states = CLAIM_CONNECTING | CLAIM_READY | CLAIM_OFFLINE,
-                                .options = options};
+                                .options = claim_options_view(connect->options)};
     core->ports.registry.store(core->ports.registry.ctx, &write, on_stored, connect, 0);
 }
 
@@ -257,7 +278,7 @@ static bool name_is_reserved(const struct connect *connect) {
 
 static void on_lookup(void *target, uint64_t ticket, enum status status, const struct claim *claim,
                       struct view options) {
-    (void)ticket;
+    (void)ticket, (void)options;
     struct connect *connect = target;
     connect->earlier = status == STATUS_OK ? *claim : (struct claim){0};
     if (status == STATUS_OK && strcmp(claim->owner, connect->claim.owner) != 0)
@@ -265,7 +286,7 @@ static void on_lookup(void *target, uint64_t ticket, enum status status, const s
     else if (status == STATUS_NOT_FOUND && name_is_reserved(connect))
         connect_finish(connect, 503, "names are being given back to those who held them; try again");
     else if (status == STATUS_OK || status == STATUS_NOT_FOUND)
-        write_claim(connect, options);
+        write_claim(connect);
     else
         connect_finish(connect, 503, "the registry of tunnels cannot be reached; try again");
 }
@@ -285,7 +306,8 @@ static void look_up(struct connect *connect) {
 struct refuse {
     struct operation operation;
     struct task task;
-    struct refusal refusal;
+    int status;
+    char reason[REASON_MAX];
     core_connect_fn *done;
     void *ctx;
 };
@@ -298,8 +320,8 @@ static void refuse_drop(struct operation *operation) {
 
 static void on_refuse(struct task *task) {
     struct refuse *refuse = LIST_ENTRY(task, struct refuse, task);
-    struct connect_outcome outcome = {.status = refuse->refusal.status, .reason = refuse->refusal.reason};
-    count_outcome(refuse->refusal.status);
+    struct connect_outcome outcome = {.status = refuse->status, .reason = refuse->reason};
+    count_outcome(refuse->status);
     operation_end(&refuse->operation);
     refuse->done(refuse->ctx, &outcome);
     free(refuse);
@@ -307,7 +329,8 @@ static void on_refuse(struct task *task) {
 
 static void refuse_later(struct core *core, struct refusal refusal, core_connect_fn *done, void *ctx) {
     struct refuse *refuse = heap_alloc_owed(sizeof *refuse);
-    refuse->refusal = refusal;
+    refuse->status = refusal.status;
+    snprintf(refuse->reason, sizeof refuse->reason, "%s", refusal.reason);
     refuse->done = done;
     refuse->ctx = ctx;
     operation_start(core, &refuse->operation, refuse_drop);
@@ -330,6 +353,6 @@ void core_connect(struct core *core, const struct connect_event *event, core_con
         return;
     }
     operation_end(&connect->operation);
-    free(connect);
     refuse_later(core, refusal, done, ctx);
+    connect_free(connect);
 }

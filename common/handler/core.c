@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "handler/core_state.h"
+#include "policy/login_failures.h"
 
 enum { CHUNKS_HELD_MAX = 64 * 1024 * 1024, CHUNKED_MESSAGES_MAX = 1024 };
 
@@ -56,8 +57,8 @@ static bool keep_settings(struct core *core) {
     struct core_settings *settings = &core->settings;
     return keep_view(core, &settings->domain) && keep_view(core, &settings->public_url) &&
            keep_view(core, &settings->resume_secret) && keep_view(core, &settings->gateway) &&
-           keep_view(core, &settings->jwt.secret) && keep_view(core, &settings->jwt.audience) &&
-           keep_view(core, &settings->jwt.issuer) &&
+           keep_view(core, &settings->visitor_policy) && keep_view(core, &settings->jwt.secret) &&
+           keep_view(core, &settings->jwt.audience) && keep_view(core, &settings->jwt.issuer) &&
            keep_views(core, &settings->other_names, settings->other_names_count) &&
            keep_views(core, &settings->allowed_names, settings->allowed_names_count) &&
            keep_views(core, &settings->pass_fields, settings->pass_fields_count) &&
@@ -116,6 +117,7 @@ void core_free(struct core *core) {
     chunks_done(&core->chunks);
     free(core->slots);
     free(core->free_slots);
+    login_failures_free(core->login_failures);
     arena_done(&core->texts);
     free(core);
 }

@@ -28,6 +28,9 @@ struct core_settings {
     const struct view *allowed_origins; /* Origins that may connect as agents */
     size_t allowed_origins_count;
 
+    struct view
+        visitor_policy; /* who may visit any tunnel here (policy.h), whatever its owner says; empty: all */
+
     struct http_limits limits;
     size_t v1_body_bytes;        /* 2 MiB, each way */
     uint64_t request_timeout_ms; /* 25 000: to the first byte of the answer, from the moment the agent has the

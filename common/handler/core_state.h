@@ -33,6 +33,7 @@ struct core {
     size_t slot_count, free_count;
     uint32_t generation;
     size_t exchange_count;
+    struct login_failures *login_failures; /* NULL: nobody has failed yet */
 };
 
 /* ---- links and tunnels in use ---- */
@@ -125,6 +126,8 @@ struct exchange {
     /* the request */
     bool from_peer; /* taken in by another gateway, which meant the agent of this epoch */
     uint64_t peer_epoch;
+    bool is_let_in;      /* the rules for visitors have been looked at (visitor_policy.c) */
+    size_t visitor_hops; /* how far from the right its address stands in x-forwarded-for */
     struct view gateway; /* claims with this one may serve it */
     struct view method, accept;
     struct headers headers; /* what the local service gets */
@@ -179,9 +182,12 @@ void claim_gone(struct core *core, const struct claim *claim);
 
 /* dispatch.c: finds the agent, waits for it, starts the delivery. */
 void dispatch_start(struct exchange *exchange);
-/* The same, and its claim has been looked up already. A policy of the name (its options, claim.h) would be
- * given to this one by those who look up, and kept here. */
-void dispatch_found(struct exchange *exchange, enum status status, const struct claim *claim);
+/* The same, and its claim has been looked up already. `options`, who may visit, are borrowed. */
+void dispatch_found(struct exchange *exchange, enum status status, const struct claim *claim,
+                    struct view options);
+/* visitor_policy.c: what stands between this visitor and the tunnel whose claim has these options. Asked
+ * once: whoever was let in stays so. */
+enum http_error visitor_policy(struct exchange *exchange, struct view options);
 /* The agent that had the request is gone: once more, or 502. */
 void dispatch_agent_lost(struct exchange *exchange);
 /* The agent was never given the request: look again. */

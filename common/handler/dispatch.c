@@ -35,9 +35,15 @@ static void deliver(struct exchange *exchange) {
 
 /* A request that another gateway sent here: by its agent as it was meant, or not at all. What we know may be
  * older than what the other one knows. */
-static void serve_peer(struct exchange *exchange, enum status status, const struct claim *claim) {
+static void serve_peer(struct exchange *exchange, enum status status, const struct claim *claim,
+                       struct view options) {
     if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
         exchange_fail(exchange, HTTP_ERROR_OVERLOADED);
+        return;
+    }
+    enum http_error error = visitor_policy(exchange, options);
+    if (error != HTTP_ERROR_NONE) {
+        exchange_fail(exchange, error);
         return;
     }
     bool is_old = status == STATUS_OK && claim->epoch < exchange->peer_epoch;
@@ -55,13 +61,10 @@ static void serve_peer(struct exchange *exchange, enum status status, const stru
     }
 }
 
-void dispatch_found(struct exchange *exchange, enum status status, const struct claim *claim) {
-    if (exchange->from_peer) {
-        serve_peer(exchange, status, claim);
-    } else if (status == STATUS_NOT_FOUND) {
-        exchange_fail(exchange, HTTP_ERROR_TUNNEL_NOT_FOUND);
-    } else if (status != STATUS_OK) {
-        exchange_fail(exchange, HTTP_ERROR_OVERLOADED);
+static void serve_visitor(struct exchange *exchange, const struct claim *claim, struct view options) {
+    enum http_error error = visitor_policy(exchange, options);
+    if (error != HTTP_ERROR_NONE) {
+        exchange_fail(exchange, error);
     } else if (claim->member.state == CLAIM_READY &&
                strcmp(claim->member.link.connection, exchange->lost_connection) != 0) {
         exchange->claim = *claim;
@@ -76,11 +79,21 @@ void dispatch_found(struct exchange *exchange, enum status status, const struct 
     }
 }
 
+void dispatch_found(struct exchange *exchange, enum status status, const struct claim *claim,
+                    struct view options) {
+    if (exchange->from_peer)
+        serve_peer(exchange, status, claim, options);
+    else if (status == STATUS_OK)
+        serve_visitor(exchange, claim, options);
+    else
+        exchange_fail(exchange,
+                      status == STATUS_NOT_FOUND ? HTTP_ERROR_TUNNEL_NOT_FOUND : HTTP_ERROR_OVERLOADED);
+}
+
 static void on_lookup(void *target, uint64_t ticket, enum status status, const struct claim *claim,
                       struct view options) {
-    (void)options;
     struct exchange *exchange = exchange_find(target, ticket);
-    if (exchange && exchange->state == EXCHANGE_LOOKUP) dispatch_found(exchange, status, claim);
+    if (exchange && exchange->state == EXCHANGE_LOOKUP) dispatch_found(exchange, status, claim, options);
 }
 
 void dispatch_start(struct exchange *exchange) {

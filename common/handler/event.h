@@ -39,6 +39,7 @@ struct forward_event {
 struct dispatch_event {
     struct view tunnel_id;
     uint64_t epoch;      /* of the claim by which this process was found */
+    bool is_let_in;      /* the tunnel's rules for visitors let this one in */
     struct view gateway; /* link.gateway of the claims that are served here */
     struct view method;
     struct view upgrade;           /* the protocols offered to switch to; absent: none */

@@ -28,6 +28,7 @@ static bool forward_for(struct exchange *exchange, const struct forward_event *e
     if (event->client_is_proxy) earlier = forwarded_join(headers, name, &exchange->arena);
     if (earlier.len > 0)
         value = arena_printf(&exchange->arena, "%.*s, %.*s", VIEW_ARG(earlier), VIEW_ARG(event->client));
+    exchange->visitor_hops = event->client_is_proxy && earlier.len > 0 ? event->hops + 1 : 0;
     return value.ptr && headers_set(headers, name, value);
 }
 
@@ -126,6 +127,7 @@ enum http_error ingress_done(struct exchange *exchange, const struct dispatch_ev
     struct headers *headers = &exchange->headers;
     exchange->from_peer = true;
     exchange->peer_epoch = event->epoch;
+    exchange->is_let_in = event->is_let_in;
     if (!copy_event(exchange, event)) return HTTP_ERROR_HEADERS_TOO_LARGE;
     if (!http_is_token(event->method) || view_eq(event->method, VIEW("CONNECT")) || event->host.len == 0 ||
         event->target.len == 0 || event->target.len > limits->target_bytes ||

@@ -19,6 +19,7 @@ struct message {
     char connection_id[CONNECTION_ID_MAX + 1];
     unsigned capabilities;
     uint64_t request_timeout_ms;
+    bool has_policy; /* the claim says who may visit */
     struct claim claim;
 };
 
@@ -59,7 +60,7 @@ static bool encode_resume(struct core *core, const struct claim *claim, struct b
     return resume_encode(out, &resume, (const unsigned char *)core->settings.resume_secret.ptr);
 }
 
-static void send_established(struct core *core, const struct claim *claim) {
+static void send_established(struct core *core, const struct claim *claim, bool has_policy) {
     struct buf subdomain, path, resume, text;
     buf_init(&subdomain, 1024);
     buf_init(&path, 1024);
@@ -76,7 +77,7 @@ static void send_established(struct core *core, const struct claim *claim) {
         .subdomain_url = buf_view(&subdomain),
         .path_based_url = buf_view(&path),
         .resume = buf_view(&resume),
-        .capabilities = claim->member.capabilities,
+        .capabilities = claim->member.capabilities | (has_policy ? V1_CAP_POLICY : 0),
         .heartbeat_s = core->settings.heartbeat_ms / 1000,
     };
     v1_encode_established(&text, &established);
@@ -92,7 +93,7 @@ static void on_ready_stored(void *target, uint64_t ticket, enum status status) {
     struct message *message = target;
     struct core *core = message->operation.core;
     if (status == STATUS_OK)
-        send_established(core, &message->claim);
+        send_established(core, &message->claim, message->has_policy);
     else if (status == STATUS_CONFLICT)
         link_retire(core, &message->claim.member.link);
     message_end(message, status);
@@ -108,6 +109,7 @@ static void on_connection(void *target, uint64_t ticket, enum status status, con
         return;
     }
     message->claim = *claim;
+    message->has_policy = options.len > 0;
     message->claim.member.state = CLAIM_READY;
     message->claim.member.changed_ms = core_wall_ms(core);
     unsigned known = V1_CAP_RESUME | V1_CAP_CHUNKS;

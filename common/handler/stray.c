@@ -127,17 +127,19 @@ static void redirect(struct exchange *exchange, int status) {
 
 /* ---- the look ---- */
 
-static void go_on(struct exchange *exchange, enum status status, const struct claim *claim) {
+static void go_on(struct exchange *exchange, enum status status, const struct claim *claim,
+                  struct view options) {
     enum http_error error = ingress_routed(exchange);
     if (error == HTTP_ERROR_NONE) error = exchange_admit(exchange);
     if (error == HTTP_ERROR_NONE)
-        dispatch_found(exchange, status, claim);
+        dispatch_found(exchange, status, claim, options);
     else
         exchange_fail(exchange, error);
 }
 
 /* The claim of this candidate has been found. */
-static void settle(struct exchange *exchange, struct view id, enum status status, const struct claim *claim) {
+static void settle(struct exchange *exchange, struct view id, enum status status, const struct claim *claim,
+                   struct view options) {
     enum http_error error = HTTP_ERROR_NONE;
     exchange->stray = NULL;
     if (!view_eq(id, exchange->route.tunnel_id))
@@ -149,17 +151,16 @@ static void settle(struct exchange *exchange, struct view id, enum status status
     else if (is_bare(exchange))
         redirect(exchange, 308);
     else
-        go_on(exchange, status, claim);
+        go_on(exchange, status, claim, options);
 }
 
 static void on_lookup(void *target, uint64_t ticket, enum status status, const struct claim *claim,
                       struct view options) {
-    (void)options;
     struct exchange *exchange = exchange_find(target, ticket);
     if (!exchange || exchange->state != EXCHANGE_LOOKUP || !exchange->stray) return;
     struct stray *stray = exchange->stray;
     if (status == STATUS_OK)
-        settle(exchange, stray->ids[stray->at], status, claim);
+        settle(exchange, stray->ids[stray->at], status, claim, options);
     else if (status != STATUS_NOT_FOUND)
         exchange_fail(exchange, HTTP_ERROR_OVERLOADED);
     else if (++stray->at < stray->count)

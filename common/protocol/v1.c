@@ -80,6 +80,7 @@ static bool read_capabilities(struct v1_message *message) {
         if (view_eq(name, VIEW("chunks"))) message->capabilities |= V1_CAP_CHUNKS;
         if (view_eq(name, VIEW("resume"))) message->capabilities |= V1_CAP_RESUME;
         if (view_eq(name, VIEW("upgrades"))) message->capabilities |= V1_CAP_UPGRADES;
+        if (view_eq(name, VIEW("policy"))) message->capabilities |= V1_CAP_POLICY;
     }
     return true;
 }

@@ -14,6 +14,7 @@
 /* Fields of each request on the link. */
 #define PEER_TUNNEL "x-tunnel-id"
 #define PEER_EPOCH "x-tunnel-epoch"
+#define PEER_LET_IN "x-tunnel-let-in" /* "1": the tunnel's rules for visitors were held */
 #define PEER_HOP "x-tunnel-hop"
 
 /* The links of two gateways carry the requests for all agents of both, and as many resets and 100s

@@ -167,12 +167,13 @@ static void add(struct sent_head *out, struct view name, struct view value) {
 
 static bool make_head(struct sent_head *out, const struct claim *claim, const struct stream_head *head) {
     const struct headers *from = head->headers;
-    if (from->count + 3 > FIELDS_MAX) return false;
+    if (from->count + 4 > FIELDS_MAX) return false;
     if (from->count) memcpy(out->fields, from->fields, from->count * sizeof(*from->fields));
     out->headers = (struct headers){.fields = out->fields, .count = from->count, .bytes = from->bytes};
     snprintf(out->epoch, sizeof(out->epoch), "%" PRIu64, claim->member.epoch);
     add(out, VIEW(PEER_TUNNEL), view_from_cstr(claim->tunnel_id));
     add(out, VIEW(PEER_EPOCH), view_from_cstr(out->epoch));
+    add(out, VIEW(PEER_LET_IN), VIEW("1"));
     add(out, VIEW(PEER_HOP), VIEW("1"));
     out->head = *head;
     out->head.headers = &out->headers;

@@ -250,14 +250,16 @@ static const char *read_event(const struct peer_requests *side, const struct str
                               struct dispatch_event *ret_event) {
     bool is_connect = head->protocol.ptr != NULL;
     struct view offer = headers_get(head->headers, VIEW(STREAM_UPGRADE_FIELD));
-    *ret_event = (struct dispatch_event){.tunnel_id = headers_get(head->headers, VIEW(PEER_TUNNEL)),
-                                         .gateway = view_from_cstr(side->gateway),
-                                         .method = is_connect ? VIEW("GET") : head->method,
-                                         .upgrade = is_connect ? head->protocol : offer,
-                                         .host = head->authority,
-                                         .target = head->path,
-                                         .headers = head->headers,
-                                         .has_body = has_body};
+    *ret_event = (struct dispatch_event){
+        .tunnel_id = headers_get(head->headers, VIEW(PEER_TUNNEL)),
+        .gateway = view_from_cstr(side->gateway),
+        .method = is_connect ? VIEW("GET") : head->method,
+        .upgrade = is_connect ? head->protocol : offer,
+        .host = head->authority,
+        .target = head->path,
+        .headers = head->headers,
+        .has_body = has_body,
+        .is_let_in = view_eq(headers_get(head->headers, VIEW(PEER_LET_IN)), VIEW("1"))};
     if (!view_eq(headers_get(head->headers, VIEW(PEER_HOP)), VIEW("1"))) return "not its first hop";
     if (!view_parse_u64(headers_get(head->headers, VIEW(PEER_EPOCH)), &ret_event->epoch)) return "no epoch";
     return NULL;

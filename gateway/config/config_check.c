@@ -4,6 +4,7 @@
 #include "handler/route.h"
 #include "link/link.h"
 #include "net/ws_url.h"
+#include "policy/policy.h"
 #include "store/redis_url.h"
 
 #include <stdio.h>
@@ -99,6 +100,12 @@ static int check_secrets(const struct config *config) {
     if (config->secret && strlen(config->secret) < 16)
         return complain(config, &config->secret, "it has fewer than 16 bytes");
     return 0;
+}
+
+static int check_visitor_policy(const struct config *config) {
+    char why[200];
+    const char *fault = policy_fault(view_from_cstr(config->visitor_policy), why, sizeof(why));
+    return fault ? complain(config, &config->visitor_policy, fault) : 0;
 }
 
 static int check_times(const struct config *config) {
@@ -233,6 +240,7 @@ int config_check(struct config *config) {
     if (!code) code = check_ports(config);
     if (!code) code = check_auth(config);
     if (!code) code = check_secrets(config);
+    if (!code) code = check_visitor_policy(config);
     if (!code) code = check_times(config);
     if (!code && settings_are_of(PROGRAM_GATEWAY)) code = check_heads(config);
     if (!code) code = check_bounds(config);

@@ -81,6 +81,12 @@ const struct setting config_settings[] = {
     {SETTING("jwt-issuer", "JWT_ISSUER", KIND_TEXT, jwt_issuer, NULL,
              "what the iss of agents' tokens must be"),
      .detail = "Without it `iss` is not looked at."},
+    {SETTING("visitor-policy", "VISITOR_POLICY", KIND_TEXT, visitor_policy, NULL,
+             "rules for the visitors of all tunnels"),
+     .detail =
+         "As `allow-ip=10.0.0.0/8; methods=GET,HEAD` ([who may visit](VISITORS.md)). They hold beside those "
+         "that a tunnel's owner sets, who cannot loosen them.",
+     .only = PROGRAM_GATEWAY},
     {SETTING("allowed-names", "ALLOWED_NAMES", KIND_LIST, allowed_names, NULL,
              "names that agents may claim though people take them for the gateway's own"),
      .detail = "As `api,xn--bcher-kva`. Else `www`, `admin`, `api`, `localhost` and what begins with `xn--` "

@@ -183,12 +183,12 @@ def stack(stacks, protocol):
 
 @pytest.fixture
 def fresh(start):
-    """make(*gateway_options, ttf_options=()): a stack of this test's own."""
+    """make(*gateway_options, ttf_options=(), ttf_home=None): a stack of this test's own."""
 
-    def make(*options, ttf_options=(), **more):
+    def make(*options, ttf_options=(), ttf_home=None, **more):
         service = start.service()
         gateway = start.gateway(*options, **more)
-        ttf = start.forwarder(gateway, service, *ttf_options)
+        ttf = start.forwarder(gateway, service, *ttf_options, state_home=ttf_home)
         return Stack(gateway=gateway, ttf=ttf, service=service)
 
     return make

@@ -1,0 +1,117 @@
+/* See visitor_rules.h. */
+#include "visitor_rules.h"
+
+#include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/ids.h"
+#include "base/regular_file.h"
+#include "http/chars.h"
+#include "policy/policy.h"
+
+#define PASSWORD_LEAST 8
+#define LOGIN_MAX 512
+
+struct maker {
+    struct buf text;
+    const char *what; /* the option */
+    char *error;
+    size_t error_size;
+};
+
+static bool fail(struct maker *maker, const char *why) {
+    snprintf(maker->error, maker->error_size, "%s %s", maker->what, why);
+    return false;
+}
+
+static bool begin(struct maker *maker, const char *rule) {
+    return buf_printf(&maker->text, "%s%s=", maker->text.len ? "; " : "", rule);
+}
+
+/* ---- passwords ---- */
+
+static const char *credentials_fault(struct view credentials) {
+    size_t colon = view_find(credentials, ':');
+    if (colon == 0 || colon == credentials.len) return "wants user:password";
+    for (size_t i = 0; i < credentials.len; i++)
+        if ((unsigned char)credentials.ptr[i] < 0x20 || credentials.ptr[i] == 0x7f)
+            return "holds a control character";
+    if (credentials.len - colon - 1 < PASSWORD_LEAST) return "wants a password of at least 8 characters";
+    return credentials.len < LOGIN_MAX / 2 ? NULL : "is longer than a password may be";
+}
+
+static bool add_login(struct maker *maker, struct view credentials, bool *is_first) {
+    unsigned char salt[8];
+    const char *fault = credentials_fault(credentials);
+    if (fault) return fail(maker, fault);
+    ids_random(salt, sizeof(salt));
+    bool fits = (*is_first ? begin(maker, "basic") : buf_append(&maker->text, ",", 1)) &&
+                policy_basic_append(&maker->text, credentials, salt);
+    *is_first = false;
+    return fits || fail(maker, "names too many users");
+}
+
+static struct view line_of(const char *text) {
+    struct view line = view_from_cstr(text);
+    while (line.len && strchr("\r\n", line.ptr[line.len - 1])) line.len--;
+    return line;
+}
+
+static bool add_file(struct maker *maker, const char *path, bool *is_first) {
+    char text[LOGIN_MAX];
+    bool fits = true;
+    FILE *file = regular_file_open(path);
+    maker->what = "basic-auth-file";
+    if (!file) return fail(maker, "cannot be read");
+    while (fits && fgets(text, sizeof(text), file)) {
+        struct view line = line_of(text);
+        if (line.len > 0 && line.ptr[0] != '#') fits = add_login(maker, line, is_first);
+    }
+    fclose(file);
+    OPENSSL_cleanse(text, sizeof(text));
+    return fits && (!*is_first || fail(maker, "names nobody"));
+}
+
+static bool add_logins(struct maker *maker, const struct tunnel_options *options) {
+    bool is_first = true;
+    maker->what = "basic-auth";
+    return (!options->basic_auth || add_login(maker, view_from_cstr(options->basic_auth), &is_first)) &&
+           (!options->basic_auth_file || add_file(maker, options->basic_auth_file, &is_first));
+}
+
+/* ---- the other rules, whose values are what the policy has ---- */
+
+static bool add_rule(struct maker *maker, const char *rule, const char *value) {
+    char why[200];
+    struct view said = view_from_cstr(value);
+    if (!value) return true;
+    maker->what = rule;
+    if (view_find(said, ';') < said.len) return fail(maker, "holds a ';', which no rule can");
+    size_t from = maker->text.len;
+    if (!begin(maker, rule) || !buf_append_view(&maker->text, said)) return fail(maker, "is too long");
+    struct view alone = view_skip(buf_view(&maker->text), from ? from + 2 : 0);
+    if (!policy_fault(alone, why, sizeof(why))) return true;
+    const char *wants = strstr(why, "wants ");
+    return fail(maker, wants ? wants : why);
+}
+
+bool visitor_rules_make(const struct tunnel_options *options, char **ret_policy, char *error,
+                        size_t error_size) {
+    struct maker maker = {.error = error, .error_size = error_size};
+    buf_init(&maker.text, POLICY_MAX);
+    *ret_policy = NULL;
+    bool made = add_rule(&maker, "allow-ip", options->allow_ip) &&
+                add_rule(&maker, "deny-ip", options->deny_ip) &&
+                add_rule(&maker, "methods", options->methods) &&
+                add_rule(&maker, "allow-path", options->allow_path) &&
+                add_rule(&maker, "deny-path", options->deny_path) && add_logins(&maker, options);
+    if (made && maker.text.len) {
+        *ret_policy = view_to_cstr(buf_view(&maker.text));
+        made = *ret_policy != NULL;
+        if (!made) snprintf(error, error_size, "out of memory");
+    }
+    buf_done(&maker.text);
+    return made;
+}

@@ -1,0 +1,245 @@
+/* Who may visit: policies, requests and what comes of them, with the ways by which somebody may try to pass;
+ * and how often a wrong password may be tried. */
+#include <stdio.h>
+
+#include "cmocka_setup.h"
+#include "policy/login_failures.h"
+#include "policy/policy.h"
+
+struct row {
+    const char *policy, *method, *target, *address, *authorization;
+    enum policy_verdict verdict;
+};
+
+#define IN POLICY_LETS_IN
+#define NO POLICY_REFUSES
+
+static const struct row rows[] = {
+    {"", "GET", "/", "192.0.2.1", NULL, IN},
+    /* addresses */
+    {"allow-ip=192.0.2.0/24", "GET", "/", "192.0.2.255", NULL, IN},
+    {"allow-ip=192.0.2.0/24", "GET", "/", "192.0.3.0", NULL, NO},
+    {"allow-ip=192.0.2.0/25", "GET", "/", "192.0.2.128", NULL, NO},
+    {"allow-ip=192.0.2.0/25", "GET", "/", "192.0.2.127", NULL, IN},
+    {"allow-ip=192.0.2.7", "GET", "/", "192.0.2.7", NULL, IN},
+    {"allow-ip=192.0.2.7", "GET", "/", "192.0.2.6", NULL, NO},
+    {"allow-ip=192.0.2.7", "GET", "/", "::ffff:192.0.2.7", NULL, IN},
+    {"allow-ip=::ffff:192.0.2.7", "GET", "/", "192.0.2.7", NULL, IN},
+    {"allow-ip=10.0.0.0/8 , 2001:db8::/32", "GET", "/", "2001:db8:ffff::1", NULL, IN},
+    {"allow-ip=10.0.0.0/8,2001:db8::/32", "GET", "/", "2001:db9::1", NULL, NO},
+    {"allow-ip=0.0.0.0/0", "GET", "/", "198.51.100.1", NULL, IN},
+    {"allow-ip=0.0.0.0/0", "GET", "/", "2001:db8::1", NULL, NO},
+    {"allow-ip=::/0", "GET", "/", "198.51.100.1", NULL, IN},
+    {"allow-ip=fe80::/10", "GET", "/", "fe80::1%eth0", NULL, IN},
+    {"allow-ip=10.0.0.0/8", "GET", "/", "nobody", NULL, NO},
+    {"allow-ip=10.0.0.0/8", "GET", "/", "", NULL, NO},
+    {"deny-ip=10.0.0.0/8", "GET", "/", "10.1.2.3", NULL, NO},
+    {"deny-ip=10.0.0.0/8", "GET", "/", "::ffff:10.1.2.3", NULL, NO},
+    {"deny-ip=10.0.0.0/8", "GET", "/", "11.1.2.3", NULL, IN},
+    {"deny-ip=10.0.0.0/8", "GET", "/", "unknown", NULL, NO},
+    {"allow-ip=10.0.0.0/8; deny-ip=10.1.0.0/16", "GET", "/", "10.1.0.1", NULL, NO},
+    {"allow-ip=10.0.0.0/8; deny-ip=10.1.0.0/16;", "GET", "/", "10.2.0.1", NULL, IN},
+    /* methods */
+    {"methods=GET,HEAD", "GET", "/", "192.0.2.1", NULL, IN},
+    {"methods=GET, HEAD", "HEAD", "/", "192.0.2.1", NULL, IN},
+    {"methods=GET,HEAD", "POST", "/", "192.0.2.1", NULL, NO},
+    {"methods=GET,HEAD", "get", "/", "192.0.2.1", NULL, NO},
+    {"methods=GET,HEAD", "GETT", "/", "192.0.2.1", NULL, NO},
+    /* paths that are denied, and what a service may take for them */
+    {"deny-path=/admin", "GET", "/", "192.0.2.1", NULL, IN},
+    {"deny-path=/admin", "GET", "/admin", "192.0.2.1", NULL, NO},
+    {"deny-path=/admin", "GET", "/admin/", "192.0.2.1", NULL, NO},
+    {"deny-path=/admin/", "GET", "/admin", "192.0.2.1", NULL, NO},
+    {"deny-path=/admin", "GET", "/admin/users?a=1", "192.0.2.1", NULL, NO},
+    {"deny-path=/admin", "GET", "/admin?a=1", "192.0.2.1", NULL, NO},
+    {"deny-path=/admin", "GET", "/?/admin", "192.0.2.1", NULL, IN},
+    {"deny-path=/admin", "GET", "/ADMIN", "192.0.2.1", NULL, NO},
+    {"deny-path=/admin", "GET", "//admin", "192.0.2.1", NULL, NO},
+    {"deny-path=/admin", "GET", "/./admin", "192.0.2.1", NULL, NO},
+    {"deny-path=/admin", "GET", "/x/../admin", "192.0.2.1", NULL, NO},
+    {"deny-path=/admin", "GET", "/x/%2e%2e/admin", "192.0.2.1", NULL, NO},
+    {"deny-path=/admin", "GET", "/x/..%2fadmin", "192.0.2.1", NULL, NO},
+    {"deny-path=/admin", "GET", "/admin/../public", "192.0.2.1", NULL, NO},
+    {"deny-path=/admin", "GET", "/%61dmin", "192.0.2.1", NULL, NO},
+    {"deny-path=/admin", "GET", "/%2561dmin", "192.0.2.1", NULL, NO},
+    {"deny-path=/admin", "GET", "/%252561dmin", "192.0.2.1", NULL, NO},
+    {"deny-path=/admin", "GET", "/%2525252561dmin", "192.0.2.1", NULL, NO},
+    {"deny-path=/admin", "GET", "/%25252525252561bout", "192.0.2.1", NULL, NO},
+    {"deny-path=/admin", "GET", "/%2Fadmin", "192.0.2.1", NULL, NO},
+    {"deny-path=/admin", "GET", "/\\admin", "192.0.2.1", NULL, NO},
+    {"deny-path=/admin", "GET", "/%5cadmin", "192.0.2.1", NULL, NO},
+    {"deny-path=/admin", "GET", "/;x/admin", "192.0.2.1", NULL, NO},
+    {"deny-path=/admin", "GET", "/admin;jsessionid=1", "192.0.2.1", NULL, NO},
+    {"deny-path=/admin", "GET", "/admin.json", "192.0.2.1", NULL, NO},
+    {"deny-path=/admin", "GET", "/admin%00", "192.0.2.1", NULL, NO},
+    {"deny-path=/admin", "GET", "/a%0Adb", "192.0.2.1", NULL, NO},
+    {"deny-path=/admin", "GET", "/administrator", "192.0.2.1", NULL, IN},
+    {"deny-path=/admin", "GET", "/public/admin", "192.0.2.1", NULL, IN},
+    {"deny-path=/admin", "GET", "/100%", "192.0.2.1", NULL, IN},
+    {"deny-path=/", "GET", "/any", "192.0.2.1", NULL, NO},
+    /* paths that are allowed, and what would lead out of them */
+    {"allow-path=/api,/docs", "GET", "/docs/x", "192.0.2.1", NULL, IN},
+    {"allow-path=/api/", "GET", "/api", "192.0.2.1", NULL, IN},
+    {"allow-path=/api", "GET", "/api/a%20b", "192.0.2.1", NULL, IN},
+    {"allow-path=/api", "GET", "/", "192.0.2.1", NULL, NO},
+    {"allow-path=/api", "GET", "/apis", "192.0.2.1", NULL, NO},
+    {"allow-path=/api", "GET", "/api.json", "192.0.2.1", NULL, NO},
+    {"allow-path=/api", "GET", "/API/x", "192.0.2.1", NULL, NO},
+    {"allow-path=/api", "GET", "/api/../etc", "192.0.2.1", NULL, NO},
+    {"allow-path=/api", "GET", "/api/%2e%2e/etc", "192.0.2.1", NULL, NO},
+    {"allow-path=/api", "GET", "/api/%252e%252e/etc", "192.0.2.1", NULL, NO},
+    {"allow-path=/api", "GET", "/api/..;/etc", "192.0.2.1", NULL, NO},
+    {"allow-path=/api", "GET", "/api/..\\etc", "192.0.2.1", NULL, NO},
+    {"allow-path=/api", "GET", "/x/../api", "192.0.2.1", NULL, NO},
+    {"allow-path=/api; deny-path=/api/keys", "GET", "/api/keys/1", "192.0.2.1", NULL, NO},
+    {"allow-path=/", "GET", "/any", "192.0.2.1", NULL, IN},
+    {"allow-path=/api", "OPTIONS", "*", "192.0.2.1", NULL, NO},
+    /* what is no policy lets nobody in */
+    {"nonsense", "GET", "/", "192.0.2.1", NULL, POLICY_FAILS},
+    {"later=1", "GET", "/", "192.0.2.1", NULL, POLICY_FAILS},
+    {"methods=GET; later=1", "GET", "/", "192.0.2.1", NULL, POLICY_FAILS},
+};
+
+static struct view or_absent(const char *text) {
+    return view_from_cstr(text);
+}
+
+static enum policy_verdict check(const char *policy, const struct row *row) {
+    struct policy_request request = {.method = or_absent(row->method),
+                                     .target = or_absent(row->target),
+                                     .address = or_absent(row->address),
+                                     .authorization = or_absent(row->authorization)};
+    struct arena arena;
+    arena_init(&arena, 65536);
+    enum policy_verdict verdict = policy_check(view_from_cstr(policy), &request, &arena);
+    arena_done(&arena);
+    return verdict;
+}
+
+static void test_rules(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        enum policy_verdict verdict = check(rows[i].policy, &rows[i]);
+        if (verdict != rows[i].verdict)
+            fail_msg("%s: %s %s of %s: %d, not %d", rows[i].policy, rows[i].method, rows[i].target,
+                     rows[i].address, verdict, rows[i].verdict);
+    }
+}
+
+/* Base64 of "ann:secret-12", "ann:secret-13", "ann", "bob:other-word", and of ann's with a NUL behind it. */
+#define ANN "YW5uOnNlY3JldC0xMg=="
+#define BOB "Ym9iOm90aGVyLXdvcmQ="
+
+static void test_logins(void **state) {
+    (void)state;
+    static const unsigned char salts[2][8] = {{1, 2, 3, 4, 5, 6, 7, 0xff}, {9}};
+    static const struct row logins[] = {
+        {NULL, "GET", "/", "192.0.2.1", "Basic " ANN, IN},
+        {NULL, "GET", "/", "192.0.2.1", "basic  " ANN, IN},
+        {NULL, "GET", "/", "192.0.2.1", "Basic " BOB, IN},
+        {NULL, "GET", "/", "192.0.2.1", NULL, POLICY_ASKS_LOGIN},
+        {NULL, "GET", "/", "192.0.2.1", "", POLICY_ASKS_LOGIN},
+        {NULL, "GET", "/", "192.0.2.1", "Basic", POLICY_ASKS_LOGIN},
+        {NULL, "GET", "/", "192.0.2.1", "Bearer " ANN, POLICY_ASKS_LOGIN},
+        {NULL, "GET", "/", "192.0.2.1", "Basic YW5uOnNlY3JldC0xMw==", POLICY_ASKS_LOGIN},
+        {NULL, "GET", "/", "192.0.2.1", "Basic YW5uOnNlY3JldC0xMgA=", POLICY_ASKS_LOGIN},
+        {NULL, "GET", "/", "192.0.2.1", "Basic YW5u", POLICY_ASKS_LOGIN},
+        {NULL, "GET", "/", "192.0.2.1", "Basic YW5uOnNlY3JldC0xMg", POLICY_ASKS_LOGIN},
+        {NULL, "GET", "/", "192.0.2.1", "Basic " ANN "=", POLICY_ASKS_LOGIN},
+        {NULL, "POST", "/", "192.0.2.1", "Basic " ANN,
+         NO}, /* the other rules hold for who knows the password, too */
+    };
+    struct buf policy;
+    char text[512], broken[512];
+    buf_init(&policy, sizeof(text));
+    buf_append_view(&policy, VIEW("methods=GET; basic="));
+    assert_true(policy_basic_append(&policy, VIEW("ann:secret-12"), salts[0]));
+    assert_int_equal(policy.len, strlen("methods=GET; basic=") + 81);
+    buf_append(&policy, ",", 1);
+    assert_true(policy_basic_append(&policy, VIEW("bob:other-word"), salts[1]));
+    assert_true(view_copy_to(buf_view(&policy), text, sizeof(text)));
+    assert_null(strstr(text, "secret"));
+    for (size_t i = 0; i < sizeof(logins) / sizeof(logins[0]); i++) {
+        enum policy_verdict verdict = check(text, &logins[i]);
+        if (verdict != logins[i].verdict) fail_msg("%s: %d", logins[i].authorization, verdict);
+    }
+    assert_true(policy_has_login(view_from_cstr(text)));
+    assert_false(policy_has_login(VIEW("methods=GET")));
+    snprintf(broken, sizeof(broken), "%.*s", (int)policy.len - 1, text);
+    assert_int_equal(check(broken, &logins[0]), POLICY_FAILS);
+    buf_done(&policy);
+}
+
+static void test_faults(void **state) {
+    (void)state;
+    static const struct {
+        const char *policy, *says; /* NULL: it is one */
+    } faults[] = {
+        {"", NULL},
+        {" methods = GET ;; allow-ip=10.0.0.1 ", NULL},
+        {"geo=DE", "'geo' for visitors is not known here"},
+        {"methods=GET; methods=GET", "'methods' for visitors stands twice"},
+        {"methods=get", "'methods' for visitors wants methods in capitals"},
+        {"methods=", "wants methods"},
+        {"allow-ip=10.0.0.0/33", "'allow-ip' for visitors wants addresses"},
+        {"allow-ip=10.0.0.0/-1", "wants addresses"},
+        {"allow-ip=2001:db8::/129", "wants addresses"},
+        {"deny-ip=10.0.0", "'deny-ip' for visitors wants addresses"},
+        {"deny-ip=10.0.0.1,", "wants addresses"},
+        {"deny-path=admin", "'deny-path' for visitors wants paths"},
+        {"deny-path=/a%62", "wants paths"},
+        {"allow-path=/a?b", "wants paths"},
+        {"allow-path=/a b", "wants paths"},
+        {"basic=ann:secret", "'basic' for visitors wants hashes"},
+        {"a b=1", "'?' for visitors is not known here"},
+    };
+    char error[200], longest[POLICY_MAX + 2];
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        const char *fault = policy_fault(view_from_cstr(faults[i].policy), error, sizeof(error));
+        if (!fault != !faults[i].says || (fault && !strstr(fault, faults[i].says)))
+            fail_msg("%s: %s", faults[i].policy, fault ? fault : "none");
+    }
+    memset(longest, ' ', sizeof(longest));
+    assert_null(policy_fault(view_of(longest, POLICY_MAX), error, sizeof(error)));
+    assert_non_null(policy_fault(view_of(longest, POLICY_MAX + 1), error, sizeof(error)));
+}
+
+static void test_failures(void **state) {
+    (void)state;
+    struct login_failures *failures = login_failures_new(42);
+    struct view tunnel = VIEW("app"), address = VIEW("2001:db8:1:2::1");
+    assert_non_null(failures);
+    for (int i = 0; i < LOGIN_FAILURES_MAX; i++) {
+        assert_false(login_failures_shut_out(failures, tunnel, address, 1000));
+        login_failures_note(failures, tunnel, address, 1000);
+    }
+    assert_true(login_failures_shut_out(failures, tunnel, address, 1000));
+    assert_true(
+        login_failures_shut_out(failures, tunnel, VIEW("2001:db8:1:2:ffff::9"), 1000)); /* its network */
+    assert_false(login_failures_shut_out(failures, tunnel, VIEW("2001:db8:1:3::1"), 1000));
+    assert_false(login_failures_shut_out(failures, VIEW("other"), address, 1000));
+    assert_false(login_failures_shut_out(failures, tunnel, VIEW("192.0.2.1"), 1000));
+    assert_true(login_failures_shut_out(failures, tunnel, address, 1000 + LOGIN_FAILURES_MS - 1));
+    assert_false(login_failures_shut_out(failures, tunnel, address, 1000 + LOGIN_FAILURES_MS));
+    login_failures_note(failures, tunnel, address, 1000 + LOGIN_FAILURES_MS);
+    assert_false(login_failures_shut_out(failures, tunnel, address, 1000 + LOGIN_FAILURES_MS));
+    /* many others do not free the one that is shut out */
+    for (int i = 0; i < LOGIN_FAILURES_MAX; i++) login_failures_note(failures, tunnel, address, 100000);
+    for (int i = 0; i < 20000; i++) {
+        char other[32];
+        snprintf(other, sizeof(other), "198.51.%d.%d", i / 256, i % 256);
+        login_failures_note(failures, tunnel, view_from_cstr(other), 100000);
+    }
+    assert_true(login_failures_shut_out(failures, tunnel, address, 100000));
+    login_failures_free(failures);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_logins),
+        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_failures),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
