@@ -66,9 +66,11 @@ def test_logins_of_a_file(tunnel, tmp_path):
 
 def test_wrong_passwords_are_not_tried_for_ever(tunnel):
     stack = tunnel("--basic-auth", "ann:secret-12")
-    answers = [stack.request(headers=fields(EVE)) for _ in range(25)]
-    assert {answer.status for answer in answers} <= {401, 429} and answers[-1].status == 429, answers
-    if backends.STACK != "aws":  # there another process may be asked
+    tries = 80 if backends.STACK == "aws" else 11  # there each process counts for itself
+    answers = [stack.request(headers=fields(EVE)) for _ in range(tries)]
+    assert {answer.status for answer in answers} == {401, 429}, answers
+    assert sum(answer.status == 401 for answer in answers) >= 10
+    if backends.STACK != "aws":
         refused(stack.request(headers=fields(ANN)), 429, "rate_limited")
     refused(stack.request(), 401, "unauthorized")  # who tries none is asked for one
 
