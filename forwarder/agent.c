@@ -19,7 +19,7 @@ struct agent_tunnel {
     struct tunnel_options options; /* its strings are in `texts` */
     void *texts;
     char service[300]; /* the local one, for people */
-    char *policy; /* NULL: everybody may visit */
+    char *policy;      /* NULL: everybody may visit */
     struct resume_store resume;
     struct host_field host_field;
     struct hints hints;
