@@ -24,7 +24,7 @@ struct call_settings {
     const char *rewrite; /* rewrite_wish.h; may be NULL */
     struct hints *hints;
     struct console *console;
-    const struct watch *watch;   /* NULL: nobody looks */
+    const struct watch *watch; /* NULL: nobody looks */
     bool is_shut; /* nobody is let in: the gateway has not said that it holds visitors to our rules */
     uint64_t request_timeout_ms; /* to the first byte of an answer; the owner watches it */
 };
