@@ -433,6 +433,77 @@ static void test_a_text_that_tells(void **state) {
     assert_int_equal(call.bytes, HINTS_BODY_MAX - 1 + 26);
 }
 
+/* ---- who looks ---- */
+
+static struct {
+    char log[500];
+    uint64_t id; /* that the next request gets */
+} seen;
+
+static void note(const char *what, uint64_t id, struct view text) {
+    size_t len = strlen(seen.log);
+    assert_int_equal(id, seen.id);
+    snprintf(seen.log + len, sizeof(seen.log) - len, "%s %.*s; ", what, VIEW_ARG(text));
+}
+
+static uint64_t see_request(void *ctx, const struct watch_request *request) {
+    assert_ptr_equal(ctx, &seen);
+    assert_string_equal(request->tunnel, "web");
+    assert_true(view_eq(request->target, VIEW("/x")));
+    assert_true(view_eq(headers_get(request->headers, VIEW("host")), VIEW("a")));
+    assert_int_equal(request->body_bytes, 7);
+    note("request", seen.id, request->method);
+    return seen.id;
+}
+
+static void see_request_body(void *ctx, uint64_t id, struct view data) {
+    (void)ctx;
+    note("gives", id, data);
+}
+
+static void see_answer(void *ctx, uint64_t id, int status, const struct headers *received) {
+    (void)ctx;
+    assert_int_equal(status, 200);
+    note("answer", id, headers_get(received, VIEW("connection"))); /* as the service gave it */
+}
+
+static void see_answer_body(void *ctx, uint64_t id, struct view data) {
+    (void)ctx;
+    note("gets", id, data);
+}
+
+static void see_end(void *ctx, uint64_t id, const struct watch_end *end) {
+    (void)ctx;
+    note(end->code, id, view_from_cstr(end->status == 200 ? "200" : "?"));
+}
+
+static void test_who_looks(void **state) {
+    (void)state;
+    static const struct watch watch = {&seen,      see_request,     see_request_body,
+                                       see_answer, see_answer_body, see_end};
+    for (uint64_t id = 0; id < 3; id++) {
+        seen.log[0] = '\0';
+        seen.id = id; /* 0: no more is to be told */
+        settings.watch = &watch;
+        call_init(&call, &settings, &arena, VIEW("POST"), VIEW("/"));
+        begin("host: a");
+        start_call("POST", 7);
+        assert_true(call_send_body(&call, VIEW("four")));
+        assert_true(call_send_body(&call, VIEW("fiv")));
+        assert_false(call_send_body(&call, VIEW("e"))); /* more than was announced */
+        take_head(200, "connection: close", false);
+        call_take_data(&call, VIEW("hello"));
+        call.code = "over";
+        call_cancel(&call);
+        if (id == 1) call_show(&call);
+        call_done(&call); /* once */
+        assert_string_equal(seen.log, id == 0 ? "request POST; "
+                                              : "request POST; gives four; gives fiv; gives e; answer close; "
+                                                "gets hello; over 200; ");
+    }
+    settings.watch = NULL;
+}
+
 #undef TEST
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_call, teardown_call)
 
@@ -450,6 +521,7 @@ int main(void) {
         TEST(test_failures),
         TEST(test_a_second_try),
         TEST(test_a_text_that_tells),
+        TEST(test_who_looks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
