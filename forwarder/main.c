@@ -8,6 +8,7 @@
 #include "base/heap.h"
 #include "base/log.h"
 #include "base/regular_file.h"
+#include "doctor.h"
 #include "login.h"
 #include "options.h"
 #include "reload.h"
@@ -141,6 +142,10 @@ static bool choose_proxy(const struct options *options, const struct endpoint *e
     return !wrong;
 }
 
+static bool is_command(const struct options *options, const char *name) {
+    return options->command && strcmp(options->command, name) == 0;
+}
+
 static int run(const struct setup *setup) {
     const struct options *options = &setup->options;
     char error[512];
@@ -157,6 +162,7 @@ static int run(const struct setup *setup) {
     const struct proxy *proxy;
     if (!choose_proxy(options, &endpoint, &proxy_room, &proxy, error, sizeof(error)))
         return usage_error(error);
+    if (is_command(options, "doctor")) return doctor_run(setup, &endpoint, proxy, &token);
     struct console_settings shown;
     if (!console_choose(&shown, options->log))
         return usage_error("--log wants plain or json, and one of all, pages and errors");
@@ -200,7 +206,7 @@ static int ask_health(void) {
 }
 
 static int run_command(const struct options *options) {
-    if (options->command && strcmp(options->command, "login") == 0) return login_run(options);
+    if (is_command(options, "login")) return login_run(options);
     return set_up_and_run(options);
 }
 

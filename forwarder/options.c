@@ -12,6 +12,7 @@ static const struct {
     {"start", "[NAME...]", "run the tunnels of ttf.yaml, or those of these names", OPTIONS_WORDS_MAX},
     {"login", "GATEWAY", "store a gateway's URL and a token, which is asked for or read from standard input",
      1},
+    {"doctor", "[SERVICE]", "look at each step of the way to the gateway and to the local service", 1},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -95,7 +96,8 @@ static bool take_word(struct parser *parser, const char *word) {
             parser->words_max = commands[i].words_max;
             return true;
         }
-    if (!options->command) return take_service(parser, word);
+    bool is_doctor = options->command && strcmp(options->command, "doctor") == 0;
+    if (!options->command || is_doctor) return take_service(parser, word);
     if (options->word_count < parser->words_max) {
         options->words[options->word_count++] = word;
         return true;

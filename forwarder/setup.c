@@ -18,7 +18,8 @@ static bool exists(const char *path) {
 /* ---- which file ---- */
 
 static bool wants_tunnels(const struct options *options) {
-    return options->command ? strcmp(options->command, "start") == 0 : !options->describes_tunnel;
+    bool is_start = options->command && strcmp(options->command, "start") == 0;
+    return is_start || !options->describes_tunnel;
 }
 
 /* The user's own may be said by anybody; one of the working directory only counts where its tunnels are
