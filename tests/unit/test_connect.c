@@ -365,6 +365,7 @@ static void what_is_another_ones_meanwhile_is_not_given(void **state) {
     settings.jwt.secret = VIEW(JWT_KEY);
     struct ports ports = ports_of(world);
     world->core = core_new(&settings, &ports);
+    store_memory_listen(world->store, core_store_events(world->core));
     char target[1200];
     snprintf(target, sizeof target, "/?name=app&token=%s", world->token);
     assert_int_equal(connects(world, "two", target, ""), 200);
