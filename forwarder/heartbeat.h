@@ -1,6 +1,6 @@
 /* Keeps the link alive and notices when it is dead: asks when nothing was heard for a beat, and when nothing
- * at all was for two beats, or for 5 s after it was asked because the machine slept or its network changed,
- * says so. */
+ * at all was for two beats, or for 5 s after it was asked because the network changed, or for 1 s because the
+ * machine slept, says so. */
 #ifndef FORWARDER_HEARTBEAT_H
 #define FORWARDER_HEARTBEAT_H
 
@@ -24,8 +24,10 @@ struct heartbeat {
     uint64_t interval_ms;
     struct timer beat, watch;
     bool is_on;
-    uint64_t asked_ms;       /* when there was reason to doubt, 0 otherwise */
-    int64_t clock_offset_ms; /* wall clock minus the loop's: jumps when the machine slept */
+    uint64_t asked_ms;         /* when there was reason to doubt, 0 otherwise */
+    uint64_t patience_ms;      /* from then on */
+    uint64_t (*boot_ms)(void); /* a clock that goes on while the machine sleeps */
+    int64_t clock_offset_ms;   /* of that, minus the loop's: jumps when the machine slept */
 };
 
 void heartbeat_init(struct heartbeat *heartbeat, struct loop *loop, uint64_t interval_ms,
@@ -34,6 +36,8 @@ void heartbeat_start(struct heartbeat *heartbeat);
 /* There is reason to doubt: asks at once, and wants to hear something within 5 s. Nothing happens when it is
  * stopped. */
 void heartbeat_doubt(struct heartbeat *heartbeat);
+/* It is known to be dead: `silent` comes in the next turn of the loop. */
+void heartbeat_give_up(struct heartbeat *heartbeat);
 void heartbeat_stop(struct heartbeat *heartbeat);
 
 #endif

@@ -90,7 +90,10 @@ void lane_watch(struct lane *lane, uint64_t heartbeat_ms) {
 }
 
 void lane_doubt(struct lane *lane) {
-    heartbeat_doubt(&lane->heartbeat);
+    if (lane->uplink && uplink_is_stranded(lane->uplink))
+        heartbeat_give_up(&lane->heartbeat);
+    else
+        heartbeat_doubt(&lane->heartbeat);
 }
 
 /* ---- the end of one that was retired ---- */

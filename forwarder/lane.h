@@ -41,7 +41,7 @@ void lane_connect(struct lane *lane, const struct uplink_credentials *credential
 bool lane_greet(struct lane *lane);
 /* Begins to watch that the gateway lives, with a ping so often. */
 void lane_watch(struct lane *lane, uint64_t heartbeat_ms);
-/* There is reason to doubt that the link lives: asks at once. */
+/* There is reason to doubt that the link lives: asks at once, or knows that it is dead; `silent` follows. */
 void lane_doubt(struct lane *lane);
 bool lane_is_v2(const struct lane *lane);
 

@@ -15,6 +15,7 @@
 
 #define STABLE_MS 10000 /* a link that lived as long makes the next wait short again */
 #define GOODBYE_MS 100
+#define HURRY_MS 3000 /* who is given up so soon has slept, or changed its network */
 #define LOCAL_CONNECT_MAX_MS 5000
 #define LAST_WORDS_MS 30000 /* for requests under way when the tunnel was taken over */
 #define OLDER_MAX 4         /* lanes that finish what they carry, at once; beyond it the oldest is cut */
@@ -52,6 +53,7 @@ struct tunnel {
     uint64_t greeted_ms; /* when the gateway was last asked where the tunnel is */
     bool resume_refused; /* tried without it already */
     bool was_up;         /* once at least */
+    bool hurries;        /* the next wait is short: this machine alone connects again */
     bool warned;         /* that the resume token cannot be kept */
     uint64_t up_ms;
 };
@@ -126,6 +128,8 @@ static void connect_now(struct tunnel *tunnel) {
 static uint32_t wait_before_next(struct tunnel *tunnel) {
     uint32_t random;
     ids_random(&random, sizeof(random));
+    if (tunnel->hurries) random = 0;
+    tunnel->hurries = false;
     uint32_t wait_ms = backoff_next_ms(&tunnel->backoff, random, loop_now(tunnel->loop));
     tunnel->state = TUNNEL_WAITING;
     resume_store_tell(tunnel->settings.resume, tunnel->older_count > 0);
@@ -263,8 +267,10 @@ static void on_silent(void *ctx, struct lane *lane, uint64_t for_ms) {
         return;
     }
     if (tunnel->state != TUNNEL_UP) return;
-    char reason[64];
-    snprintf(reason, sizeof(reason), "nothing heard for %llu s", (unsigned long long)(for_ms / 1000));
+    char reason[64] = "this machine's address has changed";
+    if (for_ms >= 1000)
+        snprintf(reason, sizeof(reason), "nothing heard for %llu s", (unsigned long long)(for_ms / 1000));
+    tunnel->hurries = for_ms < HURRY_MS;
     lane_abort(lane);
     connect_later(tunnel, "Connection lost", reason);
 }

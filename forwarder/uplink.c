@@ -335,6 +335,10 @@ size_t uplink_queued_bytes(const struct uplink *uplink) {
     return uplink->socket ? ws_client_queued_bytes(uplink->socket) : 0;
 }
 
+bool uplink_is_stranded(const struct uplink *uplink) {
+    return uplink->socket && ws_client_is_stranded(uplink->socket);
+}
+
 uint64_t uplink_heard_ms(const struct uplink *uplink) {
     return uplink->socket ? ws_client_heard_ms(uplink->socket) : 0;
 }

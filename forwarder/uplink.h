@@ -83,6 +83,8 @@ bool uplink_send(struct uplink *uplink, struct buf *message);
 void uplink_ping(struct uplink *uplink);
 
 size_t uplink_queued_bytes(const struct uplink *uplink);
+/* As wire_is_stranded(). */
+bool uplink_is_stranded(const struct uplink *uplink);
 /* When anything, a pong too, was last received. */
 uint64_t uplink_heard_ms(const struct uplink *uplink);
 

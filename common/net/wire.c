@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define UNSENT_BYTES (256 * 1024) /* in the kernel: what waits there, streams cannot overtake */
 #define LOOK_READS 16
@@ -109,6 +110,20 @@ void wire_write(struct wire *wire, struct view bytes) {
 
 bool wire_is_full(const struct wire *wire) {
     return wire->is_flying || wire->is_broken;
+}
+
+/* Who may still bind to an address, has it. */
+bool wire_is_stranded(const struct wire *wire) {
+    struct sockaddr_storage own;
+    int len = sizeof(own);
+    if (!wire->is_reading || uv_tcp_getsockname(&wire->tcp, (struct sockaddr *)&own, &len) != 0) return false;
+    int fd = socket(own.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (own.ss_family == AF_INET) ((struct sockaddr_in *)(void *)&own)->sin_port = 0;
+    if (own.ss_family == AF_INET6) ((struct sockaddr_in6 *)(void *)&own)->sin6_port = 0;
+    bool is_gone =
+        fd >= 0 && bind(fd, (struct sockaddr *)&own, (socklen_t)len) != 0 && errno == EADDRNOTAVAIL;
+    if (fd >= 0) close(fd);
+    return is_gone;
 }
 
 /* ---- in ---- */

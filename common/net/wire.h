@@ -67,6 +67,9 @@ void wire_write(struct wire *wire, struct view bytes);
 /* Takes what has come, or sees that the socket is dead, without waiting for the loop: events follow from
  * within. For whom the loop may have stood still. Nothing within an event of the wire. */
 void wire_look(struct wire *wire);
+/* Has this machine no longer the address that the connection is made from? Then it is dead, whatever the
+ * socket says. */
+bool wire_is_stranded(const struct wire *wire);
 /* Does something wait for the socket, so that it would be better to write nothing now? */
 bool wire_is_full(const struct wire *wire);
 

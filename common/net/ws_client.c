@@ -269,6 +269,10 @@ void ws_client_look(struct ws_client *client) {
     if (client->wire) wire_look(client->wire);
 }
 
+bool ws_client_is_stranded(const struct ws_client *client) {
+    return client->wire && wire_is_stranded(client->wire);
+}
+
 uint64_t ws_client_heard_ms(const struct ws_client *client) {
     return client->heard_ms;
 }

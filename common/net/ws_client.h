@@ -101,6 +101,8 @@ void ws_client_allow_zero_keys(struct ws_client *client);
 void ws_client_ping(struct ws_client *client);
 /* Takes what has come, as wire_look(). */
 void ws_client_look(struct ws_client *client);
+/* As wire_is_stranded(). */
+bool ws_client_is_stranded(const struct ws_client *client);
 /* When anything, a pong too, was last received. */
 uint64_t ws_client_heard_ms(const struct ws_client *client);
 

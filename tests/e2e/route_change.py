@@ -1,5 +1,6 @@
 """Run in a network of its own (`unshare -n`): ttf at a gateway that says nothing, until the network changes. Prints how long it took ttf
-to ask the link then; and, where the gateway does not answer, to connect again."""
+to ask the link then; and, where the gateway does not answer, to connect again. With `moves` behind the program, the network changes so
+that this machine no longer has the address that ttf connected from."""
 
 import base64
 import hashlib
@@ -60,12 +61,28 @@ def established():
     return connection, file
 
 
+def change():
+    """What the link makes of it: the opcode of its next frame."""
+    if not moves:
+        ip("addr", "add", "127.0.0.9/8", "dev", "lo")
+        return read_frame(file)[0]
+    ip("route", "replace", "local", HOST, "dev", "lo", "table", "local", "src", "127.0.0.1")
+    ip("addr", "del", "10.9.9.1/32", "dev", "lo")
+    return None
+
+
+moves = "moves" in sys.argv[2:]
+HOST = "10.9.9.2" if moves else "127.0.0.1"
 ip("link", "set", "lo", "up")
-listener = socket.create_server(("127.0.0.1", 0))
+if moves:
+    ip("addr", "add", "10.9.9.1/32", "dev", "lo")
+    ip("addr", "add", "10.9.9.2/32", "dev", "lo")
+    ip("route", "replace", "local", HOST, "dev", "lo", "table", "local", "src", "10.9.9.1")
+listener = socket.create_server((HOST, 0))
 listener.settimeout(60)
 with tempfile.TemporaryDirectory() as home:
     ttf = subprocess.Popen(
-        [sys.argv[1], "-e", f"ws://127.0.0.1:{listener.getsockname()[1]}", "-p", "9"],
+        [sys.argv[1], "-e", f"ws://{HOST}:{listener.getsockname()[1]}", "-p", "9"],
         env={**os.environ, "HOME": home, "XDG_STATE_HOME": home},
         stdout=subprocess.DEVNULL,
     )
@@ -76,8 +93,7 @@ with tempfile.TemporaryDirectory() as home:
             if opcode == 9:
                 connection.sendall(bytes([0x8A, len(payload)]) + payload)
         begun = time.monotonic()
-        ip("addr", "add", "127.0.0.9/8", "dev", "lo")
-        opcode, _ = read_frame(file)
+        opcode = change()
         asked = time.monotonic() - begun
         again, _ = established()
         print(json.dumps({"opcode": opcode, "asked": asked, "again": time.monotonic() - begun}))

@@ -62,14 +62,24 @@ def test_all_are_back_soon_and_not_at_once(start, tmp_path):
         assert http_raw.request(gateway.address, host=agent.host).status == 200
 
 
-def test_a_link_is_asked_when_the_network_changes(tmp_path):
-    """At once, not at the next beat (7 s and more); and given up 5 s later."""
-    inner = ["unshare", "-n", sys.executable, Path(__file__).with_name("route_change.py"), BIN / "ttf"]
+def change_network(tmp_path, *words):
+    inner = ["unshare", "-n", sys.executable, Path(__file__).with_name("route_change.py"), BIN / "ttf", *words]
     if subprocess.run(["unshare", "-n", "ip", "link", "set", "lo", "up"], capture_output=True).returncode:
         pytest.skip("no network of our own here: that wants root, and iproute2")
     done = subprocess.run(inner, capture_output=True, text=True, timeout=100, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)
     print(seen)
+    return seen
+
+
+def test_a_link_is_asked_when_the_network_changes(tmp_path):
+    """At once, not at the next beat (7 s and more); and given up 5 s later."""
+    seen = change_network(tmp_path)
     assert seen["asked"] < 3 * SLOW
     assert seen["again"] < 10 * SLOW
+
+
+def test_a_link_is_dead_when_its_address_is_gone(tmp_path):
+    """It is not even asked: another one is made at once."""
+    assert change_network(tmp_path, "moves")["again"] < 2 * SLOW

@@ -91,11 +91,51 @@ static void a_doubt_asks_at_once(void **state) {
     end(&world);
 }
 
+static uint64_t slept_ms;
+
+static uint64_t boot_ms(void) {
+    return 1000000 + slept_ms;
+}
+
+/* The clock that goes on has jumped. */
+static void a_machine_that_slept_waits_for_a_second(void **state) {
+    (void)state;
+    struct world world = {0};
+    slept_ms = 0;
+    run(&world, 300000, 12000);
+    world.heartbeat.boot_ms = boot_ms;
+    heartbeat_start(&world.heartbeat);
+    slept_ms = 60000;
+    uint64_t begun_ms = loop_now(&world.loop);
+    loop_run(&world.loop);
+    assert_int_equal(world.asked, 1);
+    assert_in_range(world.silent_ms, 1000, 1900);
+    assert_in_range(loop_now(&world.loop) - begun_ms, 1000, 3500);
+    end(&world);
+}
+
+static void one_that_is_known_to_be_dead_is_given_up_at_once(void **state) {
+    (void)state;
+    struct world world = {0};
+    run(&world, 300000, 5000);
+    heartbeat_give_up(&world.heartbeat);
+    assert_int_equal(world.silent_ms, 0);
+    world.silent_ms = 1;
+    uint64_t begun_ms = loop_now(&world.loop);
+    loop_run(&world.loop);
+    assert_int_equal(world.asked, 0);
+    assert_in_range(loop_now(&world.loop) - begun_ms, 0, 900);
+    assert_false(world.heartbeat.is_on);
+    end(&world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(silence_is_noticed_after_two_intervals),
         cmocka_unit_test(an_answer_keeps_it_alive),
         cmocka_unit_test(a_doubt_asks_at_once),
+        cmocka_unit_test(a_machine_that_slept_waits_for_a_second),
+        cmocka_unit_test(one_that_is_known_to_be_dead_is_given_up_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
