@@ -37,6 +37,12 @@ static void sink(void *ctx, enum log_level level, const char *component, struct 
     if (level <= LOG_LEVEL_WARN) flush();
 }
 
+void log_buffer_add(struct view line) {
+    if (sizeof(log_buffer.bytes) - log_buffer.used < line.len) flush();
+    memcpy(log_buffer.bytes + log_buffer.used, line.ptr, line.len);
+    log_buffer.used += line.len;
+}
+
 /* What is logged after the end, when what was before it cannot be written. */
 static void drop(void *ctx, enum log_level level, const char *component, struct view line) {
     (void)ctx, (void)level, (void)component, (void)line;

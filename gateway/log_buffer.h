@@ -9,6 +9,8 @@
 
 /* Makes it the log's sink until log_buffer_stop. */
 void log_buffer_start(struct loop *loop);
+/* A line for standard error as it is, with its end, between those of the log. */
+void log_buffer_add(struct view line);
 /* Lines for standard output, in the same way. */
 void log_buffer_announce(struct view lines);
 /* Lines of both that were dropped, ever. */

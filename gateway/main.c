@@ -1,4 +1,5 @@
 /* ttf-gateway: wires the adapters of one process to the handler core. */
+#include "access_file.h"
 #include "admin/admin.h"
 #include "admin/health.h"
 #include "agents/agent_accept.h"
@@ -161,6 +162,9 @@ static bool make_core(struct gateway *gateway) {
     settings.exchanges_total = config->max_connections;
     settings.exchanges_per_tunnel = config->tunnel_requests;
     settings.tunnel_requests_per_second = config->tunnel_rate;
+    settings.request_ids = config->request_ids;
+    if (config->access_form == ACCESS_FORM_JSON) settings.traces = TRACES_NOTED;
+    if (config->make_traceparent) settings.traces = TRACES_MADE;
     if (backend_is_shared(gateway->backend)) settings.gateway = view_from_cstr(gateway->peer_url);
     struct agents agents = agent_ws_port(gateway->agents);
     struct ports ports = {
@@ -307,6 +311,7 @@ static void stop_adapters(struct gateway *gateway) {
 static void free_all(struct gateway *gateway) {
     core_free(gateway->core);
     token_keys_done(&gateway->token_keys);
+    access_file_stop();
     log_buffer_stop();
     loop_done(&gateway->loop);
     peering_free(gateway->peering);
@@ -348,7 +353,8 @@ static int run(struct gateway *gateway) {
             admin_new(&gateway->loop, !listen_address_is_loopback(&gateway->config.admin_listen));
     }
     if (gateway->admin) admin_add_page(gateway->admin, "/metrics", metrics_page_print, &gateway->metrics);
-    bool runs = gateway->admin && make_backend(gateway);
+    bool runs = gateway->admin && access_file_start(&gateway->loop, &gateway->config, gateway->peer_url) &&
+                make_backend(gateway);
     if (runs) {
         if (backend_is_shared(gateway->backend)) log_info("gateway", "waiting for the store");
         loop_run(&gateway->loop);

@@ -203,6 +203,7 @@ static void forward(struct invocations *invocations) {
     invocations->access.client = event->client;
     invocations->access.method = event->method;
     invocations->access.target = event->target;
+    invocations->access.version = VIEW("HTTP/1.1");
     store_dynamodb_set_request(invocations->parts.store, event->request_id);
     invocations->exchange = core_forward(invocations->parts.core, &request, &source, &sink, SIZE_MAX / 2);
     if (!invocations->exchange) fail(invocations, "Handler.OutOfMemory", "out of memory");

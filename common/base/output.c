@@ -3,11 +3,13 @@
 #include "base/output.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,6 +19,7 @@
 
 struct output {
     int fd;
+    char *path; /* NULL: the descriptor is somebody else's */
     output_notice_fn *notice;
     pthread_t thread;
     bool has_thread;
@@ -28,7 +31,7 @@ struct output {
     uint64_t left_out; /* since it was last said */
     uint64_t dropped;  /* ever */
     uint64_t written;  /* bytes, ever: whether it moves */
-    bool is_busy, is_napping, is_closing;
+    bool is_busy, is_napping, is_closing, is_reopened;
     bool is_abandoned; /* nobody waits for the thread: it frees this when it ends */
 };
 
@@ -49,7 +52,23 @@ struct output *output_new(int fd, output_notice_fn *notice) {
     return NULL;
 }
 
+static int open_file(const char *path) {
+    return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+}
+
+struct output *output_new_file(const char *path, output_notice_fn *notice) {
+    int fd = open_file(path);
+    struct output *output = fd < 0 ? NULL : output_new(fd, notice);
+    if (output) output->path = strdup(path);
+    if (output && output->path) return output;
+    if (output) output_close(output, 0);
+    if (fd >= 0) close(fd);
+    return NULL;
+}
+
 static void output_free(struct output *output) {
+    if (output->path) close(output->fd);
+    free(output->path);
     pthread_mutex_destroy(&output->lock);
     pthread_cond_destroy(&output->more);
     pthread_cond_destroy(&output->less);
@@ -80,6 +99,18 @@ static bool may_try_again(int fd) {
     if (errno != EAGAIN) return false;
     struct pollfd wanted = {.fd = fd, .events = POLLOUT};
     return poll(&wanted, 1, -1) > 0 || errno == EINTR;
+}
+
+/* The name may be another file's by now. One that cannot be opened leaves us with what there is. */
+static void follow_name(struct output *output, bool is_asked) {
+    struct stat ours, named;
+    if (!output->path || fstat(output->fd, &ours) != 0) return;
+    bool is_same =
+        stat(output->path, &named) == 0 && named.st_ino == ours.st_ino && named.st_dev == ours.st_dev;
+    int fd = is_same && !is_asked ? -1 : open_file(output->path);
+    if (fd < 0) return;
+    close(output->fd);
+    output->fd = fd;
 }
 
 /* How many bytes went: all, or those before an error. */
@@ -137,7 +168,10 @@ static void write_what_came(struct output *output, struct lost *lost) {
     output->used = 0;
     output->left_out = 0;
     output->is_busy = true;
+    bool is_reopened = output->is_reopened;
+    output->is_reopened = false;
     pthread_mutex_unlock(&output->lock);
+    follow_name(output, is_reopened);
     write_block(output, block, len, lost);
     pthread_mutex_lock(&output->lock);
     output->is_busy = false;
@@ -213,6 +247,13 @@ void output_write(struct output *output, struct view lines) {
     output->dropped += left_out;
     if (!output->has_thread) output->has_thread = start_thread(output); /* or with the next line */
     if (!output->is_busy && !output->is_napping) pthread_cond_signal(&output->more);
+    pthread_mutex_unlock(&output->lock);
+}
+
+void output_reopen(struct output *output) {
+    if (!output) return;
+    pthread_mutex_lock(&output->lock);
+    output->is_reopened = true;
     pthread_mutex_unlock(&output->lock);
 }
 

@@ -21,6 +21,11 @@ typedef size_t output_notice_fn(char *out, size_t size, uint64_t lines);
 
 /* The thread starts with the first line. NULL without memory. */
 struct output *output_new(int fd, output_notice_fn *notice);
+/* The same for a file, which is appended to, made where it is missing, and opened anew when another has its
+ * name or none has (logrotate), by the thread. NULL with errno when it cannot be opened. `path` is copied. */
+struct output *output_new_file(const char *path, output_notice_fn *notice);
+/* Opens the file anew before the next line. */
+void output_reopen(struct output *output);
 /* Whole lines, each with its end. Never waits. NULL is fine. */
 void output_write(struct output *output, struct view lines);
 /* Lines that were left out or could not be written, ever. NULL is fine. */

@@ -1,13 +1,19 @@
 /* See access.h. */
 #include "handler/access.h"
 
-#include "base/log.h"
+#include "handler/access_log.h"
 #include "handler/core.h"
-
-enum { TARGET_SHOWN = 300, TARGET_TEXT_MAX = 512 };
 
 void access_begin(struct access *access, uint64_t now_ms) {
     *access = (struct access){.begin_ms = now_ms, .begin_us = metrics_now_us()};
+}
+
+/* They go with the exchange. */
+static void keep_facts(struct access *access, const struct exchange_facts *facts, struct arena *arena) {
+    if (facts->owner.len) access->owner = arena_copy(arena, facts->owner);
+    if (facts->x_request_id.len) access->x_request_id = arena_copy(arena, facts->x_request_id);
+    if (facts->trace_id.len) access->trace_id = arena_copy(arena, facts->trace_id);
+    if (facts->given_us) access->agent_protocol = facts->protocol == LINK_V2 ? VIEW("v2") : VIEW("v1");
 }
 
 void access_head(struct access *access, const struct exchange *exchange, const struct answer_head *head,
@@ -23,27 +29,7 @@ void access_head(struct access *access, const struct exchange *exchange, const s
     access->sent_again = facts.sent_again;
     access->given_us = facts.given_us;
     access->answered_us = facts.answered_us;
-}
-
-static struct view or_dash(struct view text) {
-    return text.len ? text : VIEW("-");
-}
-
-/* Of another gateway's request that one writes the line. */
-static void write_line(const struct access *access) {
-    static const char *const how[] = {"", " cut", " aborted"};
-    enum log_level level = access->from_peer ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
-    if (!log_enabled(level)) return;
-    struct buf target;
-    buf_init(&target, TARGET_TEXT_MAX);
-    log_redact_target(&target, view_slice(access->target, 0, TARGET_SHOWN));
-    struct view code = access->error ? http_error_code(access->error) : VIEW("-");
-    log_each(level, LOG_ACCESS, "%.*s %.*s %.*s %d %llums %lluB tunnel=%.*s error=%.*s%s",
-             VIEW_ARG(or_dash(access->client)), VIEW_ARG(access->method), VIEW_ARG(buf_view(&target)),
-             access->status, (unsigned long long)(access->end_ms - access->begin_ms),
-             (unsigned long long)access->bytes_out, VIEW_ARG(or_dash(access->tunnel)), VIEW_ARG(code),
-             how[access->fate]);
-    buf_done(&target);
+    if (access_log_wants_facts()) keep_facts(access, &facts, arena);
 }
 
 /* ---- metrics ---- */
@@ -82,5 +68,5 @@ void access_end(struct access *access, bool is_whole, uint64_t now_ms) {
     access->end_ms = now_ms;
     access->fate = is_whole ? ACCESS_WHOLE : access->status ? ACCESS_CUT : ACCESS_ABORTED;
     count(access);
-    write_line(access);
+    access_log_write(access);
 }

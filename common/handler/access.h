@@ -22,13 +22,17 @@ struct access {
     bool from_peer;             /* another gateway, which has a record of its own of this request */
     struct view client;         /* address of who asked, as far as trusted proxies tell */
     struct view method, target; /* raw: the target may hold secrets (log_redact_target) */
+    struct view version;        /* "HTTP/1.1" */
+    struct view referer, agent; /* fields, where access_log_wants_fields(); the first may hold secrets, too */
 
     /* what became of it */
     struct view tunnel;     /* its id; absent: none was found, or there was no head */
     struct view request_id; /* by which an agent of v1 knows it; absent: none */
     bool sent_again;        /* to a second agent, because the first was lost */
-    int status;             /* of the answer's head; 0: there was none */
-    enum http_error error;  /* why the answer is one of ours; HTTP_ERROR_NONE: it is the service's */
+    /* Where access_log_wants_facts(). */
+    struct view owner, agent_protocol, x_request_id, trace_id;
+    int status;            /* of the answer's head; 0: there was none */
+    enum http_error error; /* why the answer is one of ours; HTTP_ERROR_NONE: it is the service's */
     enum access_fate fate;
     uint64_t bytes_in, bytes_out; /* of the request's body handed to the core, of the answer's handed over */
     uint64_t begin_ms, head_ms, end_ms; /* by the loop's clock; head_ms: of the answer, 0 without one */

@@ -3,6 +3,7 @@
 
 #include "handler/core_state.h"
 #include "handler/path_mode.h"
+#include "handler/trace.h"
 #include "http/error_page.h"
 #include "http/hop.h"
 
@@ -71,6 +72,7 @@ bool answer_begin(struct exchange *exchange, int status, struct headers *headers
     if (!exchange->from_peer) headers_remove(headers, VIEW("x-tunnel-rewrite"));
     headers_add(headers, VIEW("x-tunnel-routing-mode"),
                 exchange->route.mode == ROUTE_SUBDOMAIN ? VIEW("subdomain") : VIEW("path"));
+    trace_answer(exchange, headers);
     put_head(exchange, &head, kind);
     return true;
 }
@@ -81,6 +83,7 @@ void answer_switch(struct exchange *exchange, struct headers *headers, struct vi
     headers_remove(headers, VIEW("content-length"));
     headers_remove(headers, VIEW("sec-websocket-accept"));
     if (exchange->site) path_mode_fields(exchange, headers, false);
+    trace_answer(exchange, headers);
     struct answer_head head = {.status = 101,
                                .headers = headers,
                                .content_length = LENGTH_UNKNOWN,
@@ -252,6 +255,7 @@ void answer_error(struct exchange *exchange, enum http_error error) {
     struct headers headers;
     struct view body = error_page(error, html, &exchange->arena, &headers);
     if (error == HTTP_ERROR_UNAUTHORIZED) ask_for_password(exchange, &headers);
+    trace_answer(exchange, &headers);
     bool has_body = !view_eq(exchange->method, VIEW("HEAD")) && body.len > 0;
     struct answer_head head = {.status = http_error_status(error),
                                .headers = &headers,
@@ -270,6 +274,7 @@ void answer_redirect(struct exchange *exchange, int status, struct view location
     headers_add(&headers, VIEW("location"), location);
     headers_add(&headers, VIEW("cache-control"), VIEW("no-store"));
     headers_add(&headers, VIEW("x-tunnel-routing-mode"), VIEW("path"));
+    trace_answer(exchange, &headers);
     struct answer_head head = {.status = status, .headers = &headers, .close = is_unread(exchange)};
     put_head(exchange, &head, ANSWER_EMPTY);
     answer_end(exchange, NULL);

@@ -10,6 +10,13 @@
 #include "auth/jwt.h"
 #include "auth/secret.h"
 
+/* Of W3C's Trace Context. */
+enum traces {
+    TRACES_PASSED, /* like any field */
+    TRACES_NOTED,  /* and the trace's id is among the facts of an exchange */
+    TRACES_MADE    /* where there is none, too */
+};
+
 struct core_settings {
     struct view domain;     /* "localhost": tunnels are its one-label subdomains */
     struct view public_url; /* "http://localhost:8080": scheme, domain and port of the URLs that people see */
@@ -56,6 +63,8 @@ struct core_settings {
     /* What a tunnel's agent is sent, counted where the agent is (v1: where the visitor is); as many at once
      * as in a second, beyond that HTTP_ERROR_RATE_LIMITED. 0: as many as come, TUNNEL_RATE_MAX at most. */
     size_t tunnel_requests_per_second;
+    bool request_ids; /* each request gets an x-request-id, or keeps that of a trusted proxy (trace.h) */
+    enum traces traces;
 };
 
 #define TUNNEL_RATE_MAX 1000000
@@ -143,6 +152,9 @@ struct exchange_facts {
     struct view request_id; /* v1: of the last message that carried the request */
     bool sent_again;
     uint64_t given_us, answered_us; /* as in struct access */
+    struct view owner;              /* of the tunnel, where it has shown a token: "sub:alice" */
+    struct view x_request_id, trace_id;
+    enum link_protocol protocol; /* of its agent, with given_us */
 };
 struct exchange_facts exchange_facts(const struct exchange *exchange);
 

@@ -8,6 +8,7 @@
 #include "handler/core.h"
 #include "handler/delivery.h"
 #include "handler/route.h"
+#include "handler/trace.h"
 #include "http/gate.h"
 #include "protocol/chunks.h"
 #include "rewrite/url.h"
@@ -27,6 +28,8 @@ struct core {
     struct list young;   /* struct exchange.young_node: no answer yet, and not long under way; oldest first */
     struct list resting; /* struct tunnel_use.rest_node, by rest_until_ms */
     struct timer rest_timer;
+    unsigned char random[512]; /* for trace.c */
+    size_t random_left;        /* of it, from the begin */
 
     struct exchange **slots; /* by the low half of a ticket */
     uint32_t *free_slots;
@@ -121,6 +124,7 @@ struct exchange {
     struct body_source source;
     struct answer answer;
     uint64_t started_ms;            /* monotonic */
+    struct trace *trace;            /* what it is known by in logs; NULL: nothing */
     uint64_t given_us, answered_us; /* when an agent had it, and when its head came; 0: not yet */
 
     /* the request */

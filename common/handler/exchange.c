@@ -233,12 +233,24 @@ void exchange_expire(struct exchange *exchange) {
     exchange_fail(exchange, HTTP_ERROR_TIMEOUT);
 }
 
+/* Who has shown no token is nobody in particular. */
+static struct view owner_of(const struct claim *claim) {
+    struct view owner = view_from_cstr(claim->owner);
+    return view_starts_with(owner, VIEW("sub:")) ? owner : (struct view){0};
+}
+
 struct exchange_facts exchange_facts(const struct exchange *exchange) {
+    static const struct trace none;
+    const struct trace *trace = exchange->trace ? exchange->trace : &none;
     return (struct exchange_facts){.tunnel = exchange->route.tunnel_id,
                                    .request_id = view_from_cstr(exchange->request_id),
                                    .sent_again = exchange->sent_again,
                                    .given_us = exchange->given_us,
-                                   .answered_us = exchange->answered_us};
+                                   .answered_us = exchange->answered_us,
+                                   .owner = owner_of(&exchange->claim),
+                                   .x_request_id = trace->request_id,
+                                   .trace_id = trace->id,
+                                   .protocol = exchange->claim.member.link.protocol};
 }
 
 /* ---- the answer ---- */

@@ -3,6 +3,7 @@
 #include "handler/core_state.h"
 #include "handler/path_mode.h"
 #include "handler/stray.h"
+#include "handler/trace.h"
 #include "http/chars.h"
 #include "http/forwarded.h"
 #include "http/hop.h"
@@ -66,7 +67,8 @@ enum http_error ingress(struct exchange *exchange, const struct forward_event *e
     if (error != HTTP_ERROR_NONE && exchange->route.mode != ROUTE_PATH) return error;
     hop_strip(&exchange->headers);
     hop_strip_ours(&exchange->headers, (struct view){0});
-    if (!forwarded_headers(exchange, event)) return HTTP_ERROR_HEADERS_TOO_LARGE;
+    if (!forwarded_headers(exchange, event) || !trace_request(exchange, event->client_is_proxy))
+        return HTTP_ERROR_HEADERS_TOO_LARGE;
     error = stray_look(exchange, error);
     return error != HTTP_ERROR_NONE || exchange->stray ? error : ingress_routed(exchange);
 }

@@ -133,13 +133,20 @@ static void put_pseudo(struct outbound_head *out, struct view name, struct view 
     put(out, name, value, NGHTTP2_NV_FLAG_NO_COPY_NAME);
 }
 
+/* Each request has another value: it would push out of the table what comes again and again. */
+static bool is_always_new(struct view name) {
+    return (name.len == 12 && view_eq(name, VIEW("x-request-id"))) ||
+           (name.len == 11 && view_eq(name, VIEW("traceparent")));
+}
+
 /* Names and values from elsewhere. White space around a value is no part of it (RFC 9110 5.5), but would
  * break the stream (RFC 9113 8.2.1), as would a length in an answer that has none. */
 static void put_headers(struct outbound_head *out, const struct headers *headers, int status) {
     for (size_t i = 0; i < headers->count; i++) {
         const struct header *field = &headers->fields[i];
         if (status == 204 && view_eq(field->name, VIEW("content-length"))) continue;
-        put(out, field->name, view_trim(field->value), NGHTTP2_NV_FLAG_NONE);
+        put(out, field->name, view_trim(field->value),
+            is_always_new(field->name) ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE);
     }
 }
 

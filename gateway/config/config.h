@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "config/config_table.h"
+#include "handler/access_log.h"
 #include "sockets/address.h"
 
 struct text_list {
@@ -48,6 +49,9 @@ struct config {
     size_t body_bytes, request_head_bytes, answer_head_bytes, max_connections, max_connections_per_address,
         tunnel_rate, tunnel_requests, agent_link_requests;
     enum log_level log_level;
+    char *access_log, *access_log_format;
+    enum access_form access_form; /* of access_log_format, once it is checked */
+    bool access_log_query, request_ids, make_traceparent;
     bool wants_health, wants_help, wants_version, wants_markdown, wants_metrics;
 };
 

@@ -205,6 +205,16 @@ static int check_apigw(const struct config *config) {
     return 0;
 }
 
+static int check_access_log(struct config *config) {
+    if (!access_form_parse(view_from_cstr(config->access_log_format), &config->access_form))
+        return complain(config, &config->access_log_format, "expected text, combined, json or off");
+    bool is_line = config->access_form == ACCESS_FORM_COMBINED || config->access_form == ACCESS_FORM_JSON;
+    if (!is_line && strcmp(config->access_log, "stderr") != 0)
+        return contradict(config, &config->access_log, &config->access_log_format,
+                          "a file holds combined or json");
+    return 0;
+}
+
 /* Right, and perhaps not what was meant. */
 static void warn_of_scheme(const struct config *config) {
     if (!view_starts_with(view_from_cstr(config->public_url), VIEW("https://"))) return;
@@ -243,6 +253,7 @@ int config_check(struct config *config) {
     if (!code) code = check_visitor_policy(config);
     if (!code) code = check_times(config);
     if (!code && settings_are_of(PROGRAM_GATEWAY)) code = check_heads(config);
+    if (!code && settings_are_of(PROGRAM_GATEWAY)) code = check_access_log(config);
     if (!code) code = check_bounds(config);
     if (!code) warn_of_scheme(config);
     if (!code) warn_of_shared_origin(config);

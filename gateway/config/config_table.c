@@ -298,6 +298,33 @@ const struct setting config_settings[] = {
 
     {SETTING("log-level", "LOG_LEVEL", KIND_LEVEL, log_level, "info", "error, warn, info or debug"),
      .group = "Operation"},
+    {SETTING("access-log-format", "ACCESS_LOG_FORMAT", KIND_TEXT, access_log_format, "text",
+             "of the line for each request: text, combined, json or off"),
+     .detail =
+         "`text` is a line of the log, at level `info`. `combined` is Apache's, with the tunnel's owner for "
+         "the user. `json` is an object a line ([Deployment](DEPLOYMENT.md#logs)).",
+     .only = PROGRAM_GATEWAY},
+    {SETTING("access-log", "ACCESS_LOG", KIND_TEXT, access_log, "stderr",
+             "where those lines go: stderr, or a file"),
+     .detail =
+         "A file is made with mode 0640 and opened anew when it has been moved (logrotate), and at SIGHUP. "
+         "Lines that cannot be written are dropped and counted, and stop nothing. It needs `combined` or "
+         "`json`.",
+     .only = PROGRAM_GATEWAY},
+    {SETTING("access-log-query", "ACCESS_LOG_QUERY", KIND_BOOL, access_log_query, "false",
+             "`combined` and `json` show the query of URLs, with what looks like a secret hidden"),
+     .only = PROGRAM_GATEWAY},
+    {SETTING("request-ids", "REQUEST_IDS", KIND_BOOL, request_ids, "true",
+             "each request has an x-request-id, in the log, for the service and in the answer"),
+     .detail =
+         "That of a trusted proxy, if it is 1 to 128 letters, digits and `._:+/=@~-`; else a fresh one. A "
+         "service that answers with one of its own keeps that.",
+     .only = PROGRAM_GATEWAY},
+    {SETTING("make-traceparent", "MAKE_TRACEPARENT", KIND_BOOL, make_traceparent, "false",
+             "requests without a traceparent (W3C Trace Context) get one"),
+     .detail = "With the flag that asks for being sampled. `traceparent` and `tracestate` of visitors pass "
+               "untouched; one that is malformed is replaced.",
+     .only = PROGRAM_GATEWAY},
     {SETTING("config", "CONFIG_FILE", KIND_TEXT, config_file, NULL,
              "a YAML file with settings, name: value")},
     {DO("health", wants_health, "ask the gateway on this machine whether it is well, by the exit code")},

@@ -3,6 +3,8 @@
 #include "public/behind_proxy.h"
 #include "public/visit.h"
 
+#include "handler/access_log.h"
+
 #include <errno.h>
 #include <sys/socket.h>
 
@@ -40,6 +42,11 @@ static bool keep_line(struct visit *visit, const struct request_head *head) {
     bool is_shown = head->method.len <= METHOD_SHOWN_MAX;
     visit->access.method = is_shown ? view_slice(line, 0, head->method.len) : VIEW("?");
     visit->access.target = view_skip(line, line.len - head->target.len);
+    visit->access.version = visit->is_old ? VIEW("HTTP/1.0") : VIEW("HTTP/1.1");
+    if (access_log_wants_fields()) {
+        visit->access.referer = headers_get(&head->headers, VIEW("referer"));
+        visit->access.agent = headers_get(&head->headers, VIEW("user-agent"));
+    }
     return line.ptr;
 }
 

@@ -216,7 +216,7 @@ def test_header_values_beyond_ascii(stack):
 def test_nothing_of_our_clients_own_is_added(stack):
     stack.request(target="/plain")
     names = {name.lower() for name, _ in stack.service.seen("/plain")[0].headers}
-    assert names <= {"host", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "connection"}, names
+    assert names <= {"host", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-request-id", "connection"}, names
     stack.request("POST", "/post", body=b"abc")
     names = {name.lower() for name, _ in stack.service.seen("/post")[0].headers}
     assert "content-type" not in names and "expect" not in names, names
