@@ -34,6 +34,9 @@ static const struct row answers[] = {
     {"no field", "visit GET, head 200 a(b:c", "one:GET bad_response end reset"},
     {"trailers", "visit GET, head 200, end x-sum:1 server-timing:2",
      "one:GET 200 end x-sum server-timing reset"},
+    {"what they say of the body, where it passes as it is",
+     "visit GET, head 200, end digest:a content-md5:b x-sum:1",
+     "one:GET 200 end digest content-md5 x-sum reset"},
     {"fields that are no trailers",
      "visit GET, head 200, end set-cookie:a content-length:9 content-type:b content-encoding:c "
      "content-range:d "

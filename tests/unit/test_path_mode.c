@@ -292,6 +292,55 @@ static void a_chain_without_room_cuts(void **state) {
     assert_true(visitor.was_cut);
 }
 
+/* Much that comes at once is made in turns, a millisecond apart. */
+static void others_have_their_turn(void **state) {
+    struct world *world = *state;
+    const size_t len = 100 * (size_t)CHAIN_STEP_BYTES, turn = 64 * (size_t)CHAIN_STEP_BYTES;
+    char *bytes = malloc(len);
+    memset(bytes, 'x', len);
+    for (int leaves = 0; leaves < 2; leaves++) {
+        ask(world, "GET", "", len + 1);
+        answer_head(world, "200 a:b");
+        put_filter(world, 1);
+        answer_data(world, view_of(bytes, len));
+        assert_int_equal(visitor.body.len, turn);
+        if (leaves) {
+            step_cancel(world, "");
+            world->now_ms++;
+            settle(world);
+            continue;
+        }
+        world->now_ms++;
+        settle(world);
+        assert_int_equal(visitor.body.len, len);
+        answer_over(world);
+        assert_true(visitor.has_ended);
+    }
+    free(bytes);
+}
+
+static void a_visitor_may_leave_before_he_is_cut(void **state) {
+    struct world *world = *state;
+    ask(world, "GET", "", 1 << 20);
+    answer_head(world, "200 a:b");
+    put_filter(world, 10);
+    world->exchange->answer.chain->output.max = 20;
+    world->stream->events->data(world->stream->target, VIEW("abc"));
+    step_cancel(world, "");
+    settle(world);
+    assert_false(visitor.was_cut);
+}
+
+static void trailers_of_a_changed_body_say_nothing_of_its_bytes(void **state) {
+    struct world *world = *state;
+    ask(world, "GET", "", 1 << 20);
+    answer_head(world, "200 content-type:text/css");
+    answer_data(world, VIEW("a"));
+    step_end(world, "digest:a x-sum:1");
+    settle(world);
+    assert_string_equal(visitor.head, "200 content-type:text/css x-tunnel-rewrite-applied:truex-sum");
+}
+
 /* ---- which answers are changed ---- */
 
 struct row {
@@ -339,6 +388,19 @@ static const struct row rows[] = {
      "url(http://127.0.0.1:3000/x)",
      "200 content-type:text/css location:http://localhost:8080%/y x-tunnel-rewrite-applied:true",
      "url(http://localhost:8080%/x)"},
+    {"a charset in quotes", "GET", "", "200 content-type:text/css;charset=\"utf-8\"", "url(/x)",
+     "200 content-type:text/css;charset=\"utf-8\" x-tunnel-rewrite-applied:true", "url(%/x)"},
+    {"an empty charset", "GET", "", "200 content-type:text/css;charset=", "url(/x)",
+     "200 content-type:text/css;charset= x-tunnel-rewrite-applied:true", "url(%/x)"},
+    {"not in a coding that we do not know", "GET", "", "200 content-type:text/css content-encoding:zip",
+     "url(/x)", "200 content-type:text/css content-encoding:zip", "url(/x)"},
+    {"not in two codings", "GET", "",
+     "200 content-type:text/css content-encoding:identity content-encoding:identity", "url(/x)",
+     "200 content-type:text/css content-encoding:identity content-encoding:identity", "url(/x)"},
+    {"HEAD of what has no body", "HEAD", "", "204 content-type:text/css etag:\"a\"", "",
+     "204 content-type:text/css etag:\"a\"", ""},
+    {"other JSON stays", "GET", "", "200 content-type:application/json", "{\"servers\":[{\"url\":\"/api\"}]}",
+     "200 content-type:application/json x-tunnel-rewrite-applied:true", "{\"servers\":[{\"url\":\"/api\"}]}"},
     {"fields", "GET", "", "302 location:/x clear-site-data:a set-cookie:a=b;path=/", "",
      "302 location:%/x set-cookie:a=b;path=%/", ""},
 };
@@ -388,6 +450,9 @@ int main(void) {
         WITH_WORLD(a_visitor_who_leaves_in_the_middle),
         WITH_WORLD(an_answer_that_is_cut_is_cut),
         WITH_WORLD(a_chain_without_room_cuts),
+        WITH_WORLD(others_have_their_turn),
+        WITH_WORLD(a_visitor_may_leave_before_he_is_cut),
+        WITH_WORLD(trailers_of_a_changed_body_say_nothing_of_its_bytes),
         WITH_WORLD(answers_are_chosen_by_their_heads),
         WITH_WORLD(a_page_gets_the_script),
     };
