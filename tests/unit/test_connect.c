@@ -6,6 +6,7 @@
 #include "cmocka_setup.h"
 #include "core_setup.h"
 #include "handler/core.h"
+#include "metrics/metrics.h"
 #include "store/store_memory.h"
 
 #define JWT_KEY "0123456789abcdef0123456789abcdef"
@@ -179,6 +180,21 @@ static void on_connected(void *ctx, const struct connect_outcome *outcome) {
     snprintf(world->reason, sizeof world->reason, "%s", outcome->reason ? outcome->reason : "");
 }
 
+/* Each attempt counts once, as what it came to. */
+static uint64_t counted[METRIC_OUTCOME_COUNT];
+
+static void assert_counted(int status) {
+    static const int statuses[METRIC_OUTCOME_COUNT] = {
+        [METRIC_OUTCOME_ACCEPTED] = 200,     [METRIC_OUTCOME_MALFORMED] = 400,
+        [METRIC_OUTCOME_UNAUTHORIZED] = 401, [METRIC_OUTCOME_FORBIDDEN] = 403,
+        [METRIC_OUTCOME_NAME_TAKEN] = 409,   [METRIC_OUTCOME_UNAVAILABLE] = 503};
+    for (size_t i = 0; i < METRIC_OUTCOME_COUNT; i++) {
+        uint64_t now = metrics_slots[METRIC_AGENT_CONNECTS + i];
+        assert_int_equal(now - counted[i], statuses[i] == status);
+        counted[i] = now;
+    }
+}
+
 struct row {
     const char *name, *target, *fields; /* "name:value|name:value"; '%' stands for a good token */
     int status;
@@ -215,6 +231,7 @@ static void check(struct world *world, const struct row *row, const char *connec
     const char *heard = row->status == 200 ? world->tunnel : world->reason;
     if (world->status != row->status || (row->says && !strstr(heard, row->says)))
         fail_msg("%s: %d %s", row->name, world->status, heard);
+    assert_counted(row->status);
     core_disconnect(world->core, view_from_cstr(connection), NULL, NULL);
     while (tasks_run(&world->tasks)) continue;
     buf_done(&target);
@@ -285,6 +302,7 @@ static int connects(struct world *world, const char *connection, const char *tar
     core_connect(world->core, &event, on_connected, world);
     assert_int_equal(world->status, 0);
     settle(world);
+    assert_counted(world->status);
     return world->status;
 }
 
