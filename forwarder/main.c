@@ -10,6 +10,7 @@
 #include "base/regular_file.h"
 #include "doctor.h"
 #include "login.h"
+#include "option_texts.h"
 #include "options.h"
 #include "reload.h"
 #include "resume_store.h"
@@ -205,7 +206,13 @@ static int ask_health(void) {
     return well ? 0 : 1;
 }
 
+static int print_text(const struct options *options) {
+    if (options->word_count && option_text_print(options->words[0], stdout)) return 0;
+    return usage_error("ttf print wants one of " OPTION_TEXTS);
+}
+
 static int run_command(const struct options *options) {
+    if (is_command(options, "print")) return print_text(options);
     if (is_command(options, "login")) return login_run(options);
     return set_up_and_run(options);
 }

@@ -8,6 +8,16 @@
 
 #define MEMBER(name) offsetof(struct options, name)
 
+const struct command_row command_rows[] = {
+    {"start", "[NAME...]", "run the tunnels of ttf.yaml, or those of these names", COMMAND_WORDS_MAX},
+    {"login", "GATEWAY", "store a gateway's URL and a token, which is asked for or read from standard input",
+     1},
+    {"doctor", "[SERVICE]", "look at each step of the way to the gateway and to the local service", 1},
+    {"print", "WHAT",
+     "completions (bash, zsh, fish), man pages (man, man-yaml) or the JSON schema of ttf.yaml (schema)", 1},
+};
+const size_t command_rows_count = sizeof(command_rows) / sizeof(command_rows[0]);
+
 const struct option_row option_rows[] = {
     {0, "service", "SERVICE", NULL,
      "where the local service listens: a port, host:port, http(s)://host:port or unix:/path", OPTION_SERVICE,

@@ -31,6 +31,17 @@ struct option_row {
 extern const struct option_row option_rows[];
 extern const size_t option_rows_count;
 
+#define COMMAND_WORDS_MAX 64
+
+/* What may stand as the first word. */
+struct command_row {
+    const char *name, *arguments, *help;
+    size_t words_max; /* behind it */
+};
+
+extern const struct command_row command_rows[];
+extern const size_t command_rows_count;
+
 static inline bool option_is_flag(const struct option_row *row) {
     return row->place != PLACE_SECTION;
 }

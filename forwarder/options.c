@@ -1,20 +1,10 @@
 #include "options.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "http/chars.h"
 #include "token.h"
-
-static const struct {
-    const char *name, *arguments, *help;
-    size_t words_max;
-} commands[] = {
-    {"start", "[NAME...]", "run the tunnels of ttf.yaml, or those of these names", OPTIONS_WORDS_MAX},
-    {"login", "GATEWAY", "store a gateway's URL and a token, which is asked for or read from standard input",
-     1},
-    {"doctor", "[SERVICE]", "look at each step of the way to the gateway and to the local service", 1},
-};
-#define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
 struct parser {
     struct options *options;
@@ -23,37 +13,6 @@ struct parser {
     char *error;
     size_t error_size;
 };
-
-void options_help(FILE *out) {
-    fputs("Usage: ttf [OPTIONS] [SERVICE]\n"
-          "       ttf COMMAND [OPTIONS] [WORDS]\n\n"
-          "Gives a local web service a public URL, through a tunnel gateway.\n\n"
-          "SERVICE is where it listens: a port, host:port, http(s)://host:port or unix:/path (default: "
-          "3000).\n"
-          "Without one, the tunnels of ttf.yaml run, where there is such a file.\n\n"
-          "Commands:\n",
-          out);
-    for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        char left[64];
-        snprintf(left, sizeof(left), "%s %s", commands[i].name, commands[i].arguments);
-        fprintf(out, "  %-30s %s\n", left, commands[i].help);
-    }
-    fputs("\nOptions:\n", out);
-    for (size_t i = 0; i < option_rows_count; i++) {
-        char left[64];
-        const struct option_row *row = &option_rows[i];
-        if (!option_is_flag(row)) continue;
-        char letter[5] = "    ";
-        if (row->letter) snprintf(letter, sizeof(letter), "-%c, ", row->letter);
-        snprintf(left, sizeof(left), "%s--%s%s%s", letter, row->name, row->argument ? " " : "",
-                 row->argument ? row->argument : "");
-        fprintf(out, "  %-30s %s%s%s%s\n", left, row->help, row->variable ? " [" : "",
-                row->variable ? row->variable : "", row->variable ? "]" : "");
-    }
-    fputs("\nThe variables are also read from a .env file in the working directory.\n"
-          "Example: ttf 3000 --endpoint wss://tunnel.example.com\n",
-          out);
-}
 
 static bool option_is_flag_row(const struct option_row *row) {
     return option_is_flag(row);
@@ -90,10 +49,10 @@ static bool take_service(struct parser *parser, const char *word) {
 
 static bool take_word(struct parser *parser, const char *word) {
     struct options *options = parser->options;
-    for (size_t i = 0; i < COMMAND_COUNT && !options->command && !parser->has_service; i++)
-        if (strcmp(word, commands[i].name) == 0) {
-            options->command = commands[i].name;
-            parser->words_max = commands[i].words_max;
+    for (size_t i = 0; i < command_rows_count && !options->command && !parser->has_service; i++)
+        if (strcmp(word, command_rows[i].name) == 0) {
+            options->command = command_rows[i].name;
+            parser->words_max = command_rows[i].words_max;
             return true;
         }
     bool is_doctor = options->command && strcmp(options->command, "doctor") == 0;

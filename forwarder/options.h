@@ -8,8 +8,6 @@
 #ifndef FORWARDER_OPTIONS_H
 #define FORWARDER_OPTIONS_H
 
-#include <stdio.h>
-
 #include "dotenv.h"
 #include "option_table.h"
 #include "service_word.h"
@@ -18,7 +16,7 @@
 #define OPTIONS_DEFAULT_ENDPOINT "ws://localhost:8081"
 
 #define OPTIONS_CONNECT_TIMEOUT_S 10
-#define OPTIONS_WORDS_MAX 64
+#define OPTIONS_WORDS_MAX COMMAND_WORDS_MAX
 
 struct options {
     const char *endpoint; /* NULL: not given */
@@ -43,7 +41,5 @@ struct options {
  */
 bool options_parse(struct options *ret_options, int argc, char *const argv[], const struct dotenv *dotenv,
                    char *error, size_t error_size);
-
-void options_help(FILE *out);
 
 #endif

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "cmocka_setup.h"
+#include "option_texts.h"
 #include "options.h"
 
 #define ARGS_MAX 8

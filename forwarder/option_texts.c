@@ -1,0 +1,263 @@
+/* See option_texts.h. */
+#include "option_texts.h"
+
+#include "option_table.h"
+
+/* `text`, with `escape` in front of each byte of `special`. */
+static void put_escaped(FILE *out, const char *text, const char *special, const char *escape) {
+    for (; *text; text++) {
+        if (strchr(special, *text)) fputs(escape, out);
+        fputc(*text, out);
+    }
+}
+
+static bool wants_file(const struct option_row *row) {
+    return row->argument && (strcmp(row->argument, "FILE") == 0 || strcmp(row->argument, "PATH") == 0);
+}
+
+/* ---- --help ---- */
+
+static void help_option(FILE *out, const struct option_row *row) {
+    char left[64], letter[5] = "    ";
+    if (row->letter) snprintf(letter, sizeof(letter), "-%c, ", row->letter);
+    snprintf(left, sizeof(left), "%s--%s%s%s", letter, row->name, row->argument ? " " : "",
+             row->argument ? row->argument : "");
+    fprintf(out, "  %-30s %s%s%s%s\n", left, row->help, row->variable ? " [" : "",
+            row->variable ? row->variable : "", row->variable ? "]" : "");
+}
+
+void options_help(FILE *out) {
+    fputs("Usage: ttf [OPTIONS] [SERVICE]\n"
+          "       ttf COMMAND [OPTIONS] [WORDS]\n\n"
+          "Gives a local web service a public URL, through a tunnel gateway.\n\n"
+          "SERVICE is where it listens: a port, host:port, http(s)://host:port or unix:/path (default: "
+          "3000).\n"
+          "Without one, the tunnels of ttf.yaml run, where there is such a file.\n\n"
+          "Commands:\n",
+          out);
+    for (size_t i = 0; i < command_rows_count; i++) {
+        char left[64];
+        snprintf(left, sizeof(left), "%s %s", command_rows[i].name, command_rows[i].arguments);
+        fprintf(out, "  %-30s %s\n", left, command_rows[i].help);
+    }
+    fputs("\nOptions:\n", out);
+    for (size_t i = 0; i < option_rows_count; i++)
+        if (option_is_flag(&option_rows[i])) help_option(out, &option_rows[i]);
+    fputs("\nThe variables are also read from a .env file in the working directory.\n"
+          "Example: ttf 3000 --endpoint wss://tunnel.example.com\n",
+          out);
+}
+
+/* ---- completions ---- */
+
+static void bash_case(FILE *out, bool is_meant(const struct option_row *row), const char *then) {
+    const char *between = "    ";
+    for (size_t i = 0; i < option_rows_count; i++) {
+        const struct option_row *row = &option_rows[i];
+        if (!option_is_flag(row) || !is_meant(row)) continue;
+        fprintf(out, "%s--%s", between, row->name);
+        if (row->letter) fprintf(out, " | -%c", row->letter);
+        between = " | ";
+    }
+    fprintf(out, ")\n        %s\n        return ;;\n", then);
+}
+
+static bool wants_other(const struct option_row *row) {
+    return row->argument && !wants_file(row);
+}
+
+static void print_bash(FILE *out) {
+    fputs("# bash completion for ttf\n"
+          "_ttf() {\n"
+          "    local word=${COMP_WORDS[COMP_CWORD]}\n"
+          "    COMPREPLY=()\n"
+          "    case ${COMP_WORDS[COMP_CWORD - 1]} in\n",
+          out);
+    bash_case(out, wants_file, "mapfile -t COMPREPLY < <(compgen -f -- \"$word\")");
+    bash_case(out, wants_other, ":");
+    fputs("    esac\n    local words='", out);
+    for (size_t i = 0; i < command_rows_count; i++) fprintf(out, "%s ", command_rows[i].name);
+    fputs("'\n    [[ $word == -* ]] && words='", out);
+    for (size_t i = 0; i < option_rows_count; i++)
+        if (option_is_flag(&option_rows[i])) fprintf(out, "--%s ", option_rows[i].name);
+    fputs("'\n    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n}\ncomplete -F _ttf ttf\n",
+          out);
+}
+
+static void put_zsh(FILE *out, const char *text) {
+    for (; *text; text++) {
+        if (*text == '\'')
+            fputs("'\\''", out);
+        else if (strchr("[]:\\", *text))
+            fprintf(out, "\\%c", *text);
+        else
+            fputc(*text, out);
+    }
+}
+
+static void print_zsh(FILE *out) {
+    fputs("#compdef ttf\n_arguments -s \\\n", out);
+    for (size_t i = 0; i < option_rows_count; i++) {
+        const struct option_row *row = &option_rows[i];
+        if (!option_is_flag(row)) continue;
+        if (row->letter)
+            fprintf(out, "    '(-%c --%s)'{-%c,--%s}'[", row->letter, row->name, row->letter, row->name);
+        else
+            fprintf(out, "    '--%s[", row->name);
+        put_zsh(out, row->help);
+        fputs("]", out);
+        if (row->argument) fprintf(out, ":%s:%s", row->argument, wants_file(row) ? "_files" : "");
+        fputs("' \\\n", out);
+    }
+    fputs("    '1:command or service:((", out);
+    for (size_t i = 0; i < command_rows_count; i++) {
+        fprintf(out, "%s%s\\:\"", i ? " " : "", command_rows[i].name);
+        put_zsh(out, command_rows[i].help);
+        fputs("\"", out);
+    }
+    fputs("))' \\\n    '*:word:'\n", out);
+}
+
+static void put_fish(FILE *out, const char *text) {
+    fputc('\'', out);
+    put_escaped(out, text, "'\\", "\\");
+    fputc('\'', out);
+}
+
+static void print_fish(FILE *out) {
+    fputs("# fish completion for ttf\ncomplete -c ttf -f\n", out);
+    for (size_t i = 0; i < command_rows_count; i++) {
+        fprintf(out, "complete -c ttf -n __fish_use_subcommand -a %s -d ", command_rows[i].name);
+        put_fish(out, command_rows[i].help);
+        fputc('\n', out);
+    }
+    for (size_t i = 0; i < option_rows_count; i++) {
+        const struct option_row *row = &option_rows[i];
+        if (!option_is_flag(row)) continue;
+        fprintf(out, "complete -c ttf -l %s", row->name);
+        if (row->letter) fprintf(out, " -s %c", row->letter);
+        if (row->argument) fputs(wants_file(row) ? " -r -F -d " : " -x -d ", out);
+        if (!row->argument) fputs(" -d ", out);
+        put_fish(out, row->help);
+        fputc('\n', out);
+    }
+}
+
+/* ---- man pages ---- */
+
+static void put_man(FILE *out, const char *text) {
+    put_escaped(out, text, "-", "\\");
+}
+
+static void man_setting(FILE *out, const struct option_row *row, bool as_flag) {
+    fputs(".TP\n", out);
+    if (as_flag && row->letter) fprintf(out, "\\fB\\-%c\\fR, ", row->letter);
+    fputs(as_flag ? "\\fB\\-\\-" : "\\fB", out);
+    put_man(out, row->name);
+    fprintf(out, "%s\\fR", as_flag ? "" : ":");
+    if (row->argument) fprintf(out, " \\fI%s\\fR", row->argument);
+    if (!row->argument && !as_flag) fputs(" \\fItrue\\fR|\\fIfalse\\fR", out);
+    fputc('\n', out);
+    put_man(out, row->help);
+    if (as_flag && row->variable) fprintf(out, " [\\fB%s\\fR]", row->variable);
+    fputc('\n', out);
+}
+
+static void print_man(FILE *out) {
+    fputs(
+        ".TH TTF 1 \"\" \"ttf " TTF_VERSION "\"\n.SH NAME\nttf \\- gives a local web service a public URL\n"
+        ".SH SYNOPSIS\n\\fBttf\\fR [\\fIOPTIONS\\fR] [\\fISERVICE\\fR]\n.br\n"
+        "\\fBttf\\fR \\fICOMMAND\\fR [\\fIOPTIONS\\fR] [\\fIWORDS\\fR]\n.SH DESCRIPTION\n"
+        "\\fISERVICE\\fR is where the service listens: a port, host:port, http(s)://host:port or unix:/path; "
+        "3000 where none is said. Without one, the tunnels of \\fBttf.yaml\\fR(5) run, where there is such a "
+        "file.\n.SH COMMANDS\n",
+        out);
+    for (size_t i = 0; i < command_rows_count; i++) {
+        fprintf(out, ".TP\n\\fB%s\\fR %s\n", command_rows[i].name, command_rows[i].arguments);
+        put_man(out, command_rows[i].help);
+        fputc('\n', out);
+    }
+    fputs(".SH OPTIONS\n", out);
+    for (size_t i = 0; i < option_rows_count; i++)
+        if (option_is_flag(&option_rows[i])) man_setting(out, &option_rows[i], true);
+    fputs(".SH EXIT STATUS\n0: ended by a signal; or what was asked for is well. 1: no tunnel could be had, "
+          "or it was "
+          "lost for good. 2: what was said makes no sense.\n.SH SEE ALSO\n\\fBttf.yaml\\fR(5), "
+          "\\fBttf\\-gateway\\fR(8)\n",
+          out);
+}
+
+static void print_man_yaml(FILE *out) {
+    fputs(".TH TTF.YAML 5 \"\" \"ttf " TTF_VERSION
+          "\"\n.SH NAME\nttf.yaml \\- tunnels of ttf\n.SH DESCRIPTION\n"
+          "One YAML mapping. \\fBttf\\fR(1) reads it in the working directory, or else in "
+          "$XDG_CONFIG_HOME/ttf (~/.config/ttf). Below \\fBtunnels\\fR stands a section for each tunnel, "
+          "under a name "
+          "of your choice; or a service alone. Saved, it is read again.\n.SH AT THE TOP\n",
+          out);
+    for (size_t i = 0; i < option_rows_count; i++)
+        if (option_rows[i].place == PLACE_FILE) man_setting(out, &option_rows[i], false);
+    fputs(".SH IN THE SECTION OF A TUNNEL\n", out);
+    for (size_t i = 0; i < option_rows_count; i++)
+        if (option_is_of_tunnel(&option_rows[i])) man_setting(out, &option_rows[i], false);
+    fputs(".SH EXAMPLE\n.nf\nendpoint: wss://tunnel.example.com\ntunnels:\n  web:\n    service: 3000\n"
+          "    name: demo\n  api: https://localhost:8443\n.fi\n.SH SEE ALSO\n\\fBttf\\fR(1)\n",
+          out);
+}
+
+/* ---- the schema ---- */
+
+static void schema_setting(FILE *out, const char *indent, const struct option_row *row, bool is_first) {
+    fprintf(out, "%s\n%s\"%s\": { \"description\": \"", is_first ? "" : ",", indent, row->name);
+    put_escaped(out, row->help, "\"\\", "\\");
+    fputs("\", ", out);
+    switch (row->kind) {
+    case OPTION_FLAG: fputs("\"type\": \"boolean\" }", out); break;
+    case OPTION_TEXT: fputs("\"type\": \"string\", \"minLength\": 1 }", out); break;
+    case OPTION_SERVICE: fputs("\"type\": [\"string\", \"integer\"] }", out); break;
+    case OPTION_NUMBER:
+        fprintf(out, "\"type\": \"integer\", \"minimum\": %ld, \"maximum\": %ld }", row->min, row->max);
+        break;
+    }
+}
+
+static void print_schema(FILE *out) {
+    fputs("{\n  \"$schema\": \"http://json-schema.org/draft-07/schema#\",\n  \"title\": \"ttf.yaml\",\n"
+          "  \"type\": \"object\",\n  \"additionalProperties\": false,\n  \"properties\": {",
+          out);
+    bool is_first = true;
+    for (size_t i = 0; i < option_rows_count; i++)
+        if (option_rows[i].place == PLACE_FILE) {
+            schema_setting(out, "    ", &option_rows[i], is_first);
+            is_first = false;
+        }
+    fputs(",\n    \"tunnels\": { \"type\": \"object\", \"additionalProperties\": false, "
+          "\"patternProperties\": {\n"
+          "      \"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$\": { \"anyOf\": [\n"
+          "        { \"type\": [\"string\", \"integer\"] },\n"
+          "        { \"type\": \"object\", \"additionalProperties\": false, \"properties\": {",
+          out);
+    is_first = true;
+    for (size_t i = 0; i < option_rows_count; i++)
+        if (option_is_of_tunnel(&option_rows[i])) {
+            schema_setting(out, "          ", &option_rows[i], is_first);
+            is_first = false;
+        }
+    fputs("\n        } }\n      ] }\n    } }\n  }\n}\n", out);
+}
+
+bool option_text_print(const char *what, FILE *out) {
+    static const struct {
+        const char *name;
+        void (*print)(FILE *out);
+    } texts[] = {
+        {"bash", print_bash}, {"zsh", print_zsh},           {"fish", print_fish},
+        {"man", print_man},   {"man-yaml", print_man_yaml}, {"schema", print_schema},
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (strcmp(what, texts[i].name) != 0) continue;
+        texts[i].print(out);
+        return true;
+    }
+    return false;
+}
