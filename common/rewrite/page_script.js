@@ -34,9 +34,11 @@
     if (!isInside(ours.pathname)) ours.pathname = base + ours.pathname;
     return /^[\s\u0000-\u001f]*[\/\\](?![\/\\])/.test(text) ? ours.pathname + ours.search + ours.hash : ours.href;
   }
-  function srcset(value) {
-    return String(value).replace(/(^|,)(\s*)([^\s,](?:\S*[^\s,])?)/g, function (all, comma, gap, one) { return comma + gap + url(one); });
+  function bare(text) { return text.indexOf(base + '/') === 0 ? text.slice(base.length) : text; }
+  function eachOf(list, how) {
+    return String(list).replace(/(^|,)(\s*)([^\s,](?:\S*[^\s,])?)/g, function (all, comma, gap, one) { return comma + gap + how(one); });
   }
+  function srcset(value) { return eachOf(value, url); }
 
   window.__TUNNEL_BASE_PATH__ = base;
   window.__TUNNEL_CONTEXT__ = {
@@ -184,12 +186,12 @@
   Element.prototype.setAttributeNS = function (space, name, value) {
     return setNS.call(this, space, name, change(this, String(name).toLowerCase(), value));
   };
-  /* Who reads an attribute gets what stood there: Next.js knows its scripts by it. */
+  /* Who reads an attribute gets what stood there: Next.js knows its scripts by it, React compares. */
   var get = Element.prototype.getAttribute;
   Element.prototype.getAttribute = function (name) {
     var value = get.call(this, name), known = String(name).toLowerCase();
-    var isUrl = value && Object.prototype.hasOwnProperty.call(names, known) && names[known] === url;
-    return base && isUrl && value.indexOf(base + '/') === 0 ? value.slice(base.length) : value;
+    if (!base || !value || !Object.prototype.hasOwnProperty.call(names, known)) return value;
+    return names[known] === srcset ? eachOf(value, bare) : bare(value);
   };
   function mend(element) {
     for (var name in names) {

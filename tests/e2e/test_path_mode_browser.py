@@ -37,6 +37,7 @@ const text = async answer => answer.ok ? await answer.text() : 'status ' + answe
 const loaded = element => new Promise(done => { element.onload = () => done('loaded'); element.onerror = () => done('failed') })
 addEventListener('load', async () => {
   note('inline', window.inline)
+  note('path, to async scripts', window.early)
   note('fetch', await text(await fetch('/api/fetch')))
   note('fetch of a Request', await text(await fetch(new Request('/api/request', { method: 'POST', body: 'x' }))))
   note('fetch of a URL', await text(await fetch(new URL('/api/url', location.origin))))
@@ -68,6 +69,7 @@ addEventListener('load', async () => {
   }
   note('cookie', document.cookie)
   note('srcset', document.querySelector('#set').currentSrc)
+  note('what stood in srcset', document.querySelector('#set').getAttribute('srcset'))
   window.done = true
 })
 """
@@ -82,7 +84,7 @@ def index(policy_meta=""):
 <html><head>{policy_meta}<meta charset=utf-8><title>page</title><link rel=icon href=/icon.gif>
 <script type="importmap">{{"imports": {{"two": "/lib/two.js"}}, "integrity": {{"/lib/two.js": "{integrity("export default 'two'")}"}}}}</script>
 <link rel=stylesheet href="/style.css" integrity="{integrity(CSS)}" crossorigin>
-<script src="/main.js"></script><script nonce=n0nce>{INLINE}</script><script type=module src=/module.js></script>
+<script src="/main.js"></script><script async src="/early.js"></script><script nonce=n0nce>{INLINE}</script><script type=module src=/module.js></script>
 </head><body><div id=a style="border-image: url('/style.gif')">a</div><div id=b></div>
 <img src=/img.gif><img id=set srcset="/set1.gif 1x, /set2.gif 2x"><a id=deep href="/deep/page?x=1">deep</a>
 <svg><image href="/svg.gif"/></svg></body></html>"""
@@ -102,7 +104,7 @@ def serve(service, *fields, meta="", sockets=backends.STACK != "aws"):
     texts = {
         "/": ("text/html", index(meta)), "/deep/page": ("text/html", "<title>deep</title><link rel=icon href=/icon.gif><a id=back href=/>back</a>"),
         "/style.css": ("text/css", CSS), "/more.css": ("text/css", "#b { background: url('/more.gif') }"), "/dynamic.css": ("text/css", ""),
-        "/main.js": ("text/javascript", script), "/module.js": ("text/javascript", MODULE), "/dynamic.js": ("text/javascript", ""),
+        "/main.js": ("text/javascript", script), "/early.js": ("text/javascript", "window.early = location.pathname"), "/module.js": ("text/javascript", MODULE), "/dynamic.js": ("text/javascript", ""),
         "/lib/one.js": ("text/javascript", "export const one = 'one'"), "/lib/two.js": ("text/javascript", "export default 'two'"),
         "/lib/three.js": ("text/javascript", "export default 'three'"), "/worker.js": ("text/javascript", "postMessage('worker')"),
         "/sw.js": ("text/javascript", ""), "/beacon": ("text/plain", ""), "/font.woff2": ("font/woff2", ""),
@@ -128,11 +130,11 @@ def check(page, url, service):
     results = page.evaluate("window.results")
     assert results.pop("srcset").endswith(f"{prefix}/set1.gif")
     expected = {
-        "inline": "ran", "fetch": "fetch", "fetch of a Request": "request", "fetch of a URL": "url", "xhr": "xhr", "events": "event",
+        "inline": "ran", "path, to async scripts": "/", "fetch": "fetch", "fetch of a Request": "request", "fetch of a URL": "url", "xhr": "xhr", "events": "event",
         "websocket": "ws", "worker": "worker", "beacon": True, "image": "loaded", "link": "loaded", "script": "loaded",
         "import": "one", "import map": "two", "dynamic import": "three", "link in markup": f"{prefix}/made", "attribute": "/made",
         "form in markup": f"{prefix}/form", "pushed, to routers": "/pushed?x", "pushed": f"{prefix}/pushed?x", "relative to it": f"{prefix}/y", "cookie": "session=1",
-        "service worker": f"{prefix}/",
+        "service worker": f"{prefix}/", "what stood in srcset": "/set1.gif 1x, /set2.gif 2x",
     }  # fmt: skip
     assert results == expected
     for path in ("/icon.gif", "/img.gif", "/set1.gif", "/svg.gif", "/css.gif", "/more.gif", "/style.gif", "/dynamic.gif", "/more.css"):
