@@ -137,7 +137,8 @@ static bool make_invocations(struct program *program) {
                                       .connections = &program->connections,
                                       .agents = &program->agents,
                                       .publisher = &program->publisher,
-                                      .runtime_api = program->config.runtime_api};
+                                      .runtime_api = program->config.runtime_api,
+                                      .tells_metrics = program->config.tells_metrics};
     program->invocations = invocations_new(&parts);
     return program->invocations != NULL;
 }

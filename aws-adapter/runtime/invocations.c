@@ -53,6 +53,7 @@ static void ask_for_next(struct invocations *invocations) {
     invocations->parts.aws->deadline_ms = 0;
     arena_done(&invocations->arena);
     buf_done(&invocations->body);
+    if (invocations->parts.tells_metrics) log_json_metrics();
     log_json_request((struct view){0});
     runtime_next(&invocations->runtime);
 }

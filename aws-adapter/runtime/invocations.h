@@ -22,6 +22,7 @@ struct invocations_parts {
     struct agents_apigw *agents;
     struct publisher *publisher;
     const char *runtime_api;
+    bool tells_metrics; /* in the log, at the end of each invocation */
 };
 
 struct invocations;

@@ -200,6 +200,12 @@ static bool read_level(struct lambda_config *config, char why[256]) {
     return complain(why, "LOG_LEVEL", "expected error, warn, info or debug");
 }
 
+static bool read_metrics(struct lambda_config *config, char why[256]) {
+    const char *format = variable("METRICS");
+    config->tells_metrics = format && strcmp(format, "emf") == 0;
+    return !format || config->tells_metrics || complain(why, "METRICS", "expected emf");
+}
+
 bool lambda_config_read(struct lambda_config *config, char why[256]) {
     const char *missing = NULL;
     bool publish = false;
@@ -212,7 +218,7 @@ bool lambda_config_read(struct lambda_config *config, char why[256]) {
               read_list("ALLOWED_NAMES", &config->allowed_names, why) && read_routing(config, why) &&
               read_bool("PUBLISH_EVENTS", &publish, why) && read_secret(config, why) &&
               read_auth(config, why) && read_rate(config, why) && read_wait_mode(config, why) &&
-              read_level(config, why);
+              read_level(config, why) && read_metrics(config, why);
     if (ok && publish) ok = required("EVENT_BUS_NAME", &config->event_bus, why);
     return ok;
 }

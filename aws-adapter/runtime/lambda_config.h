@@ -35,6 +35,7 @@ struct lambda_config {
     bool has_secret;
     unsigned char resume_key[SECRET_LEN], waiter_key[SECRET_LEN]; /* has_secret */
     enum log_level log_level;
+    bool tells_metrics; /* in the log, in CloudWatch's embedded metric format */
 };
 
 /* False, and in `why` what is wrong with which variable; never a value that could be a secret. */

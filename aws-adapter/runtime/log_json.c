@@ -1,8 +1,10 @@
 #include "runtime/log_json.h"
 
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "metrics/metrics_emf.h"
 #include "protocol/json_text.h"
 
 enum { LINE_MAX_BYTES = 16 * 1024 };
@@ -37,6 +39,20 @@ static void write_line(void *ctx, enum log_level level, const char *component, s
 
 void log_json_start(void) {
     log_set_sink(write_line, NULL);
+}
+
+void log_json_metrics(void) {
+    struct timespec now;
+    struct buf line;
+    clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t wall_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    buf_init(&line, METRICS_EMF_BYTES);
+    while (metrics_put_emf(&line, wall_ms)) {
+        struct view bytes = buf_view(&line);
+        if (!line.failed && write(STDOUT_FILENO, bytes.ptr, bytes.len) < 0) line.failed = true;
+        buf_clear(&line);
+    }
+    buf_done(&line);
 }
 
 void log_json_request(struct view request_id) {

@@ -7,6 +7,8 @@
 
 /* From now on, for the whole process. */
 void log_json_start(void);
+/* What was counted since the last time, a line or more (metrics/metrics_emf.h). */
+void log_json_metrics(void);
 /* What the lines that follow are about; absent: nothing. Copied. */
 void log_json_request(struct view request_id);
 void log_json_tunnel(struct view tunnel_id);

@@ -534,6 +534,20 @@ def shared_function(dynamodb):
     tables.drop()
 
 
+def test_metrics_are_told_when_asked_for(aws):
+    silent, loud = aws.function(), aws.function(METRICS="emf")
+    for function in (silent, loud):
+        function.invoke(events.http2("/?token=hush-token", host="nobodyishere.tunnel.example.com"))
+        function.idle()
+    told = [json.loads(line) for line in "".join(loud.log).splitlines() if '"_aws"' in line]
+    assert len(told) == 1 and '"_aws"' not in "".join(silent.log)
+    line = told[0]
+    assert (line["status"], line["ttf_requests_total"], line["ttf_request_errors_total"]) == ("4xx", 1, 1)
+    assert line["error"] == "tunnel_not_found" and 0 < line["ttf_request_duration_seconds"] < 30
+    names = {metric["Name"] for directive in line["_aws"]["CloudWatchMetrics"] for metric in directive["Metrics"]}
+    assert names == {name for name in line if name.startswith("ttf_")}
+
+
 def test_nothing_secret_is_logged(aws, pair):
     visitors, agents, agent = pair
     agent.leave()
@@ -583,6 +597,7 @@ def test_nothing_secret_is_logged(aws, pair):
         ({"PER_TUNNEL_RATE_LIMIT": "1000001"}, "PER_TUNNEL_RATE_LIMIT"),
         ({"PUBLISH_EVENTS": "true"}, "EVENT_BUS_NAME"),
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL"),
+        ({"METRICS": "loud"}, "METRICS"),
         ({"WAIT_MODE": "telepathy"}, "WAIT_MODE"),
         ({"USE_EVENT_DRIVEN": "perhaps"}, "USE_EVENT_DRIVEN"),
     ],

@@ -1,9 +1,12 @@
 /* The table of metrics, and the page that scrapers get. */
 #include "cmocka_setup.h"
 
+#include <jansson.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "metrics/metrics.h"
+#include "metrics/metrics_emf.h"
 #include "metrics/metrics_table.h"
 #include "metrics/metrics_text.h"
 #include "metrics/process.h"
@@ -150,6 +153,72 @@ static void test_process(void **state) {
     assert_in_range(begin, now - 3600, now + 2);
 }
 
+/* The members of what is put. */
+static json_t *emf(bool *ret_more) {
+    struct buf out;
+    buf_init(&out, METRICS_EMF_BYTES);
+    *ret_more = metrics_put_emf(&out, 1234567890123);
+    json_t *object = out.len ? json_loadb(buf_view(&out).ptr, out.len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    assert_false(out.failed);
+    assert_true(!out.len || view_ends_with(buf_view(&out), VIEW("}\n")));
+    buf_done(&out);
+    return object;
+}
+
+static json_int_t number(const json_t *object, const char *name) {
+    return json_integer_value(json_object_get(object, name));
+}
+
+static void test_emf(void **state) {
+    (void)state;
+    bool more;
+    memset(metrics_slots, 0, sizeof(metrics_slots));
+    metrics_add(METRIC_REQUESTS, METRIC_STATUS_2XX, 2);
+    metrics_add(METRIC_RESPONSE_BYTES, 0, 5);
+    metrics_set(METRIC_WEBSOCKETS, 0, 3);
+    metrics_set(METRIC_PROCESS_CPU, 0, 3);
+    metrics_observe(METRIC_REQUEST_DURATION, 1500000);
+    json_t *object = emf(&more);
+    assert_true(more);
+    const json_t *aws = json_object_get(object, "_aws");
+    assert_int_equal(number(aws, "Timestamp"), 1234567890123);
+    assert_int_equal(json_array_size(json_object_get(aws, "CloudWatchMetrics")), 3);
+    assert_int_equal(number(object, "ttf_requests_total"), 2);
+    assert_string_equal(json_string_value(json_object_get(object, "status")), "2xx");
+    assert_int_equal(number(object, "ttf_response_body_bytes_total"), 5);
+    assert_true(json_real_value(json_object_get(object, "ttf_request_duration_seconds")) == 1.5);
+    assert_int_equal(json_object_size(object), 5);
+    const json_t *first = json_array_get(json_object_get(aws, "CloudWatchMetrics"), 0);
+    char *shown = json_dumps(first, JSON_COMPACT);
+    assert_string_equal(shown, "{\"Namespace\":\"ttf\",\"Dimensions\":[[\"status\"]],\"Metrics\":[{\"Name\":"
+                               "\"ttf_requests_total\",\"Unit\":\"Count\"}]}");
+    free(shown);
+    json_decref(object);
+    assert_null(emf(&more)); /* it was told */
+    assert_false(more);
+}
+
+/* A line has one value of a dimension. */
+static void test_emf_lines(void **state) {
+    (void)state;
+    bool more;
+    memset(metrics_slots, 0, sizeof(metrics_slots));
+    metrics_add(METRIC_REQUESTS, METRIC_STATUS_2XX, 2);
+    metrics_add(METRIC_REQUESTS, METRIC_STATUS_5XX, 1);
+    metrics_add(METRIC_REQUEST_ERRORS, HTTP_ERROR_TIMEOUT - 1, 1);
+    metrics_add(METRIC_GATE_REFUSALS, HTTP_ERROR_TIMEOUT - 1, 1);
+    json_t *one = emf(&more), *two = emf(&more);
+    assert_int_equal(number(one, "ttf_requests_total"), 2);
+    assert_int_equal(number(one, "ttf_request_errors_total"), 1);
+    assert_int_equal(number(one, "ttf_gate_refusals_total"), 1);
+    assert_string_equal(json_string_value(json_object_get(one, "error")), "timeout");
+    assert_int_equal(number(two, "ttf_requests_total"), 1);
+    assert_string_equal(json_string_value(json_object_get(two, "status")), "5xx");
+    json_decref(one);
+    json_decref(two);
+    assert_null(emf(&more));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table_has_all_slots),
@@ -161,6 +230,8 @@ int main(void) {
         cmocka_unit_test(test_labels_are_escaped),
         cmocka_unit_test(test_status),
         cmocka_unit_test(test_process),
+        cmocka_unit_test(test_emf),
+        cmocka_unit_test(test_emf_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
