@@ -20,9 +20,7 @@ static struct agents *agents_of(const struct exchange *exchange) {
  * hours ---- */
 
 static void expect_progress(struct exchange *exchange) {
-    if (answer_may_idle(&exchange->answer))
-        timer_stop(timers_of(exchange), &exchange->timer);
-    else
+    if (!answer_may_idle(&exchange->answer))
         timer_start(timers_of(exchange), &exchange->timer, exchange->core->settings.body_idle_timeout_ms);
 }
 
@@ -89,7 +87,6 @@ static struct view protocol_of(const struct exchange *exchange, const struct hea
 static void on_switched(struct exchange *exchange, struct headers *headers) {
     exchange_switch(exchange, headers, protocol_of(exchange, headers));
     exchange_long_lived(exchange);
-    expect_progress(exchange);
     grant(exchange);
 }
 

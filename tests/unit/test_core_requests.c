@@ -2,6 +2,7 @@
  * they go, and what becomes of one that cannot be sent or whose visitor leaves. */
 #include "test_core_mailbox.h"
 
+#include "base/log.h"
 #include "handler/core_state.h"
 #include "protocol/chunks.h"
 
@@ -194,6 +195,7 @@ static void a_long_message_goes_in_pieces_to_who_can_join_them(void **state) {
     visit_tunnel(world, &(struct visitor){0}, "GET", NULL); /* a short one does not */
     assert_int_equal(last_sent(world)->type, V1_HTTP_REQUEST);
     agent_answers(world, "one", last_sent(world)->request_id, 204, "");
+    assert_true(list_empty(&world->core->operations)); /* each was told of */
     leave(&visitor);
     free(bytes);
 }
@@ -210,6 +212,83 @@ static void it_goes_whole_to_who_cannot(void **state) {
     assert_true(view_eq(last_sent(world)->body, view_of(bytes, LARGE)));
     leave(&visitor);
     free(bytes);
+}
+
+/* ---- answers ---- */
+
+static void answers_body(struct world *world, const char *base64) {
+    char text[4096];
+    snprintf(text, sizeof text,
+             "{\"type\":\"http_response\",\"request_id\":\"%.*s\",\"status_code\":200,\"body\":\"%s\"}",
+             VIEW_ARG(last_sent(world)->request_id), base64);
+    agent_says(world, "one", text);
+}
+
+static void an_answer_may_be_so_large(void **state) {
+    struct world *world = *state;
+    char base64[2000] = "";
+    struct visitor visitor;
+    agent_ready(world, "one", "/", NULL);
+    visit_tunnel(world, &visitor, "GET", NULL);
+    answers_body(world, "YQ==");
+    assert_true(visitor.ended);
+    assert_true(view_eq(buf_view(&visitor.body), VIEW("a")));
+    buf_done(&visitor.body);
+    for (int i = 0; i < 333; i++) strcat(base64, "YWFh");
+    strcat(base64, "YQ=="); /* 1000 bytes */
+    visit_tunnel(world, &visitor, "GET", NULL);
+    answers_body(world, base64);
+    exchange_drained(visitor.exchange, 64);
+    settle(world);
+    assert_int_equal(visitor.body.len, 128);
+    leave(&visitor);
+    strcpy(base64 + 333 * 4, "YWE=");
+    visit_tunnel(world, &visitor, "GET", NULL);
+    answers_body(world, base64);
+    assert_refused(&visitor, HTTP_ERROR_RESPONSE_TOO_LARGE);
+}
+
+static char logged[512];
+
+static void keep_line(void *ctx, enum log_level level, const char *component, struct view line) {
+    (void)ctx, (void)level;
+    if (strcmp(component, "answer") == 0) view_copy_to(line, logged, sizeof logged);
+}
+
+static void assert_logged(struct world *world, const char *method, const char *target, const char *message,
+                          const char *expected) {
+    char host[128], text[512];
+    struct visitor visitor;
+    snprintf(host, sizeof host, "%s.localhost", world->tunnel);
+    logged[0] = '\0';
+    visit(world, &visitor, method, host, target, NULL);
+    snprintf(text, sizeof text, message, VIEW_ARG(last_sent(world)->request_id));
+    log_set_level(LOG_LEVEL_INFO);
+    log_set_sink(keep_line, NULL);
+    agent_says(world, "one", text);
+    assert_true(visitor.ended);
+    buf_done(&visitor.body);
+    const char *at = strstr(logged, method);
+    if (*expected ? !at || strcmp(at, expected) != 0 : logged[0] != '\0')
+        fail_msg("%s, not %s", logged, expected);
+}
+
+/* Where the service has answered what cannot be passed on, its owner wants to know why. */
+static void what_an_answer_was_refused_for_is_logged(void **state) {
+    struct world *world = *state;
+    char target[400], expected[400];
+    static const char fault[] = "{\"type\":\"error\",\"request_id\":\"%.*s\",\"code\":\"internal_error\","
+                                "\"message\":\"words of the agent\"}";
+    agent_ready(world, "one", "/", NULL);
+    assert_logged(world, "GET", "/a?token=secret&b=1", fault,
+                  "GET /a?token=***&b=1: bad_response: words of the agent");
+    assert_logged(world, "GET", "/a",
+                  "{\"type\":\"error\",\"request_id\":\"%.*s\",\"code\":\"timeout\",\"message\":\"m\"}", "");
+    memset(target, 'a', sizeof target);
+    target[0] = '/';
+    target[300] = '\0';
+    snprintf(expected, sizeof expected, "PROPFIND %.200s: bad_response: words of the agent", target);
+    assert_logged(world, "PROPFIND", target, fault, expected);
 }
 
 /* ---- what cannot be sent ---- */
@@ -285,6 +364,8 @@ int main(void) {
         TEST(an_agent_may_ask_for_so_much_time),
         TEST(a_long_message_goes_in_pieces_to_who_can_join_them),
         TEST(it_goes_whole_to_who_cannot),
+        TEST(an_answer_may_be_so_large),
+        TEST(what_an_answer_was_refused_for_is_logged),
         TEST(what_cannot_be_sent_is_an_error),
         TEST(a_visitor_may_leave_in_any_turn),
     };

@@ -2,6 +2,8 @@
  * of all that came of it at the agent and at the visitor. */
 #include "test_core_streams.h"
 
+#include "handler/core_state.h"
+
 /* ---- rows: "come one" goes before each ---- */
 
 struct row {
@@ -201,6 +203,8 @@ static const struct row deadlines[] = {
     {"an answer that stalls",
      "visit GET, head 200, pass 299999, data 5, pass 299999, drain 5, pass 299999, pass 1",
      "one:GET 200 ~ data:5 ~ consumed:5 ~ ~ abort reset"},
+    {"one whose body never begins", "visit GET, head 200, pass 299999, pass 1",
+     "one:GET 200 ~ ~ abort reset"},
     {"events may be silent",
      "visit GET, head 200 content-type:text/event-stream;charset=utf-8, data 5, pass 9000000, data 5",
      "one:GET 200 data:5 ~ data:5"},
@@ -295,6 +299,33 @@ static void test_websockets_have_a_bound_of_their_own(void **state) {
     world->exchange = NULL;
 }
 
+/* What is kept of a request's body is let go of when nothing can be sent again. */
+static void test_a_body_is_not_kept_for_nothing(void **state) {
+    struct world *world = *state;
+    play(world, "come one, visit POST chunked, body 5");
+    assert_int_equal(world->exchange->body.len, 5);
+    play(world, "head 200");
+    assert_int_equal(world->exchange->body.len, 0);
+    play(world, "body 7");
+    assert_int_equal(world->exchange->body.len, 0);
+    world->handed = 0;
+    play(world, "cancel, visit POST chunked, body 262144, sent 262144, body 262144, sent 1");
+    assert_int_equal(world->exchange->body.len, 524288);
+    play(world, "body 1");
+    assert_int_equal(world->exchange->body.len, 0);
+    world->handed = 0;
+    play(world, "cancel, peer POST chunked, body 5");
+    assert_int_equal(world->exchange->body.len, 0);
+}
+
+static void test_what_is_switched_lives_long(void **state) {
+    struct world *world = *state;
+    play(world, "come one, visit GET upgrade");
+    assert_false(world->exchange->long_lived); /* the service may decline */
+    play(world, "head 200 x-tunnel-upgraded:1");
+    assert_true(world->exchange->long_lived);
+}
+
 static void test_the_core_may_end_with_streams_under_way(void **state) {
     struct world *world = *state;
     play(world, "come one, visit GET, head 200, data 5");
@@ -317,6 +348,8 @@ int main(void) {
         cmocka_unit_test(test_peers),
         WITH_WORLD(test_events_do_not_count_among_ordinary_requests),
         WITH_WORLD(test_websockets_have_a_bound_of_their_own),
+        WITH_WORLD(test_a_body_is_not_kept_for_nothing),
+        WITH_WORLD(test_what_is_switched_lives_long),
         WITH_WORLD(test_the_core_may_end_with_streams_under_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
