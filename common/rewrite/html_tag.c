@@ -103,7 +103,6 @@ static void move_attr(struct html_tokens *tokens, struct html_attr attr, size_t 
 
 static void say_part(struct html_tokens *tokens, size_t to, bool is_cut) {
     struct html_tag tag = tag_of(tokens, view_of(tokens->hold, to));
-    tag.is_foreign = html_tree_is_foreign(tokens);
     tag.goes_on = true;
     tag.is_cut = is_cut;
     tokens->handler.on_tag(tokens->handler.ctx, &tag);
@@ -151,14 +150,11 @@ void html_tag_begin(struct html_tokens *tokens, bool is_end) {
     tokens->state = TAG_NAME;
     tokens->is_end = is_end;
     tokens->is_self_closing = tokens->passes = false;
-    tokens->said = 0;
     tokens->name_len = 0;
     tokens->attr_count = 0;
-    tokens->attr = NULL;
 }
 
 static void begin_attr(struct html_tokens *tokens, const char *at) {
-    tokens->state = BEFORE_NAME;
     if (tokens->attr_count == HTML_ATTRS_MAX) spill(tokens, at);
     size_t place = offset(tokens, at);
     tokens->state = NAME;

@@ -36,7 +36,7 @@ struct html_tag {
     bool is_cut;      /* and the last attribute's value goes on in HTML_OTHER */
     struct view name; /* as it is written */
     bool is_end, is_self_closing;
-    bool is_foreign; /* an element of SVG or MathML */
+    bool is_foreign; /* an element of SVG or MathML; said of the last part */
     const struct html_attr *attrs;
     size_t attr_count;
 };

@@ -276,6 +276,30 @@ static void long_tags_are_rewritten_in_parts(void **state) {
     check_long("<a ", "b ", length, "href=/x>", "<a ", "href=/abc/x>");
 }
 
+/* A part may end at each byte of an attribute, which is then in the next one. */
+static void a_part_ends_wherever_it_is_full(void **state) {
+    (void)state;
+    static const char attrs[] = " href = \"/x\" src='/y' b poster=/z /",
+                      expected[] = " href = \"/abc/x\" src='/abc/y' b poster=/abc/z />";
+    for (size_t at = 0; at <= sizeof attrs; at++) {
+        struct buf before, after;
+        buf_init(&before, 1 << 20);
+        buf_init(&after, 1 << 20);
+        buf_printf(&before, "<img ");
+        while (before.len + 1000 < HTML_TAG_MAX - at) buf_printf(&before, "a%zu=%0500d ", before.len, 0);
+        while (before.len < HTML_TAG_MAX - at) buf_append_byte(&before, ' ');
+        buf_append_view(&after, buf_view(&before));
+        buf_append_view(&before, view_from_cstr(attrs));
+        buf_append_byte(&before, '>');
+        buf_append_view(&after, view_from_cstr(expected));
+        filter_run_same(&html, buf_view(&before), before.len, 1, buf_view(&after));
+        filter_run_same(&html, buf_view(&before), HTML_TAG_MAX - at, 1, buf_view(&after));
+        filter_run_same(&html, buf_view(&before), 0, 1000, buf_view(&after));
+        buf_done(&before);
+        buf_done(&after);
+    }
+}
+
 /* What decides of an attribute may be in an earlier part. */
 static void parts_remember_what_decides(void **state) {
     (void)state;
@@ -375,6 +399,7 @@ int main(void) {
         cmocka_unit_test(off_changes_nothing),
         cmocka_unit_test(the_script_stands_first),
         cmocka_unit_test(long_tags_are_rewritten_in_parts),
+        cmocka_unit_test(a_part_ends_wherever_it_is_full),
         cmocka_unit_test(parts_remember_what_decides),
         cmocka_unit_test(what_is_too_long_passes),
         cmocka_unit_test(twice_the_input_takes_twice_the_time),

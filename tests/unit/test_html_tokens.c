@@ -45,6 +45,7 @@ static void on_tag(void *ctx, const struct html_tag *tag) {
     char room[HTML_TAG_MAX];
     assert_true(tag->said <= tag->raw.len);
     buf_append_view(&found->all, html_tag_said(tag));
+    assert_true(!tag->is_cut || tag->goes_on);
     buf_append_view(&found->text, tag->goes_on ? VIEW("part of ") : VIEW(""));
     buf_append_view(&found->text, tag->is_end ? VIEW("end ") : VIEW("start "));
     put_scalar(&found->text, tag->name, true);
