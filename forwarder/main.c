@@ -15,6 +15,7 @@
 #include "reload.h"
 #include "resume_store.h"
 #include "setup.h"
+#include "user_unit.h"
 
 #define TEARDOWN_MS 150
 
@@ -213,6 +214,7 @@ static int print_text(const struct options *options) {
 
 static int run_command(const struct options *options) {
     if (is_command(options, "print")) return print_text(options);
+    if (is_command(options, "service")) return user_unit_run(options);
     if (is_command(options, "login")) return login_run(options);
     return set_up_and_run(options);
 }

@@ -13,6 +13,7 @@ const struct command_row command_rows[] = {
     {"login", "GATEWAY", "store a gateway's URL and a token, which is asked for or read from standard input",
      1},
     {"doctor", "[SERVICE]", "look at each step of the way to the gateway and to the local service", 1},
+    {"service", "install|uninstall|status", "the tunnels of ttf.yaml as a service of the user's systemd", 1},
     {"print", "WHAT",
      "completions (bash, zsh, fish), man pages (man, man-yaml) or the JSON schema of ttf.yaml (schema)", 1},
 };

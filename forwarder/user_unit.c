@@ -1,0 +1,178 @@
+/* See user_unit.h. The unit's file is all that is written; the rest is systemctl's. */
+#include "user_unit.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent_file.h"
+#include "base/buf.h"
+#include "user_dir.h"
+
+#define UNIT "ttf.service"
+
+__attribute__((format(printf, 1, 2))) static int fail(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("ttf: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    return 1;
+}
+
+/* Its exit code; 127 where there is none. */
+static int systemctl(const char *verb, const char *option, const char *unit) {
+    const char *arguments[] = {"systemctl",          "--user", verb, option ? option : unit,
+                               option ? unit : NULL, NULL};
+    int status = 0;
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        execvp(arguments[0], (char *const *)(uintptr_t)arguments);
+        _exit(127);
+    }
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+    return child < 0 || !WIFEXITED(status) ? 127 : WEXITSTATUS(status);
+}
+
+static int fail_systemctl(int code) {
+    if (code == 127) return fail("there is no systemctl here: this machine's services are not systemd's");
+    return fail("the user's systemd does not take it (systemctl --user ends with %d)", code);
+}
+
+/* ---- the file ---- */
+
+static char *unit_dir(void) {
+    char *ours = user_dir("XDG_CONFIG_HOME", ".config"), *dir = NULL;
+    char *end = ours ? strrchr(ours, '/') : NULL;
+    if (end) *end = '\0'; /* "/ttf" */
+    if (end) dir = user_path(ours, "systemd/user");
+    free(ours);
+    return dir;
+}
+
+/* A word of ExecStart (systemd.service(5)). */
+static bool append_word(struct buf *out, const char *word) {
+    buf_append_byte(out, '"');
+    for (; *word; word++) {
+        if ((unsigned char)*word < 0x20) return false;
+        if (strchr("\"\\", *word)) buf_append_byte(out, '\\');
+        if (strchr("%$", *word)) buf_append_byte(out, *word);
+        buf_append_byte(out, *word);
+    }
+    buf_append_byte(out, '"');
+    return true;
+}
+
+static bool print_unit(struct buf *out, const char *program, const char *config) {
+    buf_append_view(out, VIEW("# written by ttf service install\n[Unit]\nDescription=HTTP tunnels (ttf)\n\n"
+                              "[Service]\nExecStart="));
+    if (!append_word(out, program)) return false;
+    buf_append_view(out, VIEW(" start --log plain --config "));
+    if (!append_word(out, config)) return false;
+    return buf_append_view(out,
+                           VIEW("\nExecReload=/bin/kill -HUP $MAINPID\nRestart=on-failure\nRestartSec=5\n"
+                                "RestartPreventExitStatus=2\nNoNewPrivileges=yes\n\n"
+                                "[Install]\nWantedBy=default.target\n"));
+}
+
+static bool make_dirs(char *dir) {
+    for (char *slash = strchr(dir + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        bool good = mkdir(dir, 0755) == 0 || errno == EEXIST;
+        *slash = '/';
+        if (!good) return false;
+    }
+    return mkdir(dir, 0755) == 0 || errno == EEXIST;
+}
+
+/* ---- what it runs ---- */
+
+/* The file that is named, or the user's own; malloc'ed, absolute, and one that says tunnels. */
+static char *choose_config(const struct options *options) {
+    char error[512], *dir = user_dir("XDG_CONFIG_HOME", ".config"), *own = user_path(dir, "ttf.yaml");
+    const char *path = options->config ? options->config : own;
+    char *absolute = path ? realpath(path, NULL) : NULL;
+    struct agent_file *file = calloc(1, sizeof(*file));
+    bool good = false;
+    if (!absolute)
+        fail("%s: %s (name the file of the tunnels with --config)", path ? path : "ttf.yaml",
+             strerror(errno));
+    else if (!file || !agent_file_load(file, absolute, true, error, sizeof(error)))
+        fail("%s", file ? error : "out of memory");
+    else if (!(good = file->count))
+        fail("%s names no tunnels", absolute);
+    if (file) agent_file_done(file);
+    free(file);
+    free(own);
+    free(dir);
+    if (good) return absolute;
+    free(absolute);
+    return NULL;
+}
+
+/* ---- verbs ---- */
+
+static int start_unit(const char *path) {
+    int code = systemctl("daemon-reload", NULL, NULL);
+    if (!code) code = systemctl("enable", "--now", UNIT);
+    if (!code) return printf("%s: its tunnels run, now and after each login (ttf service status)\n", path), 0;
+    unlink(path);
+    return fail_systemctl(code);
+}
+
+static int install(const struct options *options, char *dir, const char *path) {
+    char program[PATH_MAX + 1];
+    ssize_t len = readlink("/proc/self/exe", program, PATH_MAX);
+    char *config = choose_config(options);
+    if (!config) return 2;
+    program[len > 0 ? len : 0] = '\0';
+    struct buf unit;
+    buf_init(&unit, (size_t)4 * PATH_MAX);
+    int code = 1;
+    if (len <= 0 || !print_unit(&unit, program, config))
+        fail("a path here has a byte that systemd does not take");
+    else if (!make_dirs(dir) || !user_file_replace(path, buf_view(&unit)))
+        fail("%s cannot be written: %s", path, strerror(errno));
+    else
+        code = start_unit(path);
+    buf_done(&unit);
+    free(config);
+    return code;
+}
+
+static int uninstall(const char *path) {
+    if (access(path, F_OK) != 0) return fail("%s: %s", path, strerror(errno));
+    int code = systemctl("disable", "--now", UNIT);
+    if (code) return fail_systemctl(code);
+    if (unlink(path) != 0) return fail("%s: %s", path, strerror(errno));
+    systemctl("daemon-reload", NULL, NULL);
+    return printf("%s is removed\n", path), 0;
+}
+
+int user_unit_run(const struct options *options) {
+    const char *verb = options->word_count ? options->words[0] : "";
+    char *dir = unit_dir(), *path = user_path(dir, UNIT);
+    int code = 2;
+    if (!path) {
+        code = fail("there is no place for a unit: neither XDG_CONFIG_HOME nor HOME is set");
+    } else if (strcmp(verb, "install") == 0) {
+        code = install(options, dir, path);
+    } else if (strcmp(verb, "uninstall") == 0) {
+        code = uninstall(path);
+    } else if (strcmp(verb, "status") == 0) {
+        code = systemctl("status", "--no-pager", UNIT);
+        if (code == 127) fail_systemctl(code);
+    } else {
+        fail("ttf service wants install, uninstall or status");
+    }
+    free(path);
+    free(dir);
+    return code;
+}
