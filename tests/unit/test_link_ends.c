@@ -171,6 +171,7 @@ static void test_a_request_crosses_a_drain(void **state) {
     run();
     assert_int_equal(subject->status, STATUS_OK);
     assert_int_equal(subject->tap_count, 0);
+    assert_int_equal(code_sent(3), NGHTTP2_REFUSED_STREAM);
     assert_int_equal(code_sent(0), NGHTTP2_NO_ERROR);
     end();
 }

@@ -276,6 +276,31 @@ static void test_trailers_may_be_so_long(void **state) {
     }
 }
 
+static void test_what_a_request_must_have(void **state) {
+    (void)state;
+    static const struct {
+        const char *method, *protocol, *authority, *path;
+        enum status status;
+    } rows[] = {
+        {"G", "", "a", "/", STATUS_OK},         {"", "", "a", "/", STATUS_INVALID},
+        {"G", "", "", "/", STATUS_INVALID},     {"G", "", "a", "", STATUS_INVALID},
+        {"CONNECT", "x", "a", "/", STATUS_OK},  {"CONNECT", "", "a", "/", STATUS_INVALID},
+        {"GET", "x", "a", "/", STATUS_INVALID},
+    };
+    struct headers none = {.count = 0};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct outbound_head out;
+        struct stream_head head = {.method = view_from_cstr(rows[i].method),
+                                   .protocol = view_from_cstr(rows[i].protocol),
+                                   .authority = view_from_cstr(rows[i].authority),
+                                   .path = view_from_cstr(rows[i].path),
+                                   .headers = &none};
+        outbound_init(&out);
+        assert_int_equal(outbound_request(&out, &head), rows[i].status);
+        if (rows[i].status == STATUS_OK) assert_int_equal(out.count, rows[i].protocol[0] ? 5 : 4);
+    }
+}
+
 static void test_many_fields_get_room(void **state) {
     (void)state;
     static struct header fields[100];
@@ -335,6 +360,7 @@ int main(void) {
         cmocka_unit_test(test_small_pieces_share_a_block),
         cmocka_unit_test(test_a_head_may_be_so_long),
         cmocka_unit_test(test_trailers_may_be_so_long),
+        cmocka_unit_test(test_what_a_request_must_have),
         cmocka_unit_test(test_many_fields_get_room),
         cmocka_unit_test(test_which_statuses_there_are),
     };
