@@ -344,7 +344,7 @@ static int run(struct gateway *gateway) {
     log_buffer_start(&gateway->loop);
     timer_init(&gateway->cleanup, on_cleanup);
     drain_init(&gateway->drain);
-    metrics_page_start(&gateway->metrics, &gateway->loop);
+    metrics_page_start(&gateway->metrics, &gateway->loop, gateway->config.metrics_tunnels);
     bool opened = open_ports(gateway);
     if (opened) {
         urls_public(&gateway->config, gateway->public_port, gateway->public_url);

@@ -3,7 +3,7 @@
 
 #include "access_file.h"
 #include "log_buffer.h"
-#include "metrics/metrics_text.h"
+#include "metrics/metrics_tunnels.h"
 #include "metrics/process.h"
 
 #define LAG_MS 500
@@ -22,14 +22,16 @@ static void on_lag(struct timer *timer) {
     expect(page);
 }
 
-void metrics_page_start(struct metrics_page *page, struct loop *loop) {
+void metrics_page_start(struct metrics_page *page, struct loop *loop, size_t tunnels) {
     page->loop = loop;
+    metrics_tunnels_limit(tunnels);
     timer_init(&page->lag, on_lag);
     expect(page);
 }
 
 void metrics_page_stop(struct metrics_page *page) {
     timer_stop(&page->loop->timers, &page->lag);
+    metrics_tunnels_done();
 }
 
 /* ---- what is asked of the parts ---- */
@@ -65,6 +67,7 @@ const char *metrics_page_print(void *ctx, struct view accept, struct buf *out) {
     if (page->core) metrics_set(METRIC_IN_FLIGHT, 0, core_exchange_count(page->core));
     metrics_set(METRIC_LOG_DROPPED, 0, log_buffer_dropped() + access_file_dropped());
     metrics_put_families(out, format);
+    metrics_tunnels_put(out, format);
     metrics_put_end(out, format);
     return out->failed ? NULL : metrics_media_type(format);
 }

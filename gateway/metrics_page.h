@@ -20,8 +20,9 @@ struct metrics_page {
     uint64_t due_us; /* when `lag` is to fire */
 };
 
-/* Looks from now on how late the loop is. The parts above are for the caller to set. */
-void metrics_page_start(struct metrics_page *page, struct loop *loop);
+/* Looks from now on how late the loop is, and counts for so many tunnels each by itself (metrics_tunnels.h).
+ * The parts above are for the caller to set. */
+void metrics_page_start(struct metrics_page *page, struct loop *loop, size_t tunnels);
 void metrics_page_stop(struct metrics_page *page);
 /* An admin_page_fn. */
 const char *metrics_page_print(void *ctx, struct view accept, struct buf *out);

@@ -3,6 +3,7 @@
 
 #include "handler/access_log.h"
 #include "handler/core.h"
+#include "metrics/metrics_tunnels.h"
 
 void access_begin(struct access *access, uint64_t now_ms) {
     *access = (struct access){.begin_ms = now_ms, .begin_us = metrics_now_us()};
@@ -62,6 +63,8 @@ static void count(const struct access *access) {
     if (access->sent_again) metrics_add(METRIC_REQUEST_RETRIES, 0, 1);
     if (access->status == 101) metrics_subtract(METRIC_WEBSOCKETS, 0, 1);
     count_times(access);
+    if (access->given_us) /* others' names anybody can make up */
+        metrics_tunnels_count(access->tunnel, access->status, access->bytes_in, access->bytes_out);
 }
 
 void access_end(struct access *access, bool is_whole, uint64_t now_ms) {

@@ -10,7 +10,7 @@
 
 #define IDLE_SECONDS 10
 #define WATCHED_MS 60000
-#define PAGE_BYTES_MAX ((size_t)256 * 1024)
+#define PAGE_BYTES_MAX ((size_t)1024 * 1024)
 
 static bool is_own_host(const char *text) {
     struct arena arena;

@@ -51,6 +51,7 @@ struct config {
     enum log_level log_level;
     char *access_log, *access_log_format;
     enum access_form access_form; /* of access_log_format, once it is checked */
+    size_t metrics_tunnels;
     bool access_log_query, request_ids, make_traceparent;
     bool wants_health, wants_help, wants_version, wants_markdown, wants_metrics;
 };

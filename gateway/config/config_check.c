@@ -3,6 +3,7 @@
 #include "handler/core.h"
 #include "handler/route.h"
 #include "link/link.h"
+#include "metrics/metrics_tunnels.h"
 #include "net/ws_url.h"
 #include "policy/policy.h"
 #include "store/redis_url.h"
@@ -138,6 +139,8 @@ static int check_bounds(const struct config *config) {
         return complain(config, &config->body_bytes, "expected at most 1GiB: v1 keeps bodies in memory");
     if (config->agent_link_requests == 0 || config->agent_link_requests > LINK_REQUESTS_MAX)
         return complain(config, &config->agent_link_requests, "expected 1 to 536870912");
+    if (config->metrics_tunnels > METRICS_TUNNELS_MAX)
+        return complain(config, &config->metrics_tunnels, "expected 0 (none) to 2000");
     if (config->tunnel_requests == 0 || config->tunnel_requests > 4096)
         return complain(config, &config->tunnel_requests, "expected 1 to 4096");
     if (said(config, &config->max_connections) && said(config, &config->max_connections_per_address) &&

@@ -314,6 +314,10 @@ const struct setting config_settings[] = {
     {SETTING("access-log-query", "ACCESS_LOG_QUERY", KIND_BOOL, access_log_query, "false",
              "`combined` and `json` show the query of URLs, with what looks like a secret hidden"),
      .only = PROGRAM_GATEWAY},
+    {SETTING("metrics-tunnels", "METRICS_TUNNELS", KIND_SIZE, metrics_tunnels, "0",
+             "so many tunnels have metrics of their own, those used last; 0: none"),
+     .detail = "At most 2000; the others are counted together, as `_other` ([Metrics](METRICS.md)).",
+     .only = PROGRAM_GATEWAY},
     {SETTING("request-ids", "REQUEST_IDS", KIND_BOOL, request_ids, "true",
              "each request has an x-request-id, in the log, for the service and in the answer"),
      .detail =

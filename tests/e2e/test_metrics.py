@@ -169,6 +169,19 @@ def test_a_stalled_scraper_and_ten_others(fresh):
     stalled.close()
 
 
+@pytest.mark.protocols("v2", "v1")
+def test_tunnels_have_their_own_when_asked_for(fresh, start):
+    stack = fresh("--metrics-tunnels", "1")
+    other = start.forwarder(stack.gateway, stack.service)
+    assert [stack.request(host=host).status for host in [stack.ttf.host] * 3 + [other.host] * 2] == [200] * 5
+    assert stack.request(host="nobody-has-it.localhost").status == 404
+    wait_for(stack, f'ttf_tunnel_requests_total{{tunnel="{other.tunnel_id}"}}', 2)
+    assert total(stack, 'ttf_tunnel_requests_total{tunnel="_other"}') == 3
+    assert total(stack, f'ttf_tunnel_response_body_bytes_total{{tunnel="{other.tunnel_id}"}}') > 0
+    assert b"nobody-has-it" not in scrape(stack.gateway).body
+    assert b"ttf_tunnel_" not in scrape(fresh().gateway).body
+
+
 def test_the_documents_table_is_what_the_program_makes(start):
     program = start.program(BIN / "ttf-gateway", "--help-metrics")
     assert program.wait_exit() == 0

@@ -9,6 +9,7 @@
 #include "metrics/metrics_emf.h"
 #include "metrics/metrics_table.h"
 #include "metrics/metrics_text.h"
+#include "metrics/metrics_tunnels.h"
 #include "metrics/process.h"
 
 static char text[256 * 1024];
@@ -134,6 +135,37 @@ static void test_labels_are_escaped(void **state) {
     buf_done(&out);
 }
 
+static const char *tunnels(void) {
+    struct buf out;
+    buf_init(&out, sizeof(text) - 1);
+    metrics_tunnels_put(&out, METRICS_PROMETHEUS);
+    assert_true(view_copy_to(buf_view(&out), text, sizeof(text)));
+    buf_done(&out);
+    return text;
+}
+
+static void test_tunnels(void **state) {
+    (void)state;
+    metrics_tunnels_count(VIEW("a"), 200, 1, 2);
+    assert_string_equal(tunnels(), ""); /* off */
+    metrics_tunnels_limit(2);
+    metrics_tunnels_count(VIEW("a"), 200, 1, 2);
+    metrics_tunnels_count(VIEW("b"), 200, 0, 0);
+    metrics_tunnels_count(VIEW("a"), 502, 10, 20);
+    metrics_tunnels_count(VIEW("c"), 0, 0, 0); /* b was used longest ago */
+    tunnels();
+    assert_true(has("# TYPE ttf_tunnel_requests_total counter\n"));
+    assert_true(has("\nttf_tunnel_requests_total{tunnel=\"a\"} 2\n"));
+    assert_true(has("\nttf_tunnel_failures_total{tunnel=\"a\"} 1\n"));
+    assert_true(has("\nttf_tunnel_failures_total{tunnel=\"c\"} 1\n"));
+    assert_true(has("\nttf_tunnel_request_body_bytes_total{tunnel=\"a\"} 11\n"));
+    assert_true(has("\nttf_tunnel_response_body_bytes_total{tunnel=\"a\"} 22\n"));
+    assert_true(has("\nttf_tunnel_requests_total{tunnel=\"_other\"} 1\n"));
+    assert_false(has("tunnel=\"b\""));
+    metrics_tunnels_done();
+    assert_string_equal(tunnels(), "");
+}
+
 static void test_status(void **state) {
     (void)state;
     assert_int_equal(metrics_status(0), METRIC_STATUS_NONE);
@@ -232,6 +264,7 @@ int main(void) {
         cmocka_unit_test(test_process),
         cmocka_unit_test(test_emf),
         cmocka_unit_test(test_emf_lines),
+        cmocka_unit_test(test_tunnels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
