@@ -197,15 +197,23 @@ def infra() -> Tally:
     return tally_report(report, log, status)
 
 
-def apps(which: str, arguments: list[str] = (), echo: bool = False) -> list[Stage]:
+def apps_stage(title: str, name: str, which: str, words: list[str], echo: bool = False, environment: dict[str, str] | None = None) -> Stage:
+    return Stage(title, lambda: pytest(ROOT / "tests/e2e", name, BUILD / "bin", words, {"TTF_APPS": which, **(environment or {})}, "2", echo))
+
+
+def apps(which: str, arguments: list[str] = ()) -> list[Stage]:
     """Applications from npm and PyPI behind a tunnel: `which` is 1, or all for the heavy ones too."""
     on_aws = "tests/e2e/test_apps_stage.py"
     files = [shown(file) for file in sorted((ROOT / "tests/e2e").glob("test_apps_*.py")) if shown(file) != on_aws] + ["tests/e2e/test_frameworks.py"]
+    return [
+        apps_stage("Applications", "apps", which, [*files, *arguments], echo=True),
+        apps_stage("Applications on AWS", "apps-aws", which, [on_aws, *arguments], echo=True, environment={"TTF_STACK": "aws"}),
+    ]
 
-    def stage(title, name, *words, **more):
-        return Stage(title, lambda: pytest(ROOT / "tests/e2e", name, BUILD / "bin", [*words, *arguments], {"TTF_APPS": which, **more}, "2", echo))
 
-    return [stage("Applications", "apps", *files), stage("Applications on AWS", "apps-aws", on_aws, TTF_STACK="aws")]
+def some_apps() -> Stage:
+    """Those in path mode that take a few minutes together. A registry that does not answer is a failure."""
+    return apps_stage("Applications (short form)", "apps", "1", [f"tests/e2e/test_apps_{name}.py" for name in ("node", "python", "tools")])
 
 
 # ---- the stages ----
@@ -274,6 +282,7 @@ def all_stages() -> list[Stage]:
     ] + ([
         Stage("Fuzz targets", lambda: check("the fuzz targets find nothing", "fuzz", [*DEV, "fuzz", "15"])),
         Stage("The container stack", stack),
+        some_apps(),
     ] if in_ci() else [])
 
 
@@ -326,7 +335,7 @@ def some_stages(arguments: list[str]) -> list[Stage]:
         return [Stage("The program for AWS", infra)]
     if kind == "apps":
         heavy = "--all" in rest
-        return apps("all" if heavy else "1", [argument for argument in rest if argument != "--all"], echo=True)
+        return apps("all" if heavy else "1", [argument for argument in rest if argument != "--all"])
     if kind == "e2e":
         return [Stage("End-to-end tests (release)", lambda: pytest(ROOT / "tests/e2e", "release", BUILD / "bin", rest, echo=True))]
     sys.exit(f"run.py: {kind}: there are unit, e2e, apps and infra")

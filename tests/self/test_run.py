@@ -174,4 +174,4 @@ def test_every_stage_is_there(monkeypatch):
         assert f"End-to-end tests ({name})" in titles
     assert [stage.title for stage in run.all_stages() if stage.alone] == ["End-to-end tests (alone)"]
     monkeypatch.setenv("CI", "1")
-    assert [stage.title for stage in run.all_stages()][-2:] == ["Fuzz targets", "The container stack"]
+    assert [stage.title for stage in run.all_stages()][-3:] == ["Fuzz targets", "The container stack", "Applications (short form)"]
