@@ -1,5 +1,6 @@
 """/metrics on the admin port: what it counts is what visitors got."""
 
+import json
 import re
 import shutil
 import socket
@@ -180,6 +181,26 @@ def test_tunnels_have_their_own_when_asked_for(fresh, start):
     assert total(stack, f'ttf_tunnel_response_body_bytes_total{{tunnel="{other.tunnel_id}"}}') > 0
     assert b"nobody-has-it" not in scrape(stack.gateway).body
     assert b"ttf_tunnel_" not in scrape(fresh().gateway).body
+
+
+def test_alerts_and_dashboard_ask_for_what_there_is(fresh):
+    folder = ROOT / "docker" / "observe"
+    panels = json.loads((folder / "dashboard.json").read_text())["panels"]
+    queries = [target["expr"] for panel in panels for target in panel["targets"]]
+    queries += re.findall(r"expr: (.*?)\n +(?:for|labels):", (folder / "alerts.yml").read_text(), re.DOTALL)
+    assert len(queries) > 25
+    there = {series.split("{")[0] for series in numbers(fresh().gateway)}
+    asked = {name for query in queries for name in re.findall(r"\b(?:ttf|process)_\w+", query)}
+    assert len(asked) > 20 and asked <= there, asked - there
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool (Debian's package prometheus) is not there")
+def test_each_alert_fires_and_rests():
+    rules = ROOT / "docker" / "observe" / "alerts_test.yml"
+    check = subprocess.run(["promtool", "test", "rules", rules], capture_output=True, text=True, timeout=60)
+    assert check.returncode == 0, check.stdout + check.stderr
+    alerts = re.findall(r"alert: (\w+)", rules.with_name("alerts.yml").read_text())
+    assert alerts == re.findall(r"- name: (\w+)", rules.read_text())
 
 
 def test_the_documents_table_is_what_the_program_makes(start):
