@@ -21,7 +21,6 @@ void local_answer_done(struct local_answer *answer) {
 }
 
 void local_answer_begin(struct local_answer *answer, const struct answer_to *to) {
-    if (answer->arena.used_bytes) arena_done(&answer->arena);
     if (answer->held.cap > HELD_KEPT) buf_done(&answer->held);
     buf_clear(&answer->held);
     chunked_done(&answer->chunked);
@@ -236,7 +235,8 @@ static enum answer_step head_next_piece(struct local_answer *answer, struct view
 static enum answer_step read_head(struct local_answer *answer, struct view *bytes) {
     if (!bytes->len) return ANSWER_MORE;
     answer->began = true;
-    if (answer->held.len == 0 && answer->arena.used_bytes) arena_done(&answer->arena); /* of a 1xx */
+    if (answer->held.len == 0 && answer->arena.used_bytes)
+        arena_done(&answer->arena); /* of what came before */
     return answer->held.len ? head_next_piece(answer, bytes) : head_first_piece(answer, bytes);
 }
 

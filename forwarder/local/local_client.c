@@ -260,10 +260,9 @@ enum local_clue local_client_clue(const struct local_client *client) {
 /* ---- life ---- */
 
 static void init_lists(struct local_client *client) {
-    struct list *lists[] = {
-        &client->requests,       &client->waiting,          &client->expecting, &client->restless,
-        &client->grave,          &client->connecting,       &client->busy,      &client->idle,
-        &client->spare_requests, &client->spare_connections};
+    struct list *lists[] = {&client->requests, &client->waiting,        &client->expecting,
+                            &client->restless, &client->grave,          &client->connecting,
+                            &client->idle,     &client->spare_requests, &client->spare_connections};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) list_init(lists[i]);
 }
 

@@ -119,7 +119,6 @@ static void connection_on_up(struct local_connection *connection) {
     connection->stage = CONNECTION_UP;
     client->first_address = connection->address;
     list_remove(&connection->node);
-    list_append(&client->busy, &connection->node);
     connection_arm(connection);
     request_send(connection->request);
 }
@@ -349,7 +348,6 @@ static void on_dialled(struct local_connection *connection) {
 void connection_use(struct local_connection *connection, struct local_request *request) {
     assert(!connection->request && connection->stage == CONNECTION_UP);
     list_remove(&connection->node);
-    list_append(&connection->client->busy, &connection->node);
     connection->request = request;
     request->connection = connection;
     request_send(request);

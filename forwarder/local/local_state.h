@@ -48,7 +48,7 @@ struct local_client {
     bool freed;             /* goes with the last socket */
     bool lacks_descriptors; /* no new connection before another has closed */
 
-    struct list connecting, busy, idle; /* connections; idle: newest first */
+    struct list connecting, idle; /* connections; idle: newest first. One that is used is its request's */
     struct list spare_connections;
     size_t spare_connections_count;
     size_t open, closing;

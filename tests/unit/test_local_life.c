@@ -203,10 +203,8 @@ static void test_no_descriptor(void **state) {
     assert_ptr_equal(client->waiting.next, &probes[1].request->waiting_node);
     answer_hello(fd, &probes[0]); /* whose connection is free now */
     assert_true(list_empty(&client->waiting));
-    assert_int_equal(count_of(&client->busy), 1);
     answer_hello(fd, &probes[1]);
     for (int i = 0; i < 2; i++) done(&probes[i]);
-    assert_int_equal(count_of(&client->busy), 0);
     assert_null(newest()->request);
     connection_close(newest());
     UNTIL(client->closing == 0);
@@ -259,6 +257,27 @@ static void test_shut_with_chores(void **state) {
     probe.request = NULL;
     done(&probe);
     close(fd);
+}
+
+/* Its memory goes at once, or with the last connection's handle. */
+static void test_free_behind_shut(void **state) {
+    (void)state;
+    for (int is_open = 0; is_open < 2; is_open++) {
+        struct probe probe = {.status = 0};
+        struct local_head head = head_of("GET", LOCAL_BODY_NONE);
+        int fd = is_open ? get_hello() : -1;
+        if (!is_open) head.target = VIEW(""); /* fails from the next safe point on */
+        start_with(&probe, &head);
+        local_client_shut(client);
+        assert_int_equal(client->closing, is_open);
+        local_client_free(client);
+        for (int i = 0; i < 5; i++) turn();
+        assert_int_equal(probe.ends, 0);
+        probe.request = NULL;
+        done(&probe);
+        if (is_open) close(fd);
+        begin_client(&(struct local_target){.host = "127.0.0.1", .port = port});
+    }
 }
 
 /* One more than may be open: what is kept and old makes room, and what is sent again goes before others. */
@@ -704,6 +723,7 @@ int main(void) {
         TEST(test_no_descriptor),
         TEST(test_shut_with_one_that_waits),
         TEST(test_shut_with_chores),
+        TEST(test_free_behind_shut),
         TEST(test_no_room),
         TEST(test_memory_is_used_again),
         TEST(test_one_timer_for_all),
