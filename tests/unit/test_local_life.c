@@ -626,6 +626,34 @@ static void test_kept_behind_a_pause(void **state) {
     UNTIL(client->open == 0);
 }
 
+/* Paused again within what was held: the rest of it waits on, in order, and more behind it. */
+static void test_a_pause_within_what_is_held(void **state) {
+    (void)state;
+    struct probe probe = {.pauses_at = 'd'};
+    get(&probe);
+    int fd = serve();
+    say(fd, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhe\r\n1\r\nl\r\n1\r\nl\r\n");
+    UNTIL(probe.body.len == 2);
+    struct local_connection *connection = probe.request->connection;
+    for (size_t len = 3; len <= 4; len++) {
+        size_t held = connection->held.len;
+        local_request_pause(probe.request, false);
+        UNTIL(probe.body.len == len);
+        assert_true(connection->held.len < held);
+        assert_int_equal(probe.request->reading, READS_NOT);
+    }
+    say(fd, "1\r\no\r\n0\r\n\r\n");
+    for (int i = 0; i < 3; i++) turn();
+    assert_int_equal(probe.body.len, 4);
+    local_request_pause(probe.request, false);
+    UNTIL(probe.ends); /* which needs no more data, paused or not */
+    assert_int_equal(probe.error, LOCAL_OK);
+    assert_true(view_eq(buf_view(&probe.body), VIEW("hello")));
+    done(&probe);
+    close(fd);
+    UNTIL(client->open == 0);
+}
+
 /* A backlog that is full swallows what knocks: after its part of the time the next address has its turn. */
 static void test_an_address_that_is_silent(void **state) {
     (void)state;
@@ -735,6 +763,7 @@ int main(void) {
         TEST(test_unix_sockets_that_are_none),
         TEST(test_a_look_before_a_post),
         TEST(test_kept_behind_a_pause),
+        TEST(test_a_pause_within_what_is_held),
         TEST(test_an_address_that_is_silent),
         TEST(test_a_full_unix_socket),
     };

@@ -443,6 +443,30 @@ static void test_whose_fields_are_said(void **state) {
     }
 }
 
+static void key_of(struct local_request *request, char out[64]) {
+    struct view said = buf_view(&request->head);
+    char *at = memmem(said.ptr, said.len, "Sec-WebSocket-Key: ", 19);
+    assert_non_null(at);
+    struct view rest = view_skip(said, (size_t)(at + 19 - said.ptr));
+    assert_true(view_copy_to(view_slice(rest, 0, view_find(rest, '\r')), out, 64));
+}
+
+/* 16 bytes by chance, each time others. */
+static void test_keys_of_websockets(void **state) {
+    (void)state;
+    struct local_head head = head_of("GET", LOCAL_BODY_NONE);
+    char keys[2][64];
+    head.upgrade = VIEW("websocket");
+    for (int i = 0; i < 2; i++) {
+        struct probe probe = {.status = 0};
+        start_with(&probe, &head);
+        key_of(probe.request, keys[i]);
+        assert_int_equal(strlen(keys[i]), 24);
+        done(&probe);
+    }
+    assert_string_not_equal(keys[0], keys[1]);
+}
+
 static void test_expect_is_said_once(void **state) {
     (void)state;
     for (int i = 0; i < 2; i++) {
@@ -477,6 +501,7 @@ int main(void) {
         TEST(test_what_the_next_request_begins_with),
         TEST(test_what_cannot_be_said),
         TEST(test_whose_fields_are_said),
+        TEST(test_keys_of_websockets),
         TEST(test_expect_is_said_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
