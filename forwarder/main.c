@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/regular_file.h"
 #include "doctor.h"
+#include "inspector.h"
 #include "login.h"
 #include "option_texts.h"
 #include "options.h"
@@ -24,7 +25,8 @@ enum { EXIT_USAGE = 2 };
 struct program {
     struct loop loop;
     struct agent *agent;
-    struct reload *reload; /* NULL: there is no file */
+    struct inspect *inspect; /* NULL: there is none */
+    struct reload *reload;   /* NULL: there is no file */
     int exit_code;
 };
 
@@ -51,12 +53,14 @@ static void on_stop(void *ctx, unsigned times, int number) {
 /* Takes everything down in order; what cannot be (a name lookup that hangs) is left to the system. */
 static int tear_down(struct program *program, struct console *console) {
     reload_stop(program->reload);
+    inspect_stop(program->inspect);
     if (program->agent) agent_shut(program->agent);
     if (!loop_done_within(&program->loop, TEARDOWN_MS)) {
         console_done(console);
         _exit(program->exit_code);
     }
     agent_free(program->agent);
+    inspect_free(program->inspect);
     return program->exit_code;
 }
 
@@ -74,18 +78,21 @@ static bool add_tunnels(struct agent *agent, const struct setup *setup, char *er
     return true;
 }
 
-static int run_agent(const struct agent_settings *settings, const struct setup *setup) {
+static int run_agent(struct agent_settings *settings, const struct setup *setup) {
     struct program program = {.exit_code = 1};
     char error[512];
     if (!loop_init(&program.loop)) {
         console_error(settings->console, "the system gives no event loop");
         return 1;
     }
+    program.inspect = inspector_new(&program.loop, &setup->options, settings->console);
+    if (program.inspect) settings->watch = inspect_watch(program.inspect);
     program.agent = agent_new(&program.loop, settings, on_exit_wanted, &program, error, sizeof(error));
     if (!program.agent || !add_tunnels(program.agent, setup, error, sizeof(error))) {
         console_error(settings->console, "%s", error);
         return tear_down(&program, settings->console);
     }
+    inspector_attach(program.inspect, program.agent);
     if (setup->uses_tunnels)
         program.reload = reload_new(&program.loop, program.agent, setup, settings->console);
     loop_on_stop(&program.loop, on_stop, &program);
@@ -168,6 +175,12 @@ static int run(const struct setup *setup) {
     struct console_settings shown;
     if (!console_choose(&shown, options->log))
         return usage_error("--log wants plain or json, and one of all, pages and errors");
+    uint16_t port;
+    size_t memory;
+    if (!inspector_parse(options->inspect, &port))
+        return usage_error("--inspect wants off or a port of this machine's loopback, like 4040");
+    if (!inspector_parse_memory(options->inspect_memory, &memory))
+        return usage_error("--inspect-memory wants a size from 1MiB to 4GiB");
     struct console console;
     if (!console_init(&console, &shown)) return usage_error("out of memory");
     console_line(&console, "HTTP Tunnel Forwarder v" TTF_VERSION);

@@ -30,7 +30,7 @@ static void drop_oldest(struct store *store) {
     store->first++;
     if (!record) return;
     store->bytes -= record->bytes;
-    record_free(record);
+    if (record != store->held) record_free(record);
 }
 
 static bool grow(struct store *store) {
@@ -169,6 +169,17 @@ void store_end(struct store *store, uint64_t id, const struct watch_end *end, ui
     record->code = end->code;
     if (detail.ptr) record->detail = view_to_cstr(detail);
     charge(store, record, record->detail ? detail.len + 1 : 0);
+}
+
+struct store_record *store_hold(struct store *store, uint64_t id) {
+    store->held = store_find(store, id);
+    return store->held;
+}
+
+void store_let_go(struct store *store) {
+    struct store_record *record = store->held;
+    store->held = NULL;
+    if (record && store_find(store, record->id) != record) record_free(record);
 }
 
 bool store_can_be_repeated(const struct store_record *record) {

@@ -39,9 +39,10 @@ struct store {
     size_t max_bytes, bytes;
     struct store_record **ring; /* of `cap`, a power of two; record `id` is at id % cap */
     size_t cap;
-    uint64_t first, next; /* ids; a record of this range may have been taken out (NULL) */
-    uint64_t changes;     /* counts up with all that happens */
-    uint64_t total;       /* requests ever */
+    uint64_t first, next;      /* ids; a record of this range may have been taken out (NULL) */
+    struct store_record *held; /* store_hold(); or NULL */
+    uint64_t changes;          /* counts up with all that happens */
+    uint64_t total;            /* requests ever */
 };
 
 /* `max_bytes` is STORE_BYTES_LEAST or more. Allocates nothing. */
@@ -61,6 +62,9 @@ void store_end(struct store *store, uint64_t id, const struct watch_end *end, ui
 
 /* NULL: it never was, or is no more. */
 struct store_record *store_find(const struct store *store, uint64_t id);
+/* The record stays as it is until store_let_go(), also when it is pushed out; one at a time. */
+struct store_record *store_hold(struct store *store, uint64_t id);
+void store_let_go(struct store *store);
 /* Whether its request's body is there as a whole, so that it may be repeated. */
 bool store_can_be_repeated(const struct store_record *record);
 

@@ -1,0 +1,340 @@
+/* The agent's API, in the shapes of ngrok's, so that what was written for that runs here; and what the page
+ * asks besides (/api/inspect/). page/openapi.json describes it. */
+#include "inspect/inspect_state.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "base/base64.h"
+#include "protocol/json_text.h"
+
+#define ANSWER_MAX ((size_t)64 * 1024 * 1024)
+#define ENOUGH_BYTES ((size_t)16 * 1024 * 1024) /* no further record is put into a list */
+#define LIMIT_DEFAULT 50u
+#define LIMIT_MAX 1000u
+#define TIMES_MAX REPLAYS_MAX
+#define TYPE_JSON "application/json"
+
+/* ---- tunnels ---- */
+
+bool api_find_tunnel(const struct inspect *inspect, struct view name, const void **ret_cursor,
+                     struct inspect_tunnel *ret_tunnel) {
+    const struct inspect_tunnels *tunnels = &inspect->tunnels;
+    *ret_cursor = NULL;
+    while (tunnels->next && tunnels->next(tunnels->ctx, ret_cursor, ret_tunnel))
+        if (view_eq(view_from_cstr(ret_tunnel->name), name)) return true;
+    return false;
+}
+
+static size_t count_requests(const struct inspect *inspect, const char *label) {
+    size_t count = 0;
+    for (uint64_t id = inspect->store.first; id < inspect->store.next; id++) {
+        const struct store_record *record = store_find(&inspect->store, id);
+        if (record && view_eq(record->tunnel, view_from_cstr(label))) count++;
+    }
+    return count;
+}
+
+static void add_text(struct buf *out, const char *key, const char *text) {
+    buf_printf(out, "\"%s\":", key);
+    json_text_string(out, view_from_cstr(text));
+}
+
+static void add_tunnel(const struct inspect *inspect, const struct inspect_tunnel *tunnel, struct buf *out) {
+    const char *url = tunnel->public_url ? tunnel->public_url : "";
+    size_t count = count_requests(inspect, tunnel->label);
+    buf_append_byte(out, '{');
+    add_text(out, "name", tunnel->name);
+    buf_printf(out, ",\"ID\":\"%s\",\"uri\":\"/api/tunnels/%s\",", tunnel->name, tunnel->name);
+    add_text(out, "public_url", url);
+    buf_printf(out, ",\"proto\":\"%s\",\"config\":{", strncmp(url, "https:", 6) == 0 ? "https" : "http");
+    add_text(out, "addr", tunnel->service);
+    buf_printf(out,
+               ",\"inspect\":true},\"metrics\":{\"conns\":{\"count\":%zu,\"gauge\":0,\"rate1\":0,\"rate5\":0,"
+               "\"rate15\":0,\"p50\":0,\"p90\":0,\"p95\":0,\"p99\":0},\"http\":{\"count\":%zu,\"rate1\":0,"
+               "\"rate5\":0,\"rate15\":0,\"p50\":0,\"p90\":0,\"p95\":0,\"p99\":0}}}",
+               count, count);
+}
+
+static enum MHD_Result list_tunnels(const struct inspect *inspect, struct MHD_Connection *connection) {
+    const struct inspect_tunnels *tunnels = &inspect->tunnels;
+    const void *cursor = NULL;
+    struct inspect_tunnel tunnel;
+    struct buf out;
+    buf_init(&out, ANSWER_MAX);
+    buf_printf(&out, "{\"tunnels\":[");
+    for (size_t i = 0; tunnels->next && tunnels->next(tunnels->ctx, &cursor, &tunnel); i++) {
+        if (i) buf_append_byte(&out, ',');
+        add_tunnel(inspect, &tunnel, &out);
+    }
+    buf_printf(&out, "],\"uri\":\"/api/tunnels\"}\n");
+    return inspect_answer(connection, MHD_HTTP_OK, TYPE_JSON, &out);
+}
+
+static enum MHD_Result answer_tunnel(const struct inspect *inspect, struct MHD_Connection *connection,
+                                     unsigned status, const struct inspect_tunnel *tunnel) {
+    struct buf out;
+    buf_init(&out, ANSWER_MAX);
+    add_tunnel(inspect, tunnel, &out);
+    return inspect_answer(connection, status, TYPE_JSON, &out);
+}
+
+static enum MHD_Result answer_nothing(struct MHD_Connection *connection) {
+    struct buf out;
+    buf_init(&out, 1);
+    return inspect_answer(connection, MHD_HTTP_NO_CONTENT, TYPE_JSON, &out);
+}
+
+static const char *text_of(const json_t *body, const char *key) {
+    return json_string_value(json_object_get(body, key));
+}
+
+/* ngrok's `addr` is a text or the number of a port; `subdomain` and `hostname` are what we call a name. */
+static bool add_to(const struct inspect *inspect, const json_t *body, const char **ret_label, char *error,
+                   size_t error_size) {
+    const json_t *addr = json_object_get(body, "addr");
+    const char *name = text_of(body, "subdomain"), *proto = text_of(body, "proto");
+    char port[24];
+    *ret_label = text_of(body, "name");
+    snprintf(port, sizeof(port), "%lld", (long long)json_integer_value(addr));
+    snprintf(error, error_size, "name and addr are needed");
+    if (!*ret_label || !addr || !inspect->tunnels.add) return false;
+    snprintf(error, error_size, "proto '%.20s': there are http and https only", proto ? proto : "");
+    if (proto && strcmp(proto, "http") != 0 && strcmp(proto, "https") != 0) return false;
+    return inspect->tunnels.add(inspect->tunnels.ctx, *ret_label,
+                                json_is_integer(addr) ? port : json_string_value(addr), name, error,
+                                error_size);
+}
+
+static enum MHD_Result add_one(const struct inspect *inspect, struct MHD_Connection *connection,
+                               const json_t *body) {
+    char error[512];
+    const char *label;
+    const void *cursor;
+    struct inspect_tunnel tunnel;
+    if (!add_to(inspect, body, &label, error, sizeof(error)))
+        return inspect_refuse(connection, MHD_HTTP_BAD_REQUEST, error);
+    if (!api_find_tunnel(inspect, view_from_cstr(label), &cursor, &tunnel)) return MHD_NO;
+    return answer_tunnel(inspect, connection, MHD_HTTP_CREATED, &tunnel);
+}
+
+static enum MHD_Result on_tunnel(const struct inspect *inspect, struct MHD_Connection *connection,
+                                 const char *method, struct view name) {
+    const void *cursor;
+    struct inspect_tunnel tunnel;
+    if (!api_find_tunnel(inspect, name, &cursor, &tunnel))
+        return inspect_refuse(connection, MHD_HTTP_NOT_FOUND, "there is no such tunnel");
+    if (strcmp(method, "GET") == 0) return answer_tunnel(inspect, connection, MHD_HTTP_OK, &tunnel);
+    if (strcmp(method, "DELETE") != 0)
+        return inspect_refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET and DELETE only");
+    inspect->tunnels.remove(inspect->tunnels.ctx, cursor);
+    return answer_nothing(connection);
+}
+
+/* ---- requests ---- */
+
+static unsigned limit_of(struct MHD_Connection *connection) {
+    uint64_t limit;
+    struct view text =
+        view_from_cstr(MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "limit"));
+    if (!view_parse_u64(text, &limit)) return LIMIT_DEFAULT;
+    return limit > LIMIT_MAX ? LIMIT_MAX : (unsigned)limit;
+}
+
+typedef void add_record_fn(const struct inspect *inspect, const struct store_record *record, struct buf *out);
+
+static bool is_of_tunnel(const struct store_record *record, const char *name) {
+    if (!name) return true;
+    return record->tunnel.len ? view_eq(record->tunnel, view_from_cstr(name))
+                              : strcmp(name, "command_line") == 0;
+}
+
+/* The newest first. */
+static enum MHD_Result list_requests(const struct inspect *inspect, struct MHD_Connection *connection,
+                                     const char *uri, add_record_fn *add_record) {
+    const struct store *store = &inspect->store;
+    const char *tunnel = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "tunnel_name");
+    unsigned limit = limit_of(connection), count = 0;
+    struct buf out;
+    buf_init(&out, ANSWER_MAX);
+    buf_printf(&out, "{\"uri\":\"%s\",\"requests\":[", uri);
+    for (uint64_t id = store->next; id-- > store->first && count < limit && out.len < ENOUGH_BYTES;) {
+        const struct store_record *record = store_find(store, id);
+        if (!record || !is_of_tunnel(record, tunnel)) continue;
+        if (count++) buf_append_byte(&out, ',');
+        add_record(inspect, record, &out);
+    }
+    buf_printf(&out, "],\"total\":%llu,\"bytes\":%zu}\n", (unsigned long long)store->total, store->bytes);
+    return inspect_answer(connection, MHD_HTTP_OK, TYPE_JSON, &out);
+}
+
+static const struct store_record *record_of(const struct inspect *inspect, struct view id) {
+    uint64_t number;
+    return view_parse_u64(id, &number) ? store_find(&inspect->store, number) : NULL;
+}
+
+static enum MHD_Result on_record(const struct inspect *inspect, struct MHD_Connection *connection,
+                                 struct view id) {
+    const struct store_record *record = record_of(inspect, id);
+    struct buf out;
+    if (!record) return inspect_refuse(connection, MHD_HTTP_NOT_FOUND, "there is no such request (any more)");
+    buf_init(&out, ANSWER_MAX);
+    record_json(inspect, record, &out);
+    return inspect_answer(connection, MHD_HTTP_OK, TYPE_JSON, &out);
+}
+
+/* ---- replay ---- */
+
+/* What is asked beyond ngrok's `id` and `tunnel_name`. */
+struct wish {
+    struct replay_order order;
+    struct inspect_tunnel tunnel;
+    struct arena arena;
+    struct headers headers;
+    unsigned times;
+};
+
+static bool read_fields(struct wish *wish, const json_t *fields) {
+    size_t i;
+    const json_t *pair;
+    if (!fields) return true;
+    headers_init(&wish->headers, &wish->arena);
+    json_array_foreach(fields, i, pair) {
+        const char *name = json_string_value(json_array_get(pair, 0));
+        const char *value = json_string_value(json_array_get(pair, 1));
+        if (!name || !value || !headers_add(&wish->headers, view_from_cstr(name), view_from_cstr(value)))
+            return false;
+    }
+    wish->order.headers = &wish->headers;
+    return json_is_array(fields);
+}
+
+static bool read_body(struct wish *wish, const char *text) {
+    struct view encoded = view_from_cstr(text);
+    size_t len;
+    if (!text) return true;
+    char *room = arena_alloc(&wish->arena, base64_decoded_max(encoded.len) + 1);
+    if (!room || !base64_decode(encoded, room, &len)) return false;
+    wish->order.body = view_of(room, len);
+    return true;
+}
+
+/* NULL, or what is wrong with it. */
+static const char *read_wish(struct wish *wish, const json_t *body) {
+    const json_t *port = json_object_get(body, "port"), *times = json_object_get(body, "times");
+    json_int_t number = port ? json_integer_value(port) : 0, count = times ? json_integer_value(times) : 1;
+    wish->order.method = view_from_cstr(text_of(body, "method"));
+    wish->order.target_path = view_from_cstr(text_of(body, "uri"));
+    wish->order.target = &wish->tunnel.target;
+    wish->times = (unsigned)count;
+    if (port && (number < 1 || number > UINT16_MAX)) return "port is a number from 1 to 65535";
+    if (count < 1 || count > (json_int_t)TIMES_MAX) return "times is a number from 1 to 100";
+    if (!read_fields(wish, json_object_get(body, "headers"))) return "headers is a list of [name, value]";
+    if (!read_body(wish, text_of(body, "body"))) return "body is base64";
+    if (!port) return NULL;
+    wish->tunnel.target.port = (uint16_t)number;
+    wish->tunnel.target.unix_path = NULL;
+    return NULL;
+}
+
+static enum MHD_Result say_ids(struct MHD_Connection *connection, const uint64_t ids[], unsigned count) {
+    struct buf text;
+    buf_init(&text, 4096);
+    for (unsigned i = 0; i < count; i++)
+        buf_printf(&text, "%s%llu", i ? "," : "", (unsigned long long)ids[i]);
+    buf_append_byte(&text, '\0');
+    struct MHD_Response *response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    enum MHD_Result queued = MHD_NO;
+    if (response && !text.failed && MHD_add_response_header(response, "X-Inspect-Ids", buf_view(&text).ptr))
+        queued = MHD_queue_response(connection, MHD_HTTP_NO_CONTENT, response);
+    if (response) MHD_destroy_response(response);
+    buf_done(&text);
+    return queued;
+}
+
+static enum MHD_Result repeat(struct inspect *inspect, struct MHD_Connection *connection, struct wish *wish) {
+    uint64_t ids[TIMES_MAX];
+    unsigned done = 0;
+    while (done < wish->times && (ids[done] = replay_start(inspect, &wish->order))) done++;
+    if (!done)
+        return inspect_refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "too many requests are under way");
+    return say_ids(connection, ids, done);
+}
+
+static enum MHD_Result replay(struct inspect *inspect, struct MHD_Connection *connection,
+                              const json_t *body) {
+    const char *id = text_of(body, "id"), *name = text_of(body, "tunnel_name");
+    const struct store_record *record = id ? record_of(inspect, view_from_cstr(id)) : NULL;
+    struct wish wish = {.order.record = record};
+    const void *cursor;
+    if (!record) return inspect_refuse(connection, MHD_HTTP_NOT_FOUND, "there is no such request (any more)");
+    struct view tunnel = name                 ? view_from_cstr(name)
+                         : record->tunnel.len ? record->tunnel
+                                              : VIEW("command_line");
+    if (!api_find_tunnel(inspect, tunnel, &cursor, &wish.tunnel))
+        return inspect_refuse(connection, MHD_HTTP_NOT_FOUND, "there is no such tunnel");
+    arena_init(&wish.arena, 4 * INSPECT_BODY_MAX);
+    const char *wrong = read_wish(&wish, body);
+    if (!wrong && !wish.order.body.ptr && !store_can_be_repeated(record))
+        wrong = "it cannot be repeated: it runs still, or switched protocols, or its body is not kept whole";
+    store_hold(&inspect->store, record->id);
+    enum MHD_Result queued =
+        wrong ? inspect_refuse(connection, MHD_HTTP_BAD_REQUEST, wrong) : repeat(inspect, connection, &wish);
+    store_let_go(&inspect->store);
+    arena_done(&wish.arena);
+    return queued;
+}
+
+/* ---- what there is ---- */
+
+static enum MHD_Result answer_status(const struct inspect *inspect, struct MHD_Connection *connection) {
+    struct buf out;
+    buf_init(&out, 4096);
+    buf_printf(
+        &out,
+        "{\"status\":\"online\",\"agent_version\":\"" TTF_VERSION
+        "\",\"uri\":\"/api/status\",\"requests\":%llu,\"inspect_bytes\":%zu,\"inspect_bytes_max\":%zu}\n",
+        (unsigned long long)inspect->store.total, inspect->store.bytes, inspect->store.max_bytes);
+    return inspect_answer(connection, MHD_HTTP_OK, TYPE_JSON, &out);
+}
+
+static enum MHD_Result answer_get(const struct inspect *inspect, struct MHD_Connection *connection,
+                                  const char *path) {
+    if (strcmp(path, "/api/tunnels") == 0) return list_tunnels(inspect, connection);
+    if (strcmp(path, "/api/status") == 0) return answer_status(inspect, connection);
+    if (strcmp(path, "/api/requests/http") == 0) return list_requests(inspect, connection, path, record_json);
+    if (strcmp(path, "/api/inspect/requests") == 0)
+        return list_requests(inspect, connection, path, record_json_line);
+    return inspect_refuse(connection, MHD_HTTP_NOT_FOUND, "the API has no such path");
+}
+
+static enum MHD_Result answer_post(struct inspect *inspect, struct MHD_Connection *connection,
+                                   const char *path, struct view text) {
+    bool is_tunnel = strcmp(path, "/api/tunnels") == 0;
+    if (!is_tunnel && strcmp(path, "/api/requests/http") != 0)
+        return inspect_refuse(connection, MHD_HTTP_NOT_FOUND, "the API has no such path");
+    json_t *body = json_loadb(text.ptr ? text.ptr : "", text.len, JSON_REJECT_DUPLICATES, NULL);
+    enum MHD_Result queued =
+        !json_is_object(body) ? inspect_refuse(connection, MHD_HTTP_BAD_REQUEST, "the body is no JSON object")
+        : is_tunnel           ? add_one(inspect, connection, body)
+                              : replay(inspect, connection, body);
+    json_decref(body);
+    return queued;
+}
+
+enum MHD_Result api_answer(struct inspect *inspect, struct MHD_Connection *connection, const char *method,
+                           const char *path, struct view body) {
+    struct view rest = view_from_cstr(path);
+    if (strcmp(method, "HEAD") == 0) method = "GET";
+    if (view_starts_with(rest, VIEW("/api/tunnels/")))
+        return on_tunnel(inspect, connection, method, view_skip(rest, VIEW("/api/tunnels/").len));
+    if (view_starts_with(rest, VIEW("/api/requests/http/")) && strcmp(method, "GET") == 0)
+        return on_record(inspect, connection, view_skip(rest, VIEW("/api/requests/http/").len));
+    if (strcmp(method, "GET") == 0) return answer_get(inspect, connection, path);
+    if (strcmp(method, "POST") == 0) return answer_post(inspect, connection, path, body);
+    if (strcmp(path, "/api/requests/http") != 0)
+        return inspect_refuse(connection, MHD_HTTP_NOT_FOUND, "the API has no such path to delete");
+    store_clear(&inspect->store);
+    follow_tell(inspect);
+    return answer_nothing(connection);
+}

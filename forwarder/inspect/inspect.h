@@ -1,0 +1,53 @@
+/* The inspector: a port of this machine's loopback with a page that shows the requests as they pass, and the
+ * agent's API in ngrok's shapes (docs/INSPECTOR.md). A libmicrohttpd daemon on the loop.
+ *
+ * Who may do what: docs/decisions/inspector-guard.md. */
+#ifndef FORWARDER_INSPECT_INSPECT_H
+#define FORWARDER_INSPECT_INSPECT_H
+
+#include <stdio.h>
+
+#include "inspect/watch.h"
+#include "local/local_client.h"
+#include "net/loop.h"
+
+#define INSPECT_DEFAULT_PORT 4040
+#define INSPECT_MEMORY_DEFAULT ((size_t)32 * 1024 * 1024)
+
+/* One tunnel of the process; all borrowed until the next turn of the loop. */
+struct inspect_tunnel {
+    const char *name;       /* never NULL */
+    const char *label;      /* as watch_request.tunnel; NULL: the only one has none */
+    const char *public_url; /* NULL: not known yet */
+    char service[300];      /* for people */
+    struct local_target target;
+};
+
+/* What the API does with tunnels; the agent's part. */
+struct inspect_tunnels {
+    void *ctx;
+    /* The one behind *cursor, which begins as NULL. False: no more. */
+    bool (*next)(void *ctx, const void **cursor, struct inspect_tunnel *ret_tunnel);
+    /* `service` is a word of the command line; `name` is asked of the gateway, or NULL. False: why is in
+     * `error`. */
+    bool (*add)(void *ctx, const char *label, const char *service, const char *name, char *error,
+                size_t error_size);
+    void (*remove)(void *ctx, const void *cursor);
+};
+
+struct inspect;
+
+/* `port`: the first that is tried, the next 20 follow. NULL, and a line for people, when none is free. */
+struct inspect *inspect_new(struct loop *loop, uint16_t port, size_t memory_bytes, char *error,
+                            size_t error_size);
+/* What `call` is to tell. */
+const struct watch *inspect_watch(const struct inspect *inspect);
+/* Copied; its ctx is borrowed until inspect_stop(). Until then there are no tunnels. */
+void inspect_set_tunnels(struct inspect *inspect, const struct inspect_tunnels *tunnels);
+/* The page, with the key that lets it write: "http://127.0.0.1:4040/#k3v9…". */
+const char *inspect_url(const struct inspect *inspect);
+/* Not from within an event. Memory goes in inspect_free(), after the loop has let go. NULL is fine. */
+void inspect_stop(struct inspect *inspect);
+void inspect_free(struct inspect *inspect);
+
+#endif

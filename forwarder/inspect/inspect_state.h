@@ -1,0 +1,76 @@
+/* What the files of the inspector share; nothing outside forwarder/inspect includes this. */
+#ifndef FORWARDER_INSPECT_STATE_H
+#define FORWARDER_INSPECT_STATE_H
+
+#include "base/list.h"
+#include "inspect/inspect.h"
+#include "inspect/store.h"
+#include "mhd/mhd_loop.h"
+
+#define INSPECT_KEY_LEN 24
+#define INSPECT_BODY_MAX ((size_t)2 * 1024 * 1024) /* of a request to the API */
+
+struct inspect {
+    struct loop *loop;
+    struct mhd_loop mhd;
+    struct store store;
+    struct watch watch;
+    struct inspect_tunnels tunnels; /* zeroed: none yet */
+    struct list followers;          /* struct follower.node: pages that wait for news */
+    struct timer news;
+    struct list replays; /* struct replay.node */
+    size_t replay_count;
+    uint64_t started_wall_ms;
+    char key[INSPECT_KEY_LEN + 1];
+    char url[96];
+};
+
+/* ---- answers (inspect.c) ---- */
+
+/* What the API answers. The body is taken. */
+enum MHD_Result inspect_answer(struct MHD_Connection *connection, unsigned status, const char *type,
+                               struct buf *body);
+/* As ngrok says it: {"error_code","status_code","msg","details":{"err"}}. */
+enum MHD_Result inspect_refuse(struct MHD_Connection *connection, unsigned status, const char *why);
+
+/* ---- the API (api.c) ---- */
+
+/* `path` begins with "/api/"; `body` is that of the request. Writes have been allowed. */
+enum MHD_Result api_answer(struct inspect *inspect, struct MHD_Connection *connection, const char *method,
+                           const char *path, struct view body);
+/* Finds the one of that name; its cursor is the port's. */
+bool api_find_tunnel(const struct inspect *inspect, struct view name, const void **ret_cursor,
+                     struct inspect_tunnel *ret_tunnel);
+
+/* ---- JSON of a record (record_json.c) ---- */
+
+/* In ngrok's shape, with the raw messages. */
+void record_json(const struct inspect *inspect, const struct store_record *record, struct buf *out);
+/* What a line of the page's list says. */
+void record_json_line(const struct inspect *inspect, const struct store_record *record, struct buf *out);
+
+/* ---- replay (replay.c) ---- */
+
+#define REPLAYS_MAX 100 /* at once */
+
+struct replay_order {
+    const struct store_record *record;
+    const struct local_target *target;
+    struct view method, target_path; /* absent: the record's */
+    const struct headers *headers;   /* NULL: the record's */
+    struct view body;                /* absent: the record's */
+};
+/* The record must be held (store_hold): a new one may push it out. Returns the new record's id; 0: without
+ * memory, or too many at once, or it cannot be sent. */
+uint64_t replay_start(struct inspect *inspect, const struct replay_order *order);
+void replays_stop(struct inspect *inspect);
+
+/* ---- news for pages (follow.c) ---- */
+
+void follow_init(struct inspect *inspect);
+enum MHD_Result follow_answer(struct inspect *inspect, struct MHD_Connection *connection);
+/* Something has happened: pages hear of it within 250 ms. */
+void follow_tell(struct inspect *inspect);
+void follow_stop(struct inspect *inspect);
+
+#endif

@@ -1,0 +1,284 @@
+"""The inspector of ttf: what it keeps of requests, its API, replay, and who may ask."""
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import socket
+import time
+
+import pytest
+
+import backends
+import http_raw
+import ws_client
+from browser import Page, needs_chromium
+from programs import BIN, free_port
+from service import Gate, Response
+
+SECRET = b"whsec_test"
+
+
+class Inspector:
+    def __init__(self, ttf):
+        match = ttf.wait_line(r"^Inspector: http://(127\.0\.0\.1:(\d+))/#([a-z0-9]{24})$")
+        self.host, self.port, self.key = match[1], int(match[2]), match[3]
+        self.url = f"http://{self.host}/#{self.key}"
+
+    def ask(self, method="GET", target="/api/tunnels", host=None, body=None, headers=()):
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+            headers = [("Content-Type", "application/json"), *headers]
+        return http_raw.request(("127.0.0.1", self.port), method, target, host or self.host, headers=headers, body=body)
+
+    def get(self, target):
+        answer = self.ask("GET", target)
+        assert answer.status == 200, answer
+        return json.loads(answer.body)
+
+    def requests(self, query=""):
+        return self.get("/api/requests/http" + query)["requests"]
+
+    def wait_ended(self, count, seconds=20):
+        end = time.monotonic() + seconds
+        while True:
+            found = self.requests()
+            if len(found) >= count and all(request["ended"] for request in found):
+                return found
+            assert time.monotonic() < end, found
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def inspected(fresh):
+    stack = fresh(ttf_options=["--inspect", str(free_port())])
+    stack.inspector = Inspector(stack.ttf)
+    return stack
+
+
+def raw(message):
+    return base64.b64decode(message["raw"])
+
+
+def signed(request):
+    """As a webhook's receiver verifies it (GitHub's X-Hub-Signature-256)."""
+    expected = "sha256=" + hmac.new(SECRET, request.body, hashlib.sha256).hexdigest()
+    return Response(status=200 if hmac.compare_digest(request.header("x-hub-signature-256", ""), expected) else 401)
+
+
+@pytest.mark.protocols("v1", "v2")
+def test_a_request_in_ngroks_shape(inspected):
+    inspected.service.answer("/hook", status=201, headers=[("X-Answer", "a"), ("X-Answer", "b")], body="made")
+    assert inspected.request("POST", "/hook?a=1", body=b'{"n":1}', headers=[("X-One", "1")]).status == 201
+    (request,) = inspected.inspector.wait_ended(1)
+    assert request["tunnel_name"] == "command_line"
+    assert request["request"]["method"] == "POST" and request["request"]["uri"] == "/hook?a=1"
+    assert request["request"]["headers"]["X-One"] == ["1"]
+    assert raw(request["request"]).startswith(b"POST /hook?a=1 HTTP/1.1\r\n")
+    assert raw(request["request"]).endswith(b'\r\n\r\n{"n":1}')
+    assert request["response"]["status_code"] == 201 and request["response"]["status"] == "201 Created"
+    assert request["response"]["headers"]["X-Answer"] == ["a", "b"]
+    assert raw(request["response"]).endswith(b"\r\n\r\nmade")
+    assert request["error"] is None and request["duration"] >= 0
+    assert inspected.inspector.get(request["uri"])["id"] == request["id"]
+    assert inspected.inspector.ask(target="/api/requests/http/999").status == 404
+
+
+def test_tunnels_and_status(inspected):
+    (tunnel,) = inspected.inspector.get("/api/tunnels")["tunnels"]
+    assert tunnel["name"] == "command_line" and tunnel["public_url"].startswith("http")
+    assert str(inspected.service.port) in tunnel["config"]["addr"]
+    assert inspected.inspector.get("/api/tunnels/command_line") == tunnel
+    assert inspected.inspector.ask(target="/api/tunnels/none").status == 404
+    assert inspected.inspector.get("/api/status")["status"] == "online"
+    assert inspected.inspector.get("/api/openapi.json")["openapi"].startswith("3.")
+
+
+def test_a_tunnel_is_added_and_removed(inspected, start):
+    other = start.service()
+    other.answer("/", body="the other")
+    answer = inspected.inspector.ask("POST", body={"name": "other", "addr": other.port, "proto": "http"})
+    assert answer.status == 201 and json.loads(answer.body)["name"] == "other"
+    twice = inspected.inspector.ask("POST", body={"name": "other", "addr": str(other.port)})
+    assert twice.status == 400 and "already" in json.loads(twice.body)["msg"]
+    inspected.ttf.wait_line(r"^other: Tunnel established: ")
+    url = inspected.inspector.get("/api/tunnels/other")["public_url"]
+    assert url.startswith("http")
+    assert inspected.inspector.ask("DELETE", "/api/tunnels/other").status == 204
+    assert [tunnel["name"] for tunnel in inspected.inspector.get("/api/tunnels")["tunnels"]] == ["command_line"]
+    assert inspected.request().status == 200
+
+
+@pytest.mark.protocols("v1", "v2")
+def test_a_signed_webhook_is_replayed(inspected):
+    inspected.service.on("/hook", signed)
+    body = bytes(range(256)) * 100
+    signature = "sha256=" + hmac.new(SECRET, body, hashlib.sha256).hexdigest()
+    inspected.request("POST", "/hook", body=body, headers=[("X-Hub-Signature-256", signature)])
+    (first,) = inspected.inspector.wait_ended(1)
+    answer = inspected.inspector.ask("POST", "/api/requests/http", body={"id": first["id"], "times": 3})
+    assert answer.status == 204 and len(answer.header("x-inspect-ids").split(",")) == 3
+    found = inspected.inspector.wait_ended(4)
+    assert [request["response"]["status_code"] for request in found] == [200] * 4
+    assert {raw(request["request"]) for request in found} == {raw(first["request"])}
+    assert found[0]["replay_of"] == first["id"]
+
+
+def test_a_request_is_replayed_edited_and_to_another_port(inspected, start):
+    other = start.service()
+    inspected.request("POST", "/a", body=b"old")
+    (first,) = inspected.inspector.wait_ended(1)
+    wish = {"id": first["id"], "method": "PUT", "uri": "/b?c", "headers": [["host", "x"], ["x-new", "1"]],
+            "body": base64.b64encode(b"newer").decode(), "port": other.port}  # fmt: skip
+    assert inspected.inspector.ask("POST", "/api/requests/http", body=wish).status == 204
+    inspected.inspector.wait_ended(2)
+    (got,) = other.requests
+    assert (got.method, got.target, got.body) == ("PUT", "/b?c", b"newer")
+    assert got.header("x-new") == "1" and got.header("host") == "x"
+
+
+def test_what_cannot_be_replayed_says_so(inspected):
+    gate = Gate()
+    inspected.service.on("/slow", gate)
+    inspected.request("POST", "/big", body=b"x" * 300000)
+    (big,) = inspected.inspector.wait_ended(1)
+    assert big["request"]["body_bytes"] == 300000 and len(raw(big["request"])) < 270000
+
+    def refused(body):
+        answer = inspected.inspector.ask("POST", "/api/requests/http", body=body)
+        return answer.status, json.loads(answer.body)["msg"]
+
+    assert refused({"id": big["id"]})[0] == 400
+    assert refused({"id": "77"})[0] == 404
+    assert refused({"id": big["id"], "tunnel_name": "none"})[0] == 404
+    for wrong in ({"times": 0}, {"times": 101}, {"port": 0}, {"headers": [1]}, {"body": "%"}):
+        assert refused({"id": big["id"], **wrong})[0] == 400
+    assert inspected.inspector.ask("POST", "/api/requests/http", body=b"[", headers=[("Content-Type", "application/json")]).status == 400
+
+
+def test_requests_are_forgotten_when_asked(inspected):
+    inspected.request()
+    inspected.inspector.wait_ended(1)
+    assert inspected.inspector.ask("DELETE", "/api/requests/http").status == 204
+    assert inspected.inspector.requests() == []
+    inspected.request()
+    assert len(inspected.inspector.wait_ended(1)) == 1
+
+
+def test_a_service_that_is_down_is_recorded(inspected):
+    inspected.service.stop()
+    assert inspected.request().status == 503
+    (request,) = inspected.inspector.wait_ended(1)
+    assert request["visitor_status"] == 503 and request["error"] and "response" not in request
+
+
+@pytest.mark.skipif(backends.STACK == "aws", reason="visitors have no WebSockets there")
+def test_bytes_of_a_websocket_are_kept(start, inspected):
+    async def echo(socket):
+        async for message in socket:
+            await socket.send(message)
+
+    service = start.websockets(echo)
+    inspected.inspector.ask("POST", body={"name": "sockets", "addr": service.port})
+    inspected.ttf.wait_line(r"^sockets: Tunnel established: ")
+    url = inspected.inspector.get("/api/tunnels/sockets")["public_url"]
+    tunnel_id = re.match("https?://([^.]+)", url)[1]
+    with ws_client.Socket(f"ws://127.0.0.1:{inspected.gateway.address[1]}/{tunnel_id}/") as client:
+        client.send("hello there")
+        assert client.recv() == "hello there"
+        (request,) = inspected.inspector.requests("?tunnel_name=sockets")
+        assert request["response"]["status_code"] == 101 and not request["ended"]
+        assert b"hello there" in base64.b64decode(request["response"]["body"])
+
+
+# ---- who may ask ----
+
+
+def test_only_this_machine_by_its_own_names(inspected):
+    inspector = inspected.inspector
+    for host in (inspector.host, f"localhost:{inspector.port}", f"[::1]:{inspector.port}"):
+        assert inspector.ask(host=host).status == 200
+    for host in ("evil.example", f"127.0.0.1.evil.example:{inspector.port}", "10.0.0.1"):
+        assert inspector.ask(host=host).status == 421
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.2", inspector.port), 2).close()
+
+
+def test_pages_of_others_neither_read_nor_write(inspected):
+    inspector = inspected.inspector
+    foreign, own = [("Origin", "http://evil.example")], [("Origin", f"http://{inspector.host}")]
+    key = [("X-Inspect-Key", inspector.key)]
+    assert inspector.ask(headers=foreign).status == 403
+    assert inspector.ask("DELETE", "/api/requests/http", headers=[*foreign, *key]).status == 403
+    assert inspector.ask("DELETE", "/api/requests/http", headers=own).status == 403
+    assert inspector.ask("DELETE", "/api/requests/http", headers=[*own, ("X-Inspect-Key", "x" * 24)]).status == 403
+    assert inspector.ask("DELETE", "/api/requests/http", headers=[*own, *key]).status == 204
+    form = [("Content-Type", "text/plain")]
+    assert inspector.ask("POST", body=b'{"name":"a","addr":"1"}', headers=form).status == 403
+    assert inspector.ask("PUT", headers=key).status == 405
+    answer = inspector.ask(target="/")
+    assert "script-src 'self'" in answer.header("content-security-policy")
+    assert answer.header("access-control-allow-origin") is None
+
+
+def test_it_takes_the_next_free_port(fresh):
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)):
+        stack = fresh(ttf_options=["--inspect", str(port)])
+        assert Inspector(stack.ttf).port > port
+
+
+@pytest.mark.parametrize("wrong", [["--inspect", "0.0.0.0:4040"], ["--inspect", "x"], ["--inspect-memory", "12"]])
+def test_wrong_options(start, wrong):
+    ttf = start.program(BIN / "ttf", "3000", *wrong)
+    ttf.expect_killed = True
+    assert ttf.wait_exit(10) == 2
+
+
+def test_memory_stays_within_its_bound(fresh):
+    stack = fresh(ttf_options=["--inspect", str(free_port()), "--inspect-memory", "1MiB"])
+    inspector = Inspector(stack.ttf)
+    stack.service.answer("/", body=b"y" * 100000)
+    for _ in range(30):
+        assert stack.request().status == 200
+    status = inspector.get("/api/status")
+    assert status["requests"] == 30 and status["inspect_bytes"] <= 1024 * 1024
+    assert 0 < len(inspector.requests()) < 30
+
+
+def test_hostile_requests_to_the_api(inspected):
+    inspector = inspected.inspector
+    json_type = [("Content-Type", "application/json")]
+    assert inspector.ask("POST", body=b"[" * 100000, headers=json_type).status == 400
+    assert inspector.ask("POST", body=b"{" * 3_000_000, headers=json_type).status == 413
+    assert inspector.ask("POST", body=b'{"name":"../x","addr":"1"}', headers=json_type).status == 400
+    assert inspector.ask("POST", body=b'{"name":1,"addr":{}}', headers=json_type).status == 400
+    assert inspector.ask("POST", body=b'{"name":"a","addr":[]}', headers=json_type).status == 400
+    for target in ("/api/requests/http/-1", "/api/requests/http/%00", "/api/", "/../etc/passwd", "/api/tunnels/" + "x" * 5000):
+        assert inspector.ask(target=target).status == 404
+    assert inspector.get("/api/status")["status"] == "online"
+
+
+# ---- the page ----
+
+HOSTILE = "<img src=x onerror=window.hacked=1><script>window.hacked=1</script>"
+
+
+@needs_chromium
+def test_the_page_shows_and_repeats_and_runs_nothing_of_a_visitor(inspected, tmp_path):
+    inspected.service.answer("/page", headers=[("Content-Type", "text/html"), ("X-Evil", HOSTILE)], body=HOSTILE)
+    inspected.request("POST", "/page?q=%3Cscript%3Ewindow.hacked=1%3C/script%3E", body=HOSTILE.encode(),
+                      headers=[("X-Evil", HOSTILE), ("Authorization", "Bearer s3cr3t"), ("Content-Type", "text/html")])  # fmt: skip
+    with Page(tmp_path / "chromium") as page:
+        page.open(inspected.inspector.url)
+        page.wait("document.querySelectorAll('#list [role=option]').length === 1")
+        page.evaluate("document.querySelector('#list [role=option]').click()")
+        page.wait("document.querySelector('#detail').innerText.includes('onerror')")
+        assert "s3cr3t" not in page.evaluate("document.body.innerText")
+        page.evaluate("document.querySelector('#detail button.secret').click()")
+        page.wait("document.body.innerText.includes('s3cr3t')")
+        page.evaluate("document.querySelector('#replay').click()")
+        page.wait("document.querySelectorAll('#list [role=option]').length === 2")
+        assert page.evaluate("window.hacked === undefined && !document.querySelector('#detail img, #detail iframe')")
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
