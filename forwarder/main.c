@@ -17,6 +17,7 @@
 #include "resume_store.h"
 #include "setup.h"
 #include "user_unit.h"
+#include "version.h"
 
 #define TEARDOWN_MS 150
 
@@ -249,7 +250,7 @@ int main(int argc, char *argv[]) {
     } else if (options.help) {
         options_help(stdout);
     } else if (options.version) {
-        puts("ttf " TTF_VERSION);
+        version_print(stdout);
     } else if (options.health) {
         code = ask_health();
     } else {

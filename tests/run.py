@@ -4,6 +4,7 @@
     run.py                    all stages, in turn
     run.py unit [ctest args]  only the unit tests of the release build; a single word is a pattern for `ctest -R`
     run.py e2e [pytest args]  only the end-to-end tests on the release build
+    run.py packages           makes the packages of ttf and ttf-gateway, and tries them
     run.py infra              only those of the program for AWS
 
 A stage that cannot run here says so and counts as skipped; with CI in the environment it counts as failed.
@@ -244,6 +245,15 @@ def packages() -> Tally:
     return tally
 
 
+def packages_of_programs(echo: bool = False) -> Tally:
+    """The Debian packages."""
+    if "ID=debian" not in Path("/etc/os-release").read_text().splitlines():
+        return cannot_run("the packages of ttf and ttf-gateway (they are made from Debian's)")
+    tally = check("ttf and ttf-gateway are packaged, and lintian finds nothing", "packages", [*DEV, "package"])
+    tally.add(pytest(ROOT / "tests/packages", "release", BUILD / "bin", jobs="0", echo=echo))
+    return tally
+
+
 def all_stages() -> list[Stage]:
     release, asan = BUILD / "bin", BUILD / "asan/bin"
     slow = {"TTF_SLOW": "1"}
@@ -278,6 +288,7 @@ def all_stages() -> list[Stage]:
         function("release", release),
         function("asan", asan),
         Stage("Packages for AWS", packages),
+        Stage("Packages of the programs", packages_of_programs),
         Stage("The program for AWS", infra),
     ] + ([
         Stage("Fuzz targets", lambda: check("the fuzz targets find nothing", "fuzz", [*DEV, "fuzz", "15"])),
@@ -333,12 +344,14 @@ def some_stages(arguments: list[str]) -> list[Stage]:
         return [Stage("Unit tests (release)", lambda: ctest("release", BUILD, rest))]
     if kind == "infra":
         return [Stage("The program for AWS", infra)]
+    if kind == "packages":
+        return [Stage("Packages of the programs", lambda: packages_of_programs(echo=True))]
     if kind == "apps":
         heavy = "--all" in rest
         return apps("all" if heavy else "1", [argument for argument in rest if argument != "--all"])
     if kind == "e2e":
         return [Stage("End-to-end tests (release)", lambda: pytest(ROOT / "tests/e2e", "release", BUILD / "bin", rest, echo=True))]
-    sys.exit(f"run.py: {kind}: there are unit, e2e, apps and infra")
+    sys.exit(f"run.py: {kind}: there are unit, e2e, apps, packages and infra")
 
 
 def main(arguments: list[str]) -> int:

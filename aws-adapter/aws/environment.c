@@ -2,7 +2,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
+
+#include "net/authorities.h"
 
 static struct view variable(const char *name) {
     const char *value = getenv(name);
@@ -10,13 +11,7 @@ static struct view variable(const char *name) {
 }
 
 static const char *find_ca_file(void) {
-    static const char *const places[] = {"/etc/ssl/certs/ca-certificates.crt",
-                                         "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"};
-    if (variable("AWS_CA_BUNDLE").len) return getenv("AWS_CA_BUNDLE");
-    if (variable("SSL_CERT_FILE").len) return getenv("SSL_CERT_FILE");
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
-        if (access(places[i], R_OK) == 0) return places[i];
-    return NULL;
+    return variable("AWS_CA_BUNDLE").len ? getenv("AWS_CA_BUNDLE") : authorities_file();
 }
 
 bool aws_environment_read(struct aws_environment *environment, const char **ret_missing) {

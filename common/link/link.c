@@ -277,3 +277,9 @@ size_t link_head_most(const struct link_session *session) {
     uint32_t said = nghttp2_session_get_remote_settings(session->h2, NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE);
     return said == UINT32_MAX ? 0 : said;
 }
+
+const char *link_library(void) {
+    static char text[32];
+    snprintf(text, sizeof(text), "nghttp2 %.20s", nghttp2_version(0)->version_str);
+    return text;
+}

@@ -69,6 +69,9 @@ struct link_events {
     void (*draining)(void *ctx);
 };
 
+/* The library that speaks HTTP/2, and its version. */
+const char *link_library(void);
+
 /* NULL without memory. The opening side opens the control stream (`POST /.tunnel/control`, id 1) right away.
  * `limits` and `events` are copied; `budget` outlives the session. */
 struct link_session *link_new(enum link_role role, const struct link_limits *limits,

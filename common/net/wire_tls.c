@@ -5,7 +5,9 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "net/authorities.h"
 #include "net/wire_state.h"
 
 #define RECORD_MAX ((size_t)16 * 1024)
@@ -19,8 +21,17 @@ struct wire_tls {
 
 /* ---- what the connections share ---- */
 
-static bool load_authorities(SSL_CTX *context, const char *ca_file, char *error, size_t error_size) {
+/* Those of this OpenSSL's own places; of the system's where it has none there. */
+static void load_system_authorities(SSL_CTX *context) {
+    bool has_own =
+        access(X509_get_default_cert_dir(), R_OK) == 0 || access(X509_get_default_cert_file(), R_OK) == 0;
+    const char *file = has_own ? NULL : authorities_file();
     if (SSL_CTX_set_default_verify_paths(context) != 1) ERR_clear_error(); /* a system without any */
+    if (file && SSL_CTX_load_verify_file(context, file) != 1) ERR_clear_error();
+}
+
+static bool load_authorities(SSL_CTX *context, const char *ca_file, char *error, size_t error_size) {
+    load_system_authorities(context);
     if (!ca_file || SSL_CTX_load_verify_file(context, ca_file) == 1) return true;
     const char *why = ERR_reason_error_string(ERR_peek_last_error());
     snprintf(error, error_size, "no certificate authorities can be read from %s%s%s", ca_file,

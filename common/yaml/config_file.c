@@ -188,3 +188,9 @@ bool config_file_read(const char *path, config_entry_fn *take, void *ctx,
     buf_done(&text);
     return good;
 }
+
+const char *config_file_library(void) {
+    static char text[32];
+    snprintf(text, sizeof(text), "libyaml %.20s", yaml_get_version_string());
+    return text;
+}

@@ -19,6 +19,9 @@ struct config_entry {
     unsigned line;   /* of the name, from 1 */
 };
 
+/* The library that reads YAML, and its version. */
+const char *config_file_library(void);
+
 struct config_problem {
     unsigned line; /* 0: of the file as a whole */
     char text[200];
