@@ -47,7 +47,10 @@ static void on_hangup(uv_signal_t *signal, int number) {
 }
 
 static bool open_output(struct loop *loop, const char *path) {
-    file.output = output_new_file(path, access_log_missing);
+    bool is_syslog = strcmp(path, "syslog") == 0;
+    if (is_syslog) path = "/dev/log";
+    file.output = is_syslog ? output_new_syslog(path, "ttf-gateway", access_log_missing)
+                            : output_new_file(path, access_log_missing);
     if (!file.output) {
         fprintf(stderr, "ttf-gateway: --access-log: %s: %s\n", path, strerror(errno));
         return false;

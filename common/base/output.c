@@ -7,9 +7,12 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,7 +22,8 @@
 
 struct output {
     int fd;
-    char *path; /* NULL: the descriptor is somebody else's */
+    char *path;               /* NULL: the descriptor is somebody else's */
+    const char *syslog, *tag; /* NULL: it is no datagram socket */
     output_notice_fn *notice;
     pthread_t thread;
     bool has_thread;
@@ -66,8 +70,31 @@ struct output *output_new_file(const char *path, output_notice_fn *notice) {
     return NULL;
 }
 
+static int connect_syslog(const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    strncpy(address.sun_path, path, sizeof address.sun_path - 1);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) == 0) return fd;
+    int why = errno;
+    close(fd);
+    errno = why;
+    return -1;
+}
+
+struct output *output_new_syslog(const char *path, const char *tag, output_notice_fn *notice) {
+    int fd = connect_syslog(path);
+    struct output *output = fd < 0 ? NULL : output_new(fd, notice);
+    if (output) {
+        output->syslog = path;
+        output->tag = tag;
+    } else if (fd >= 0) {
+        close(fd);
+    }
+    return output;
+}
+
 static void output_free(struct output *output) {
-    if (output->path) close(output->fd);
+    if (output->path || output->syslog) close(output->fd);
     free(output->path);
     pthread_mutex_destroy(&output->lock);
     pthread_cond_destroy(&output->more);
@@ -113,11 +140,37 @@ static void follow_name(struct output *output, bool is_asked) {
     output->fd = fd;
 }
 
+static bool send_line(const struct output *output, const char *line, size_t len) {
+    char head[64];
+    int head_len = snprintf(head, sizeof head, "<30>%.32s[%ld]: ", output->tag, (long)getpid());
+    struct iovec parts[2] = {{.iov_base = head, .iov_len = (size_t)head_len},
+                             {.iov_base = (void *)(uintptr_t)line, .iov_len = len}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+    return sendmsg(output->fd, &message, MSG_NOSIGNAL) >= 0;
+}
+
+/* The first line of these; like write(2). A daemon that was started again has another socket. */
+static ssize_t write_syslog(struct output *output, const char *bytes, size_t len) {
+    const char *end = memchr(bytes, '\n', len);
+    size_t line = end ? (size_t)(end - bytes) : len;
+    if (send_line(output, bytes, line)) return (ssize_t)(end ? line + 1 : line);
+    if (errno == EINTR) return -1;
+    int fd = connect_syslog(output->syslog);
+    if (fd < 0) return -1;
+    close(output->fd);
+    output->fd = fd;
+    return send_line(output, bytes, line) ? (ssize_t)(end ? line + 1 : line) : -1;
+}
+
+static ssize_t write_some(struct output *output, const char *bytes, size_t len) {
+    return output->syslog ? write_syslog(output, bytes, len) : write(output->fd, bytes, len);
+}
+
 /* How many bytes went: all, or those before an error. */
 static size_t write_all(struct output *output, const char *bytes, size_t len) {
     size_t done = 0;
     while (done < len) {
-        ssize_t wrote = write(output->fd, bytes + done, len - done);
+        ssize_t wrote = write_some(output, bytes + done, len - done);
         if (wrote > 0) {
             done += (size_t)wrote;
             pthread_mutex_lock(&output->lock);

@@ -24,6 +24,10 @@ struct output *output_new(int fd, output_notice_fn *notice);
 /* The same for a file, which is appended to, made where it is missing, and opened anew when another has its
  * name or none has (logrotate), by the thread. NULL with errno when it cannot be opened. `path` is copied. */
 struct output *output_new_file(const char *path, output_notice_fn *notice);
+/* The same for the system's log, which listens at `path` ("/dev/log": syslog, or journald): a datagram a
+ * line, as `tag`, of the facility daemon at level info. One that is started again is found again. Both are
+ * borrowed for good. */
+struct output *output_new_syslog(const char *path, const char *tag, output_notice_fn *notice);
 /* Opens the file anew before the next line. */
 void output_reopen(struct output *output);
 /* Whole lines, each with its end. Never waits. NULL is fine. */

@@ -305,7 +305,7 @@ const struct setting config_settings[] = {
          "the user. `json` is an object a line ([Deployment](DEPLOYMENT.md#logs)).",
      .only = PROGRAM_GATEWAY},
     {SETTING("access-log", "ACCESS_LOG", KIND_TEXT, access_log, "stderr",
-             "where those lines go: stderr, or a file"),
+             "where those lines go: stderr, syslog (or journald), or a file"),
      .detail =
          "A file is made with mode 0640 and opened anew when it has been moved (logrotate), and at SIGHUP. "
          "Lines that cannot be written are dropped and counted, and stop nothing. It needs `combined` or "

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -153,6 +155,68 @@ static void test_a_full_disk_is_said_when_it_has_room(void **state) {
     close(file);
 }
 
+/* A socket of datagrams at that path, as a daemon of syslog has one. */
+static int listen_syslog(const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct timeval patience = {.tv_sec = 10};
+    int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+    strcpy(address.sun_path, path);
+    unlink(path);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    return fd;
+}
+
+static void expect_line(int fd, const char *text) {
+    char seen[200] = "", expected[200];
+    snprintf(expected, sizeof(expected), "<30>tag[%ld]: %s", (long)getpid(), text);
+    assert_true(recv(fd, seen, sizeof(seen) - 1, 0) > 0);
+    assert_string_equal(seen, expected);
+}
+
+static void test_syslog(void **state) {
+    (void)state;
+    char path[] = "/tmp/test_output_XXXXXX";
+    close(mkstemp(path));
+    int fd = listen_syslog(path);
+    struct output *output = output_new_syslog(path, "tag", notice);
+    assert_non_null(output);
+    output_write(output, view_from_cstr("one\ntwo\n"));
+    expect_line(fd, "one");
+    expect_line(fd, "two");
+    close(fd); /* the daemon is started again */
+    fd = listen_syslog(path);
+    output_write(output, view_from_cstr("three\n"));
+    expect_line(fd, "three");
+    assert_int_equal(output_dropped(output), 0);
+    close(fd);
+    unlink(path);
+    output_write(output, view_from_cstr("four\nfive\n"));
+    assert_true(output_close(output, PATIENCE_MS));
+    assert_null(output_new_syslog(path, "tag", notice));
+}
+
+/* A name that another file has by now is followed. */
+static void test_a_file_that_was_moved(void **state) {
+    (void)state;
+    char path[] = "/tmp/test_output_XXXXXX", old[sizeof(path) + 2], text[100];
+    close(mkstemp(path));
+    snprintf(old, sizeof(old), "%s.1", path);
+    struct output *output = output_new_file(path, notice);
+    output_write(output, view_from_cstr("one\n"));
+    for (int i = 0; i < 1000 && !output_is_idle(output); i++) poll(NULL, 0, 10);
+    assert_int_equal(rename(path, old), 0);
+    output_write(output, view_from_cstr("two\n"));
+    assert_true(output_close(output, 5000));
+    int fd = open(path, O_RDONLY);
+    assert_int_equal(read(fd, text, sizeof(text)), 4);
+    assert_memory_equal(text, "two\n", 4);
+    close(fd);
+    unlink(path);
+    unlink(old);
+    assert_null(output_new_file("/nowhere/log", notice));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_that_is_read_arrives),
@@ -160,6 +224,8 @@ int main(void) {
         cmocka_unit_test(test_close_does_not_wait_for_nobody),
         cmocka_unit_test(test_a_pipe_that_others_made_non_blocking),
         cmocka_unit_test(test_a_full_disk_is_said_when_it_has_room),
+        cmocka_unit_test(test_syslog),
+        cmocka_unit_test(test_a_file_that_was_moved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
