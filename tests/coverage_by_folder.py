@@ -5,6 +5,7 @@
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections import defaultdict
@@ -28,7 +29,7 @@ def count(documents: list[dict], root: Path = ROOT) -> dict[str, dict[str, list[
     branches: dict[tuple[str, int, int], int] = defaultdict(int)
     for document in documents:
         for file in document["files"]:
-            path = Path(document.get("current_working_directory", "/"), file["file"])
+            path = Path(os.path.normpath(Path(document.get("current_working_directory", "/"), file["file"])))  # a cache names it by ..
             if not path.is_relative_to(root) or path.relative_to(root).parts[0] not in ROOMS:
                 continue
             name = str(path.relative_to(root))

@@ -21,3 +21,9 @@ def test_lines_and_branches_by_folder(tmp_path):
         "common/http": {"lines": [2, 2], "branches": [2, 4]},
         "gateway": {"lines": [0, 1], "branches": [0, 0]},
     }
+
+
+def test_a_path_from_the_folder_of_the_build(tmp_path):
+    """As a compiler's cache names it."""
+    documents = [document(tmp_path / "build/coverage", "../../common/http/a.c", (1, 1, []))]
+    assert list(coverage.count(documents, tmp_path)) == ["common/http"]
