@@ -206,6 +206,7 @@ static void test_a_file_that_was_moved(void **state) {
     output_write(output, view_from_cstr("one\n"));
     for (int i = 0; i < 1000 && !output_is_idle(output); i++) poll(NULL, 0, 10);
     assert_int_equal(rename(path, old), 0);
+    close(open(path, O_WRONLY | O_CREAT, 0600)); /* as logrotate makes it */
     output_write(output, view_from_cstr("two\n"));
     assert_true(output_close(output, 5000));
     int fd = open(path, O_RDONLY);
