@@ -144,6 +144,11 @@ void console_line(struct console *console, const char *format, ...) {
     va_end(arguments);
 }
 
+void console_inspector(struct console *console, const char *url) {
+    console->inspector = url;
+    console_line(console, "Inspector: %s", url);
+}
+
 void console_hint(struct console *console, const char *label, const char *format, ...) {
     char text[LINE_BYTES], whole[LINE_BYTES + 128];
     va_list arguments;

@@ -37,6 +37,7 @@ struct console {
     struct buf lines; /* not handed on yet */
     time_t second;    /* that `clock` shows */
     char clock[16];
+    const char *inspector; /* its page; NULL: there is none */
     struct live *live;     /* the display; NULL: it does not run */
     struct timer fold_end; /* of the lines: what a page loaded is told when no more comes */
     uint64_t folded, folded_bytes;
@@ -83,6 +84,8 @@ void console_error(struct console *console, const char *format, ...) __attribute
 void console_request(struct console *console, const struct console_request *request);
 /* Whether `kind` and the opening of streams are of use. */
 static inline bool console_wants_kinds(const struct console *console);
+/* Where the inspector's page is; borrowed for as long as the loop runs. */
+void console_inspector(struct console *console, const char *url);
 void console_tunnel(struct console *console, const struct console_tunnel *tunnel);
 /* It has ended for good. */
 void console_forget(struct console *console, const void *tunnel);

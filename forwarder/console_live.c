@@ -21,6 +21,10 @@ static bool speaks_utf8(void) {
     return false;
 }
 
+static void set(char *out, size_t size, const char *text) {
+    snprintf(out, size, "%s", text ? text : "");
+}
+
 static void start(struct console *console) {
     struct line_style style = {.colour = console->colour, .utf8 = speaks_utf8()};
     console_flush(console);
@@ -28,10 +32,8 @@ static void start(struct console *console) {
     if (!console->live) return;
     live_board(console->live)->version = TTF_VERSION;
     live_board(console->live)->shows = console->shows;
-}
-
-static void set(char *out, size_t size, const char *text) {
-    snprintf(out, size, "%s", text ? text : "");
+    set(live_board(console->live)->inspector, sizeof(live_board(console->live)->inspector),
+        console->inspector);
 }
 
 static void set_view(char *out, size_t size, struct view text) {

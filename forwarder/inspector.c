@@ -46,7 +46,7 @@ struct inspect *inspector_new(struct loop *loop, const struct options *options, 
     if (!inspector_parse_memory(options->inspect_memory, &memory)) return NULL;
     struct inspect *inspect = inspect_new(loop, port, memory, error, sizeof(error));
     if (inspect)
-        console_line(console, "Inspector: %s", inspect_url(inspect));
+        console_inspector(console, inspect_url(inspect));
     else
         console_error(console, "%s; the tunnel goes on without it", error);
     return inspect;

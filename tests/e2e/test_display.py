@@ -12,7 +12,7 @@ import time
 import pytest
 
 import http_raw
-from programs import BIN, SLOW
+from programs import BIN, SLOW, free_port
 
 pytestmark = pytest.mark.skipif(not shutil.which("tmux"), reason="no tmux")
 
@@ -358,3 +358,9 @@ def test_bad_words(start, words):
     program.expect_killed = True
     assert program.wait_exit() == 2
     assert len(program.err) == 1 and "--log" in program.err[0]
+
+
+def test_the_inspector_is_named_above(start, terminal):
+    service, gateway, screen = start.service(), start.gateway(), terminal()
+    run_ttf(screen, gateway, service, "--inspect", free_port())
+    screen.wait(r"^ *Inspector +http://127\.0\.0\.1:\d+/#[a-z0-9]{24}$")
