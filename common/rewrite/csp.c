@@ -78,10 +78,10 @@ static void rewrite_source(const struct rewrite_site *site, struct view word, co
 /* What a list of sources gets besides its own. */
 enum extra { EXTRA_NONE, EXTRA_SCRIPT, EXTRA_BASE };
 
-/* The page's script, or the <base> that it sets for a moment. */
+/* The page's script, or the <base> that it sets for a moment: of the page's scheme, whatever that is. */
 static void put_extra(const struct rewrite_site *site, enum extra extra, const struct edit_sink *sink) {
     char room[PAGE_SCRIPT_SOURCE_SIZE];
-    const struct view base[] = {site->scheme, VIEW("://"), site->host, site->prefix, VIEW("/")};
+    const struct view base[] = {site->host, site->prefix, VIEW("/")};
     edit_to(sink, EDIT_PUT, VIEW(" "));
     if (extra == EXTRA_SCRIPT) edit_to(sink, EDIT_PUT, page_script_source(room));
     for (size_t i = 0; extra == EXTRA_BASE && i < sizeof base / sizeof base[0]; i++)

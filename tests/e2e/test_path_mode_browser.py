@@ -190,6 +190,28 @@ def test_under_a_policy_with_a_nonce(stack, page, where):
     check(page, url_of(stack), stack.service)
 
 
+@pytest.mark.parametrize("base,base_uri,folder", [("", "'none'", "/deep/"), ("", "'self'", "/deep/"), ("<base href=/assets/>", "'self'", "/assets/")])
+def test_relative_urls_under_a_policy_with_a_hash(stack, page, base, base_uri, folder):
+    """They lead to the same place while the page loads, when its address has no prefix, as they do later; also by a base of its own."""
+    inline = "window.seen = { path: location.pathname }; fetch('by-script').then(r => r.text()).then(t => { seen.text = t })"
+    own = base64.b64encode(hashlib.sha256(inline.encode()).digest()).decode()
+    policy = f"default-src 'none'; script-src 'self' 'sha256-{own}'; img-src 'self' data:; connect-src 'self'; base-uri {base_uri}"
+    html = f"<!doctype html><head><title>deep</title><link rel=icon href=data:,>{base}<script>{inline}</script><script async src=a.js></script></head><body><img src=i.gif>"
+    fields = [("Content-Type", "text/html"), ("Content-Security-Policy", policy)]
+    stack.service.on("/deep/page", lambda _: Response(headers=fields, body=html))
+    stack.service.on(folder + "a.js", lambda _: Response(headers=[("Content-Type", "text/javascript")], body="seen.later = location.pathname"))
+    stack.service.on(folder + "i.gif", lambda _: Response(headers=[("Content-Type", "image/gif")], body=IMAGE))
+    stack.service.on(folder + "by-script", lambda _: Response(headers=[("Content-Type", "text/plain")], body="text"))
+    page.watch()
+    page.open(url_of(stack) + "deep/page")
+    page.wait("window.seen && seen.text && seen.later && document.images[0].naturalWidth", WAIT)
+    assert page.evaluate("seen") == {"path": "/deep/page", "text": "text", "later": "/deep/page"}
+    page.wait(f"location.href === '{url_of(stack)}deep/page'")
+    assert page.evaluate("document.querySelectorAll('base').length") == bool(base)
+    assert page.evaluate("document.images[0].src").endswith(f"/{stack.ttf.tunnel_id}{folder}i.gif")
+    assert page.problems() == []
+
+
 def test_the_todo_list(start, page, tmp_path):
     port = free_port()
     app = start.program(sys.executable, ROOT / "examples/todo/app.py", port, expect_killed=True)
