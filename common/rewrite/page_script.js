@@ -123,8 +123,11 @@
   /* What a person does may lead on from here. */
   function act() {
     enter();
-    if (document.readyState === 'complete') isStarting = false;
-    else setTimeout(leaveForNow);
+    if (isStarting) setTimeout(leaveForNow);
+  }
+  function hasStarted() {
+    isStarting = false;
+    enter();
   }
   ['pushState', 'replaceState'].forEach(function (name) {
     var old = window.History && History.prototype[name];
@@ -134,7 +137,10 @@
     };
   });
   leave();
-  addEventListener('load', function () { setTimeout(act, 500); });
+  /* Half a second, and the scripts have come to rest. */
+  addEventListener('load', function () {
+    setTimeout(function () { window.requestIdleCallback ? requestIdleCallback(hasStarted, { timeout: 5000 }) : hasStarted(); }, 500);
+  });
   addEventListener('popstate', leaveForNow, true);
   ['pointerdown', 'keydown', 'click', 'submit'].forEach(function (name) { addEventListener(name, act, true); });
   ['beforeunload', 'pagehide'].forEach(function (name) { addEventListener(name, enter, true); });

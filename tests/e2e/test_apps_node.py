@@ -212,7 +212,7 @@ def next_project(folder):
     return "node_modules/next/dist/bin/next"
 
 
-ALIVE = "document.querySelector('#count').click() || !document.body.innerText.includes('count 0')"
+ALIVE = "Object.keys(document.querySelector('#count')).some(key => key.startsWith('__reactProps'))"
 
 
 def walk_next(app):
