@@ -31,7 +31,7 @@ COPY, TREE = ROOT / "build/mutate/source", ROOT / "build/mutate/tree"
 ROOMS = ("common", "gateway", "forwarder", "aws-adapter")
 FOLDERS = ("common/handler", "common/http", "common/link", "common/auth", "gateway/public", "forwarder/local")
 AT_ONCE = 2
-SPLIT_SECONDS = 0.3  # a program that takes longer is run by single tests
+SPLIT_SECONDS = 0.3  # of the processor: a program that takes longer is run by single tests
 SURE_SECONDS = 1.0  # a failure after so long may come from a busy machine, and is asked for twice
 BUDGET_CPU_SECONDS = 4.0
 SKIPPED = 77
@@ -91,7 +91,7 @@ def observe(program: str, test: str = "*") -> Run | None:
 def observe_all(programs: list[str]) -> list[Run]:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         whole = [run for run in pool.map(observe, programs) if run and run.reached]
-        slow = [run for run in whole if run.seconds > SPLIT_SECONDS and run.tests]
+        slow = [run for run in whole if run.cpu_seconds > SPLIT_SECONDS and run.tests]
         single = [(run.program, test) for run in slow for test in run.tests]
         parts = [run for run in pool.map(lambda pair: observe(*pair), single) if run and run.reached]
     return sorted([run for run in whole if run not in slow] + parts, key=lambda run: run.seconds)
