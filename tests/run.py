@@ -246,7 +246,7 @@ def packages() -> Tally:
 
 
 def packages_of_programs(echo: bool = False) -> Tally:
-    """The Debian packages."""
+    """The Debian packages, and ttf as one static program."""
     if "ID=debian" not in Path("/etc/os-release").read_text().splitlines():
         return cannot_run("the packages of ttf and ttf-gateway (they are made from Debian's)")
     tally = check("ttf and ttf-gateway are packaged, and lintian finds nothing", "packages", [*DEV, "package"])

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# sysroot.sh x86_64|arm64: makes build/lambda/ARCHITECTURE/root, what `bootstrap` is linked from, unless that is there already.
-# libc, OpenSSL, jansson, libuv, c-ares, zlib, brotli and zstd are Debian's packages (their static libraries), of one release.
-# libcurl and libjwt are built here from Debian's source packages: of libjwt Debian has no static library; its libcurl would
-# bring 18 MB with it.
+# sysroot.sh x86_64|arm64: makes build/lambda/ARCHITECTURE/root, what `bootstrap` and the static `ttf` are linked from, unless that is there already.
+# libc, OpenSSL, jansson, libuv, c-ares, zlib, brotli, zstd, nghttp2 and libyaml are Debian's packages (their static libraries), of one release.
+# libcurl, libjwt and libmicrohttpd are built here from Debian's source packages: of libjwt Debian has no static library; its
+# libcurl would bring 18 MB with it, and its libmicrohttpd GnuTLS.
 #
 # apt works with folders of its own: the machine's sources, lists and packages stay as they are.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PACKAGES_RELEASE=bookworm # whatever the machine has: one package everywhere, and trixie's OpenSSL is half as large again
 SOURCES_RELEASE=trixie
-PACKAGES=(libc6-dev libssl-dev libjansson-dev libuv1-dev libc-ares-dev zlib1g-dev libbrotli-dev libzstd-dev)
+PACKAGES=(libc6-dev libssl-dev libjansson-dev libuv1-dev libc-ares-dev zlib1g-dev libbrotli-dev libzstd-dev libnghttp2-dev libyaml-dev)
 
 ARCHITECTURE=$1
 FOLDER=$(cd "$HERE/../.." && pwd)/build/lambda/$ARCHITECTURE
@@ -112,6 +112,22 @@ Libs: -L/usr/lib -ljwt
 PC
 }
 
+# Without TLS, for which Debian's would bring GnuTLS: ttf serves this machine alone. Of its own build system.
+build_mhd() {
+    local triplet=${ARCHITECTURE/arm64/aarch64}-linux-gnu
+    fetch_source libmicrohttpd
+    mkdir "$FOLDER/source/build-libmicrohttpd"
+    (
+        cd "$FOLDER/source/build-libmicrohttpd"
+        ../libmicrohttpd-*/configure --host="$triplet" --prefix=/usr --disable-shared --enable-static --disable-https --disable-doc \
+            --disable-examples --disable-curl --disable-tools --disable-postprocessor --disable-bauth --disable-dauth \
+            CC="$triplet-gcc --sysroot=$ROOT" CFLAGS="-O2 -ffunction-sections -fdata-sections"
+        make -j "$(nproc)"
+        make install DESTDIR="$ROOT"
+    )
+    rm -f "$ROOT"/usr/lib/*.la
+}
+
 recipe=$(find "$HERE" -type f -print0 | sort -z | xargs -0 cat | sha256sum)
 [ "$(cat "$ROOT/recipe" 2>/dev/null)" = "$recipe" ] && exit
 rm -rf "$ROOT" "$FOLDER/source" "$FOLDER/build" # where CMake keeps what it found
@@ -120,5 +136,6 @@ apt_start
 unpack_packages
 build_curl
 build_jwt
+build_mhd
 rm -rf "$FOLDER/apt" "$FOLDER/source"
 echo "$recipe" >"$ROOT/recipe"
