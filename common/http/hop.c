@@ -3,6 +3,8 @@
  * field. */
 #include "http/hop.h"
 
+#include "base/unset.h"
+
 #define NAMED_MAX 64
 
 struct named {
@@ -73,7 +75,7 @@ static bool drop_hop(void *ctx, const struct header *field) {
 }
 
 void hop_strip(struct headers *headers) {
-    struct named named;
+    struct named named UNSET;
     named.count = 0;
     for (size_t i = 0; i < headers->count; i++)
         if (view_eq(headers->fields[i].name, VIEW("connection"))) collect(&named, headers->fields[i].value);

@@ -68,7 +68,7 @@ bool control_open(struct link_session *session) {
                                .authority = VIEW("control"),
                                .path = VIEW(CONTROL_PATH),
                                .headers = &none};
-    struct outbound_head out;
+    struct outbound_head out UNSET;
     nghttp2_data_provider provider = send_provider(&session->control);
     outbound_init(&out);
     int32_t id = -1;

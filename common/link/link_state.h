@@ -7,6 +7,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include "base/list.h"
+#include "base/unset.h"
 #include "link/link.h"
 
 #define CONTROL_PATH "/.tunnel/control"

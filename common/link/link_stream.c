@@ -144,7 +144,7 @@ static enum status may_open(const struct link_session *session) {
 }
 
 static enum status submit_request(struct link_stream *stream, const struct stream_head *head) {
-    struct outbound_head out;
+    struct outbound_head out UNSET;
     nghttp2_data_provider provider = send_provider(stream);
     outbound_init(&out);
     enum status status = outbound_request(&out, head);
@@ -183,7 +183,7 @@ struct link_stream *link_open(struct link_session *session, const struct stream_
 
 enum status link_stream_informational(struct link_stream *stream, int status) {
     struct link_session *session = stream->session;
-    struct outbound_head out;
+    struct outbound_head out UNSET;
     if (session->failed || stream->closed) return STATUS_GONE;
     if (stream->headed || status < 100 || status > 199) return STATUS_INVALID;
     outbound_init(&out);
@@ -199,7 +199,7 @@ enum status link_stream_informational(struct link_stream *stream, int status) {
 enum status link_stream_answer(struct link_stream *stream, const struct stream_head *head,
                                bool body_follows) {
     struct link_session *session = stream->session;
-    struct outbound_head out;
+    struct outbound_head out UNSET;
     nghttp2_data_provider provider = send_provider(stream);
     if (session->failed || stream->closed) return STATUS_GONE;
     if (stream->headed) return STATUS_INVALID;

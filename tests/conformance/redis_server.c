@@ -32,8 +32,7 @@ static void run_server(struct redis_server *server, const char *program, const c
     size_t count = 15;
     while (arguments && *arguments && count + 1 < ARGUMENTS_MAX) words[count++] = *arguments++;
     words[count] = NULL;
-    freopen("/dev/null", "w", stdout);
-    execvp(program, (char *const *)words);
+    if (freopen("/dev/null", "w", stdout)) execvp(program, (char *const *)words);
     _exit(127);
 }
 
