@@ -1,17 +1,16 @@
 /* bootstrap, the Lambda's custom runtime: wires the adapters of one execution environment to the handler
  * core. */
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/ids.h"
 #include "runtime/invocations.h"
 #include "runtime/lambda_config.h"
 #include "runtime/lambda_times.h"
 #include "runtime/log_json.h"
 #include "runtime/runtime_client.h"
 #include "runtime/stored_secrets.h"
-
-#include "base/ids.h"
-
-#include <curl/curl.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #define CONNECTION_TTL_MS 7200000    /* API Gateway ends a WebSocket connection after two hours */
 #define REQUEST_TIMEOUT_MAX_MS 28000 /* an HTTP API gives up after 30 s */

@@ -1,7 +1,6 @@
 /* Standard output as objects of JSON, one a line (console.h): each has "time" and "event". */
-#include "console.h"
-
 #include "base/log.h"
+#include "console.h"
 #include "protocol/json_text.h"
 
 static struct buf *begin(struct console *console, const char *event) {

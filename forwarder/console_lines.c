@@ -1,9 +1,8 @@
 /* Standard output as lines (console.h). */
-#include "console.h"
-
 #include <stdio.h>
 
 #include "base/log.h"
+#include "console.h"
 
 #define TARGET_SHOWN 200
 #define DETAIL_SHOWN 200

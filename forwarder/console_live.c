@@ -1,12 +1,11 @@
 /* Standard output as a display (console.h), from when the first tunnel is up; lines until then, and one that
  * sums it up at the end. */
-#include "console.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "console.h"
 #include "display/live.h"
 
 /* Does the terminal take UTF-8? As locale(7) has it: the first of these that is set. */

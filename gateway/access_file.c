@@ -1,12 +1,12 @@
 /* See access_file.h. */
 #include "access_file.h"
 
-#include "base/output.h"
-#include "log_buffer.h"
-
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+
+#include "base/output.h"
+#include "log_buffer.h"
 
 #define BUFFER_BYTES (64 * 1024)
 

@@ -2,14 +2,14 @@
  * in memory for the agents that are here. */
 #include "backend.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "base/log.h"
 #include "cluster/claims_cache.h"
 #include "cluster/reach.h"
 #include "store/store_memory.h"
 #include "store/store_redis.h"
-
-#include <stdio.h>
-#include <stdlib.h>
 
 #define REMEMBERED_MAX 10000
 #define REMEMBER_MS 30000

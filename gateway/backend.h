@@ -3,9 +3,8 @@
 #define GATEWAY_BACKEND_H
 
 #include "cluster/peer_links.h"
-#include "net/loop.h"
-
 #include "handler/ports.h"
+#include "net/loop.h"
 
 struct backend;
 

@@ -1,11 +1,11 @@
 /* See log_buffer.h. */
 #include "log_buffer.h"
 
-#include "base/log.h"
-#include "base/output.h"
-
 #include <stdio.h>
 #include <unistd.h>
+
+#include "base/log.h"
+#include "base/output.h"
 
 #define BUFFER_BYTES (64 * 1024)
 

@@ -1,9 +1,15 @@
 /* ttf-gateway: wires the adapters of one process to the handler core. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
 #include "access_file.h"
 #include "admin/admin.h"
 #include "admin/health.h"
 #include "agents/agent_accept.h"
 #include "backend.h"
+#include "base/heap.h"
+#include "base/ids.h"
 #include "cluster/peering.h"
 #include "config/config.h"
 #include "config/secret_file.h"
@@ -11,18 +17,11 @@
 #include "config/token_keys.h"
 #include "drain.h"
 #include "log_buffer.h"
+#include "metrics/metrics_table.h"
 #include "metrics_page.h"
 #include "public/visitor.h"
 #include "sockets/listener.h"
 #include "urls.h"
-
-#include "base/heap.h"
-#include "base/ids.h"
-#include "metrics/metrics_table.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/resource.h>
 
 #define CLEANUP_MS 60000
 

@@ -225,6 +225,7 @@ def checks() -> Tally:
     includes = [sys.executable, str(ROOT / "tests/check_includes.py")]
     tally.add(check("tests/check_includes.py checks itself", "includes-self", [*includes, "--self-test"]))
     tally.add(check("every #include goes the right way", "includes", includes))
+    tally.add(check("sizeof and constants are written one way", "style", [sys.executable, str(ROOT / "tests/check_style.py")]))
     hardening = [sys.executable, str(ROOT / "tests/check_hardening.py")]
     tally.add(check("tests/check_hardening.py checks itself", "hardening-self", [*hardening, "--self-test"]))
     tally.add(check("the programs are hardened", "hardening", [*hardening, str(BUILD / "bin")]))

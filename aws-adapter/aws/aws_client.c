@@ -96,7 +96,7 @@ static bool is_throttled(const struct aws_answer *answer) {
                                         "EC2ThrottledException",
                                         "TransactionConflictException",
                                         "ReplicatedWriteConflictException"};
-    return answer->http_status == 429 || is_among(answer->error, names, sizeof names / sizeof names[0]);
+    return answer->http_status == 429 || is_among(answer->error, names, sizeof(names) / sizeof(names[0]));
 }
 
 /* Nobody knows whether it was executed. */
@@ -107,7 +107,7 @@ static bool is_unknown(const struct aws_answer *answer) {
                                         "InternalServerError",
                                         "InternalFailure",
                                         "ServiceUnavailable"};
-    return answer->http_status >= 500 || is_among(answer->error, names, sizeof names / sizeof names[0]);
+    return answer->http_status >= 500 || is_among(answer->error, names, sizeof(names) / sizeof(names[0]));
 }
 
 /* A transaction that was undone for the sake of others: where a condition failed too, that is the answer. */
@@ -120,7 +120,7 @@ static bool is_cancelled_in_passing(const struct aws_answer *answer) {
     size_t index;
     json_array_foreach(json_object_get(root, "CancellationReasons"), index, reason) {
         struct view code = view_from_cstr(json_string_value(json_object_get(reason, "Code")));
-        passing = passing || is_among(code, names, sizeof names / sizeof names[0]);
+        passing = passing || is_among(code, names, sizeof(names) / sizeof(names[0]));
         condition = condition || view_eq(code, VIEW("ConditionalCheckFailed"));
     }
     json_decref(root);
@@ -133,7 +133,7 @@ static bool is_denied(const struct aws_answer *answer) {
                                         "MissingAuthenticationToken",  "MissingAuthenticationTokenException",
                                         "IncompleteSignatureException"};
     return answer->http_status == 401 || answer->http_status == 403 ||
-           is_among(answer->error, names, sizeof names / sizeof names[0]);
+           is_among(answer->error, names, sizeof(names) / sizeof(names[0]));
 }
 
 static enum status status_of_answer(const struct aws_answer *answer) {
@@ -162,7 +162,7 @@ static bool try_again(struct aws_call *call, enum status status) {
     uint64_t bound = (uint64_t)WAIT_FIRST_MS << (call->attempts < 8 ? call->attempts : 8);
     if (bound > WAIT_MAX_MS) bound = WAIT_MAX_MS;
     uint32_t random;
-    ids_random(&random, sizeof random);
+    ids_random(&random, sizeof(random));
     uint64_t wait = random % bound;
     if (client->deadline_ms && now_ms(client) + wait >= client->deadline_ms) return false;
     client->repeats++;
@@ -279,7 +279,7 @@ static bool keep_request(struct aws_call *call, const struct aws_request *reques
 
 struct aws_call *aws_call_start(struct aws_client *client, const struct aws_request *request,
                                 aws_call_fn *done, void *ctx) {
-    struct aws_call *call = heap_alloc_owed(sizeof *call);
+    struct aws_call *call = heap_alloc_owed(sizeof(*call));
     call->client = client;
     call->done = done;
     call->ctx = ctx;

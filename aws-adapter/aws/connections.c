@@ -23,12 +23,12 @@ bool connections_set_endpoint(struct connections *connections, struct view webso
                    {{"https://", 8}, "https://"},
                    {{"http://", 7}, "http://"}};
     while (websocket_url.len && websocket_url.ptr[websocket_url.len - 1] == '/') websocket_url.len--;
-    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
         if (!view_starts_with(websocket_url, schemes[i].before)) continue;
         struct view rest = view_skip(websocket_url, schemes[i].before.len);
-        int len = snprintf(connections->endpoint, sizeof connections->endpoint, "%s%.*s", schemes[i].after,
+        int len = snprintf(connections->endpoint, sizeof(connections->endpoint), "%s%.*s", schemes[i].after,
                            VIEW_ARG(rest));
-        return rest.len > 0 && len > 0 && (size_t)len < sizeof connections->endpoint;
+        return rest.len > 0 && len > 0 && (size_t)len < sizeof(connections->endpoint);
     }
     return false;
 }
@@ -50,7 +50,7 @@ static void on_answer(void *ctx, enum status status, const struct aws_answer *an
 
 static void call(struct connections *connections, enum aws_action action, struct view connection_id,
                  struct view message, unsigned attempts_max, connections_fn *done, void *ctx) {
-    struct post *post = heap_alloc_owed(sizeof *post);
+    struct post *post = heap_alloc_owed(sizeof(*post));
     post->done = done;
     post->ctx = ctx;
     struct buf path;

@@ -45,10 +45,10 @@ static void on_answer(void *ctx, enum status status, const struct aws_answer *aw
 static struct dynamodb_call *start(struct dynamodb *dynamodb, const char *operation, struct view body,
                                    unsigned attempts_max, uint64_t attempt_ms, dynamodb_fn *done, void *ctx) {
     char target[64] = "DynamoDB_20120810.";
-    struct dynamodb_call *call = heap_alloc_owed(sizeof *call);
+    struct dynamodb_call *call = heap_alloc_owed(sizeof(*call));
     call->done = done;
     call->ctx = ctx;
-    strncat(call->operation, operation, sizeof call->operation - 1);
+    strncat(call->operation, operation, sizeof(call->operation) - 1);
     strncat(target, operation, 32);
     struct aws_request request = {.service = VIEW("dynamodb"),
                                   .endpoint = view_from_cstr(dynamodb->endpoint),

@@ -33,7 +33,7 @@ bool aws_environment_read(struct aws_environment *environment, const char **ret_
 
 static bool endpoint_variable(const char *service, struct view *ret) {
     char name[64];
-    int len = snprintf(name, sizeof name, "AWS_ENDPOINT_URL_%s", service);
+    int len = snprintf(name, sizeof(name), "AWS_ENDPOINT_URL_%s", service);
     for (char *at = name; len > 0 && *at; at++)
         if (*at >= 'a' && *at <= 'z') *at = (char)(*at - 'a' + 'A');
     *ret = variable(name);

@@ -77,7 +77,7 @@ static void watch_close(struct socket_watch *watch) {
 }
 
 static struct socket_watch *watch_new(struct http_client *client, curl_socket_t fd) {
-    struct socket_watch *watch = calloc(1, sizeof *watch);
+    struct socket_watch *watch = calloc(1, sizeof(*watch));
     if (!watch) return NULL;
     watch->client = client;
     watch->fd = fd;
@@ -325,7 +325,7 @@ static bool set_options(struct http_call *call, const struct http_call_request *
 
 struct http_call *http_client_start(struct http_client *client, const struct http_call_request *request,
                                     http_call_fn *done, void *ctx) {
-    struct http_call *call = calloc(1, sizeof *call);
+    struct http_call *call = calloc(1, sizeof(*call));
     if (!call) return NULL;
     call->client = client;
     call->done = done;
@@ -353,7 +353,7 @@ void http_call_cancel(struct http_call *call) {
 /* ---- life ---- */
 
 struct http_client *http_client_new(uv_loop_t *uv, struct timers *timers, struct authorities *authorities) {
-    struct http_client *client = calloc(1, sizeof *client);
+    struct http_client *client = calloc(1, sizeof(*client));
     if (!client) return NULL;
     client->uv = uv;
     client->timers = timers;

@@ -114,7 +114,7 @@ static bool append_query(struct buf *out, struct view query) {
         parameters[count].name = encoded(&room, view_slice(piece, 0, equals));
         parameters[count++].value = encoded(&room, view_skip(piece, equals + 1));
     }
-    if (ok && count > 1) qsort(parameters, count, sizeof parameters[0], compare_parameters);
+    if (ok && count > 1) qsort(parameters, count, sizeof(parameters[0]), compare_parameters);
     ok = ok && !room.failed && append_parameters(out, parameters, count);
     buf_done(&room);
     return ok;
@@ -179,15 +179,15 @@ static bool signing_key(const struct sigv4_scope *scope, struct view secret, str
                         unsigned char out[HASH_LEN]) {
     char first[256];
     unsigned char keys[3][HASH_LEN];
-    if (secret.len > sizeof first - 4) return false;
+    if (secret.len > sizeof(first) - 4) return false;
     memcpy(first, "AWS4", 4);
     memcpy(first + 4, secret.ptr, secret.len);
     bool ok = mac(view_of(first, 4 + secret.len), day, keys[0]) &&
               mac(view_of(keys[0], HASH_LEN), scope->region, keys[1]) &&
               mac(view_of(keys[1], HASH_LEN), scope->service, keys[2]) &&
               mac(view_of(keys[2], HASH_LEN), VIEW("aws4_request"), out);
-    explicit_bzero(first, sizeof first);
-    explicit_bzero(keys, sizeof keys);
+    explicit_bzero(first, sizeof(first));
+    explicit_bzero(keys, sizeof(keys));
     return ok;
 }
 
@@ -213,7 +213,7 @@ static bool sign_canonical(const struct sigv4_scope *scope, struct view secret_k
               signing_key(scope, secret_key, day, key) &&
               mac(view_of(key, HASH_LEN), view_skip(buf_view(to_sign), before), signature);
     if (ok) to_hex(signature, ret->hex);
-    explicit_bzero(key, sizeof key);
+    explicit_bzero(key, sizeof(key));
     return ok;
 }
 
@@ -228,7 +228,7 @@ static bool compute(const struct sigv4_request *request, const struct sigv4_scop
 /* Of its own: adding to `headers` may move the fields. */
 static bool copy_sorted(const struct headers *headers, struct header sorted[HEADERS_MAX]) {
     if (headers->count > HEADERS_MAX) return false;
-    memcpy(sorted, headers->fields, headers->count * sizeof sorted[0]);
+    memcpy(sorted, headers->fields, headers->count * sizeof(sorted[0]));
     sort_headers(sorted, headers->count);
     return true;
 }

@@ -66,7 +66,7 @@ static uint64_t wall_ms(const struct mailbox_direct *direct) {
 /* ---- operations ---- */
 
 static struct operation_direct *operation_new(struct mailbox_direct *direct, void *target, uint64_t ticket) {
-    struct operation_direct *operation = heap_alloc_owed(sizeof *operation);
+    struct operation_direct *operation = heap_alloc_owed(sizeof(*operation));
     operation->direct = direct;
     operation->target = target;
     operation->ticket = ticket;
@@ -218,15 +218,15 @@ static void on_waiter_down(void *ctx) {
 
 static struct expected *expected_new(struct mailbox_direct *direct, const struct pending *pending,
                                      const struct view waiter) {
-    struct expected *expected = calloc(1, sizeof *expected);
+    struct expected *expected = calloc(1, sizeof(*expected));
     struct direct_id id = {.expires_ms = pending->expires_ms};
     struct buf text;
     if (!expected) return NULL;
     buf_init(&text, V1_REQUEST_ID_MAX);
-    bool ok = view_copy_to(waiter, id.waiter, sizeof id.waiter) &&
-              view_copy_to(pending->connection_id, expected->agent, sizeof expected->agent) &&
+    bool ok = view_copy_to(waiter, id.waiter, sizeof(id.waiter)) &&
+              view_copy_to(pending->connection_id, expected->agent, sizeof(expected->agent)) &&
               direct_id_encode(&text, direct->settings.key, &id, pending->connection_id) &&
-              view_copy_to(buf_view(&text), expected->request_id, sizeof expected->request_id) &&
+              view_copy_to(buf_view(&text), expected->request_id, sizeof(expected->request_id)) &&
               table_put(&direct->waiting, &expected->node, view_from_cstr(expected->request_id));
     buf_done(&text);
     if (!ok) {
@@ -270,7 +270,7 @@ static void put(void *ctx, const struct pending *pending, mailbox_put_fn *done, 
     }
     struct operation_direct *operation = operation_new(direct, target, ticket);
     operation->fn.put = done;
-    memcpy(operation->request_id, expected->request_id, sizeof operation->request_id);
+    memcpy(operation->request_id, expected->request_id, sizeof(operation->request_id));
     finish_later(operation, STATUS_OK, on_put_task);
 }
 
@@ -310,7 +310,7 @@ static void take(void *ctx, struct view request_id, mailbox_take_fn *done, void 
     }
     struct operation_direct *operation = operation_new(direct, target, ticket);
     operation->fn.take = done;
-    memcpy(operation->request_id, expected->request_id, sizeof operation->request_id);
+    memcpy(operation->request_id, expected->request_id, sizeof(operation->request_id));
     request_id = view_from_cstr(operation->request_id);
     if (!expected->answer) {
         direct->store.take(direct->store.ctx, request_id, on_stored_taken, operation, 0);
@@ -367,8 +367,8 @@ static struct operation_direct *begin_answer(struct mailbox_direct *direct, stru
     struct operation_direct *operation = operation_new(direct, target, ticket);
     operation->fn.done = done;
     operation->id = id;
-    view_copy_to(request_id, operation->request_id, sizeof operation->request_id);
-    view_copy_to(connection_id, operation->agent, sizeof operation->agent);
+    view_copy_to(request_id, operation->request_id, sizeof(operation->request_id));
+    view_copy_to(connection_id, operation->agent, sizeof(operation->agent));
     if (*ret_refused) finish_later(operation, STATUS_NOT_FOUND, on_done_task);
     return operation;
 }
@@ -421,7 +421,7 @@ static void complete_part(void *ctx, struct view request_id, struct view connect
 /* ---- life ---- */
 
 struct mailbox_direct *mailbox_direct_new(const struct mailbox_direct_settings *settings) {
-    struct mailbox_direct *direct = calloc(1, sizeof *direct);
+    struct mailbox_direct *direct = calloc(1, sizeof(*direct));
     if (!direct) return NULL;
     direct->settings = *settings;
     direct->store = store_dynamodb_mailbox(settings->store);

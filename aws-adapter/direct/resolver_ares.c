@@ -76,7 +76,7 @@ static struct ares_watch *watch_of(struct resolver_ares *resolver, ares_socket_t
 }
 
 static struct ares_watch *watch_new(struct resolver_ares *resolver, ares_socket_t fd) {
-    struct ares_watch *watch = calloc(1, sizeof *watch);
+    struct ares_watch *watch = calloc(1, sizeof(*watch));
     if (!watch) return NULL;
     watch->resolver = resolver;
     watch->fd = fd;
@@ -190,7 +190,7 @@ void resolver_ares_cancel(struct resolver_ares *resolver) {
 /* ---- life ---- */
 
 struct resolver_ares *resolver_ares_new(struct loop *loop) {
-    struct resolver_ares *resolver = calloc(1, sizeof *resolver);
+    struct resolver_ares *resolver = calloc(1, sizeof(*resolver));
     if (!resolver) return NULL;
     resolver->loop = loop;
     list_init(&resolver->sockets);

@@ -61,7 +61,7 @@ static void on_ready(struct waiter *waiter, struct view text) {
     const char *type = json_string_value(json_object_get(root, "type"));
     const char *id = json_string_value(json_object_get(root, "connection_id"));
     if (type && strcmp(type, "waiter_ready") == 0 && id)
-        view_copy_to(view_from_cstr(id), waiter->connection, sizeof waiter->connection);
+        view_copy_to(view_from_cstr(id), waiter->connection, sizeof(waiter->connection));
     log_debug("waiter", "%s", waiter->connection[0] ? "up" : "a message that makes no sense");
     json_decref(root);
 }
@@ -153,7 +153,7 @@ static bool read_endpoint(const char *text, struct ws_url *ret_url) {
 }
 
 struct waiter *waiter_new(const struct waiter_settings *settings) {
-    struct waiter *waiter = calloc(1, sizeof *waiter);
+    struct waiter *waiter = calloc(1, sizeof(*waiter));
     if (!waiter) return NULL;
     waiter->settings = *settings;
     waiter->resolver = resolver_ares_new(settings->loop);

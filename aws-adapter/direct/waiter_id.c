@@ -82,7 +82,7 @@ static bool read_waiter(struct view text, struct direct_id *id) {
     char bytes[V1_REQUEST_ID_MAX + 4];
     size_t len = 0;
     return text.len <= V1_REQUEST_ID_MAX && base64url_decode(text, bytes, &len) && len > 0 &&
-           view_copy_to(view_of(bytes, len), id->waiter, sizeof id->waiter);
+           view_copy_to(view_of(bytes, len), id->waiter, sizeof(id->waiter));
 }
 
 enum direct_id_kind direct_id_decode(struct view text, const unsigned char key[SECRET_LEN], struct view agent,

@@ -69,12 +69,12 @@ static void on_wait(struct timer *timer) {
 static void agents_send(void *ctx, const struct link *link, struct view message, agent_sent_fn *done,
                         void *target, uint64_t ticket) {
     struct agents_apigw *agents = ctx;
-    struct send *send = heap_alloc_owed(sizeof *send);
+    struct send *send = heap_alloc_owed(sizeof(*send));
     send->agents = agents;
     send->done = done;
     send->target = target;
     send->ticket = ticket;
-    memcpy(send->connection_id, link->connection, sizeof send->connection_id);
+    memcpy(send->connection_id, link->connection, sizeof(send->connection_id));
     list_init(&send->node);
     list_append(&agents->sends, &send->node);
     timer_init(&send->wait, on_wait);

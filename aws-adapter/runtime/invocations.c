@@ -367,7 +367,7 @@ static void set_deadlines(struct invocations *invocations, uint64_t deadline_ms)
 static void on_event(void *ctx, struct view request_id, uint64_t deadline_ms, struct view text) {
     struct invocations *invocations = ctx;
     const char *why = NULL;
-    view_copy_to(request_id, invocations->request_id, sizeof invocations->request_id);
+    view_copy_to(request_id, invocations->request_id, sizeof(invocations->request_id));
     log_json_request(request_id);
     arena_init(&invocations->arena, ANSWER_MAX);
     headers_init(&invocations->headers, &invocations->arena);
@@ -387,7 +387,7 @@ static void on_gone(void *ctx) {
 }
 
 struct invocations *invocations_new(const struct invocations_parts *parts) {
-    struct invocations *invocations = calloc(1, sizeof *invocations);
+    struct invocations *invocations = calloc(1, sizeof(*invocations));
     if (!invocations) return NULL;
     invocations->parts = *parts;
     invocations->runtime = (struct runtime_client){.http = parts->http,

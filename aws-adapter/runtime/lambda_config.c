@@ -1,14 +1,14 @@
 #include "runtime/lambda_config.h"
 
-#include "auth/secret_strength.h"
-#include "base/regular_file.h"
-#include "handler/core.h"
-#include "handler/route.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+
+#include "auth/secret_strength.h"
+#include "base/regular_file.h"
+#include "handler/core.h"
+#include "handler/route.h"
 
 #define JWKS_PATH_DEFAULT "/var/task/jwks.json"
 
@@ -62,17 +62,17 @@ static bool read_names(struct lambda_config *config, char why[256]) {
     struct view host = view_from_cstr(domain);
     struct view path = view_skip(host, view_find(host, '/'));
     host = view_slice(host, 0, view_find(host, '/'));
-    if (!view_copy_to(host, config->domain, sizeof config->domain) || host.len == 0)
+    if (!view_copy_to(host, config->domain, sizeof(config->domain)) || host.len == 0)
         return complain(why, "DOMAIN_NAME", "expected a host name");
     for (char *at = config->domain; *at; at++)
         if (*at >= 'A' && *at <= 'Z') *at = (char)(*at | 0x20);
     struct view stage = {0};
     if (path.len <= 1 && contains(host, VIEW(".execute-api.")))
         stage = stage_of(view_from_cstr(config->websocket_endpoint));
-    int len = url ? snprintf(config->public_url, sizeof config->public_url, "%s", url)
-                  : snprintf(config->public_url, sizeof config->public_url, "https://%s%.*s%s%.*s",
+    int len = url ? snprintf(config->public_url, sizeof(config->public_url), "%s", url)
+                  : snprintf(config->public_url, sizeof(config->public_url), "https://%s%.*s%s%.*s",
                              config->domain, VIEW_ARG(path), stage.len ? "/" : "", VIEW_ARG(stage));
-    if (len <= 0 || (size_t)len >= sizeof config->public_url)
+    if (len <= 0 || (size_t)len >= sizeof(config->public_url))
         return complain(why, "DOMAIN_NAME", "it is too long");
     while (len > 0 && config->public_url[len - 1] == '/') config->public_url[--len] = '\0';
     return contains(view_from_cstr(config->public_url), VIEW("://")) ||
@@ -117,10 +117,10 @@ static bool read_secret(struct lambda_config *config, char why[256]) {
         !own && strlen(shared) >= JWT_SECRET_MIN ? secret_weakness(view_from_cstr(shared)) : NULL;
     if (weakness) return complain(why, "JWT_SECRET", weakness);
     bool ok = own || secret_derive(view_from_cstr(shared), VIEW("tunnel"), derived);
-    struct view secret = own ? view_from_cstr(own) : view_of(derived, sizeof derived);
+    struct view secret = own ? view_from_cstr(own) : view_of(derived, sizeof(derived));
     ok = ok && secret_derive(secret, VIEW("resume"), config->resume_key) &&
          secret_derive(secret, VIEW("waiter"), config->waiter_key);
-    explicit_bzero(derived, sizeof derived);
+    explicit_bzero(derived, sizeof(derived));
     config->has_secret = ok;
     return ok || complain(why, "TUNNEL_SECRET", "no key could be made from it");
 }
@@ -135,7 +135,7 @@ static bool read_key_set(struct lambda_config *config, char why[256]) {
     int error = text ? 0 : jwks_read_file(path, &file);
     bool absent = !text && !said && error == ENOENT;
     if (error)
-        snprintf(what, sizeof what, "%s: %s", path, file_problem(error));
+        snprintf(what, sizeof(what), "%s: %s", path, file_problem(error));
     else
         config->jwks = jwks_parse(text ? view_from_cstr(text) : buf_view(&file), what);
     buf_done(&file);

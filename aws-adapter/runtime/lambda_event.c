@@ -123,7 +123,7 @@ static const char *read_event(struct lambda_event *event) {
 }
 
 struct lambda_event *lambda_event_parse(struct view text, const char **ret_why) {
-    struct lambda_event *event = calloc(1, sizeof *event);
+    struct lambda_event *event = calloc(1, sizeof(*event));
     *ret_why = "out of memory";
     if (!event) return NULL;
     arena_init(&event->arena, ARENA_MAX);

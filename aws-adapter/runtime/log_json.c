@@ -56,12 +56,12 @@ void log_json_metrics(void) {
 }
 
 void log_json_request(struct view request_id) {
-    view_copy_to(view_slice(request_id, 0, sizeof about.request_id - 1), about.request_id,
-                 sizeof about.request_id);
+    view_copy_to(view_slice(request_id, 0, sizeof(about.request_id) - 1), about.request_id,
+                 sizeof(about.request_id));
     about.tunnel_id[0] = '\0';
 }
 
 void log_json_tunnel(struct view tunnel_id) {
-    view_copy_to(view_slice(tunnel_id, 0, sizeof about.tunnel_id - 1), about.tunnel_id,
-                 sizeof about.tunnel_id);
+    view_copy_to(view_slice(tunnel_id, 0, sizeof(about.tunnel_id) - 1), about.tunnel_id,
+                 sizeof(about.tunnel_id));
 }

@@ -111,7 +111,7 @@ static void publish_next(struct publishing *publishing) {
         tasks_post(publisher->aws->tasks, &publishing->task);
     } else {
         char target[64];
-        snprintf(target, sizeof target, "AWSEvents.%s", aws_action_operation(ACTION_EVENTS_PUT));
+        snprintf(target, sizeof(target), "AWSEvents.%s", aws_action_operation(ACTION_EVENTS_PUT));
         struct aws_request request = {.service = aws_action_service(ACTION_EVENTS_PUT),
                                       .endpoint = view_from_cstr(publisher->endpoint),
                                       .method = VIEW("POST"),
@@ -129,7 +129,7 @@ static void publish_next(struct publishing *publishing) {
 }
 
 void publisher_publish(struct publisher *publisher, const json_t *records, publisher_fn *done, void *ctx) {
-    struct publishing *publishing = heap_alloc_owed(sizeof *publishing);
+    struct publishing *publishing = heap_alloc_owed(sizeof(*publishing));
     publishing->publisher = publisher;
     publishing->records = records;
     publishing->failures = json_array();

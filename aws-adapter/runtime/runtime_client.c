@@ -30,7 +30,7 @@ static void on_next(void *ctx, enum status status, const struct http_answer *ans
 
 void runtime_next(struct runtime_client *client) {
     char url[URL_MAX];
-    int len = snprintf(url, sizeof url, "http://%s/2018-06-01/runtime/invocation/next", client->api);
+    int len = snprintf(url, sizeof(url), "http://%s/2018-06-01/runtime/invocation/next", client->api);
     struct http_call_request request = {
         .method = VIEW("GET"), .url = view_of(url, (size_t)len), .answer_max = EVENT_MAX};
     if (!http_client_start(client->http, &request, on_next, client)) gone(client, "out of memory");
@@ -55,7 +55,7 @@ static void post(struct runtime_client *client, struct view path, struct view bo
     headers_add(&headers, VIEW("content-type"), VIEW("application/json"));
     if (error_type)
         headers_add(&headers, VIEW("lambda-runtime-function-error-type"), view_from_cstr(error_type));
-    int len = snprintf(url, sizeof url, "http://%s/2018-06-01/runtime/%.*s", client->api, VIEW_ARG(path));
+    int len = snprintf(url, sizeof(url), "http://%s/2018-06-01/runtime/%.*s", client->api, VIEW_ARG(path));
     struct http_call_request request = {.method = VIEW("POST"),
                                         .url = view_of(url, (size_t)len),
                                         .headers = &headers,
@@ -68,7 +68,7 @@ static void post(struct runtime_client *client, struct view path, struct view bo
 
 void runtime_respond(struct runtime_client *client, struct view request_id, struct view answer) {
     char path[RUNTIME_REQUEST_ID_MAX + 32];
-    int len = snprintf(path, sizeof path, "invocation/%.*s/response", VIEW_ARG(request_id));
+    int len = snprintf(path, sizeof(path), "invocation/%.*s/response", VIEW_ARG(request_id));
     post(client, view_of(path, (size_t)len), answer, NULL);
 }
 
@@ -86,7 +86,7 @@ static void post_error(struct runtime_client *client, struct view path, const ch
 void runtime_fail(struct runtime_client *client, struct view request_id, const char *type,
                   const char *message) {
     char path[RUNTIME_REQUEST_ID_MAX + 32];
-    int len = snprintf(path, sizeof path, "invocation/%.*s/error", VIEW_ARG(request_id));
+    int len = snprintf(path, sizeof(path), "invocation/%.*s/error", VIEW_ARG(request_id));
     post_error(client, view_of(path, (size_t)len), type, message);
 }
 

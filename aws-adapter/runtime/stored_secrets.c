@@ -1,11 +1,11 @@
 /* See stored_secrets.h. */
 #include "runtime/stored_secrets.h"
 
-#include "aws/actions.h"
-
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "aws/actions.h"
 
 #define SECRETS 2
 #define ANSWER_MAX ((size_t)128 * 1024) /* a secret has 64 KiB at most, a parameter 8 */

@@ -9,7 +9,7 @@
 #include "store/store_dynamodb_state.h"
 
 struct store_op *store_op_new(struct store_dynamodb *store, void *target, uint64_t ticket) {
-    struct store_op *op = heap_alloc_owed(sizeof *op);
+    struct store_op *op = heap_alloc_owed(sizeof(*op));
     op->store = store;
     op->target = target;
     op->ticket = ticket;
@@ -93,7 +93,7 @@ enum status port_status(enum status status) {
 
 struct store_dynamodb *store_dynamodb_new(struct dynamodb *dynamodb,
                                           const struct store_dynamodb_settings *settings) {
-    struct store_dynamodb *store = calloc(1, sizeof *store);
+    struct store_dynamodb *store = calloc(1, sizeof(*store));
     if (!store) return NULL;
     store->dynamodb = dynamodb;
     store->settings = *settings;
@@ -131,12 +131,12 @@ void store_dynamodb_listen(struct store_dynamodb *store, struct store_events eve
 }
 
 void store_dynamodb_set_request(struct store_dynamodb *store, struct view id) {
-    view_copy_to(view_slice(id, 0, sizeof store->api_gateway_request_id - 1), store->api_gateway_request_id,
-                 sizeof store->api_gateway_request_id);
+    view_copy_to(view_slice(id, 0, sizeof(store->api_gateway_request_id) - 1), store->api_gateway_request_id,
+                 sizeof(store->api_gateway_request_id));
 }
 
 void store_dynamodb_set_waiter(struct store_dynamodb *store, struct view connection_id) {
-    view_copy_to(connection_id, store->waiter, sizeof store->waiter);
+    view_copy_to(connection_id, store->waiter, sizeof(store->waiter));
 }
 
 bool store_dynamodb_busy(const struct store_dynamodb *store) {

@@ -23,7 +23,7 @@ static const struct {
 } states[] = {
     {CLAIM_CONNECTING, {"connecting", 10}}, {CLAIM_READY, {"ready", 5}}, {CLAIM_OFFLINE, {"offline", 7}}};
 
-enum { STATES_COUNT = sizeof states / sizeof states[0] };
+enum { STATES_COUNT = sizeof(states) / sizeof(states[0]) };
 
 struct view claim_key(struct view tunnel_id, char out[CLAIM_KEY_MAX]) {
     int len = snprintf(out, CLAIM_KEY_MAX, CLAIM_KEY_PREFIX "%.*s", VIEW_ARG(tunnel_id));
@@ -56,9 +56,9 @@ static bool read_member(const json_t *item, struct member *member) {
     member->capabilities = (unsigned)capabilities;
     member->request_timeout_ms = (uint32_t)timeout;
     return view_copy_to(item_string(item, "claimConnection"), member->link.connection,
-                        sizeof member->link.connection) &&
+                        sizeof(member->link.connection)) &&
            view_copy_to(item_string(item, "claimGateway"), member->link.gateway,
-                        sizeof member->link.gateway) &&
+                        sizeof(member->link.gateway)) &&
            item_number(item, "claimEpoch", &member->epoch) &&
            read_state(item_string(item, "claimState"), &member->state) &&
            item_number(item, "changedMs", &member->changed_ms);
@@ -69,8 +69,8 @@ static bool read_claim(const json_t *item, struct claim *claim) {
     bool well = read_member(item, &claim->member);
     claim->epoch = claim->member.epoch;
     return well &&
-           view_copy_to(item_string(item, "claimTunnel"), claim->tunnel_id, sizeof claim->tunnel_id) &&
-           view_copy_to(item_string(item, "claimOwner"), claim->owner, sizeof claim->owner) &&
+           view_copy_to(item_string(item, "claimTunnel"), claim->tunnel_id, sizeof(claim->tunnel_id)) &&
+           view_copy_to(item_string(item, "claimOwner"), claim->owner, sizeof(claim->owner)) &&
            item_number(item, "expiresMs", &claim->expires_ms);
 }
 
@@ -84,9 +84,9 @@ static bool read_legacy(const json_t *item, struct claim *claim) {
     item_number(item, "ttl", &ttl);
     claim->member.changed_ms = created * 1000;
     claim->expires_ms = ttl ? ttl * 1000 : UINT64_MAX;
-    snprintf(claim->owner, sizeof claim->owner, "anon:%.*s", VIEW_ARG(view_slice(connection, 0, 128)));
-    return view_copy_to(connection, claim->member.link.connection, sizeof claim->member.link.connection) &&
-           view_copy_to(item_string(item, "tunnelId"), claim->tunnel_id, sizeof claim->tunnel_id) &&
+    snprintf(claim->owner, sizeof(claim->owner), "anon:%.*s", VIEW_ARG(view_slice(connection, 0, 128)));
+    return view_copy_to(connection, claim->member.link.connection, sizeof(claim->member.link.connection)) &&
+           view_copy_to(item_string(item, "tunnelId"), claim->tunnel_id, sizeof(claim->tunnel_id)) &&
            claim->tunnel_id[0] && claim->member.link.connection[0];
 }
 
@@ -98,13 +98,13 @@ static bool is_legacy(const struct claim *claim) {
 /* The values of a claim's attributes, under their names: in an item as they are, in an update behind ':'. */
 static bool value_string(struct buf *out, const char *colon, const char *name, struct view value) {
     char full[32];
-    snprintf(full, sizeof full, "%s%s", colon, name);
+    snprintf(full, sizeof(full), "%s%s", colon, name);
     return item_put_string(out, full, value);
 }
 
 static bool value_number(struct buf *out, const char *colon, const char *name, uint64_t value) {
     char full[32];
-    snprintf(full, sizeof full, "%s%s", colon, name);
+    snprintf(full, sizeof(full), "%s%s", colon, name);
     return item_put_number(out, full, value);
 }
 
@@ -228,7 +228,7 @@ static void lookup(void *ctx, struct view tunnel_id, registry_claim_fn *done, vo
     struct store_op *op = store_op_new(ctx, target, ticket);
     char key[CLAIM_KEY_MAX];
     op->fn.claim = done;
-    view_copy_to(tunnel_id, op->claim.tunnel_id, sizeof op->claim.tunnel_id);
+    view_copy_to(tunnel_id, op->claim.tunnel_id, sizeof(op->claim.tunnel_id));
     read_item(op, claim_key(tunnel_id, key), on_claim_read);
 }
 
@@ -342,7 +342,7 @@ static bool put_condition(struct buf *out, const struct store_op *op, bool with_
     if (op->expected_epoch) ok = ok && item_put_number(out, ":epoch", op->expected_epoch);
     for (size_t i = 0; op->expected_epoch && i < STATES_COUNT; i++) {
         char name[16];
-        snprintf(name, sizeof name, ":state%zu", i);
+        snprintf(name, sizeof(name), ":state%zu", i);
         if (expected & (unsigned)states[i].state) ok = ok && item_put_string(out, name, states[i].name);
     }
     if (with_claim) ok = ok && put_values(out, ":", &op->claim, claim_options_view(op->options));
@@ -411,7 +411,7 @@ static void store_both(struct store_op *op, struct buf *body) {
                       seen->member.state != CLAIM_OFFLINE &&
                       strcmp(seen->tunnel_id, op->claim.tunnel_id) == 0 &&
                       strcmp(seen->member.link.connection, op->claim.member.link.connection) != 0;
-    if (takes_over) memcpy(op->connection_id, seen->member.link.connection, sizeof op->connection_id);
+    if (takes_over) memcpy(op->connection_id, seen->member.link.connection, sizeof(op->connection_id));
     char token[UUID_LEN + 1];
     ids_uuid4(token);
     buf_printf(body, "{\"ClientRequestToken\":\"%s\",\"TransactItems\":[{\"%s\":", token,

@@ -25,8 +25,8 @@ enum {
 /* No other connection can stand in the way: its parts have other keys. */
 static bool put_part_key(struct buf *out, const struct store_op *op, size_t seq) {
     char key[PART_KEY_MAX];
-    int len = snprintf(key, sizeof key, "%s#%s#%zu.%zu", op->request_id, op->connection_id, op->total, seq);
-    return len > 0 && (size_t)len < sizeof key &&
+    int len = snprintf(key, sizeof(key), "%s#%s#%zu.%zu", op->request_id, op->connection_id, op->total, seq);
+    return len > 0 && (size_t)len < sizeof(key) &&
            item_put_string(out, "requestId", view_of(key, (size_t)len));
 }
 
@@ -118,7 +118,7 @@ static void on_other_checked(struct store_op *op, enum status status, struct v1_
 /* The numbers in the record's set of this total. */
 static const json_t *numbers_of(const struct store_op *op, const json_t *record) {
     char name[32];
-    snprintf(name, sizeof name, "parts%zu", op->total);
+    snprintf(name, sizeof(name), "parts%zu", op->total);
     return json_object_get(json_object_get(record, name), "NS");
 }
 
@@ -176,7 +176,7 @@ static void on_number_added(void *ctx, enum status status, const struct dynamodb
 static void put_number(struct buf *body, const struct store_op *op) {
     char further[320];
     size_t bytes_max = 2 * core_settings_message_max(op->store->settings.core);
-    snprintf(further, sizeof further,
+    snprintf(further, sizeof(further),
              " AND NOT contains(partsBad, :total) AND (attribute_not_exists(bytes%zu) OR bytes%zu <= :room) "
              "AND (attribute_not_exists(partsTotals) OR contains(partsTotals, :total) OR "
              "size(partsTotals) < :sets)",
@@ -217,8 +217,8 @@ static void take_piece(struct store_op *op, struct view request_id, struct view 
                        const struct v1_chunk *chunk) {
     bool sane = chunk->total > 0 && chunk->total <= PARTS_MAX && chunk->seq < chunk->total &&
                 chunk->data.len > 0 && chunk->data.len <= ITEM_TEXT_MAX;
-    if (!sane || !view_copy_to(request_id, op->request_id, sizeof op->request_id) || !op->request_id[0] ||
-        !view_copy_to(connection_id, op->connection_id, sizeof op->connection_id)) {
+    if (!sane || !view_copy_to(request_id, op->request_id, sizeof(op->request_id)) || !op->request_id[0] ||
+        !view_copy_to(connection_id, op->connection_id, sizeof(op->connection_id))) {
         request_refuse(op, STATUS_NOT_FOUND);
         return;
     }
@@ -283,7 +283,7 @@ bool parts_completed(struct store_op *op, const json_t *record) {
     uint64_t total = 0;
     if (!view_eq(item_string(record, "status"), VIEW("completed")) ||
         !item_number(record, "partsTotal", &total) || total == 0 ||
-        !view_copy_to(item_string(record, "connectionId"), op->connection_id, sizeof op->connection_id))
+        !view_copy_to(item_string(record, "connectionId"), op->connection_id, sizeof(op->connection_id)))
         return false;
     op->total = (size_t)total;
     return true;
@@ -371,7 +371,7 @@ static void read_missing(struct reading *reading) {
 }
 
 void parts_read(struct store_op *op, parts_fn *then) {
-    struct reading *reading = op->total <= PARTS_MAX ? calloc(1, sizeof *reading) : NULL;
+    struct reading *reading = op->total <= PARTS_MAX ? calloc(1, sizeof(*reading)) : NULL;
     if (!reading) {
         then(op, STATUS_NO_MEMORY, NULL);
         return;
@@ -421,7 +421,7 @@ bool parts_of_record(struct store_op *op, const json_t *record) {
     for (index = 0; index < op->set_count; index++) completed = completed && op->sets[index] != total;
     if (completed) op->sets[op->set_count++] = (size_t)total; /* a whole answer, cut here */
     return op->set_count > 0 &&
-           view_copy_to(item_string(record, "connectionId"), op->connection_id, sizeof op->connection_id);
+           view_copy_to(item_string(record, "connectionId"), op->connection_id, sizeof(op->connection_id));
 }
 
 static void on_batch_deleted(void *ctx, enum status status, const struct dynamodb_answer *answer) {

@@ -35,7 +35,7 @@ static struct rate_entry *find_or_make(struct store_dynamodb *store, struct view
     for (size_t i = 1; i < RATE_ENTRIES; i++)
         if (store->rates[i].seen_ms < oldest->seen_ms) oldest = &store->rates[i];
     *oldest = (struct rate_entry){.has_record = false};
-    view_copy_to(tunnel_id, oldest->tunnel_id, sizeof oldest->tunnel_id);
+    view_copy_to(tunnel_id, oldest->tunnel_id, sizeof(oldest->tunnel_id));
     return oldest;
 }
 
@@ -116,7 +116,7 @@ static void tell(struct store_dynamodb *store, struct rate_entry *entry, size_t 
     bool may = entry->has_record && !store->update_denied && !store->rate_adding;
     if (!may || entry->untold < share || now_ms < entry->told_ms + ADD_MS) return;
     struct store_op *op = store_op_new(store, NULL, 0);
-    memcpy(op->claim.tunnel_id, entry->tunnel_id, sizeof op->claim.tunnel_id);
+    memcpy(op->claim.tunnel_id, entry->tunnel_id, sizeof(op->claim.tunnel_id));
     op->total = entry->untold;
     entry->told_ms = now_ms;
     store->rate_adding = true;

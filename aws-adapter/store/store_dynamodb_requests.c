@@ -2,12 +2,13 @@
  * createdAt, ttl, status, responseData: what existing deployments have; expiresMs beside it). An answer that
  * one item cannot hold, or that comes in pieces, stands in part items (store_dynamodb_parts.c), whose number
  * is the record's partsTotal. */
+#include "store/store_dynamodb_requests.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "protocol/json_text.h"
-#include "store/store_dynamodb_requests.h"
 
 /* ---- requests of ours that are open ---- */
 
@@ -142,7 +143,7 @@ static void on_polled(void *ctx, enum status status, const struct dynamodb_answe
 
 static void poll_now(struct waiting *waiting) {
     struct store_op *op = store_op_new(waiting->store, NULL, 0);
-    memcpy(op->request_id, waiting->request_id, sizeof waiting->request_id);
+    memcpy(op->request_id, waiting->request_id, sizeof(waiting->request_id));
     read_request(op, on_polled);
 }
 
@@ -151,11 +152,11 @@ static void on_poll(struct timer *timer) {
 }
 
 static struct waiting *waiting_new(struct store_dynamodb *store, const char *request_id) {
-    struct waiting *waiting = calloc(1, sizeof *waiting);
+    struct waiting *waiting = calloc(1, sizeof(*waiting));
     if (!waiting) return NULL;
     waiting->store = store;
     waiting->interval_ms = store->waiter[0] ? POLL_WOKEN_MS : POLL_FIRST_MS;
-    strncat(waiting->request_id, request_id, sizeof waiting->request_id - 1);
+    strncat(waiting->request_id, request_id, sizeof(waiting->request_id) - 1);
     timer_init(&waiting->poll, on_poll);
     if (!table_put(&store->waiting, &waiting->node, view_from_cstr(waiting->request_id))) {
         free(waiting);
@@ -300,8 +301,8 @@ void request_refuse(struct store_op *op, enum status status) {
 
 static void take_answer(struct store_op *op, struct view request_id, struct view connection_id,
                         struct v1_message *answer) {
-    bool fits = view_copy_to(request_id, op->request_id, sizeof op->request_id) && op->request_id[0] &&
-                view_copy_to(connection_id, op->connection_id, sizeof op->connection_id);
+    bool fits = view_copy_to(request_id, op->request_id, sizeof(op->request_id)) && op->request_id[0] &&
+                view_copy_to(connection_id, op->connection_id, sizeof(op->connection_id));
     bool encoded = store_dynamodb_encode_answer(answer, &op->text);
     v1_message_free(answer);
     if (!fits || !encoded)
@@ -346,7 +347,7 @@ static void on_deleted(void *ctx, enum status status, const struct dynamodb_answ
 static void delete_request(struct store_dynamodb *store, const struct waiting *waiting) {
     struct store_op *op = store_op_new(store, NULL, 0);
     struct buf body;
-    memcpy(op->request_id, waiting->request_id, sizeof waiting->request_id);
+    memcpy(op->request_id, waiting->request_id, sizeof(waiting->request_id));
     buf_init(&body, REQUEST_BODY_MAX);
     body_begin(&body, store->settings.requests_table);
     body_key(&body, "requestId", view_from_cstr(op->request_id));
@@ -409,7 +410,7 @@ static void take(void *ctx, struct view request_id, mailbox_take_fn *done, void 
     struct store_op *op = store_op_new(ctx, target, ticket);
     struct waiting *waiting = waiting_find(op->store, request_id);
     op->fn.take = done;
-    view_copy_to(request_id, op->request_id, sizeof op->request_id);
+    view_copy_to(request_id, op->request_id, sizeof(op->request_id));
     if (waiting && waiting->answer) {
         op->answer = waiting->answer;
         waiting->answer = NULL;
@@ -432,7 +433,7 @@ static void forget(void *ctx, struct view request_id) {
 
 void store_dynamodb_watch(struct store_dynamodb *store, struct view request_id) {
     char id[V1_REQUEST_ID_MAX + 1];
-    if (!view_copy_to(request_id, id, sizeof id) || waiting_find(store, request_id)) return;
+    if (!view_copy_to(request_id, id, sizeof(id)) || waiting_find(store, request_id)) return;
     struct waiting *waiting = waiting_new(store, id);
     if (!waiting) return;
     waiting->recordless = true;

@@ -10,7 +10,7 @@
 #include "store/store_dynamodb.h"
 
 #define CLAIM_KEY_PREFIX "tunnel#"
-#define CLAIM_KEY_MAX (TUNNEL_NAME_MAX + sizeof CLAIM_KEY_PREFIX)
+#define CLAIM_KEY_MAX (TUNNEL_NAME_MAX + sizeof(CLAIM_KEY_PREFIX))
 #define SWEEP_KEY_MAX 1024
 #define RATE_ENTRIES 32 /* tunnels whose requests an environment counts */
 #define PARTS_MAX 100   /* of one answer: what BatchGetItem gives at once */

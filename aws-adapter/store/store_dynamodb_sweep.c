@@ -82,7 +82,7 @@ static void delete_expired(struct store_op *sweep, struct view key) {
 
 static void tell_overdue(const struct store_events *events, struct view connection_id) {
     struct link link = {.protocol = LINK_V1};
-    if (events->connection_overdue && view_copy_to(connection_id, link.connection, sizeof link.connection))
+    if (events->connection_overdue && view_copy_to(connection_id, link.connection, sizeof(link.connection)))
         events->connection_overdue(events->ctx, &link); /* its end removes the record */
 }
 

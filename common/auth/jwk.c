@@ -119,7 +119,7 @@ static const struct curve *curve_of(struct view name) {
     static const struct curve curves[] = {{"P-256", "prime256v1", 32, JWS_ES256},
                                           {"P-384", "secp384r1", 48, JWS_ES384},
                                           {"P-521", "secp521r1", POINT_BYTES_MAX, JWS_ES512}};
-    for (size_t i = 0; i < sizeof curves / sizeof curves[0]; i++)
+    for (size_t i = 0; i < sizeof(curves) / sizeof(curves[0]); i++)
         if (view_eq(name, view_from_cstr(curves[i].name))) return &curves[i];
     return NULL;
 }
@@ -172,7 +172,7 @@ static enum jwk_verdict read_oct(const json_t *json, struct jwk *key, const char
     else
         key->algs =
             MASK(JWS_HS256) | (k.len >= 48 ? MASK(JWS_HS384) : 0) | (k.len >= 64 ? MASK(JWS_HS512) : 0);
-    explicit_bzero(&k, sizeof k);
+    explicit_bzero(&k, sizeof(k));
     return why ? malformed(ret_why, why) : JWK_USABLE;
 }
 

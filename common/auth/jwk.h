@@ -3,9 +3,9 @@
 #ifndef AUTH_JWK_H
 #define AUTH_JWK_H
 
-#include "auth/jws.h"
-
 #include <jansson.h>
+
+#include "auth/jws.h"
 
 #define JWK_KID_MAX 256
 #define JWK_BYTES_MAX 1024 /* of one number: RSA of 8192 bits */

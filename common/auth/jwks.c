@@ -1,14 +1,14 @@
 /* See jwks.h. Jansson's own messages quote the text, which may hold secrets: only the place is told. */
 #include "auth/jwks.h"
 
-#include "base/regular_file.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/regular_file.h"
 
 struct jwks {
     size_t count, passed_over;
@@ -68,7 +68,7 @@ struct jwks *jwks_parse(struct view text, char why[JWKS_WHY_MAX]) {
     if (!root) return NULL;
     const json_t *keys = json_object_get(root, "keys");
     size_t count = json_array_size(keys);
-    struct jwks *set = calloc(1, sizeof *set + JWKS_KEYS_MAX * sizeof set->keys[0]);
+    struct jwks *set = calloc(1, sizeof(*set) + JWKS_KEYS_MAX * sizeof(set->keys[0]));
     bool good = false;
     if (!set)
         complain(why, "out of memory");

@@ -44,7 +44,7 @@ static bool is_published(struct view secret) {
                                         "placeholder",
                                         "not-a-secret",
                                         "do-not-use-in-production"};
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (says(secret, words[i])) return true;
     return false;
 }

@@ -97,12 +97,12 @@ bool buf_append_byte(struct buf *buf, char byte) {
 
 bool buf_append_number(struct buf *buf, uint64_t number) {
     char digits[20];
-    size_t at = sizeof digits;
+    size_t at = sizeof(digits);
     do {
         digits[--at] = (char)('0' + number % 10);
         number /= 10;
     } while (number > 0);
-    return buf_append(buf, digits + at, sizeof digits - at);
+    return buf_append(buf, digits + at, sizeof(digits) - at);
 }
 
 bool buf_printf(struct buf *buf, const char *format, ...) {

@@ -1,9 +1,9 @@
 /* See heap.h. */
 #include "base/heap.h"
 
-#include "base/log.h"
-
 #include <stdlib.h>
+
+#include "base/log.h"
 
 #ifdef __GLIBC__
 #include <malloc.h>

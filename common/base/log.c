@@ -1,14 +1,15 @@
 /* The log. A line is put together on the stack and leaves in one write(2), so that lines of several processes
  * on one pipe do not mix. */
 #include "base/log.h"
-#include "base/log_tally.h"
-#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "base/log_tally.h"
+#include "base/utf8.h"
 
 #define LINE_MAX_BYTES 1024
 #define SOURCE_BYTES 128

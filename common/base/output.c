@@ -73,8 +73,8 @@ struct output *output_new_file(const char *path, output_notice_fn *notice) {
 static int connect_syslog(const char *path) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    strncpy(address.sun_path, path, sizeof address.sun_path - 1);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) == 0) return fd;
+    strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0) return fd;
     int why = errno;
     close(fd);
     errno = why;
@@ -142,7 +142,7 @@ static void follow_name(struct output *output, bool is_asked) {
 
 static bool send_line(const struct output *output, const char *line, size_t len) {
     char head[64];
-    int head_len = snprintf(head, sizeof head, "<30>%.32s[%ld]: ", output->tag, (long)getpid());
+    int head_len = snprintf(head, sizeof(head), "<30>%.32s[%ld]: ", output->tag, (long)getpid());
     struct iovec parts[2] = {{.iov_base = head, .iov_len = (size_t)head_len},
                              {.iov_base = (void *)(uintptr_t)line, .iov_len = len}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};

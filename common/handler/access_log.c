@@ -1,12 +1,12 @@
 /* See access_log.h. */
 #include "handler/access_log.h"
 
-#include "base/log.h"
-#include "protocol/json_text.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
+
+#include "base/log.h"
+#include "protocol/json_text.h"
 
 enum { TARGET_SHOWN = 300, TARGET_TEXT_MAX = 512, LINE_MAX_BYTES = 8192 };
 
@@ -26,7 +26,7 @@ bool access_log_wants_fields(void) {
 
 bool access_form_parse(struct view text, enum access_form *ret_form) {
     static const char *const names[] = {"text", "combined", "json", "off"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (!view_eq(text, view_from_cstr(names[i]))) continue;
         *ret_form = (enum access_form)i;
         return true;
@@ -78,7 +78,7 @@ static void put_quoted(struct buf *out, struct view text) {
         unsigned char byte = (unsigned char)text.ptr[i];
         const char escaped[4] = {'\\', 'x', hex[byte >> 4], hex[byte & 15]};
         if (byte < 0x20 || byte >= 0x7f || byte == '"' || byte == '\\')
-            buf_append(out, escaped, sizeof escaped);
+            buf_append(out, escaped, sizeof(escaped));
         else
             buf_append_byte(out, (char)byte);
     }
@@ -118,7 +118,7 @@ static void put_combined(struct buf *out, const struct access *access) {
     time_t now = time(NULL);
     struct tm fields;
     gmtime_r(&now, &fields);
-    strftime(stamp, sizeof stamp, "%d/%b/%Y:%H:%M:%S +0000", &fields);
+    strftime(stamp, sizeof(stamp), "%d/%b/%Y:%H:%M:%S +0000", &fields);
     buf_printf(out, "%.*s - ", VIEW_ARG(or_dash(access->client)));
     put_owner(out, access->owner);
     buf_printf(out, " [%s] ", stamp);

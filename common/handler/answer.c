@@ -210,7 +210,7 @@ static bool is_no_trailer(void *ctx, const struct header *field) {
     static const struct view names[] = {
         {"content-length", 14}, {"content-type", 12}, {"content-encoding", 16}, {"content-range", 13},
         {"set-cookie", 10},     {"host", 4},          {"location", 8},          {"authorization", 13}};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (view_eq(field->name, names[i])) return true;
     return ctx && path_mode_is_of_bytes(field);
 }

@@ -43,7 +43,7 @@ static bool is_generated(struct view label) {
 }
 
 bool core_certify(struct core *core, struct view name, core_done_fn *done, void *ctx) {
-    struct certify *certify = calloc(1, sizeof *certify);
+    struct certify *certify = calloc(1, sizeof(*certify));
     if (!certify) return false;
     certify->done = done;
     certify->ctx = ctx;

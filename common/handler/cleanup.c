@@ -25,7 +25,7 @@ static void on_swept(void *target, uint64_t ticket, enum status status, size_t r
 }
 
 void core_cleanup(struct core *core, core_done_fn *done, void *ctx) {
-    struct cleanup *cleanup = heap_alloc_owed(sizeof *cleanup);
+    struct cleanup *cleanup = heap_alloc_owed(sizeof(*cleanup));
     cleanup->done = done;
     cleanup->ctx = ctx;
     operation_start(core, &cleanup->operation, cleanup_drop);

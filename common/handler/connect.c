@@ -90,7 +90,7 @@ static struct view said(const struct connect_event *event, struct arena *arena, 
 static bool is_guarded(const struct core_settings *settings, struct view name) {
     static const char *const names[] = {"www", "admin", "api", "localhost"};
     bool is_taken = name.len > 4 && view_eq_nocase(view_slice(name, 0, 4), VIEW("xn--"));
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         is_taken = is_taken || view_eq_nocase(name, view_from_cstr(names[i]));
     for (size_t i = 0; is_taken && i < settings->allowed_names_count; i++)
         if (view_eq_nocase(name, settings->allowed_names[i])) return false;
@@ -104,14 +104,14 @@ static struct refusal read_name(struct connect *connect, struct view name) {
             400, "a tunnel's name has 3 to 63 characters of a-z, 0-9 and '-', no '-' at either end"};
     if (is_guarded(&connect->operation.core->settings, name))
         return (struct refusal){403, "this name is not given away here (its setting allowed-names would)"};
-    view_copy_to(name, connect->name, sizeof connect->name);
+    view_copy_to(name, connect->name, sizeof(connect->name));
     return (struct refusal){0};
 }
 
 /* Rules that we do not know are refused: nobody is let in because this gateway is older than the agent. */
 static struct refusal read_policy(struct connect *connect, struct view policy) {
     if (!policy.ptr) return (struct refusal){0};
-    if (policy_fault(policy, connect->reason, sizeof connect->reason))
+    if (policy_fault(policy, connect->reason, sizeof(connect->reason)))
         return (struct refusal){400, connect->reason};
     if (!claim_options_valid(policy) || !claim_options_keep(&connect->options, policy))
         return (struct refusal){503, "out of memory"};
@@ -167,19 +167,19 @@ static void read_resume(struct connect *connect, struct view token) {
     if (connect->name[0] && !view_eq(resume.tunnel_id, view_from_cstr(connect->name))) return;
     if (!host_is_tunnel_label(resume.tunnel_id)) return;
     if (!resume_is_own(connect, resume.owner)) return;
-    if (!view_copy_to(resume.owner, connect->claim.owner, sizeof connect->claim.owner)) return;
-    view_copy_to(resume.tunnel_id, connect->resume_id, sizeof connect->resume_id);
+    if (!view_copy_to(resume.owner, connect->claim.owner, sizeof(connect->claim.owner))) return;
+    view_copy_to(resume.tunnel_id, connect->resume_id, sizeof(connect->resume_id));
     connect->epoch_floor = resume.epoch;
 }
 
 static void new_owner(struct connect *connect) {
     static const char digits[] = "0123456789abcdef";
     unsigned char random[16];
-    connect->operation.core->ports.ids.random(random, sizeof random);
+    connect->operation.core->ports.ids.random(random, sizeof(random));
     char *out = connect->claim.owner;
     memcpy(out, "anon:", 5);
     out += 5;
-    for (size_t i = 0; i < sizeof random; i++) {
+    for (size_t i = 0; i < sizeof(random); i++) {
         *out++ = digits[random[i] >> 4];
         *out++ = digits[random[i] & 15];
     }
@@ -192,9 +192,9 @@ static struct refusal read_event(struct connect *connect, const struct connect_e
     if (origin.ptr && !origin_allowed(core, origin))
         return (struct refusal){403, "a browser's Origin may not connect as an agent here"};
     if (!view_copy_to(event->connection_id, connect->claim.member.link.connection,
-                      sizeof connect->claim.member.link.connection) ||
+                      sizeof(connect->claim.member.link.connection)) ||
         !view_copy_to(event->gateway, connect->claim.member.link.gateway,
-                      sizeof connect->claim.member.link.gateway))
+                      sizeof(connect->claim.member.link.gateway)))
         return (struct refusal){400, "the connection's id is too long"};
     connect->claim.member.link.protocol = event->protocol;
     struct arena arena;
@@ -328,9 +328,9 @@ static void on_refuse(struct task *task) {
 }
 
 static void refuse_later(struct core *core, struct refusal refusal, core_connect_fn *done, void *ctx) {
-    struct refuse *refuse = heap_alloc_owed(sizeof *refuse);
+    struct refuse *refuse = heap_alloc_owed(sizeof(*refuse));
     refuse->status = refusal.status;
-    snprintf(refuse->reason, sizeof refuse->reason, "%s", refusal.reason);
+    snprintf(refuse->reason, sizeof(refuse->reason), "%s", refusal.reason);
     refuse->done = done;
     refuse->ctx = ctx;
     operation_start(core, &refuse->operation, refuse_drop);
@@ -339,7 +339,7 @@ static void refuse_later(struct core *core, struct refusal refusal, core_connect
 }
 
 void core_connect(struct core *core, const struct connect_event *event, core_connect_fn *done, void *ctx) {
-    struct connect *connect = calloc(1, sizeof *connect);
+    struct connect *connect = calloc(1, sizeof(*connect));
     if (!connect) {
         refuse_later(core, (struct refusal){503, "out of memory"}, done, ctx);
         return;

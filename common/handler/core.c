@@ -43,7 +43,7 @@ static bool keep_view(struct core *core, struct view *view) {
 
 static bool keep_views(struct core *core, const struct view **views, size_t count) {
     if (count == 0) return true;
-    struct view *copies = arena_alloc(&core->texts, count * sizeof *copies);
+    struct view *copies = arena_alloc(&core->texts, count * sizeof(*copies));
     if (!copies) return false;
     for (size_t i = 0; i < count; i++) {
         copies[i] = (*views)[i];
@@ -66,7 +66,7 @@ static bool keep_settings(struct core *core) {
 }
 
 struct core *core_new(const struct core_settings *settings, const struct ports *ports) {
-    struct core *core = calloc(1, sizeof *core);
+    struct core *core = calloc(1, sizeof(*core));
     if (!core) return NULL;
     core->settings = *settings;
     core->ports = *ports;

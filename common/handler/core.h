@@ -3,12 +3,11 @@
 #ifndef HANDLER_CORE_H
 #define HANDLER_CORE_H
 
+#include "auth/jwt.h"
+#include "auth/secret.h"
 #include "handler/event.h"
 #include "handler/ports.h"
 #include "http/limits.h"
-
-#include "auth/jwt.h"
-#include "auth/secret.h"
 
 /* Of W3C's Trace Context. */
 enum traces {

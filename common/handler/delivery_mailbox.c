@@ -66,13 +66,13 @@ static bool send_pieces(struct sending *sending, const struct exchange *exchange
 }
 
 static bool send_text(struct exchange *exchange, struct view text) {
-    struct sending *sending = calloc(1, sizeof *sending);
+    struct sending *sending = calloc(1, sizeof(*sending));
     if (!sending) return false;
     bool in_pieces = (exchange->claim.member.capabilities & V1_CAP_CHUNKS) && text.len > CHUNKS_MESSAGE_MAX,
          ok = true;
     operation_start(exchange->core, &sending->operation, sending_drop);
     sending->ticket = exchange->ticket;
-    memcpy(sending->request_id, exchange->request_id, sizeof sending->request_id);
+    memcpy(sending->request_id, exchange->request_id, sizeof(sending->request_id));
     if (in_pieces)
         ok = send_pieces(sending, exchange, text);
     else
@@ -120,7 +120,8 @@ static void on_put(void *target, uint64_t ticket, enum status status, struct vie
         if (status == STATUS_OK) core->ports.mailbox.remove(core->ports.mailbox.ctx, request_id);
         return;
     }
-    if (status != STATUS_OK || !view_copy_to(request_id, exchange->request_id, sizeof exchange->request_id) ||
+    if (status != STATUS_OK ||
+        !view_copy_to(request_id, exchange->request_id, sizeof(exchange->request_id)) ||
         !table_put(&core->requests, &exchange->request_node, view_from_cstr(exchange->request_id))) {
         exchange->request_id[0] = '\0';
         exchange_fail(exchange, HTTP_ERROR_OVERLOADED);

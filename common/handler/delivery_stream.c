@@ -200,7 +200,7 @@ static bool is_connect(const struct exchange *exchange) {
  */
 static bool add_offer(struct exchange *exchange, struct headers *offering) {
     const struct headers *from = &exchange->headers;
-    struct header *fields = arena_alloc(&exchange->arena, (from->count + 1) * sizeof *fields);
+    struct header *fields = arena_alloc(&exchange->arena, (from->count + 1) * sizeof(*fields));
     if (!fields) return false;
     for (size_t i = 0; i < from->count; i++) {
         fields[i] = from->fields[i];

@@ -82,7 +82,7 @@ static void on_gone_stored(void *target, uint64_t ticket, enum status status) {
 }
 
 void claim_gone(struct core *core, const struct claim *claim) {
-    struct gone *gone = calloc(1, sizeof *gone);
+    struct gone *gone = calloc(1, sizeof(*gone));
     if (!gone) return; /* the next message finds out too */
     operation_start(core, &gone->operation, gone_drop);
     struct claim changed = offline(core, claim);
@@ -111,10 +111,10 @@ void link_lost(struct core *core, struct view connection_id) {
 void core_disconnect(struct core *core, struct view connection_id, core_done_fn *done, void *ctx) {
     link_lost(core, connection_id);
     chunks_forget(&core->chunks, connection_id);
-    struct disconnect *disconnect = heap_alloc_owed(sizeof *disconnect);
+    struct disconnect *disconnect = heap_alloc_owed(sizeof(*disconnect));
     disconnect->done = done;
     disconnect->ctx = ctx;
-    view_copy_to(connection_id, disconnect->connection_id, sizeof disconnect->connection_id);
+    view_copy_to(connection_id, disconnect->connection_id, sizeof(disconnect->connection_id));
     operation_start(core, &disconnect->operation, disconnect_drop);
     core->ports.registry.lookup_connection(core->ports.registry.ctx, connection_id, on_connection, disconnect,
                                            0);

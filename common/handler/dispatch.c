@@ -163,7 +163,7 @@ static void wait_for_another(struct exchange *exchange) {
     if (registry->forget) registry->forget(registry->ctx, exchange->route.tunnel_id);
     exchange->unreached_ms = 0;
     memcpy(exchange->lost_connection, exchange->claim.member.link.connection,
-           sizeof exchange->lost_connection);
+           sizeof(exchange->lost_connection));
     look_again(exchange, exchange->core->settings.grace_ms);
 }
 

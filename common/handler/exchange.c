@@ -14,10 +14,10 @@ enum { EXCHANGE_ARENA_MAX = 1024 * 1024, SLOTS_GROWTH = 256 };
 
 static bool slots_grow(struct core *core) {
     size_t count = core->slot_count + SLOTS_GROWTH;
-    struct exchange **slots = realloc(core->slots, count * sizeof *slots);
+    struct exchange **slots = realloc(core->slots, count * sizeof(*slots));
     if (!slots) return false;
     core->slots = slots;
-    uint32_t *free_slots = realloc(core->free_slots, count * sizeof *free_slots);
+    uint32_t *free_slots = realloc(core->free_slots, count * sizeof(*free_slots));
     if (!free_slots) return false;
     core->free_slots = free_slots;
     for (size_t i = core->slot_count; i < count; i++) {
@@ -99,7 +99,7 @@ static void on_task(struct task *task) {
 }
 
 static struct exchange *exchange_new(struct core *core) {
-    struct exchange *exchange = calloc(1, sizeof *exchange);
+    struct exchange *exchange = calloc(1, sizeof(*exchange));
     if (!exchange) return NULL;
     exchange->core = core;
     exchange->delivery = &mailbox_delivery; /* keeps what comes */

@@ -19,7 +19,7 @@ static void on_retire_timer(struct timer *timer) {
 struct link_use *link_use_get(struct core *core, const struct link *link) {
     struct link_use *use = link_use_find(core, view_from_cstr(link->connection));
     if (use) return use;
-    use = calloc(1, sizeof *use);
+    use = calloc(1, sizeof(*use));
     if (!use) return NULL;
     use->core = core;
     use->link = *link;

@@ -1,12 +1,11 @@
 /* What an agent says (v1): ready, ping, answers and errors. An answer is believed only for a request that was
  * sent to the connection it comes from; the mailbox checks that. */
-#include "handler/core.h"
-
 #include <stdlib.h>
 
 #include "auth/resume.h"
 #include "base/heap.h"
 #include "base/log.h"
+#include "handler/core.h"
 #include "handler/core_state.h"
 #include "handler/urls.h"
 
@@ -207,7 +206,7 @@ static void on_chunk(struct message *message, const struct v1_message *parsed) {
 
 static void send_pong(struct message *message) {
     struct link link = {.gateway = ""};
-    memcpy(link.connection, message->connection_id, sizeof link.connection);
+    memcpy(link.connection, message->connection_id, sizeof(link.connection));
     struct buf text;
     buf_init(&text, 64);
     v1_encode_pong(&text);
@@ -236,12 +235,12 @@ static void on_parsed(struct message *message, struct v1_message *parsed) {
 
 void core_message(struct core *core, struct view connection_id, struct view text, core_done_fn *done,
                   void *ctx) {
-    struct message *message = heap_alloc_owed(sizeof *message);
+    struct message *message = heap_alloc_owed(sizeof(*message));
     message->done = done;
     message->ctx = ctx;
     task_init(&message->task, on_task);
     operation_start(core, &message->operation, message_drop);
-    if (!view_copy_to(connection_id, message->connection_id, sizeof message->connection_id)) {
+    if (!view_copy_to(connection_id, message->connection_id, sizeof(message->connection_id))) {
         end_later(message, STATUS_INVALID);
         return;
     }

@@ -58,7 +58,7 @@ bool path_mode_fields(struct exchange *exchange, struct headers *headers, bool a
 
 static struct rewrite_site *site_of(struct exchange *exchange) {
     struct arena *arena = &exchange->arena;
-    struct rewrite_site *site = arena_calloc(arena, sizeof *site);
+    struct rewrite_site *site = arena_calloc(arena, sizeof(*site));
     if (!site) return NULL;
     site->tunnel_id = exchange->route.tunnel_id;
     site->prefix = arena_printf(arena, "%.*s%.*s", VIEW_ARG(urls_base(&exchange->core->settings)),

@@ -99,7 +99,7 @@ enum http_error stray_look(struct exchange *exchange, enum http_error error) {
     struct stray found = candidates(exchange);
     bool is_plain = error == HTTP_ERROR_NONE && found.count == 1 && !is_bare(exchange);
     if (is_plain || found.count == 0) return error;
-    exchange->stray = arena_calloc(&exchange->arena, sizeof *exchange->stray);
+    exchange->stray = arena_calloc(&exchange->arena, sizeof(*exchange->stray));
     if (!exchange->stray) return HTTP_ERROR_HEADERS_TOO_LARGE;
     *exchange->stray = found;
     return HTTP_ERROR_NONE;

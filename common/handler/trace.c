@@ -1,5 +1,6 @@
 /* See trace.h. */
 #include "handler/trace.h"
+
 #include "handler/core_state.h"
 
 #define REQUEST_BYTES 8 /* shown as 16 digits: each costs a little, on three ways */
@@ -10,8 +11,8 @@
 
 static void take_random(struct core *core, unsigned char *out, size_t len) {
     if (core->random_left < len) {
-        core->ports.ids.random(core->random, sizeof core->random);
-        core->random_left = sizeof core->random;
+        core->ports.ids.random(core->random, sizeof(core->random));
+        core->random_left = sizeof(core->random);
     }
     core->random_left -= len;
     memcpy(out, core->random + core->random_left, len);

@@ -16,11 +16,11 @@ static struct timers *timers_of(const struct core *core) {
 /* ---- in use ---- */
 
 static struct tunnel_use *tunnel_use_new(struct core *core, struct view tunnel_id) {
-    struct tunnel_use *tunnel = calloc(1, sizeof *tunnel);
+    struct tunnel_use *tunnel = calloc(1, sizeof(*tunnel));
     if (!tunnel) return NULL;
     list_init(&tunnel->waiting);
     list_init(&tunnel->rest_node);
-    view_copy_to(tunnel_id, tunnel->tunnel_id, sizeof tunnel->tunnel_id);
+    view_copy_to(tunnel_id, tunnel->tunnel_id, sizeof(tunnel->tunnel_id));
     if (table_put(&core->tunnels, &tunnel->node, view_from_cstr(tunnel->tunnel_id))) return tunnel;
     free(tunnel);
     return NULL;

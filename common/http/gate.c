@@ -3,7 +3,6 @@
 #include "http/gate.h"
 
 #include "base/base64.h"
-
 #include "http/chars.h"
 
 /* How often a field came, and the first one's value. */

@@ -1,8 +1,9 @@
 /* See metrics.h. */
 #include "metrics/metrics.h"
-#include "metrics/metrics_table.h"
 
 #include <time.h>
+
+#include "metrics/metrics_table.h"
 
 uint64_t metrics_slots[METRIC_SLOTS] = {[METRIC_BUILD] = 1};
 

@@ -4,9 +4,9 @@
 #ifndef METRICS_METRICS_H
 #define METRICS_METRICS_H
 
-#include "http/error.h"
-
 #include <stddef.h>
+
+#include "http/error.h"
 
 /* The label of a family, and how many values it has. */
 #define METRIC_LABEL_COUNT_NOTHING 1

@@ -1,9 +1,10 @@
 /* See metrics_emf.h. The line begins with directives, which say what of its members is a metric, and of which
  * dimension; a pass over the table each. */
 #include "metrics/metrics_emf.h"
-#include "metrics/metrics_table.h"
 
 #include <inttypes.h>
+
+#include "metrics/metrics_table.h"
 
 #define MEMBERS_MAX 32
 #define NAMESPACE "ttf"
@@ -28,7 +29,7 @@ static bool is_told(const struct metric_family *family) {
 static uint64_t take_histogram(const struct metric_family *family) {
     uint64_t *slots = &metrics_slots[family->first], count = 0, sum = slots[METRIC_BUCKETS];
     for (size_t i = 0; i < METRIC_BUCKETS; i++) count += slots[i];
-    memset(slots, 0, METRIC_WIDTH_HISTOGRAM * sizeof *slots);
+    memset(slots, 0, METRIC_WIDTH_HISTOGRAM * sizeof(*slots));
     return count ? sum / count : 0;
 }
 

@@ -80,7 +80,7 @@ const struct metric_family metric_families[] = {
     METRIC_LIST(X)
 #undef X
 };
-const size_t metric_families_count = sizeof metric_families / sizeof metric_families[0];
+const size_t metric_families_count = sizeof(metric_families) / sizeof(metric_families[0]);
 
 const char *metric_kind_name(enum metric_kind kind) {
     static const char *const names[] = {"counter", "gauge", "histogram", "info"};

@@ -1,10 +1,11 @@
 /* See metrics_text.h. The two formats differ in the name that stands in the lines before a counter's series
  * (with `_total`, or without), in units, and in the end. */
 #include "metrics/metrics_text.h"
-#include "metrics/metrics_table.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+
+#include "metrics/metrics_table.h"
 
 /* ---- which one ---- */
 
@@ -87,7 +88,7 @@ static void put_histogram(struct buf *out, const struct metric_family *family) {
     for (size_t i = 0; i < METRIC_BUCKETS; i++) {
         char bound[32] = "+Inf";
         count += slots[i];
-        if (i < METRIC_BUCKETS - 1) snprintf(bound, sizeof bound, "%.6g", (double)metric_bounds[i] / 1e6);
+        if (i < METRIC_BUCKETS - 1) snprintf(bound, sizeof(bound), "%.6g", (double)metric_bounds[i] / 1e6);
         if (i < METRIC_BUCKETS - 1 && !memchr(bound, '.', strlen(bound)))
             memcpy(bound + strlen(bound), ".0", 3); /* OpenMetrics writes bounds as floats */
         put_name(out, family->name, "_bucket", "le", view_from_cstr(bound));

@@ -1,10 +1,10 @@
 /* See metrics_tunnels.h. */
 #include "metrics/metrics_tunnels.h"
 
+#include <stdlib.h>
+
 #include "base/list.h"
 #include "base/table.h"
-
-#include <stdlib.h>
 
 enum { REQUESTS, FAILURES, BYTES_IN, BYTES_OUT, COUNTS };
 
@@ -47,10 +47,10 @@ void metrics_tunnels_done(void) {
 }
 
 static struct tunnel *tunnel_new(struct view name) {
-    struct tunnel *tunnel = calloc(1, sizeof *tunnel);
+    struct tunnel *tunnel = calloc(1, sizeof(*tunnel));
     if (!tunnel) return NULL;
     list_init(&tunnel->used);
-    if (view_copy_to(name, tunnel->name, sizeof tunnel->name) &&
+    if (view_copy_to(name, tunnel->name, sizeof(tunnel->name)) &&
         table_put(&all.table, &tunnel->node, view_from_cstr(tunnel->name)))
         return tunnel;
     free(tunnel);

@@ -1,6 +1,5 @@
 /* See process.h. */
 #include "metrics/process.h"
-#include "metrics/metrics.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -10,6 +9,8 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "metrics/metrics.h"
 
 static bool read_file(const char *path, char *out, size_t size) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -25,7 +26,7 @@ static void read_memory(void) {
     char text[128];
     unsigned long long total, resident;
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    if (!read_file("/proc/self/statm", text, sizeof text)) return;
+    if (!read_file("/proc/self/statm", text, sizeof(text))) return;
     if (sscanf(text, "%llu %llu", &total, &resident) != 2) return;
     metrics_set(METRIC_PROCESS_VIRTUAL, 0, total * page);
     metrics_set(METRIC_PROCESS_RESIDENT, 0, resident * page);
@@ -65,7 +66,7 @@ static void read_start(void) {
     char text[1024];
     unsigned long long ticks;
     struct timespec now, up;
-    if (metrics_slots[METRIC_PROCESS_START] || !read_file("/proc/self/stat", text, sizeof text)) return;
+    if (metrics_slots[METRIC_PROCESS_START] || !read_file("/proc/self/stat", text, sizeof(text))) return;
     const char *at = strrchr(text, ')');
     for (unsigned field = 2; at && field < 22; field++) at = strchr(at + 1, ' ');
     if (!at || sscanf(at, " %llu", &ticks) != 1) return;

@@ -1,10 +1,10 @@
 /* See mhd_loop.h. */
 #include "mhd/mhd_loop.h"
 
-#include "base/log.h"
-
 #include <stdarg.h>
 #include <stdio.h>
+
+#include "base/log.h"
 
 void mhd_loop_log(void *ctx, const char *format, va_list args) {
     (void)ctx;

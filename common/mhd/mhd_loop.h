@@ -3,9 +3,9 @@
 #ifndef MHD_MHD_LOOP_H
 #define MHD_MHD_LOOP_H
 
-#include "net/loop.h"
-
 #include <microhttpd.h>
+
+#include "net/loop.h"
 
 /* 1.0 keeps a connection that is added from "outside" in a queue until MHD_run, so that its NOTIFY_STARTED
  * would come when nobody knows any more whose it is, unless it is told that there is one thread only. */

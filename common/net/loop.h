@@ -5,10 +5,10 @@
 #ifndef NET_LOOP_H
 #define NET_LOOP_H
 
+#include <uv.h>
+
 #include "base/tasks.h"
 #include "base/timers.h"
-
-#include <uv.h>
 
 /* Embedded by an adapter that wants to work once a turn rather than once an event. */
 struct loop_hook {

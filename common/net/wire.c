@@ -1,13 +1,13 @@
 /* TCP. The struct lives until libuv lets go of its handle; an owner that has let go of it hears nothing more.
  */
-#include "net/wire_state.h"
-
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "net/wire_state.h"
 
 #define UNSENT_BYTES (256 * 1024) /* in the kernel: what waits there, streams cannot overtake */
 #define LOOK_READS 16

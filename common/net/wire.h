@@ -4,11 +4,11 @@
 #ifndef NET_WIRE_H
 #define NET_WIRE_H
 
+#include <sys/socket.h>
+
 #include "base/view.h"
 #include "net/loop.h"
 #include "net/proxy.h"
-
-#include <sys/socket.h>
 
 #define WIRE_QUEUE_MAX ((size_t)1024 * 1024)
 

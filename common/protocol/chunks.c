@@ -75,7 +75,7 @@ enum chunk_result chunk_joiner_add(struct chunk_joiner *joiner, const struct v1_
     size_t seq = (size_t)chunk->seq, total = (size_t)chunk->total;
     if (joiner->total == total && seq < total && joiner->pieces[seq].ptr) return CHUNK_REPEATED;
     if (!makes_sense(joiner, chunk)) return CHUNK_REFUSED;
-    if (!joiner->pieces) joiner->pieces = calloc(total, sizeof joiner->pieces[0]);
+    if (!joiner->pieces) joiner->pieces = calloc(total, sizeof(joiner->pieces[0]));
     char *copy = joiner->pieces ? view_to_cstr(chunk->data) : NULL;
     if (!copy) return CHUNK_REFUSED;
     joiner->total = total;
@@ -166,7 +166,7 @@ void chunks_reopen(struct chunks *chunks, struct view sender, struct view reques
 
 static struct chunked *find_or_begin(struct chunks *chunks, struct view sender, struct view request_id,
                                      uint64_t now_ms) {
-    struct chunked *fresh = calloc(1, sizeof *fresh + sender.len + 1 + request_id.len);
+    struct chunked *fresh = calloc(1, sizeof(*fresh) + sender.len + 1 + request_id.len);
     if (!fresh) return NULL;
     if (sender.len) memcpy(fresh->key, sender.ptr, sender.len);
     if (request_id.len) memcpy(fresh->key + sender.len + 1, request_id.ptr, request_id.len);

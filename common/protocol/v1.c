@@ -168,7 +168,7 @@ static bool read_message(struct v1_message *message, size_t body_max) {
         if (!read_string(message->document, "action", true, &type)) return false;
         if (!view_eq(type, VIEW("ready"))) return true;
     }
-    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         if (!view_eq(type, types[i].name)) continue;
         message->type = types[i].type;
         return types[i].read(message, body_max);
@@ -178,7 +178,7 @@ static bool read_message(struct v1_message *message, size_t body_max) {
 
 struct v1_message *v1_message_parse(struct view text, size_t body_max, enum status *ret_status) {
     *ret_status = STATUS_NO_MEMORY;
-    struct v1_message *message = calloc(1, sizeof *message);
+    struct v1_message *message = calloc(1, sizeof(*message));
     if (!message) return NULL;
     arena_init(&message->arena, body_max + HEADERS_BYTES_MAX + 4096);
     headers_init(&message->headers, &message->arena);

@@ -60,7 +60,7 @@ static bool capability_list(struct buf *out, unsigned capabilities) {
     if (capabilities == 0) return true;
     bool ok = text(out, ",\"capabilities\":[");
     const char *comma = "";
-    for (size_t i = 0; ok && i < sizeof known / sizeof known[0]; i++) {
+    for (size_t i = 0; ok && i < sizeof(known) / sizeof(known[0]); i++) {
         if (!(capabilities & known[i].bit)) continue;
         ok = buf_printf(out, "%s\"%s\"", comma, known[i].name);
         comma = ",";

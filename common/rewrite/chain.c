@@ -13,7 +13,7 @@ static void to_filter(void *ctx, struct view bytes) {
 }
 
 struct chain *chain_new(struct decoder *decoder) {
-    struct chain *chain = calloc(1, sizeof *chain);
+    struct chain *chain = calloc(1, sizeof(*chain));
     if (!chain) {
         decoder_free(decoder);
         return NULL;
@@ -61,9 +61,9 @@ static void step_decoded(struct chain *chain) {
     char piece[CHAIN_STEP_BYTES];
     struct view rest = buf_view(&chain->input);
     size_t len;
-    if (!decoder_read(chain->decoder, &rest, piece, sizeof piece, &len)) chain->failed = true;
+    if (!decoder_read(chain->decoder, &rest, piece, sizeof(piece), &len)) chain->failed = true;
     buf_consume(&chain->input, chain->input.len - rest.len);
-    chain->is_full = len == sizeof piece;
+    chain->is_full = len == sizeof(piece);
     filter_data(chain->first, view_of(piece, len));
 }
 

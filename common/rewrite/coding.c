@@ -6,7 +6,7 @@ static const struct {
 } codings[] = {{{"gzip", 4}, CODING_GZIP}, {{"x-gzip", 6}, CODING_GZIP}, {{"deflate", 7}, CODING_DEFLATE},
                {{"br", 2}, CODING_BR},     {{"zstd", 4}, CODING_ZSTD},   {{"identity", 8}, CODING_IDENTITY},
                {{"", 0}, CODING_IDENTITY}};
-#define CODINGS (sizeof codings / sizeof codings[0])
+#define CODINGS (sizeof(codings) / sizeof(codings[0]))
 
 bool coding_parse(struct view value, enum coding *ret_coding) {
     value = view_trim(value);

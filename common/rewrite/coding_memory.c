@@ -23,7 +23,7 @@ void *coding_memory_take(void *share, size_t size) {
     struct coding_memory *memory = share;
     union block *block = NULL;
     if (size <= CODING_MEMORY_SHARE_MAX - memory->bytes && size <= CODING_MEMORY_MAX - bytes_in_use)
-        block = malloc(sizeof *block + size);
+        block = malloc(sizeof(*block) + size);
     if (!block) return NULL;
     block->size = size;
     memory->bytes += size;

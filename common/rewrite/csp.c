@@ -84,7 +84,7 @@ static void put_extra(const struct rewrite_site *site, enum extra extra, const s
     const struct view base[] = {site->host, site->prefix, VIEW("/")};
     edit_to(sink, EDIT_PUT, VIEW(" "));
     if (extra == EXTRA_SCRIPT) edit_to(sink, EDIT_PUT, page_script_source(room));
-    for (size_t i = 0; extra == EXTRA_BASE && i < sizeof base / sizeof base[0]; i++)
+    for (size_t i = 0; extra == EXTRA_BASE && i < sizeof(base) / sizeof(base[0]); i++)
         edit_to(sink, EDIT_PUT, base[i]);
 }
 

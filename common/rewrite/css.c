@@ -255,7 +255,7 @@ static bool step(struct css *css, const char *at) {
 }
 
 void css_init(struct css *css, const struct url_found *found) {
-    memset(css, 0, offsetof(struct css, hold) + sizeof css->hold.len);
+    memset(css, 0, offsetof(struct css, hold) + sizeof(css->hold.len));
     css->found = *found;
     css->state = BASE;
 }

@@ -150,7 +150,7 @@ static bool begin(struct decoder *decoder) {
 }
 
 struct decoder *decoder_new(enum coding coding, struct coding_memory *memory) {
-    struct decoder *decoder = calloc(1, sizeof *decoder);
+    struct decoder *decoder = calloc(1, sizeof(*decoder));
     if (!decoder) return NULL;
     decoder->coding = coding;
     decoder->memory = memory;

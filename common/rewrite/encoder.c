@@ -46,9 +46,9 @@ static void encode_zlib(struct encoder *encoder, struct view bytes, enum flush f
     zlib->avail_in = (unsigned)bytes.len;
     do {
         zlib->next_out = (unsigned char *)out;
-        zlib->avail_out = sizeof out;
+        zlib->avail_out = sizeof(out);
         deflate(zlib, modes[flush]);
-        give(encoder, out, sizeof out - zlib->avail_out);
+        give(encoder, out, sizeof(out) - zlib->avail_out);
     } while (zlib->avail_out == 0);
 }
 
@@ -60,11 +60,11 @@ static bool encode_brotli(struct encoder *encoder, struct view bytes, enum flush
     do {
         char out[2048];
         uint8_t *next_out = (uint8_t *)out;
-        size_t avail_out = sizeof out;
+        size_t avail_out = sizeof(out);
         if (!BrotliEncoderCompressStream(encoder->of.brotli, modes[flush], &avail_in, &next_in, &avail_out,
                                          &next_out, NULL))
             return false;
-        give(encoder, out, sizeof out - avail_out);
+        give(encoder, out, sizeof(out) - avail_out);
     } while (avail_in || BrotliEncoderHasMoreOutput(encoder->of.brotli));
     return true;
 }
@@ -75,7 +75,7 @@ static bool encode_zstd(struct encoder *encoder, struct view bytes, enum flush f
     size_t left;
     do {
         char out[2048];
-        ZSTD_outBuffer made = {.dst = out, .size = sizeof out};
+        ZSTD_outBuffer made = {.dst = out, .size = sizeof(out)};
         left = ZSTD_compressStream2(encoder->of.zstd, &made, &in, modes[flush]);
         if (ZSTD_isError(left)) return false;
         give(encoder, out, made.pos);
@@ -165,7 +165,7 @@ static bool begin_zstd(struct encoder *encoder) {
         ZSTD_createCCtx_advanced((ZSTD_customMem){coding_memory_take, coding_memory_give, encoder->memory});
     encoder->of.zstd = zstd;
     if (!zstd) return false;
-    for (size_t i = 0; i < sizeof parameters / sizeof parameters[0]; i++)
+    for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++)
         if (ZSTD_isError(ZSTD_CCtx_setParameter(zstd, parameters[i].name, parameters[i].value))) return false;
     return true;
 }
@@ -182,7 +182,7 @@ struct filter *encoder_filter_new(enum coding coding, struct coding_memory *memo
                                   void *out_ctx) {
     static const struct filter_ops ops = {
         .data = on_data, .end = on_end, .flush = on_flush, .held = held, .done = done};
-    struct encoder *encoder = calloc(1, sizeof *encoder);
+    struct encoder *encoder = calloc(1, sizeof(*encoder));
     if (!encoder) return NULL;
     encoder->filter = (struct filter){.ops = &ops, .out = out, .out_ctx = out_ctx};
     encoder->coding = coding;

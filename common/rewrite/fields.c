@@ -202,7 +202,7 @@ static bool is_of_origin(struct view name) {
     static const struct view names[] = {
         {"clear-site-data", 15}, {"strict-transport-security", 25}, {"alt-svc", 7},           {"nel", 3},
         {"report-to", 9},        {"origin-agent-cluster", 20},      {"use-as-dictionary", 17}};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (view_eq(name, names[i])) return true;
     return false;
 }
@@ -297,7 +297,7 @@ static bool is_coding(struct view member) {
     static const struct view codings[] = {{"gzip", 4}, {"x-gzip", 6}, {"deflate", 7},
                                           {"br", 2},   {"zstd", 4},   {"identity", 8}};
     struct view name = view_trim(view_slice(member, 0, view_find(member, ';')));
-    for (size_t i = 0; i < sizeof codings / sizeof codings[0]; i++)
+    for (size_t i = 0; i < sizeof(codings) / sizeof(codings[0]); i++)
         if (view_eq_nocase(name, codings[i])) return true;
     return false;
 }

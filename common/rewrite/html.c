@@ -60,7 +60,7 @@ static void put_script(struct html_filter *html) {
 static void look_at_base(struct html_filter *html, const struct html_tag *tag) {
     char room[URL_HEAD_MAX];
     struct url_edit edit;
-    struct view href = html_attrs_value(tag, VIEW("href"), room, sizeof room);
+    struct view href = html_attrs_value(tag, VIEW("href"), room, sizeof(room));
     if (html->has_base || !href.ptr || tag->is_foreign) return;
     html->has_base = true;
     html->site.is_elsewhere = url_look(&html->site, href, &edit) == URL_FOREIGN;
@@ -80,10 +80,10 @@ static bool language_of_script(const struct html_tag *tag, enum text_language *r
                  {{"application/json", 16}, TEXT_JSON_INLINE},
                  {{"application/ld+json", 19}, TEXT_JSON_INLINE}};
     char room[64];
-    struct view type = html_attrs_value(tag, VIEW("type"), room, sizeof room);
+    struct view type = html_attrs_value(tag, VIEW("type"), room, sizeof(room));
     for (size_t i = 0; i < tag->attr_count && !type.ptr; i++)
         if (view_eq_nocase(html_attr_name(tag, &tag->attrs[i]), VIEW("type"))) return false; /* too long */
-    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         if (!view_eq_nocase(type, types[i].type)) continue;
         *ret_language = types[i].language;
         return true;
@@ -182,7 +182,7 @@ static void init(struct html_filter *html, const struct rewrite_site *site, bool
 struct filter *html_filter_new(const struct rewrite_site *site, bool with_script, filter_out_fn out,
                                void *out_ctx) {
     static const struct filter_ops ops = {.data = on_data, .end = on_end, .held = held};
-    struct html_filter *html = malloc(sizeof *html);
+    struct html_filter *html = malloc(sizeof(*html));
     if (!html) return NULL;
     html->filter = (struct filter){.ops = &ops, .out = out, .out_ctx = out_ctx};
     init(html, site, with_script, &(struct edit_sink){on_edit, html});

@@ -27,7 +27,7 @@ static const struct known known[] = {
     {{"formaction", 10}, ADDRESS, {"", 0}}, {{"background", 10}, ADDRESS, {"", 0}},
     {{"xlink:href", 10}, ADDRESS, {"", 0}}, {{"imagesrcset", 11}, SRCSET, {"", 0}},
 };
-#define KNOWN (sizeof known / sizeof known[0])
+#define KNOWN (sizeof(known) / sizeof(known[0]))
 #define KNOWN_LEN_MAX 11
 /* Where the names of each length begin. */
 static const unsigned char known_from[KNOWN_LEN_MAX + 1] = {0, 0, 0, 0, 1, 4, 5, 9, 10, 12, 14, 17};
@@ -69,7 +69,7 @@ struct view html_attrs_value(const struct html_tag *tag, struct view name, char 
 /* What a <meta> is, so that its content is read. */
 static enum kind kind_of_content(const struct html_tag *tag) {
     char room[64];
-    struct view what = html_attrs_value(tag, VIEW("http-equiv"), room, sizeof room);
+    struct view what = html_attrs_value(tag, VIEW("http-equiv"), room, sizeof(room));
     if (view_eq_nocase(what, VIEW("refresh"))) return REFRESH;
     return view_eq_nocase(what, VIEW("content-security-policy")) ? POLICY : NOTHING;
 }
@@ -81,7 +81,7 @@ static bool has_own_target(const struct rewrite_site *site, const struct html_ta
     for (size_t i = 0; i < tag->attr_count; i++) {
         struct view name = html_attr_name(tag, &tag->attrs[i]);
         if (!view_eq_nocase(name, VIEW("src")) && !view_eq_nocase(name, VIEW("href"))) continue;
-        struct view value = view_slice(html_attr_value(tag, &tag->attrs[i]), 0, sizeof room);
+        struct view value = view_slice(html_attr_value(tag, &tag->attrs[i]), 0, sizeof(room));
         return url_look(site, html_text_decode(value, room), &edit) != URL_FOREIGN;
     }
     return false;

@@ -1,8 +1,7 @@
 /* Tags. Nearly all are read at one go; the states of the standard read what is written otherwise, or comes in
  * pieces. */
-#include "rewrite/html_state.h"
-
 #include "http/chars.h"
+#include "rewrite/html_state.h"
 #include "rewrite/html_tree.h"
 #include "rewrite/scan.h"
 

@@ -53,7 +53,7 @@ static size_t read_name(struct view value, size_t from, char *ret_char) {
     while (to < value.len && to - from < 8 && is_alnum(value.ptr[to])) to++;
     bool closed = to < value.len && value.ptr[to] == ';';
     bool open_end = to == value.len || (value.ptr[to] != '=' && !is_alnum(value.ptr[to]));
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (!view_eq(names[i].name, view_slice(value, from, to))) continue;
         if (!closed && !(names[i].bare && open_end)) return 0;
         *ret_char = names[i].byte;
@@ -89,7 +89,7 @@ static void put_text(const struct html_text_sink *text, struct view put) {
         if (stands_for_itself(put.ptr[i], text->quote)) continue;
         char code[5] = {'&', '#', digits[put.ptr[i] / 10], digits[put.ptr[i] % 10], ';'};
         edit_to(text->to, EDIT_PUT, view_slice(put, from, i));
-        edit_to(text->to, EDIT_PUT, view_of(code, sizeof code));
+        edit_to(text->to, EDIT_PUT, view_of(code, sizeof(code)));
         from = i + 1;
     }
     edit_to(text->to, EDIT_PUT, view_skip(put, from));

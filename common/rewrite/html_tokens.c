@@ -1,9 +1,8 @@
 /* One state a byte, as the standard has them, with the states merged that differ only in what they complain
  * about. `mark` is the first byte of this piece that is not said yet: in text that is said as it comes, in a
  * token it is kept, and copied to `hold` only when the piece ends within the token. */
-#include "rewrite/html_state.h"
-
 #include "http/chars.h"
+#include "rewrite/html_state.h"
 #include "rewrite/html_tree.h"
 #include "rewrite/scan.h"
 
@@ -186,11 +185,11 @@ static const char *on_script_mark(struct html_tokens *tokens, const char *at) {
 /* "<script" in an escaped script escapes it doubly, "</script" takes that back. */
 static const char *on_script_word(struct html_tokens *tokens, const char *at) {
     static const char word[] = "script";
-    if (tokens->run < sizeof word - 1 && http_lower(*at) == word[tokens->run]) {
+    if (tokens->run < sizeof(word) - 1 && http_lower(*at) == word[tokens->run]) {
         tokens->run++;
         return at + 1;
     }
-    bool whole = tokens->run == sizeof word - 1;
+    bool whole = tokens->run == sizeof(word) - 1;
     tokens->state = TEXT;
     tokens->run = 0;
     if (!whole || !html_ends_name(*at)) return at;

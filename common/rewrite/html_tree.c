@@ -21,7 +21,7 @@ static const struct element elements[] = {
     {{"ms", 2}, HTML_AGAIN, MATH},
     {{"mtext", 5}, HTML_AGAIN, MATH},
 };
-#define ELEMENTS (sizeof elements / sizeof elements[0])
+#define ELEMENTS (sizeof(elements) / sizeof(elements[0]))
 
 /* Start tags that end SVG and MathML (13.2.6.5). */
 static const char *const leaving[] = {
@@ -46,7 +46,7 @@ bool html_tree_is_foreign(const struct html_tokens *tokens) {
 }
 
 static bool is_leaving(struct view name) {
-    for (size_t i = 0; i < sizeof leaving / sizeof leaving[0]; i++)
+    for (size_t i = 0; i < sizeof(leaving) / sizeof(leaving[0]); i++)
         if (view_eq(name, view_from_cstr(leaving[i]))) return true;
     return false;
 }
@@ -67,7 +67,7 @@ static enum html_model model_of(struct view name) {
                                       {"iframe", 6}, {"noembed", 7}, {"noframes", 8}};
     if (view_eq(name, VIEW("script"))) return MODEL_SCRIPT;
     if (view_eq(name, VIEW("plaintext"))) return MODEL_PLAIN;
-    for (size_t i = 0; i < sizeof raw / sizeof raw[0]; i++)
+    for (size_t i = 0; i < sizeof(raw) / sizeof(raw[0]); i++)
         if (view_eq(name, raw[i])) return MODEL_RAW;
     return MODEL_DATA;
 }

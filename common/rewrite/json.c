@@ -31,7 +31,7 @@ static unsigned char container(const struct json *json) {
 }
 
 static enum key key_of(struct view name) {
-    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
         if (view_eq(keys[i].name, name)) return keys[i].key;
     return OTHER;
 }
@@ -54,7 +54,7 @@ static bool is_path_like(struct view raw) {
     static const struct view tops[] = {{"/api", 4}, {"/docs", 5}, {"/openapi", 8}, {"/swagger", 8},
                                        {"/v1", 3},  {"/v2", 3},   {"/v3", 3}};
     struct view path = view_skip(raw, raw.ptr[0] == '\\' ? 1 : 0);
-    for (size_t i = 0; i < sizeof tops / sizeof tops[0]; i++) {
+    for (size_t i = 0; i < sizeof(tops) / sizeof(tops[0]); i++) {
         struct view rest = view_skip(path, tops[i].len);
         if (view_starts_with(path, tops[i]) && (!rest.len || memchr("/\\?#", rest.ptr[0], 4))) return true;
     }

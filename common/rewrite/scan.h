@@ -10,12 +10,12 @@
 /* Eight bytes, the first of them lowest. */
 static inline uint64_t scan_load(const char *at) {
     uint64_t word;
-    memcpy(&word, at, sizeof word);
+    memcpy(&word, at, sizeof(word));
     return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? word : __builtin_bswap64(word);
 }
 static inline void scan_store(char *at, uint64_t word) {
     if (__BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__) word = __builtin_bswap64(word);
-    memcpy(at, &word, sizeof word);
+    memcpy(at, &word, sizeof(word));
 }
 
 /* Marks of bytes in a word, as their top bits. Of several marks only the lowest is sure. */

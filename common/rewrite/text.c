@@ -93,7 +93,7 @@ static size_t held(const struct filter *filter) {
 struct filter *text_filter_new(enum text_language language, const struct rewrite_site *site,
                                filter_out_fn out, void *out_ctx) {
     static const struct filter_ops ops = {.data = on_data, .end = on_end, .held = held};
-    struct text_filter *filter = malloc(sizeof *filter);
+    struct text_filter *filter = malloc(sizeof(*filter));
     if (!filter) return NULL;
     struct edit_sink sink = {on_edit, filter};
     filter->filter = (struct filter){.ops = &ops, .out = out, .out_ctx = out_ctx};

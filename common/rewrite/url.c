@@ -52,7 +52,7 @@ bool url_is_host(const struct rewrite_site *site, struct view scheme, struct vie
 /* The port, with its colon, of an authority whose host is this machine. */
 static bool is_loopback(struct view authority, struct view *ret_port) {
     static const struct view names[] = {{"localhost", 9}, {"127.0.0.1", 9}, {"[::1]", 5}, {"0.0.0.0", 7}};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         *ret_port = view_skip(authority, names[i].len);
         if (view_eq_nocase(view_slice(authority, 0, names[i].len), names[i]) &&
             (ret_port->len == 0 || ret_port->ptr[0] == ':'))

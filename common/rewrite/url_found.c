@@ -131,7 +131,7 @@ size_t js_char(struct view raw, size_t at, int *ret_char) {
         return 2 + digits + 2 * (size_t)braced <= raw.len - at ? 2 + digits + 2 * (size_t)braced
                                                                : raw.len - at;
     }
-    const char *found = memchr(letters, letter, sizeof letters - 1);
+    const char *found = memchr(letters, letter, sizeof(letters) - 1);
     if (found) *ret_char = (unsigned char)meant[found - letters];
     return 2;
 }

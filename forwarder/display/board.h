@@ -3,9 +3,8 @@
 #ifndef DISPLAY_BOARD_H
 #define DISPLAY_BOARD_H
 
-#include "display/measure.h"
-
 #include "base/view.h"
+#include "display/measure.h"
 
 #define BOARD_TUNNELS 8
 #define BOARD_ROWS 256

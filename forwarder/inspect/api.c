@@ -1,11 +1,10 @@
 /* The agent's API, in the shapes of ngrok's, so that what was written for that runs here; and what the page
  * asks besides (/api/inspect/). page/openapi.json describes it. */
-#include "inspect/inspect_state.h"
-
 #include <jansson.h>
 #include <stdlib.h>
 
 #include "base/base64.h"
+#include "inspect/inspect_state.h"
 #include "protocol/json_text.h"
 
 #define ANSWER_MAX ((size_t)64 * 1024 * 1024)

@@ -1,9 +1,9 @@
 /* Pages that wait for news, by server-sent events: each event says that there is something new, and the page
  * asks what it shows. So a thousand requests a second cost a page four looks. A connection is suspended while
  * there is nothing to say. */
-#include "inspect/inspect_state.h"
-
 #include <stdlib.h>
+
+#include "inspect/inspect_state.h"
 
 #define NEWS_MS 250u
 #define PING_MS 15000u /* also how a page that has gone is noticed */

@@ -1,6 +1,4 @@
 /* See inspect.h. */
-#include "inspect/inspect_state.h"
-
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -8,6 +6,7 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "http/host.h"
+#include "inspect/inspect_state.h"
 #include "inspect/page.h"
 #include "protocol/json_text.h"
 

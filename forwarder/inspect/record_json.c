@@ -1,9 +1,8 @@
 /* What the API says of a record, in ngrok's shape (its agent API's "captured requests"). */
-#include "inspect/inspect_state.h"
-
 #include <time.h>
 
 #include "http/reason.h"
+#include "inspect/inspect_state.h"
 #include "protocol/json_text.h"
 
 #define COMMAND_LINE_TUNNEL "command_line" /* as ngrok calls the one without a name */

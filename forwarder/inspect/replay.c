@@ -1,8 +1,8 @@
 /* A request that is sent again: straight to the local service, by a client of its own, and recorded like any
  * other. The fields go as they went the first time, so a signature over them or the body still verifies. */
-#include "inspect/inspect_state.h"
-
 #include <stdlib.h>
+
+#include "inspect/inspect_state.h"
 
 #define CONNECT_MS 10000u
 #define WHOLE_MS 60000u

@@ -1,12 +1,11 @@
 /* See admin.h. A second small libmicrohttpd daemon on the same loop. */
-#include "admin/admin_state.h"
-
-#include "base/log.h"
-#include "http/host.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "admin/admin_state.h"
+#include "base/log.h"
+#include "http/host.h"
 
 #define IDLE_SECONDS 10
 #define WATCHED_MS 60000

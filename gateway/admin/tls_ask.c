@@ -1,7 +1,7 @@
 /* See admin_state.h. Caddy asks here before it gets a certificate for a name (`on_demand_tls`, `ask`). */
-#include "admin/admin_state.h"
-
 #include <stdlib.h>
+
+#include "admin/admin_state.h"
 
 /* Freed when both sides are through with it: the request has ended, and the core has answered (or is gone).
  */

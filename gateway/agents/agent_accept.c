@@ -1,12 +1,12 @@
 /* See agent_accept.h. */
 #include "agents/agent_accept.h"
-#include "agents/agent_streams.h"
-#include "agents/peer_protocol.h"
-
-#include "base/ids.h"
-#include "base/log.h"
 
 #include <stdlib.h>
+
+#include "agents/agent_streams.h"
+#include "agents/peer_protocol.h"
+#include "base/ids.h"
+#include "base/log.h"
 
 struct agent_accept {
     struct ws_candidates candidates;

@@ -1,12 +1,12 @@
 /* See agent_link.h. */
 #include "agents/agent_link.h"
 
+#include <stdlib.h>
+
 #include "agents/agent_streams.h"
 #include "base/log.h"
 #include "protocol/v1.h"
 #include "sockets/tcp.h"
-
-#include <stdlib.h>
 
 #define OUTGOING_MAX_BYTES ((size_t)16 * 1024 * 1024)
 #define KEPT_BYTES ((size_t)64 * 1024) /* of a message's buffer */

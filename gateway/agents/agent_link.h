@@ -4,7 +4,6 @@
 
 #include "agents/agent_ws.h"
 #include "agents/ws_server.h"
-
 #include "base/buf.h"
 #include "link/link.h"
 

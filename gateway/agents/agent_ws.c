@@ -1,14 +1,13 @@
 /* See agent_ws.h. */
-#include "agents/agent_link.h"
+#include <stdlib.h>
+#include <unistd.h>
 
+#include "agents/agent_link.h"
 #include "agents/agent_streams.h"
 #include "agents/peer_protocol.h"
 #include "auth/peer.h"
 #include "base/heap.h"
 #include "base/log.h"
-
-#include <stdlib.h>
-#include <unistd.h>
 
 #define FRAME_BYTES ((size_t)64 * 1024)
 #define BUDGET_BYTES ((size_t)32 * 1024 * 1024)

@@ -3,7 +3,6 @@
 #define GATEWAY_AGENT_WS_H
 
 #include "agents/ws_candidate.h"
-
 #include "handler/core.h"
 #include "link/link.h"
 

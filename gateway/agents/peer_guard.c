@@ -1,10 +1,10 @@
 /* See peer_guard.h. Numbers are remembered for as long as their proofs hold. */
 #include "agents/peer_guard.h"
 
-#include "agents/peer_protocol.h"
-
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "agents/peer_protocol.h"
 
 #define SEEN_MAX 16384
 

@@ -1,12 +1,12 @@
 /* See ws_candidate.h. */
 #include "agents/ws_candidate.h"
 
-#include "base/log.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "base/log.h"
 
 #define LINGER_MS 2000
 #define PEEK_BYTES 512

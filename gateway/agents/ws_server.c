@@ -3,13 +3,13 @@
  * not take, and closes. The handshake and the frames are ours (docs/decisions/own-websocket.md). */
 #include "agents/ws_server.h"
 
-#include "auth/websocket.h"
-#include "base/log.h"
-#include "sockets/tcp.h"
-
 #include <libwebsockets.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+
+#include "auth/websocket.h"
+#include "base/log.h"
+#include "sockets/tcp.h"
 
 #define END_MAGIC 0x77735f65u
 #define BLOCK_BYTES (64 * 1024)

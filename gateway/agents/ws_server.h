@@ -8,7 +8,6 @@
 #define GATEWAY_WS_SERVER_H
 
 #include "agents/ws_candidate.h"
-
 #include "base/status.h"
 #include "http/ws_frame.h"
 

@@ -1,6 +1,10 @@
 /* See apigw.h: wires the parts. */
 #include "apigw/apigw.h"
 
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "admin/admin.h"
 #include "apigw/function_environment.h"
 #include "apigw/http_api.h"
@@ -9,10 +13,6 @@
 #include "apigw/ws_api.h"
 #include "log_buffer.h"
 #include "sockets/listener.h"
-
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #define HTTP_API_ID "tunnelhttp"
 #define WS_API_ID "tunnelwsck"

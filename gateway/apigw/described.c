@@ -1,10 +1,10 @@
 /* See described.h. */
 #include "apigw/described.h"
 
-#include "apigw/description.h"
-
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "apigw/description.h"
 
 struct taking {
     struct described *described;

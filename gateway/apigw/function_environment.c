@@ -1,14 +1,14 @@
 /* See function_environment.h. */
 #include "apigw/function_environment.h"
 
-#include "base/buf.h"
-#include "config/secret_file.h"
-#include "handler/route.h"
-
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "base/buf.h"
+#include "config/secret_file.h"
+#include "handler/route.h"
 
 extern char **environ;
 

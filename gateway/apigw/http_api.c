@@ -2,11 +2,11 @@
  * answered (after 30 s) or has gone: API Gateway does not take an invocation back. */
 #include "apigw/http_api.h"
 
+#include <stdlib.h>
+
 #include "apigw/web.h"
 #include "base/log.h"
 #include "http/gate.h"
-
-#include <stdlib.h>
 
 #define ANSWER_ARENA_BYTES ((size_t)1024 * 1024)
 

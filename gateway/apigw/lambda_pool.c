@@ -3,14 +3,6 @@
  * (has answered, and not asked for the next: Lambda bills that too). */
 #include "apigw/lambda_pool.h"
 
-#include "apigw/lambda_process.h"
-#include "apigw/trace_id.h"
-#include "apigw/web.h"
-#include "base/heap.h"
-#include "base/ids.h"
-#include "base/log.h"
-#include "sockets/listener.h"
-
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -18,6 +10,14 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "apigw/lambda_process.h"
+#include "apigw/trace_id.h"
+#include "apigw/web.h"
+#include "base/heap.h"
+#include "base/ids.h"
+#include "base/log.h"
+#include "sockets/listener.h"
 
 #define API "/2018-06-01/runtime/"
 #define ANSWER_BYTES_MAX (LAMBDA_PAYLOAD_MAX + 1)

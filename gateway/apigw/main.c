@@ -1,11 +1,10 @@
 /* ttf-apigw: a stand-in for API Gateway, AWS Lambda and a table's stream; apigw.c wires its parts. */
+#include <stdio.h>
+
 #include "admin/health.h"
 #include "apigw/apigw.h"
 #include "apigw/described.h"
-
 #include "base/heap.h"
-
-#include <stdio.h>
 
 int main(int argc, char **argv) {
     static struct config config;

@@ -1,11 +1,11 @@
 /* See mapping.h. One call or invocation at a time: the state says what it was. */
 #include "apigw/mapping.h"
 
-#include "apigw/mapping_filter.h"
-#include "base/log.h"
-
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "apigw/mapping_filter.h"
+#include "base/log.h"
 
 #define POLL_MS 250 /* Lambda's "four times a second" */
 #define RETRY_MS 200

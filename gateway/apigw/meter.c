@@ -2,12 +2,12 @@
  * does not check; so this is for it alone. */
 #include "apigw/meter.h"
 
+#include <jansson.h>
+#include <stdlib.h>
+
 #include "apigw/web.h"
 #include "base/log.h"
 #include "sockets/listener.h"
-
-#include <jansson.h>
-#include <stdlib.h>
 
 #define BODY_MAX ((size_t)20 * 1024 * 1024)
 #define CALL_TIMEOUT_MS 60000

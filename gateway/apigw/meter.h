@@ -3,11 +3,11 @@
 #ifndef GATEWAY_APIGW_METER_H
 #define GATEWAY_APIGW_METER_H
 
+#include <stdint.h>
+
 #include "apigw/usage.h"
 #include "aws/http_client.h"
 #include "net/loop.h"
-
-#include <stdint.h>
 
 struct meter;
 

@@ -1,16 +1,16 @@
 /* See shape.h: what the shapes have in common. */
 #include "apigw/shape.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
 #include "apigw/trace_id.h"
 #include "base/base64.h"
 #include "base/ids.h"
 #include "http/chars.h"
 #include "http/hop.h"
-
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 
 void shape_id(char out[SHAPE_ID_MAX]) {
     unsigned char bytes[11];

@@ -4,10 +4,10 @@
 #ifndef GATEWAY_APIGW_SHAPE_H
 #define GATEWAY_APIGW_SHAPE_H
 
+#include <jansson.h>
+
 #include "base/buf.h"
 #include "http/headers.h"
-
-#include <jansson.h>
 
 #define SHAPE_ID_MAX 24
 

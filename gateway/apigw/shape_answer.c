@@ -1,11 +1,10 @@
 /* See shape.h: what functions answer to visitors' requests. */
-#include "apigw/shape.h"
-
-#include "base/base64.h"
-#include "http/chars.h"
-
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "apigw/shape.h"
+#include "base/base64.h"
+#include "http/chars.h"
 
 static struct view text_of(const json_t *value) {
     return json_is_string(value) ? view_of(json_string_value(value), json_string_length(value))

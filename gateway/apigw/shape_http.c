@@ -1,10 +1,9 @@
 /* See shape.h: visitors' requests, payload 2.0 and 1.0. */
-#include "apigw/shape.h"
+#include <stdlib.h>
 
+#include "apigw/shape.h"
 #include "base/base64.h"
 #include "http/hop.h"
-
-#include <stdlib.h>
 
 #define ACCOUNT "123456789012"
 #define ARENA_BYTES ((size_t)512 * 1024)

@@ -1,10 +1,9 @@
 /* See shape.h: the routes of a WebSocket API, and the schedule. */
-#include "apigw/shape.h"
-
-#include "base/ids.h"
-
 #include <stdio.h>
 #include <time.h>
+
+#include "apigw/shape.h"
+#include "base/ids.h"
 
 #define ARENA_BYTES ((size_t)256 * 1024)
 

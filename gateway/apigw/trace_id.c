@@ -1,9 +1,9 @@
 #include "apigw/trace_id.h"
 
-#include "base/ids.h"
-
 #include <inttypes.h>
 #include <stdio.h>
+
+#include "base/ids.h"
 
 static uint64_t random_64(void) {
     uint64_t number;

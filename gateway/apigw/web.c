@@ -3,12 +3,12 @@
  */
 #include "apigw/web.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "apigw/mhd_head.h"
 #include "base/log.h"
 #include "mhd/mhd_loop.h"
-
-#include <stdlib.h>
-#include <unistd.h>
 
 #define POOL_BYTES ((size_t)128 * 1024)
 #define ARENA_BYTES ((size_t)1024 * 1024)

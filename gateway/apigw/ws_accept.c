@@ -1,9 +1,8 @@
 /* See ws_api.h: from a handshake to the function's word on it. */
-#include "apigw/ws_state.h"
-
-#include "base/log.h"
-
 #include <stdlib.h>
+
+#include "apigw/ws_state.h"
+#include "base/log.h"
 
 #define PROTOCOL VIEW("sec-websocket-protocol")
 

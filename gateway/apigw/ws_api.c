@@ -1,10 +1,9 @@
 /* See ws_api.h. */
-#include "apigw/ws_state.h"
-
-#include "base/log.h"
-
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "apigw/ws_state.h"
+#include "base/log.h"
 
 #define MANAGE_BODY_MAX ((size_t)10 * 1024 * 1024) /* API Gateway's own bound */
 

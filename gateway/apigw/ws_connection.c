@@ -1,10 +1,9 @@
 /* See ws_state.h: one agent's connection, behind its handshake. */
-#include "apigw/ws_state.h"
-
-#include "base/log.h"
-
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "apigw/ws_state.h"
+#include "base/log.h"
 
 #define OUTGOING_MAX_BYTES ((size_t)8 * 1024 * 1024)
 

@@ -1,14 +1,13 @@
 /* "@connections" ("Use @connections commands in your backend service", API Gateway Developer Guide): whoever
  * has the function's own credentials may post to connections, ask about them, and close them. */
-#include "apigw/ws_state.h"
-
-#include "apigw/signature.h"
-#include "base/ids.h"
-#include "http/uri.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+
+#include "apigw/signature.h"
+#include "apigw/ws_state.h"
+#include "base/ids.h"
+#include "http/uri.h"
 
 #define MANAGE VIEW("/@connections/")
 #define MANAGE_ESCAPED VIEW("/%40connections/")

@@ -1,10 +1,9 @@
 /* See claims_cache.h. What is known here is told through the task queue, as the store would tell it. */
-#include "cluster/claims_cache_state.h"
-
-#include "base/heap.h"
-
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "base/heap.h"
+#include "cluster/claims_cache_state.h"
 
 enum { ASKED_MAX = 4 };
 
@@ -65,7 +64,7 @@ void held_free(struct claims_cache *cache, struct held *held) {
 }
 
 static struct held *held_new(struct claims_cache *cache, const struct claim *claim) {
-    struct held *held = calloc(1, sizeof *held);
+    struct held *held = calloc(1, sizeof(*held));
     if (!held) return NULL;
     held->accepted = *claim;
     list_init(&held->unverified);
@@ -106,7 +105,7 @@ static void remember(struct claims_cache *cache, const struct claim *claim, stru
     forget_tunnel(cache, view_from_cstr(claim->tunnel_id));
     if (cache->remembered.count >= cache->settings.remembered_max)
         forget(cache, LIST_ENTRY(cache->ages.next, struct remembered, age));
-    struct remembered *remembered = calloc(1, sizeof *remembered);
+    struct remembered *remembered = calloc(1, sizeof(*remembered));
     if (!remembered) return;
     remembered->claim = *claim;
     remembered->until_ms = now(cache) + cache->settings.remember_ms;
@@ -183,7 +182,7 @@ static void on_known_connection(struct task *task) {
 
 static struct lookup *lookup_new(struct claims_cache *cache, registry_claim_fn *done, void *target,
                                  uint64_t ticket) {
-    struct lookup *lookup = owed_new(cache, sizeof *lookup);
+    struct lookup *lookup = owed_new(cache, sizeof(*lookup));
     lookup->owed.task.fn = on_known;
     lookup->done = done;
     lookup->target = target;
@@ -226,7 +225,7 @@ static void cache_lookup(void *ctx, struct view tunnel_id, registry_claim_fn *do
                          uint64_t ticket) {
     struct claims_cache *cache = ctx;
     struct lookup *lookup = lookup_new(cache, done, target, ticket);
-    view_copy_to(tunnel_id, lookup->tunnel_id, sizeof lookup->tunnel_id);
+    view_copy_to(tunnel_id, lookup->tunnel_id, sizeof(lookup->tunnel_id));
     if (known_claim(cache, tunnel_id).claim)
         tasks_post(cache->settings.tasks, &lookup->owed.task);
     else
@@ -271,7 +270,7 @@ static void on_written(struct task *task) {
 
 static struct write *write_new(struct claims_cache *cache, registry_done_fn *done, void *target,
                                uint64_t ticket) {
-    struct write *write = owed_new(cache, sizeof *write);
+    struct write *write = owed_new(cache, sizeof(*write));
     write->owed.task.fn = on_written;
     write->done = done;
     write->target = target;
@@ -449,10 +448,10 @@ void claims_cache_deaf(struct claims_cache *cache) {
 /* ---- the module ---- */
 
 struct claims_cache *claims_cache_new(const struct claims_cache_settings *settings) {
-    struct claims_cache *cache = calloc(1, sizeof *cache);
+    struct claims_cache *cache = calloc(1, sizeof(*cache));
     if (!cache) return NULL;
     cache->settings = *settings;
-    snprintf(cache->gateway, sizeof cache->gateway, "%s", settings->gateway);
+    snprintf(cache->gateway, sizeof(cache->gateway), "%s", settings->gateway);
     table_init(&cache->held);
     table_init(&cache->serving);
     table_init(&cache->remembered);

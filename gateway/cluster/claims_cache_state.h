@@ -2,10 +2,9 @@
 #ifndef CLUSTER_CLAIMS_CACHE_STATE_H
 #define CLUSTER_CLAIMS_CACHE_STATE_H
 
-#include "cluster/claims_cache.h"
-
 #include "base/list.h"
 #include "base/table.h"
+#include "cluster/claims_cache.h"
 
 struct claims_cache {
     struct claims_cache_settings settings;

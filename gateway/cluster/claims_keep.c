@@ -1,11 +1,10 @@
 /* Keeps the store right about the connections held here: each is looked up, and what is missing or wrong
  * there is written by the same compare-and-set as everything else. So many at a time, because after an outage
  * there may be thousands. */
-#include "cluster/claims_cache_state.h"
+#include <stdlib.h>
 
 #include "base/log.h"
-
-#include <stdlib.h>
+#include "cluster/claims_cache_state.h"
 
 enum { VERIFYING_MAX = 64, ATTEMPTS_MAX = 8 };
 
@@ -118,8 +117,8 @@ static void look(struct verify *verify, const struct held *held) {
 }
 
 static void verify_start(struct claims_cache *cache, const struct held *held) {
-    struct verify *verify = owed_new(cache, sizeof *verify);
-    memcpy(verify->connection_id, held->claim.member.link.connection, sizeof verify->connection_id);
+    struct verify *verify = owed_new(cache, sizeof(*verify));
+    memcpy(verify->connection_id, held->claim.member.link.connection, sizeof(verify->connection_id));
     cache->verifying++;
     look(verify, held);
 }

@@ -1,15 +1,14 @@
 /* See peer_link.h. The session is there from the beginning, and gathers what is to be sent. */
 #include "cluster/peer_link.h"
 
-#include "agents/peer_protocol.h"
+#include <stdio.h>
+#include <stdlib.h>
 
+#include "agents/peer_protocol.h"
 #include "auth/peer.h"
 #include "base/ids.h"
 #include "net/resolver.h"
 #include "net/ws_client.h"
-
-#include <stdio.h>
-#include <stdlib.h>
 
 #define DIAL_MS 3000 /* for its name, and as much for connection and handshake */
 /* In ticks, which only a loop that runs counts: a peer is not taken for dead because we were paused. */

@@ -3,10 +3,9 @@
 #ifndef CLUSTER_PEER_LINK_H
 #define CLUSTER_PEER_LINK_H
 
-#include "net/loop.h"
-
 #include "auth/secret.h"
 #include "link/link.h"
+#include "net/loop.h"
 #include "net/wire.h"
 #include "net/ws_url.h"
 

@@ -1,16 +1,15 @@
 /* See peer_links.h. */
 #include "cluster/peer_links.h"
 
-#include "agents/peer_protocol.h"
-#include "cluster/peer_link.h"
-
-#include "base/list.h"
-#include "base/log.h"
-#include "base/table.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "agents/peer_protocol.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/table.h"
+#include "cluster/peer_link.h"
 
 #define TICK_MS 1000
 #define FORGET_MS 60000

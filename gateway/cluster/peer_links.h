@@ -4,11 +4,10 @@
 #ifndef CLUSTER_PEER_LINKS_H
 #define CLUSTER_PEER_LINKS_H
 
-#include "net/loop.h"
-
 #include "auth/secret.h"
 #include "handler/ports.h"
 #include "link/link.h"
+#include "net/loop.h"
 
 struct peer_links;
 

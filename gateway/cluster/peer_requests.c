@@ -3,14 +3,13 @@
  * they are handed on. */
 #include "cluster/peer_requests.h"
 
-#include "agents/peer_protocol.h"
-
-#include "base/log.h"
-#include "handler/access.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "agents/peer_protocol.h"
+#include "base/log.h"
+#include "handler/access.h"
 
 #define WINDOW_BYTES ((size_t)256 * 1024)
 #define WAITING_MAX ((size_t)9 * 1024 * 1024) /* more than a stream's largest window */

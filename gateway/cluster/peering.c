@@ -1,11 +1,11 @@
 /* See peering.h. */
 #include "cluster/peering.h"
 
-#include "agents/peer_guard.h"
-#include "cluster/peer_requests.h"
-
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "agents/peer_guard.h"
+#include "cluster/peer_requests.h"
 
 struct peering {
     struct loop *loop;

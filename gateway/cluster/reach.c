@@ -36,7 +36,7 @@ static void busy_free(struct busy *busy) {
 static void busy_end(struct busy *busy) {
     struct agents *agents = &busy->reach->settings.agents;
     struct link link = {.gateway = ""};
-    memcpy(link.connection, busy->connection_id, sizeof link.connection);
+    memcpy(link.connection, busy->connection_id, sizeof(link.connection));
     bool closes = busy->closes;
     busy_free(busy);
     if (closes) agents->close(agents->ctx, &link);
@@ -49,11 +49,11 @@ static void on_limit(struct timer *timer) {
 static void busy_more(struct reach *reach, const char *connection_id) {
     struct busy *busy = busy_find(reach, view_from_cstr(connection_id));
     if (!busy) {
-        busy = calloc(1, sizeof *busy);
+        busy = calloc(1, sizeof(*busy));
         if (!busy) return; /* a drain will not wait for it */
         busy->reach = reach;
         timer_init(&busy->limit, on_limit);
-        view_copy_to(view_from_cstr(connection_id), busy->connection_id, sizeof busy->connection_id);
+        view_copy_to(view_from_cstr(connection_id), busy->connection_id, sizeof(busy->connection_id));
         if (!table_put(&reach->busy, &busy->node, view_from_cstr(busy->connection_id))) {
             free(busy);
             return;
@@ -163,7 +163,7 @@ void reach_deliver(struct reach *reach, struct view connection_id, struct view m
     struct agents *agents = &reach->settings.agents;
     struct link link = {.gateway = ""};
     if (!claims_cache_serves(reach->settings.claims, connection_id) ||
-        !view_copy_to(connection_id, link.connection, sizeof link.connection)) {
+        !view_copy_to(connection_id, link.connection, sizeof(link.connection))) {
         done(target, ticket, STATUS_GONE);
         return;
     }
@@ -194,7 +194,7 @@ size_t reach_busy(struct reach *reach) {
 /* ---- the module ---- */
 
 struct reach *reach_new(const struct reach_settings *settings) {
-    struct reach *reach = calloc(1, sizeof *reach);
+    struct reach *reach = calloc(1, sizeof(*reach));
     if (!reach) return NULL;
     reach->settings = *settings;
     table_init(&reach->busy);

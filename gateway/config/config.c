@@ -1,10 +1,11 @@
 /* See config.h. */
 #include "config/config.h"
-#include "config/config_parse.h"
-#include "yaml/config_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "config/config_parse.h"
+#include "yaml/config_file.h"
 
 /* The flags of one command line, before any of them has been looked into. */
 struct flags {

@@ -1,4 +1,7 @@
 /* Settings that are right one by one and do not go together. */
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "config/config_parse.h"
 #include "handler/core.h"
 #include "handler/route.h"
@@ -7,9 +10,6 @@
 #include "net/ws_url.h"
 #include "policy/policy.h"
 #include "store/redis_url.h"
-
-#include <stdio.h>
-#include <stdlib.h>
 
 static int complain(const struct config *config, const void *member, const char *why) {
     char origin[CONFIG_ORIGIN_MAX];

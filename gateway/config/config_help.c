@@ -1,8 +1,8 @@
 /* The table of settings as texts: --help, docs/CONFIGURATION.md (ttf-gateway) and docs/APIGW.md (ttf-apigw).
  */
-#include "config/config.h"
-
 #include <stdio.h>
+
+#include "config/config.h"
 
 static void print_setting(const struct setting *setting) {
     char left[64] = "    ";

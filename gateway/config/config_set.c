@@ -1,8 +1,8 @@
 /* Puts a value into its place in struct config. */
+#include <stdlib.h>
+
 #include "config/config_parse.h"
 #include "config/config_value.h"
-
-#include <stdlib.h>
 
 static bool set_list(struct text_list *list, struct view text) {
     free(list->items);

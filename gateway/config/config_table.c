@@ -1,11 +1,11 @@
 /* See config_table.h. */
 #include "config/config_table.h"
-#include "config/config.h"
-#include "config/config_value.h"
-
-#include "base/edits.h"
 
 #include <stddef.h>
+
+#include "base/edits.h"
+#include "config/config.h"
+#include "config/config_value.h"
 
 #define SETTING(name_, variable_, kind_, member, fallback_, help_)                                           \
     .name = (name_), .variable = (variable_), .kind = (kind_), .offset = offsetof(struct config, member),    \

@@ -2,18 +2,18 @@
  * both read the secret of the one that came first. */
 #include "config/secret_file.h"
 
-#include "auth/jwt.h"
-#include "auth/peer.h"
-#include "auth/secret_strength.h"
-#include "base/ids.h"
-#include "base/regular_file.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "auth/jwt.h"
+#include "auth/peer.h"
+#include "auth/secret_strength.h"
+#include "base/ids.h"
+#include "base/regular_file.h"
 
 #define SECRET_MIN 16
 

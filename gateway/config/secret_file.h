@@ -3,9 +3,8 @@
 #ifndef GATEWAY_SECRET_FILE_H
 #define GATEWAY_SECRET_FILE_H
 
-#include "config/config.h"
-
 #include "auth/secret.h"
+#include "config/config.h"
 
 /* Derived from it. */
 struct secret_keys {

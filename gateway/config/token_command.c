@@ -1,14 +1,14 @@
 /* See token_command.h. */
 #include "config/token_command.h"
-#include "config/config.h"
-#include "config/config_value.h"
-#include "config/secret_file.h"
-
-#include "auth/jwt.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+
+#include "auth/jwt.h"
+#include "config/config.h"
+#include "config/config_value.h"
+#include "config/secret_file.h"
 
 #define TTL_MAX_MS ((uint64_t)3650 * 24 * 3600 * 1000)
 

@@ -3,10 +3,10 @@
  * that a file that is being written is not taken for a broken one. */
 #include "config/token_keys.h"
 
+#include <stdio.h>
+
 #include "base/log.h"
 #include "base/regular_file.h"
-
-#include <stdio.h>
 
 #define LOOK_MS 1000
 

@@ -4,9 +4,8 @@
 #define GATEWAY_TOKEN_KEYS_H
 
 #include "config/config.h"
-#include "net/loop.h"
-
 #include "handler/core.h"
+#include "net/loop.h"
 
 struct token_keys {
     struct jwks *set; /* NULL: none was given */

@@ -1,9 +1,9 @@
 /* See behind_proxy.h. */
 #include "public/behind_proxy.h"
 
-#include "http/forwarded.h"
-
 #include <string.h>
+
+#include "http/forwarded.h"
 
 #define HOPS_MAX 16
 

@@ -1,12 +1,12 @@
 /* See visit.h. The life of a connection: polling, going on, deadlines, the end. */
 #include "public/visit.h"
-#include "sockets/tcp.h"
-
-#include "base/log.h"
 
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "base/log.h"
+#include "sockets/tcp.h"
 
 #define REQUEST_ARENA_BYTES ((size_t)1024 * 1024)
 #define LINGER_MS 3000

@@ -7,10 +7,9 @@
 #ifndef GATEWAY_VISIT_H
 #define GATEWAY_VISIT_H
 
-#include "public/visitor.h"
-
 #include "handler/access.h"
 #include "http/request_reader.h"
+#include "public/visitor.h"
 
 #define VISIT_MAGIC 0x56495354u /* "VIST" */
 #define VISIT_WINDOW_BYTES (256 * 1024)

@@ -3,17 +3,16 @@
  *
  * What goes out next is a lead (the head, a chunk's size), a piece of the body, and a tail (the chunk's end,
  * the last chunk); only the piece counts toward the core as drained. */
-#include "public/visit.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
 
 #include "http/error_page.h"
 #include "http/gate.h"
 #include "http/names.h"
 #include "http/reason.h"
-
-#include <errno.h>
-#include <stdlib.h>
-#include <sys/socket.h>
-#include <time.h>
+#include "public/visit.h"
 
 static struct visit *visit_of(void *ctx) {
     struct visit *visit = ctx;

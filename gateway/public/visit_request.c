@@ -1,12 +1,11 @@
 /* See visit.h. From the socket to the core: heads become exchanges, bodies go as far as was granted, and what
  * came beyond is held. */
-#include "public/behind_proxy.h"
-#include "public/visit.h"
-
-#include "handler/access_log.h"
-
 #include <errno.h>
 #include <sys/socket.h>
+
+#include "handler/access_log.h"
+#include "public/behind_proxy.h"
+#include "public/visit.h"
 
 #define READS_A_TURN 4
 #define METHOD_SHOWN_MAX 23

@@ -1,8 +1,7 @@
 /* See visit.h. After `101 Switching Protocols`: bytes both ways, untouched, until one side closes. Toward the
  * visitor they take the way of any answer (visit_answer.c). */
-#include "public/visit.h"
-
 #include "auth/websocket.h"
+#include "public/visit.h"
 
 void visit_upgrade_fields(struct visit *visit, struct view token) {
     const struct headers *asked = &visit->reader.head.headers;

@@ -1,10 +1,10 @@
 /* See visitor.h. What concerns all visitors at once: the end of the turn, deadlines, going down. */
-#include "public/visit.h"
-#include "sockets/tcp.h"
-
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "public/visit.h"
+#include "sockets/tcp.h"
 
 #define NEW_PATIENCE_MS 1000
 #define UNSENT_BYTES (512 * 1024)

@@ -5,10 +5,9 @@
 #ifndef GATEWAY_VISITOR_H
 #define GATEWAY_VISITOR_H
 
+#include "handler/core.h"
 #include "net/loop.h"
 #include "sockets/clients.h"
-
-#include "handler/core.h"
 
 struct visitor_settings {
     uint64_t header_timeout_ms;    /* for the whole head of a request */

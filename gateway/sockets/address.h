@@ -4,9 +4,9 @@
 #ifndef GATEWAY_ADDRESS_H
 #define GATEWAY_ADDRESS_H
 
-#include "base/view.h"
-
 #include <sys/socket.h>
+
+#include "base/view.h"
 
 #define ADDRESS_HOST_MAX 253
 #define ADDRESS_TEXT_MAX 64

@@ -1,9 +1,9 @@
 /* See clients.h. */
 #include "sockets/clients.h"
 
-#include "net/sockaddr.h"
-
 #include <stdlib.h>
+
+#include "net/sockaddr.h"
 
 void clients_init(struct clients *clients, size_t max, size_t max_per_address, const struct network *proxies,
                   size_t proxies_count) {

@@ -1,8 +1,6 @@
 /* See listener.h. A few sockets a port: one an address family and address. */
 #include "sockets/listener.h"
 
-#include "base/log.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <linux/filter.h>
@@ -12,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "base/log.h"
 
 #define SOCKETS_MAX 8
 #define ACCEPT_BATCH 64

@@ -70,7 +70,7 @@ static bool decode_head(struct view *rest, uint64_t *ret_version, struct claim *
     if (!take_number(rest, 2, ret_version) || !take_number(rest, UINT64_MAX, &claim->epoch) ||
         !take_number(rest, CLAIM_OFFLINE, &state) || !is_state(state) ||
         !take_number(rest, UINT64_MAX, &claim->expires_ms) ||
-        !take_text(rest, claim->member.link.connection, sizeof claim->member.link.connection))
+        !take_text(rest, claim->member.link.connection, sizeof(claim->member.link.connection)))
         return false;
     claim->member.epoch = claim->epoch;
     claim->member.state = (enum claim_state)state;
@@ -80,11 +80,11 @@ static bool decode_head(struct view *rest, uint64_t *ret_version, struct claim *
 static bool decode_rest(struct view rest, struct claim *claim) {
     struct member *member = &claim->member;
     uint64_t protocol, capabilities, timeout;
-    if (!take_text(&rest, member->link.gateway, sizeof member->link.gateway) ||
-        !take_text(&rest, claim->tunnel_id, sizeof claim->tunnel_id) ||
+    if (!take_text(&rest, member->link.gateway, sizeof(member->link.gateway)) ||
+        !take_text(&rest, claim->tunnel_id, sizeof(claim->tunnel_id)) ||
         !take_number(&rest, LINK_V2, &protocol) || !take_number(&rest, UINT32_MAX, &capabilities) ||
         !take_number(&rest, UINT32_MAX, &timeout) || !take_number(&rest, UINT64_MAX, &member->changed_ms) ||
-        !rest.ptr || !view_copy_to(rest, claim->owner, sizeof claim->owner))
+        !rest.ptr || !view_copy_to(rest, claim->owner, sizeof(claim->owner)))
         return false;
     member->link.protocol = (enum link_protocol)protocol;
     member->capabilities = (unsigned)capabilities;
@@ -104,7 +104,7 @@ static bool read_number(struct view value, uint64_t max, uint64_t *ret_number) {
 }
 
 static bool read_id(struct reading *reading, struct view value) {
-    return view_copy_to(value, reading->claim->tunnel_id, sizeof reading->claim->tunnel_id);
+    return view_copy_to(value, reading->claim->tunnel_id, sizeof(reading->claim->tunnel_id));
 }
 
 static bool read_owner(struct reading *reading, struct view value) {
@@ -130,7 +130,7 @@ static bool read_options(struct reading *reading, struct view value) {
 
 static bool read_gateway(struct reading *reading, struct view value) {
     struct link *link = &reading->claim->member.link;
-    return view_copy_to(value, link->gateway, sizeof link->gateway);
+    return view_copy_to(value, link->gateway, sizeof(link->gateway));
 }
 
 static bool read_protocol(struct reading *reading, struct view value) {
@@ -179,7 +179,7 @@ static const struct {
     {{"member.changed", 14}, false, read_changed},
 };
 
-enum { TAGS_COUNT = sizeof tags / sizeof tags[0] };
+enum { TAGS_COUNT = sizeof(tags) / sizeof(tags[0]) };
 
 static bool decode_line(struct reading *reading, struct view line, bool seen[TAGS_COUNT]) {
     size_t at = view_find(line, '=');

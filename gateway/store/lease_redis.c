@@ -1,13 +1,12 @@
 /* What makes several gateways one: the lease that each renews, the end of those that do not, the secret, and
  * noticing that Redis has lost what it held; see store_redis.h. */
-#include "store/store_redis_state.h"
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "base/ids.h"
 #include "base/log.h"
 #include "store/claim_record.h"
-
-#include <stdio.h>
-#include <stdlib.h>
+#include "store/store_redis_state.h"
 
 #define REAP_COUNT "256" /* connections at a time */
 
@@ -93,7 +92,7 @@ static void on_scanned(void *ctx, enum status status, const redisReply *reply) {
     struct reaping *reaping = ctx;
     bool well = status == STATUS_OK && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
                 reply->element[1]->type == REDIS_REPLY_ARRAY;
-    if (!well || !view_copy_to(reply_text(reply->element[0]), reaping->cursor, sizeof reaping->cursor))
+    if (!well || !view_copy_to(reply_text(reply->element[0]), reaping->cursor, sizeof(reaping->cursor)))
         strcpy(reaping->cursor, "0");
     const redisReply *pairs = well ? reply->element[1] : NULL;
     for (size_t i = 0; pairs && i + 1 < pairs->elements; i += 2)
@@ -104,7 +103,7 @@ static void on_scanned(void *ctx, enum status status, const redisReply *reply) {
 static void reap_batch(struct reaping *reaping) {
     struct key key;
     char cursor[24];
-    memcpy(cursor, reaping->cursor, sizeof cursor);
+    memcpy(cursor, reaping->cursor, sizeof(cursor));
     const struct view words[] = {VIEW("HSCAN"), key_of(&key, "links", view_from_cstr(reaping->gateway)),
                                  view_from_cstr(cursor), VIEW("COUNT"), VIEW(REAP_COUNT)};
     reaping->owed = 1;
@@ -113,8 +112,8 @@ static void reap_batch(struct reaping *reaping) {
 
 static void reap(struct store_redis *store, struct view gateway) {
     if (store->reaping) return; /* at the next renewal */
-    struct reaping *reaping = calloc(1, sizeof *reaping);
-    if (!reaping || !view_copy_to(gateway, reaping->gateway, sizeof reaping->gateway)) {
+    struct reaping *reaping = calloc(1, sizeof(*reaping));
+    if (!reaping || !view_copy_to(gateway, reaping->gateway, sizeof(reaping->gateway))) {
         free(reaping);
         return;
     }
@@ -129,8 +128,8 @@ static void reap(struct store_redis *store, struct view gateway) {
 static void make_secret(struct store_redis *store) {
     unsigned char random[32];
     if (store->secret[0]) return;
-    ids_random(random, sizeof random);
-    for (size_t i = 0; i < sizeof random; i++) snprintf(store->secret + 2 * i, 3, "%02x", random[i]);
+    ids_random(random, sizeof(random));
+    for (size_t i = 0; i < sizeof(random); i++) snprintf(store->secret + 2 * i, 3, "%02x", random[i]);
     store->secret_created = store_wall_ms(store);
 }
 
@@ -147,7 +146,7 @@ static void on_secret(void *ctx, enum status status, const redisReply *reply) {
         return;
     }
     bool known = store->secret_agreed, changed = !view_eq(value, view_from_cstr(store->secret));
-    view_copy_to(value, store->secret, sizeof store->secret);
+    view_copy_to(value, store->secret, sizeof(store->secret));
     store->secret_created = created;
     store->secret_agreed = true;
     if (known && changed) {
@@ -164,7 +163,7 @@ static void agree_on_secret(struct store_redis *store) {
     char created[24];
     if (!store->settings.keeps_secret || store->secret_asked) return;
     make_secret(store);
-    snprintf(created, sizeof created, "%llu", (unsigned long long)store->secret_created);
+    snprintf(created, sizeof(created), "%llu", (unsigned long long)store->secret_created);
     const struct view words[] = {key_of(&key, "secret", VIEW("")), view_from_cstr(created),
                                  view_from_cstr(store->secret)};
     store->secret_asked = true;
@@ -183,7 +182,7 @@ static void check_rival(struct store_redis *store, struct view before) {
 
 static void check_store_id(struct store_redis *store, struct view id) {
     bool lost = store->store_id[0] && !view_eq(id, view_from_cstr(store->store_id));
-    view_copy_to(id, store->store_id, sizeof store->store_id);
+    view_copy_to(id, store->store_id, sizeof(store->store_id));
     if (!lost) return;
     log_warn("store", "%s has lost what it held: this gateway's tunnels are registered again",
              store->url.shown);
@@ -194,7 +193,7 @@ static void check_store_id(struct store_redis *store, struct view id) {
 
 static void check_secret(struct store_redis *store, struct view created) {
     char ours[24];
-    snprintf(ours, sizeof ours, "%llu", (unsigned long long)store->secret_created);
+    snprintf(ours, sizeof(ours), "%llu", (unsigned long long)store->secret_created);
     if (!store->secret[0] || !view_eq(created, view_from_cstr(ours))) agree_on_secret(store);
 }
 
@@ -237,7 +236,7 @@ static void renew(struct store_redis *store) {
     struct key lease, gateways, id, secret, reserved;
     char lease_ms[24], fresh[UUID_LEN + 1];
     ids_uuid4(fresh);
-    snprintf(lease_ms, sizeof lease_ms, "%llu", (unsigned long long)store->settings.lease_ms);
+    snprintf(lease_ms, sizeof(lease_ms), "%llu", (unsigned long long)store->settings.lease_ms);
     const struct view words[] = {key_of(&lease, "lease", view_from_cstr(store->gateway)),
                                  key_of(&gateways, "gateways", VIEW("")),
                                  key_of(&id, "store", VIEW("")),

@@ -1,13 +1,12 @@
 /* The mailbox in Redis, and v1 messages between gateways; see store_redis.h. A message stands under a key
  * that expires; the gateway that holds the agent is woken, fetches it, and says so if it could not hand it
  * on. */
-#include "store/store_redis_state.h"
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "base/heap.h"
 #include "base/ids.h"
-
-#include <stdio.h>
-#include <stdlib.h>
+#include "store/store_redis_state.h"
 
 #define ID_PREFIX "r-"          /* of request ids minted here */
 #define MESSAGE_KEEP_MS "10000" /* for the holder to fetch it */
@@ -37,7 +36,7 @@ static void redis_put(void *ctx, const struct pending *pending, mailbox_put_fn *
     job->fn.put = done;
     memcpy(job->id, ID_PREFIX, strlen(ID_PREFIX));
     ids_uuid4(job->id + strlen(ID_PREFIX));
-    snprintf(expires, sizeof expires, "%llu", (unsigned long long)pending->expires_ms);
+    snprintf(expires, sizeof(expires), "%llu", (unsigned long long)pending->expires_ms);
     const struct view words[] = {key_of(&key, "pending", view_from_cstr(job->id)), pending->connection_id,
                                  view_from_cstr(expires), view_from_cstr(store->own_channel)};
     store_script(store, SCRIPT_PUT, words, 1, 4, true, on_put, job);
@@ -76,8 +75,8 @@ static void redis_complete(void *ctx, struct view request_id, struct view connec
     } else if (!encode_answer(&text, request_id, answer)) {
         job_done_later(job, STATUS_TOO_LARGE);
     } else {
-        snprintf(now, sizeof now, "%llu", (unsigned long long)store_wall_ms(store));
-        snprintf(message, sizeof message, "d\n%.*s", VIEW_ARG(request_id));
+        snprintf(now, sizeof(now), "%llu", (unsigned long long)store_wall_ms(store));
+        snprintf(message, sizeof(message), "d\n%.*s", VIEW_ARG(request_id));
         const struct view words[] = {key_of(&key, "pending", request_id), connection_id, view_from_cstr(now),
                                      buf_view(&text), view_from_cstr(message)};
         store_script(store, SCRIPT_COMPLETE, words, 1, 5, true, on_complete, job);
@@ -119,7 +118,7 @@ static void redis_take(void *ctx, struct view request_id, mailbox_take_fn *done,
     struct job *job = job_new(ctx, target, ticket);
     struct key key;
     job->fn.take = done;
-    view_copy_to(request_id, job->id, sizeof job->id);
+    view_copy_to(request_id, job->id, sizeof(job->id));
     const struct view words[] = {VIEW("HGET"), key_of(&key, "pending", request_id), VIEW("answer")};
     store_call(ctx, words, 3, true, on_take, job);
 }
@@ -167,7 +166,7 @@ static void on_sent(void *ctx, enum status status, const redisReply *reply) {
 void store_redis_send(void *ctx, const struct link *link, struct view message, agent_sent_fn *done,
                       void *target, uint64_t ticket) {
     struct store_redis *store = ctx;
-    struct away_send *send = heap_alloc_owed(sizeof *send);
+    struct away_send *send = heap_alloc_owed(sizeof(*send));
     struct key key;
     char channel[CHANNEL_MAX], id[UUID_LEN + 1];
     char wake[UUID_LEN + CONNECTION_ID_MAX + CHANNEL_MAX + 40];
@@ -179,7 +178,7 @@ void store_redis_send(void *ctx, const struct link *link, struct view message, a
     list_init(&send->node);
     list_append(&store->sends, &send->node);
     ids_uuid4(id);
-    snprintf(wake, sizeof wake, "s\n%s\n%s\n%llu\n%s", id, link->connection, (unsigned long long)send->id,
+    snprintf(wake, sizeof(wake), "s\n%s\n%s\n%llu\n%s", id, link->connection, (unsigned long long)send->id,
              store->own_channel);
     const struct view words[] = {key_of(&key, "message", view_from_cstr(id)), message, VIEW(MESSAGE_KEEP_MS),
                                  channel_of(store, channel, link->gateway), view_from_cstr(wake)};
@@ -206,7 +205,7 @@ struct fetch {
 
 static void refuse(const struct fetch *fetch) {
     char message[32];
-    snprintf(message, sizeof message, "n\n%s", fetch->send_id);
+    snprintf(message, sizeof(message), "n\n%s", fetch->send_id);
     const struct view words[] = {VIEW("PUBLISH"), view_from_cstr(fetch->asker), view_from_cstr(message)};
     store_call(fetch->store, words, 3, true, NULL, NULL);
 }
@@ -232,14 +231,14 @@ static void on_fetched(void *ctx, enum status status, const redisReply *reply) {
 }
 
 static void heard_message(struct store_redis *store, struct view rest) {
-    struct fetch *fetch = calloc(1, sizeof *fetch);
+    struct fetch *fetch = calloc(1, sizeof(*fetch));
     struct view id, connection, send_id;
     struct key key;
     if (!fetch || !view_split(&rest, '\n', &id) || !view_split(&rest, '\n', &connection) ||
         !view_split(&rest, '\n', &send_id) || !rest.ptr || id.len != UUID_LEN ||
-        !view_copy_to(connection, fetch->connection_id, sizeof fetch->connection_id) ||
-        !view_copy_to(send_id, fetch->send_id, sizeof fetch->send_id) ||
-        !view_copy_to(rest, fetch->asker, sizeof fetch->asker)) {
+        !view_copy_to(connection, fetch->connection_id, sizeof(fetch->connection_id)) ||
+        !view_copy_to(send_id, fetch->send_id, sizeof(fetch->send_id)) ||
+        !view_copy_to(rest, fetch->asker, sizeof(fetch->asker))) {
         free(fetch);
         return;
     }

@@ -1,15 +1,14 @@
 /* The connection of a redis_link: an attempt at a time, each with a context of its own. hiredis frees a
  * context itself when it has failed (and says so); we never free one from within its callbacks. */
-#include "store/redis_link_state.h"
-
-#include "base/ids.h"
-#include "base/log.h"
-#include "store/redis_loop.h"
-#include "store/redis_tls.h"
-
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "base/ids.h"
+#include "base/log.h"
+#include "store/redis_link_state.h"
+#include "store/redis_loop.h"
+#include "store/redis_tls.h"
 
 #define ATTEMPT_MS 3000
 #define TICK_MS 250
@@ -20,14 +19,14 @@
 
 static void say_trouble(struct redis_link *link, const char *why) {
     if (strcmp(why, link->why) == 0) return;
-    snprintf(link->why, sizeof link->why, "%s", why);
+    snprintf(link->why, sizeof(link->why), "%s", why);
     log_warn("redis", "%s cannot be reached: %s; trying again", link->settings.url->shown, why);
 }
 
 static uint64_t backoff_ms(unsigned failures) {
     uint64_t ms = (uint64_t)BACKOFF_FIRST_MS << (failures < 5 ? failures : 5);
     uint16_t random;
-    ids_random(&random, sizeof random);
+    ids_random(&random, sizeof(random));
     if (ms > BACKOFF_MAX_MS) ms = BACKOFF_MAX_MS;
     return ms / 2 + random % (ms / 2 + 1);
 }
@@ -83,7 +82,7 @@ void redis_link_drop(struct redis_link *link, const char *why) {
 /* hiredis has ended the context and frees it when this returns. */
 static void context_lost(struct redis_link *link, const char *why) {
     char text[200];
-    snprintf(text, sizeof text, "%s", why && *why ? why : "the connection was closed");
+    snprintf(text, sizeof(text), "%s", why && *why ? why : "the connection was closed");
     link->context = NULL;
     redis_connect_fail(link, text);
 }
@@ -114,7 +113,7 @@ static bool greeted(redisAsyncContext *context, const redisReply *reply) {
     if (reply->type != REDIS_REPLY_ERROR) return true;
     redis_complain(link, view_of(reply->str, (size_t)reply->len));
     char text[200];
-    snprintf(text, sizeof text, "%s", reply->str);
+    snprintf(text, sizeof(text), "%s", reply->str);
     redis_link_drop(link, text);
     return false;
 }
@@ -193,7 +192,7 @@ static redisAsyncContext *make_context(struct redis_link *link, char why[200]) {
     if (link->settings.url->path[0]) {
         context = redisAsyncConnectUnix(link->settings.url->path);
     } else {
-        if (getnameinfo(link->address->ai_addr, link->address->ai_addrlen, host, sizeof host, NULL, 0,
+        if (getnameinfo(link->address->ai_addr, link->address->ai_addrlen, host, sizeof(host), NULL, 0,
                         NI_NUMERICHOST) != 0)
             return NULL;
         context = redisAsyncConnect(host, (int)link->settings.url->port);
@@ -243,7 +242,7 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
 static void resolve(struct redis_link *link) {
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
     const struct redis_url *url = link->settings.url;
-    uv_getaddrinfo_t *request = malloc(sizeof *request);
+    uv_getaddrinfo_t *request = malloc(sizeof(*request));
     link->phase = REDIS_RESOLVING;
     link->since_ms = loop_now(link->settings.loop);
     if (!request ||

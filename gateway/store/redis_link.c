@@ -1,11 +1,10 @@
 /* See redis_link.h. Commands: their way into hiredis and back. */
-#include "store/redis_link_state.h"
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "base/log.h"
 #include "metrics/metrics.h"
-
-#include <stdio.h>
-#include <stdlib.h>
+#include "store/redis_link_state.h"
 
 #define CALLS_MAX 20000
 #define WAIT_MS 1000    /* of a command without a connection */
@@ -74,11 +73,11 @@ static const char *in_words(struct view error) {
 }
 
 void redis_complain(struct redis_link *link, struct view error) {
-    char word[sizeof link->complaint];
-    view_copy_to(view_slice(view_slice(error, 0, view_find(error, ' ')), 0, sizeof word - 1), word,
-                 sizeof word);
+    char word[sizeof(link->complaint)];
+    view_copy_to(view_slice(view_slice(error, 0, view_find(error, ' ')), 0, sizeof(word) - 1), word,
+                 sizeof(word));
     if (strcmp(word, link->complaint) == 0) return;
-    memcpy(link->complaint, word, sizeof word);
+    memcpy(link->complaint, word, sizeof(word));
     log_error("redis", "%s: %s (%.*s)", link->settings.url->shown, in_words(error), VIEW_ARG(error));
 }
 
@@ -123,7 +122,7 @@ static bool send_call(struct redis_call *call) {
 static struct redis_call *call_new(struct redis_link *link, const struct view *words, size_t count) {
     const char *texts[WORDS_MAX];
     size_t lens[WORDS_MAX];
-    struct redis_call *call = calloc(1, sizeof *call);
+    struct redis_call *call = calloc(1, sizeof(*call));
     if (count > WORDS_MAX) abort();
     for (size_t i = 0; i < count; i++) {
         texts[i] = words[i].len ? words[i].ptr : "";
@@ -193,11 +192,11 @@ bool redis_calls_overdue(struct redis_link *link, uint64_t now_ms) {
 /* ---- the module ---- */
 
 struct redis_link *redis_link_new(const struct redis_link_settings *settings) {
-    struct redis_link *link = calloc(1, sizeof *link);
+    struct redis_link *link = calloc(1, sizeof(*link));
     if (!link) return NULL;
     link->settings = *settings;
     for (unsigned i = 0; i < settings->channel_count; i++)
-        snprintf(link->channels[i], sizeof link->channels[i], "%s", settings->channels[i]);
+        snprintf(link->channels[i], sizeof(link->channels[i]), "%s", settings->channels[i]);
     list_init(&link->flying);
     list_init(&link->waiting);
     redis_connect_init(link);

@@ -9,11 +9,11 @@
 #ifndef STORE_REDIS_LINK_H
 #define STORE_REDIS_LINK_H
 
+#include <hiredis/hiredis.h>
+
 #include "base/status.h"
 #include "net/loop.h"
 #include "store/redis_url.h"
-
-#include <hiredis/hiredis.h>
 
 #define REDIS_CHANNELS_MAX 2
 

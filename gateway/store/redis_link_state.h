@@ -2,9 +2,9 @@
 #ifndef STORE_REDIS_LINK_STATE_H
 #define STORE_REDIS_LINK_STATE_H
 
-#include "store/redis_link.h"
-
 #include <hiredis/async.h>
+
+#include "store/redis_link.h"
 
 enum redis_phase {
     REDIS_WAITING, /* until the next attempt */

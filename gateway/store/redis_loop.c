@@ -57,7 +57,7 @@ static void cleanup(void *data) {
 }
 
 bool redis_loop_attach(redisAsyncContext *context, uv_loop_t *loop) {
-    struct redis_watch *watch = calloc(1, sizeof *watch);
+    struct redis_watch *watch = calloc(1, sizeof(*watch));
     if (!watch) return false;
     if (uv_poll_init(loop, &watch->poll, context->c.fd) != 0) {
         free(watch);

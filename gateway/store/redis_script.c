@@ -7,7 +7,7 @@
 static void on_loaded(void *ctx, enum status status, const redisReply *reply) {
     struct redis_script *script = ctx;
     if (status == STATUS_OK && reply->type == REDIS_REPLY_STRING)
-        view_copy_to(view_of(reply->str, (size_t)reply->len), script->sha, sizeof script->sha);
+        view_copy_to(view_of(reply->str, (size_t)reply->len), script->sha, sizeof(script->sha));
 }
 
 void redis_script_load(struct redis_link *link, struct redis_script *script) {
@@ -28,11 +28,11 @@ static void send_call(struct redis_link *link, const struct redis_script_call *c
                       redis_done_fn *done, void *ctx) {
     struct view words[REDIS_SCRIPT_WORDS_MAX + 3];
     char count[8];
-    snprintf(count, sizeof count, "%zu", call->key_count);
+    snprintf(count, sizeof(count), "%zu", call->key_count);
     words[0] = by_sha ? VIEW("EVALSHA") : VIEW("EVAL");
     words[1] = view_from_cstr(by_sha ? call->script->sha : call->script->text);
     words[2] = view_from_cstr(count);
-    memcpy(words + 3, call->words, call->word_count * sizeof *words);
+    memcpy(words + 3, call->words, call->word_count * sizeof(*words));
     redis_link_call(link, words, call->word_count + 3, call->again, done, ctx);
 }
 
@@ -48,7 +48,7 @@ static void on_run(void *ctx, enum status status, const redisReply *reply) {
 static struct run *run_new(const struct redis_script_call *call) {
     size_t len = 0;
     for (size_t i = 0; i < call->word_count; i++) len += call->words[i].len;
-    struct run *run = malloc(sizeof *run + len);
+    struct run *run = malloc(sizeof(*run) + len);
     if (!run) abort(); /* a completion would be owed and could not be paid */
     run->call = *call;
     char *end = run->bytes;

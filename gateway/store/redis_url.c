@@ -33,8 +33,8 @@ static bool decode(struct view text, char *out, size_t out_size) {
 static bool parse_credentials(struct view text, struct redis_url *url) {
     size_t colon = view_find(text, ':');
     if (colon == text.len) return false; /* which of the two would it be? */
-    return decode(view_slice(text, 0, colon), url->user, sizeof url->user) &&
-           decode(view_skip(text, colon + 1), url->password, sizeof url->password) && url->password[0];
+    return decode(view_slice(text, 0, colon), url->user, sizeof(url->user)) &&
+           decode(view_skip(text, colon + 1), url->password, sizeof(url->password)) && url->password[0];
 }
 
 static bool parse_database(struct view text, struct redis_url *url) {
@@ -64,7 +64,7 @@ static const char *parse_host(struct view text, struct redis_url *url) {
         host = view_slice(text, 0, end);
         port = view_of(text.ptr + end + 1, text.len - end - 1);
     }
-    if (host.len == 0 || !view_copy_to(host, url->host, sizeof url->host)) return "a host is missing";
+    if (host.len == 0 || !view_copy_to(host, url->host, sizeof(url->host))) return "a host is missing";
     if (!literal && view_find(host, ':') < host.len) return "an IPv6 address needs brackets";
     return parse_port(port, url) ? NULL : "the port is wrong";
 }
@@ -74,9 +74,9 @@ static const char *parse_socket(struct view text, struct redis_url *url) {
     struct view database = view_skip(text, query);
     if (database.len && !view_starts_with(database, VIEW("?db="))) return "expected ?db=N";
     if (!parse_database(view_skip(database, 4), url)) return "the database is wrong";
-    if (!view_copy_to(view_slice(text, 0, query), url->path, sizeof url->path) || url->path[0] != '/')
+    if (!view_copy_to(view_slice(text, 0, query), url->path, sizeof(url->path)) || url->path[0] != '/')
         return "the socket's path is missing or too long";
-    snprintf(url->shown, sizeof url->shown, "redis+unix://%s?db=%u", url->path, url->database);
+    snprintf(url->shown, sizeof(url->shown), "redis+unix://%s?db=%u", url->path, url->database);
     return NULL;
 }
 
@@ -86,7 +86,7 @@ static const char *parse_network(struct view text, struct redis_url *url) {
     if (why) return why;
     if (!parse_database(view_skip(text, slash + 1), url)) return "the database is wrong";
     bool literal = view_find(view_from_cstr(url->host), ':') < strlen(url->host);
-    snprintf(url->shown, sizeof url->shown, "%s://%s%s%s:%u/%u", url->tls ? "rediss" : "redis",
+    snprintf(url->shown, sizeof(url->shown), "%s://%s%s%s:%u/%u", url->tls ? "rediss" : "redis",
              literal ? "[" : "", url->host, literal ? "]" : "", url->port, url->database);
     return NULL;
 }
@@ -100,7 +100,7 @@ const char *redis_url_parse(struct view text, struct redis_url *ret_url) {
                    {{"redis+unix://", 13}, false, true},
                    {{"unix://", 7}, false, true}};
     *ret_url = (struct redis_url){.tls = false};
-    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
         if (!view_starts_with(text, schemes[i].scheme)) continue;
         struct view rest = view_skip(text, schemes[i].scheme.len);
         size_t at = view_find_last(rest, '@');

@@ -196,7 +196,7 @@ static bool condition_holds(const struct claim_entry *entry, const struct claim_
 }
 
 static struct claim_entry *entry_new(const struct claim *claim, struct view options) {
-    struct claim_entry *entry = calloc(1, sizeof *entry);
+    struct claim_entry *entry = calloc(1, sizeof(*entry));
     if (!entry || !claim_options_keep(&entry->options, options)) {
         free(entry);
         return NULL;
@@ -248,7 +248,7 @@ static void memory_store(void *ctx, const struct claim_write *write, registry_do
     reply_done(store, status, done, target, ticket);
     if (status != STATUS_OK) return;
     struct reply *reply = reply_post(store, REPLY_CLAIM_CHANGED, STATUS_OK, NULL, 0);
-    memcpy(reply->value.tunnel_id, write->claim->tunnel_id, sizeof write->claim->tunnel_id);
+    memcpy(reply->value.tunnel_id, write->claim->tunnel_id, sizeof(write->claim->tunnel_id));
 }
 
 static void memory_remove_connection(void *ctx, struct view connection_id, registry_done_fn *done,
@@ -275,12 +275,12 @@ static void pending_free(struct store_memory *store, struct pending_entry *entry
 static void memory_put(void *ctx, const struct pending *pending, mailbox_put_fn *done, void *target,
                        uint64_t ticket) {
     struct store_memory *store = ctx;
-    struct pending_entry *entry = calloc(1, sizeof *entry);
+    struct pending_entry *entry = calloc(1, sizeof(*entry));
     enum status status = entry ? STATUS_OK : STATUS_NO_MEMORY;
     if (entry) {
         ids_uuid4(entry->request_id);
         entry->expires_ms = pending->expires_ms;
-        if (!view_copy_to(pending->connection_id, entry->connection_id, sizeof entry->connection_id))
+        if (!view_copy_to(pending->connection_id, entry->connection_id, sizeof(entry->connection_id)))
             status = STATUS_INVALID;
         else if (!table_put(&store->requests, &entry->node, view_from_cstr(entry->request_id)))
             status = STATUS_NO_MEMORY;
@@ -289,7 +289,7 @@ static void memory_put(void *ctx, const struct pending *pending, mailbox_put_fn 
     reply->fn.put = done;
     reply->value.request_id[0] = '\0';
     if (status == STATUS_OK)
-        memcpy(reply->value.request_id, entry->request_id, sizeof entry->request_id);
+        memcpy(reply->value.request_id, entry->request_id, sizeof(entry->request_id));
     else
         free(entry);
 }
@@ -312,7 +312,7 @@ static void memory_complete(void *ctx, struct view request_id, struct view conne
     entry->answer = answer;
     reply_done(store, STATUS_OK, done, target, ticket);
     struct reply *reply = reply_post(store, REPLY_COMPLETED, STATUS_OK, NULL, 0);
-    memcpy(reply->value.request_id, entry->request_id, sizeof entry->request_id);
+    memcpy(reply->value.request_id, entry->request_id, sizeof(entry->request_id));
 }
 
 static void memory_take(void *ctx, struct view request_id, mailbox_take_fn *done, void *target,
@@ -372,7 +372,7 @@ static void memory_sweep(void *ctx, registry_swept_fn *done, void *target, uint6
 /* ---- life ---- */
 
 struct store_memory *store_memory_new(struct tasks *tasks, uint64_t (*wall_ms)(void *ctx), void *wall_ctx) {
-    struct store_memory *store = calloc(1, sizeof *store);
+    struct store_memory *store = calloc(1, sizeof(*store));
     if (!store) return NULL;
     store->tasks = tasks;
     store->wall_ms = wall_ms;

@@ -1,18 +1,17 @@
 /* See store_redis.h. The registry, and what is heard on the channels. */
-#include "store/store_redis_state.h"
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "base/heap.h"
 #include "base/log.h"
 #include "store/claim_record.h"
 #include "store/redis_tls.h"
-
-#include <stdio.h>
-#include <stdlib.h>
+#include "store/store_redis_state.h"
 
 /* ---- jobs ---- */
 
 struct job *job_new(struct store_redis *store, void *target, uint64_t ticket) {
-    struct job *job = heap_alloc_owed(sizeof *job);
+    struct job *job = heap_alloc_owed(sizeof(*job));
     job->store = store;
     job->target = target;
     job->ticket = ticket;
@@ -43,7 +42,7 @@ static void on_later(struct task *task) {
 }
 
 void job_done_later(struct job *job, enum status status) {
-    struct later *later = heap_alloc_owed(sizeof *later);
+    struct later *later = heap_alloc_owed(sizeof(*later));
     *later = (struct later){.job = job, .status = status};
     task_init(&later->task, on_later);
     list_init(&later->node);
@@ -55,8 +54,8 @@ void job_done_later(struct job *job, enum status status) {
 
 struct view key_of(struct key *key, const char *kind, struct view id) {
     int len =
-        snprintf(key->text, sizeof key->text, KEY_PREFIX "%s%s%.*s", kind, id.len ? ":" : "", VIEW_ARG(id));
-    return view_of(key->text, len < (int)sizeof key->text ? (size_t)len : sizeof key->text - 1);
+        snprintf(key->text, sizeof(key->text), KEY_PREFIX "%s%s%.*s", kind, id.len ? ":" : "", VIEW_ARG(id));
+    return view_of(key->text, len < (int)sizeof(key->text) ? (size_t)len : sizeof(key->text) - 1);
 }
 
 struct view channel_of(const struct store_redis *store, char out[CHANNEL_MAX], const char *gateway) {
@@ -76,7 +75,7 @@ void store_script(struct store_redis *store, enum store_script script, const str
                   size_t count, bool again, redis_done_fn *done, void *ctx) {
     struct redis_script_call call = {
         .script = &store->scripts[script], .key_count = keys, .word_count = count, .again = again};
-    memcpy(call.words, words, count * sizeof *words);
+    memcpy(call.words, words, count * sizeof(*words));
     if (store->commands)
         redis_script_run(store->commands, &call, done, ctx);
     else if (done)
@@ -135,7 +134,7 @@ static void redis_lookup(void *ctx, struct view tunnel_id, registry_claim_fn *do
     struct job *job = job_new(ctx, target, ticket);
     struct key key;
     job->fn.claim = done;
-    view_copy_to(tunnel_id, job->id, sizeof job->id);
+    view_copy_to(tunnel_id, job->id, sizeof(job->id));
     const struct view words[] = {VIEW("GET"), key_of(&key, "claim", tunnel_id)};
     store_call(ctx, words, 2, true, on_lookup, job);
 }
@@ -146,7 +145,7 @@ static void redis_lookup_connection(void *ctx, struct view connection_id, regist
     struct job *job = job_new(store, target, ticket);
     struct key key;
     job->fn.claim = done;
-    view_copy_to(connection_id, job->id, sizeof job->id);
+    view_copy_to(connection_id, job->id, sizeof(job->id));
     const struct view words[] = {VIEW("HGET"), key_of(&key, "links", view_from_cstr(store->gateway)),
                                  connection_id};
     store_call(store, words, 3, true, on_lookup_connection, job);
@@ -159,12 +158,12 @@ static void write_encoded(struct store_redis *store, const struct claim_write *w
     struct key claim_key, links_key;
     char epoch[24], states[12], now[24], expires[24] = "", message[TUNNEL_NAME_MAX + 4];
     bool is_live = claim->member.state != CLAIM_OFFLINE;
-    snprintf(epoch, sizeof epoch, "%llu", (unsigned long long)write->expected_epoch);
-    snprintf(states, sizeof states, "%u", write->expected_states);
-    snprintf(now, sizeof now, "%llu", (unsigned long long)store_wall_ms(store));
+    snprintf(epoch, sizeof(epoch), "%llu", (unsigned long long)write->expected_epoch);
+    snprintf(states, sizeof(states), "%u", write->expected_states);
+    snprintf(now, sizeof(now), "%llu", (unsigned long long)store_wall_ms(store));
     if (claim->expires_ms < INT64_MAX)
-        snprintf(expires, sizeof expires, "%llu", (unsigned long long)claim->expires_ms);
-    snprintf(message, sizeof message, "c\n%s", claim->tunnel_id);
+        snprintf(expires, sizeof(expires), "%llu", (unsigned long long)claim->expires_ms);
+    snprintf(message, sizeof(message), "c\n%s", claim->tunnel_id);
     const struct view words[] = {key_of(&claim_key, "claim", view_from_cstr(claim->tunnel_id)),
                                  key_of(&links_key, "links", view_from_cstr(claim->member.link.gateway)),
                                  plain,
@@ -207,7 +206,7 @@ static void redis_store(void *ctx, const struct claim_write *write, registry_don
                         uint64_t ticket) {
     struct job *job = job_new(ctx, target, ticket);
     job->fn.done = done;
-    memcpy(job->id, write->claim->tunnel_id, sizeof write->claim->tunnel_id);
+    memcpy(job->id, write->claim->tunnel_id, sizeof(write->claim->tunnel_id));
     if (!store_write(ctx, write, on_store, job)) job_done_later(job, STATUS_INVALID);
 }
 
@@ -215,7 +214,7 @@ void store_remove_connection(struct store_redis *store, const char *gateway, str
                              redis_done_fn *done, void *ctx) {
     struct key key;
     char message[CONNECTION_ID_MAX + 4];
-    snprintf(message, sizeof message, "g\n%.*s", VIEW_ARG(connection_id));
+    snprintf(message, sizeof(message), "g\n%.*s", VIEW_ARG(connection_id));
     const struct view words[] = {key_of(&key, "links", view_from_cstr(gateway)), connection_id,
                                  view_from_cstr(store->claims_channel), view_from_cstr(message)};
     store_script(store, SCRIPT_REMOVE_CONNECTION, words, 1, 4, true, done, ctx);
@@ -247,7 +246,7 @@ static void on_swept(void *target, uint64_t ticket, enum status status) {
 }
 
 static void redis_sweep(void *ctx, registry_swept_fn *done, void *target, uint64_t ticket) {
-    struct swept *swept = heap_alloc_owed(sizeof *swept);
+    struct swept *swept = heap_alloc_owed(sizeof(*swept));
     *swept = (struct swept){.done = done, .target = target};
     struct job *job = job_new(ctx, swept, ticket);
     job->fn.done = on_swept;
@@ -347,7 +346,7 @@ static const char *take_settings(struct store_redis *store, const struct store_r
         return "TLS (rediss://) needs a newer hiredis (libhiredis 1.0 with hiredis_ssl) than this build has; "
                "use "
                "redis:// through stunnel, or an image based on Debian trixie";
-    if (!view_copy_to(view_from_cstr(settings->gateway), store->gateway, sizeof store->gateway))
+    if (!view_copy_to(view_from_cstr(settings->gateway), store->gateway, sizeof(store->gateway)))
         return "the peer URL is too long";
     store->settings = *settings;
     store->settings.url = store->settings.gateway = NULL;
@@ -355,7 +354,7 @@ static const char *take_settings(struct store_redis *store, const struct store_r
 }
 
 struct store_redis *store_redis_new(const struct store_redis_settings *settings, const char **ret_why) {
-    struct store_redis *store = calloc(1, sizeof *store);
+    struct store_redis *store = calloc(1, sizeof(*store));
     *ret_why = store ? take_settings(store, settings) : "out of memory";
     if (*ret_why) {
         free(store);
@@ -364,7 +363,7 @@ struct store_redis *store_redis_new(const struct store_redis_settings *settings,
     list_init(&store->later);
     list_init(&store->sends);
     for (size_t i = 0; i < SCRIPTS_COUNT; i++) store->scripts[i].text = store_script_texts[i];
-    snprintf(store->claims_channel, sizeof store->claims_channel, KEY_PREFIX "%u:claims",
+    snprintf(store->claims_channel, sizeof(store->claims_channel), KEY_PREFIX "%u:claims",
              store->url.database);
     channel_of(store, store->own_channel, store->gateway);
     lease_init(store);
@@ -398,8 +397,8 @@ void store_redis_stop(struct store_redis *store) {
 void store_redis_free(struct store_redis *store) {
     if (!store) return;
     store_redis_stop(store);
-    explicit_bzero(store->secret, sizeof store->secret);
-    explicit_bzero(store->url.password, sizeof store->url.password);
+    explicit_bzero(store->secret, sizeof(store->secret));
+    explicit_bzero(store->url.password, sizeof(store->url.password));
     free(store);
 }
 

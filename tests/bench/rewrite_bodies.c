@@ -51,7 +51,7 @@ static void pass_end(struct filter *filter) {
 }
 static struct filter *pass_filter(void) {
     static const struct filter_ops ops = {.data = pass, .end = pass_end};
-    struct filter *filter = calloc(1, sizeof *filter);
+    struct filter *filter = calloc(1, sizeof(*filter));
     if (filter) filter->ops = &ops;
     return filter;
 }
@@ -107,8 +107,8 @@ static struct view gzip(struct view plain) {
 
 static void make_page(struct buf *page) {
     for (int i = 0; i < 2000; i++) {
-        buf_append(page, row, sizeof row - 1);
-        if (i % 10 == 9) buf_append(page, link_row, sizeof link_row - 1);
+        buf_append(page, row, sizeof(row) - 1);
+        if (i % 10 == 9) buf_append(page, link_row, sizeof(link_row) - 1);
     }
 }
 

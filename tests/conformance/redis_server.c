@@ -17,7 +17,7 @@ bool redis_server_exists(const char *program) {
     char *copy = strdup(path ? path : ""), *rest = copy, file[4096];
     bool found = false;
     for (char *folder; copy && !found && (folder = strsep(&rest, ":"));) {
-        snprintf(file, sizeof file, "%s/%s", folder, program);
+        snprintf(file, sizeof(file), "%s/%s", folder, program);
         found = access(file, X_OK) == 0;
     }
     free(copy);
@@ -39,8 +39,8 @@ static void run_server(struct redis_server *server, const char *program, const c
 static bool listens(const struct redis_server *server) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", server->socket);
-    bool connected = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", server->socket);
+    bool connected = fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
     if (fd >= 0) close(fd);
     return connected;
 }
@@ -48,7 +48,7 @@ static bool listens(const struct redis_server *server) {
 bool redis_server_start(struct redis_server *server, const char *program, const char *const *arguments) {
     strcpy(server->folder, "/tmp/ttf-redis-XXXXXX");
     if (!mkdtemp(server->folder)) return false;
-    snprintf(server->socket, sizeof server->socket, "%s/socket", server->folder);
+    snprintf(server->socket, sizeof(server->socket), "%s/socket", server->folder);
     server->pid = fork();
     if (server->pid == 0) run_server(server, program, arguments);
     for (int i = 0; server->pid > 0 && i < 2000; i++) {

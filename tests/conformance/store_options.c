@@ -1,12 +1,11 @@
 /* The contract of claims that grow: options, which stay with the name, and what a later version has written.
  */
-#include "store_seen.h"
-#include "store_suite.h"
-
 #include <stdio.h>
 #include <string.h>
 
 #include "cmocka_setup.h"
+#include "store_seen.h"
+#include "store_suite.h"
 
 #define TUNNEL "abcdefghijkl"
 
@@ -87,10 +86,10 @@ static void options_end_with_the_claim(void **state) {
 static void what_are_no_options(void **state) {
     struct seen *seen = *state;
     char longest[CLAIM_OPTIONS_MAX + 1];
-    memset(longest, 'o', sizeof longest);
-    struct view rows[] = {VIEW("two\nlines"), VIEW("a\0b"), VIEW("\n"), view_of(longest, sizeof longest)};
+    memset(longest, 'o', sizeof(longest));
+    struct view rows[] = {VIEW("two\nlines"), VIEW("a\0b"), VIEW("\n"), view_of(longest, sizeof(longest))};
     struct claim claim = seen_claim(seen, TUNNEL, "one", 1);
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         assert_int_equal(write(seen, &claim, 0, rows[i]), STATUS_INVALID);
     assert_int_equal(seen_lookup(seen, TUNNEL), STATUS_NOT_FOUND);
     assert_int_equal(seen_lookup_connection(seen, "one"), STATUS_NOT_FOUND);
@@ -121,7 +120,7 @@ static void what_a_later_version_wrote_stays(void **state) {
     struct seen *seen = *state;
     struct claim claim = plant(seen, UNSAID);
     static const enum claim_state changes[] = {CLAIM_READY, CLAIM_READY, CLAIM_OFFLINE};
-    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
         claim.member.state = changes[i];
         assert_int_equal(write(seen, &claim, 1, UNSAID), STATUS_OK);
         assert_planted(seen, true, true);
@@ -186,6 +185,6 @@ int store_options_run(const char *name) {
     };
 #undef T
     char group[64];
-    snprintf(group, sizeof group, "%s, claims that grow", name);
+    snprintf(group, sizeof(group), "%s, claims that grow", name);
     return cmocka_run_group_tests_name(group, tests, NULL, NULL);
 }

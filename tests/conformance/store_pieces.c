@@ -180,6 +180,6 @@ int store_pieces_run(const char *name) {
     };
 #undef T
     char group[64];
-    snprintf(group, sizeof group, "%s, answers in pieces", name);
+    snprintf(group, sizeof(group), "%s, answers in pieces", name);
     return cmocka_run_group_tests_name(group, tests, NULL, NULL);
 }

@@ -1,12 +1,12 @@
 /* The contract of registry and mailbox (common/handler/ports.h), as tests. */
 #include "store_suite.h"
-#include "store_seen.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/view.h"
 #include "cmocka_setup.h"
+#include "store_seen.h"
 
 static struct store_fixture *(*open_fixture)(struct store_events events);
 static void (*close_fixture)(struct store_fixture *fixture);
@@ -28,13 +28,14 @@ static void on_claim(void *target, uint64_t ticket, enum status status, const st
     assert_int_equal(claim != NULL, status == STATUS_OK);
     if (claim) seen->claim = *claim;
     assert_int_equal(options.ptr != NULL, claim != NULL);
-    assert_true(view_copy_to(options, seen->options, sizeof seen->options));
+    assert_true(view_copy_to(options, seen->options, sizeof(seen->options)));
 }
 
 static void on_put(void *target, uint64_t ticket, enum status status, struct view request_id) {
     struct seen *seen = target;
     seen_note(seen, ticket, status);
-    if (status == STATUS_OK) assert_true(view_copy_to(request_id, seen->request_id, sizeof seen->request_id));
+    if (status == STATUS_OK)
+        assert_true(view_copy_to(request_id, seen->request_id, sizeof(seen->request_id)));
 }
 
 static void on_take(void *target, uint64_t ticket, enum status status, struct v1_message *answer) {
@@ -53,13 +54,13 @@ static void on_swept(void *target, uint64_t ticket, enum status status, size_t r
 static void on_claim_changed(void *ctx, struct view tunnel_id) {
     struct seen *seen = ctx;
     seen->changed++;
-    view_copy_to(tunnel_id, seen->changed_id, sizeof seen->changed_id);
+    view_copy_to(tunnel_id, seen->changed_id, sizeof(seen->changed_id));
 }
 
 static void on_request_completed(void *ctx, struct view request_id) {
     struct seen *seen = ctx;
     seen->completed++;
-    view_copy_to(request_id, seen->completed_id, sizeof seen->completed_id);
+    view_copy_to(request_id, seen->completed_id, sizeof(seen->completed_id));
 }
 
 int seen_set_up(void **state) {
@@ -125,7 +126,7 @@ enum status seen_complete(struct seen *seen, const char *request_id, const char 
                           const char *body) {
     char text[512];
     enum status status;
-    snprintf(text, sizeof text,
+    snprintf(text, sizeof(text),
              "{\"type\":\"http_response\",\"request_id\":\"%s\",\"status_code\":201,\"headers\":{\"a\":["
              "\"1\",\"2\"],"
              "\"b\":[\"\"]},\"body\":\"%s\",\"processing_time_ms\":3}",
@@ -409,7 +410,7 @@ static void an_answer_through_another_wakes_the_one_who_waits(void **state) {
     enum status status;
     char text[512];
     assert_int_equal(seen_put(seen, "one", 30000), STATUS_OK);
-    snprintf(text, sizeof text,
+    snprintf(text, sizeof(text),
              "{\"type\":\"error\",\"request_id\":\"%s\",\"code\":\"timeout\",\"message\":\"slow\"}",
              seen->request_id);
     for (int i = 0; i < 2; i++) {

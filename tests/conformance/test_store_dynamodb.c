@@ -1,10 +1,9 @@
 /* The DynamoDB store keeps the contract of all stores. tests/lambda/dynamodb_local.py runs this program with
  * a DynamoDB Local; each test has tables of its own. Below the suite: what only this store does. */
+#include <curl/curl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include <curl/curl.h>
 
 #include "cmocka_setup.h"
 #include "net/loop.h"
@@ -107,7 +106,7 @@ static void advance(void *ctx, uint64_t ms) {
 /* As a later version does. */
 static void plant(void *ctx, const char *tunnel_id) {
     char key[TUNNEL_NAME_MAX + 8];
-    snprintf(key, sizeof key, "tunnel#%s", tunnel_id);
+    snprintf(key, sizeof(key), "tunnel#%s", tunnel_id);
     json_decref(
         call("UpdateItem",
              json_pack("{s:s,s:{s:{s:s}},s:s,s:{s:{s:s},s:{s:{s:{s:s}}}}}", "TableName",
@@ -118,7 +117,7 @@ static void plant(void *ctx, const char *tunnel_id) {
 
 static struct planted planted(void *ctx, const char *tunnel_id) {
     char key[TUNNEL_NAME_MAX + 8];
-    snprintf(key, sizeof key, "tunnel#%s", tunnel_id);
+    snprintf(key, sizeof(key), "tunnel#%s", tunnel_id);
     json_t *answer = call("GetItem", json_pack("{s:s,s:{s:{s:s}},s:b}", "TableName",
                                                ((struct dynamodb_fixture *)ctx)->connections, "Key",
                                                "connectionId", "S", key, "ConsistentRead", 1));
@@ -130,13 +129,13 @@ static struct planted planted(void *ctx, const char *tunnel_id) {
 }
 
 static struct store_fixture *dynamodb_open(struct store_events events) {
-    struct dynamodb_fixture *fixture = calloc(1, sizeof *fixture);
+    struct dynamodb_fixture *fixture = calloc(1, sizeof(*fixture));
     json_t *schema = json_load_file(TEST_DATA "/../infra/schema/tables.json", 0, NULL);
     assert_non_null(fixture);
     assert_non_null(schema);
     advanced_ms = frozen_ms = 0;
-    make_table(schema, "connections", fixture->connections, sizeof fixture->connections);
-    make_table(schema, "pendingRequests", fixture->requests, sizeof fixture->requests);
+    make_table(schema, "connections", fixture->connections, sizeof(fixture->connections));
+    make_table(schema, "pendingRequests", fixture->requests, sizeof(fixture->requests));
     json_decref(schema);
     core_settings_init(&fixture->core);
     struct store_dynamodb_settings settings = {fixture->connections, fixture->requests, &fixture->core};
@@ -223,7 +222,7 @@ static void on_put(void *target, uint64_t ticket, enum status status, struct vie
     (void)ticket;
     struct world *world = target;
     world->status = status;
-    view_copy_to(request_id, world->request_id, sizeof world->request_id);
+    view_copy_to(request_id, world->request_id, sizeof(world->request_id));
 }
 
 static void on_take(void *target, uint64_t ticket, enum status status, struct v1_message *answer) {
@@ -298,8 +297,8 @@ static size_t count_index(struct world *world, const char *tunnel) {
 /* As an earlier version of the handler writes them. */
 static void put_legacy(struct world *world, const char *connection, const char *tunnel, uint64_t age_s) {
     char created[24], ttl[24];
-    snprintf(created, sizeof created, "%llu", (unsigned long long)(wall(NULL) / 1000 - age_s));
-    snprintf(ttl, sizeof ttl, "%llu", (unsigned long long)(wall(NULL) / 1000 - age_s + 7200));
+    snprintf(created, sizeof(created), "%llu", (unsigned long long)(wall(NULL) / 1000 - age_s));
+    snprintf(ttl, sizeof(ttl), "%llu", (unsigned long long)(wall(NULL) / 1000 - age_s + 7200));
     json_decref(call("PutItem", json_pack("{s:s,s:{s:{s:s},s:{s:s},s:{s:s},s:{s:s},s:{s:s}}}", "TableName",
                                           world->fixture->connections, "Item", "connectionId", "S",
                                           connection, "tunnelId", "S", tunnel, "publicUrl", "S", "https://x",
@@ -550,7 +549,7 @@ static void a_piece_that_was_added_unheard_stays(void **state) {
     char key[V1_REQUEST_ID_MAX + 32];
     assert_int_equal(put(world, "one"), STATUS_OK);
     assert_int_equal(send_piece(world, 0, 2, 10), STATUS_OK);
-    snprintf(key, sizeof key, "%s#one#2.0", world->request_id);
+    snprintf(key, sizeof(key), "%s#one#2.0", world->request_id);
     json_decref(call("DeleteItem", json_pack("{s:s,s:{s:{s:s}}}", "TableName", world->fixture->requests,
                                              "Key", "requestId", "S", key)));
     complete_by_hand(world, "partsTotal", "N", "2");

@@ -27,7 +27,7 @@ static void advance(void *ctx, uint64_t ms) {
 }
 
 static struct store_fixture *memory_open(struct store_events events) {
-    struct memory_fixture *memory = calloc(1, sizeof *memory);
+    struct memory_fixture *memory = calloc(1, sizeof(*memory));
     memory->wall_ms = 1700000000000;
     tasks_init(&memory->tasks, NULL, NULL);
     timers_init(&memory->timers, wall_ms, NULL, memory);

@@ -1,16 +1,15 @@
 /* The Redis store keeps the contract of all stores, against a real server: redis-server, and valkey-server
  * where there is one. Each test has a database of its own. */
-#include "redis_server.h"
-#include "store_suite.h"
-
 #include <hiredis/hiredis.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "cmocka_setup.h"
+#include "redis_server.h"
 #include "store/claim_record.h"
 #include "store/store_redis.h"
+#include "store_suite.h"
 
 static struct redis_server server;
 
@@ -113,10 +112,10 @@ static struct planted planted(void *ctx, const char *tunnel_id) {
 static struct store_fixture *redis_open(struct store_events events) {
     static unsigned database;
     char url[160];
-    struct redis_fixture *redis = calloc(1, sizeof *redis);
+    struct redis_fixture *redis = calloc(1, sizeof(*redis));
     assert_true(loop_init(&redis->loop));
     redis->database = ++database;
-    snprintf(url, sizeof url, "redis+unix://%s?db=%u", server.socket, database);
+    snprintf(url, sizeof(url), "redis+unix://%s?db=%u", server.socket, database);
     redis->store = make_store(redis, url, "ws://gateway.test:8081", events);
     redis->other = make_store(redis, url, "ws://other.test:8081", (struct store_events){0});
     while (!store_redis_is_reached(redis->store) || !store_redis_is_reached(redis->other)) turn(redis);

@@ -1,7 +1,6 @@
 /* libFuzzer target: bytes of a service, in pieces: whatever comes, the answer's steps keep their promises,
  * and the pieces' size changes nothing. First byte: how the request was; second: the size of the pieces. */
 #include "fuzz.h"
-
 #include "local/local_answer.h"
 
 struct outcome {

@@ -1,7 +1,6 @@
 /* libFuzzer target: pieces of anybody. Each line of the input is one message; what joins is the pieces' data
  * in their order, and never more than the limits is held. Then the whole input is cut and joined again. */
 #include "fuzz.h"
-
 #include "protocol/chunks.h"
 
 static const struct chunks_limits limits = {

@@ -1,7 +1,6 @@
 /* libFuzzer target: records of claims in Redis. What is read, is read again as it was when we write it: in
  * version 2, and in version 1 where there are no options. */
 #include "fuzz.h"
-
 #include "store/claim_record.h"
 
 static bool decode(struct view text, struct claim *ret_claim, char options[CLAIM_OPTIONS_MAX + 1]) {

@@ -1,9 +1,8 @@
 /* libFuzzer target: content codings. Whatever comes, wherever it is cut, it decodes to the same or to
  * nothing, a step makes no more than it may, and what is encoded again decodes to the same. The first byte of
  * the input chooses the coding, the second where it is cut. */
-#include "fuzz.h"
-
 #include "base/buf.h"
+#include "fuzz.h"
 #include "rewrite/chain.h"
 #include "rewrite/encoder.h"
 
@@ -22,7 +21,7 @@ static struct coding_memory memory;
 static struct chain *chain_of(enum coding from, enum coding to) {
     static const struct filter_ops ops = {.data = pass, .end = pass_end};
     struct chain *chain = chain_new(from == CODING_IDENTITY ? NULL : decoder_new(from, &memory));
-    struct filter *filter = calloc(1, sizeof *filter);
+    struct filter *filter = calloc(1, sizeof(*filter));
     require(chain && filter);
     filter->ops = &ops;
     chain_append(chain, filter);

@@ -1,7 +1,6 @@
 /* libFuzzer target: the config file. Whatever is in it, entries come in the order of their lines, hold no
  * control characters, and what is refused is refused with a reason and a line of the file. */
 #include "fuzz.h"
-
 #include "yaml/config_file.h"
 
 struct walk {

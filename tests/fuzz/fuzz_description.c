@@ -1,8 +1,7 @@
 /* libFuzzer target: the description of a deployment. Entries have names and places, hold no control
  * characters, and what is refused is refused with a reason. */
-#include "fuzz.h"
-
 #include "apigw/description.h"
+#include "fuzz.h"
 
 static bool take(void *ctx, const struct description_entry *entry, struct config_problem *problem) {
     size_t *entries = ctx;

@@ -1,7 +1,6 @@
 /* libFuzzer target: an event from Lambda. What is taken has a target that the request gate can read, or is
  * none; no field of it is beyond the event's own memory. */
 #include "fuzz.h"
-
 #include "http/uri.h"
 #include "runtime/lambda_answer.h"
 #include "runtime/lambda_event.h"

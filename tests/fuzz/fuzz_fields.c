@@ -1,7 +1,6 @@
 /* libFuzzer target: header fields under a prefix. The input's first line is a field's name, the rest its
  * value. */
 #include "fuzz.h"
-
 #include "rewrite/fields.h"
 
 static const struct rewrite_site site = {.prefix = {"/abc", 4},

@@ -2,7 +2,6 @@
  * first line is method, target and version, cut at its first and its last space; each further line a field,
  * cut at its first colon and not trimmed. The same fields then come back as an answer. */
 #include "fuzz.h"
-
 #include "http/chars.h"
 #include "http/gate.h"
 #include "http/hop.h"

@@ -1,7 +1,6 @@
 /* libFuzzer target: the head of a message, as a request and as an answer. Whatever comes in pieces must end
  * as it does in one: no part of a whole head is malformed, and none of it is whole. */
 #include "fuzz.h"
-
 #include "http/chars.h"
 #include "http/head.h"
 

@@ -1,6 +1,5 @@
 /* libFuzzer target: the Host field and request targets. The whole input is read as each of them. */
 #include "fuzz.h"
-
 #include "http/host.h"
 #include "http/uri.h"
 

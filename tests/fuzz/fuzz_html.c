@@ -1,7 +1,6 @@
 /* libFuzzer target: HTML, rewritten (see fuzz_rewrite.h). In one of sixteen inputs a byte behind 0x01 stands
  * for very many of it, so that tags grow beyond what is kept of one. */
 #include "fuzz_rewrite.h"
-
 #include "rewrite/html.h"
 
 #define REPEATS 6000

@@ -1,6 +1,5 @@
 /* libFuzzer target: a page's scripts, rewritten (see fuzz_rewrite.h). */
 #include "fuzz_rewrite.h"
-
 #include "rewrite/text.h"
 
 static struct filter *make(const struct rewrite_site *site, filter_out_fn out, void *out_ctx) {

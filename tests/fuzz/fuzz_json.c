@@ -1,7 +1,6 @@
 /* libFuzzer target: JSON and XML, rewritten (see fuzz_rewrite.h). The first byte of the input also chooses
  * which. */
 #include "fuzz_rewrite.h"
-
 #include "rewrite/text.h"
 
 static enum text_language language;

@@ -1,9 +1,8 @@
 /* libFuzzer target: key sets. Byte 0 says whether the rest is a set, or one key of a set. What is taken must
  * be within its bounds, and must not verify tokens that nobody signed. */
-#include "fuzz.h"
-
 #include "auth/jwt.h"
 #include "base/base64.h"
+#include "fuzz.h"
 
 #define NOW_S 1700000000u
 
@@ -24,7 +23,7 @@ static void try_tokens(const struct jwks *set) {
     } tokens[] = {{"{\"alg\":\"RS256\"}", 256}, {"{\"alg\":\"ES256\"}", 64}, {"{\"alg\":\"HS256\"}", 32}};
     static const char zeros[256];
     const struct jwt_settings settings = {.keys = set, .leeway_s = 30};
-    for (size_t i = 0; i < sizeof tokens / sizeof tokens[0]; i++) {
+    for (size_t i = 0; i < sizeof(tokens) / sizeof(tokens[0]); i++) {
         char text[1024];
         size_t len = base64url_encode(view_from_cstr(tokens[i].header), text);
         text[len++] = '.';

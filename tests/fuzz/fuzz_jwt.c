@@ -1,13 +1,12 @@
 /* libFuzzer target: agents' tokens. Byte 0 says how the rest is meant: a token as it is; header and payload,
  * on two lines, of one that is rightly signed; or a subject, whose token must be good and not survive a
  * changed byte. */
-#include "fuzz.h"
-
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
 #include "auth/jwt.h"
 #include "base/base64.h"
+#include "fuzz.h"
 
 #define NOW_S 1700000000u
 

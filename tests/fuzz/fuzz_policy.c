@@ -2,7 +2,6 @@
  * lets nobody in, what is one can be told; and however a target is written, if a service that decodes it to
  * the end, follows ".." and cuts parameters would find /admin in it, a rule that denies /admin refuses it. */
 #include "fuzz.h"
-
 #include "policy/policy.h"
 
 static int hex(char c) {

@@ -2,7 +2,6 @@
  * is kept, and why it failed is a line that a terminal can show. First byte: which kind of proxy; second: the
  * size of the pieces. */
 #include "fuzz.h"
-
 #include "net/proxy_shake.h"
 
 struct outcome {

@@ -2,7 +2,6 @@
  * and however little room there is for a body, the same requests come out, and what is refused is refused.
  * First byte: the size of the pieces; second: the room. */
 #include "fuzz.h"
-
 #include "http/chars.h"
 #include "http/request_reader.h"
 

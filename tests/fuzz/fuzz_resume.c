@@ -1,13 +1,12 @@
 /* libFuzzer target: resume tokens. Byte 0 says how the rest is meant: a token as it is; the payload of one
  * that is rightly signed; or a tunnel and an owner, on two lines, whose token must come back as it was made
  * and not survive a changed byte. */
-#include "fuzz.h"
-
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
 #include "auth/resume.h"
 #include "base/base64.h"
+#include "fuzz.h"
 
 #define NOW_MS 1700000000000u
 

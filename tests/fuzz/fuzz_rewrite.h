@@ -3,9 +3,8 @@
 #ifndef FUZZ_REWRITE_H
 #define FUZZ_REWRITE_H
 
-#include "fuzz.h"
-
 #include "base/buf.h"
+#include "fuzz.h"
 #include "rewrite/filter.h"
 #include "rewrite/url.h"
 

@@ -2,9 +2,8 @@
  * method, path, query, then fields ("name: value"), an empty one, and the body. Odd: the request is rightly
  * signed with these, must be taken, and not with a byte of the body changed. Even: the fields have what they
  * have, and nobody guesses a signature. */
-#include "fuzz.h"
-
 #include "apigw/signature.h"
+#include "fuzz.h"
 #include "http/chars.h"
 
 #define NOW_S 1440938160

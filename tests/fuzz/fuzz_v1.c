@@ -1,6 +1,5 @@
 /* libFuzzer target: a v1 message of anybody. What parses is written again, and must then say the same. */
 #include "fuzz.h"
-
 #include "protocol/v1.h"
 
 #define BODY_MAX 4096

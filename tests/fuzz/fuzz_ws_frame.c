@@ -1,8 +1,7 @@
 /* libFuzzer target: WebSocket frames of a server, and of a client. What is read in one piece is read the same
  * byte by byte. */
-#include "fuzz.h"
-
 #include "base/buf.h"
+#include "fuzz.h"
 #include "http/ws_frame.h"
 
 /* What was told, so that it can be compared; true: it ended by a mistake. */

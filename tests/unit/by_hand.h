@@ -3,11 +3,6 @@
 #ifndef BY_HAND_H
 #define BY_HAND_H
 
-#include "cmocka_setup.h"
-
-#include "base/buf.h"
-#include "net/loop.h"
-
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>
@@ -15,6 +10,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "base/buf.h"
+#include "cmocka_setup.h"
+#include "net/loop.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define PATIENCE_NS UINT64_C(20000000000)

@@ -6,9 +6,8 @@
 #include <malloc.h>
 #include <stdlib.h>
 
-#include "cmocka_setup.h"
-
 #include "base/buf.h"
+#include "cmocka_setup.h"
 #include "rewrite/filter.h"
 
 /* Makes the filter that is tested. */

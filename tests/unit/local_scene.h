@@ -2,15 +2,14 @@
 #ifndef LOCAL_SCENE_H
 #define LOCAL_SCENE_H
 
-#include "by_hand.h"
-
-#include "local/local_state.h"
-
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/un.h>
+
+#include "by_hand.h"
+#include "local/local_state.h"
 
 #define CONNECT_MS 60000
 #define HELLO "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"

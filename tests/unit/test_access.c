@@ -1,7 +1,6 @@
 /* The record of an ended request, and the line that the access log makes of it. The core is played. */
-#include "cmocka_setup.h"
-
 #include "base/log.h"
+#include "cmocka_setup.h"
 #include "handler/access.h"
 #include "handler/core.h"
 
@@ -138,7 +137,7 @@ static void pass(struct access *access, int status, enum http_error error, bool 
 static void test_metrics(void **state) {
     (void)state;
     struct access access;
-    memset(metrics_slots, 0, sizeof metrics_slots);
+    memset(metrics_slots, 0, sizeof(metrics_slots));
     pass(&access, 200, HTTP_ERROR_NONE, true);
     assert_int_equal(slot(METRIC_REQUESTS, METRIC_STATUS_2XX), 1);
     assert_int_equal(slot(METRIC_REQUEST_BYTES, 0), 3);
@@ -163,7 +162,7 @@ static void test_metrics_of_refusals_and_cuts(void **state) {
     (void)state;
     struct access access;
     const struct answer_head head = {.status = 400, .error = HTTP_ERROR_BAD_REQUEST};
-    memset(metrics_slots, 0, sizeof metrics_slots);
+    memset(metrics_slots, 0, sizeof(metrics_slots));
     access_begin(&access, 0);
     access_head(&access, NULL, &head, NULL, 0);
     access_end(&access, false, 0);
@@ -179,7 +178,7 @@ static void test_metrics_of_upgrades_and_peers(void **state) {
     (void)state;
     struct access access;
     const struct answer_head head = {.status = 101};
-    memset(metrics_slots, 0, sizeof metrics_slots);
+    memset(metrics_slots, 0, sizeof(metrics_slots));
     access_begin(&access, 0);
     access_head(&access, NULL, &head, NULL, 0);
     assert_int_equal(slot(METRIC_WEBSOCKETS, 0), 1);

@@ -1,8 +1,7 @@
 /* The forms of the access log, and what must never stand in it. The core is played. */
-#include "cmocka_setup.h"
-
 #include <jansson.h>
 
+#include "cmocka_setup.h"
 #include "handler/access_log.h"
 #include "handler/core.h"
 

@@ -1,11 +1,10 @@
 /* Listening addresses, networks, and what is read out of a sockaddr. */
-#include "cmocka_setup.h"
-
-#include "net/sockaddr.h"
-#include "sockets/address.h"
-
 #include <arpa/inet.h>
 #include <netinet/in.h>
+
+#include "cmocka_setup.h"
+#include "net/sockaddr.h"
+#include "sockets/address.h"
 
 static void test_addresses(void **state) {
     (void)state;

@@ -1,5 +1,4 @@
 #include "backoff.h"
-
 #include "cmocka_setup.h"
 
 static void doubles_to_the_maximum(void **state) {

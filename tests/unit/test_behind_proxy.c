@@ -1,6 +1,5 @@
 /* Who stands behind trusted proxies. */
 #include "cmocka_setup.h"
-
 #include "public/behind_proxy.h"
 
 #define P "10.0.0.1, "

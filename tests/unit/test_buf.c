@@ -3,11 +3,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <stdlib.h>
+
+#include <cmocka.h>
 
 #include "base/buf.h"
 
@@ -101,7 +100,7 @@ static void test_numbers(void **state) {
     struct buf buf, expected;
     buf_init(&buf, 100);
     buf_init(&expected, 100);
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         assert_true(buf_append_number(&buf, numbers[i]));
         assert_true(buf_printf(&expected, "%llu", (unsigned long long)numbers[i]));
     }

@@ -1,8 +1,7 @@
 /* One request to the local service and its answer as both protocols have it: what goes to the service, what
  * comes back, and what people read of it (call.c). */
-#include "local_scene.h"
-
 #include "call.h"
+#include "local_scene.h"
 
 #define HEAD(lines) "GET /x HTTP/1.1\r\n" lines "\r\n"
 

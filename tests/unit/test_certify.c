@@ -26,7 +26,7 @@ static void settle(struct world *world) {
 }
 
 static int set_up(void **state) {
-    struct world *world = calloc(1, sizeof *world);
+    struct world *world = calloc(1, sizeof(*world));
     tasks_init(&world->tasks, NULL, NULL);
     timers_init(&world->timers, zero_ms, NULL, world);
     world->store = store_memory_new(&world->tasks, zero_ms, world);
@@ -67,7 +67,7 @@ static void claim(struct world *world, const char *tunnel_id, const char *owner)
     struct claim claim = {.epoch = 1, .member = {.state = CLAIM_OFFLINE}, .expires_ms = zero_ms(NULL) + 1000};
     strcpy(claim.tunnel_id, tunnel_id);
     strcpy(claim.owner, owner);
-    snprintf(claim.member.link.connection, sizeof claim.member.link.connection, "connection of %s",
+    snprintf(claim.member.link.connection, sizeof(claim.member.link.connection), "connection of %s",
              tunnel_id);
     struct claim_write write = {.claim = &claim};
     registry.store(registry.ctx, &write, on_stored, world, 0);
@@ -107,7 +107,7 @@ static void test_names(void **state) {
         {"", STATUS_NOT_FOUND},
         {"shop.tunnel.example/../x", STATUS_NOT_FOUND},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         world->answers = 0;
         core_certify(world->core, view_from_cstr(rows[i].name), on_answer, world);
         assert_int_equal(world->answers, 0); /* never inside the call */

@@ -46,9 +46,9 @@ static void test_field_value_places(void **state) {
     static const unsigned char others[] = {0x21, 0x7e, 0x80, 0xff};
     char text[28];
     for (int byte = 0; byte < 256; byte++)
-        for (size_t len = 3; len <= sizeof text; len++)
+        for (size_t len = 3; len <= sizeof(text); len++)
             for (size_t at = 0; at < len; at++) {
-                memset(text, others[(len + at) % sizeof others], sizeof text);
+                memset(text, others[(len + at) % sizeof(others)], sizeof(text));
                 text[at] = (char)byte;
                 bool inside = byte == '\t' || (byte >= 0x20 && byte != 0x7f);
                 bool at_end = at == 0 || at + 1 == len;
@@ -63,10 +63,10 @@ static void test_token_places(void **state) {
     static const char others[] = {'a', 'Z', '-', '7'};
     char text[20], lower[20];
     for (int byte = 0; byte < 256; byte++)
-        for (size_t len = 1; len <= sizeof text; len++)
+        for (size_t len = 1; len <= sizeof(text); len++)
             for (size_t at = 0; at < len; at++) {
                 char c = (char)byte;
-                memset(text, others[(len + at) % sizeof others], sizeof text);
+                memset(text, others[(len + at) % sizeof(others)], sizeof(text));
                 text[at] = c;
                 if (http_is_token(view_of(text, len)) != http_is_token(view_of(&c, 1)))
                     fail_msg("%.*s", (int)len, text);

@@ -46,26 +46,26 @@ static void cut_and_join(struct view text, size_t message_max, size_t expected) 
 static void what_is_cut_joins_to_the_same(void **state) {
     (void)state;
     char text[5000];
-    memset(text, 'a', sizeof text);
+    memset(text, 'a', sizeof(text));
     cut_and_join(view_of(text, 1), 200, 1);
-    cut_and_join(view_of(text, sizeof text), 200, 0);
-    memset(text, '"', sizeof text); /* each takes two bytes */
-    cut_and_join(view_of(text, sizeof text), 300, 0);
-    for (size_t i = 0; i < sizeof text; i++) text[i] = i % 3 ? '\\' : 'x';
-    cut_and_join(view_of(text, sizeof text), 257, 0);
-    cut_and_join(view_of(text, sizeof text), 100000, 1);
+    cut_and_join(view_of(text, sizeof(text)), 200, 0);
+    memset(text, '"', sizeof(text)); /* each takes two bytes */
+    cut_and_join(view_of(text, sizeof(text)), 300, 0);
+    for (size_t i = 0; i < sizeof(text); i++) text[i] = i % 3 ? '\\' : 'x';
+    cut_and_join(view_of(text, sizeof(text)), 257, 0);
+    cut_and_join(view_of(text, sizeof(text)), 100000, 1);
 }
 
 static void too_many_pieces_are_not_cut(void **state) {
     (void)state;
     struct chunk_cutter cutter;
     char text[5000];
-    memset(text, 'a', sizeof text);
-    assert_false(chunk_cutter_init(&cutter, VIEW("id"), view_of(text, sizeof text), 110));
-    assert_false(chunk_cutter_init(&cutter, VIEW("id"), view_of(text, sizeof text), 10));
+    memset(text, 'a', sizeof(text));
+    assert_false(chunk_cutter_init(&cutter, VIEW("id"), view_of(text, sizeof(text)), 110));
+    assert_false(chunk_cutter_init(&cutter, VIEW("id"), view_of(text, sizeof(text)), 10));
     char id[257];
-    memset(id, '"', sizeof id);
-    assert_true(chunk_cutter_init(&cutter, view_of(id, 256), view_of(text, sizeof text), 1000));
+    memset(id, '"', sizeof(id));
+    assert_true(chunk_cutter_init(&cutter, view_of(id, 256), view_of(text, sizeof(text)), 1000));
 }
 
 struct piece {
@@ -120,7 +120,7 @@ static enum chunk_result add(struct chunks *chunks, const char *sender, unsigned
                              size_t len, uint64_t now_ms) {
     char id[24], *data = malloc(len);
     struct buf text;
-    snprintf(id, sizeof id, "%u", request);
+    snprintf(id, sizeof(id), "%u", request);
     memset(data, 'x', len);
     buf_init(&text, 100000);
     struct v1_chunk chunk = {seq, 10, view_of(data, len)};

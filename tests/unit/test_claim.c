@@ -8,7 +8,7 @@ static char options[CLAIM_OPTIONS_MAX + 1];
 
 static void options_are_one_line_of_text(void **state) {
     (void)state;
-    memset(options, 'x', sizeof options);
+    memset(options, 'x', sizeof(options));
     assert_true(claim_options_valid((struct view){0}));
     assert_true(claim_options_valid(VIEW("")));
     assert_true(claim_options_valid(view_of(options, CLAIM_OPTIONS_MAX)));
@@ -16,7 +16,7 @@ static void options_are_one_line_of_text(void **state) {
     for (size_t i = 0; i < 3; i++) {
         static const char bad[] = {'\n', '\0'};
         size_t at = i * (CLAIM_OPTIONS_MAX - 1) / 2;
-        for (size_t j = 0; j < sizeof bad; j++) {
+        for (size_t j = 0; j < sizeof(bad); j++) {
             options[at] = bad[j];
             assert_false(claim_options_valid(view_of(options, CLAIM_OPTIONS_MAX)));
             options[at] = 'x';

@@ -55,7 +55,7 @@ static void a_tagged_record_is_read_as_written(void **state) {
     } rows[] = {{VIEW("{\"a\":\"b=c %0a\"}"), "{\"a\":\"b=c %0a\"}"}, {VIEW(""), ""}, {{NULL, 0}, ""}};
     struct claim claim = a_claim(), again;
     claim.member.epoch = 3;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct buf text;
         struct view options;
         buf_init(&text, CLAIM_RECORD_MAX);
@@ -75,7 +75,7 @@ static void a_claim_of_the_longest_texts_fits(void **state) {
     struct view options;
     char longest[CLAIM_OPTIONS_MAX];
     struct claim claim = a_claim(), again;
-    memset(longest, '%', sizeof longest);
+    memset(longest, '%', sizeof(longest));
     memset(claim.tunnel_id, 'a', TUNNEL_NAME_MAX);
     memset(claim.owner, '%', OWNER_MAX);
     memset(claim.member.link.gateway, 'g', GATEWAY_MAX);
@@ -85,11 +85,11 @@ static void a_claim_of_the_longest_texts_fits(void **state) {
     assert_true(claim_record_decode(buf_view(&text), &again, &options));
     assert_same(&again, &claim);
     buf_clear(&text);
-    assert_true(claim_record_encode_tagged(&text, &claim, view_of(longest, sizeof longest)));
+    assert_true(claim_record_encode_tagged(&text, &claim, view_of(longest, sizeof(longest))));
     assert_in_range(text.len, 2000, 2300); /* what claim_record.h tells later versions */
     assert_true(claim_record_decode(buf_view(&text), &again, &options));
     assert_same(&again, &claim);
-    assert_int_equal(options.len, sizeof longest);
+    assert_int_equal(options.len, sizeof(longest));
     buf_done(&text);
 }
 
@@ -109,7 +109,7 @@ static void what_is_no_record(void **state) {
     };
     struct claim claim;
     struct view options;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         if (claim_record_decode(view_from_cstr(rows[i]), &claim, &options)) fail_msg("row %zu was taken", i);
     assert_true(claim_record_decode(VIEW("1\n1\n2\n9\nc\ng\nt\n1\n0\n0\n7\no"), &claim, &options));
     assert_false(claim_record_decode(VIEW("1\n1\n2\n9\nc\0\ng\nt\n1\n0\n0\n7\no"), &claim, &options));
@@ -141,7 +141,7 @@ static void tags_of_a_later_version_are_passed_over(void **state) {
     };
     struct claim claim;
     struct view options;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (!claim_record_decode(view_from_cstr(rows[i]), &claim, &options)) fail_msg("row %zu", i);
         assert_string_equal(claim.tunnel_id, "t");
         assert_string_equal(claim.owner, "o");
@@ -181,7 +181,7 @@ static void what_is_no_tagged_record(void **state) {
     };
     struct claim claim;
     struct view options;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         if (claim_record_decode(view_from_cstr(rows[i]), &claim, &options)) fail_msg("row %zu was taken", i);
 }
 
@@ -190,18 +190,18 @@ static void a_record_has_a_bound(void **state) {
     char text[CLAIM_RECORD_MAX + 2];
     struct claim claim;
     struct view options;
-    memcpy(text, HEAD REST "later=", sizeof HEAD REST "later=");
+    memcpy(text, HEAD REST "later=", sizeof(HEAD REST "later="));
     size_t len = strlen(text);
-    memset(text + len, 'x', sizeof text - len);
+    memset(text + len, 'x', sizeof(text) - len);
     text[CLAIM_RECORD_MAX - 1] = text[CLAIM_RECORD_MAX] = '\n';
     assert_true(claim_record_decode(view_of(text, CLAIM_RECORD_MAX), &claim, &options));
     text[CLAIM_RECORD_MAX - 1] = 'x';
     assert_false(claim_record_decode(view_of(text, CLAIM_RECORD_MAX + 1), &claim, &options));
-    char owner[sizeof HEAD REST + OWNER_MAX + 1];
+    char owner[sizeof(HEAD REST) + OWNER_MAX + 1];
     for (size_t o = OWNER_MAX; o <= OWNER_MAX + 1; o++) {
         char long_owner[OWNER_MAX + 2] = "";
         memset(long_owner, 'o', o);
-        snprintf(owner, sizeof owner, HEAD "name.id=t\nname.owner=%s\n" MEMBER, long_owner);
+        snprintf(owner, sizeof(owner), HEAD "name.id=t\nname.owner=%s\n" MEMBER, long_owner);
         assert_int_equal(claim_record_decode(view_from_cstr(owner), &claim, &options), o == OWNER_MAX);
     }
 }

@@ -49,7 +49,7 @@ static void on_failing(struct task *task) {
 
 static void be_away(struct scene *scene, registry_done_fn *done, registry_claim_fn *claim, void *target,
                     uint64_t ticket) {
-    struct failing *failing = calloc(1, sizeof *failing);
+    struct failing *failing = calloc(1, sizeof(*failing));
     *failing = (struct failing){.done = done, .claim = claim, .target = target, .ticket = ticket};
     task_init(&failing->task, on_failing);
     tasks_post(&scene->tasks, &failing->task);
@@ -125,7 +125,7 @@ static void new_store(struct scene *scene) {
 }
 
 static int set_up(void **state) {
-    struct scene *scene = calloc(1, sizeof *scene);
+    struct scene *scene = calloc(1, sizeof(*scene));
     tasks_init(&scene->tasks, NULL, NULL);
     struct claims_cache_settings settings = {.inner = {.ctx = scene,
                                                        .lookup = flaky_lookup,
@@ -171,7 +171,7 @@ static void on_claim(void *target, uint64_t ticket, enum status status, const st
     on_done(target, ticket, status);
     struct scene *scene = target;
     if (claim) scene->claim = *claim;
-    view_copy_to(options, scene->options, sizeof scene->options);
+    view_copy_to(options, scene->options, sizeof(scene->options));
 }
 
 static enum status settle(struct scene *scene) {

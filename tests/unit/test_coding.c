@@ -5,7 +5,6 @@
 #include <zstd.h>
 
 #include "filter_conformance.h"
-
 #include "rewrite/chain.h"
 #include "rewrite/encoder.h"
 
@@ -36,9 +35,9 @@ static const unsigned char brotli_bomb[] = {
 /* ---- what the services of these tests send ---- */
 
 static struct view page(void) {
-    static char text[LINES * (sizeof LINE - 1) + 1];
-    for (int i = 0; i < LINES; i++) memcpy(text + (size_t)i * (sizeof LINE - 1), LINE, sizeof LINE - 1);
-    return view_of(text, sizeof text - 1);
+    static char text[LINES * (sizeof(LINE) - 1) + 1];
+    for (int i = 0; i < LINES; i++) memcpy(text + (size_t)i * (sizeof(LINE) - 1), LINE, sizeof(LINE) - 1);
+    return view_of(text, sizeof(text) - 1);
 }
 
 static struct view deflated(struct view text, int bits) {
@@ -46,7 +45,7 @@ static struct view deflated(struct view text, int bits) {
     z_stream zlib = {.next_in = (unsigned char *)(uintptr_t)text.ptr,
                      .avail_in = (unsigned)text.len,
                      .next_out = (unsigned char *)out,
-                     .avail_out = sizeof out};
+                     .avail_out = sizeof(out)};
     assert_int_equal(deflateInit2(&zlib, 9, Z_DEFLATED, bits, 8, Z_DEFAULT_STRATEGY), Z_OK);
     assert_int_equal(deflate(&zlib, Z_FINISH), Z_STREAM_END);
     deflateEnd(&zlib);
@@ -55,7 +54,7 @@ static struct view deflated(struct view text, int bits) {
 
 static struct view zstd_of(struct view text) {
     static char out[1 << 20];
-    size_t len = ZSTD_compress(out, sizeof out, text.ptr, text.len, 3);
+    size_t len = ZSTD_compress(out, sizeof(out), text.ptr, text.len, 3);
     assert_false(ZSTD_isError(len));
     return view_of(out, len);
 }
@@ -64,7 +63,7 @@ static struct view encoded(enum coding coding) {
     switch (coding) {
     case CODING_GZIP: return deflated(page(), 31);
     case CODING_DEFLATE: return deflated(page(), 15);
-    case CODING_BR: return view_of(brotli_page, sizeof brotli_page);
+    case CODING_BR: return view_of(brotli_page, sizeof(brotli_page));
     default: return zstd_of(page());
     }
 }
@@ -83,7 +82,7 @@ static struct coding_memory memory;
 static struct chain *chain_with(enum coding coding, struct coding_memory *share) {
     static const struct filter_ops ops = {.data = pass, .end = pass_end};
     struct chain *chain = chain_new(coding == CODING_IDENTITY ? NULL : decoder_new(coding, share));
-    struct filter *filter = calloc(1, sizeof *filter);
+    struct filter *filter = calloc(1, sizeof(*filter));
     assert_true(chain && filter);
     filter->ops = &ops;
     chain_append(chain, filter);
@@ -189,13 +188,13 @@ static void appended(enum coding coding, struct view more, struct view expected)
 
 static void streams_may_follow_each_other_and_garbage_is_thrown_away(void **state) {
     (void)state;
-    char twice[2 * LINES * (sizeof LINE - 1)];
+    char twice[2 * LINES * (sizeof(LINE) - 1)];
     memcpy(twice, page().ptr, page().len);
     memcpy(twice + page().len, page().ptr, page().len);
     struct view again = encoded(CODING_GZIP);
     char *copy = malloc(again.len);
     memcpy(copy, again.ptr, again.len);
-    appended(CODING_GZIP, view_of(copy, again.len), view_of(twice, sizeof twice));
+    appended(CODING_GZIP, view_of(copy, again.len), view_of(twice, sizeof(twice)));
     free(copy);
     for (size_t i = 0; i < 4; i++) {
         appended(all[i], view_of("\0\0\0", 3), page());
@@ -253,14 +252,14 @@ static void bombs_take_no_more_memory_than_pages(void **state) {
     explodes(CODING_GZIP, deflated(view_of(zeros, BOMB), 31), BOMB, 48 * 1024);
     explodes(CODING_DEFLATE, deflated(view_of(zeros, BOMB), -15), BOMB, 48 * 1024);
     explodes(CODING_ZSTD, zstd_of(view_of(zeros, BOMB)), BOMB, (size_t)9 * 1024 * 1024);
-    explodes(CODING_BR, view_of(brotli_bomb, sizeof brotli_bomb), (size_t)256 * 1024 * 1024,
+    explodes(CODING_BR, view_of(brotli_bomb, sizeof(brotli_bomb)), (size_t)256 * 1024 * 1024,
              (size_t)17 * 1024 * 1024);
     free(zeros);
 }
 
 /* Feeds a bomb of the largest window; false: it failed. */
 static bool light(struct chain *chain) {
-    chain_feed(chain, view_of(brotli_bomb, sizeof brotli_bomb));
+    chain_feed(chain, view_of(brotli_bomb, sizeof(brotli_bomb)));
     for (int step = 0; step < 10000 && chain_step(chain, false) != CHAIN_FAILED; step++)
         buf_clear(&chain->output);
     return !chain->failed;

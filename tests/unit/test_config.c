@@ -1,12 +1,11 @@
 /* Settings: defaults, variables, flags over variables, and what is refused (which says why on standard
  * error). */
-#include "cmocka_setup.h"
-
-#include "config/config.h"
-#include "config/config_value.h"
-
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "cmocka_setup.h"
+#include "config/config.h"
+#include "config/config_value.h"
 
 static int init(struct config *config, const char *a, const char *b, const char *c) {
     char *argv[] = {(char *)(uintptr_t) "ttf-gateway", (char *)(uintptr_t)a, (char *)(uintptr_t)b,

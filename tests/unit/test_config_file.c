@@ -1,12 +1,11 @@
 /* The config file's reading: what is an entry, in which line it stood, and what is refused. */
-#include "cmocka_setup.h"
-
-#include "base/buf.h"
-#include "yaml/config_file.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "base/buf.h"
+#include "cmocka_setup.h"
+#include "yaml/config_file.h"
 
 struct seen {
     char text[2048]; /* "name=value@line;" */

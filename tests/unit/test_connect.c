@@ -52,7 +52,7 @@ static void agents_send(void *ctx, const struct link *link, struct view text, ag
     struct v1_message *message = v1_message_parse(text, 4096, &status);
     (void)link, (void)done, (void)target, (void)ticket;
     assert_non_null(message);
-    if (message->resume.len) view_copy_to(message->resume, world->resume, sizeof world->resume);
+    if (message->resume.len) view_copy_to(message->resume, world->resume, sizeof(world->resume));
     v1_message_free(message);
 }
 
@@ -128,7 +128,7 @@ static struct ports ports_of(struct world *world) {
 static int make(void **state, bool asks_for_tokens) {
     static const struct view origins[] = {{"http://first.test", 17}, {"http://last.test", 16}};
     static const struct view names[] = {{"api", 3}, {"xn--ok", 6}};
-    struct world *world = calloc(1, sizeof *world);
+    struct world *world = calloc(1, sizeof(*world));
     tasks_init(&world->tasks, NULL, NULL);
     timers_init(&world->timers, now_ms, NULL, world);
     world->store = store_memory_new(&world->tasks, now_ms, world);
@@ -148,9 +148,9 @@ static int make(void **state, bool asks_for_tokens) {
     world->core = core_new(&settings, &ports);
     store_memory_listen(world->store, core_store_events(world->core));
     struct buf token;
-    buf_init(&token, sizeof world->token);
+    buf_init(&token, sizeof(world->token));
     assert_true(jwt_issue(&settings.jwt, VIEW("alice"), 1700000000, 60, &token));
-    assert_true(view_copy_to(buf_view(&token), world->token, sizeof world->token));
+    assert_true(view_copy_to(buf_view(&token), world->token, sizeof(world->token)));
     buf_done(&token);
     *state = world;
     return 0;
@@ -176,8 +176,8 @@ static int tear_down(void **state) {
 static void on_connected(void *ctx, const struct connect_outcome *outcome) {
     struct world *world = ctx;
     world->status = outcome->status;
-    view_copy_to(outcome->tunnel_id, world->tunnel, sizeof world->tunnel);
-    snprintf(world->reason, sizeof world->reason, "%s", outcome->reason ? outcome->reason : "");
+    view_copy_to(outcome->tunnel_id, world->tunnel, sizeof(world->tunnel));
+    snprintf(world->reason, sizeof(world->reason), "%s", outcome->reason ? outcome->reason : "");
 }
 
 /* Each attempt counts once, as what it came to. */
@@ -242,7 +242,7 @@ static void check(struct world *world, const struct row *row, const char *connec
 static void check_rows(struct world *world, const struct row *rows, size_t count) {
     for (size_t i = 0; i < count; i++) {
         char connection[32];
-        snprintf(connection, sizeof connection, "c%zu", i);
+        snprintf(connection, sizeof(connection), "c%zu", i);
         check(world, &rows[i], connection);
     }
 }
@@ -267,7 +267,7 @@ static void who_may_connect(void **state) {
         {"another origin", NULL, "origin:http://first.test.evil", 403, "Origin"},
         {"a token is not looked at", "/?token=x", "authorization:Basic x", 200, NULL},
     };
-    check_rows(*state, rows, sizeof rows / sizeof rows[0]);
+    check_rows(*state, rows, sizeof(rows) / sizeof(rows[0]));
 }
 
 static void whose_token_is_good(void **state) {
@@ -282,7 +282,7 @@ static void whose_token_is_good(void **state) {
         {"two fields", "/?name=app", "authorization:Bearer %|authorization:Bearer %", 401, "more than one"},
         {"a bad one", "/?name=app&token=%x", NULL, 401, NULL},
     };
-    check_rows(*state, rows, sizeof rows / sizeof rows[0]);
+    check_rows(*state, rows, sizeof(rows) / sizeof(rows[0]));
 }
 
 /* ---- what is written, and what comes between ---- */
@@ -385,7 +385,7 @@ static void what_is_another_ones_meanwhile_is_not_given(void **state) {
     world->core = core_new(&settings, &ports);
     store_memory_listen(world->store, core_store_events(world->core));
     char target[1200];
-    snprintf(target, sizeof target, "/?name=app&token=%s", world->token);
+    snprintf(target, sizeof(target), "/?name=app&token=%s", world->token);
     assert_int_equal(connects(world, "two", target, ""), 200);
     assert_string_equal(world->written.owner, "sub:alice");
     start_again(world, false, true);
@@ -439,7 +439,7 @@ static void reserved_names_are_for_who_can_prove_them(void **state) {
 static void ids_have_a_bound(void **state) {
     struct world *world = *state;
     char id[GATEWAY_MAX + 2];
-    memset(id, 'i', sizeof id);
+    memset(id, 'i', sizeof(id));
     id[CONNECTION_ID_MAX] = '\0';
     assert_int_equal(connects(world, id, "/", ""), 200);
     id[CONNECTION_ID_MAX] = 'i';

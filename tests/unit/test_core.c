@@ -1,7 +1,6 @@
 /* The core as a whole: its bounds, and its end. */
-#include "test_core_mailbox.h"
-
 #include "handler/core_state.h"
+#include "test_core_mailbox.h"
 
 static void too_many_at_once_are_refused(void **state) {
     struct world *world = *state;
@@ -168,7 +167,7 @@ static void settings_begin_as_their_header_says(void **state) {
         {"exchanges_total", settings.exchanges_total, 16384},
         {"tunnel_requests_per_second", settings.tunnel_requests_per_second, 0},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         if (rows[i].is != rows[i].is_to_be)
             fail_msg("%s: %llu", rows[i].name, (unsigned long long)rows[i].is);
 }
@@ -194,7 +193,7 @@ static struct view lend(struct arena *arena, const char *text) {
 }
 
 static const struct view *lend_two(struct arena *arena, const char *first, const char *second) {
-    struct view *both = arena_alloc(arena, 2 * sizeof *both);
+    struct view *both = arena_alloc(arena, 2 * sizeof(*both));
     assert_non_null(both);
     both[0] = lend(arena, first);
     both[1] = lend(arena, second);
@@ -234,15 +233,15 @@ static void what_settings_point_to_is_copied(void **state) {
     make_core_of_lent_settings(world, &jwt);
     buf_init(&token, JWT_TOKEN_MAX);
     assert_true(jwt_issue(&jwt, VIEW("alice"), wall_ms(world) / 1000, 60, &token));
-    snprintf(target, sizeof target, "/?name=www&token=%.*s", VIEW_ARG(buf_view(&token)));
+    snprintf(target, sizeof(target), "/?name=www&token=%.*s", VIEW_ARG(buf_view(&token)));
     buf_done(&token);
     assert_int_equal(agent_connect(world, "one", target, NULL, "http://evil.test"), 403);
     assert_int_equal(agent_connect(world, "one", target, NULL, "http://other.test"), 200);
     agent_says(world, "one", "{\"type\":\"ready\",\"capabilities\":[\"resume\"]}");
     assert_true(view_eq(last_sent(world)->public_url, VIEW("https://www.tunnel.test:8443")));
-    assert_true(view_copy_to(last_sent(world)->resume, resume, sizeof resume));
+    assert_true(view_copy_to(last_sent(world)->resume, resume, sizeof(resume)));
     world->more = (struct header){VIEW("X-Real-IP"), VIEW("198.51.100.7")};
-    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
+    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
         struct visitor visitor;
         visit(world, &visitor, "GET", hosts[i], i == 0 ? "/a" : "/www/a", NULL);
         assert_true(view_eq(last_sent(world)->uri, VIEW("/a")));

@@ -21,7 +21,7 @@ static int subject_connects(struct world *world, const char *connection, const c
     struct buf token;
     buf_init(&token, JWT_TOKEN_MAX);
     assert_true(jwt_issue(&jwt, view_from_cstr(subject), wall_ms(world) / 1000, 60, &token));
-    snprintf(target, sizeof target, "/?name=app&token=%.*s", VIEW_ARG(buf_view(&token)));
+    snprintf(target, sizeof(target), "/?name=app&token=%.*s", VIEW_ARG(buf_view(&token)));
     buf_done(&token);
     return agent_connect(world, connection, target, NULL, NULL);
 }
@@ -239,11 +239,11 @@ static void what_an_agent_may_say(void **state) {
     };
     char connection[CONNECTION_ID_MAX + 2];
     agent_ready(world, "one", "/", NULL);
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         agent_says(world, "one", rows[i].text);
         if (world->heard != rows[i].status) fail_msg("%s: %d", rows[i].text, (int)world->heard);
     }
-    memset(connection, 'c', sizeof connection);
+    memset(connection, 'c', sizeof(connection));
     connection[CONNECTION_ID_MAX] = '\0';
     agent_says(world, connection, "{\"type\":\"pong\"}");
     assert_int_equal(world->heard, STATUS_OK);

@@ -1,7 +1,6 @@
 /* Dispatch: which agent a request goes to and how long it waits for one. */
-#include "test_core_mailbox.h"
-
 #include "handler/core_state.h"
+#include "test_core_mailbox.h"
 
 static void nobody_there(void **state) {
     struct world *world = *state;
@@ -200,7 +199,7 @@ static void how_long_an_agent_is_waited_for(void **state) {
                 {CLAIM_OFFLINE, -1, 5000}, {CLAIM_CONNECTING, 9000, 5000}};
     agent_ready(world, "one", "/", NULL);
     hold_lookups(world);
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct visitor visitor;
         struct claim claim = claim_of(world, rows[i].state, rows[i].age_ms);
         visit_tunnel(world, &visitor, "GET", NULL);

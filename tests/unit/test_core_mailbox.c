@@ -44,7 +44,7 @@ static void a_head_may_be_answered_with_a_body(void **state) {
     };
     struct world *world = *state;
     agent_ready(world, "one", "/", NULL);
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct visitor visitor;
         visit_tunnel(world, &visitor, rows[i].method, NULL);
         agent_answers(world, "one", last_sent(world)->request_id, rows[i].status, rows[i].more);
@@ -135,11 +135,11 @@ static void errors_of_the_agent_become_answers(void **state) {
         {"anything else", "", HTTP_ERROR_BAD_RESPONSE},
     };
     agent_ready(world, "one", "/", NULL);
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct visitor visitor;
         visit_tunnel(world, &visitor, "GET", NULL);
         char text[512];
-        snprintf(text, sizeof text,
+        snprintf(text, sizeof(text),
                  "{\"type\":\"error\",\"request_id\":\"%.*s\",\"code\":\"%s\",\"message\":\"m\"%s}",
                  VIEW_ARG(last_sent(world)->request_id), rows[i].code, rows[i].more);
         agent_says(world, "one", text);
@@ -160,7 +160,7 @@ static void answers_that_are_none_are_bad_responses(void **state) {
         assert_refused(&visitor, HTTP_ERROR_BAD_RESPONSE);
     }
     static const int statuses[] = {0, 99, 100, 101, 199, 1000, 99999, -1};
-    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
         visit_tunnel(world, &visitor, "GET", NULL);
         agent_answers(world, "one", last_sent(world)->request_id, statuses[i], "");
         assert_refused(&visitor, HTTP_ERROR_BAD_RESPONSE);
@@ -176,10 +176,10 @@ static void an_answer_may_come_in_pieces(void **state) {
                                          "1,\"total\":2,\"data\":\"\\\"status_code\\\":201}"};
     struct view id = last_sent(world)->request_id;
     char text[1024], named[256];
-    snprintf(named, sizeof named, "\\\"request_id\\\":\\\"%.*s\\\",", VIEW_ARG(id));
+    snprintf(named, sizeof(named), "\\\"request_id\\\":\\\"%.*s\\\",", VIEW_ARG(id));
     for (int i = 1; i >= 0; i--) {
         assert_false(visitor.ended);
-        snprintf(text, sizeof text, "{\"type\":\"chunk\",\"request_id\":\"%.*s\",\"seq\":%s%s\"}",
+        snprintf(text, sizeof(text), "{\"type\":\"chunk\",\"request_id\":\"%.*s\",\"seq\":%s%s\"}",
                  VIEW_ARG(id), pieces[i], i ? "" : named);
         agent_says(world, "one", text);
     }
@@ -261,7 +261,7 @@ static void malformed_messages_are_dropped(void **state) {
     agent_ready(world, "one", "/", NULL);
     static const char *const rows[] = {"",        "{", "[]", "{\"type\":1}", "{\"type\":\"http_response\"}",
                                        "nonsense"};
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         agent_says(world, "one", rows[i]);
         assert_int_equal(world->heard, STATUS_INVALID);
     }

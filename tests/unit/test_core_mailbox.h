@@ -124,7 +124,7 @@ static inline bool admit(void *ctx, struct view tunnel_id, size_t per_second) {
 }
 
 static inline int make_world(void **state, bool store_tells, bool require_auth, size_t requests_per_second) {
-    struct world *world = calloc(1, sizeof *world);
+    struct world *world = calloc(1, sizeof(*world));
     tasks_init(&world->tasks, NULL, NULL);
     timers_init(&world->timers, now_ms, NULL, world);
     world->store = store_memory_new(&world->tasks, wall_ms, world);
@@ -195,7 +195,7 @@ static inline void make_core_anew(struct world *world) {
 static inline void on_connected(void *ctx, const struct connect_outcome *outcome) {
     struct world *world = ctx;
     world->connect_status = outcome->status;
-    view_copy_to(outcome->tunnel_id, world->tunnel, sizeof world->tunnel);
+    view_copy_to(outcome->tunnel_id, world->tunnel, sizeof(world->tunnel));
 }
 
 static inline int agent_connect(struct world *world, const char *connection, const char *target,
@@ -244,7 +244,7 @@ static inline void agent_ready(struct world *world, const char *connection, cons
 static inline void agent_answers(struct world *world, const char *connection, struct view request_id,
                                  int status, const char *more) {
     char text[1024];
-    snprintf(text, sizeof text, "{\"type\":\"http_response\",\"request_id\":\"%.*s\",\"status_code\":%d%s}",
+    snprintf(text, sizeof(text), "{\"type\":\"http_response\",\"request_id\":\"%.*s\",\"status_code\":%d%s}",
              VIEW_ARG(request_id), status, more);
     agent_says(world, connection, text);
 }
@@ -269,7 +269,7 @@ static inline void on_head(void *ctx, const struct answer_head *head) {
     visitor->content_length = head->content_length;
     visitor->says_error = headers_get(head->headers, VIEW("x-tunnel-error")).ptr != NULL;
     visitor->cookies = headers_count(head->headers, VIEW("set-cookie"));
-    view_copy_to(headers_get(head->headers, VIEW("set-cookie")), visitor->cookie, sizeof visitor->cookie);
+    view_copy_to(headers_get(head->headers, VIEW("set-cookie")), visitor->cookie, sizeof(visitor->cookie));
     assert_null(headers_get(head->headers, VIEW("connection")).ptr);
     assert_null(headers_get(head->headers, VIEW("content-length")).ptr);
 }
@@ -328,7 +328,7 @@ static inline void visit(struct world *world, struct visitor *visitor, const cha
 static inline void visit_tunnel(struct world *world, struct visitor *visitor, const char *method,
                                 const char *length) {
     char host[128];
-    snprintf(host, sizeof host, "%s.localhost:8080", world->tunnel);
+    snprintf(host, sizeof(host), "%s.localhost:8080", world->tunnel);
     visit(world, visitor, method, host, "/a?b=%2F", length);
 }
 

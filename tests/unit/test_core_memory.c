@@ -87,11 +87,11 @@ static void agents_send(void *ctx, const struct link *link, struct view text, ag
     struct world *world = ctx;
     (void)link;
     static const char before[] = "\"request_id\":\"";
-    for (size_t i = 0; i + sizeof before < text.len; i++) {
+    for (size_t i = 0; i + sizeof(before) < text.len; i++) {
         struct view rest = view_skip(text, i);
         if (!view_starts_with(rest, VIEW("\"request_id\":\""))) continue;
-        rest = view_skip(rest, sizeof before - 1);
-        view_copy_to(view_slice(rest, 0, view_find(rest, '"')), world->request_id, sizeof world->request_id);
+        rest = view_skip(rest, sizeof(before) - 1);
+        view_copy_to(view_slice(rest, 0, view_find(rest, '"')), world->request_id, sizeof(world->request_id));
     }
     size_t i = 0;
     while (done && task_pending(&world->sends[i].task)) assert_true(++i < SENDS_MAX);
@@ -146,7 +146,7 @@ static void on_connected(void *ctx, const struct connect_outcome *outcome) {
     struct world *world = ctx;
     world->completions++;
     world->connect_status = outcome->status;
-    if (outcome->status == 200) view_copy_to(outcome->tunnel_id, world->tunnel, sizeof world->tunnel);
+    if (outcome->status == 200) view_copy_to(outcome->tunnel_id, world->tunnel, sizeof(world->tunnel));
 }
 
 static void on_done(void *ctx, enum status status) {
@@ -232,14 +232,14 @@ static void live(struct world *world) {
     says(world, "one", "{\"type\":\"ping\"");
     visits(world);
     snprintf(
-        answer, sizeof answer,
+        answer, sizeof(answer),
         "{\"type\":\"http_response\",\"request_id\":\"%s\",\"status_code\":200,\"headers\":{\"a\":[\"b\"]}"
         ",\"body\":\"aGk=\"}",
         world->request_id);
     says(world, "one", answer);
     visits(world);
     for (int seq = 0; seq < 2; seq++) {
-        snprintf(answer, sizeof answer,
+        snprintf(answer, sizeof(answer),
                  "{\"type\":\"chunk\",\"request_id\":\"%s\",\"seq\":%d,\"total\":2,\"data\":\"%s\"}",
                  world->request_id, seq, seq ? "}" : "{");
         says(world, "one", answer);

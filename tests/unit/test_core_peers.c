@@ -1,7 +1,6 @@
 /* Requests that another gateway took in: what of them is believed, and whose they are. */
-#include "test_core_streams.h"
-
 #include "handler/core_state.h"
+#include "test_core_streams.h"
 
 struct row {
     const char *what, *method, *upgrade, *host, *target, *fields;
@@ -14,7 +13,7 @@ static void send_event(struct world *world, const struct row *row, struct view t
     struct header list[FIELDS_MAX];
     struct headers headers;
     char text[256];
-    snprintf(text, sizeof text, "%s", row->fields);
+    snprintf(text, sizeof(text), "%s", row->fields);
     read_fields(text, &headers, list);
     struct dispatch_event event = {.tunnel_id = tunnel_id,
                                    .epoch = world->epoch,
@@ -74,7 +73,7 @@ static int begin(void **state) {
 
 static void what_is_believed(void **state) {
     struct world *world = *state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         world->path = rows[i].target;
         send_event(world, &rows[i], view_from_cstr(rows[i].target), view_from_cstr(world->tunnel));
         assert_record(world, rows[i].what, rows[i].record);
@@ -87,7 +86,7 @@ static const struct row plain = {"", "GET", NULL, "a", "/", "", false, ""};
 static void a_target_may_be_so_long(void **state) {
     struct world *world = *state;
     static char target[64 * 1024 + 2];
-    memset(target, '/', sizeof target - 1);
+    memset(target, '/', sizeof(target) - 1);
     world->path = target;
     target[64 * 1024] = '\0';
     send_event(world, &plain, view_from_cstr(target), view_from_cstr(world->tunnel));
@@ -118,7 +117,7 @@ static void what_the_agent_gets(void **state) {
     row.fields = "connection:x-a x-a:1 keep-alive:5 x-tunnel-epoch:9 x-b:2 accept:text/html";
     send_event(world, &row, VIEW("/"), view_from_cstr(world->tunnel));
     static const char *const gone[] = {"connection", "x-a", "keep-alive", "x-tunnel-epoch"};
-    for (size_t i = 0; i < sizeof gone / sizeof gone[0]; i++) assert_null(field_of(world, gone[i]).ptr);
+    for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++) assert_null(field_of(world, gone[i]).ptr);
     assert_true(view_eq(field_of(world, "x-b"), VIEW("2")));
     assert_true(view_eq(world->exchange->accept, VIEW("text/html")));
     assert_int_equal(world->exchange->route.mode, ROUTE_SUBDOMAIN);
@@ -143,7 +142,7 @@ static void how_long_a_body_is(void **state) {
         {"foo", "content-length:9", BODY_NONE, NULL},
     };
     world->path = "/";
-    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
         struct row row = plain;
         row.method = "POST";
         row.upgrade = bodies[i].upgrade;
@@ -205,12 +204,12 @@ static void whose_request_it_is(void **state) {
     };
     world->core->ports.registry.lookup = hold;
     world->path = "/";
-    for (size_t i = 0; i < sizeof claims / sizeof claims[0]; i++) {
+    for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++) {
         struct claim claim = {.epoch = world->epoch + (uint64_t)claims[i].epoch_off,
                               .member = {.state = claims[i].state,
                                          .epoch = world->epoch + (uint64_t)claims[i].member_epoch_off,
                                          .link = {.connection = "two", .protocol = claims[i].protocol}}};
-        snprintf(claim.member.link.gateway, sizeof claim.member.link.gateway, "%s", claims[i].gateway);
+        snprintf(claim.member.link.gateway, sizeof(claim.member.link.gateway), "%s", claims[i].gateway);
         send_event(world, &plain, VIEW("/"), view_from_cstr(world->tunnel));
         asked.done(asked.target, asked.ticket, STATUS_OK, &claim, VIEW(""));
         assert_record(world, claims[i].what, claims[i].record);

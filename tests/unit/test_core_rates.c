@@ -1,7 +1,6 @@
 /* How many requests a second a tunnel is sent. */
-#include "test_core_mailbox.h"
-
 #include "handler/core_state.h"
+#include "test_core_mailbox.h"
 
 static void answer_last(struct world *world, const char *connection, struct visitor *visitor) {
     agent_answers(world, connection, last_sent(world)->request_id, 204, "");

@@ -1,10 +1,9 @@
 /* Requests of v1 on their way to the agent: how large they may be, how long they may take, in which pieces
  * they go, and what becomes of one that cannot be sent or whose visitor leaves. */
-#include "test_core_mailbox.h"
-
 #include "base/log.h"
 #include "handler/core_state.h"
 #include "protocol/chunks.h"
+#include "test_core_mailbox.h"
 
 static void begin_with_agent(struct world *world, const char *ready) {
     assert_int_equal(agent_connect(world, "one", "/", NULL, NULL), 200);
@@ -24,8 +23,8 @@ static void a_path_may_be_so_long(void **state) {
     char host[128], target[4096];
     struct visitor visitor;
     agent_ready(world, "one", "/", NULL);
-    snprintf(host, sizeof host, "%s.localhost", world->tunnel);
-    memset(target, '/', sizeof target);
+    snprintf(host, sizeof(host), "%s.localhost", world->tunnel);
+    memset(target, '/', sizeof(target));
     target[2048] = '\0';
     visit(world, &visitor, "GET", host, target, NULL);
     assert_int_equal(last_sent(world)->type, V1_HTTP_REQUEST);
@@ -41,7 +40,7 @@ static void a_value_may_be_so_long(void **state) {
     static char value[8193];
     struct visitor visitor;
     agent_ready(world, "one", "/", NULL);
-    memset(value, 'v', sizeof value);
+    memset(value, 'v', sizeof(value));
     world->more = (struct header){VIEW("X-Long"), view_of(value, 8192)};
     visit_tunnel(world, &visitor, "GET", NULL);
     assert_int_equal(last_sent(world)->type, V1_HTTP_REQUEST);
@@ -55,11 +54,11 @@ static void headers_may_be_so_large(void **state) {
     struct world *world = *state;
     static char value[32 * 1024];
     struct visitor visitor;
-    world->settings.limits.v1_value_bytes = sizeof value;
+    world->settings.limits.v1_value_bytes = sizeof(value);
     world->settings.limits.v1_headers_bytes = 1000;
     make_core_anew(world);
     agent_ready(world, "one", "/", NULL);
-    memset(value, 'v', sizeof value);
+    memset(value, 'v', sizeof(value));
     world->more = (struct header){VIEW("X-Long"), view_of(value, 100)};
     visit_tunnel(world, &visitor, "GET", NULL);
     size_t others = visitor.exchange->headers.bytes - 100;
@@ -136,7 +135,7 @@ static void an_agent_may_ask_for_so_much_time(void **state) {
         {"{\"type\":\"ready\",\"request_timeout_ms\":3600000}", 3600000},
         {"{\"type\":\"ready\",\"request_timeout_ms\":3600001}", 3600000},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         begin_with_agent(world, rows[i].ready);
         visit_tunnel(world, &visitor, "GET", NULL);
         pass(world, rows[i].ms - 1);
@@ -218,7 +217,7 @@ static void it_goes_whole_to_who_cannot(void **state) {
 
 static void answers_body(struct world *world, const char *base64) {
     char text[4096];
-    snprintf(text, sizeof text,
+    snprintf(text, sizeof(text),
              "{\"type\":\"http_response\",\"request_id\":\"%.*s\",\"status_code\":200,\"body\":\"%s\"}",
              VIEW_ARG(last_sent(world)->request_id), base64);
     agent_says(world, "one", text);
@@ -252,17 +251,17 @@ static char logged[512];
 
 static void keep_line(void *ctx, enum log_level level, const char *component, struct view line) {
     (void)ctx, (void)level;
-    if (strcmp(component, "answer") == 0) view_copy_to(line, logged, sizeof logged);
+    if (strcmp(component, "answer") == 0) view_copy_to(line, logged, sizeof(logged));
 }
 
 static void assert_logged(struct world *world, const char *method, const char *target, const char *message,
                           const char *expected) {
     char host[128], text[512];
     struct visitor visitor;
-    snprintf(host, sizeof host, "%s.localhost", world->tunnel);
+    snprintf(host, sizeof(host), "%s.localhost", world->tunnel);
     logged[0] = '\0';
     visit(world, &visitor, method, host, target, NULL);
-    snprintf(text, sizeof text, message, VIEW_ARG(last_sent(world)->request_id));
+    snprintf(text, sizeof(text), message, VIEW_ARG(last_sent(world)->request_id));
     log_set_level(LOG_LEVEL_INFO);
     log_set_sink(keep_line, NULL);
     agent_says(world, "one", text);
@@ -284,10 +283,10 @@ static void what_an_answer_was_refused_for_is_logged(void **state) {
                   "GET /a?token=***&b=1: bad_response: words of the agent");
     assert_logged(world, "GET", "/a",
                   "{\"type\":\"error\",\"request_id\":\"%.*s\",\"code\":\"timeout\",\"message\":\"m\"}", "");
-    memset(target, 'a', sizeof target);
+    memset(target, 'a', sizeof(target));
     target[0] = '/';
     target[300] = '\0';
-    snprintf(expected, sizeof expected, "PROPFIND %.200s: bad_response: words of the agent", target);
+    snprintf(expected, sizeof(expected), "PROPFIND %.200s: bad_response: words of the agent", target);
     assert_logged(world, "PROPFIND", target, fault, expected);
 }
 
@@ -303,7 +302,7 @@ static void what_cannot_be_sent_is_an_error(void **state) {
                 {STATUS_UNAVAILABLE, HTTP_ERROR_OVERLOADED}};
     agent_ready(world, "one", "/", NULL);
     strcpy(world->dead, "one");
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct visitor visitor;
         world->dead_status = rows[i].status;
         visit_tunnel(world, &visitor, "GET", NULL);
@@ -326,7 +325,7 @@ static void a_visitor_may_leave_in_any_turn(void **state) {
     char host[128], answer[256];
     struct store_events events = core_store_events(world->core);
     agent_ready(world, "one", "/", NULL);
-    snprintf(host, sizeof host, "%s.localhost", world->tunnel);
+    snprintf(host, sizeof(host), "%s.localhost", world->tunnel);
     for (int turns = 0; turns < 12; turns++) {
         struct visitor visitor;
         size_t sent = world->sent_count;
@@ -334,7 +333,7 @@ static void a_visitor_may_leave_in_any_turn(void **state) {
         begin_visit(world, &visitor, "GET", host, "/", NULL);
         while (turn < turns && tasks_run(&world->tasks)) turn++;
         if (turn < turns && world->sent_count > sent) {
-            snprintf(answer, sizeof answer,
+            snprintf(answer, sizeof(answer),
                      "{\"type\":\"http_response\",\"request_id\":\"%.*s\",\"status_code\":200,"
                      "\"body\":\"YQ==\"}",
                      VIEW_ARG(last_sent(world)->request_id));

@@ -246,7 +246,7 @@ static void play_rows(const struct row *rows, size_t count) {
 #define ROWS(name)                                                                                           \
     static void test_##name(void **state) {                                                                  \
         (void)state;                                                                                         \
-        play_rows(name, sizeof name / sizeof name[0]);                                                       \
+        play_rows(name, sizeof(name) / sizeof(name[0]));                                                     \
     }
 ROWS(answers)
 ROWS(bodies)

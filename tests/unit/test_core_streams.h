@@ -93,7 +93,7 @@ static inline struct agent_stream *open_stream(void *ctx, const struct claim *cl
     record(world, "%s:%.*s%.*s%s%.*s%s", claim->member.link.connection, VIEW_ARG(head->method),
            VIEW_ARG(head->protocol), offer.ptr ? "?" : "", VIEW_ARG(offer), body_follows ? "+" : "");
     if (offer.ptr) assert_null(headers_get(head->headers, VIEW("content-length")).ptr);
-    struct agent_stream *stream = calloc(1, sizeof *stream);
+    struct agent_stream *stream = calloc(1, sizeof(*stream));
     *stream = (struct agent_stream){
         .world = world, .events = events, .target = target, .body_follows = body_follows};
     world->stream = stream;
@@ -138,7 +138,7 @@ static inline void agents_send(void *ctx, const struct link *link, struct view t
     if (message->type == V1_HTTP_REQUEST)
         record(world, "%s<%.*s/%zu", link->connection, VIEW_ARG(message->method), message->body.len);
     if (message->type == V1_CONNECTION_ESTABLISHED)
-        view_copy_to(message->resume, world->resume, sizeof world->resume);
+        view_copy_to(message->resume, world->resume, sizeof(world->resume));
     v1_message_free(message);
 }
 
@@ -160,7 +160,7 @@ static inline void on_head(void *ctx, const struct answer_head *head) {
     struct view mode = headers_get(head->headers, VIEW("x-tunnel-routing-mode"));
     char length[32] = "";
     if (head->content_length != LENGTH_UNKNOWN)
-        snprintf(length, sizeof length, "/%" PRIu64, head->content_length);
+        snprintf(length, sizeof(length), "/%" PRIu64, head->content_length);
     struct view code = http_error_code(head->error);
     ((struct world *)ctx)->is_error = head->error != HTTP_ERROR_NONE;
     const char *body = head->has_body ? "" : "-", *close = head->close ? "!" : "";
@@ -169,7 +169,7 @@ static inline void on_head(void *ctx, const struct answer_head *head) {
         record(ctx, "%.*s%s%s", VIEW_ARG(code), body, close);
     else
         record(ctx, "%d%s%.*s%s%s", head->status, length, VIEW_ARG(head->upgrade), body, close);
-    for (size_t i = head->error ? 2 : 0; i < sizeof names / sizeof names[0]; i++)
+    for (size_t i = head->error ? 2 : 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (headers_get(head->headers, view_from_cstr(names[i])).ptr) record(ctx, "%s", names[i]);
 }
 
@@ -193,7 +193,7 @@ static inline void on_abort(void *ctx) {
 /* ---- the world ---- */
 
 static inline int set_up(void **state) {
-    struct world *world = calloc(1, sizeof *world);
+    struct world *world = calloc(1, sizeof(*world));
     world->now_ms = 1000;
     tasks_init(&world->tasks, NULL, NULL);
     timers_init(&world->timers, now_ms, NULL, world);
@@ -234,7 +234,7 @@ static inline int tear_down(void **state) {
 static inline void on_connected(void *ctx, const struct connect_outcome *outcome) {
     struct world *world = ctx;
     world->connect_status = outcome->status;
-    view_copy_to(outcome->tunnel_id, world->tunnel, sizeof world->tunnel);
+    view_copy_to(outcome->tunnel_id, world->tunnel, sizeof(world->tunnel));
 }
 
 /* Takes the tunnel over, if it was another agent's. */
@@ -248,7 +248,7 @@ static inline void agent_connects(struct world *world, const char *name, enum li
     core_connect(world->core, &event, on_connected, world);
     settle(world);
     assert_int_equal(world->connect_status, 200);
-    snprintf(world->agent, sizeof world->agent, "%s", name);
+    snprintf(world->agent, sizeof(world->agent), "%s", name);
     world->epoch++;
 }
 
@@ -309,7 +309,7 @@ static inline void step_head(struct world *world, const char *args) {
     struct header fields[FIELDS_MAX];
     struct headers headers;
     char text[256];
-    snprintf(text, sizeof text, "%s", args + 3);
+    snprintf(text, sizeof(text), "%s", args + 3);
     read_fields(text, &headers, fields);
     struct stream_head head = {.status = atoi(args), .headers = &headers};
     world->stream->events->head(world->stream->target, &head);
@@ -326,7 +326,7 @@ static inline void step_end(struct world *world, const char *args) {
     struct header fields[FIELDS_MAX];
     struct headers headers;
     char text[256];
-    snprintf(text, sizeof text, "%s", args);
+    snprintf(text, sizeof(text), "%s", args);
     read_fields(text, &headers, fields);
     world->stream->events->end(world->stream->target, &headers);
 }
@@ -335,7 +335,7 @@ static inline void step_end(struct world *world, const char *args) {
 static inline void step_lost(struct world *world, const char *args) {
     static const char *reasons[] = {"reset", "unprocessed", "lost", "severed", "unreached", "broken"};
     struct agent_stream *stream = world->stream, gone = *stream;
-    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
         if (strcmp(args, reasons[i]) != 0) continue;
         stream_gone(stream);
         gone.events->lost(gone.target, (enum stream_end)i);
@@ -374,7 +374,7 @@ static inline void step_visit(struct world *world, const char *args) {
     arena_init(&arena, 65536);
     headers_init(&headers, &arena);
     view_split(&rest, ' ', &method);
-    snprintf(host, sizeof host, "%s.localhost:8080", world->tunnel);
+    snprintf(host, sizeof(host), "%s.localhost:8080", world->tunnel);
     headers_add(&headers, VIEW("host"), view_from_cstr(host));
     headers_add(&headers, VIEW("x-tunnel-epoch"), VIEW("9"));
     request_fields(args, &headers);
@@ -464,7 +464,7 @@ static const struct {
 
 static inline void run_step(struct world *world, const char *text) {
     size_t len = strcspn(text, " ");
-    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         if (strlen(steps[i].name) != len || strncmp(steps[i].name, text, len) != 0) continue;
         steps[i].run(world, text[len] ? text + len + 1 : "");
         settle(world);
@@ -476,7 +476,7 @@ static inline void run_step(struct world *world, const char *text) {
 /* Steps are parted by ", ". */
 static inline void play(struct world *world, const char *script) {
     char text[512];
-    assert_true(strlen(script) < sizeof text);
+    assert_true(strlen(script) < sizeof(text));
     for (const char *at = script; *at;) {
         const char *comma = strstr(at, ", ");
         size_t len = comma ? (size_t)(comma - at) : strlen(at);

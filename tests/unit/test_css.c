@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "filter_conformance.h"
-
 #include "rewrite/text.h"
 
 static const struct rewrite_site site = {.prefix = {"/abc", 4},
@@ -183,7 +182,7 @@ static void check_found(struct view input, const json_t *values) {
 static size_t run_file(const char *folder, const char *name) {
     char path[4096];
     json_error_t error;
-    snprintf(path, sizeof path, "%s/%s", folder, name);
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
     json_t *file = json_load_file(path, JSON_ALLOW_NUL, &error);
     if (!file) return 0;
     size_t count = json_array_size(file) / 2;

@@ -1,14 +1,13 @@
 /* Descriptions of deployments: what is taken of them, what is refused and where, and what contradicts them.
  */
-#include "cmocka_setup.h"
-
-#include "apigw/described.h"
-#include "apigw/description.h"
-
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "apigw/described.h"
+#include "apigw/description.h"
+#include "cmocka_setup.h"
 
 #define FOLDER TEST_DATA "/../infra/schema/descriptions/"
 

@@ -1,8 +1,7 @@
-#include "cmocka_setup.h"
-
 #include <string.h>
 
 #include "base/edits.h"
+#include "cmocka_setup.h"
 
 static void test_edits(void **state) {
     (void)state;
@@ -17,10 +16,10 @@ static void test_edits(void **state) {
 static void test_long_words_are_bounded(void **state) {
     (void)state;
     char a[200], b[200];
-    memset(a, 'a', sizeof a);
-    memset(b, 'b', sizeof b);
-    assert_int_equal(edit_distance(view_of(a, sizeof a), view_of(b, sizeof b)), 64);
-    assert_int_equal(edit_distance(view_of(a, sizeof a), view_of(a, 64)), 0);
+    memset(a, 'a', sizeof(a));
+    memset(b, 'b', sizeof(b));
+    assert_int_equal(edit_distance(view_of(a, sizeof(a)), view_of(b, sizeof(b))), 64);
+    assert_int_equal(edit_distance(view_of(a, sizeof(a)), view_of(a, 64)), 0);
 }
 
 int main(void) {

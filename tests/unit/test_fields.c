@@ -3,7 +3,6 @@
 #include <time.h>
 
 #include "cmocka_setup.h"
-
 #include "rewrite/fields.h"
 #include "rewrite/page_script.h"
 
@@ -133,7 +132,7 @@ static void a_cookie_gets_the_path_that_a_browser_would_not_find(void **state) {
                 {"a=b; path=y; Path=/x", "a=b; path=y; Path=/abc/x"}};
     struct rewrite_site guessed = site;
     guessed.cookie_path = VIEW("/abc/in");
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct buf out;
         buf_init(&out, 4096);
         struct view value = view_from_cstr(rows[i].value);
@@ -159,9 +158,9 @@ static void policy(const char *value, const char *expected) {
     const char *at = strchr(expected, '@');
     page_script_source(source);
     if (at)
-        snprintf(text, sizeof text, "%.*s%s%s", (int)(at - expected), expected, source, at + 1);
+        snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - expected), expected, source, at + 1);
     else
-        snprintf(text, sizeof text, "%s", expected);
+        snprintf(text, sizeof(text), "%s", expected);
     answer("content-security-policy", value, text);
 }
 
@@ -231,7 +230,7 @@ static void what_would_reach_other_tunnels_is_dropped(void **state) {
         {"clear-site-data", 15}, {"strict-transport-security", 25}, {"alt-svc", 7},           {"nel", 3},
         {"report-to", 9},        {"origin-agent-cluster", 20},      {"use-as-dictionary", 17}};
     static const struct rewrite_site off = {.scheme = {"https", 5}};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         struct buf out;
         buf_init(&out, 100);
         assert_int_equal(field_of_answer(&site, names[i], VIEW("\"*\""), true, &out), FIELD_DROPPED);
@@ -276,7 +275,7 @@ static void long_values_take_no_more_than_their_length(void **state) {
         {"content-security-policy", "script-src;"},
         {"content-security-policy", "default-src a,"},
     };
-    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         double one = cost(fields[i][0], fields[i][1], 32 * 1024),
                eight = cost(fields[i][0], fields[i][1], 256 * 1024);
         if (eight > 24 * one + 0.05)

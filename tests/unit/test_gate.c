@@ -3,12 +3,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
-
-#include <stdio.h>
-
-#include <stdlib.h>
 
 #include "http/gate.h"
 

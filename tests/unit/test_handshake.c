@@ -1,7 +1,6 @@
 /* The agents' handshake: what passes and what it is refused with. */
-#include "cmocka_setup.h"
-
 #include "agents/handshake.h"
+#include "cmocka_setup.h"
 
 #define START "GET /?token=x HTTP/1.1\r\n"
 #define HOST "Host: gateway:8081\r\n"

@@ -1,7 +1,6 @@
 /* When the link is asked, and when it counts as dead. */
-#include "heartbeat.h"
-
 #include "cmocka_setup.h"
+#include "heartbeat.h"
 
 struct world {
     struct loop loop;

@@ -3,7 +3,6 @@
 #include <time.h>
 
 #include "filter_conformance.h"
-
 #include "rewrite/html.h"
 #include "rewrite/html_tokens.h"
 #include "rewrite/page_script.h"
@@ -110,11 +109,11 @@ static void a_policy_of_the_page_allows_its_script(void **state) {
     (void)state;
     char source[PAGE_SCRIPT_SOURCE_SIZE], expected[300];
     page_script_source(source);
-    snprintf(expected, sizeof expected,
+    snprintf(expected, sizeof(expected),
              "<meta http-equiv=content-security-policy content=\"script-src 'self' %s\">", source);
     check("<meta http-equiv=content-security-policy content=\"script-src 'self'\">", expected);
     int inner = PAGE_SCRIPT_SOURCE_SIZE - 3;
-    snprintf(expected, sizeof expected,
+    snprintf(expected, sizeof(expected),
              "<meta content='script-src &#39;%.*s&#39;' http-equiv=content-security-policy>", inner,
              source + 1);
     check("<meta content='script-src' http-equiv=content-security-policy>", expected);
@@ -281,7 +280,7 @@ static void a_part_ends_wherever_it_is_full(void **state) {
     (void)state;
     static const char attrs[] = " href = \"/x\" src='/y' b poster=/z /",
                       expected[] = " href = \"/abc/x\" src='/abc/y' b poster=/abc/z />";
-    for (size_t at = 0; at <= sizeof attrs; at++) {
+    for (size_t at = 0; at <= sizeof(attrs); at++) {
         struct buf before, after;
         buf_init(&before, 1 << 20);
         buf_init(&after, 1 << 20);
@@ -374,7 +373,7 @@ static void twice_the_input_takes_twice_the_time(void **state) {
         "<img srcset='/a,",
         "\"'",
     };
-    for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++) {
+    for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++) {
         double one = cost(view_from_cstr(patterns[i]), 64 * 1024),
                eight = cost(view_from_cstr(patterns[i]), 512 * 1024);
         if (eight > 24 * one + 0.05) fail_msg("%s: %f s, eight times as much %f s", patterns[i], one, eight);

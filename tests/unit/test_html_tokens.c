@@ -6,9 +6,8 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "cmocka_setup.h"
-
 #include "base/buf.h"
+#include "cmocka_setup.h"
 #include "rewrite/html_text.h"
 #include "rewrite/html_tokens.h"
 
@@ -202,7 +201,7 @@ static void run_in_state(const json_t *test, struct view state, size_t *count) {
     if (begin.names_only) buf_clear(&expected);
     if (begin.names_only) expect(json_object_get(test, "output"), true, &expected);
     bool known = cdata;
-    for (size_t i = 0; i < sizeof initials / sizeof initials[0]; i++) {
+    for (size_t i = 0; i < sizeof(initials) / sizeof(initials[0]); i++) {
         if (!view_eq(initials[i].state, state)) continue;
         begin.model = initials[i].model;
         known = true;
@@ -247,7 +246,7 @@ static void the_standards_tests_find_what_they_expect(void **state) {
     for (const struct dirent *file; (file = readdir(files));) {
         char path[4096];
         if (!view_ends_with(view_from_cstr(file->d_name), VIEW(".test"))) continue;
-        snprintf(path, sizeof path, "%s/%s", folder, file->d_name);
+        snprintf(path, sizeof(path), "%s/%s", folder, file->d_name);
         count += run_file(path);
     }
     closedir(files);
@@ -333,7 +332,7 @@ static void whatever_is_long_is_found(void **state) {
         {"<a b=c d=", " ", "e f=g><i>", "part of start a b=c\nstart a b=c f=g\nstart i\n"},
         {"</b", " ", ">", "part of end b\nend b\n"},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct buf input;
         buf_init(&input, 1 << 20);
         repeat(&input, rows[i].before, 1);

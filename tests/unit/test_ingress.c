@@ -51,7 +51,7 @@ static void on_connected(void *ctx, const struct connect_outcome *outcome) {
 }
 
 static int set_up(void **state) {
-    struct world *world = calloc(1, sizeof *world);
+    struct world *world = calloc(1, sizeof(*world));
     struct arena arena;
     struct headers none;
     tasks_init(&world->tasks, NULL, NULL);
@@ -208,7 +208,7 @@ static const struct {
 
 static void what_the_service_gets(void **state) {
     struct world *world = *state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct exchange *exchange = visit(world, &rows[i].request);
         struct buf out;
         buf_init(&out, 4096);
@@ -263,7 +263,7 @@ static const struct {
 
 static void what_errors_look_like(void **state) {
     struct world *world = *state;
-    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
         visit(world, &errors[i].request);
         assert_true(world->ended);
         if (world->status != errors[i].status ||

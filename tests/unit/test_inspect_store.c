@@ -1,6 +1,5 @@
 /* forwarder/inspect/store: what is kept of the requests that pass, and how much. */
 #include "cmocka_setup.h"
-
 #include "inspect/store.h"
 
 struct fixture {

@@ -1,6 +1,5 @@
 /* Module specifiers in JavaScript, and that nothing else in it is touched. */
 #include "filter_conformance.h"
-
 #include "rewrite/text.h"
 
 static const struct rewrite_site site = {.prefix = {"/abc", 4},

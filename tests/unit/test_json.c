@@ -1,6 +1,5 @@
 /* URLs in JSON: absolute ones everywhere, paths where they are known to be URLs. */
 #include "filter_conformance.h"
-
 #include "rewrite/text.h"
 
 static const struct rewrite_site site = {.prefix = {"/abc", 4},

@@ -130,7 +130,7 @@ static void make_token(struct buf *out, const char *alg, const char *more, EVP_P
     unsigned char signature[1024];
     unsigned mac_len = 0;
     char header[512];
-    snprintf(header, sizeof header, "{\"alg\":\"%s\",\"typ\":\"JWT\"%s}", alg, more);
+    snprintf(header, sizeof(header), "{\"alg\":\"%s\",\"typ\":\"JWT\"%s}", alg, more);
     buf_init(out, 16 * 1024);
     append_base64url(out, view_from_cstr(header));
     buf_append_byte(out, '.');
@@ -138,7 +138,7 @@ static void make_token(struct buf *out, const char *alg, const char *more, EVP_P
     struct view text = buf_view(out);
     size_t len = 0;
     if (key) {
-        len = sign_with(key, hash_of(alg), text, signature, sizeof signature);
+        len = sign_with(key, hash_of(alg), text, signature, sizeof(signature));
     } else {
         HMAC(hash_of(alg), secret.ptr, (int)secret.len, (const unsigned char *)text.ptr, text.len, signature,
              &mac_len);
@@ -265,7 +265,7 @@ static struct view secret_of(int key, char pem[2048]) {
 
 static void test_tokens(void **state) {
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char *text = fill(rows[i].set), pem[2048];
         struct jwks *set = parse(text);
         struct buf token;
@@ -320,14 +320,14 @@ static void test_texts(void **state) {
             bytes[i] = kept;
         }
         const size_t cuts[] = {0, 1, dot - 1, dot, dot + 1, dot + 2, token.len - 1};
-        for (size_t i = 0; i < sizeof cuts / sizeof cuts[0]; i++)
+        for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++)
             assert_string_not_equal(check(set, (struct view){0}, view_of(bytes, cuts[i])), "good");
-        snprintf(longer, sizeof longer, "%.*s.AAAA", VIEW_ARG(buf_view(&token)));
+        snprintf(longer, sizeof(longer), "%.*s.AAAA", VIEW_ARG(buf_view(&token)));
         assert_string_equal(check(set, (struct view){0}, view_from_cstr(longer)), "the token is malformed");
         assert_string_equal(check(set, (struct view){0}, view_of(bytes, dot)), "the token is malformed");
-        memset(longer, 'A', sizeof longer);
+        memset(longer, 'A', sizeof(longer));
         memcpy(longer, bytes, token.len);
-        assert_string_equal(check(set, (struct view){0}, view_of(longer, sizeof longer)),
+        assert_string_equal(check(set, (struct view){0}, view_of(longer, sizeof(longer))),
                             "the token is too long");
         longer[token.len] = '\0';
         assert_string_equal(check(set, (struct view){0}, view_of(longer, token.len + 1)),
@@ -419,7 +419,7 @@ static const struct {
 
 static void test_sets(void **state) {
     (void)state;
-    for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++) {
+    for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
         char *text = fill(sets[i].text), why[JWKS_WHY_MAX] = "";
         struct jwks *set = jwks_parse(view_from_cstr(text), why);
         assert_int_equal(ERR_peek_error(), 0);
@@ -449,9 +449,9 @@ static void test_weak_rsa(void **state) {
                      {"", "its e is missing"},
                      {"Aw", NULL}}; /* 3 */
     const char *n = strstr(jwks[RSA_A], "\"n\"");
-    for (size_t i = 0; i < sizeof exponents / sizeof exponents[0]; i++) {
+    for (size_t i = 0; i < sizeof(exponents) / sizeof(exponents[0]); i++) {
         char text[2048], why[JWKS_WHY_MAX] = "good";
-        snprintf(text, sizeof text, "{\"keys\":[{\"kty\":\"RSA\",\"e\":\"%s\",%s}]}", exponents[i].e, n);
+        snprintf(text, sizeof(text), "{\"keys\":[{\"kty\":\"RSA\",\"e\":\"%s\",%s}]}", exponents[i].e, n);
         struct jwks *set = jwks_parse(view_from_cstr(text), why);
         if (exponents[i].says ? set || !strstr(why, exponents[i].says) : !set)
             fail_msg("e %s: %s", exponents[i].e, why);
@@ -459,8 +459,8 @@ static void test_weak_rsa(void **state) {
     }
     char even[512], text[1024], why[JWKS_WHY_MAX];
     unsigned char bytes[256] = {0xc0};
-    even[base64url_encode(view_of(bytes, sizeof bytes), even)] = '\0';
-    snprintf(text, sizeof text, "{\"keys\":[{\"kty\":\"RSA\",\"e\":\"AQAB\",\"n\":\"%s\"}]}", even);
+    even[base64url_encode(view_of(bytes, sizeof(bytes)), even)] = '\0';
+    snprintf(text, sizeof(text), "{\"keys\":[{\"kty\":\"RSA\",\"e\":\"AQAB\",\"n\":\"%s\"}]}", even);
     assert_null(jwks_parse(view_from_cstr(text), why));
     assert_string_equal(why, "key 1: its n is no modulus");
 }
@@ -469,12 +469,12 @@ static void test_weak_rsa(void **state) {
 static void test_long_numbers(void **state) {
     (void)state;
     static const size_t lengths[] = {JWK_BYTES_MAX, JWK_BYTES_MAX + 1, JWK_BYTES_MAX + 2, JWK_BYTES_MAX + 64};
-    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
         char bytes[JWK_BYTES_MAX + 64], encoded[2 * JWK_BYTES_MAX], text[3 * JWK_BYTES_MAX],
             why[JWKS_WHY_MAX];
-        memset(bytes, 'k', sizeof bytes);
+        memset(bytes, 'k', sizeof(bytes));
         encoded[base64url_encode(view_of(bytes, lengths[i]), encoded)] = '\0';
-        snprintf(text, sizeof text, "{\"keys\":[{\"kty\":\"oct\",\"k\":\"%s\"}]}", encoded);
+        snprintf(text, sizeof(text), "{\"keys\":[{\"kty\":\"oct\",\"k\":\"%s\"}]}", encoded);
         struct jwks *set = jwks_parse(view_from_cstr(text), why);
         assert_int_equal(set != NULL, lengths[i] <= JWK_BYTES_MAX);
         jwks_free(set);
@@ -485,11 +485,11 @@ static void test_what_is_no_key_leaves_nothing(void **state) {
     (void)state;
     static const char *const texts[] = {"{}", "{\"kty\":\"OKP\"}",
                                         "{\"kty\":\"oct\",\"kid\":\"a\",\"alg\":\"x\",\"k\":\"" K32 "\"}"};
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         json_t *json = json_loads(texts[i], 0, NULL);
         struct jwk key;
         const char *why;
-        memset(&key, 0xff, sizeof key);
+        memset(&key, 0xff, sizeof(key));
         assert_int_not_equal(jwk_read(json, &key, &why), JWK_USABLE);
         assert_true(!key.kid && !key.material && key.algs == 0 && key.len == 0);
         json_decref(json);
@@ -516,9 +516,9 @@ static void test_files(void **state) {
         0, 1, 4096, 4097, JWKS_TEXT_MAX, JWKS_TEXT_MAX + 1, JWKS_TEXT_MAX + 100000};
     char folder[] = "/tmp/test-jwks-XXXXXX", path[64];
     assert_non_null(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/set", folder);
+    snprintf(path, sizeof(path), "%s/set", folder);
     size_t before = open_files();
-    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
         FILE *file = fopen(path, "w");
         assert_non_null(file);
         for (size_t at = 0; at < lengths[i]; at++) putc('a' + (int)(at % 26), file);
@@ -583,7 +583,7 @@ static void test_bounds(void **state) {
     for (size_t len = JWK_KID_MAX; len <= JWK_KID_MAX + 1; len++) {
         memset(name, 'x', len);
         name[len] = '\0';
-        snprintf(text, sizeof text, "{\"keys\":[{\"kty\":\"oct\",\"kid\":\"%s\",\"k\":\"" K32 "\"}]}", name);
+        snprintf(text, sizeof(text), "{\"keys\":[{\"kty\":\"oct\",\"kid\":\"%s\",\"k\":\"" K32 "\"}]}", name);
         struct jwks *set = jwks_parse(view_from_cstr(text), why);
         assert_int_equal(set != NULL, len <= JWK_KID_MAX);
         jwks_free(set);

@@ -10,7 +10,7 @@
 
 static char *read_file(const char *folder, const char *name, size_t *ret_len) {
     char path[1024];
-    snprintf(path, sizeof path, TEST_DATA "/golden/lambda/%s/%s", folder, name);
+    snprintf(path, sizeof(path), TEST_DATA "/golden/lambda/%s/%s", folder, name);
     FILE *file = fopen(path, "rb");
     assert_non_null(file);
     char *text = malloc(65536);
@@ -22,7 +22,7 @@ static char *read_file(const char *folder, const char *name, size_t *ret_len) {
 
 static void golden(const char *folder, bool good) {
     char path[1024];
-    snprintf(path, sizeof path, TEST_DATA "/golden/lambda/%s", folder);
+    snprintf(path, sizeof(path), TEST_DATA "/golden/lambda/%s", folder);
     DIR *dir = opendir(path);
     assert_non_null(dir);
     unsigned count = 0;
@@ -171,7 +171,7 @@ static void targets_are_made(void **state) {
         {EVENT_2("/dev/x", "", "\"stage\":\"dev\","), "/dev/x"},
         {EVENT_1("", "/dev/x", "", OWN "\"stage\":\"dev\""), "/x"},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) check_target(rows[i].event, rows[i].target);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) check_target(rows[i].event, rows[i].target);
 }
 
 static struct lambda_event *parse(const char *text) {

@@ -1,9 +1,8 @@
 /* The link: resets, the ends of streams, control lines, drain, and who hears of what last. */
 #include <sys/mman.h>
 
-#include "test_link_pair.h"
-
 #include "link/link_state.h"
+#include "test_link_pair.h"
 
 static struct pair pair;
 

@@ -1,7 +1,6 @@
 /* The link: bodies of all sizes, back-pressure, windows and their budget, turns, and a long random run. */
-#include "test_link_pair.h"
-
 #include "link/link_state.h"
+#include "test_link_pair.h"
 
 #define KIB ((size_t)1024)
 #define MIB ((size_t)1024 * 1024)

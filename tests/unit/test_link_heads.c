@@ -1,7 +1,7 @@
 /* The link: heads, trailers and informational answers arrive as they were sent, or not at all. */
-#include "test_link_pair.h"
-
 #include <stdio.h>
+
+#include "test_link_pair.h"
 
 static struct pair pair;
 

@@ -3,10 +3,9 @@
 #ifndef TEST_LINK_PAIR_H
 #define TEST_LINK_PAIR_H
 
-#include "cmocka_setup.h"
-
 #include <stdlib.h>
 
+#include "cmocka_setup.h"
 #include "link/link.h"
 
 #define TAPS_MAX 6000

@@ -2,9 +2,8 @@
  */
 #include <stdio.h>
 
-#include "test_link_pair.h"
-
 #include "link/link_state.h"
+#include "test_link_pair.h"
 
 static struct pair pair;
 

@@ -2,11 +2,10 @@
 #ifndef TEST_LINK_PEER_H
 #define TEST_LINK_PEER_H
 
-#include "test_link_pair.h"
-
 #include <stdio.h>
 
 #include "link/link_state.h"
+#include "test_link_pair.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define MAGIC "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"

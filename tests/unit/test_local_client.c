@@ -1,18 +1,15 @@
 /* The local client against small servers of raw sockets: each test writes the service's side as a function
  * that a thread runs for every connection accepted. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <setjmp.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -21,10 +18,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tls_server.h"
+#include <cmocka.h>
 
 #include "base/base64.h"
 #include "local/local_state.h" /* how many connections are open */
+#include "tls_server.h"
 
 /* ---- the service ---- */
 

@@ -1,9 +1,9 @@
 /* The local client's connections, deadlines and memory, looked at between turns (local_client.c,
  * local_connection.c). */
-#include "local_scene.h"
-
 #include <netinet/tcp.h>
 #include <sys/resource.h>
+
+#include "local_scene.h"
 
 /* A name for 127.0.0.1 that needs no table of names, and is no literal for the client. */
 #define NAME "127.1"

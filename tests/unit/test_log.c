@@ -1,14 +1,13 @@
 /* The log: levels, escaping, the cut at 1 KiB, the default sink's one line, and redacted targets. */
+#include <regex.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
-
-#include <regex.h>
 #include <stdio.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "base/log.h"
 

@@ -1,17 +1,16 @@
 /* The loop and what hangs on it: tasks, timers, hooks; listening on both families; clients and their limits;
  * the secret. */
-#include "cmocka_setup.h"
-
-#include "config/secret_file.h"
-#include "net/loop.h"
-#include "sockets/listener.h"
-
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "cmocka_setup.h"
+#include "config/secret_file.h"
+#include "net/loop.h"
+#include "sockets/listener.h"
 
 struct scene {
     struct loop loop;

@@ -1,7 +1,6 @@
 /* What the filter of a stream's mapping lets through, and which patterns are refused. */
-#include "cmocka_setup.h"
-
 #include "apigw/mapping_filter.h"
+#include "cmocka_setup.h"
 
 static void test_matches(void **state) {
     (void)state;

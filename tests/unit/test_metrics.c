@@ -1,10 +1,9 @@
 /* The table of metrics, and the page that scrapers get. */
-#include "cmocka_setup.h"
-
 #include <jansson.h>
 #include <stdlib.h>
 #include <time.h>
 
+#include "cmocka_setup.h"
 #include "metrics/metrics.h"
 #include "metrics/metrics_emf.h"
 #include "metrics/metrics_table.h"

@@ -1,6 +1,5 @@
 /* What the packaged libjwt has for base64 (aws-adapter/package/libjwt). */
 #include "../../aws-adapter/package/libjwt/base64.h"
-
 #include "cmocka_setup.h"
 
 static const struct {

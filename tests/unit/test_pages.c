@@ -1,5 +1,3 @@
-#include "cmocka_setup.h"
-
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -8,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/pages.h"
+#include "cmocka_setup.h"
 
 static bool is_resident(char *page) {
     unsigned char there;

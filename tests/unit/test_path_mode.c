@@ -1,8 +1,7 @@
 /* What changes answers, between an agent of v2 and a visitor: credit, windows, ends; which answers are
  * changed at all, and what their heads say. */
-#include "test_core_streams.h"
-
 #include "handler/core_state.h"
+#include "test_core_streams.h"
 
 /* ---- a visitor who keeps what comes ---- */
 
@@ -18,13 +17,13 @@ static struct visitor visitor;
 
 static void keep_head(void *ctx, const struct answer_head *head) {
     struct visitor *v = ctx;
-    int len = snprintf(v->head, sizeof v->head, "%d", head->status);
+    int len = snprintf(v->head, sizeof(v->head), "%d", head->status);
     if (head->content_length != LENGTH_UNKNOWN)
-        len += snprintf(v->head + len, sizeof v->head - (size_t)len, " (%" PRIu64 ")", head->content_length);
+        len += snprintf(v->head + len, sizeof(v->head) - (size_t)len, " (%" PRIu64 ")", head->content_length);
     for (size_t i = 0; i < head->headers->count; i++) {
         const struct header *field = &head->headers->fields[i];
         if (view_eq(field->name, VIEW("x-tunnel-routing-mode"))) continue;
-        len += snprintf(v->head + len, sizeof v->head - (size_t)len, " %.*s:%.*s", VIEW_ARG(field->name),
+        len += snprintf(v->head + len, sizeof(v->head) - (size_t)len, " %.*s:%.*s", VIEW_ARG(field->name),
                         VIEW_ARG(field->value));
     }
 }
@@ -42,7 +41,7 @@ static void keep_end(void *ctx, const struct headers *trailers) {
     v->world->exchange = NULL;
     v->has_ended = true;
     for (size_t i = 0; trailers && i < trailers->count; i++)
-        strncat(v->head, trailers->fields[i].name.ptr, sizeof v->head - strlen(v->head) - 1);
+        strncat(v->head, trailers->fields[i].name.ptr, sizeof(v->head) - strlen(v->head) - 1);
 }
 
 static void keep_cut(void *ctx) {
@@ -56,8 +55,8 @@ static void ask(struct world *world, const char *method, const char *fields, siz
     char text[512], target[128];
     struct header list[FIELDS_MAX];
     struct headers headers;
-    snprintf(text, sizeof text, "host:localhost:8080 %s", fields);
-    snprintf(target, sizeof target, "/%s/a?b=%%2F", world->tunnel);
+    snprintf(text, sizeof(text), "host:localhost:8080 %s", fields);
+    snprintf(target, sizeof(target), "/%s/a?b=%%2F", world->tunnel);
     read_fields(text, &headers, list);
     struct forward_event event = {.method = view_from_cstr(method),
                                   .target = view_from_cstr(target),
@@ -118,7 +117,7 @@ static void assert_body(struct world *world, const char *expected) {
     size_t at = 0;
     for (; *expected; expected++) {
         if (*expected == '%')
-            at += (size_t)snprintf(text + at, sizeof text - at, "/%s", world->tunnel);
+            at += (size_t)snprintf(text + at, sizeof(text) - at, "/%s", world->tunnel);
         else
             text[at++] = *expected;
     }
@@ -165,7 +164,7 @@ static size_t times_held(const struct filter *filter) {
 
 static void put_filter(struct world *world, int count) {
     static const struct filter_ops ops = {.data = times_data, .end = times_end, .held = times_held};
-    struct times *times = calloc(1, sizeof *times);
+    struct times *times = calloc(1, sizeof(*times));
     *times = (struct times){.filter = {.ops = &ops}, .count = count};
     world->exchange->answer.chain = chain_new(NULL);
     chain_append(world->exchange->answer.chain, &times->filter);
@@ -228,15 +227,15 @@ static void an_answer_that_vanishes_is_credited_at_once(void **state) {
 static void nothing_is_taken_while_the_sink_is_full(void **state) {
     struct world *world = *state;
     char bytes[20000];
-    memset(bytes, 'x', sizeof bytes);
+    memset(bytes, 'x', sizeof(bytes));
     ask(world, "GET", "", 100);
     answer_head(world, "200 a:b");
     put_filter(world, 10);
-    for (int i = 0; i < 20; i++) answer_data(world, view_of(bytes, sizeof bytes));
+    for (int i = 0; i < 20; i++) answer_data(world, view_of(bytes, sizeof(bytes)));
     const struct chain *chain = world->exchange->answer.chain;
     assert_int_equal(visitor.body.len, 100);
     assert_int_equal(chain->output.len, 10 * CHAIN_STEP_BYTES - 100);
-    assert_int_equal(chain->input.len, 20 * sizeof bytes - CHAIN_STEP_BYTES);
+    assert_int_equal(chain->input.len, 20 * sizeof(bytes) - CHAIN_STEP_BYTES);
     assert_int_equal(consumed_bytes(world), 0);
     step_cancel(world, "");
 }
@@ -420,7 +419,7 @@ static void check_row(struct world *world, const struct row *row) {
 }
 
 static void answers_are_chosen_by_their_heads(void **state) {
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) check_row(*state, &rows[i]);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) check_row(*state, &rows[i]);
 }
 
 static void a_page_gets_the_script(void **state) {

@@ -113,7 +113,7 @@ static void each_proof_counts_once_and_only_as_it_was_made(void **state) {
         {.name = "the same again", .proofs = 1, .froms = 1, .status = 401},
     };
     char reply[PEER_REPLY_LEN + 1];
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         int status = try(*state, &rows[i], NOW, reply);
         if (status != rows[i].status) fail_msg("%s: %d", rows[i].name, status);
     }

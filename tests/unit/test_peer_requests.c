@@ -129,7 +129,7 @@ static void agent_says_ready(struct world *world) {
 }
 
 static int set_up(void **state) {
-    struct world *world = calloc(1, sizeof *world);
+    struct world *world = calloc(1, sizeof(*world));
     assert_non_null(world);
     tasks_init(&world->tasks, NULL, NULL);
     timers_init(&world->timers, now_ms, NULL, world);
@@ -392,7 +392,7 @@ static void what_the_asker_thinks_must_hold(void **state) {
         {{.tunnel = "Upper"}, 400, "bad_request"},
         {{.tunnel = "a/b"}, 400, "bad_request"},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         assert_told(ask(world, &rows[i].asked), rows[i].status, rows[i].code);
     assert_int_equal(world->agent.answers.tap_count, 0);
 }

@@ -1,6 +1,5 @@
 /* Reason phrases: some of each class, and a status that has none. */
 #include "cmocka_setup.h"
-
 #include "http/error.h"
 #include "http/reason.h"
 

@@ -32,7 +32,7 @@ static void on_written(uv_write_t *write, int status) {
 }
 
 static void say(uv_stream_t *stream, const char *text) {
-    uv_write_t *write = malloc(sizeof *write);
+    uv_write_t *write = malloc(sizeof(*write));
     uv_buf_t bytes = uv_buf_init((char *)(uintptr_t)text, (unsigned)strlen(text));
     uv_write(write, stream, &bytes, 1, on_written);
 }
@@ -40,7 +40,7 @@ static void say(uv_stream_t *stream, const char *text) {
 static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *out) {
     (void)handle, (void)suggested;
     static char bytes[4096];
-    *out = uv_buf_init(bytes, sizeof bytes - 1);
+    *out = uv_buf_init(bytes, sizeof(bytes) - 1);
 }
 
 static unsigned count(const char *text, const char *word) {
@@ -73,7 +73,7 @@ static void on_command(uv_stream_t *stream, ssize_t len, const uv_buf_t *bytes) 
 
 static void on_connection(uv_stream_t *server, int status) {
     struct scene *scene = server->data;
-    uv_pipe_t *pipe = calloc(1, sizeof *pipe);
+    uv_pipe_t *pipe = calloc(1, sizeof(*pipe));
     assert_int_equal(status, 0);
     uv_pipe_init(&scene->loop.uv, pipe, 0);
     pipe->data = scene;
@@ -105,12 +105,12 @@ static void turn(struct scene *scene) {
 }
 
 static int set_up(void **state) {
-    struct scene *scene = calloc(1, sizeof *scene);
+    struct scene *scene = calloc(1, sizeof(*scene));
     assert_true(loop_init(&scene->loop));
     strcpy(scene->folder, "/tmp/ttf-link-XXXXXX");
     assert_non_null(mkdtemp(scene->folder));
-    snprintf(scene->path, sizeof scene->path, "%s/socket", scene->folder);
-    snprintf(scene->url.path, sizeof scene->url.path, "%s", scene->path);
+    snprintf(scene->path, sizeof(scene->path), "%s/socket", scene->folder);
+    snprintf(scene->url.path, sizeof(scene->url.path), "%s", scene->path);
     strcpy(scene->url.shown, "redis of the test");
     open_server(scene);
     struct redis_link_settings settings = {

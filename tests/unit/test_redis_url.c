@@ -20,7 +20,7 @@ static void good_urls(void **state) {
          false},
         {"redis+unix://u:p@/run/r?db=12", "", "/run/r", "u", "p", "redis+unix:///run/r?db=12", 0, 12, false},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct redis_url url;
         const char *why = redis_url_parse(view_from_cstr(rows[i].text), &url);
         if (why) fail_msg("%s: %s", rows[i].text, why);
@@ -65,10 +65,10 @@ static void bad_urls(void **state) {
         "REDIS://h",
     };
     struct redis_url url;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         if (!redis_url_parse(view_from_cstr(rows[i]), &url)) fail_msg("\"%s\" was taken", rows[i]);
     char text[200] = "unix:///";
-    memset(text + strlen(text), 'a', sizeof url.path - 1); /* one too many */
+    memset(text + strlen(text), 'a', sizeof(url.path) - 1); /* one too many */
     assert_non_null(redis_url_parse(view_from_cstr(text), &url));
 }
 

@@ -1,11 +1,10 @@
 /* Names that need no name server, and look-ups that are given up. (Those that do need one:
  * tests/lambda/test_package.py.) */
-#include "cmocka_setup.h"
+#include <string.h>
 
+#include "cmocka_setup.h"
 #include "direct/resolver_ares.h"
 #include "net/loop.h"
-
-#include <string.h>
 
 struct scene {
     struct loop loop;
@@ -53,13 +52,13 @@ static void test_addresses(void **state) {
     struct scene scene;
     (void)state;
     scene_init(&scene);
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         look_up(&scene, rows[i].host);
         assert_int_equal(scene.error, 0);
         assert_int_equal(scene.addresses.count, rows[i].count);
         assert_string_equal(scene.addresses.list[0].text, rows[i].first);
         struct sockaddr_in name;
-        memcpy(&name, &scene.addresses.list[0].socket_address, sizeof name);
+        memcpy(&name, &scene.addresses.list[0].socket_address, sizeof(name));
         assert_int_equal(ntohs(name.sin_port), 443); /* at the same place in either family */
     }
     scene_done(&scene);

@@ -41,7 +41,7 @@ static void each_row(void **state) {
     (void)state;
     const struct view others[] = {VIEW("gateway.test")};
     struct route_names names = {VIEW("localhost"), others, 1, true, true};
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct row *row = &rows[i];
         struct arena arena;
         arena_init(&arena, 65536);

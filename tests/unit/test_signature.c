@@ -1,10 +1,9 @@
 /* What the stand-in for API Gateway says of signatures: those of our own signer are right, whatever is
  * changed afterwards makes them wrong. (tests/e2e/test_aws_websocket.py has botocore's.) */
-#include "cmocka_setup.h"
+#include <stdlib.h>
 
 #include "apigw/signature.h"
-
-#include <stdlib.h>
+#include "cmocka_setup.h"
 
 #define NOW_S 1440938160 /* 20150830T123600Z */
 #define INVALID "InvalidSignatureException"

@@ -65,9 +65,9 @@ static void too_many_headers_or_parameters_are_refused(void **state) {
     assert_false(sigv4_sign(&request, &scope, &credentials, &headers));
     headers_init(&headers, &arena);
     char query[200];
-    memset(query, '&', sizeof query);
-    for (size_t i = 0; i < sizeof query; i += 2) query[i] = 'a';
-    request.query = view_of(query, sizeof query);
+    memset(query, '&', sizeof(query));
+    for (size_t i = 0; i < sizeof(query); i += 2) query[i] = 'a';
+    request.query = view_of(query, sizeof(query));
     assert_false(sigv4_sign(&request, &scope, &credentials, &headers));
     arena_done(&arena);
 }

@@ -1,8 +1,7 @@
 /* Requests that miss the prefix: who is asked for, in which order, how often; and what becomes of the visitor
  * meanwhile. */
-#include "test_core_streams.h"
-
 #include "handler/core_state.h"
+#include "test_core_streams.h"
 
 static struct seen {
     char said[256];   /* status, error and location of the answer */
@@ -17,7 +16,7 @@ static void keep_head(void *ctx, const struct answer_head *head) {
     struct view cache = headers_get(head->headers, VIEW("cache-control"));
     struct view mode = headers_get(head->headers, VIEW("x-tunnel-routing-mode"));
     if (location.len) assert_true(view_eq(cache, VIEW("no-store")) && view_eq(mode, VIEW("path")));
-    snprintf(seen.said, sizeof seen.said, "%d%s%.*s%s%.*s", head->status, head->error ? " " : "",
+    snprintf(seen.said, sizeof(seen.said), "%d%s%.*s%s%.*s", head->status, head->error ? " " : "",
              VIEW_ARG(code), location.len ? " " : "", VIEW_ARG(location));
 }
 
@@ -32,7 +31,7 @@ static void keep_data(void *ctx, struct view data) {
 
 static void keep_abort(void *ctx) {
     ((struct world *)ctx)->exchange = NULL;
-    snprintf(seen.said, sizeof seen.said, "abort");
+    snprintf(seen.said, sizeof(seen.said), "abort");
 }
 
 /* Counts; or answers, later, that it is away. */
@@ -42,7 +41,7 @@ static uint64_t waiting_ticket;
 
 static void look(void *ctx, struct view id, registry_claim_fn *done, void *target, uint64_t ticket) {
     size_t len = strlen(seen.looked);
-    snprintf(seen.looked + len, sizeof seen.looked - len, "%s%.*s", len ? " " : "", VIEW_ARG(id));
+    snprintf(seen.looked + len, sizeof(seen.looked) - len, "%s%.*s", len ? " " : "", VIEW_ARG(id));
     if (seen.is_away) {
         waiting = done;
         waiting_target = target;
@@ -56,7 +55,7 @@ static void begin_asking(struct world *world, const char *method, const char *ta
     char text[1024];
     struct header list[FIELDS_MAX];
     struct headers headers;
-    snprintf(text, sizeof text, "host:localhost:8080 %s", fields);
+    snprintf(text, sizeof(text), "host:localhost:8080 %s", fields);
     read_fields(text, &headers, list);
     struct forward_event event = {.method = view_from_cstr(method),
                                   .target = view_from_cstr(target),
@@ -122,7 +121,7 @@ static const struct row {
 
 static void expand(const struct world *world, const char *text, char *out, size_t size) {
     char spread[256];
-    with_tunnel(world, text, spread, sizeof spread);
+    with_tunnel(world, text, spread, sizeof(spread));
     char *query = strstr(spread, "%b");
     if (query) *query = '\0';
     snprintf(out, size, "%s%s", spread, query ? "?b=%2F" : "");
@@ -130,12 +129,12 @@ static void expand(const struct world *world, const char *text, char *out, size_
 
 static void check_row(struct world *world, const struct row *row) {
     char target[256], fields[512], looked[256], said[512], served[256];
-    with_tunnel(world, row->target, target, sizeof target);
-    with_tunnel(world, row->fields, fields, sizeof fields);
-    with_tunnel(world, row->looked, looked, sizeof looked);
-    expand(world, row->said, said, sizeof said);
+    with_tunnel(world, row->target, target, sizeof(target));
+    with_tunnel(world, row->fields, fields, sizeof(fields));
+    with_tunnel(world, row->looked, looked, sizeof(looked));
+    expand(world, row->said, said, sizeof(said));
     strcat(target, "?b=%2F");
-    with_tunnel(world, row->served, served, sizeof served);
+    with_tunnel(world, row->served, served, sizeof(served));
     strcat(served, "?b=%2F");
     world->stream_count = 0;
     world->path = served;
@@ -150,7 +149,7 @@ static void check_row(struct world *world, const struct row *row) {
 }
 
 static void each_row(void **state) {
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) check_row(*state, &rows[i]);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) check_row(*state, &rows[i]);
 }
 
 static void where_nobody_can_be_asked_it_is_not_the_visitors_fault(void **state) {

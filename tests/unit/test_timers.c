@@ -3,10 +3,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
-
-#include <stdlib.h>
 
 #include "base/list.h"
 #include "base/timers.h"

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "cmocka_setup.h"
-
 #include "token.h"
 
 static void put(const char *path, const char *text, size_t len) {

@@ -1,6 +1,5 @@
 /* What is a trace of W3C's Trace Context, and what an x-request-id. The rest is tests/e2e/test_logs.py. */
 #include "cmocka_setup.h"
-
 #include "handler/trace.h"
 
 #define TRACE "4bf92f3577b34da6a3ce929d0e0e4736"

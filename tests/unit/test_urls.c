@@ -1,6 +1,5 @@
 /* The URLs that people see, for public URLs of all shapes. */
 #include "cmocka_setup.h"
-
 #include "handler/urls.h"
 
 static void assert_url(struct buf *url, const char *expected) {
@@ -26,7 +25,7 @@ static void each_shape(void **state) {
         {"http://c/", "http://id.a.test", "http://c//id", ""},
         {"http://c/dev//", "http://id.a.test", "http://c/dev///id", "/dev"},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct core_settings settings = {.domain = VIEW("a.test"),
                                          .public_url = view_from_cstr(rows[i].public_url)};
         struct buf url;

@@ -23,7 +23,7 @@ static void read_file(const char *path, struct buf *out) {
     FILE *file = fopen(path, "rb");
     assert_non_null(file);
     char piece[4096];
-    for (size_t len; (len = fread(piece, 1, sizeof piece, file)) > 0;)
+    for (size_t len; (len = fread(piece, 1, sizeof(piece), file)) > 0;)
         assert_true(buf_append(out, piece, len));
     fclose(file);
 }
@@ -31,13 +31,13 @@ static void read_file(const char *path, struct buf *out) {
 /* Each file of the folder must (or must not) parse; a type that we do not know counts as parsed. */
 static void golden(const char *folder, bool good) {
     char path[1024];
-    snprintf(path, sizeof path, "%s/golden/%s", TEST_DATA, folder);
+    snprintf(path, sizeof(path), "%s/golden/%s", TEST_DATA, folder);
     DIR *dir = opendir(path);
     assert_non_null(dir);
     unsigned count = 0;
     for (struct dirent *entry; (entry = readdir(dir));) {
         if (entry->d_name[0] == '.') continue;
-        snprintf(path, sizeof path, "%s/golden/%s/%s", TEST_DATA, folder, entry->d_name);
+        snprintf(path, sizeof(path), "%s/golden/%s/%s", TEST_DATA, folder, entry->d_name);
         struct buf text;
         buf_init(&text, 16 * 1024 * 1024);
         read_file(path, &text);
@@ -72,7 +72,7 @@ static void a_request_survives_the_way(void **state) {
     headers_add(&headers, VIEW("set-cookie"), VIEW("b=\"2\\\""));
     headers_add(&headers, VIEW("u"), VIEW("\xc3\xa9\xf0\x9f\x98\x80\t"));
     char body[256];
-    for (size_t i = 0; i < sizeof body; i++) body[i] = (char)i;
+    for (size_t i = 0; i < sizeof(body); i++) body[i] = (char)i;
     struct v1_request request = {VIEW("id-1"), VIEW("GET"),        VIEW("/a?%2F=\"x"),
                                  &headers,     view_of(body, 256), 12345};
     struct buf text;
@@ -183,7 +183,7 @@ static void types(void **state) {
         {"{\"action\":\"other\"}", V1_UNKNOWN},
         {"{\"type\":\"error\",\"request_id\":null,\"code\":\"timeout\",\"message\":\"\"}", V1_ERROR},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct v1_message *message = parse_cstr(rows[i].text);
         if (!message || message->type != rows[i].type) fail_msg("%s", rows[i].text);
         v1_message_free(message);

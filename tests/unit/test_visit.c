@@ -1,8 +1,8 @@
 /* A visitor's connection: its states, deadlines and ends (visit.c), and what concerns all of them
  * (visitor.c). */
-#include "visit_scene.h"
-
 #include <netinet/tcp.h>
+
+#include "visit_scene.h"
 
 #define GET "GET / HTTP/1.1\r\n" HOST
 #define GET_CLOSE "GET / HTTP/1.1\r\nConnection: close\r\n" HOST

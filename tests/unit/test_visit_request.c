@@ -1,8 +1,8 @@
 /* From a visitor's socket to the core: heads, bodies by credit, what is held, what is refused
  * (visit_request.c). */
-#include "visit_scene.h"
-
 #include <sys/ioctl.h>
+
+#include "visit_scene.h"
 
 #define GET "GET / HTTP/1.1\r\n" HOST
 #define POST_9 "POST / HTTP/1.1\r\nContent-Length: 9\r\n" HOST

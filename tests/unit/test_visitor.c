@@ -1,12 +1,5 @@
 /* The public side against a core that plays scripts: streaming with a window, cuts, early answers, uploads by
  * credit, visitors who leave. Clients are blocking sockets in a thread of their own; the loop runs here. */
-#include "cmocka_setup.h"
-
-#include "public/visitor.h"
-#include "sockets/listener.h"
-
-#include "base/log.h"
-
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -15,6 +8,11 @@
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "base/log.h"
+#include "cmocka_setup.h"
+#include "public/visitor.h"
+#include "sockets/listener.h"
 
 /* ---- a core of scripts: the path names what happens ---- */
 

@@ -3,13 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cmocka_setup.h"
-
-#include "net/loop.h"
-#include "net/ws_client.h"
-
 #include "auth/websocket.h"
 #include "base/buf.h"
+#include "cmocka_setup.h"
+#include "net/loop.h"
+#include "net/ws_client.h"
 
 #define TOLD_MAX ((size_t)1024 * 1024)
 #define MESSAGE_MAX 1000

@@ -24,7 +24,7 @@ static void urls(void **state) {
                                 "ws://a:0x1", "ws://a:99999", "ws://u@a:1", "ws://a/ b",   "ws://a/\r\nx: y",
                                 "ws://a/#b",  "WS://a",       "ws://[::1",  "ws://a b:80", "ws:///path"};
     struct ws_url url;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const char *wrong = ws_url_parse(view_from_cstr(rows[i].text), &url);
         if (wrong) fail_msg("%s: %s", rows[i].text, wrong);
         assert_int_equal(url.tls, rows[i].tls);
@@ -33,7 +33,7 @@ static void urls(void **state) {
         assert_string_equal(url.authority, rows[i].authority);
         assert_string_equal(url.path, rows[i].path);
     }
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         if (!ws_url_parse(view_from_cstr(bad[i]), &url)) fail_msg("'%s' was taken", bad[i]);
 }
 

@@ -1,6 +1,5 @@
 /* URLs in XML: absolute ones where a text or a value begins with one, paths in elements named href. */
 #include "filter_conformance.h"
-
 #include "rewrite/text.h"
 
 static const struct rewrite_site site = {.prefix = {"/abc", 4},

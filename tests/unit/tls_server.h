@@ -2,12 +2,12 @@
 #ifndef TLS_SERVER_H
 #define TLS_SERVER_H
 
-#include "cmocka_setup.h"
-
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <stdio.h>
+
+#include "cmocka_setup.h"
 
 static char asked_name[100], asked_protocol[20];
 

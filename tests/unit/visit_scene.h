@@ -3,15 +3,13 @@
 #ifndef VISIT_SCENE_H
 #define VISIT_SCENE_H
 
-#include "by_hand.h"
-
-#include "public/visit.h"
-
-#include "base/log.h"
-
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <stdlib.h>
+
+#include "base/log.h"
+#include "by_hand.h"
+#include "public/visit.h"
 
 #define HEADER_MS 5000
 #define KEEPALIVE_MS 7000
