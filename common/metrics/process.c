@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/view.h"
 #include "metrics/metrics.h"
 
 static bool read_file(const char *path, char *out, size_t size) {
@@ -24,10 +25,11 @@ static bool read_file(const char *path, char *out, size_t size) {
 
 static void read_memory(void) {
     char text[128];
-    unsigned long long total, resident;
-    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t total, resident, page = (uint64_t)sysconf(_SC_PAGESIZE);
     if (!read_file("/proc/self/statm", text, sizeof(text))) return;
-    if (sscanf(text, "%llu %llu", &total, &resident) != 2) return;
+    struct view rest = view_from_cstr(text), first, second;
+    if (!view_split(&rest, ' ', &first) || !view_split(&rest, ' ', &second)) return;
+    if (!view_parse_u64(first, &total) || !view_parse_u64(second, &resident)) return;
     metrics_set(METRIC_PROCESS_VIRTUAL, 0, total * page);
     metrics_set(METRIC_PROCESS_RESIDENT, 0, resident * page);
 }
@@ -64,12 +66,13 @@ static void read_descriptors(void) {
 /* Its begin stands there in ticks since the machine's; behind the command's name, which may hold anything. */
 static void read_start(void) {
     char text[1024];
-    unsigned long long ticks;
+    uint64_t ticks;
     struct timespec now, up;
     if (metrics_slots[METRIC_PROCESS_START] || !read_file("/proc/self/stat", text, sizeof(text))) return;
     const char *at = strrchr(text, ')');
     for (unsigned field = 2; at && field < 22; field++) at = strchr(at + 1, ' ');
-    if (!at || sscanf(at, " %llu", &ticks) != 1) return;
+    struct view number = view_from_cstr(at ? at + 1 : "");
+    if (!view_parse_u64(view_slice(number, 0, view_find(number, ' ')), &ticks)) return;
     clock_gettime(CLOCK_REALTIME, &now);
     clock_gettime(CLOCK_BOOTTIME, &up);
     uint64_t booted_us =

@@ -56,7 +56,7 @@ static enum proxy_shake_result refused(struct proxy_shake *shake, const struct r
 
 static enum proxy_shake_result on_head(struct proxy_shake *shake, const struct response_head *head,
                                        size_t len) {
-    if (head->status >= 200 && head->status != 101 && head->status < 300) {
+    if (head->status >= 200 && head->status < 300) {
         buf_consume(&shake->in, len);
         return PROXY_SHAKE_DONE;
     }
