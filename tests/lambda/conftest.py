@@ -114,3 +114,14 @@ def pair(aws):
     agent = aws.agent(agents, lambda request: {"body": request["body"], "headers": {"x-uri": [request["uri"]]}})
     agent.up("resume", "chunks")
     return visitors, agents, agent
+
+
+def pytest_collection_modifyitems(config, items):
+    """The soaks take minutes each, and first of all each goes to a worker of its own: pytest-xdist begins with a run of neighbours for each."""
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    soaks = [item for item in items if item.path.name == "test_soak.py"]
+    others = [item for item in items if item.path.name != "test_soak.py"]
+    run = max(len(items) // (4 * workers), 2)
+    for number, soak in enumerate(soaks):
+        others.insert(number * run, soak)
+    items[:] = others
