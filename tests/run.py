@@ -212,11 +212,6 @@ def apps(which: str, arguments: list[str] = ()) -> list[Stage]:
     ]
 
 
-def some_apps() -> Stage:
-    """Those in path mode that take a few minutes together. A registry that does not answer is a failure."""
-    return apps_stage("Applications (short form)", "apps", "1", [f"tests/e2e/test_apps_{name}.py" for name in ("node", "python", "tools")])
-
-
 # ---- the stages ----
 
 
@@ -297,7 +292,6 @@ def all_stages() -> list[Stage]:
     ] + ([
         Stage("Fuzz targets", lambda: check("the fuzz targets find nothing", "fuzz", [*DEV, "fuzz", "15"])),
         Stage("The container stack", stack),
-        some_apps(),
     ] if in_ci() else [])
 
 

@@ -113,7 +113,7 @@ static void spill(struct html_tokens *tokens, const char *at) {
     size_t all = offset(tokens, at);
     memcpy(tokens->hold + tokens->held, tokens->mark, all - tokens->held);
     tokens->mark = at;
-    if (tokens->state == TAG_NAME) tokens->name_end = KEPT_NAME_MAX;
+    if (tokens->state == TAG_NAME || tokens->name_end > KEPT_NAME_MAX) tokens->name_end = KEPT_NAME_MAX;
     const struct html_attr *attr = under_way(tokens);
     bool is_long = attr && all - attr->name > ATTR_MAX;
     bool is_cut = is_long && attr->value > 0;

@@ -66,6 +66,7 @@ static bool on_scalar(struct file_parser *parser, const yaml_event_t *event, uns
     if (event->data.scalar.anchor || event->data.scalar.tag)
         return refuse(parser, line, "anchors and tags are not for settings");
     if (!is_plain(text)) return refuse(parser, line, "a value holds a line break or a control character");
+    if (parser->phase == FILE_NAMES && text.len == 0) return refuse(parser, line, "a name is empty");
     if (parser->phase == FILE_ITEMS && out->len) buf_append_byte(out, ',');
     if (!buf_append_view(out, text)) return refuse(parser, line, "out of memory");
     switch (parser->phase) {

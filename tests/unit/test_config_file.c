@@ -59,6 +59,7 @@ static const struct {
     {"a quote left open", "a: 1\nb: \"2\n", NULL, 3, ""},
     {"a bracket left open", "a: [1\n", NULL, 2, ""},
     {"NUL in a value", "a: \"x\\0y\"\n", "", 1, "control"},
+    {"a name that is empty", "a: 1\n\"\": 2\n", "a=1@1;", 2, "name is empty"},
     {"a block of lines", "a: |\n  x\n  y\n", "", 1, "line break"},
     {"not UTF-8", "a: \xff\n", NULL, 1, "UTF-8"},
 };

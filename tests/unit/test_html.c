@@ -299,6 +299,30 @@ static void a_part_ends_wherever_it_is_full(void **state) {
     }
 }
 
+static void append_many(struct buf *out, char byte, size_t count) {
+    while (count-- > 0) buf_append_byte(out, byte);
+}
+
+/* A name that takes most of a part, and an attribute that takes the rest of it: each part must be a step. */
+static void a_long_name_leaves_room_for_an_attribute(void **state) {
+    (void)state;
+    struct buf input, expected;
+    buf_init(&input, 1 << 20);
+    buf_init(&expected, 1 << 20);
+    buf_printf(&input, "<n");
+    append_many(&input, 'n', HTML_TAG_MAX * 3 / 4);
+    buf_printf(&input, " alt='");
+    append_many(&input, 'a', HTML_TAG_MAX / 2 - 100);
+    buf_printf(&input, "'>");
+    buf_append_view(&expected, buf_view(&input));
+    buf_printf(&input, "<a href=/x>");
+    buf_printf(&expected, "<a href=/abc/x>");
+    filter_run_same(&html, buf_view(&input), 0, 1000, buf_view(&expected));
+    filter_run_same(&html, buf_view(&input), input.len, 1, buf_view(&expected));
+    buf_done(&input);
+    buf_done(&expected);
+}
+
 /* What decides of an attribute may be in an earlier part. */
 static void parts_remember_what_decides(void **state) {
     (void)state;
@@ -399,6 +423,7 @@ int main(void) {
         cmocka_unit_test(the_script_stands_first),
         cmocka_unit_test(long_tags_are_rewritten_in_parts),
         cmocka_unit_test(a_part_ends_wherever_it_is_full),
+        cmocka_unit_test(a_long_name_leaves_room_for_an_attribute),
         cmocka_unit_test(parts_remember_what_decides),
         cmocka_unit_test(what_is_too_long_passes),
         cmocka_unit_test(twice_the_input_takes_twice_the_time),
