@@ -90,3 +90,14 @@ bool host_is_tunnel_label(struct view label) {
     }
     return label.ptr[0] != '-' && label.ptr[label.len - 1] != '-';
 }
+
+bool host_is_this_machine(const char *field) {
+    struct arena arena;
+    struct host host;
+    arena_init(&arena, 1024);
+    bool own = field && host_parse(view_from_cstr(field), &arena, &host) &&
+               (view_eq(host.name, VIEW("localhost")) || view_eq(host.name, VIEW("127.0.0.1")) ||
+                view_eq(host.name, VIEW("::1")));
+    arena_done(&arena);
+    return own;
+}

@@ -14,6 +14,11 @@ struct host {
  * to the arena. False for anything else (user info, empty, bad port, no memory). */
 bool host_parse(struct view v, struct arena *arena, struct host *ret_host);
 
+/* Does a Host field name this machine by its loopback (localhost, 127.0.0.1, ::1, any port)? A page of
+ * another site reaches a loopback port too; by a name of its own that leads here (DNS rebinding) it could
+ * even read the answer. NULL: no. */
+bool host_is_this_machine(const char *field);
+
 /* A tunnel id or a claimed name: 3-63 of [a-z0-9-], no hyphen at either end. */
 bool host_is_tunnel_label(struct view label);
 

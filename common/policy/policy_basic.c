@@ -7,6 +7,7 @@
 #include <openssl/hmac.h>
 
 #include "base/base64.h"
+#include "http/chars.h"
 #include "policy/policy_rules.h"
 
 #define SALT_BYTES 8
@@ -14,13 +15,10 @@
 #define ITEM_LEN (2 * SALT_BYTES + 1 + 2 * HASH_BYTES)
 #define CREDENTIALS_MAX 512
 
-static int hex_value(char c) {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool read_hex(struct view text, unsigned char *out) {
     for (size_t i = 0; i < text.len; i++) {
-        int value = hex_value(text.ptr[i]);
+        bool is_upper = text.ptr[i] >= 'A' && text.ptr[i] <= 'F';
+        int value = is_upper ? -1 : http_hex_value(text.ptr[i]);
         if (value < 0) return false;
         out[i / 2] = (unsigned char)(i % 2 ? out[i / 2] << 4 | value : value);
     }

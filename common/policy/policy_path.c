@@ -17,20 +17,15 @@ bool policy_path_valid(struct view value) {
     return value.len > 0;
 }
 
-static int hex_value(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* In place, once. Tells whether that changed anything. */
 static bool decode(struct buf *path) {
     size_t out = 0;
     for (size_t i = 0; i < path->len; i++) {
-        bool is_escape = path->ptr[i] == '%' && i + 2 < path->len && hex_value(path->ptr[i + 1]) >= 0 &&
-                         hex_value(path->ptr[i + 2]) >= 0;
+        bool is_escape = path->ptr[i] == '%' && i + 2 < path->len && http_hex_value(path->ptr[i + 1]) >= 0 &&
+                         http_hex_value(path->ptr[i + 2]) >= 0;
         char byte = path->ptr[i];
-        if (is_escape) byte = (char)(hex_value(path->ptr[i + 1]) << 4 | hex_value(path->ptr[i + 2]));
+        if (is_escape)
+            byte = (char)(http_hex_value(path->ptr[i + 1]) << 4 | http_hex_value(path->ptr[i + 2]));
         if (is_escape) i += 2;
         path->ptr[out++] = byte;
     }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/utf8.h"
+#include "http/chars.h"
 
 #define TOKEN_BYTES 12
 
@@ -41,18 +42,11 @@ unsigned line_cells(uint32_t code) {
 
 /* ---- tokens ---- */
 
-static int hex_digit(char digit) {
-    if (digit >= '0' && digit <= '9') return digit - '0';
-    if (digit >= 'a' && digit <= 'f') return digit - 'a' + 10;
-    if (digit >= 'A' && digit <= 'F') return digit - 'A' + 10;
-    return -1;
-}
-
 /* The bytes that begin here percent-encoded, four at most. */
 static size_t decode(struct view text, unsigned char bytes[4]) {
     size_t count = 0;
     for (; count < 4 && text.len >= 3 && text.ptr[0] == '%'; count++, text = view_skip(text, 3)) {
-        int high = hex_digit(text.ptr[1]), low = hex_digit(text.ptr[2]);
+        int high = http_hex_value(text.ptr[1]), low = http_hex_value(text.ptr[2]);
         if (high < 0 || low < 0) break;
         bytes[count] = (unsigned char)(high * 16 + low);
     }

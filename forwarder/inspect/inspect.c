@@ -94,19 +94,6 @@ enum MHD_Result inspect_refuse(struct MHD_Connection *connection, unsigned statu
 
 /* ---- who may ask ---- */
 
-/* A page of another site reaches this port too; by a name of its own that leads here (DNS rebinding) it could
- * even read the answer. */
-static bool is_own_host(const char *text) {
-    struct arena arena;
-    struct host host;
-    arena_init(&arena, 1024);
-    bool own = text && host_parse(view_from_cstr(text), &arena, &host) &&
-               (view_eq(host.name, VIEW("localhost")) || view_eq(host.name, VIEW("127.0.0.1")) ||
-                view_eq(host.name, VIEW("::1")));
-    arena_done(&arena);
-    return own;
-}
-
 static const char *field(struct MHD_Connection *connection, const char *name) {
     return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
 }
@@ -140,7 +127,7 @@ static const char *fault(const struct inspect *inspect, struct MHD_Connection *c
     const char *host = field(connection, MHD_HTTP_HEADER_HOST), *site = field(connection, "Sec-Fetch-Site");
     const char *origin = field(connection, MHD_HTTP_HEADER_ORIGIN);
     *ret_status = MHD_HTTP_MISDIRECTED_REQUEST;
-    if (!is_own_host(host)) return "the inspector answers to localhost only";
+    if (!host_is_this_machine(host)) return "the inspector answers to localhost only";
     *ret_status = MHD_HTTP_FORBIDDEN;
     if (origin && !is_own_origin(origin, host)) return "the inspector answers no page but its own";
     if (site && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0 && origin)

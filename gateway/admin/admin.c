@@ -11,17 +11,6 @@
 #define WATCHED_MS 60000
 #define PAGE_BYTES_MAX ((size_t)1024 * 1024)
 
-static bool is_own_host(const char *text) {
-    struct arena arena;
-    struct host host;
-    arena_init(&arena, 1024);
-    bool own = text && host_parse(view_from_cstr(text), &arena, &host) &&
-               (view_eq(host.name, VIEW("localhost")) || view_eq(host.name, VIEW("127.0.0.1")) ||
-                view_eq(host.name, VIEW("::1")));
-    arena_done(&arena);
-    return own;
-}
-
 static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *type,
                               struct view body) {
     struct MHD_Response *response =
@@ -83,7 +72,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
         return MHD_YES;
     }
     const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
-    if (!admin->any_host && !is_own_host(host))
+    if (!admin->any_host && !host_is_this_machine(host))
         return admin_answer(connection, MHD_HTTP_MISDIRECTED_REQUEST,
                             "The admin port answers to localhost only.\n");
     if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)

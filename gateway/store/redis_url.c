@@ -3,13 +3,9 @@
 
 #include <stdio.h>
 
-#define DATABASE_MAX 65535
+#include "http/chars.h"
 
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
+#define DATABASE_MAX 65535
 
 /* False when it does not fit, or decodes to a NUL. */
 static bool decode(struct view text, char *out, size_t out_size) {
@@ -17,8 +13,8 @@ static bool decode(struct view text, char *out, size_t out_size) {
     for (size_t i = 0; i < text.len; i++) {
         int byte = (unsigned char)text.ptr[i];
         if (byte == '%') {
-            int high = i + 2 < text.len ? hex_digit(text.ptr[i + 1]) : -1;
-            int low = i + 2 < text.len ? hex_digit(text.ptr[i + 2]) : -1;
+            int high = i + 2 < text.len ? http_hex_value(text.ptr[i + 1]) : -1;
+            int low = i + 2 < text.len ? http_hex_value(text.ptr[i + 2]) : -1;
             if (high < 0 || low < 0) return false;
             byte = high * 16 + low;
             i += 2;
