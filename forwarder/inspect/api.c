@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/base64.h"
+#include "inspect/filter.h"
 #include "inspect/inspect_state.h"
 #include "protocol/json_text.h"
 
@@ -132,34 +133,33 @@ static enum MHD_Result on_tunnel(const struct inspect *inspect, struct MHD_Conne
 
 /* ---- requests ---- */
 
+static const char *parameter(void *ctx, const char *name) {
+    return MHD_lookup_connection_value(ctx, MHD_GET_ARGUMENT_KIND, name);
+}
+
 static unsigned limit_of(struct MHD_Connection *connection) {
     uint64_t limit;
-    struct view text =
-        view_from_cstr(MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "limit"));
+    struct view text = view_from_cstr(parameter(connection, "limit"));
     if (!view_parse_u64(text, &limit)) return LIMIT_DEFAULT;
     return limit > LIMIT_MAX ? LIMIT_MAX : (unsigned)limit;
 }
 
 typedef void add_record_fn(const struct inspect *inspect, const struct store_record *record, struct buf *out);
 
-static bool is_of_tunnel(const struct store_record *record, const char *name) {
-    if (!name) return true;
-    return record->tunnel.len ? view_eq(record->tunnel, view_from_cstr(name))
-                              : strcmp(name, "command_line") == 0;
-}
-
 /* The newest first. */
 static enum MHD_Result list_requests(const struct inspect *inspect, struct MHD_Connection *connection,
                                      const char *uri, add_record_fn *add_record) {
     const struct store *store = &inspect->store;
-    const char *tunnel = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "tunnel_name");
     unsigned limit = limit_of(connection), count = 0;
+    struct filter filter;
     struct buf out;
+    const char *wrong = filter_parse(&filter, parameter, connection);
+    if (wrong) return inspect_refuse(connection, MHD_HTTP_BAD_REQUEST, wrong);
     buf_init(&out, ANSWER_MAX);
     buf_printf(&out, "{\"uri\":\"%s\",\"requests\":[", uri);
     for (uint64_t id = store->next; id-- > store->first && count < limit && out.len < ENOUGH_BYTES;) {
         const struct store_record *record = store_find(store, id);
-        if (!record || !is_of_tunnel(record, tunnel)) continue;
+        if (!record || !filter_takes(&filter, record)) continue;
         if (count++) buf_append_byte(&out, ',');
         add_record(inspect, record, &out);
     }

@@ -138,6 +138,28 @@ def test_a_request_is_replayed_edited_and_to_another_port(inspected, start):
     assert got.header("x-new") == "1" and got.header("host") == "x"
 
 
+FILTERS = [
+    ("", "3 2 1"), ("?method=post", "3 2"), ("?status=404", "2"), ("?status=4xx", "2"), ("?status=200-299", "3 1"), ("?path=b%3Fq", "2"),
+    ("?text=needle", "2"), ("?text=straw", "3"), ("?text=Needle", ""), ("?text=s3cret-field", "1"), ("?after=1", "3 2"), ("?after=3", ""),
+    ("?ended=true&limit=1", "3"), ("?tunnel_name=command_line&method=GET&status=2xx", "1"), ("?tunnel_name=other", ""),
+]  # fmt: skip
+
+
+def test_requests_are_filtered(inspected):
+    inspected.service.answer("/c", body="straw")
+    inspected.service.answer("/b", status=404)
+    inspected.request("GET", "/a", headers=[("X-One", "s3cret-field")])
+    inspected.request("POST", "/b?q=1", body=b"a needle")
+    inspected.request("POST", "/c", body=b"")
+    inspected.inspector.wait_ended(3)
+    for query, ids in FILTERS:
+        assert [request["id"] for request in inspected.inspector.requests(query)] == ids.split(), query
+        lines = inspected.inspector.get("/api/inspect/requests" + query)["requests"]
+        assert [line["id"] for line in lines] == ids.split(), query
+    for wrong in ("status=x", "status=99", "status=500-400", "status=2x", "after=-1", "after=x"):
+        assert inspected.inspector.ask(target="/api/requests/http?" + wrong).status == 400, wrong
+
+
 def test_what_cannot_be_replayed_says_so(inspected):
     gate = Gate()
     inspected.service.on("/slow", gate)
