@@ -1,15 +1,8 @@
 /* See option_texts.h. */
 #include "option_texts.h"
 
+#include "base/escape.h"
 #include "option_table.h"
-
-/* `text`, with `escape` in front of each byte of `special`. */
-static void put_escaped(FILE *out, const char *text, const char *special, const char *escape) {
-    for (; *text; text++) {
-        if (strchr(special, *text)) fputs(escape, out);
-        fputc(*text, out);
-    }
-}
 
 static bool wants_file(const struct option_row *row) {
     return row->argument && (strcmp(row->argument, "FILE") == 0 || strcmp(row->argument, "PATH") == 0);
@@ -84,17 +77,6 @@ static void print_bash(FILE *out) {
           out);
 }
 
-static void put_zsh(FILE *out, const char *text) {
-    for (; *text; text++) {
-        if (*text == '\'')
-            fputs("'\\''", out);
-        else if (strchr("[]:\\", *text))
-            fprintf(out, "\\%c", *text);
-        else
-            fputc(*text, out);
-    }
-}
-
 static void print_zsh(FILE *out) {
     fputs("#compdef ttf\n_arguments -s \\\n", out);
     for (size_t i = 0; i < option_rows_count; i++) {
@@ -104,7 +86,7 @@ static void print_zsh(FILE *out) {
             fprintf(out, "    '(-%c --%s)'{-%c,--%s}'[", row->letter, row->name, row->letter, row->name);
         else
             fprintf(out, "    '--%s[", row->name);
-        put_zsh(out, row->help);
+        escape_put_zsh(out, row->help);
         fputs("]", out);
         if (row->argument) fprintf(out, ":%s:%s", row->argument, wants_file(row) ? "_files" : "");
         fputs("' \\\n", out);
@@ -112,23 +94,17 @@ static void print_zsh(FILE *out) {
     fputs("    '1:command or service:((", out);
     for (size_t i = 0; i < command_rows_count; i++) {
         fprintf(out, "%s%s\\:\"", i ? " " : "", command_rows[i].name);
-        put_zsh(out, command_rows[i].help);
+        escape_put_zsh(out, command_rows[i].help);
         fputs("\"", out);
     }
     fputs("))' \\\n    '*:word:'\n", out);
-}
-
-static void put_fish(FILE *out, const char *text) {
-    fputc('\'', out);
-    put_escaped(out, text, "'\\", "\\");
-    fputc('\'', out);
 }
 
 static void print_fish(FILE *out) {
     fputs("# fish completion for ttf\ncomplete -c ttf -f\n", out);
     for (size_t i = 0; i < command_rows_count; i++) {
         fprintf(out, "complete -c ttf -n __fish_use_subcommand -a %s -d ", command_rows[i].name);
-        put_fish(out, command_rows[i].help);
+        escape_put_fish(out, command_rows[i].help);
         fputc('\n', out);
     }
     for (size_t i = 0; i < option_rows_count; i++) {
@@ -138,27 +114,23 @@ static void print_fish(FILE *out) {
         if (row->letter) fprintf(out, " -s %c", row->letter);
         if (row->argument) fputs(wants_file(row) ? " -r -F -d " : " -x -d ", out);
         if (!row->argument) fputs(" -d ", out);
-        put_fish(out, row->help);
+        escape_put_fish(out, row->help);
         fputc('\n', out);
     }
 }
 
 /* ---- man pages ---- */
 
-static void put_man(FILE *out, const char *text) {
-    put_escaped(out, text, "-", "\\");
-}
-
 static void man_setting(FILE *out, const struct option_row *row, bool as_flag) {
     fputs(".TP\n", out);
     if (as_flag && row->letter) fprintf(out, "\\fB\\-%c\\fR, ", row->letter);
     fputs(as_flag ? "\\fB\\-\\-" : "\\fB", out);
-    put_man(out, row->name);
+    escape_put_man(out, row->name);
     fprintf(out, "%s\\fR", as_flag ? "" : ":");
     if (row->argument) fprintf(out, " \\fI%s\\fR", row->argument);
     if (!row->argument && !as_flag) fputs(" \\fItrue\\fR|\\fIfalse\\fR", out);
     fputc('\n', out);
-    put_man(out, row->help);
+    escape_put_man(out, row->help);
     if (as_flag && row->variable) fprintf(out, " [\\fB%s\\fR]", row->variable);
     fputc('\n', out);
 }
@@ -174,7 +146,7 @@ static void print_man(FILE *out) {
         out);
     for (size_t i = 0; i < command_rows_count; i++) {
         fprintf(out, ".TP\n\\fB%s\\fR %s\n", command_rows[i].name, command_rows[i].arguments);
-        put_man(out, command_rows[i].help);
+        escape_put_man(out, command_rows[i].help);
         fputc('\n', out);
     }
     fputs(".SH OPTIONS\n", out);
@@ -209,7 +181,7 @@ static void print_man_yaml(FILE *out) {
 
 static void schema_setting(FILE *out, const char *indent, const struct option_row *row, bool is_first) {
     fprintf(out, "%s\n%s\"%s\": { \"description\": \"", is_first ? "" : ",", indent, row->name);
-    put_escaped(out, row->help, "\"\\", "\\");
+    escape_put(out, row->help, "\"\\", "\\");
     fputs("\", ", out);
     switch (row->kind) {
     case OPTION_FLAG: fputs("\"type\": \"boolean\" }", out); break;

@@ -4,12 +4,14 @@
 #include <openssl/crypto.h>
 #include <uv.h>
 
+#include "base/version.h"
 #include "link/link.h"
+#include "mhd/mhd_loop.h"
+#include "protocol/v1.h"
 #include "yaml/config_file.h"
 
 void version_print(FILE *out) {
-    const char *commit = TTF_COMMIT;
-    fprintf(out, "ttf " TTF_VERSION "%s%s%s\n", *commit ? " (" : "", commit, *commit ? ")" : "");
-    fprintf(out, "%s, libuv %s, %s, %s\n", OpenSSL_version(OPENSSL_VERSION), uv_version_string(),
-            link_library(), config_file_library());
+    version_line(out, "ttf");
+    fprintf(out, "%s\nlibuv %s, %s, %s, %s, %s\n", OpenSSL_version(OPENSSL_VERSION), uv_version_string(),
+            link_library(), mhd_loop_library(), v1_library(), config_file_library());
 }

@@ -12,6 +12,7 @@
 #include "base/ids.h"
 #include "cluster/peering.h"
 #include "config/config.h"
+#include "config/config_texts.h"
 #include "config/secret_file.h"
 #include "config/token_command.h"
 #include "config/token_keys.h"
@@ -22,6 +23,7 @@
 #include "public/visitor.h"
 #include "sockets/listener.h"
 #include "urls.h"
+#include "version.h"
 
 #define CLEANUP_MS 60000
 
@@ -377,6 +379,7 @@ int main(int argc, char **argv) {
     heap_init();
     raise_descriptor_limit();
     if (argc > 1 && strcmp(argv[1], "token") == 0) return token_command(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "print") == 0) return config_texts_command(argc - 1, argv + 1);
     if (config_init(&gateway.config, argc, argv, &code)) {
         if (gateway.config.wants_help)
             config_print_help();
@@ -385,7 +388,7 @@ int main(int argc, char **argv) {
         else if (gateway.config.wants_metrics)
             print_metrics();
         else if (gateway.config.wants_version)
-            printf("ttf-gateway v%s\n", TTF_VERSION);
+            version_print(stdout);
         else if (gateway.config.wants_health)
             code = health_ask(&gateway.config.admin_listen);
         else

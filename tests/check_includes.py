@@ -41,7 +41,7 @@ TABLE = {
     "gateway/apigw": (COMMON | {"gateway", "gateway/sockets", "gateway/agents", "gateway/config", "gateway/admin", "aws-adapter/aws"},
                       {"uv", "microhttpd", "jansson", "linux"}),
     "gateway": (COMMON | {"gateway/sockets", "gateway/store", "gateway/public", "gateway/agents", "gateway/cluster", "gateway/config",
-                          "gateway/admin", "gateway/apigw"}, {"uv", "linux"}),
+                          "gateway/admin", "gateway/apigw"}, {"uv", "openssl", "linux"}),
     "forwarder/local": (COMMON, {"uv", "openssl"}),
     "forwarder/display": (COMMON, {"uv"}),
     "forwarder/inspect": (COMMON | {"forwarder/local"}, {"uv", "microhttpd", "jansson"}),

@@ -6,6 +6,12 @@
 
 #include "base/log.h"
 
+const char *mhd_loop_library(void) {
+    static char text[48];
+    snprintf(text, sizeof(text), "libmicrohttpd %.20s", MHD_get_version());
+    return text;
+}
+
 void mhd_loop_log(void *ctx, const char *format, va_list args) {
     (void)ctx;
     if (!log_enabled(LOG_LEVEL_DEBUG)) return;

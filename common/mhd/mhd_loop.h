@@ -19,6 +19,9 @@
     (MHD_USE_EPOLL | MHD_LOOP_THREADING | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME |              \
      MHD_USE_ERROR_LOG)
 
+/* The library that serves HTTP/1.1 here, and its version. */
+const char *mhd_loop_library(void);
+
 /* For MHD_OPTION_EXTERNAL_LOGGER: its complaints about clients, at level debug. */
 void mhd_loop_log(void *ctx, const char *format, va_list args);
 

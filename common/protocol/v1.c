@@ -4,6 +4,7 @@
 #include "protocol/v1.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/base64.h"
@@ -208,4 +209,10 @@ void v1_message_free(struct v1_message *message) {
     json_decref(message->document);
     arena_done(&message->arena);
     free(message);
+}
+
+const char *v1_library(void) {
+    static char text[48];
+    snprintf(text, sizeof(text), "jansson %.20s", jansson_version_str());
+    return text;
 }

@@ -124,4 +124,7 @@ struct v1_established {
 };
 bool v1_encode_established(struct buf *out, const struct v1_established *established);
 
+/* The library that reads and writes JSON, and its version. */
+const char *v1_library(void);
+
 #endif

@@ -4,6 +4,7 @@
 #include "agents/ws_server.h"
 
 #include <libwebsockets.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -361,4 +362,11 @@ bool ws_end_is_stuck(const struct ws_end *end, uint64_t now_ms) {
 
 void ws_end_cut(struct ws_end *end) {
     if (end->wsi) shutdown(end->fd, SHUT_RDWR);
+}
+
+const char *ws_server_library(void) {
+    static char text[48];
+    const char *version = lws_get_library_version(); /* "4.1.6-Debian-…" */
+    snprintf(text, sizeof(text), "libwebsockets %.*s", (int)strcspn(version, "- "), version);
+    return text;
 }

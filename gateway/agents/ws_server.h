@@ -34,6 +34,9 @@ struct ws_end {
     bool is_over;                  /* closed by both: the socket is, when it has taken what is owed */
 };
 
+/* The library that speaks WebSocket, and its version. */
+const char *ws_server_library(void);
+
 /* None is called from within a call to the end, but `gone` from ws_server_stop(). */
 struct ws_server_events {
     void (*receive)(struct ws_end *end, const struct ws_piece *piece); /* of a message */

@@ -1,10 +1,13 @@
 /* ttf-apigw: a stand-in for API Gateway, AWS Lambda and a table's stream; apigw.c wires its parts. */
 #include <stdio.h>
+#include <string.h>
 
 #include "admin/health.h"
 #include "apigw/apigw.h"
 #include "apigw/described.h"
 #include "base/heap.h"
+#include "config/config_texts.h"
+#include "version.h"
 
 int main(int argc, char **argv) {
     static struct config config;
@@ -12,13 +15,14 @@ int main(int argc, char **argv) {
     int code;
     heap_init();
     settings_choose(PROGRAM_APIGW);
+    if (argc > 1 && strcmp(argv[1], "print") == 0) return config_texts_command(argc - 1, argv + 1);
     if (config_init_with(&config, argc, argv, described_read, &described, &code)) {
         if (config.wants_help)
             config_print_help();
         else if (config.wants_markdown)
             config_print_markdown();
         else if (config.wants_version)
-            printf("ttf-apigw v%s\n", TTF_VERSION);
+            version_print(stdout);
         else if (config.wants_health)
             code = health_ask(&config.admin_listen);
         else

@@ -91,10 +91,6 @@ static const struct setting *find_flag(struct view argument) {
     return setting && setting_is_flag(setting) ? setting : NULL;
 }
 
-static bool may_stand_alone(const struct setting *setting) {
-    return setting->kind == KIND_BOOL || setting->kind == KIND_ANSWER || setting->kind == KIND_DO;
-}
-
 /* Takes one flag and its value off; the exit code, or 0. */
 static int split_flag(struct flags *flags, int argc, char **argv, int *i) {
     struct view argument = view_from_cstr(argv[*i]);
@@ -106,7 +102,7 @@ static int split_flag(struct flags *flags, int argc, char **argv, int *i) {
     if (value->ptr) return bad_flag(argument, "said twice");
     if (equals < argument.len)
         *value = view_skip(argument, equals + 1);
-    else if (setting->kind == KIND_DO || (may_stand_alone(setting) && !word_follows))
+    else if (setting->kind == KIND_DO || (setting_may_stand_alone(setting) && !word_follows))
         *value = VIEW("true");
     else if (*i + 1 < argc)
         *value = view_from_cstr(argv[++*i]);

@@ -16,34 +16,37 @@ static void print_setting(const struct setting *setting) {
            setting_fallback(setting) ? setting_fallback(setting) : "");
 }
 
-static const char *const gateway_usage =
+static const char *const gateway_about =
     "ttf-gateway: the public end of HTTP tunnels. Visitors reach local services through agents (ttf).\n"
     "\n"
-    "Usage: ttf-gateway [flags]\n"
-    "       ttf-gateway token --sub NAME [--ttl 30d] [flags]    prints a token for an agent\n"
-    "\n"
-    "Each setting is a flag, an environment variable (in brackets, with the default) or a line of the\n"
-    "config file; flags win over variables, variables over the file. docs/CONFIGURATION.md says more.\n";
+    "Usage: ttf-gateway [flags]\n";
 
-static const char *const apigw_usage =
+static const char *const apigw_about =
     "ttf-apigw: stands in for API Gateway, AWS Lambda and the stream of a DynamoDB table on a developer's\n"
     "machine. It runs any function with a custom runtime (docs/AWS.md).\n"
     "\n"
-    "Usage: ttf-apigw --bootstrap PROGRAM --dynamodb-endpoint URL [flags]\n"
-    "\n"
-    "Each setting is a flag, an environment variable (in brackets, with the default) or a line of the\n"
-    "config file; flags win over variables, variables over the file. docs/APIGW.md says more.\n";
+    "Usage: ttf-apigw --bootstrap PROGRAM --dynamodb-endpoint URL [flags]\n";
 
-static bool is_shown(const struct setting *setting) {
-    return setting_applies(setting) && !setting->is_hidden;
+static void print_command(const struct setting_command *command) {
+    char left[64];
+    if (command->only != PROGRAM_BOTH && !settings_are_of(command->only)) return;
+    snprintf(left, sizeof(left), "%s %s %s", program_name(), command->name, command->arguments);
+    printf("       %-48s  %s\n", left, command->help);
 }
 
 void config_print_help(void) {
-    fputs(settings_are_of(PROGRAM_APIGW) ? apigw_usage : gateway_usage, stdout);
-    puts("Addresses: host:port, :port (all), loopback:port (127.0.0.1 and ::1); port 0 lets the system "
-         "choose.\n");
+    bool is_gateway = settings_are_of(PROGRAM_GATEWAY);
+    fputs(is_gateway ? gateway_about : apigw_about, stdout);
+    for (size_t i = 0; i < config_commands_count; i++) print_command(&config_commands[i]);
+    printf(
+        "\n"
+        "Each setting is a flag, an environment variable (in brackets, with the default) or a line of the\n"
+        "config file; flags win over variables, variables over the file. docs/%s.md says more.\n"
+        "Addresses: host:port, :port (all), loopback:port (127.0.0.1 and ::1); port 0 lets the system "
+        "choose.\n\n",
+        is_gateway ? "CONFIGURATION" : "APIGW");
     for (size_t i = 0; i < config_settings_count; i++)
-        if (is_shown(&config_settings[i])) print_setting(&config_settings[i]);
+        if (setting_is_shown(&config_settings[i])) print_setting(&config_settings[i]);
 }
 
 /* ---- the documents ---- */
@@ -100,9 +103,13 @@ void config_print_markdown(void) {
            "# Configuration of %s\n\n",
            program_name(), program_name());
     fputs(intro, stdout);
+    printf(
+        "\nThe same as a man page: `%s print man | man -l -`. Completions for shells: `%s print bash`, `zsh` "
+        "or `fish`.\n",
+        program_name(), program_name());
     for (size_t i = 0; i < config_settings_count; i++) {
         if (config_settings[i].group) group = config_settings[i].group;
-        if (!is_shown(&config_settings[i])) continue;
+        if (!setting_is_shown(&config_settings[i])) continue;
         print_row(&config_settings[i], group);
         group = NULL;
     }

@@ -64,7 +64,7 @@ const struct setting config_settings[] = {
      .is_secret = true},
     {SETTING("jwt-secret-file", "JWT_SECRET_FILE", KIND_TEXT, jwt_secret_file, NULL,
              "a file that holds the secret of agents' tokens"),
-     .detail = "A line break at its end does not count."},
+     .detail = "A line break at its end does not count.", .is_path = true},
     {SETTING("jwks", "JWKS", KIND_TEXT, jwks, NULL, "verifies agents' tokens: a JSON Web Key Set, as text"),
      .detail =
          "Keys of RSA (RS256, RS384, RS512; 2048 bits or more), EC (ES256, ES384, ES512) and `oct` (HS256, "
@@ -74,7 +74,8 @@ const struct setting config_settings[] = {
     {SETTING("jwks-path", "JWKS_PATH", KIND_TEXT, jwks_path, NULL, "a file that holds the JSON Web Key Set"),
      .detail =
          "Looked at each second: a new set counts for agents that connect from then on. One that is no good "
-         "is told in the log, and the old keys stay."},
+         "is told in the log, and the old keys stay.",
+     .is_path = true},
     {SETTING("jwt-audience", "JWT_AUDIENCE", KIND_TEXT, jwt_audience, NULL,
              "what the aud of agents' tokens must name"),
      .detail = "Without it `aud` is not looked at."},
@@ -129,14 +130,15 @@ const struct setting config_settings[] = {
     {SETTING("state-dir", "STATE_DIRECTORY", KIND_TEXT, state_dir, NULL,
              "where the secret is kept that the gateway makes itself"),
      .detail = "Without it `$XDG_STATE_HOME/ttf-gateway` or `~/.local/state/ttf-gateway`.",
-     .only = PROGRAM_GATEWAY},
+     .only = PROGRAM_GATEWAY, .is_path = true},
     {SETTING("tunnel-secret", "TUNNEL_SECRET", KIND_TEXT, secret, NULL,
              "signs resume tokens, by which tunnels keep their URLs, and proves gateways to each other"),
      .detail = "At least 16 bytes. Without one the gateway makes one and keeps it in the state directory, or "
                "in Redis.",
      .is_secret = true},
     {SETTING("tunnel-secret-file", "TUNNEL_SECRET_FILE", KIND_TEXT, secret_file, NULL,
-             "a file that holds the tunnel secret")},
+             "a file that holds the tunnel secret"),
+     .is_path = true},
 
     {SETTING("request-timeout", "REQUEST_TIMEOUT", KIND_DURATION, request_timeout_ms, "60s",
              "how long a local service may take to begin its answer"),
@@ -208,7 +210,7 @@ const struct setting config_settings[] = {
              "the function: a program with a custom runtime of Lambda"),
      .detail = "It has our environment variables, and those that AWS would set. SIGHUP: a new version stands "
                "there.",
-     .group = "API Gateway and Lambda", .only = PROGRAM_APIGW},
+     .group = "API Gateway and Lambda", .only = PROGRAM_APIGW, .is_path = true},
     {SETTING("description", "API_DESCRIPTION", KIND_TEXT, description, NULL,
              "a deployment to stand in for: what infra/ would make, as JSON"),
      .detail =
@@ -217,7 +219,7 @@ const struct setting config_settings[] = {
          "variables, the stream's mapping and the schedule; a setting that says something else is refused. "
          "Names and ports are this machine's, and so is where DynamoDB is. The function has the variables "
          "that stand there, and of ours only those that begin with `AWS_` and what programs need to run.",
-     .only = PROGRAM_APIGW},
+     .only = PROGRAM_APIGW, .is_path = true},
     {SETTING("api-custom-domain", "API_CUSTOM_DOMAIN", KIND_BOOL, api_custom_domain, "true",
              "the APIs have `domain` as custom domain"),
      .detail =
@@ -310,7 +312,7 @@ const struct setting config_settings[] = {
          "A file is made with mode 0640 and opened anew when it has been moved (logrotate), and at SIGHUP. "
          "Lines that cannot be written are dropped and counted, and stop nothing. It needs `combined` or "
          "`json`.",
-     .only = PROGRAM_GATEWAY},
+     .only = PROGRAM_GATEWAY, .is_path = true},
     {SETTING("access-log-query", "ACCESS_LOG_QUERY", KIND_BOOL, access_log_query, "false",
              "`combined` and `json` show the query of URLs, with what looks like a secret hidden"),
      .only = PROGRAM_GATEWAY},
@@ -329,11 +331,11 @@ const struct setting config_settings[] = {
      .detail = "With the flag that asks for being sampled. `traceparent` and `tracestate` of visitors pass "
                "untouched; one that is malformed is replaced.",
      .only = PROGRAM_GATEWAY},
-    {SETTING("config", "CONFIG_FILE", KIND_TEXT, config_file, NULL,
-             "a YAML file with settings, name: value")},
+    {SETTING("config", "CONFIG_FILE", KIND_TEXT, config_file, NULL, "a YAML file with settings, name: value"),
+     .is_path = true},
     {DO("health", wants_health, "ask the gateway on this machine whether it is well, by the exit code")},
     {DO("help", wants_help, "this text"), .letter = 'h'},
-    {DO("version", wants_version, "the version"), .letter = 'V'},
+    {DO("version", wants_version, "the version, the commit it was built of, its libraries"), .letter = 'V'},
     {DO("help-markdown", wants_markdown, "docs/CONFIGURATION.md"), .is_hidden = true},
     {DO("help-metrics", wants_metrics, "the table of docs/METRICS.md"), .is_hidden = true,
      .only = PROGRAM_GATEWAY},
@@ -342,6 +344,12 @@ const struct setting config_settings[] = {
 const size_t config_settings_count = sizeof(config_settings) / sizeof(config_settings[0]);
 _Static_assert(sizeof(config_settings) / sizeof(config_settings[0]) <= SETTINGS_MAX,
                "the sources of values have this room");
+
+const struct setting_command config_commands[] = {
+    {"token", "--sub NAME [--ttl 30d] [flags]", "prints a token for an agent", PROGRAM_GATEWAY},
+    {"print", "bash|zsh|fish|man", "prints completions for shells, or the man page", PROGRAM_BOTH},
+};
+const size_t config_commands_count = sizeof(config_commands) / sizeof(config_commands[0]);
 
 static enum program chosen = PROGRAM_GATEWAY;
 
@@ -404,6 +412,10 @@ const struct setting *setting_nearest(struct view name) {
     return nearest;
 }
 
+bool setting_is_shown(const struct setting *setting) {
+    return setting_applies(setting) && !setting->is_hidden;
+}
+
 bool setting_is_flag(const struct setting *setting) {
     return !setting->is_secret;
 }
@@ -411,6 +423,10 @@ bool setting_is_flag(const struct setting *setting) {
 /* The file cannot name another file. */
 bool setting_is_in_file(const struct setting *setting) {
     return setting->variable && setting->offset != offsetof(struct config, config_file);
+}
+
+bool setting_may_stand_alone(const struct setting *setting) {
+    return setting->kind == KIND_BOOL || setting->kind == KIND_ANSWER || setting->kind == KIND_DO;
 }
 
 const char *setting_kind_name(const struct setting *setting) {

@@ -1,5 +1,5 @@
-/* The table of all settings of ttf-gateway and ttf-apigw: what --help, docs/CONFIGURATION.md, docs/APIGW.md
- * and the parsing of flags, variables and files are made of. */
+/* The table of all settings of ttf-gateway and ttf-apigw: what --help, man pages, completions,
+ * docs/CONFIGURATION.md, docs/APIGW.md and the parsing of flags, variables and files are made of. */
 #ifndef GATEWAY_CONFIG_TABLE_H
 #define GATEWAY_CONFIG_TABLE_H
 
@@ -38,7 +38,17 @@ struct setting {
     char letter;                /* of a short flag; 0: none */
     bool is_secret;             /* no flag (others can read command lines), and never shown */
     bool is_hidden;             /* not in --help */
+    bool is_path;               /* a file or a folder, which shells complete */
 };
+
+/* What may stand as the first word instead of flags. */
+struct setting_command {
+    const char *name, *arguments, *help;
+    enum program only;
+};
+
+extern const struct setting_command config_commands[];
+extern const size_t config_commands_count;
 
 #define SETTINGS_MAX 96
 
@@ -64,8 +74,12 @@ const struct setting *setting_by_letter(char letter);
 bool setting_is_of_other(struct view name);
 /* The one that was probably meant, or NULL. Variables' names are looked at too. */
 const struct setting *setting_nearest(struct view name);
+/* Whether texts for people tell of it: this program's, and not hidden. */
+bool setting_is_shown(const struct setting *setting);
 bool setting_is_flag(const struct setting *setting);
 bool setting_is_in_file(const struct setting *setting);
+/* A flag that may stand without a value. */
+bool setting_may_stand_alone(const struct setting *setting);
 /* "TEXT", "BOOL", …; "" for KIND_DO. */
 const char *setting_kind_name(const struct setting *setting);
 

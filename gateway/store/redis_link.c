@@ -218,3 +218,9 @@ void redis_link_content(struct redis_link *link) {
 bool redis_link_is_up(const struct redis_link *link) {
     return link->phase == REDIS_UP;
 }
+
+const char *redis_link_library(void) {
+    static char text[48];
+    snprintf(text, sizeof(text), "hiredis %d.%d.%d", HIREDIS_MAJOR, HIREDIS_MINOR, HIREDIS_PATCH);
+    return text;
+}

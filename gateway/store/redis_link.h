@@ -31,6 +31,9 @@ struct redis_link_settings {
     void (*heard)(void *ctx, struct view channel, struct view message);
 };
 
+/* The library that speaks to Redis, and the version that it was built of. */
+const char *redis_link_library(void);
+
 /* NULL without memory. What was listened to is copied. Connects from now on. */
 struct redis_link *redis_link_new(const struct redis_link_settings *settings);
 /* Calls that are under way fail before it returns; no call back comes later. NULL is fine. */

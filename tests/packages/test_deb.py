@@ -66,6 +66,15 @@ def test_installed_upgraded_purged(debs, system, tmp_path):
     assert files(system) - before == set()
 
 
+def test_pages_and_completions_are_in_it(debs):
+    for name, pages in {"ttf": ("man1/ttf.1.gz", "man5/ttf.yaml.5.gz"), "ttf-gateway": ("man8/ttf-gateway.8.gz",)}.items():
+        held = {line.split()[5][1:] for line in run("dpkg-deb", "-c", debs[name]).splitlines()}
+        assert {f"/usr/share/man/{page}" for page in pages} <= held
+        assert f"/usr/share/bash-completion/completions/{name}" in held
+        assert f"/usr/share/zsh/vendor-completions/_{name}" in held
+        assert f"/usr/share/fish/vendor_completions.d/{name}.fish" in held
+
+
 def test_it_serves_as_its_user(debs, system, tmp_path):
     install(system, *debs.values())
     run("chroot", system, "install", "-d", "-o", "ttf-gateway", "-m", "700", "/var/lib/ttf-gateway")

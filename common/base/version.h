@@ -1,0 +1,11 @@
+/* What `--version` of each program begins with: its name, the version, and the commit that it was built of.
+ */
+#ifndef BASE_VERSION_H
+#define BASE_VERSION_H
+
+#include <stdio.h>
+
+/* One line, "ttf 0.1.0 (1a2b3c4)"; without the commit where the build was not told it. */
+void version_line(FILE *out, const char *program);
+
+#endif

@@ -1,0 +1,113 @@
+"""What is made of the table of the gateway's settings: help, completions, the man page. They say the same, and so do ttf-apigw's."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from programs import BIN
+
+PROGRAMS = ("ttf-gateway", "ttf-apigw")
+pytestmark = pytest.mark.parametrize("name", PROGRAMS)
+
+
+def said(name, *words):
+    return subprocess.run([BIN / name, *words], capture_output=True, text=True, timeout=30)
+
+
+def printed(name, what):
+    done = said(name, "print", what)
+    assert done.returncode == 0 and not done.stderr, done
+    return done.stdout
+
+
+def flags_of(name):
+    flags = set(re.findall(r"^  (?:-\w, |    )--([a-z-]+)", said(name, "--help").stdout, re.M))
+    assert {"public-listen", "log-level", "config", "help"} <= flags
+    assert ("bootstrap" in flags) == (name == "ttf-apigw")
+    return flags
+
+
+def test_every_text_knows_every_flag(name):
+    flags = flags_of(name)
+    bash = printed(name, "bash")
+    assert set(re.search(r"words='(--[^']*)'", bash)[1].replace("--", "").split()) == flags
+    assert set(re.findall(r"--([a-z-]+)\[", printed(name, "zsh"))) | {"help", "version"} == flags
+    assert set(re.findall(r" -l ([a-z-]+)", printed(name, "fish"))) == flags
+    man = printed(name, "man").replace("\\-", "-")
+    assert set(re.findall(r"^(?:\\fB-\w\\fR, )?\\fB--([a-z-]+)\\fR", man, re.M)) == flags
+    secrets = set(re.findall(r"^\.TP\n\\fB([a-z-]+):\\fR", man, re.M))
+    assert secrets == {"jwt-secret", "tunnel-secret"} and not secrets & flags
+
+
+def test_the_man_page_says_what_the_document_says(name):
+    man = printed(name, "man").replace("\\-", "-")
+    rows = re.findall(r"^\| `(?:--)?([a-z-]+)` \| (?:`([A-Z_0-9]+)`)? \| \w* \| (?:`(.*?)`)? \|", said(name, "--help-markdown").stdout, re.M)
+    assert len(rows) > 40
+    for setting, variable, fallback in rows:
+        part = re.search(rf"^\.TP\n(?:\\fB-\w\\fR, )?\\fB(?:--)?{setting}:?\\fR .*?(?=\n\.|\Z)", man, re.S | re.M)
+        assert part, setting
+        if variable:
+            assert f"[\\fB{variable}\\fR{', ' + fallback if fallback else ''}]" in part[0], part[0]
+
+
+def test_every_text_knows_every_command(name):
+    commands = set(re.findall(rf"^       {name} ([a-z]+) ", said(name, "--help").stdout, re.M))
+    assert commands == ({"token", "print"} if name == "ttf-gateway" else {"print"})
+    assert set(re.search(r"words='([a-z ]+)'", printed(name, "bash"))[1].split()) == commands
+    assert set(re.findall(r"use_subcommand -a (\w+)", printed(name, "fish"))) == commands
+    assert all(f'{command}\\:"' in printed(name, "zsh") for command in commands)
+    assert all(f".TP\n\\fB{command}\\fR\n" in printed(name, "man") for command in commands)
+
+
+def test_bash_completes(name):
+    script = printed(name, "bash") + (
+        f'\ntry() {{ COMP_WORDS=({name} "$@"); COMP_CWORD=$#; _{name} || true; echo "${{COMPREPLY[*]}}"; }}\n'
+        "try --log; try pri; try --log-level wa; try --domain x; try --config /etc/host; try --request-ids --health; try print f\n"
+    )
+    done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True)
+    assert not done.stderr, done.stderr
+    log, command, level, domain, files, flag, text = done.stdout.splitlines()
+    assert log == "--log-level" and command == "print" and level == "warn" and not domain
+    assert "/etc/hosts" in files and flag == "--health" and text == "fish"
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_take_it(name, shell):
+    if not shutil.which(shell):
+        pytest.skip(f"no {shell}")
+    done = subprocess.run([shell, "-n"], input=printed(name, shell), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_fish_completes(name):
+    if not shutil.which("fish"):
+        pytest.skip("no fish")
+    script = printed(name, "fish") + f"\ncomplete -C '{name} --log-level '\ncomplete -C '{name} --log-l'\n"
+    done = subprocess.run(["fish", "--no-config", "-c", script], capture_output=True, text=True)
+    assert {"error", "warn", "info", "debug"} <= {line.split("\t")[0] for line in done.stdout.splitlines()}
+    assert "--log-level" in done.stdout and not done.stderr, done
+
+
+def test_the_man_page_is_whole(name):
+    text = printed(name, "man")
+    assert text.startswith(f".TH {name.upper().replace('-', chr(92) + '-')} 8 ") and "`" not in text and "](" not in text
+    if shutil.which("groff"):
+        done = subprocess.run(["groff", "-k", "-man", "-ww", "-Tutf8", "-z"], input=text, capture_output=True, text=True)
+        assert not done.stderr, done.stderr
+
+
+def test_the_version_names_commit_and_libraries(name):
+    first, tls, others = said(name, "--version").stdout.splitlines()
+    assert re.fullmatch(rf"{name} \d+\.\d+\.\d+( \([0-9a-f]{{7,}}\))?", first)
+    assert re.match(r"OpenSSL \d", tls)
+    assert [word.split(" ")[0] for word in others.split(", ")] == [
+        "libuv", "nghttp2", "libwebsockets", "libmicrohttpd", "jansson", "libyaml", "hiredis"]  # fmt: skip
+    assert all(re.fullmatch(r"\S+ v?\d+\.\d+\S*", word) for word in others.split(", "))
+
+
+def test_a_text_that_there_is_not(name):
+    for words in (["csh"], [], ["man", "man"]):
+        done = said(name, "print", *words)
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"{name} print wants one of bash, zsh, fish, man\n")
