@@ -120,10 +120,14 @@
     clearTimeout(later);
     if (!isStarting) later = setTimeout(enter);
   }
-  /* What a person does may lead on from here. */
-  function act() {
+  /* What a person does may lead on from here. A form that is on its way is sent as the page stands a moment later: with its
+     Origin and Referer, so the address stays then. */
+  function act(event) {
     enter();
-    if (isStarting) setTimeout(leaveForNow);
+    clearTimeout(later);
+    if (isStarting) later = setTimeout(function () {
+      if (event.type !== 'submit' || event.defaultPrevented) leaveForNow();
+    });
   }
   function hasStarted() {
     isStarting = false;

@@ -87,7 +87,13 @@ class Page(AgentThread):
         return answer["result"]
 
     def evaluate(self, expression):
-        return self.command("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
+        """Its value; None, too, when the page gave way to another meanwhile."""
+        try:
+            return self.command("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
+        except AssertionError as failure:
+            if "Inspected target navigated" in str(failure):
+                return None
+            raise
 
     def stand_in(self, url, path):
         """What the page asks of another host comes from this file, or folder."""
