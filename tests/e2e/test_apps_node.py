@@ -321,6 +321,9 @@ def test_verdaccio(start, site, tmp_path):
     registry.open()
     registry.text("@ttf/two")
     registry.click("a[href$='/-/web/detail/@ttf/two']")
+    registry.text("npm install @ttf/two@1.0.0")  # the list of packages is gone
+    registry.wait("!document.body.innerText.includes('ttf-one')")
+    registry.click("[data-testid=dependencies-tab]")
     registry.text("ttf-one")
     assert registry.path() == "/-/web/detail/@ttf/two"
     registry.clean()
