@@ -202,13 +202,13 @@ def apps_stage(title: str, name: str, which: str, words: list[str], echo: bool =
     return Stage(title, lambda: pytest(ROOT / "tests/e2e", name, BUILD / "bin", words, {"TTF_APPS": which, **(environment or {})}, "2", echo))
 
 
-def apps(which: str, arguments: list[str] = ()) -> list[Stage]:
+def apps(which: str, arguments: list[str] = (), echo: bool = False) -> list[Stage]:
     """Applications from npm and PyPI behind a tunnel: `which` is 1, or all for the heavy ones too."""
     on_aws = "tests/e2e/test_apps_stage.py"
     files = [shown(file) for file in sorted((ROOT / "tests/e2e").glob("test_apps_*.py")) if shown(file) != on_aws] + ["tests/e2e/test_frameworks.py"]
     return [
-        apps_stage("Applications", "apps", which, [*files, *arguments], echo=True),
-        apps_stage("Applications on AWS", "apps-aws", which, [on_aws, *arguments], echo=True, environment={"TTF_STACK": "aws"}),
+        apps_stage("Applications", "apps", which, [*files, *arguments], echo),
+        apps_stage("Applications on AWS", "apps-aws", which, [on_aws, *arguments], echo, {"TTF_STACK": "aws"}),
     ]
 
 
@@ -292,6 +292,7 @@ def all_stages() -> list[Stage]:
     ] + ([
         Stage("Fuzz targets", lambda: check("the fuzz targets find nothing", "fuzz", [*DEV, "fuzz", "15"])),
         Stage("The container stack", stack),
+        *apps("1"),
     ] if in_ci() else [])
 
 
@@ -346,7 +347,7 @@ def some_stages(arguments: list[str]) -> list[Stage]:
         return [Stage("Packages of the programs", lambda: packages_of_programs(echo=True))]
     if kind == "apps":
         heavy = "--all" in rest
-        return apps("all" if heavy else "1", [argument for argument in rest if argument != "--all"])
+        return apps("all" if heavy else "1", [argument for argument in rest if argument != "--all"], echo=True)
     if kind == "e2e":
         return [Stage("End-to-end tests (release)", lambda: pytest(ROOT / "tests/e2e", "release", BUILD / "bin", rest, echo=True))]
     sys.exit(f"run.py: {kind}: there are unit, e2e, apps, packages and infra")

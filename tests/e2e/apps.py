@@ -21,15 +21,13 @@ import http_raw
 from browser import Page, needs_chromium
 from programs import ROOT, SLOW, free_port
 
-APPS = os.environ.get("TTF_APPS")
 FOLDER = ROOT / "build/apps"
 
 marks = [
     needs_chromium,
-    pytest.mark.skipif(not APPS, reason="TTF_APPS=1 is not said"),
+    pytest.mark.apps,
     pytest.mark.timeout(900),
 ]
-heavy = pytest.mark.skipif(APPS != "all", reason="TTF_APPS=all is not said")
 
 
 def _installed(kind, packages, install):

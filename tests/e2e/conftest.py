@@ -28,7 +28,16 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("protocol", mark.args)
 
 
-def pytest_collection_modifyitems(items):
+def is_left_out(item, which):
+    """An application's test, which has a command of its own: ./dev test apps [--all]."""
+    return (item.get_closest_marker("apps") and not which) or (item.get_closest_marker("heavy") and which != "all")
+
+
+def pytest_collection_modifyitems(config, items):
+    which = os.environ.get("TTF_APPS")
+    left_out = [item for item in items if is_left_out(item, which)]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
     for item in items:
         if reason := backends.exception(item):
             item.add_marker(pytest.mark.skip(reason=reason))

@@ -235,7 +235,7 @@ def walk_next(app):
     assert app.ask("/api/time").json() == {"time": 1}
 
 
-@apps.heavy
+@pytest.mark.heavy
 def test_next_in_development(start, site, tmp_path):
     folder = tmp_path / "app"
     program = next_project(folder)
@@ -248,7 +248,7 @@ def test_next_in_development(start, site, tmp_path):
     app.same("/picture.png", "/api/time")
 
 
-@apps.heavy
+@pytest.mark.heavy
 def test_next_in_production(start, site, tmp_path):
     folder = tmp_path / "app"
     program = next_project(folder)

@@ -1,5 +1,7 @@
 """Applications of Python, unchanged, under a prefix."""
 
+import pytest
+
 import apps
 from apps import npm, pip, serve, site, write  # noqa: F401
 
@@ -96,7 +98,7 @@ def test_fastapi_docs(start, site, tmp_path):
 # ---- heavy ones ----
 
 
-@apps.heavy
+@pytest.mark.heavy
 def test_jupyterlab(start, site, tmp_path):
     home = tmp_path / "home"
     write(home, {"a.txt": "x"})
@@ -126,7 +128,7 @@ if st.button("more"): st.write("pressed")
 """
 
 
-@apps.heavy
+@pytest.mark.heavy
 def test_streamlit(start, site, tmp_path):
     write(tmp_path / "app", {"app.py": STREAMLIT})
     port = serve(
@@ -152,7 +154,7 @@ page.launch(server_port=int(sys.argv[1]), quiet=True)
 """
 
 
-@apps.heavy
+@pytest.mark.heavy
 def test_gradio(start, site, tmp_path):
     write(tmp_path / "app", {"app.py": GRADIO})
     port = serve(

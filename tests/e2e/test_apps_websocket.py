@@ -14,7 +14,7 @@ import pytest
 import apps
 
 pytestmark = [
-    pytest.mark.skipif(not apps.APPS, reason="TTF_APPS=1 is not said"),
+    pytest.mark.apps,
     pytest.mark.timeout(900),
 ]
 
@@ -280,7 +280,7 @@ async def service(socket):
             await socket.send(message)
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=apps.heavy) if row[0] in (go, rust) else name for name, row in LIBRARIES.items()])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.heavy) if row[0] in (go, rust) else name for name, row in LIBRARIES.items()])
 def test_library(start, name):
     build, package, source = LIBRARIES[name]
     folder = apps.FOLDER / f"websocket-{name}"

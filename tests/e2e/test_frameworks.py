@@ -1,10 +1,9 @@
 """Frameworks as their registries give them, behind a tunnel of a real host name, with Host preserved and rewritten: which of
 them refuse the visitor's, that the hint helps, and that all of one view of hosts is right for them (WebSockets, forms, redirects).
 
-Installs from npm, PyPI and Maven Central: runs where TTF_APPS=1 is said. Rails is Debian's (`apt-get install ruby-railties puma`), since
+Installs from npm, PyPI and Maven Central: a command of their own (`./dev test apps`). Rails is Debian's (`apt-get install ruby-railties puma`), since
 not every machine reaches its own registry; its test is left out where that is not installed."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -22,7 +21,7 @@ DOMAIN = "t.example.test"
 HINT = "--host-header rewrite"
 
 pytestmark = [
-    pytest.mark.skipif(not os.environ.get("TTF_APPS"), reason="TTF_APPS=1 is not said"),
+    pytest.mark.apps,
     pytest.mark.timeout(600),
 ]
 
@@ -143,6 +142,7 @@ def first_page(app):
         assert time.monotonic() < end, page
 
 
+@pytest.mark.heavy
 def test_next(start, tmp_path, tunnel):
     """Pages come, but what they load is refused under a foreign host; a server action compares hosts."""
     npm(tmp_path, "next@16", "react@19", "react-dom@19")
@@ -208,6 +208,7 @@ def test_django(start, tmp_path, tunnel, hosts, status):
     check_hints(preserved, rewritten, True)
 
 
+@pytest.mark.heavy
 def test_jupyter(start, tmp_path, tunnel):
     """It refuses with a bare 403: only the second try tells why."""
     python = pip(tmp_path, "jupyter_server")
@@ -255,7 +256,7 @@ public class App implements WebSocketConfigurer {
 }"""
 
 
-@apps.heavy
+@pytest.mark.heavy
 @pytest.mark.parametrize("forwarded", ["none", "framework"])
 def test_spring(start, tmp_path, tunnel, forwarded):
     """It takes any host, makes absolute URLs of it (or of X-Forwarded-Host), and lets forms and sockets through whose origin is that."""
@@ -300,6 +301,7 @@ run App
 """
 
 
+@pytest.mark.heavy
 def test_rails(start, tmp_path, tunnel):
     """Its check of hosts (in development), and that of a form's origin."""
     if not shutil.which("puma") or subprocess.run(["ruby", "-e", "require 'action_controller/railtie'"], capture_output=True).returncode:
