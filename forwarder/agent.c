@@ -19,7 +19,7 @@ struct agent_tunnel {
     struct tunnel_options options; /* its strings are in `texts` */
     void *texts;
     char service[300]; /* the local one, for people */
-    char *policy;      /* NULL: everybody may visit */
+    struct visitor_rules rules;
     struct resume_store resume;
     struct host_field host_field;
     struct hints hints;
@@ -50,7 +50,7 @@ static void tunnel_bury(struct agent_tunnel *tunnel) {
     tunnel_free(tunnel->tunnel);
     resume_store_close(&tunnel->resume);
     free(tunnel->texts);
-    free(tunnel->policy);
+    visitor_rules_done(&tunnel->rules);
     free(tunnel);
 }
 
@@ -132,7 +132,7 @@ static struct tunnel *make_tunnel(struct agent_tunnel *tunnel) {
         .health_check = options->health_check,
         .rewrite = options->rewrite,
         .opens_url = options->open,
-        .policy = tunnel->policy,
+        .rules = &tunnel->rules,
         .hints = &tunnel->hints,
         .connect_timeout_ms = agent->settings.connect_timeout_ms,
         .request_timeout_ms = request_timeout_ms(options, is_aws),
@@ -160,7 +160,7 @@ static bool init_parts(struct agent_tunnel *tunnel, const struct tunnel_options 
         snprintf(error, error_size, "host-header wants preserve, rewrite or a host name");
         return false;
     }
-    if (!visitor_rules_make(&tunnel->options, &tunnel->policy, error, error_size)) return false;
+    if (!visitor_rules_make(&tunnel->options, &tunnel->rules, error, error_size)) return false;
     if (!open_resume_store(tunnel, error, error_size)) return false;
     snprintf(error, error_size, "out of memory");
     tunnel->tunnel = make_tunnel(tunnel);

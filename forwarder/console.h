@@ -64,6 +64,8 @@ struct console_tunnel {
     const char *label; /* where there are several; otherwise NULL */
     enum board_state state;
     const char *service, *url, *path_url; /* `path_url` where only some programs know the host of `url` */
+    const char *share_url;                /* what to give to visitors, where that is not `url` */
+    uint64_t share_until_s;               /* since 1970: how long it is good */
     const char *why;                      /* it is not up */
     int64_t latency_ms;                   /* of a message to the gateway and back; negative: not known */
 };

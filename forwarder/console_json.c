@@ -78,6 +78,8 @@ static void tunnel(struct console *console, const struct console_tunnel *tunnel)
     add_text(out, "service", view_from_cstr(tunnel->service));
     add_text(out, "url", view_from_cstr(tunnel->url));
     add_text(out, "path_url", view_from_cstr(tunnel->path_url));
+    add_text(out, "share_url", view_from_cstr(tunnel->share_url));
+    if (tunnel->share_url) add_number(out, "share_until", tunnel->share_until_s);
     add_text(out, "reason", view_from_cstr(tunnel->why));
     if (tunnel->latency_ms >= 0) add_number(out, "latency_ms", (uint64_t)tunnel->latency_ms);
     end(console);

@@ -122,7 +122,18 @@ static void text(struct console *console, enum console_text kind, struct view te
     console_flush(console);
 }
 
+static void tell_share(struct console *console, const struct console_tunnel *tunnel) {
+    char until[64];
+    time_t seconds = (time_t)tunnel->share_until_s;
+    struct tm fields;
+    localtime_r(&seconds, &fields);
+    strftime(until, sizeof(until), "%H:%M on %-d %b", &fields);
+    console_line(console, "%s%sShare this link, which lets visitors in until %s: %s",
+                 tunnel->label ? tunnel->label : "", tunnel->label ? ": " : "", until, tunnel->share_url);
+}
+
 static void tunnel(struct console *console, const struct console_tunnel *tunnel) {
+    if (tunnel->state == BOARD_UP && tunnel->share_url) tell_share(console, tunnel);
     if (tunnel->state == BOARD_UP && tunnel->path_url)
         console_line(console, "%s%sWhere that name is not known: %s", tunnel->label ? tunnel->label : "",
                      tunnel->label ? ": " : "", tunnel->path_url);

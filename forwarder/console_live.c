@@ -102,6 +102,7 @@ static void tunnel(struct console *console, const struct console_tunnel *tunnel)
     set(shown->service, sizeof(shown->service), tunnel->service);
     set(shown->url, sizeof(shown->url), tunnel->url);
     set(shown->path_url, sizeof(shown->path_url), tunnel->path_url);
+    set(shown->share_url, sizeof(shown->share_url), tunnel->share_url);
     set(shown->why, sizeof(shown->why), tunnel->why);
     shown->has_latency = tunnel->latency_ms >= 0;
     shown->latency_ms = shown->has_latency ? (uint64_t)tunnel->latency_ms : 0;

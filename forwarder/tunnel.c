@@ -12,6 +12,7 @@
 #include "lane.h"
 #include "open_url.h"
 #include "refusal.h"
+#include "share_link.h"
 
 #define STABLE_MS 10000 /* a link that lived as long makes the next wait short again */
 #define GOODBYE_MS 100
@@ -48,6 +49,7 @@ struct tunnel {
     struct service_state service;
     struct health *health; /* NULL: nobody asks */
     char *resume, *url;
+    struct share_link share;
     char *path_url;      /* where only some programs know the host of `url`; otherwise NULL */
     int64_t latency_ms;  /* negative: not known */
     uint64_t greeted_ms; /* when the gateway was last asked where the tunnel is */
@@ -92,6 +94,8 @@ static void show_state(const struct tunnel *tunnel, enum board_state state, cons
                                          .service = tunnel->settings.service,
                                          .url = tunnel->url,
                                          .path_url = tunnel->path_url,
+                                         .share_url = tunnel->share.url,
+                                         .share_until_s = tunnel->share.expires_s,
                                          .why = why,
                                          .latency_ms = tunnel->latency_ms};
     console_tunnel(tunnel->settings.console, &shown);
@@ -119,7 +123,7 @@ static void connect_now(struct tunnel *tunnel) {
         .token = token_text(tunnel->settings.token),
         .name = tunnel->settings.name,
         .resume = tunnel->resume,
-        .policy = tunnel->settings.policy,
+        .policy = tunnel->settings.rules->policy,
     };
     tunnel->state = TUNNEL_CONNECTING;
     lane_connect(tunnel->lane, &credentials, tunnel->settings.connect_timeout_ms);
@@ -332,13 +336,14 @@ static uint64_t heartbeat_ms(const struct tunnel *tunnel, const struct v1_messag
 }
 
 static void open_browser(struct tunnel *tunnel) {
-    const char *fault = tunnel->url ? open_url(tunnel->loop, tunnel->url) : "out of memory";
+    const char *url = tunnel->share.url ? tunnel->share.url : tunnel->url;
+    const char *fault = url ? open_url(tunnel->loop, url) : "out of memory";
     if (fault) complain(tunnel, "the URL is not opened: %s", fault);
 }
 
 /* A gateway of before rules for visitors would let everybody in. */
 static bool holds_policy(struct tunnel *tunnel, const struct v1_message *message) {
-    bool is_held = !tunnel->settings.policy || (message->capabilities & V1_CAP_POLICY);
+    bool is_held = !tunnel->settings.rules->policy || (message->capabilities & V1_CAP_POLICY);
     if (is_held) return true;
     fail(tunnel, "this gateway does not hold visitors to rules (--basic-auth, --allow-ip and the like): it "
                  "is too old");
@@ -363,6 +368,7 @@ static void on_established(struct tunnel *tunnel, const struct v1_message *messa
     if (tunnel->url && !view_eq(url, view_from_cstr(tunnel->url)))
         say(tunnel, "The tunnel's URL has changed, it was: %s", tunnel->url);
     keep_urls(tunnel, url, message->path_based_url);
+    share_link_make(&tunnel->share, tunnel->settings.rules, url, message->tunnel_id);
     tunnel->latency_ms = (int64_t)(loop_now(tunnel->loop) - tunnel->greeted_ms);
     show_state(tunnel, BOARD_UP, NULL);
     if (tunnel->settings.opens_url && !tunnel->was_up) open_browser(tunnel);
@@ -454,7 +460,7 @@ static bool make_parts(struct tunnel *tunnel) {
                                            .client = tunnel->client,
                                            .host_field = settings->host_field,
                                            .rewrite = settings->rewrite,
-                                           .is_shut = settings->policy != NULL,
+                                           .is_shut = settings->rules->policy != NULL,
                                            .hints = settings->hints,
                                            .console = settings->console,
                                            .watch = settings->watch,
@@ -517,5 +523,6 @@ void tunnel_free(struct tunnel *tunnel) {
     free(tunnel->resume);
     free(tunnel->url);
     free(tunnel->path_url);
+    share_link_done(&tunnel->share);
     free(tunnel);
 }

@@ -12,6 +12,7 @@
 #include "resume_store.h"
 #include "token.h"
 #include "uplink.h"
+#include "visitor_rules.h"
 
 struct tunnel;
 
@@ -28,7 +29,7 @@ struct tunnel_settings {
     const struct host_field *host_field;
     const char *health_check; /* a path of the service (health.h); NULL: none */
     const char *rewrite;      /* rewrite_wish.h; may be NULL */
-    const char *policy;       /* who may visit (visitor_rules.h); NULL: everybody */
+    const struct visitor_rules *rules;
     struct hints *hints;
     bool opens_url; /* in a browser, when it is first known */
     uint64_t connect_timeout_ms, request_timeout_ms;

@@ -19,6 +19,7 @@ static const size_t texts[] = {
     offsetof(struct tunnel_options, allow_ip),    offsetof(struct tunnel_options, deny_ip),
     offsetof(struct tunnel_options, methods),     offsetof(struct tunnel_options, allow_path),
     offsetof(struct tunnel_options, deny_path),   offsetof(struct tunnel_options, health_check),
+    offsetof(struct tunnel_options, share),
 };
 #define TEXT_COUNT (sizeof(texts) / sizeof(texts[0]))
 
@@ -52,7 +53,8 @@ static bool is_path(const char *path) {
 bool tunnel_options_check(const struct tunnel_options *options, const char *prefix, char *error,
                           size_t error_size) {
     const char *reason = NULL;
-    char *policy = NULL, why[256];
+    struct visitor_rules rules = {0};
+    char why[256];
     if (options->name && !host_is_tunnel_label(view_from_cstr(options->name)))
         reason = "name must be 3 to 63 of a-z, 0-9 and '-', with no '-' at either end";
     else if (!is_host(options->host))
@@ -63,9 +65,9 @@ bool tunnel_options_check(const struct tunnel_options *options, const char *pref
         reason = "health-check wants a path, such as /healthz";
     else if (!is_host_header(options))
         reason = "host-header wants preserve, rewrite or a host name";
-    else if (!visitor_rules_make(options, &policy, why, sizeof(why)))
+    else if (!visitor_rules_make(options, &rules, why, sizeof(why)))
         reason = why;
-    free(policy);
+    visitor_rules_done(&rules);
     if (reason) snprintf(error, error_size, "%s%s", prefix, reason);
     return !reason;
 }

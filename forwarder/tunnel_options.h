@@ -15,7 +15,7 @@ struct tunnel_options {
     const char *unix_path, *host_header, *rewrite;
     const char *health_check; /* a path of the service */
     /* who may visit (visitor_rules.h) */
-    const char *basic_auth, *basic_auth_file, *allow_ip, *deny_ip, *methods, *allow_path, *deny_path;
+    const char *basic_auth, *basic_auth_file, *allow_ip, *deny_ip, *methods, *allow_path, *deny_path, *share;
     long port;
     long request_timeout_s; /* 0: what suits the endpoint */
     bool local_https, no_hints;

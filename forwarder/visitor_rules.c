@@ -8,11 +8,13 @@
 #include "base/buf.h"
 #include "base/ids.h"
 #include "base/regular_file.h"
+#include "base/units.h"
 #include "http/chars.h"
 #include "policy/policy.h"
 
 #define PASSWORD_LEAST 8
 #define LOGIN_MAX 512
+#define SHARE_MOST_MS ((uint64_t)365 * 24 * 3600 * 1000)
 
 struct maker {
     struct buf text;
@@ -97,21 +99,44 @@ static bool add_rule(struct maker *maker, const char *rule, const char *value) {
     return fail(maker, wants ? wants : why);
 }
 
-bool visitor_rules_make(const struct tunnel_options *options, char **ret_policy, char *error,
+/* ---- a link to share ---- */
+
+static bool add_share(struct maker *maker, const char *lasts, struct visitor_rules *rules) {
+    uint64_t ms;
+    if (!lasts) return true;
+    maker->what = "share";
+    if (!duration_parse(view_from_cstr(lasts), &ms) || ms < 1000 || ms > SHARE_MOST_MS)
+        return fail(maker, "wants a time of at most 365d, such as 30m, 2h or 7d");
+    rules->share_s = ms / 1000;
+    ids_random(rules->share_key, sizeof(rules->share_key));
+    return (begin(maker, "share") && policy_share_append(&maker->text, rules->share_key)) ||
+           fail(maker, "has no room beside the other rules");
+}
+
+static bool add_all(struct maker *maker, const struct tunnel_options *options, struct visitor_rules *rules) {
+    return add_rule(maker, "allow-ip", options->allow_ip) && add_rule(maker, "deny-ip", options->deny_ip) &&
+           add_rule(maker, "methods", options->methods) &&
+           add_rule(maker, "allow-path", options->allow_path) &&
+           add_rule(maker, "deny-path", options->deny_path) && add_share(maker, options->share, rules) &&
+           add_logins(maker, options);
+}
+
+bool visitor_rules_make(const struct tunnel_options *options, struct visitor_rules *ret_rules, char *error,
                         size_t error_size) {
     struct maker maker = {.error = error, .error_size = error_size};
     buf_init(&maker.text, POLICY_MAX);
-    *ret_policy = NULL;
-    bool made = add_rule(&maker, "allow-ip", options->allow_ip) &&
-                add_rule(&maker, "deny-ip", options->deny_ip) &&
-                add_rule(&maker, "methods", options->methods) &&
-                add_rule(&maker, "allow-path", options->allow_path) &&
-                add_rule(&maker, "deny-path", options->deny_path) && add_logins(&maker, options);
+    *ret_rules = (struct visitor_rules){0};
+    bool made = add_all(&maker, options, ret_rules);
     if (made && maker.text.len) {
-        *ret_policy = view_to_cstr(buf_view(&maker.text));
-        made = *ret_policy != NULL;
+        ret_rules->policy = view_to_cstr(buf_view(&maker.text));
+        made = ret_rules->policy != NULL;
         if (!made) snprintf(error, error_size, "out of memory");
     }
     buf_done(&maker.text);
     return made;
+}
+
+void visitor_rules_done(struct visitor_rules *rules) {
+    free(rules->policy);
+    OPENSSL_cleanse(rules, sizeof(*rules));
 }

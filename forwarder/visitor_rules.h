@@ -3,12 +3,23 @@
 #ifndef FORWARDER_VISITOR_RULES_H
 #define FORWARDER_VISITOR_RULES_H
 
+#include <stdint.h>
+
+#include "policy/pass.h"
 #include "tunnel_options.h"
 
-/* *ret_policy is the policy's text, for the caller to free, or NULL where everybody may. Passwords are hashed
- * with new salts each time. False, and a line for people that begins with
- * the setting's name. */
-bool visitor_rules_make(const struct tunnel_options *options, char **ret_policy, char *error,
+struct visitor_rules {
+    char *policy; /* its text; NULL: everybody may visit */
+    /* of the link to share (share_link.h) */
+    uint64_t share_s; /* how long it is good for; 0: there is none */
+    unsigned char share_key[PASS_KEY_LEN];
+};
+
+/* Salts and keys are new each time. False, and a line for people that begins with the setting's name; then
+ * there is nothing to free. */
+bool visitor_rules_make(const struct tunnel_options *options, struct visitor_rules *ret_rules, char *error,
                         size_t error_size);
+/* Zeroes are fine. */
+void visitor_rules_done(struct visitor_rules *rules);
 
 #endif

@@ -243,39 +243,33 @@ void answer_abort(struct exchange *exchange) {
 
 /* ---- answers of ours ---- */
 
-/* RFC 7617: what a browser asks its user for. Each tunnel is a realm of its own. */
-static void ask_for_password(const struct exchange *exchange, struct headers *headers) {
-    struct view challenge = arena_printf(headers->arena, "Basic realm=\"%.*s\", charset=\"UTF-8\"",
-                                         VIEW_ARG(exchange->route.tunnel_id));
-    if (challenge.ptr) headers_add(headers, VIEW("www-authenticate"), challenge);
+void answer_own(struct exchange *exchange, struct answer_own *own) {
+    trace_answer(exchange, &own->headers);
+    bool has_body = !view_eq(exchange->method, VIEW("HEAD")) && own->body.len > 0;
+    struct answer_head head = {.status = own->status,
+                               .headers = &own->headers,
+                               .content_length = own->body.len,
+                               .has_body = has_body,
+                               .close = http_error_closes(own->error) || is_unread(exchange),
+                               .error = own->error};
+    put_head(exchange, &head, has_body ? ANSWER_BODY : ANSWER_EMPTY);
+    if (has_body) put_data(&exchange->answer, own->body);
+    answer_end(exchange, NULL);
+}
+
+/* What a browser asks its user for (Basic: RFC 7617), or a program is to bring. Each tunnel is a realm of its
+ * own. */
+static void challenge(const struct exchange *exchange, enum http_error error, struct headers *headers) {
+    const char *scheme = error == HTTP_ERROR_UNAUTHORIZED ? "Basic" : "Cookie";
+    struct view text =
+        arena_printf(headers->arena, "%s realm=\"%.*s\"%s", scheme, VIEW_ARG(exchange->route.tunnel_id),
+                     error == HTTP_ERROR_UNAUTHORIZED ? ", charset=\"UTF-8\"" : "");
+    if (text.ptr) headers_add(headers, VIEW("www-authenticate"), text);
 }
 
 void answer_error(struct exchange *exchange, enum http_error error) {
-    bool html = http_wants_html(exchange->accept);
-    struct headers headers;
-    struct view body = error_page(error, html, &exchange->arena, &headers);
-    if (error == HTTP_ERROR_UNAUTHORIZED) ask_for_password(exchange, &headers);
-    trace_answer(exchange, &headers);
-    bool has_body = !view_eq(exchange->method, VIEW("HEAD")) && body.len > 0;
-    struct answer_head head = {.status = http_error_status(error),
-                               .headers = &headers,
-                               .content_length = body.len,
-                               .has_body = has_body,
-                               .close = http_error_closes(error) || is_unread(exchange),
-                               .error = error};
-    put_head(exchange, &head, has_body ? ANSWER_BODY : ANSWER_EMPTY);
-    if (has_body) put_data(&exchange->answer, body);
-    answer_end(exchange, NULL);
-}
-
-void answer_redirect(struct exchange *exchange, int status, struct view location) {
-    struct headers headers;
-    headers_init(&headers, &exchange->arena);
-    headers_add(&headers, VIEW("location"), location);
-    headers_add(&headers, VIEW("cache-control"), VIEW("no-store"));
-    headers_add(&headers, VIEW("x-tunnel-routing-mode"), VIEW("path"));
-    trace_answer(exchange, &headers);
-    struct answer_head head = {.status = status, .headers = &headers, .close = is_unread(exchange)};
-    put_head(exchange, &head, ANSWER_EMPTY);
-    answer_end(exchange, NULL);
+    struct answer_own own = {.status = http_error_status(error), .error = error};
+    own.body = error_page(error, http_wants_html(exchange->accept), &exchange->arena, &own.headers);
+    if (own.status == 401) challenge(exchange, error, &own.headers);
+    answer_own(exchange, &own);
 }

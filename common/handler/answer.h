@@ -66,8 +66,14 @@ void answer_drained(struct exchange *exchange, size_t bytes);
 bool answer_end(struct exchange *exchange, const struct headers *trailers); /* NULL: none */
 /* All of an answer of our own that tells this error. */
 void answer_error(struct exchange *exchange, enum http_error error);
-/* Likewise, one without a body that leads elsewhere in the same origin. Never kept by a cache. */
-void answer_redirect(struct exchange *exchange, int status, struct view location);
+/* All of another answer of our own. `headers` were made with the exchange's arena. */
+struct answer_own {
+    int status;
+    struct headers headers;
+    struct view body;      /* may be empty */
+    enum http_error error; /* HTTP_ERROR_NONE: it tells of none */
+};
+void answer_own(struct exchange *exchange, struct answer_own *own);
 /* The answer cannot be completed: the visitor is cut. */
 void answer_put_end(struct exchange *exchange); /* what was left behind answer_end() is out */
 void answer_abort(struct exchange *exchange);

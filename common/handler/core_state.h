@@ -189,9 +189,9 @@ void dispatch_start(struct exchange *exchange);
 /* The same, and its claim has been looked up already. `options`, who may visit, are borrowed. */
 void dispatch_found(struct exchange *exchange, enum status status, const struct claim *claim,
                     struct view options);
-/* visitor_policy.c: what stands between this visitor and the tunnel whose claim has these options. Asked
- * once: whoever was let in stays so. */
-enum http_error visitor_policy(struct exchange *exchange, struct view options);
+/* visitor_policy.c: may this visitor come to the tunnel whose claim has these options? Asked once: whoever
+ * was let in stays so. False: he has been told, and the exchange has ended. */
+bool visitor_policy(struct exchange *exchange, struct view options);
 /* The agent that had the request is gone: once more, or 502. */
 void dispatch_agent_lost(struct exchange *exchange);
 /* The agent was never given the request: look again. */
@@ -216,8 +216,11 @@ enum http_error exchange_admit(struct exchange *exchange);
 /* exchange.c: the answer and the end. exchange_fail tells an error and ends the exchange; only from a safe
  * point. */
 void exchange_fail(struct exchange *exchange, enum http_error error);
-/* Likewise, and tells where to go. */
-void exchange_redirect(struct exchange *exchange, int status, struct view location);
+/* Likewise, with an answer of our own. */
+void exchange_tell(struct exchange *exchange, struct answer_own *own);
+/* Likewise, one that leads to a target (a path, perhaps with a query) of its tunnel, nowhere else; no cache
+ * keeps it. `cookie`: a Set-Cookie's value; empty: none. */
+void exchange_redirect(struct exchange *exchange, int status, struct view target, struct view cookie);
 /* The error will be told at the next safe point. */
 void exchange_fail_later(struct exchange *exchange, enum http_error error);
 /* What an answer was refused for, as the agent or the gate says it, to the log. */

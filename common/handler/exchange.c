@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "handler/core_state.h"
 #include "handler/stray.h"
+#include "handler/urls.h"
 #include "metrics/metrics.h"
 
 enum { EXCHANGE_ARENA_MAX = 1024 * 1024, SLOTS_GROWTH = 256 };
@@ -306,9 +307,34 @@ void exchange_fail(struct exchange *exchange, enum http_error error) {
     exchange_free(exchange);
 }
 
-void exchange_redirect(struct exchange *exchange, int status, struct view location) {
-    answer_redirect(exchange, status, location);
+void exchange_tell(struct exchange *exchange, struct answer_own *own) {
+    answer_own(exchange, own);
     exchange_free(exchange);
+}
+
+/* "//host" and "/\\host" are URLs of another host; "/.//host" is a path (RFC 3986 5.2.4). */
+static bool names_host(struct view target) {
+    return target.len > 1 && (target.ptr[1] == '/' || target.ptr[1] == '\\');
+}
+
+void exchange_redirect(struct exchange *exchange, int status, struct view target, struct view cookie) {
+    struct answer_own own = {.status = status};
+    bool is_path = exchange->route.mode == ROUTE_PATH;
+    struct view location = arena_printf(&exchange->arena, "%.*s%.*s%s%.*s",
+                                        VIEW_ARG(is_path ? urls_base(&exchange->core->settings) : VIEW("")),
+                                        VIEW_ARG(exchange->route.prefix),
+                                        !is_path && names_host(target) ? "/." : "", VIEW_ARG(target));
+    headers_init(&own.headers, &exchange->arena);
+    bool ok = location.ptr && headers_add(&own.headers, VIEW("location"), location) &&
+              headers_add(&own.headers, VIEW("cache-control"), VIEW("no-store")) &&
+              headers_add(&own.headers, VIEW("referrer-policy"), VIEW("no-referrer")) &&
+              headers_add(&own.headers, VIEW("x-tunnel-routing-mode"),
+                          is_path ? VIEW("path") : VIEW("subdomain")) &&
+              (!cookie.len || headers_add(&own.headers, VIEW("set-cookie"), cookie));
+    if (ok)
+        exchange_tell(exchange, &own);
+    else
+        exchange_fail(exchange, HTTP_ERROR_HEADERS_TOO_LARGE);
 }
 
 void exchange_note_fault(const struct exchange *exchange, enum http_error error, struct view why) {

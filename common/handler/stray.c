@@ -114,17 +114,6 @@ bool stray_is_navigation(const struct exchange *exchange) {
     return mode.ptr ? view_eq(mode, VIEW("navigate")) : http_wants_html(exchange->accept);
 }
 
-static void redirect(struct exchange *exchange, int status) {
-    const struct route *route = &exchange->route;
-    struct view location =
-        arena_printf(&exchange->arena, "%.*s%.*s%.*s", VIEW_ARG(urls_base(&exchange->core->settings)),
-                     VIEW_ARG(route->prefix), VIEW_ARG(route->target));
-    if (location.ptr)
-        exchange_redirect(exchange, status, location);
-    else
-        exchange_fail(exchange, HTTP_ERROR_HEADERS_TOO_LARGE);
-}
-
 /* ---- the look ---- */
 
 static void go_on(struct exchange *exchange, enum status status, const struct claim *claim,
@@ -147,9 +136,9 @@ static void settle(struct exchange *exchange, struct view id, enum status status
     if (error != HTTP_ERROR_NONE)
         exchange_fail(exchange, error);
     else if (exchange->route.is_guess && stray_is_navigation(exchange))
-        redirect(exchange, 307);
+        exchange_redirect(exchange, 307, exchange->route.target, (struct view){0});
     else if (is_bare(exchange))
-        redirect(exchange, 308);
+        exchange_redirect(exchange, 308, exchange->route.target, (struct view){0});
     else
         go_on(exchange, status, claim, options);
 }

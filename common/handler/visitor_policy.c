@@ -1,10 +1,13 @@
 /* May this visitor come in? By the gateway's rules and by those of the tunnel's owner (policy.h), asked once
  * for each request, where the visitor is. Another gateway's word that it has asked is believed; one that does
  * not give it is older than rules are. */
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "handler/core_state.h"
+#include "handler/stray.h"
+#include "handler/urls.h"
 #include "http/forwarded.h"
 #include "policy/login_failures.h"
 #include "policy/policy.h"
@@ -14,6 +17,21 @@ static struct view authorization_of(const struct exchange *exchange) {
     return headers_count(&exchange->headers, name) == 1 ? headers_get(&exchange->headers, name)
                                                         : (struct view){0};
 }
+
+static struct policy_request request_of(struct exchange *exchange) {
+    return (struct policy_request){
+        .method = exchange->method,
+        .target = exchange->route.target,
+        .address = forwarded_nearest(&exchange->headers, VIEW("x-forwarded-for"), exchange->visitor_hops),
+        .authorization = authorization_of(exchange),
+        .headers = &exchange->headers,
+        .tunnel = exchange->route.tunnel_id,
+        .now_s = core_wall_ms(exchange->core) / 1000,
+        .is_navigation = stray_is_navigation(exchange),
+        .arena = &exchange->arena};
+}
+
+/* ---- wrong passwords ---- */
 
 /* Without memory for it nobody is counted. */
 static struct login_failures *failures_of(struct core *core) {
@@ -25,12 +43,11 @@ static struct login_failures *failures_of(struct core *core) {
     return core->login_failures;
 }
 
-static enum http_error ask_login(struct exchange *exchange, const struct policy_request *request) {
+static void note_failure(struct exchange *exchange, const struct policy_request *request) {
     struct login_failures *failures = failures_of(exchange->core);
     uint64_t now_ms = core_now_ms(exchange->core);
-    if (!failures || !request->authorization.ptr) return HTTP_ERROR_UNAUTHORIZED;
-    login_failures_note(failures, exchange->route.tunnel_id, request->address, now_ms);
-    return HTTP_ERROR_UNAUTHORIZED;
+    if (failures && request->authorization.ptr)
+        login_failures_note(failures, exchange->route.tunnel_id, request->address, now_ms);
 }
 
 static bool is_shut_out(struct exchange *exchange, const struct policy_request *request) {
@@ -40,38 +57,113 @@ static bool is_shut_out(struct exchange *exchange, const struct policy_request *
                                    core_now_ms(exchange->core));
 }
 
-static enum http_error judge(struct exchange *exchange, struct view policy) {
-    struct policy_request request = {
-        .method = exchange->method,
-        .target = exchange->route.target,
-        .address = forwarded_nearest(&exchange->headers, VIEW("x-forwarded-for"), exchange->visitor_hops),
-        .authorization = authorization_of(exchange)};
-    if (is_shut_out(exchange, &request)) return HTTP_ERROR_RATE_LIMITED;
-    switch (policy_check(policy, &request, &exchange->arena)) {
-    case POLICY_LETS_IN: return HTTP_ERROR_NONE;
-    case POLICY_ASKS_LOGIN: return ask_login(exchange, &request);
-    case POLICY_REFUSES: return HTTP_ERROR_FORBIDDEN;
-    case POLICY_FAILS: break;
-    }
-    log_from(LOG_LEVEL_WARN, "policy", exchange->route.tunnel_id,
-             "has rules for visitors that this gateway does not know: nobody is let in");
+/* ---- what is told to whom is not let in ---- */
+
+static enum http_error refuse(struct exchange *exchange, enum policy_verdict verdict) {
+    if (verdict == POLICY_FAILS)
+        log_from(LOG_LEVEL_WARN, "policy", exchange->route.tunnel_id,
+                 "has rules for visitors that this gateway does not know: nobody is let in");
     return HTTP_ERROR_FORBIDDEN;
 }
 
-/* The password was for us: the service neither needs it nor may take it for one of its own. */
-static void take_password(struct exchange *exchange, struct view policy) {
-    if (policy_has_login(policy)) headers_remove(&exchange->headers, VIEW("authorization"));
+/* The cookie is for this tunnel alone: for its host, or for what is below its prefix. */
+static struct view cookie_of(struct exchange *exchange, const struct policy_outcome *outcome) {
+    bool is_path = exchange->route.mode == ROUTE_PATH,
+         is_secure = view_eq(headers_get(&exchange->headers, VIEW("x-forwarded-proto")), VIEW("https"));
+    return arena_printf(
+        &exchange->arena, "%.*s; Path=%.*s%.*s/; Max-Age=%" PRIu64 "; HttpOnly; SameSite=Lax%s",
+        VIEW_ARG(outcome->cookie), VIEW_ARG(is_path ? urls_base(&exchange->core->settings) : VIEW("")),
+        VIEW_ARG(exchange->route.prefix), outcome->cookie_age_s, is_secure ? "; Secure" : "");
 }
 
-enum http_error visitor_policy(struct exchange *exchange, struct view options) {
+static void lead(struct exchange *exchange, const struct policy_outcome *outcome) {
+    struct view cookie = cookie_of(exchange, outcome);
+    if (cookie.ptr)
+        exchange_redirect(exchange, 303, outcome->target, cookie);
+    else
+        exchange_fail(exchange, HTTP_ERROR_HEADERS_TOO_LARGE);
+}
+
+static bool passes(struct exchange *exchange, struct view policy) {
+    if (policy.len == 0) return true;
+    struct policy_request request = request_of(exchange);
+    struct policy_outcome outcome;
+    enum policy_verdict verdict;
+    if (is_shut_out(exchange, &request)) {
+        exchange_fail(exchange, HTTP_ERROR_RATE_LIMITED);
+        return false;
+    }
+    switch (verdict = policy_check(policy, &request, &outcome)) {
+    case POLICY_LETS_IN: return true;
+    case POLICY_ASKS_LOGIN:
+        note_failure(exchange, &request);
+        exchange_fail(exchange, HTTP_ERROR_UNAUTHORIZED);
+        break;
+    case POLICY_ASKS_LINK: exchange_fail(exchange, HTTP_ERROR_LINK_REQUIRED); break;
+    case POLICY_LEADS: lead(exchange, &outcome); break;
+    case POLICY_REFUSES:
+    case POLICY_FAILS: exchange_fail(exchange, refuse(exchange, verdict)); break;
+    }
+    return false;
+}
+
+/* ---- what was for us: the service neither needs it nor may take it for its own ---- */
+
+static struct view without_ours(struct view cookies, struct arena *arena) {
+    struct view cookie;
+    struct buf out;
+    buf_init(&out, cookies.len + 1);
+    while (view_split(&cookies, ';', &cookie))
+        if (!view_starts_with(view_trim(cookie), VIEW(POLICY_COOKIES)))
+            buf_printf(&out, "%s%.*s", out.len ? "; " : "", VIEW_ARG(view_trim(cookie)));
+    struct view kept = arena_copy(arena, buf_view(&out));
+    buf_done(&out);
+    return kept;
+}
+
+static bool is_emptied_cookie(void *ctx, const struct header *field) {
+    (void)ctx;
+    return field->value.len == 0 && view_eq(field->name, VIEW("cookie"));
+}
+
+static bool take_cookies(struct exchange *exchange) {
+    struct headers *headers = &exchange->headers;
+    for (size_t i = 0; i < headers->count; i++) {
+        struct header *field = &headers->fields[i];
+        if (!view_eq(field->name, VIEW("cookie"))) continue;
+        struct view kept = without_ours(field->value, headers->arena);
+        if (!kept.ptr) return false;
+        headers->bytes = headers->bytes - field->value.len + kept.len;
+        field->value = kept;
+    }
+    headers_remove_if(headers, is_emptied_cookie, NULL);
+    return true;
+}
+
+static bool take_parameter(struct exchange *exchange) {
+    struct view name = VIEW("referer"), referer = headers_get(&exchange->headers, name);
+    exchange->route.target = policy_share_strip(exchange->route.target, &exchange->arena);
+    if (!referer.ptr || !exchange->route.target.ptr) return exchange->route.target.ptr;
+    referer = policy_share_strip(referer, &exchange->arena);
+    return referer.ptr && headers_set(&exchange->headers, name, referer);
+}
+
+static bool take(struct exchange *exchange, unsigned takes) {
+    if (takes & POLICY_TAKES_AUTHORIZATION) headers_remove(&exchange->headers, VIEW("authorization"));
+    return (!(takes & POLICY_TAKES_COOKIES) || take_cookies(exchange)) &&
+           (!(takes & POLICY_TAKES_PARAMETER) || take_parameter(exchange));
+}
+
+bool visitor_policy(struct exchange *exchange, struct view options) {
     struct view own = exchange->core->settings.visitor_policy;
-    if ((options.len == 0 && own.len == 0) || exchange->is_let_in) return HTTP_ERROR_NONE;
-    if (exchange->from_peer) return options.len ? HTTP_ERROR_FORBIDDEN : HTTP_ERROR_NONE;
-    enum http_error error = own.len ? judge(exchange, own) : HTTP_ERROR_NONE;
-    if (error == HTTP_ERROR_NONE && options.len) error = judge(exchange, options);
-    if (error != HTTP_ERROR_NONE) return error;
+    if ((options.len == 0 && own.len == 0) || exchange->is_let_in) return true;
+    if (exchange->from_peer) {
+        if (options.len) exchange_fail(exchange, HTTP_ERROR_FORBIDDEN);
+        return !options.len;
+    }
+    if (!passes(exchange, own) || !passes(exchange, options)) return false;
     exchange->is_let_in = true;
-    take_password(exchange, own);
-    take_password(exchange, options);
-    return HTTP_ERROR_NONE;
+    if (take(exchange, policy_takes(own) | policy_takes(options))) return true;
+    exchange_fail(exchange, HTTP_ERROR_HEADERS_TOO_LARGE);
+    return false;
 }

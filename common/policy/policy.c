@@ -10,9 +10,9 @@
 struct rule {
     struct view name;
     const char *wants;
-    bool (*valid)(struct view value);
-    enum policy_verdict (*check)(struct view value, const struct policy_request *request,
-                                 struct arena *arena);
+    policy_valid_fn *valid;
+    policy_check_fn *check;
+    unsigned takes; /* enum policy_takes */
 };
 
 #define NAME(text)                                                                                           \
@@ -20,14 +20,18 @@ struct rule {
 
 static const struct rule rules[] = {
     {NAME("allow-ip"), "addresses or networks (10.0.0.0/8), with commas", policy_ip_valid,
-     policy_allow_ip_check},
+     policy_allow_ip_check, 0},
     {NAME("deny-ip"), "addresses or networks (10.0.0.0/8), with commas", policy_ip_valid,
-     policy_deny_ip_check},
-    {NAME("methods"), "methods in capitals, with commas", policy_method_valid, policy_method_check},
-    {NAME("allow-path"), "paths that begin with '/', with commas", policy_path_valid,
-     policy_allow_path_check},
-    {NAME("deny-path"), "paths that begin with '/', with commas", policy_path_valid, policy_deny_path_check},
-    {NAME("basic"), "hashes of user:password, with commas", policy_basic_valid, policy_basic_check},
+     policy_deny_ip_check, 0},
+    {NAME("methods"), "methods in capitals, with commas", policy_method_valid, policy_method_check, 0},
+    {NAME("allow-path"), "paths that begin with '/', with commas", policy_path_valid, policy_allow_path_check,
+     0},
+    {NAME("deny-path"), "paths that begin with '/', with commas", policy_path_valid, policy_deny_path_check,
+     0},
+    {NAME("share"), "a key", policy_share_valid, policy_share_check,
+     POLICY_TAKES_COOKIES | POLICY_TAKES_PARAMETER},
+    {NAME("basic"), "hashes of user:password, with commas", policy_basic_valid, policy_basic_check,
+     POLICY_TAKES_AUTHORIZATION},
 };
 #define RULE_COUNT (sizeof(rules) / sizeof(rules[0]))
 
@@ -76,20 +80,24 @@ const char *policy_fault(struct view text, char *error, size_t error_size) {
     return error;
 }
 
-bool policy_has_login(struct view text) {
+unsigned policy_takes(struct view text) {
     struct view rest = text, item, name, value;
-    while (view_split(&rest, ';', &item))
-        if (read_item(item, &name, &value) < RULE_COUNT && view_eq(name, VIEW("basic"))) return true;
-    return false;
+    unsigned takes = 0;
+    while (view_split(&rest, ';', &item)) {
+        size_t i = read_item(item, &name, &value);
+        if (i < RULE_COUNT) takes |= rules[i].takes;
+    }
+    return takes;
 }
 
 enum policy_verdict policy_check(struct view text, const struct policy_request *request,
-                                 struct arena *arena) {
+                                 struct policy_outcome *ret_outcome) {
     struct view values[RULE_COUNT], item;
+    *ret_outcome = (struct policy_outcome){0};
     if (text.len > POLICY_MAX || read_policy(text, values, &item) != FAULT_NONE) return POLICY_FAILS;
     for (size_t i = 0; i < RULE_COUNT; i++) {
         enum policy_verdict verdict =
-            values[i].ptr ? rules[i].check(values[i], request, arena) : POLICY_LETS_IN;
+            values[i].ptr ? rules[i].check(values[i], request, ret_outcome) : POLICY_LETS_IN;
         if (verdict != POLICY_LETS_IN) return verdict;
     }
     return POLICY_LETS_IN;

@@ -76,11 +76,11 @@ static bool read_credentials(struct view field, char out[CREDENTIALS_MAX], struc
 
 /* Of all items, also when one has matched: the time says nothing about which. */
 enum policy_verdict policy_basic_check(struct view value, const struct policy_request *request,
-                                       struct arena *arena) {
+                                       struct policy_outcome *outcome) {
     char bytes[CREDENTIALS_MAX];
     struct view credentials, rest = value, item;
     bool matches = false;
-    (void)arena;
+    (void)outcome;
     if (!read_credentials(request->authorization, bytes, &credentials)) return POLICY_ASKS_LOGIN;
     while (view_split(&rest, ',', &item)) {
         unsigned char salt[SALT_BYTES], wanted[HASH_BYTES], hash[HASH_BYTES];

@@ -60,13 +60,13 @@ static int is_among(struct view value, struct view address) {
 }
 
 enum policy_verdict policy_allow_ip_check(struct view value, const struct policy_request *request,
-                                          struct arena *arena) {
-    (void)arena;
+                                          struct policy_outcome *outcome) {
+    (void)outcome;
     return is_among(value, request->address) == 1 ? POLICY_LETS_IN : POLICY_REFUSES;
 }
 
 enum policy_verdict policy_deny_ip_check(struct view value, const struct policy_request *request,
-                                         struct arena *arena) {
-    (void)arena;
+                                         struct policy_outcome *outcome) {
+    (void)outcome;
     return is_among(value, request->address) == 0 ? POLICY_LETS_IN : POLICY_REFUSES;
 }

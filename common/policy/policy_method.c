@@ -16,9 +16,9 @@ bool policy_method_valid(struct view value) {
 }
 
 enum policy_verdict policy_method_check(struct view value, const struct policy_request *request,
-                                        struct arena *arena) {
+                                        struct policy_outcome *outcome) {
     struct view rest = value, method;
-    (void)arena;
+    (void)outcome;
     while (view_split(&rest, ',', &method))
         if (view_eq(view_trim(method), request->method)) return POLICY_LETS_IN;
     return POLICY_REFUSES;

@@ -125,11 +125,14 @@ static int count_matches(struct view value, struct view target, bool folds, stru
 }
 
 enum policy_verdict policy_allow_path_check(struct view value, const struct policy_request *request,
-                                            struct arena *arena) {
-    return count_matches(value, request->target, false, arena) == 2 ? POLICY_LETS_IN : POLICY_REFUSES;
+                                            struct policy_outcome *outcome) {
+    (void)outcome;
+    return count_matches(value, request->target, false, request->arena) == 2 ? POLICY_LETS_IN
+                                                                             : POLICY_REFUSES;
 }
 
 enum policy_verdict policy_deny_path_check(struct view value, const struct policy_request *request,
-                                           struct arena *arena) {
-    return count_matches(value, request->target, true, arena) == 0 ? POLICY_LETS_IN : POLICY_REFUSES;
+                                           struct policy_outcome *outcome) {
+    (void)outcome;
+    return count_matches(value, request->target, true, request->arena) == 0 ? POLICY_LETS_IN : POLICY_REFUSES;
 }

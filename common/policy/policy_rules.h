@@ -5,24 +5,13 @@
 
 #include "policy/policy.h"
 
-bool policy_basic_valid(struct view value);
-enum policy_verdict policy_basic_check(struct view value, const struct policy_request *request,
-                                       struct arena *arena);
+typedef bool policy_valid_fn(struct view value);
+typedef enum policy_verdict policy_check_fn(struct view value, const struct policy_request *request,
+                                            struct policy_outcome *outcome);
 
-bool policy_ip_valid(struct view value);
-enum policy_verdict policy_allow_ip_check(struct view value, const struct policy_request *request,
-                                          struct arena *arena);
-enum policy_verdict policy_deny_ip_check(struct view value, const struct policy_request *request,
-                                         struct arena *arena);
-
-bool policy_path_valid(struct view value);
-enum policy_verdict policy_allow_path_check(struct view value, const struct policy_request *request,
-                                            struct arena *arena);
-enum policy_verdict policy_deny_path_check(struct view value, const struct policy_request *request,
-                                           struct arena *arena);
-
-bool policy_method_valid(struct view value);
-enum policy_verdict policy_method_check(struct view value, const struct policy_request *request,
-                                        struct arena *arena);
+policy_valid_fn policy_basic_valid, policy_ip_valid, policy_path_valid, policy_method_valid,
+    policy_share_valid;
+policy_check_fn policy_basic_check, policy_allow_ip_check, policy_deny_ip_check, policy_allow_path_check,
+    policy_deny_path_check, policy_method_check, policy_share_check;
 
 #endif

@@ -98,6 +98,7 @@ static void draw_one(struct page *page, const struct board_tunnel *tunnel) {
     state_text(&line, tunnel);
     wrapped(page, "URL", tunnel->url, COLOUR_BOLD, WRAPPED_MOST);
     if (page->detail == DETAIL_FULL) wrapped(page, "or", tunnel->path_url, COLOUR_NONE, WRAPPED_MOST);
+    if (tunnel->share_url[0]) wrapped(page, "Share", tunnel->share_url, COLOUR_NONE, WRAPPED_MOST);
     draw_service(page, tunnel);
 }
 

@@ -1,6 +1,7 @@
-/* libFuzzer target: who may visit. Lines: policy, method, address, authorization, target. What is no policy
- * lets nobody in, what is one can be told; and however a target is written, if a service that decodes it to
- * the end, follows ".." and cuts parameters would find /admin in it, a rule that denies /admin refuses it. */
+/* libFuzzer target: who may visit. Lines: policy, method, address, authorization, cookie, target. What is no
+ * policy lets nobody in, what is one can be told; and however a target is written, if a service that decodes
+ * it to the end, follows ".." and cuts parameters would find /admin in it, a rule that denies /admin refuses
+ * it. */
 #include "fuzz.h"
 #include "policy/policy.h"
 
@@ -47,26 +48,37 @@ static bool finds_admin(struct view target) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len) {
-    struct view rest = view_of(bytes, len), lines[4] = {{0}};
+    struct view rest = view_of(bytes, len), lines[5] = {{0}};
     char error[200];
     if (len == 0 || len > 1000) return 0;
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < 5; i++)
         if (!view_split(&rest, '\n', &lines[i])) return 0;
     struct view target = rest.ptr ? rest : VIEW("/");
     char *policy = exact_copy(lines[0]), *path = exact_copy(target);
+    struct arena arena;
+    struct headers headers;
+    struct policy_outcome outcome;
+    arena_init(&arena, 65536);
+    headers_init(&headers, &arena);
+    require(headers_add(&headers, VIEW("cookie"), lines[4]));
     struct policy_request request = {.method = lines[1],
                                      .address = lines[2],
                                      .authorization = lines[3],
+                                     .headers = &headers,
+                                     .tunnel = VIEW("abc"),
+                                     .now_s = 1000000,
+                                     .is_navigation = true,
+                                     .arena = &arena,
                                      .target = view_of(path, target.len)};
-    struct arena arena;
-    arena_init(&arena, 65536);
     struct view text = view_of(policy, lines[0].len);
     bool is_policy = !policy_fault(text, error, sizeof(error));
-    enum policy_verdict verdict = policy_check(text, &request, &arena);
+    enum policy_verdict verdict = policy_check(text, &request, &outcome);
     require(is_policy == (verdict != POLICY_FAILS));
     if (!is_policy)
         for (const char *c = error; *c; c++) require(*c >= 0x20 && *c < 0x7f);
-    enum policy_verdict denied = policy_check(VIEW("deny-path=/admin"), &request, &arena);
+    struct view stripped = policy_share_strip(request.target, &arena);
+    require(stripped.ptr && view_eq(policy_share_strip(stripped, &arena), stripped));
+    enum policy_verdict denied = policy_check(VIEW("deny-path=/admin"), &request, &outcome);
     require(denied == POLICY_LETS_IN || denied == POLICY_REFUSES);
     if (finds_admin(request.target)) require(denied == POLICY_REFUSES);
     arena_done(&arena);

@@ -110,8 +110,10 @@ static enum policy_verdict check(const char *policy, const struct row *row) {
                                      .address = or_absent(row->address),
                                      .authorization = or_absent(row->authorization)};
     struct arena arena;
+    struct policy_outcome outcome;
     arena_init(&arena, 65536);
-    enum policy_verdict verdict = policy_check(view_from_cstr(policy), &request, &arena);
+    request.arena = &arena;
+    enum policy_verdict verdict = policy_check(view_from_cstr(policy), &request, &outcome);
     arena_done(&arena);
     return verdict;
 }
@@ -163,11 +165,98 @@ static void test_logins(void **state) {
         enum policy_verdict verdict = check(text, &logins[i]);
         if (verdict != logins[i].verdict) fail_msg("%s: %d", logins[i].authorization, verdict);
     }
-    assert_true(policy_has_login(view_from_cstr(text)));
-    assert_false(policy_has_login(VIEW("methods=GET")));
+    assert_int_equal(policy_takes(view_from_cstr(text)), POLICY_TAKES_AUTHORIZATION);
+    assert_int_equal(policy_takes(VIEW("methods=GET")), 0);
     snprintf(broken, sizeof(broken), "%.*s", (int)policy.len - 1, text);
     assert_int_equal(check(broken, &logins[0]), POLICY_FAILS);
     buf_done(&policy);
+}
+
+/* ---- links to share ---- */
+
+#define NOW 1000000
+
+struct guest {
+    const char *target, *cookie; /* NULL: none; "%s" is the token */
+    bool is_program;
+    enum policy_verdict verdict;
+    const char *leads;
+};
+
+static enum policy_verdict check_guest(const char *policy, const struct guest *guest, const char *token,
+                                       uint64_t now_s, struct arena *arena, struct policy_outcome *outcome) {
+    struct headers headers;
+    char target[300], cookie[300];
+    snprintf(target, sizeof(target), guest->target, token);
+    headers_init(&headers, arena);
+    if (guest->cookie) {
+        snprintf(cookie, sizeof(cookie), guest->cookie, token);
+        headers_add(&headers, VIEW("cookie"), view_from_cstr(cookie));
+    }
+    struct policy_request request = {.method = VIEW("GET"),
+                                     .target = arena_copy(arena, view_from_cstr(target)),
+                                     .headers = &headers,
+                                     .tunnel = VIEW("abc"),
+                                     .now_s = now_s,
+                                     .is_navigation = !guest->is_program,
+                                     .arena = arena};
+    return policy_check(view_from_cstr(policy), &request, outcome);
+}
+
+static const struct guest guests[] = {
+    {"/", NULL, false, POLICY_ASKS_LINK, NULL},
+    {"/?tunnel-token=%s", NULL, false, POLICY_LEADS, "/"},
+    {"/a?b&tunnel-token=%s&c=d", NULL, false, POLICY_LEADS, "/a?b&c=d"},
+    {"/?tunnel%%2Dtoken=%s", NULL, false, POLICY_LEADS, "/"},
+    {"/?tunnel-token=%s&tunnel-token=x&c", NULL, false, POLICY_LEADS, "/?c"},
+    {"/?tunnel-token=%s", NULL, true, IN, NULL},
+    {"/?tunnel-token=x&tunnel-token=%s", NULL, false, POLICY_ASKS_LINK, NULL},
+    {"/?tunnel-token", NULL, false, POLICY_ASKS_LINK, NULL},
+    {"/?tunnel-token=%sx", NULL, false, POLICY_ASKS_LINK, NULL},
+    {"/?tunnel-token=x", "x-tunnel-share=%s", false, IN, NULL},
+    {"/", "x-tunnel-share=%s", false, IN, NULL},
+    {"/", "a=b;x-tunnel-share = %s ;c", false, IN, NULL},
+    {"/", "x-tunnel-share=x; x-tunnel-share=%s", false, IN, NULL},
+    {"/", "x-tunnel-share", false, POLICY_ASKS_LINK, NULL},
+    {"/", "x-tunnel-share=", false, POLICY_ASKS_LINK, NULL},
+    {"/", "y-tunnel-share=%s", false, POLICY_ASKS_LINK, NULL},
+    {"/", "; ;=;x-tunnel-share=%s.", false, POLICY_ASKS_LINK, NULL},
+};
+
+static void test_links(void **state) {
+    (void)state;
+    static const unsigned char key[PASS_KEY_LEN] = {1, 2, 3}, others[PASS_KEY_LEN] = {1, 2, 4};
+    char policy[200], token[PASS_MAX + 1], foreign[PASS_MAX + 1], theirs[PASS_MAX + 1];
+    struct policy_outcome outcome;
+    struct arena arena;
+    struct buf text;
+    arena_init(&arena, 65536);
+    buf_init(&text, 200);
+    assert_true(buf_append_view(&text, VIEW("share=")) && policy_share_append(&text, key));
+    assert_true(view_copy_to(buf_view(&text), policy, sizeof(policy)));
+    buf_clear(&text);
+    assert_true(policy_share_token(&text, key, VIEW("abc"), NOW + 60));
+    assert_true(view_copy_to(buf_view(&text), token, sizeof(token)));
+    buf_clear(&text);
+    assert_true(policy_share_token(&text, key, VIEW("abd"), NOW + 60));
+    assert_true(view_copy_to(buf_view(&text), foreign, sizeof(foreign)));
+    buf_clear(&text);
+    assert_true(policy_share_token(&text, others, VIEW("abc"), NOW + 60));
+    assert_true(view_copy_to(buf_view(&text), theirs, sizeof(theirs)));
+    for (size_t i = 0; i < sizeof(guests) / sizeof(guests[0]); i++) {
+        enum policy_verdict verdict = check_guest(policy, &guests[i], token, NOW, &arena, &outcome);
+        if (verdict != guests[i].verdict) fail_msg("%s, %s: %d", guests[i].target, guests[i].cookie, verdict);
+        if (guests[i].leads && !view_eq(outcome.target, view_from_cstr(guests[i].leads)))
+            fail_msg("%s leads to %.*s", guests[i].target, VIEW_ARG(outcome.target));
+        if (guests[i].leads) assert_int_equal(outcome.cookie_age_s, 60);
+        assert_int_not_equal(check_guest(policy, &guests[i], foreign, NOW, &arena, &outcome), IN);
+        assert_int_equal(check_guest(policy, &guests[i], theirs, NOW, &arena, &outcome), POLICY_ASKS_LINK);
+        assert_int_equal(check_guest(policy, &guests[i], token, NOW + 60, &arena, &outcome),
+                         POLICY_ASKS_LINK);
+    }
+    assert_int_equal(policy_takes(view_from_cstr(policy)), POLICY_TAKES_COOKIES | POLICY_TAKES_PARAMETER);
+    buf_done(&text);
+    arena_done(&arena);
 }
 
 static void test_faults(void **state) {
@@ -191,6 +280,9 @@ static void test_faults(void **state) {
         {"allow-path=/a?b", "wants paths"},
         {"allow-path=/a b", "wants paths"},
         {"basic=ann:secret", "'basic' for visitors wants hashes"},
+        {"share=abc", "'share' for visitors wants a key"},
+        {"share=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB", "wants a key"}, /* unused bits */
+        {"share=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", NULL},
         {"a b=1", "'?' for visitors is not known here"},
     };
     char error[200], longest[POLICY_MAX + 2];
@@ -236,10 +328,8 @@ static void test_failures(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rules),
-        cmocka_unit_test(test_logins),
-        cmocka_unit_test(test_faults),
-        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_rules),  cmocka_unit_test(test_logins),   cmocka_unit_test(test_links),
+        cmocka_unit_test(test_faults), cmocka_unit_test(test_failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

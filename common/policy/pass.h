@@ -1,0 +1,27 @@
+/* A pass: what a visitor shows to come in, in a link or in a cookie, and what nobody makes without the key:
+ *
+ *     <expires>.<mac>   HMAC-SHA256(key, "1\n" purpose "\n" tunnel "\n" expires), base64url
+ *
+ * Good for one purpose and one tunnel until it expires (seconds since 1970). Checked without keeping
+ * anything. Text of [A-Za-z0-9_.-]. */
+#ifndef POLICY_PASS_H
+#define POLICY_PASS_H
+
+#include "base/buf.h"
+#include "http/headers.h"
+
+#define PASS_KEY_LEN 32
+#define PASS_MAX 80 /* characters */
+
+bool pass_append(struct buf *out, const unsigned char key[PASS_KEY_LEN], struct view purpose,
+                 struct view tunnel, uint64_t expires_s);
+
+/* Compared in constant time. */
+bool pass_holds(struct view pass, const unsigned char key[PASS_KEY_LEN], struct view purpose,
+                struct view tunnel, uint64_t now_s, uint64_t *ret_expires_s);
+
+/* Does one of the cookies of this name, of the first few, hold such a pass? */
+bool pass_in_cookies(const struct headers *headers, struct view name, const unsigned char key[PASS_KEY_LEN],
+                     struct view purpose, struct view tunnel, uint64_t now_s);
+
+#endif
