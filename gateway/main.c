@@ -30,7 +30,7 @@
 struct gateway {
     struct config config;
     struct loop loop;
-    struct clients visitor_clients, proxied_clients, agent_clients, admin_clients;
+    struct clients visitor_clients, proxied_clients, agent_clients, proxied_agents, admin_clients;
     struct backend *backend;
     struct agent_ws *agents;
     struct peering *peering; /* NULL: no other gateways */
@@ -101,6 +101,21 @@ static void on_admin(void *ctx, int fd, struct client *client, const struct sock
     admin_accept(gateway->admin, fd, client, address, len);
 }
 
+static bool limit_rates(struct gateway *gateway) {
+    size_t rate = gateway->config.connection_rate;
+    return clients_limit_rate(&gateway->visitor_clients, rate) &&
+           clients_limit_rate(&gateway->agent_clients, rate) &&
+           clients_limit_rate(&gateway->proxied_agents, rate);
+}
+
+/* Who connects when all are connected that may be takes the place of one who does nothing. */
+static void spare_idle(struct gateway *gateway) {
+    gateway->visitor_clients.spare = visitors_spare;
+    gateway->visitor_clients.spare_ctx = gateway->visitors;
+    gateway->agent_clients.spare = agent_accept_spare;
+    gateway->agent_clients.spare_ctx = gateway->accept;
+}
+
 /* First, because the public URL wants the port. Who connects meanwhile waits in the socket's queue: the loop
  * does not run yet. */
 static bool open_ports(struct gateway *gateway) {
@@ -111,7 +126,9 @@ static bool open_ports(struct gateway *gateway) {
     clients_init(&gateway->proxied_clients, 0, each, NULL,
                  0); /* these are counted among the proxy's connections */
     clients_init(&gateway->agent_clients, max, each, config->proxies, proxies);
+    clients_init(&gateway->proxied_agents, 0, each, NULL, 0);
     clients_init(&gateway->admin_clients, 64, 0, NULL, 0);
+    if (!limit_rates(gateway)) return false;
     gateway->public_port = listener_open(&gateway->loop, "public-listen", &config->public_listen,
                                          &gateway->visitor_clients, on_visitor, gateway);
     gateway->agent_port = listener_open(&gateway->loop, "agent-listen", &config->agent_listen,
@@ -203,13 +220,14 @@ static bool make_adapters(struct gateway *gateway) {
     gateway->accept = agent_accept_new(&gateway->loop, gateway->core, gateway->agents,
                                        backend_is_shared(gateway->backend) ? gateway->peer_url : "",
                                        config_speaks(config, VIEW("v1")), config_speaks(config, VIEW("v2")),
-                                       config->header_timeout_ms);
+                                       config->header_timeout_ms, &gateway->proxied_agents);
     admin_set_core(gateway->admin, gateway->core);
     gateway->metrics.agents = gateway->agents;
     gateway->metrics.peering = gateway->peering;
     gateway->metrics.core = gateway->core;
     token_keys_watch(&gateway->token_keys, &gateway->loop, gateway->core);
     if (!gateway->visitors || !gateway->accept) return false;
+    spare_idle(gateway);
     return !gateway->peering || peering_serve(gateway->peering, gateway->core, gateway->accept);
 }
 
@@ -324,6 +342,7 @@ static void free_all(struct gateway *gateway) {
     clients_done(&gateway->visitor_clients);
     clients_done(&gateway->proxied_clients);
     clients_done(&gateway->agent_clients);
+    clients_done(&gateway->proxied_agents);
     clients_done(&gateway->admin_clients);
 }
 

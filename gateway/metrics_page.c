@@ -42,6 +42,7 @@ static void read_ports(const struct metrics_page *page) {
         metrics_set(METRIC_CONNECTIONS, i, clients->count);
         metrics_set(METRIC_CONNECTIONS_LIMIT, i, clients->max);
         metrics_set(METRIC_CONNECTIONS_REFUSED, i, clients->refused);
+        metrics_set(METRIC_CONNECTIONS_EVICTED, i, clients->spared);
     }
 }
 

@@ -2,12 +2,12 @@
  * nothing, but for the second in which its bucket fills again. */
 #include <stdlib.h>
 
+#include "base/bucket.h"
 #include "handler/core_state.h"
 
 enum { REST_MS = 1000 }; /* any bucket is full then */
 
 #define NS_PER_MS 1000000ull
-#define NS_PER_S (1000 * NS_PER_MS)
 
 static struct timers *timers_of(const struct core *core) {
     return core->ports.clock.timers;
@@ -86,15 +86,6 @@ void tunnels_done(struct core *core) {
 
 /* ---- requests a second ---- */
 
-/* A bucket of `per_second` tokens, kept as the moment at which it is full again: a token is so much of the
- * second that it takes to fill. */
-static bool take_token(struct tunnel_use *tunnel, uint64_t now_ns, size_t per_second) {
-    uint64_t token_ns = NS_PER_S / per_second, full_ns = tunnel->full_ns > now_ns ? tunnel->full_ns : now_ns;
-    if (full_ns + token_ns > now_ns + NS_PER_S) return false;
-    tunnel->full_ns = full_ns + token_ns;
-    return true;
-}
-
 /* Its stream ends at the gateway that holds the agent, and is counted there. */
 static bool is_counted_elsewhere(const struct exchange *exchange) {
     const struct link *link = &exchange->claim.member.link;
@@ -108,7 +99,7 @@ bool tunnel_admit(struct exchange *exchange) {
     size_t per_second = core->settings.tunnel_requests_per_second;
     if (per_second == 0 || exchange->admitted || is_counted_elsewhere(exchange)) return true;
     exchange->admitted =
-        take_token(exchange->tunnel, core_now_ms(core) * NS_PER_MS, per_second) &&
+        bucket_take(&exchange->tunnel->full_ns, core_now_ms(core) * NS_PER_MS, per_second) &&
         (!registry->admit || registry->admit(registry->ctx, exchange->route.tunnel_id, per_second));
     return exchange->admitted;
 }

@@ -97,6 +97,8 @@ enum metric_outcome { /* of an agent's wish to connect */
     X(CONNECTIONS_LIMIT, GAUGE, "ttf_connections_limit", PLAIN, PORT, "Connections that a port takes.")      \
     X(CONNECTIONS_REFUSED, COUNTER, "ttf_connections_refused", PLAIN, PORT,                                  \
       "Connections that a port had no room for, in all or of one address.")                                  \
+    X(CONNECTIONS_EVICTED, COUNTER, "ttf_connections_evicted", PLAIN, PORT,                                  \
+      "Connections that carried no request and were ended, because a port was full, for one that came.")     \
     X(PEERS, GAUGE, "ttf_peer_links", PLAIN, DIRECTION,                                                      \
       "Links with other gateways that are up: in, by which they ask, and out, by which they are asked.")     \
     X(PEER_REQUESTS, COUNTER, "ttf_peer_requests", PLAIN, STATUS,                                            \

@@ -7,11 +7,13 @@
 #include "agents/peer_protocol.h"
 #include "base/ids.h"
 #include "base/log.h"
+#include "sockets/behind_proxy.h"
 
 struct agent_accept {
     struct ws_candidates candidates;
     struct core *core;
     struct agent_ws *ws;
+    struct clients *proxied;
     char gateway[GATEWAY_MAX + 1];
     bool speaks_v1, speaks_v2;
     struct peer_guard *guard; /* NULL: no peers */
@@ -31,9 +33,11 @@ static void hand_on(struct ws_candidate *candidate, struct view peer_reply) {
     const struct agent_socket socket = {
         .socket = ws_candidate_take(candidate),
         .protocol = peer_reply.ptr ? LINK_V2 : protocol_of(candidate),
+        .behind = candidate->behind,
         .peer_reply = peer_reply,
         .connection_id = view_from_cstr(candidate->id),
     };
+    candidate->behind = NULL;
     agent_ws_adopt(side_of(candidate)->ws, &socket);
     ws_candidate_free(candidate);
 }
@@ -52,7 +56,7 @@ static void on_outcome(void *ctx, const struct connect_outcome *outcome) {
         return;
     }
     log_from(LOG_LEVEL_INFO, "agent", outcome->tunnel_id, "connected as %s from %s, protocol %s",
-             candidate->id, candidate->client->text, protocol_of(candidate) == LINK_V2 ? "v2" : "v1");
+             candidate->id, ws_candidate_address(candidate), protocol_of(candidate) == LINK_V2 ? "v2" : "v1");
     hand_on(candidate, (struct view){0});
 }
 
@@ -64,10 +68,22 @@ static void ask_core(struct agent_accept *side, struct ws_candidate *candidate) 
         .gateway = view_from_cstr(side->gateway),
         .target = candidate->handshake.head.target,
         .headers = &candidate->handshake.head.headers,
-        .client = view_from_cstr(candidate->client->text),
+        .client = view_from_cstr(ws_candidate_address(candidate)),
         .protocol = protocol_of(candidate),
     };
     core_connect(side->core, &event, on_outcome, candidate);
+}
+
+/* Who came through a trusted proxy counts by the address that it says. False: that one has too many, or comes
+ * too often. */
+static bool count_behind(struct agent_accept *side, struct ws_candidate *candidate) {
+    struct sockaddr_storage address;
+    size_t hops;
+    if (!candidate->client->is_proxy ||
+        !behind_proxy(&candidate->handshake.head.headers, candidate->client->clients, &address, &hops))
+        return true;
+    candidate->behind = clients_take(side->proxied, (const struct sockaddr *)&address);
+    return candidate->behind;
 }
 
 /* Another gateway, which needs no claim. */
@@ -95,16 +111,20 @@ static void on_ready(void *ctx, struct ws_candidate *candidate) {
     else if (protocol_of(candidate) == LINK_V1 && !side->speaks_v1)
         ws_candidate_refuse(candidate, 400,
                             VIEW("This gateway speaks protocol v2 only: a newer agent is needed."));
+    else if (!count_behind(side, candidate))
+        ws_candidate_refuse(candidate, 429,
+                            VIEW("This address has too many agents, or connects them too fast."));
     else
         ask_core(side, candidate);
 }
 
 struct agent_accept *agent_accept_new(struct loop *loop, struct core *core, struct agent_ws *ws,
                                       const char *gateway, bool speaks_v1, bool speaks_v2,
-                                      uint64_t header_timeout_ms) {
+                                      uint64_t header_timeout_ms, struct clients *proxied) {
     struct agent_accept *side = calloc(1, sizeof(*side));
     if (!side) return NULL;
-    *side = (struct agent_accept){.core = core, .ws = ws, .speaks_v1 = speaks_v1, .speaks_v2 = speaks_v2};
+    *side = (struct agent_accept){
+        .core = core, .ws = ws, .proxied = proxied, .speaks_v1 = speaks_v1, .speaks_v2 = speaks_v2};
     view_copy_to(view_from_cstr(gateway), side->gateway, sizeof(side->gateway));
     const struct ws_candidates_settings candidates = {
         .loop = loop, .name = "agent", .head_timeout_ms = header_timeout_ms, .ready = on_ready, .ctx = side};
@@ -120,6 +140,11 @@ void agent_accept_take(void *ctx, int fd, struct client *client, const struct so
                        socklen_t len) {
     struct agent_accept *side = ctx;
     ws_candidates_accept(&side->candidates, fd, client, address, len);
+}
+
+bool agent_accept_spare(void *ctx) {
+    struct agent_accept *side = ctx;
+    return ws_candidates_spare(&side->candidates);
 }
 
 void agent_accept_stop(struct agent_accept *side) {

@@ -8,16 +8,19 @@
 
 struct agent_accept;
 
-/* Agents that offer v2 get it where it is spoken; those that do not are refused where v1 is not. NULL without
- * memory. `core` and `ws` outlive it. `gateway`: link.gateway of their claims; copied. */
+/* `proxied` counts the agents that come through trusted proxies, by the address that these say; it outlives
+ * the accept. Agents that offer v2 get it where it is spoken; those that do not are refused where v1 is not.
+ * NULL without memory. `core` and `ws` outlive it. `gateway`: link.gateway of their claims; copied. */
 struct agent_accept *agent_accept_new(struct loop *loop, struct core *core, struct agent_ws *ws,
                                       const char *gateway, bool speaks_v1, bool speaks_v2,
-                                      uint64_t header_timeout_ms);
+                                      uint64_t header_timeout_ms, struct clients *proxied);
 /* Peers are let in, too, if this guard thinks so; it outlives the accept. */
 void agent_accept_peers(struct agent_accept *accept, struct peer_guard *guard);
 /* A listener_fn; ctx is the agent_accept. */
 void agent_accept_take(void *ctx, int fd, struct client *client, const struct sockaddr *address,
                        socklen_t len);
+/* A clients_spare_fn; ctx is the agent_accept. Agents that are connected stay. */
+bool agent_accept_spare(void *ctx);
 /* Drops who has not got through yet. */
 void agent_accept_stop(struct agent_accept *accept);
 /* After the core was freed and the loop has run the close callbacks. NULL is fine for both. */

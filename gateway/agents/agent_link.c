@@ -37,6 +37,7 @@ struct agent_link *agent_link_new(struct agent_ws *ws, const struct agent_socket
         return NULL;
     }
     link->client = socket->socket.client;
+    link->behind = socket->behind;
     list_append(&ws->all, &link->all);
     ++*(link->is_peer ? &ws->peer_count : &ws->count);
     if (!link->session) ws->v1_count++;
@@ -54,6 +55,7 @@ void agent_link_free(struct agent_link *link) {
     ws_end_done(&link->end);
     buf_done(&link->message);
     client_release(link->client);
+    if (link->behind) client_release(link->behind);
     free(link);
 }
 

@@ -29,8 +29,8 @@ struct agent_ws {
 struct agent_link {
     struct ws_end end;
     struct agent_ws *ws;
-    struct client *client;
-    struct table_node node; /* of ws->links */
+    struct client *client, *behind; /* the second NULL: it came through no trusted proxy */
+    struct table_node node;         /* of ws->links */
     struct list all;
     char id[CONNECTION_ID_MAX + 1];
     struct link_session *session; /* v2 (agent_streams.h); NULL: v1 */

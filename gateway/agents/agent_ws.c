@@ -160,6 +160,7 @@ static void refuse(struct agent_ws *ws, const struct agent_socket *socket) {
     if (!socket->peer_reply.ptr) core_disconnect(ws->core, socket->connection_id, NULL, NULL);
     close(socket->socket.fd);
     client_release(socket->socket.client);
+    if (socket->behind) client_release(socket->behind);
 }
 
 void agent_ws_adopt(struct agent_ws *ws, const struct agent_socket *socket) {

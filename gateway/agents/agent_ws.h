@@ -26,6 +26,7 @@ struct link_budget *agent_ws_budget(struct agent_ws *ws);
 
 struct agent_socket {
     struct ws_socket socket; /* moved */
+    struct client *behind;   /* moved; who came through a trusted proxy, or NULL */
     struct view connection_id;
     enum link_protocol protocol;
     struct view peer_reply; /* another gateway's: the proof it gets in return; absent: an agent's */

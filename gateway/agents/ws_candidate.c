@@ -11,6 +11,7 @@
 #define LINGER_MS 2000
 #define PEEK_BYTES 512
 #define PEEK_AGAIN_MS 10
+#define SPARE_TRIES 64
 
 static struct timers *timers_of(struct ws_candidate *candidate) {
     return &candidate->set->settings.loop->timers;
@@ -49,6 +50,7 @@ void ws_candidate_free(struct ws_candidate *candidate) {
     timer_stop(timers_of(candidate), &candidate->deadline);
     timer_stop(timers_of(candidate), &candidate->again);
     list_remove(&candidate->all);
+    if (candidate->behind) client_release(candidate->behind);
     if (candidate->fd >= 0) {
         close(candidate->fd);
         client_release(candidate->client);
@@ -75,7 +77,7 @@ void ws_candidate_refuse(struct ws_candidate *candidate, int status, struct view
     bool sent =
         !out.failed && send(candidate->fd, buf_view(&out).ptr, out.len, MSG_NOSIGNAL) == (ssize_t)out.len;
     buf_done(&out);
-    log_from(LOG_LEVEL_INFO, candidate->set->settings.name, view_from_cstr(candidate->client->text),
+    log_from(LOG_LEVEL_INFO, candidate->set->settings.name, view_from_cstr(ws_candidate_address(candidate)),
              "refused with %d: %.*s", status, VIEW_ARG(text));
     shutdown(candidate->fd, SHUT_WR);
     candidate->phase = WS_CANDIDATE_LINGERING;
@@ -204,6 +206,17 @@ void ws_candidates_accept(struct ws_candidates *set, int fd, struct client *clie
     if (!start_poll(candidate) ||
         !timer_start(timers_of(candidate), &candidate->deadline, set->settings.head_timeout_ms))
         ws_candidate_free(candidate);
+}
+
+bool ws_candidates_spare(struct ws_candidates *set) {
+    struct list *node = set->all.next;
+    for (int i = 0; i < SPARE_TRIES && node != &set->all; i++, node = node->next) {
+        struct ws_candidate *candidate = LIST_ENTRY(node, struct ws_candidate, all);
+        if (candidate->phase == WS_CANDIDATE_WAITING) continue;
+        ws_candidate_free(candidate);
+        return true;
+    }
+    return false;
 }
 
 void ws_candidates_stop(struct ws_candidates *set) {

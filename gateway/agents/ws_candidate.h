@@ -21,7 +21,8 @@ struct ws_candidate {
     struct ws_candidates *set;
     enum ws_candidate_phase phase;
     struct client *client;
-    int fd; /* -1: handed on, or closed */
+    struct client *behind; /* whose it is, when a trusted proxy says that; NULL: the client's */
+    int fd;                /* -1: handed on, or closed */
     struct sockaddr_storage address;
     socklen_t address_len;
     uv_poll_t *poll;
@@ -60,10 +61,16 @@ struct ws_socket {
     struct view early;     /* bytes that came behind the handshake */
 };
 
+static inline const char *ws_candidate_address(const struct ws_candidate *candidate) {
+    return (candidate->behind ? candidate->behind : candidate->client)->text;
+}
+
 void ws_candidates_init(struct ws_candidates *set, const struct ws_candidates_settings *settings);
 /* As listener_fn. */
 void ws_candidates_accept(struct ws_candidates *set, int fd, struct client *client,
                           const struct sockaddr *address, socklen_t len);
+/* Drops the oldest of those whose request has not come yet, or who were refused; false when there is none. */
+bool ws_candidates_spare(struct ws_candidates *set);
 /* Drops who has not got through yet. Those that are waited with are left to their owner, who sees
  * `is_stopped` when he has his answer, and frees them. */
 void ws_candidates_stop(struct ws_candidates *set);

@@ -187,9 +187,23 @@ const struct setting config_settings[] = {
                "and 8192 bytes a value.",
      .only = PROGRAM_GATEWAY},
     {SETTING("max-connections", "MAX_CONNECTIONS", KIND_SIZE, max_connections, "16384",
-             "visitors, and agents, at once")},
+             "visitors, and agents, at once"),
+     .detail = "When all are there, `ttf-gateway` ends one that carries no request for one that comes: that "
+               "which was idle for the "
+               "longest time."},
     {SETTING("max-connections-per-address", "MAX_CONNECTIONS_PER_ADDRESS", KIND_SIZE,
-             max_connections_per_address, "1024", "except loopback and trusted proxies")},
+             max_connections_per_address, "1024", "except loopback and trusted proxies"),
+     .detail = "An IPv6 network of 64 bits counts as one address. Behind a trusted proxy it is the requests "
+               "at once, "
+               "and the agents, of the address that the proxy names."},
+    {SETTING("connection-rate-per-address", "CONNECTION_RATE_PER_ADDRESS", KIND_SIZE, connection_rate, "256",
+             "new connections a second of one address, 0: any"),
+     .detail = "At the public port and at the agent port, each by itself; as many may come at once as in a "
+               "second, and "
+               "the others are closed. Except loopback and trusted proxies; of agents behind these the "
+               "address that "
+               "the proxy names counts.",
+     .only = PROGRAM_GATEWAY},
     {SETTING("max-requests-per-tunnel", "MAX_REQUESTS_PER_TUNNEL", KIND_SIZE, tunnel_requests, "1024",
              "requests at once of each tunnel"),
      .detail = "1 to 4096; beyond it visitors get 503 `overloaded`. WebSockets, event streams and what has "

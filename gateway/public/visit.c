@@ -39,6 +39,8 @@ struct visit *visit_new(struct visitors *side, int fd, struct client *client) {
     list_init(&visit->changed);
     list_init(&visit->leaving);
     list_append(&side->all, &visit->node);
+    list_init(&visit->waiting);
+    list_append(&side->waiting, &visit->waiting);
     visit->events = UV_READABLE;
     uv_poll_start(&visit->poll, UV_READABLE, on_poll);
     return visit;
@@ -79,6 +81,7 @@ static void close_visit(struct visit *visit) {
     visit->phase = VISIT_CLOSED;
     visit->magic = 0;
     list_remove(&visit->node);
+    list_remove(&visit->waiting);
     buf_done(&visit->in);
     client_release(visit->client);
     uv_close((uv_handle_t *)&visit->poll, on_closed);
@@ -99,12 +102,14 @@ void visit_cut(struct visit *visit) {
 static void linger(struct visit *visit) {
     shutdown(visit->fd, SHUT_WR);
     visit->phase = VISIT_LINGER; /* what is held is thrown away there, too */
+    list_append(&visit->side->waiting, &visit->waiting);
     visit->deadline_ms = loop_now(visit->side->loop) + LINGER_MS;
 }
 
 static void wait_for_next(struct visit *visit) {
-    const struct visitors *side = visit->side;
+    struct visitors *side = visit->side;
     visit->phase = VISIT_IDLE;
+    list_append(&side->waiting, &visit->waiting);
     visit->deadline_ms = loop_now(side->loop) + (side->draining ? 0 : side->settings.keepalive_timeout_ms);
 }
 

@@ -76,7 +76,9 @@ struct visitors {
     struct list all;     /* struct visit.node */
     struct list changed; /* struct visit.changed: go on at the end of the turn */
     struct list leaving; /* struct visit.leaving: have closed their direction, oldest first */
-    struct timer sweep;  /* deadlines */
+    struct list
+        waiting;        /* struct visit.waiting: have no request under way; who has waited longest is first */
+    struct timer sweep; /* deadlines */
     struct timer leave;
     time_t date_s; /* what `date` says */
     char date[32];
@@ -92,7 +94,7 @@ struct visit {
     uv_poll_t poll;
     int fd;
     int events; /* that the poll is armed for */
-    struct list node, changed, leaving;
+    struct list node, changed, leaving, waiting;
     uint64_t deadline_ms;           /* 0: none */
     uint64_t leave_ms, leave_bytes; /* when it counts as left, unless more was sent by then */
     uint64_t acked_bytes;           /* by the visitor's TCP, when last looked at */

@@ -4,8 +4,8 @@
 #include <sys/socket.h>
 
 #include "handler/access_log.h"
-#include "public/behind_proxy.h"
 #include "public/visit.h"
+#include "sockets/behind_proxy.h"
 
 #define READS_A_TURN 4
 #define METHOD_SHOWN_MAX 23
@@ -13,10 +13,13 @@
 /* ---- a request begins ---- */
 
 static void begin_head(struct visit *visit) {
-    const struct visitors *side = visit->side;
+    struct visitors *side = visit->side;
     uint64_t now_ms = loop_now(side->loop);
-    if (visit->phase == VISIT_IDLE) /* the first head has been awaited since the connection was accepted */
+    if (visit->phase == VISIT_IDLE) { /* the first head has been awaited since the connection was accepted */
         visit->deadline_ms = now_ms + side->settings.header_timeout_ms;
+        list_remove(&visit->waiting);
+        list_append(&side->waiting, &visit->waiting);
+    }
     access_begin(&visit->access, now_ms);
     visit->access.client = view_from_cstr(visit->client->text);
     visit->phase = VISIT_HEAD;
@@ -74,6 +77,7 @@ static bool ask_core(struct visit *visit) {
     const struct request_head *head = &visit->reader.head;
     size_t hops = 0;
     char version[] = "HTTP/1.x";
+    list_remove(&visit->waiting);
     version[7] = (char)('0' + head->minor_version);
     if (!note_request(visit, head)) {
         visit_cut(visit);
@@ -116,6 +120,7 @@ bool visit_refuse(struct visit *visit, enum http_error error) {
     if (visit->phase != VISIT_ASKED) { /* not even a head */
         visit->access.method = visit->access.target = VIEW("?");
     }
+    list_remove(&visit->waiting);
     visit->phase = VISIT_ASKED;
     visit->deadline_ms = 0;
     visit_answer_error(visit, error);

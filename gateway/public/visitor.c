@@ -7,6 +7,7 @@
 #include "sockets/tcp.h"
 
 #define NEW_PATIENCE_MS 1000
+#define SPARE_TRIES 8
 #define UNSENT_BYTES (512 * 1024)
 
 static bool on_turn(struct loop_hook *hook) {
@@ -59,6 +60,7 @@ struct visitors *visitors_new(struct loop *loop, struct core *core, const struct
     list_init(&side->all);
     list_init(&side->changed);
     list_init(&side->leaving);
+    list_init(&side->waiting);
     timer_init(&side->sweep, on_sweep);
     timer_init(&side->leave, on_leave);
     loop_hook_init(&side->hook, on_turn);
@@ -79,6 +81,18 @@ void visitors_accept(void *ctx, int fd, struct client *client, const struct sock
 static bool has_unread(const struct visit *visit) {
     char byte;
     return recv(visit->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+bool visitors_spare(void *ctx) {
+    struct visitors *side = ctx;
+    struct list *node = side->waiting.next;
+    for (int i = 0; i < SPARE_TRIES && node != &side->waiting; i++, node = node->next) {
+        struct visit *visit = LIST_ENTRY(node, struct visit, waiting);
+        if (visit->phase == VISIT_IDLE && has_unread(visit)) continue;
+        visit_cut(visit);
+        return true;
+    }
+    return false;
 }
 
 void visitors_close_after(struct visitors *side) {

@@ -24,6 +24,9 @@ struct visitors *visitors_new(struct loop *loop, struct core *core, const struct
                               struct clients *proxied);
 /* A listener_fn; ctx is the visitors. */
 void visitors_accept(void *ctx, int fd, struct client *client, const struct sockaddr *address, socklen_t len);
+/* A clients_spare_fn; ctx is the visitors. Ends a connection that carries no request, the one that has waited
+ * longest. */
+bool visitors_spare(void *ctx);
 /* From now on connections end with the request that they carry. */
 void visitors_close_after(struct visitors *visitors);
 /* Ends those that carry none; one that is new may still bring one, for a second. */

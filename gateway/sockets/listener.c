@@ -215,9 +215,10 @@ static int accept_batch(struct listening *listening) {
             count++;
             continue;
         }
+        if (errno == ECONNABORTED || errno == EINTR) continue;
+        if (errno == EMFILE && clients_spare(listener->clients)) continue;
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
             pause_accepting(listener, errno);
-        if (errno == ECONNABORTED || errno == EINTR) continue;
         break;
     }
     return count;

@@ -1,6 +1,6 @@
 /* Who stands behind trusted proxies. */
 #include "cmocka_setup.h"
-#include "public/behind_proxy.h"
+#include "sockets/behind_proxy.h"
 
 #define P "10.0.0.1, "
 

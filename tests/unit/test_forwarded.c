@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "http/forwarded.h"
-#include "public/behind_proxy.h"
+#include "sockets/behind_proxy.h"
 
 static struct arena arena;
 static struct headers headers;

@@ -1,5 +1,5 @@
 /* See behind_proxy.h. */
-#include "public/behind_proxy.h"
+#include "sockets/behind_proxy.h"
 
 #include <string.h>
 

@@ -1,0 +1,140 @@
+"""One visitor or one agent that takes all it can get: the others go on being served, and who is ended for them is who does least."""
+
+import contextlib
+import resource
+import socket
+
+import pytest
+
+import http_raw
+from programs import SLOW
+
+PROXY = ("--trusted-proxies", "127.0.0.0/8")
+
+
+def behind(address):
+    """The field by which a trusted proxy names a visitor."""
+    return [("X-Forwarded-For", address)]
+
+
+@contextlib.contextmanager
+def connections(gateway, count):
+    """Idle ones, each of which has had an answer."""
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(http_raw.Connection(gateway.address)) for _ in range(count)]
+
+
+def metric(gateway, line):
+    page = http_raw.request(gateway.admin, target="/metrics").body.decode()
+    return float(next(each.rpartition(" ")[2] for each in page.splitlines() if each.startswith(line + " ")))
+
+
+# ---- connections ----
+
+
+def test_idle_connections_make_room(start):
+    """All connections that there may be are idle: the one that has been so for the longest time is ended, and nothing else."""
+    gateway = start.gateway("--max-connections", "20", "--keepalive-timeout", "60s")
+    ttf = start.forwarder(gateway, start.service())
+    with connections(gateway, 20) as idle:
+        for each in idle:
+            each.send(http_raw.build(host=ttf.host))
+            assert each.read_response().status == 200
+        idle[0].send(http_raw.build(host=ttf.host))  # the first is the last now
+        assert idle[0].read_response().status == 200
+        assert http_raw.request(gateway.address, host=ttf.host).status == 200
+        assert idle[1].is_closed_within(5 * SLOW)
+        for each in (idle[0], *idle[2:]):
+            each.send(http_raw.build(host=ttf.host))
+            assert each.read_response().status == 200
+    assert metric(gateway, 'ttf_connections_evicted_total{port="public"}') == 1
+    assert metric(gateway, 'ttf_connections_refused_total{port="public"}') == 0
+
+
+def test_who_says_nothing_makes_room(start):
+    """The same of connections on which nothing, or the half of a head, has come."""
+    gateway = start.gateway("--max-connections", "20")
+    ttf = start.forwarder(gateway, start.service())
+    with connections(gateway, 20) as silent:
+        for each in silent[10:]:
+            each.send(b"GET / HTTP/1.1\r\nHost: ")
+        for _ in range(40):
+            assert http_raw.request(gateway.address, host=ttf.host).status == 200
+
+
+def test_silent_agents_make_room(start):
+    """Connections to the agent port that never say who they are keep no agent out."""
+    gateway = start.gateway("--max-connections", "20")
+    service = start.service()
+    with contextlib.ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(socket.create_connection(gateway.agents))
+        ttf = start.forwarder(gateway, service)
+        assert http_raw.request(gateway.address, host=ttf.host).status == 200
+
+
+def test_a_machine_without_descriptors_makes_room(start):
+    """Fewer descriptors than connections that there may be: the idle ones are ended in time, too."""
+    gateway = start.gateway("--keepalive-timeout", "60s")
+    ttf = start.forwarder(gateway, start.service())
+    limit = resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE)
+    used = int(metric(gateway, "process_open_fds"))
+    resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE, (used + 10, limit[1]))
+    with contextlib.ExitStack() as stack:
+        for _ in range(20):
+            [one] = stack.enter_context(connections(gateway, 1))
+            one.send(http_raw.build(host=ttf.host))
+            assert one.read_response().status == 200
+        resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE, limit)
+        assert metric(gateway, 'ttf_connections_evicted_total{port="public"}') >= 10
+
+
+def test_agents_of_one_address_behind_a_proxy(start):
+    """Behind a trusted proxy agents count by the address that it names; an IPv6 network of 64 bits is one address."""
+    gateway = start.gateway(*PROXY, "--max-connections-per-address", "3")
+    for last in "123":
+        start.agent(gateway, headers={"x-forwarded-for": f"2001:db8::{last}"})
+    with pytest.raises(Exception, match="429"):
+        start.agent(gateway, headers={"x-forwarded-for": "2001:db8::4"})
+    start.agent(gateway, headers={"x-forwarded-for": "2001:db8:0:1::4"})
+    start.agent(gateway)  # the proxy itself
+
+
+def test_handshakes_a_second_behind_a_proxy(start):
+    gateway = start.gateway(*PROXY, "--connection-rate-per-address", "2")
+    handshake = ["GET / HTTP/1.1", "Host: a", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
+                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "X-Forwarded-For: 192.0.2.%d", "", ""]  # fmt: skip
+    statuses = []
+    for _ in range(12):
+        with http_raw.Connection(gateway.agents) as connection:
+            connection.send("\r\n".join(handshake).encode() % 1)
+            statuses.append(connection.read_head().status)
+    assert statuses[:2] == [101, 101] and 429 in statuses, statuses
+    with http_raw.Connection(gateway.agents) as connection:
+        connection.send("\r\n".join(handshake).encode() % 2)
+        assert connection.read_head().status == 101
+
+
+def own_address():
+    """One of this machine that is not loopback; None without any."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.connect(("192.0.2.1", 9))  # sends nothing
+        return one.getsockname()[0]
+
+
+def test_connections_a_second(start):
+    address = own_address()
+    if not address or address.startswith("127."):
+        pytest.skip("this machine has no address but loopback")
+    gateway = start.gateway("--connection-rate-per-address", "5", ports=("0.0.0.0:0", 0, 0))
+    ttf = start.forwarder(gateway, start.service())
+    port, served, cut = gateway.address[1], 0, 0
+    for _ in range(20):
+        try:
+            served += http_raw.request((address, port), host=ttf.host).status == 200
+        except (ConnectionError, http_raw.Cut):
+            cut += 1
+    assert served >= 5 and cut >= 5, (served, cut)
+    for _ in range(20):  # others come as they like
+        assert http_raw.request(("127.0.0.1", port), host=ttf.host).status == 200
+    assert metric(gateway, 'ttf_connections_refused_total{port="public"}') == cut
