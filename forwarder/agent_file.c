@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/edits.h"
+#include "inspect/place.h"
 #include "yaml/config_file.h"
 
 #define ARENA_MAX ((size_t)512 * 1024)
@@ -45,8 +46,12 @@ static bool is_path(const struct option_row *row) {
     return row->argument && strcmp(row->argument, "FILE") == 0;
 }
 
-static bool needs_trust(const struct option_row *row) {
-    return is_path(row) || strcmp(row->name, "proxy") == 0;
+/* What would show a stranger what is the user's. */
+static bool needs_trust(const struct option_row *row, struct view value) {
+    struct inspect_place place;
+    bool opens_inspector = strcmp(row->name, "inspect") == 0 && inspect_place_parse(value, &place) &&
+                           !place.is_off && !place.is_loopback;
+    return is_path(row) || opens_inspector || strcmp(row->name, "proxy") == 0;
 }
 
 static bool take_service(struct reader *reader, struct tunnel_options *tunnel, struct view value) {
@@ -107,7 +112,7 @@ static const struct option_row *take_row(struct reader *reader, const struct con
         refuse(reader, "%s wants one value", row->name);
     else if (*seen & bit)
         refuse(reader, "%s is said twice", row->name);
-    else if (!reader->file->is_trusted && needs_trust(row))
+    else if (!reader->file->is_trusted && needs_trust(row, entry->value))
         refuse(
             reader,
             "%s may not be said by a file that is only found here (name it, --config %.60s, if you trust it)",

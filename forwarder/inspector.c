@@ -2,32 +2,19 @@
 #include "inspector.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "base/regular_file.h"
 #include "base/units.h"
 #include "inspect/store.h"
 #include "service_word.h"
 
+#define PASSWORD_VARIABLE "TTF_INSPECT_PASSWORD"
 #define MEMORY_MOST ((size_t)4 * 1024 * 1024 * 1024)
 
 /* ---- options ---- */
 
-bool inspector_parse(const char *word, uint16_t *ret_port) {
-    static const struct view hosts[] = {{"localhost:", 10}, {"127.0.0.1:", 10}, {":", 1}};
-    struct view rest = view_from_cstr(word);
-    uint64_t port;
-    *ret_port = 0;
-    if (!word || view_eq(rest, VIEW("off"))) return true;
-    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++)
-        if (view_starts_with(rest, hosts[i])) {
-            rest = view_skip(rest, hosts[i].len);
-            break;
-        }
-    if (!view_parse_u64(rest, &port) || port < 1 || port > UINT16_MAX) return false;
-    *ret_port = (uint16_t)port;
-    return true;
-}
-
-bool inspector_parse_memory(const char *word, size_t *ret_bytes) {
+static bool parse_memory(const char *word, size_t *ret_bytes) {
     static const struct unit units[] = {
         {"", 1}, {"KiB", 1024}, {"MiB", (uint64_t)1024 * 1024}, {"GiB", (uint64_t)1024 * 1024 * 1024}};
     uint64_t bytes;
@@ -38,17 +25,65 @@ bool inspector_parse_memory(const char *word, size_t *ret_bytes) {
     return bytes >= STORE_BYTES_LEAST && bytes <= MEMORY_MOST;
 }
 
-struct inspect *inspector_new(struct loop *loop, const struct options *options, struct console *console) {
+/* The first line of the file. */
+static const char *hash_file(const char *path, char login[GUARD_LOGIN_MAX]) {
+    char text[GUARD_PASSWORD_MAX + 3];
+    FILE *file = regular_file_open(path);
+    if (!file) return "cannot be read";
+    const char *wrong = "holds no password";
+    if (fgets(text, sizeof(text), file)) {
+        struct view line = view_from_cstr(text);
+        while (line.len && strchr("\r\n", line.ptr[line.len - 1])) line.len--;
+        wrong = guard_hash_password(line, login);
+    }
+    fclose(file);
+    explicit_bzero(text, sizeof(text));
+    return wrong;
+}
+
+/* The file that is named, or the environment; what the inspector keeps is a hash. */
+static bool choose_password(struct inspect_settings *settings, const struct options *options, char *error,
+                            size_t error_size) {
+    const char *path = options->inspect_password_file, *variable = getenv(PASSWORD_VARIABLE);
+    const char *wrong = NULL;
+    if (path)
+        wrong = hash_file(path, settings->login);
+    else if (variable && *variable)
+        wrong = guard_hash_password(view_from_cstr(variable), settings->login);
+    if (wrong)
+        snprintf(error, error_size, "the inspector's password (%.300s) %s", path ? path : PASSWORD_VARIABLE,
+                 wrong);
+    if (wrong || settings->place.is_off || settings->place.is_loopback || settings->login[0]) return !wrong;
+    snprintf(error, error_size,
+             "--inspect %.60s lets other machines see what your visitors send: say a password, by "
+             "--inspect-password-file FILE or " PASSWORD_VARIABLE,
+             options->inspect);
+    return false;
+}
+
+bool inspector_choose(struct inspect_settings *ret_settings, const struct options *options, char *error,
+                      size_t error_size) {
+    *ret_settings = (struct inspect_settings){0};
+    snprintf(error, error_size,
+             "--inspect wants off, a port like 4040, or an address of this machine and a port like "
+             "127.0.0.1:4040");
+    if (!inspect_place_parse(view_from_cstr(options->inspect), &ret_settings->place)) return false;
+    snprintf(error, error_size, "--inspect-memory wants a size from 1MiB to 4GiB");
+    if (!parse_memory(options->inspect_memory, &ret_settings->memory_bytes)) return false;
+    return choose_password(ret_settings, options, error, error_size);
+}
+
+struct inspect *inspector_new(struct loop *loop, const struct inspect_settings *settings,
+                              struct console *console) {
     char error[200];
-    uint16_t port;
-    size_t memory;
-    if (!inspector_parse(options->inspect, &port) || !port) return NULL;
-    if (!inspector_parse_memory(options->inspect_memory, &memory)) return NULL;
-    struct inspect *inspect = inspect_new(loop, port, memory, error, sizeof(error));
+    if (settings->place.is_off) return NULL;
+    struct inspect *inspect = inspect_new(loop, settings, error, sizeof(error));
     if (inspect)
         console_inspector(console, inspect_url(inspect));
-    else
+    else if (settings->place.is_asked)
         console_error(console, "%s; the tunnel goes on without it", error);
+    else
+        console_line(console, "Inspector: off (%s)", error);
     return inspect;
 }
 

@@ -79,14 +79,15 @@ static bool add_tunnels(struct agent *agent, const struct setup *setup, char *er
     return true;
 }
 
-static int run_agent(struct agent_settings *settings, const struct setup *setup) {
+static int run_agent(struct agent_settings *settings, const struct inspect_settings *inspecting,
+                     const struct setup *setup) {
     struct program program = {.exit_code = 1};
     char error[512];
     if (!loop_init(&program.loop)) {
         console_error(settings->console, "the system gives no event loop");
         return 1;
     }
-    program.inspect = inspector_new(&program.loop, &setup->options, settings->console);
+    program.inspect = inspector_new(&program.loop, inspecting, settings->console);
     if (program.inspect) settings->watch = inspect_watch(program.inspect);
     program.agent = agent_new(&program.loop, settings, on_exit_wanted, &program, error, sizeof(error));
     if (!program.agent || !add_tunnels(program.agent, setup, error, sizeof(error))) {
@@ -176,12 +177,8 @@ static int run(const struct setup *setup) {
     struct console_settings shown;
     if (!console_choose(&shown, options->log))
         return usage_error("--log wants plain or json, and one of all, pages and errors");
-    uint16_t port;
-    size_t memory;
-    if (!inspector_parse(options->inspect, &port))
-        return usage_error("--inspect wants off or a port of this machine's loopback, like 4040");
-    if (!inspector_parse_memory(options->inspect_memory, &memory))
-        return usage_error("--inspect-memory wants a size from 1MiB to 4GiB");
+    struct inspect_settings inspecting;
+    if (!inspector_choose(&inspecting, options, error, sizeof(error))) return usage_error(error);
     struct console console;
     if (!console_init(&console, &shown)) return usage_error("out of memory");
     console_line(&console, "HTTP Tunnel Forwarder v" TTF_VERSION);
@@ -198,7 +195,7 @@ static int run(const struct setup *setup) {
         .connect_timeout_ms = (uint64_t)options->connect_timeout_s * 1000,
         .console = &console,
     };
-    int code = run_agent(&settings, setup);
+    int code = run_agent(&settings, &inspecting, setup);
     console_done(&console);
     return code;
 }

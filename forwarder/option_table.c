@@ -88,12 +88,17 @@ const struct option_row option_rows[] = {
      "the way to the gateway: http:// or socks5://[user:password@]host:port, or off (default: HTTPS_PROXY, "
      "HTTP_PROXY, ALL_PROXY, NO_PROXY)",
      OPTION_TEXT, PLACE_FILE, MEMBER(proxy), 0, 0},
-    {0, "inspect", "PORT", NULL,
-     "a page at this port of 127.0.0.1 (or the next free one) that shows each request, repeats it, and has "
-     "an API for programs; or off (default)",
-     OPTION_TEXT, PLACE_LINE, MEMBER(inspect), 0, 0},
+    {0, "inspect", "ADDRESS", "TTF_INSPECT",
+     "where the inspector is, a page that shows each request, repeats it, and has an API for programs: a "
+     "port "
+     "or address:port (or the next free one; default: 127.0.0.1:4040), or off",
+     OPTION_TEXT, PLACE_FILE, MEMBER(inspect), 0, 0},
     {0, "inspect-memory", "SIZE", NULL, "what the inspector keeps at most (default: 32MiB)", OPTION_TEXT,
-     PLACE_LINE, MEMBER(inspect_memory), 0, 0},
+     PLACE_FILE, MEMBER(inspect_memory), 0, 0},
+    {0, "inspect-password-file", "FILE", NULL,
+     "file with the password that the inspector asks for (user: ttf), or TTF_INSPECT_PASSWORD; needed where "
+     "other machines reach it",
+     OPTION_TEXT, PLACE_FILE, MEMBER(inspect_password_file), 0, 0},
     {0, "log", "HOW", NULL,
      "how requests are shown: plain (lines) or json (an object a line) instead of the display that a "
      "terminal gets; which: all, pages (what they load is summed up) or errors; both with a comma",

@@ -36,7 +36,8 @@ void options_help(FILE *out) {
     fputs("\nOptions:\n", out);
     for (size_t i = 0; i < option_rows_count; i++)
         if (option_is_flag(&option_rows[i])) help_option(out, &option_rows[i]);
-    fputs("\nThe variables are also read from a .env file in the working directory.\n"
+    fputs("\nThe variables are also read from a .env file in the working directory, but for TTF_TOKEN_FILE "
+          "and TTF_INSPECT.\n"
           "Example: ttf 3000 --endpoint wss://tunnel.example.com\n",
           out);
 }

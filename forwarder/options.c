@@ -134,12 +134,18 @@ static bool parse_letters(struct parser *parser, int argc, char *const argv[], i
     return true;
 }
 
+/* What no `.env` may say. */
+static bool is_of_environment(const struct option_row *row) {
+    return row->member == offsetof(struct options, token_file) ||
+           row->member == offsetof(struct options, inspect);
+}
+
 static bool parse_variables(struct parser *parser, const struct dotenv *dotenv) {
     for (size_t i = 0; i < option_rows_count; i++) {
-        const char *value = !option_rows[i].variable ? NULL
-                            : option_rows[i].member == offsetof(struct options, token_file)
-                                ? getenv(option_rows[i].variable)
-                                : dotenv_lookup(dotenv, option_rows[i].variable);
+        const char *variable = option_rows[i].variable;
+        const char *value = !variable                            ? NULL
+                            : is_of_environment(&option_rows[i]) ? getenv(variable)
+                                                                 : dotenv_lookup(dotenv, variable);
         if (value && !store(parser, &option_rows[i], value, option_rows[i].variable)) return false;
     }
     return true;

@@ -3,8 +3,7 @@
  *
  * Flags and environment are the user's; `.env` is whose the directory is, perhaps of a repository just
  * cloned. So the user's token does not go to an endpoint that `.env` names; the file's own goes anywhere. Nor
- * may
- * `.env` say which file holds a token: it could name the user's. */
+ * may `.env` say which file holds a token: it could name the user's; or where the inspector listens. */
 #ifndef FORWARDER_OPTIONS_H
 #define FORWARDER_OPTIONS_H
 
@@ -21,8 +20,8 @@
 struct options {
     const char *endpoint; /* NULL: not given */
     const char *token, *token_file, *ca_file, *proxy;
-    const char *inspect, *inspect_memory; /* inspector_parse(); NULL: not said */
-    const char *log;                      /* console_choose() */
+    const char *inspect, *inspect_memory, *inspect_password_file; /* inspector_choose(); NULL: not said */
+    const char *log;                                              /* console_choose() */
     struct tunnel_options tunnel;         /* the one that the command line describes */
     long connect_timeout_s;               /* 0: not said */
     const char *config;                   /* --config */

@@ -94,6 +94,9 @@ static void choose_rest(struct setup *setup) {
     const struct options *file = &setup->file.options;
     if (!options->ca_file) options->ca_file = file->ca_file;
     if (!options->proxy) options->proxy = file->proxy;
+    if (!options->inspect) options->inspect = file->inspect;
+    if (!options->inspect_memory) options->inspect_memory = file->inspect_memory;
+    if (!options->inspect_password_file) options->inspect_password_file = file->inspect_password_file;
     if (!options->connect_timeout_s) options->connect_timeout_s = file->connect_timeout_s;
     if (!options->connect_timeout_s) options->connect_timeout_s = OPTIONS_CONNECT_TIMEOUT_S;
 }

@@ -1,16 +1,12 @@
 /* See inspect.h. */
-#include <arpa/inet.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/ids.h"
-#include "base/log.h"
-#include "http/host.h"
 #include "inspect/inspect_state.h"
 #include "inspect/page.h"
 #include "protocol/json_text.h"
 
-#define PORTS_TRIED 20
 #define IDLE_SECONDS 30u
 #define CONNECTIONS_MAX 64u
 
@@ -64,6 +60,11 @@ static enum MHD_Result queue(struct MHD_Connection *connection, unsigned status,
     MHD_add_response_header(response, "Content-Security-Policy",
                             "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
                             "img-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+    if (status == MHD_HTTP_UNAUTHORIZED)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
+                                "Basic realm=\"the inspector of ttf\", charset=\"UTF-8\"");
+    if (status == MHD_HTTP_TOO_MANY_REQUESTS)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "60");
     enum MHD_Result queued = MHD_queue_response(connection, status, response);
     MHD_destroy_response(response);
     return queued;
@@ -92,66 +93,19 @@ enum MHD_Result inspect_refuse(struct MHD_Connection *connection, unsigned statu
     return inspect_answer(connection, status, "application/json", &body);
 }
 
-/* ---- who may ask ---- */
-
-static const char *field(struct MHD_Connection *connection, const char *name) {
-    return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
-}
-
-static bool is_own_origin(const char *origin, const char *host) {
-    return strncmp(origin, "http://", 7) == 0 && strcmp(origin + 7, host) == 0;
-}
-
-/* In a time that does not depend on the guess. */
-static bool is_key(const struct inspect *inspect, const char *text) {
-    unsigned char differs = 0;
-    if (!text || strlen(text) != INSPECT_KEY_LEN) return false;
-    for (size_t i = 0; i < INSPECT_KEY_LEN; i++) differs |= (unsigned char)(text[i] ^ inspect->key[i]);
-    return differs == 0;
-}
-
-/* NULL, or why not. Programs (no Origin) say what they write in JSON, which no form of a page can do. */
-static const char *write_fault(const struct inspect *inspect, struct MHD_Connection *connection,
-                               const char *method) {
-    const char *type = field(connection, MHD_HTTP_HEADER_CONTENT_TYPE);
-    bool is_post = strcmp(method, "DELETE") != 0;
-    if (is_key(inspect, field(connection, "X-Inspect-Key"))) return NULL;
-    if (field(connection, MHD_HTTP_HEADER_ORIGIN)) return "a page needs the key of the inspector's URL";
-    if (is_post && (!type || strncasecmp(type, "application/json", 16) != 0))
-        return "the body must be application/json";
-    return NULL;
-}
-
-static const char *fault(const struct inspect *inspect, struct MHD_Connection *connection, const char *method,
-                         unsigned *ret_status) {
-    const char *host = field(connection, MHD_HTTP_HEADER_HOST), *site = field(connection, "Sec-Fetch-Site");
-    const char *origin = field(connection, MHD_HTTP_HEADER_ORIGIN);
-    *ret_status = MHD_HTTP_MISDIRECTED_REQUEST;
-    if (!host_is_this_machine(host)) return "the inspector answers to localhost only";
-    *ret_status = MHD_HTTP_FORBIDDEN;
-    if (origin && !is_own_origin(origin, host)) return "the inspector answers no page but its own";
-    if (site && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0 && origin)
-        return "the inspector answers no page but its own";
-    if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0) return NULL;
-    *ret_status = MHD_HTTP_METHOD_NOT_ALLOWED;
-    if (strcmp(method, "POST") != 0 && strcmp(method, "DELETE") != 0)
-        return "GET, HEAD, POST and DELETE only";
-    *ret_status = MHD_HTTP_FORBIDDEN;
-    return write_fault(inspect, connection, method);
-}
-
 /* ---- requests ---- */
 
-struct ask {
-    struct buf body;
-    bool is_too_large;
-};
+static enum MHD_Result hold(struct inspect *inspect, struct ask *ask, uint64_t most_ms) {
+    ask->is_held = true;
+    hold_begin(&inspect->holds, &ask->hold, most_ms);
+    return MHD_YES;
+}
 
 static enum MHD_Result answer(struct inspect *inspect, struct MHD_Connection *connection, const char *method,
-                              const char *path, const struct ask *ask) {
-    unsigned status;
-    const char *why = fault(inspect, connection, method, &status);
-    if (why) return inspect_refuse(connection, status, why);
+                              const char *path, struct ask *ask) {
+    const struct guard_fault *fault = &ask->fault;
+    if (fault->delay_ms && !ask->is_held) return hold(inspect, ask, fault->delay_ms);
+    if (fault->status) return inspect_refuse(connection, fault->status, fault->why);
     if (ask->is_too_large) return inspect_refuse(connection, MHD_HTTP_CONTENT_TOO_LARGE, "more than 2 MiB");
     for (size_t i = 0; i < page_files_count; i++) {
         const struct page_file *file = &page_files[i];
@@ -166,18 +120,29 @@ static enum MHD_Result answer(struct inspect *inspect, struct MHD_Connection *co
     return inspect_refuse(connection, MHD_HTTP_NOT_FOUND, "there is no such page");
 }
 
+static struct ask *ask_new(const struct inspect *inspect, struct MHD_Connection *connection,
+                           const char *method) {
+    struct ask *ask = calloc(1, sizeof(*ask));
+    if (!ask) return NULL;
+    buf_init(&ask->body, INSPECT_BODY_MAX);
+    hold_init(&ask->hold);
+    ask->hold.connection = connection;
+    ask->fault = guard_look(&inspect->guard, connection, method, loop_now(inspect->loop));
+    return ask;
+}
+
+/* An answer in the first call would close the connection. Nothing is kept of who is refused. */
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *data, size_t *size,
                                   void **request) {
     (void)version;
     struct ask *ask = *request;
-    if (!ask) { /* an answer in the first call would close the connection */
-        *request = ask = calloc(1, sizeof(*ask));
-        if (ask) buf_init(&ask->body, INSPECT_BODY_MAX);
-        return ask ? MHD_YES : MHD_NO;
+    if (!ask) {
+        *request = ask_new(ctx, connection, method);
+        return *request ? MHD_YES : MHD_NO;
     }
     if (!*size) return answer(ctx, connection, method, url, ask);
-    if (!buf_append(&ask->body, data, *size)) ask->is_too_large = true;
+    if (!ask->fault.status && !buf_append(&ask->body, data, *size)) ask->is_too_large = true;
     *size = 0;
     return MHD_YES;
 }
@@ -186,6 +151,7 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **re
                          enum MHD_RequestTerminationCode code) {
     (void)ctx, (void)connection, (void)code;
     struct ask *ask = *request;
+    if (ask) hold_done(&ask->hold);
     if (ask) buf_done(&ask->body);
     free(ask);
     *request = NULL;
@@ -193,73 +159,59 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **re
 
 /* ---- life ---- */
 
-static int listen_at(uint16_t port) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-    int yes = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd < 0) return -1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-    if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, 32) == 0) return fd;
-    close(fd);
-    return -1;
-}
-
-static int listen_near(uint16_t *port) {
-    uint16_t first = *port;
-    for (unsigned i = 0; i <= PORTS_TRIED && first + i <= UINT16_MAX; i++) {
-        *port = (uint16_t)(first + i);
-        int fd = listen_at(*port);
-        if (fd >= 0) return fd;
-    }
-    return -1;
-}
-
 static bool start(struct inspect *inspect, int fd) {
     struct MHD_Daemon *daemon = MHD_start_daemon(
         MHD_LOOP_FLAGS & ~(unsigned)MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, inspect,
         MHD_OPTION_EXTERNAL_LOGGER, mhd_loop_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, inspect, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
-        MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        inspect->guard.is_loopback ? 0 : CONNECTIONS_MAX / 2, MHD_OPTION_END);
     if (daemon && mhd_loop_start(&inspect->mhd, inspect->loop, daemon)) return true;
     if (daemon) MHD_stop_daemon(daemon);
     return false;
 }
 
-static void make_key(struct inspect *inspect) {
-    char part[TUNNEL_ID_LEN + 1];
-    for (size_t at = 0; at < INSPECT_KEY_LEN; at += TUNNEL_ID_LEN) {
-        ids_tunnel(part);
-        memcpy(inspect->key + at, part, TUNNEL_ID_LEN);
-    }
+static struct watch watch_of(struct inspect *inspect) {
+    return (struct watch){.ctx = inspect,
+                          .request = on_watch_request,
+                          .request_body = on_watch_request_body,
+                          .answer = on_watch_answer,
+                          .answer_body = on_watch_answer_body,
+                          .end = on_watch_end};
 }
 
-struct inspect *inspect_new(struct loop *loop, uint16_t port, size_t memory_bytes, char *error,
-                            size_t error_size) {
-    uint16_t first = port;
-    int fd = listen_near(&port);
-    struct inspect *inspect = fd < 0 ? NULL : calloc(1, sizeof(*inspect));
-    snprintf(error, error_size, "the inspector finds no free port from %u on", first);
-    if (!inspect) {
-        if (fd >= 0) close(fd);
-        return NULL;
-    }
+static struct inspect *make(struct loop *loop, const struct inspect_settings *settings, const char *url) {
+    struct inspect *inspect = calloc(1, sizeof(*inspect));
+    if (!inspect) return NULL;
     inspect->loop = loop;
     follow_init(inspect);
+    holds_init(&inspect->holds, loop, &inspect->mhd);
     list_init(&inspect->replays);
-    store_init(&inspect->store, memory_bytes);
-    inspect->started_wall_ms = loop_wall_ms(NULL);
-    inspect->watch = (struct watch){.ctx = inspect,
-                                    .request = on_watch_request,
-                                    .request_body = on_watch_request_body,
-                                    .answer = on_watch_answer,
-                                    .answer_body = on_watch_answer_body,
-                                    .end = on_watch_end};
-    make_key(inspect);
-    snprintf(inspect->url, sizeof(inspect->url), "http://127.0.0.1:%u/#%s", port, inspect->key);
-    if (start(inspect, fd)) return inspect;
+    store_init(&inspect->store, settings->memory_bytes);
+    inspect->watch = watch_of(inspect);
+    if (guard_init(&inspect->guard, url, settings->login, settings->place.is_loopback)) {
+        snprintf(inspect->url, sizeof(inspect->url), "%s%s%s", url, inspect->guard.key[0] ? "#" : "",
+                 inspect->guard.key);
+        return inspect;
+    }
+    free(inspect);
+    return NULL;
+}
+
+struct inspect *inspect_new(struct loop *loop, const struct inspect_settings *settings, char *error,
+                            size_t error_size) {
+    char url[64];
+    int fd = inspect_place_listen(&settings->place, url, sizeof(url));
+    if (fd < 0) {
+        snprintf(error, error_size, "the inspector finds no free port from %u on: %s", settings->place.port,
+                 strerror(errno));
+        return NULL;
+    }
+    struct inspect *inspect = make(loop, settings, url);
+    if (inspect && start(inspect, fd)) return inspect;
     snprintf(error, error_size, "the inspector does not start");
     close(fd);
-    free(inspect);
+    inspect_free(inspect);
     return NULL;
 }
 
@@ -276,11 +228,13 @@ void inspect_stop(struct inspect *inspect) {
     inspect->tunnels = (struct inspect_tunnels){0};
     replays_stop(inspect);
     follow_stop(inspect);
+    holds_stop(&inspect->holds);
     MHD_run(inspect->mhd.daemon); /* nothing may be suspended when it stops */
     mhd_loop_stop(&inspect->mhd);
 }
 
 void inspect_free(struct inspect *inspect) {
     if (inspect) store_done(&inspect->store);
+    if (inspect) guard_done(&inspect->guard);
     free(inspect);
 }

@@ -1,5 +1,5 @@
-/* The inspector: a port of this machine's loopback with a page that shows the requests as they pass, and the
- * agent's API in ngrok's shapes (docs/INSPECTOR.md). A libmicrohttpd daemon on the loop.
+/* The inspector: a port, usually of this machine's loopback, with a page that shows the requests as they
+ * pass, and the agent's API in ngrok's shapes (docs/INSPECTOR.md). A libmicrohttpd daemon on the loop.
  *
  * Who may do what: docs/decisions/inspector-guard.md. */
 #ifndef FORWARDER_INSPECT_INSPECT_H
@@ -7,11 +7,12 @@
 
 #include <stdio.h>
 
+#include "inspect/guard.h"
+#include "inspect/place.h"
 #include "inspect/watch.h"
 #include "local/local_client.h"
 #include "net/loop.h"
 
-#define INSPECT_DEFAULT_PORT 4040
 #define INSPECT_MEMORY_DEFAULT ((size_t)32 * 1024 * 1024)
 
 /* One tunnel of the process; all borrowed until the next turn of the loop. */
@@ -37,14 +38,21 @@ struct inspect_tunnels {
 
 struct inspect;
 
-/* `port`: the first that is tried, the next 20 follow. NULL, and a line for people, when none is free. */
-struct inspect *inspect_new(struct loop *loop, uint16_t port, size_t memory_bytes, char *error,
+struct inspect_settings {
+    struct inspect_place place;
+    size_t memory_bytes;
+    char login[GUARD_LOGIN_MAX]; /* guard_hash_password(); empty: no password is asked */
+};
+
+/* NULL, and a line for people, when no port is free. */
+struct inspect *inspect_new(struct loop *loop, const struct inspect_settings *settings, char *error,
                             size_t error_size);
 /* What `call` is to tell. */
 const struct watch *inspect_watch(const struct inspect *inspect);
 /* Copied; its ctx is borrowed until inspect_stop(). Until then there are no tunnels. */
 void inspect_set_tunnels(struct inspect *inspect, const struct inspect_tunnels *tunnels);
-/* The page, with the key that lets it write: "http://127.0.0.1:4040/#k3v9…". */
+/* The page, with the key that lets it write: "http://127.0.0.1:4040/#k3v9…"; where a password is asked,
+ * without. */
 const char *inspect_url(const struct inspect *inspect);
 /* Not from within an event. Memory goes in inspect_free(), after the loop has let go. NULL is fine. */
 void inspect_stop(struct inspect *inspect);

@@ -3,11 +3,11 @@
 #define FORWARDER_INSPECT_STATE_H
 
 #include "base/list.h"
+#include "inspect/hold.h"
 #include "inspect/inspect.h"
 #include "inspect/store.h"
 #include "mhd/mhd_loop.h"
 
-#define INSPECT_KEY_LEN 24
 #define INSPECT_BODY_MAX ((size_t)2 * 1024 * 1024) /* of a request to the API */
 
 struct inspect {
@@ -20,9 +20,17 @@ struct inspect {
     struct timer news;
     struct list replays; /* struct replay.node */
     size_t replay_count;
-    uint64_t started_wall_ms;
-    char key[INSPECT_KEY_LEN + 1];
+    struct guard guard;
+    struct holds holds;
     char url[96];
+};
+
+/* One request to the inspector's port, as long as libmicrohttpd has it. */
+struct ask {
+    struct buf body;
+    bool is_too_large, is_held;
+    struct guard_fault fault;
+    struct hold hold; /* its answer is due later */
 };
 
 /* ---- answers (inspect.c) ---- */

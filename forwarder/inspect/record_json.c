@@ -167,7 +167,7 @@ void record_json(const struct inspect *inspect, const struct store_record *recor
         json_text_string(out, view_from_cstr(record->detail));
     }
     add_request(out, record);
-    if (record->answer.block) add_answer(out, record);
+    if (record->answer.is_there) add_answer(out, record);
     buf_append_byte(out, '}');
 }
 

@@ -1,6 +1,9 @@
-/* The requests that have passed, and their answers, as far as memory allows: of each direction of a body the
- * first STORE_BODY_MAX bytes are kept and the rest is counted. When the bound is passed, the oldest go first,
- * also those that have not ended; what is told of them afterwards is dropped.
+/* The newest STORE_RECORDS_MAX requests that have passed, and their answers, as far as memory allows: of each
+ * direction of a body the first STORE_BODY_MAX bytes are kept and the rest is counted. When a bound is
+ * passed, the oldest go first, also those that have not ended; what is told of them afterwards is dropped.
+ *
+ * Nobody scrolls through more, and memory that is used again soon is still in the processor's caches: it is
+ * half of what it costs to keep a request.
  *
  * No I/O and no clock: times are given. */
 #ifndef FORWARDER_INSPECT_STORE_H
@@ -10,15 +13,16 @@
 #include "inspect/watch.h"
 
 #define STORE_BODY_MAX ((size_t)256 * 1024)
+#define STORE_RECORDS_MAX 1000
 #define STORE_BYTES_LEAST ((size_t)1024 * 1024)
 
 /* Half of a record. The views live as long as it does. */
 struct store_message {
     struct header *fields;
     size_t count;
-    struct buf body;     /* the first bytes of it */
+    struct buf body;     /* the first bytes of it; its `max` is what was announced, if that is less */
     uint64_t body_bytes; /* all that passed */
-    void *block;         /* `fields` and their text */
+    bool is_there;
 };
 
 struct store_record {
@@ -31,18 +35,21 @@ struct store_record {
     int status, service_status;           /* what the visitor got; what the service said; 0: nothing */
     const char *code;                     /* static; NULL: the answer was whole */
     char *detail;
-    struct store_message request, answer;
-    size_t bytes; /* of memory, with all that hangs on it */
+    struct store_message request, answer; /* the request's text is behind the record */
+    void *answer_block;                   /* of the answer's */
+    size_t room, answer_room;             /* for either */
+    size_t bytes;                         /* of memory, with all that hangs on it */
 };
 
 struct store {
     size_t max_bytes, bytes;
     struct store_record **ring; /* of `cap`, a power of two; record `id` is at id % cap */
     size_t cap;
-    uint64_t first, next;      /* ids; a record of this range may have been taken out (NULL) */
-    struct store_record *held; /* store_hold(); or NULL */
-    uint64_t changes;          /* counts up with all that happens */
-    uint64_t total;            /* requests ever */
+    uint64_t first, next;       /* ids; a record of this range may have been taken out (NULL) */
+    struct store_record *held;  /* store_hold(); or NULL */
+    struct store_record *spare; /* the one that went last: its memory is the next one's; or NULL */
+    uint64_t changes;           /* counts up with all that happens */
+    uint64_t total;             /* requests ever */
 };
 
 /* `max_bytes` is STORE_BYTES_LEAST or more. Allocates nothing. */

@@ -83,7 +83,7 @@ class Stack:
         agents = line_of(self.gateway, "Agents: ")
         self.admin = line_of(self.gateway, "Admin: http://")
         self.ttf = subprocess.Popen([binaries / "ttf", "-e", agents, "-p", str(service_port)],
-                                    env={**os.environ, "XDG_STATE_HOME": str(folder / mode)},
+                                    env={**os.environ, "XDG_STATE_HOME": str(folder / mode), "TTF_INSPECT": "off"},
                                     stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)  # fmt: skip
         self.host = line_of(self.ttf, "Tunnel established: http://")
         threading.Thread(target=self.ttf.stdout.read, daemon=True).start()

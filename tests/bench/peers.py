@@ -210,7 +210,8 @@ class TwoHops(NginxPeer):
 
 class Tunnel(Peer):
     name = "tunnel"
-    settings = "defaults but --log-level warn, since nginx logs nothing; ttf prints each request to a file"
+    inspect = "off"
+    settings = "defaults but --log-level warn and --inspect off, since nginx logs and keeps nothing; ttf prints each request to a file"
 
     def gateway(self, label, *options):
         """Where agents connect, and where visitors come."""
@@ -224,7 +225,8 @@ class Tunnel(Peer):
         return wait_line(log, r"^Agents: +(\S+)", process)[1], wait_line(log, r"^Public: +http://(\S+)", process)[1]
 
     def tunnel(self, endpoint, public):
-        log = self.run("ttf", self.bin / "ttf", "-e", endpoint, "-p", self.service.port, env={"XDG_STATE_HOME": str(self.folder)})
+        env = {"XDG_STATE_HOME": str(self.folder), "TTF_INSPECT": self.inspect}
+        log = self.run("ttf", self.bin / "ttf", "-e", endpoint, "-p", self.service.port, env=env)
         host = wait_line(log, r"Tunnel established: http://(\S+)", self.processes["ttf"])[1]
         self.url = f"http://{public}/"
         self.headers = {"Host": f"{host.partition('.')[0]}.localhost"}
@@ -244,6 +246,12 @@ class TunnelBefore(Tunnel):
         if not before:
             raise tools.NotBuilt("--before is not said")
         super().__init__(folder, Path(before), tools_dir, service)
+
+
+class TunnelInspected(Tunnel):
+    name = "tunnel-inspected"
+    inspect = "127.0.0.1:0"
+    settings = "the same with the inspector, as it is by default; nobody looks at its page"
 
 
 class TunnelRedis(Tunnel):
@@ -381,4 +389,4 @@ class Bore(Peer):
 
 
 SERVICES = {"web": Web, "sink": Sink}
-PEERS = [TwoHops, Tunnel, TunnelBefore, TunnelRedis, TunnelPeer, FrpHttp, FrpTcp, Rathole, Bore]
+PEERS = [TwoHops, Tunnel, TunnelBefore, TunnelInspected, TunnelRedis, TunnelPeer, FrpHttp, FrpTcp, Rathole, Bore]

@@ -32,6 +32,7 @@ TARGETS = [
     *faster_than_relays("MB/s, 64 KB x 8", "64k"),
     *faster_than_relays("MB/s, 100 MB down", "down"),
     *faster_than_relays("MB/s, 100 MB up", "up"),
+    Target("requests/s with the inspector", "tiny32", "requests_per_second", ">=", 0.93, OURS, "tunnel-inspected"),
     Target("requests/s with Redis, the agent here", "tiny32", "requests_per_second", ">=", 0.95, OURS, "tunnel-redis"),
     Target("requests/s through a peer", "tiny32", "requests_per_second", ">=", 0.6, OURS, "tunnel-peer"),
     Target("goal: requests/s, 32 connections", "tiny32", "requests_per_second", ">=", 1.0, "rathole"),

@@ -24,10 +24,11 @@ class Program:
     def __init__(self, arguments, env=None, cwd=None, expect_killed=False):
         self.arguments = [str(a) for a in arguments]
         self.expect_killed = expect_killed
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("TTF_", "XDG_"))}
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("TTF_", "XDG_"))} | {"TTF_INSPECT": "off"}
         environment.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0:exitcode=99")
         environment.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1:exitcode=98")
         environment.update(env or {})
+        environment = {name: value for name, value in environment.items() if value is not None}
         self.process = subprocess.Popen(
             self.arguments,
             stdin=subprocess.DEVNULL,

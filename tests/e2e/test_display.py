@@ -23,7 +23,7 @@ class Terminal:
     def __init__(self, folder, columns=80, rows=24, env=None):
         self.socket = folder / "tmux"
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("TTF_", "XDG_", "TMUX", "LC_", "NO_COLOR"))}
-        self.env |= {"HOME": str(folder), "XDG_STATE_HOME": str(folder), "LANG": "C.UTF-8", "PS1": "$ ", "TERM": "screen-256color"}
+        self.env |= {"HOME": str(folder), "XDG_STATE_HOME": str(folder), "LANG": "C.UTF-8", "PS1": "$ ", "TERM": "screen-256color", "TTF_INSPECT": "off"}
         self.env |= env or {}
         self.columns, self.rows = columns, rows
         self.tmux("-f", "/dev/null", "-u", "new-session", "-d", "-x", columns, "-y", rows, "bash --norc --noprofile")

@@ -5,8 +5,10 @@ import hashlib
 import hmac
 import json
 import re
+import signal
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -14,23 +16,29 @@ import backends
 import http_raw
 import ws_client
 from browser import Page, needs_chromium
-from programs import BIN, free_port
+from programs import BIN, SLOW, free_port
 from service import Gate, Response
 
 SECRET = b"whsec_test"
 
 
+ANY_PORT = ["--inspect", "127.0.0.1:0"]
+
+
 class Inspector:
-    def __init__(self, ttf):
-        match = ttf.wait_line(r"^Inspector: http://(127\.0\.0\.1:(\d+))/#([a-z0-9]{24})$")
+    """`password`: of one that asks for it, and therefore has no key."""
+
+    def __init__(self, ttf, password=None):
+        match = ttf.wait_line(r"^Inspector: http://(127\.0\.0\.[12]:(\d+))/(?:#([a-z0-9]{24}))?$")
         self.host, self.port, self.key = match[1], int(match[2]), match[3]
+        assert bool(self.key) != bool(password)
         self.url = f"http://{self.host}/#{self.key}"
 
     def ask(self, method="GET", target="/api/tunnels", host=None, body=None, headers=()):
         if body is not None and not isinstance(body, bytes):
             body = json.dumps(body).encode()
             headers = [("Content-Type", "application/json"), *headers]
-        return http_raw.request(("127.0.0.1", self.port), method, target, host or self.host, headers=headers, body=body)
+        return http_raw.request((self.host.split(":")[0], self.port), method, target, host or self.host, headers=headers, body=body)
 
     def get(self, target):
         answer = self.ask("GET", target)
@@ -52,7 +60,7 @@ class Inspector:
 
 @pytest.fixture
 def inspected(fresh):
-    stack = fresh(ttf_options=["--inspect", str(free_port())])
+    stack = fresh(ttf_options=ANY_PORT)
     stack.inspector = Inspector(stack.ttf)
     return stack
 
@@ -251,15 +259,189 @@ def test_it_takes_the_next_free_port(fresh):
         assert Inspector(stack.ttf).port > port
 
 
-@pytest.mark.parametrize("wrong", [["--inspect", "0.0.0.0:4040"], ["--inspect", "x"], ["--inspect-memory", "12"]])
-def test_wrong_options(start, wrong):
-    ttf = start.program(BIN / "ttf", "3000", *wrong)
+def test_it_is_there_unless_it_is_turned_off(fresh, start):
+    """At 4040 or one of the next 20 ports, as people expect it; where none is free, the tunnel does without."""
+    anew = {"TTF_INSPECT": None}
+    service, gateway = start.service(), start.gateway()
+    ports = {Inspector(start.forwarder(gateway, service, env=anew)).port for _ in range(2)}
+    assert len(ports) == 2 and ports <= set(range(4040, 4061))
+    taken = []
+    for port in range(4040, 4061):
+        try:
+            taken.append(socket.create_server(("127.0.0.1", port)))
+        except OSError:  # those two, or somebody else's
+            continue
+    without = start.forwarder(gateway, service, env=anew)
+    assert "Inspector: off (the inspector finds no free port from 4040 on: Address already in use)" in without.out
+    asked = start.forwarder(gateway, service, "--inspect", "4040")
+    asked.wait_err(r"^ttf: the inspector finds no free port from 4040 on: .*; the tunnel goes on without it$")
+    for one in taken:
+        one.close()
+    off = start.forwarder(gateway, service, "--inspect", "off", env=anew)
+    assert not any(line.startswith("Inspector") for line in off.out)
+
+
+@pytest.mark.parametrize("place", ["127.0.0.2:0", "localhost:0", "0"])
+def test_where_it_may_be(fresh, place):
+    assert Inspector(fresh(ttf_options=["--inspect", place]).ttf).get("/api/status")["status"] == "online"
+
+
+WRONG = [
+    (["--inspect", "x"], "--inspect wants off, a port"),
+    (["--inspect", "example.com:4040"], "--inspect wants off, a port"),
+    (["--inspect", "[::1]"], "--inspect wants off, a port"),
+    (["--inspect", "70000"], "--inspect wants off, a port"),
+    (["--inspect-memory", "12"], "--inspect-memory wants a size from 1MiB to 4GiB"),
+    (["--inspect", "0.0.0.0:4040"], "say a password, by --inspect-password-file FILE or TTF_INSPECT_PASSWORD"),
+    (["--inspect", "[::]:4040"], "say a password, by --inspect-password-file FILE or TTF_INSPECT_PASSWORD"),
+    (["--inspect-password-file", "/nowhere"], "the inspector's password (/nowhere) cannot be read"),
+]
+
+
+@pytest.mark.parametrize("options, says", WRONG)
+def test_wrong_options(start, options, says):
+    ttf = start.program(BIN / "ttf", "3000", *options)
     ttf.expect_killed = True
     assert ttf.wait_exit(10) == 2
+    assert says in "\n".join(ttf.err)
+
+
+# ---- in ttf.yaml, and what a stranger's file may not say ----
+
+
+def run_in(start, folder, *words, **more):
+    env = {"HOME": str(folder), "XDG_STATE_HOME": str(folder), "TTF_INSPECT": None, **more}
+    return start.program(BIN / "ttf", *words, env=env, cwd=folder)
+
+
+def test_in_the_file(start, tmp_path):
+    gateway, service = start.gateway(), start.service()
+    file = tmp_path / "ttf.yaml"
+    text = f"endpoint: {gateway.endpoint}\ninspect: 127.0.0.1:0\ninspect-memory: 1MiB\ntunnels:\n  web: {service.port}\n"
+    file.write_text(text)
+    ttf = run_in(start, tmp_path, "start")
+    ttf.wait_line("^web: Tunnel established: ")
+    inspector = Inspector(ttf)
+    assert inspector.get("/api/status")["inspect_bytes_max"] == 1 << 20
+    file.write_text(text.replace("1MiB", "2MiB"))
+    ttf.wait_err("what has changed above the tunnels counts when ttf is started again$")
+    file.write_text(text.replace("127.0.0.1:0", "off"))
+    ttf.process.send_signal(signal.SIGHUP)
+    assert inspector.get("/api/status")["inspect_bytes_max"] == 1 << 20
+
+
+def test_a_file_that_is_only_found_does_not_open_it_to_others(start, tmp_path):
+    (tmp_path / "ttf.yaml").write_text("inspect: 0.0.0.0:0\ntunnels:\n  web: 3000\n")
+    ttf = run_in(start, tmp_path, "start", TTF_INSPECT_PASSWORD="correct horse")
+    ttf.expect_killed = True
+    assert ttf.wait_exit(10) == 2 and "inspect may not be said by a file that is only found here" in "\n".join(ttf.err)
+    named = run_in(start, tmp_path, "start", "-c", "ttf.yaml", "-e", "ws://127.0.0.1:9", TTF_INSPECT_PASSWORD="correct horse")
+    named.expect_killed = True
+    named.wait_line("^Inspector: ")
+    named.kill()
+
+
+def test_a_dotenv_does_not_say_where_it_is(start, tmp_path):
+    (tmp_path / ".env").write_text("TTF_INSPECT=0.0.0.0:0\nTTF_INSPECT_PASSWORD=correct horse\n")
+    ttf = run_in(start, tmp_path, "3000", "-e", "ws://127.0.0.1:9")
+    ttf.expect_killed = True
+    assert ttf.wait_line("^Inspector: (.*)")[1].startswith(("http://127.0.0.1:40", "off"))
+    ttf.kill()
+
+
+@pytest.mark.skipif(SLOW > 1, reason="sanitizers take memory of their own")
+def test_fifty_tunnels_cost_little(start, tmp_path):
+    """With the inspector, and a request to each: 1.5 MiB a tunnel at most."""
+    gateway, service = start.gateway(), start.service()
+    tunnels = "".join(f"  t{n}: {service.port}\n" for n in range(50))
+    (tmp_path / "ttf.yaml").write_text(f"endpoint: {gateway.endpoint}\ninspect: 127.0.0.1:0\ntunnels:\n{tunnels}")
+    ttf = run_in(start, tmp_path, "start")
+    urls = [ttf.wait_line(f"^t{n}: Tunnel established: http://([^:/ ]+)")[1] for n in range(50)]
+    idle = ttf.rss_kib()
+    for url in urls:
+        assert http_raw.request(gateway.address, "GET", "/", url).status == 200
+    assert len(Inspector(ttf).get("/api/tunnels")["tunnels"]) == 50
+    print(f"{idle} KiB idle, {ttf.rss_kib()} KiB after a request to each of 50")
+    assert idle < 50 * 1536 and ttf.rss_kib() < 50 * 1536
+
+
+# ---- the password ----
+
+PASSWORD = "correct horse: ö"
+
+
+def basic(password, user="ttf"):
+    return [("Authorization", "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode())]
+
+
+@pytest.fixture
+def locked(fresh, tmp_path):
+    """One that other machines reach."""
+    (tmp_path / "password").write_text(PASSWORD + "\n")
+    stack = fresh(ttf_options=["--inspect", "0.0.0.0:0", "--inspect-password-file", str(tmp_path / "password")])
+    stack.inspector = Inspector(stack.ttf, PASSWORD)
+    return stack
+
+
+def test_beyond_this_machine_nothing_goes_without_the_password(locked):
+    inspector, know = locked.inspector, basic(PASSWORD)
+    for target in ("/", "/inspector.js", "/metrics", "/api/tunnels", "/api/requests/http", "/api/inspect/events", "/none"):
+        answer = inspector.ask(target=target)
+        assert answer.status == 401 and answer.header("www-authenticate").startswith("Basic "), target
+    for wrong in ("Basic", "Basic %", "Bearer x", "Basic " + base64.b64encode(b"ttf").decode()):
+        assert inspector.ask(headers=[("Authorization", wrong)]).status == 401
+    assert inspector.ask(headers=know, host="box.example:4040").status == 200
+    own = ("Origin", f"http://{inspector.host}")
+    assert inspector.ask("DELETE", "/api/requests/http", headers=[*know, own]).status == 204
+    assert inspector.ask("DELETE", "/api/requests/http", headers=[own]).status == 401
+    assert inspector.ask("DELETE", "/api/requests/http", headers=[*know, ("Origin", "http://evil.example")]).status == 403
+    assert inspector.ask("POST", body=b'{"name":"a","addr":1}', headers=[*know, own, ("Content-Type", "text/plain")]).status == 403
+    said = "\n".join(locked.ttf.out + locked.ttf.err)
+    assert PASSWORD not in said and "/#" not in said
+
+
+def test_wrong_passwords_are_answered_late_and_then_not_at_all(locked):
+    inspector = locked.inspector
+    begin = time.monotonic()
+    assert inspector.ask(headers=basic("incorrect horse")).status == 401
+    assert time.monotonic() - begin >= 0.4
+    assert inspector.ask(headers=basic(PASSWORD, "root")).status == 401
+    assert inspector.ask(headers=basic(PASSWORD)).status == 200
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(lambda n: inspector.ask(headers=basic(f"guess {n:4}")).status, range(8))) == {401}
+    answer = inspector.ask(headers=basic(PASSWORD))
+    assert answer.status == 429 and answer.header("retry-after")
+    assert locked.request().status == 200  # the tunnel does not mind
+
+
+def test_who_is_refused_is_not_listened_to(locked):
+    """Nothing of a body is kept for somebody without the password."""
+    before = locked.ttf.rss_kib()
+    with socket.create_connection(("127.0.0.1", locked.inspector.port)) as one:
+        one.sendall(b"POST /api/tunnels HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n")
+        for _ in range(20):
+            one.sendall(b"x" * 1_000_000)
+        assert locked.ttf.rss_kib() - before < 1500
+
+
+def test_a_password_of_the_environment_guards_this_machine_too(start):
+    gateway, service = start.gateway(), start.service()
+    ttf = start.forwarder(gateway, service, *ANY_PORT, env={"TTF_INSPECT_PASSWORD": PASSWORD})
+    inspector = Inspector(ttf, PASSWORD)
+    assert inspector.ask().status == 401 and inspector.ask(headers=basic(PASSWORD)).status == 200
+    assert inspector.ask(headers=basic(PASSWORD), host="evil.example").status == 421
+
+
+@pytest.mark.parametrize("text, says", [("short", "wants at least 8 characters"), ("", "wants|holds no password"), ("x" * 201, "is longer"), ("1234567\x1b8", "control")])
+def test_what_is_no_password(start, tmp_path, text, says):
+    (tmp_path / "password").write_text(text)
+    ttf = start.program(BIN / "ttf", "3000", "--inspect-password-file", tmp_path / "password")
+    ttf.expect_killed = True
+    assert ttf.wait_exit(10) == 2 and re.search(says, "\n".join(ttf.err))
 
 
 def test_memory_stays_within_its_bound(fresh):
-    stack = fresh(ttf_options=["--inspect", str(free_port()), "--inspect-memory", "1MiB"])
+    stack = fresh(ttf_options=[*ANY_PORT, "--inspect-memory", "1MiB"])
     inspector = Inspector(stack.ttf)
     stack.service.answer("/", body=b"y" * 100000)
     for _ in range(30):

@@ -195,7 +195,7 @@ def ttf(tmp_path):
     def start(endpoint, *options):
         program = subprocess.Popen(
             [ROOT / "build/bin/ttf", "-e", endpoint, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env={**os.environ, "XDG_STATE_HOME": str(tmp_path)}, cwd=tmp_path,
+            env={**os.environ, "XDG_STATE_HOME": str(tmp_path), "TTF_INSPECT": "off"}, cwd=tmp_path,
         )  # fmt: skip
         programs.append(program)
         return program
