@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "folder/folder.h"
 #include "heartbeat.h"
 #include "route_watch.h"
 #include "tunnel.h"
@@ -20,6 +21,7 @@ struct agent_tunnel {
     void *texts;
     char service[300]; /* the local one, for people */
     struct visitor_rules rules;
+    struct folder *folder; /* whose files are the service; NULL: it is a service */
     struct resume_store resume;
     struct host_field host_field;
     struct hints hints;
@@ -48,6 +50,7 @@ static void tunnel_bury(struct agent_tunnel *tunnel) {
     if (tunnel->tunnel) tunnel_shut(tunnel->tunnel);
     hints_done(&tunnel->hints);
     tunnel_free(tunnel->tunnel);
+    folder_free(tunnel->folder);
     resume_store_close(&tunnel->resume);
     free(tunnel->texts);
     visitor_rules_done(&tunnel->rules);
@@ -87,17 +90,23 @@ static bool open_resume_store(struct agent_tunnel *tunnel, char *error, size_t e
     const struct tunnel_options *options = &tunnel->options;
     struct view url = view_from_cstr(agent->settings.endpoint->shown);
     char *dir = resume_store_default_dir();
+    char *folder = options->folder ? realpath(options->folder, NULL) : NULL;
     char *without_query = view_to_cstr(view_slice(url, 0, view_find(url, '?')));
     struct resume_key key = {.endpoint = without_query ? without_query : "",
                              .name = options->name,
                              .label = options->label,
+                             .folder = folder,
                              .port = (uint16_t)options->port};
+    char place[300];
+    snprintf(place, sizeof(place), "port %ld", options->port);
+    if (options->folder) tunnel_options_print_service(options, place, sizeof(place));
     enum resume_claim claim = resume_store_open(&tunnel->resume, dir, &key, error, error_size);
     free(without_query);
+    free(folder);
     free(dir);
     if (claim == RESUME_BUSY)
-        snprintf(error, error_size, "another ttf on this machine already runs the tunnel '%s' for port %ld",
-                 options->name, options->port);
+        snprintf(error, error_size, "another ttf on this machine already runs the tunnel '%s' for %s",
+                 options->name, place);
     else if (claim == RESUME_UNAVAILABLE)
         console_error(agent->settings.console, "the tunnel's URL will not survive a restart of ttf: %s",
                       error);
@@ -115,10 +124,7 @@ static struct tunnel *make_tunnel(struct agent_tunnel *tunnel) {
     const struct tunnel_options *options = &tunnel->options;
     tunnel_options_print_service(options, tunnel->service, sizeof(tunnel->service));
     bool is_aws = endpoint_is_aws(agent->settings.endpoint);
-    struct local_target target = {.host = options->host,
-                                  .port = (uint16_t)options->port,
-                                  .unix_path = options->unix_path,
-                                  .tls = options->local_https};
+    struct local_target target = agent_tunnel_target(tunnel);
     struct tunnel_settings settings = {
         .endpoint = agent->settings.endpoint,
         .endpoint_is_default = agent->settings.endpoint_is_default,
@@ -153,14 +159,17 @@ static bool init_parts(struct agent_tunnel *tunnel, const struct tunnel_options 
     tunnel->texts = tunnel_options_copy(options, &tunnel->options);
     if (!tunnel->texts) return false;
     hints_init(&tunnel->hints, tunnel->agent->settings.console, tunnel->options.label, &tunnel->host_field,
-               options->no_hints);
+               options->no_hints || options->folder);
     if (!host_field_init(&tunnel->host_field, how, options->host,
-                         options->unix_path ? 0 : (uint16_t)options->port,
+                         options->unix_path || options->folder ? 0 : (uint16_t)options->port,
                          options->local_https ? "https" : "http")) {
         snprintf(error, error_size, "host-header wants preserve, rewrite or a host name");
         return false;
     }
     if (!visitor_rules_make(&tunnel->options, &tunnel->rules, error, error_size)) return false;
+    if (options->folder &&
+        !(tunnel->folder = folder_new(tunnel->options.folder, options->list, error, error_size)))
+        return false;
     if (!open_resume_store(tunnel, error, error_size)) return false;
     snprintf(error, error_size, "out of memory");
     tunnel->tunnel = make_tunnel(tunnel);
@@ -221,6 +230,18 @@ struct agent_tunnel *agent_find(const struct agent *agent, const char *label) {
 
 const struct tunnel_options *agent_tunnel_options(const struct agent_tunnel *tunnel) {
     return &tunnel->options;
+}
+
+struct local_target agent_tunnel_target(const struct agent_tunnel *tunnel) {
+    const struct tunnel_options *options = &tunnel->options;
+    if (tunnel->folder)
+        return (struct local_target){.host = "localhost",
+                                     .unix_path = options->folder,
+                                     .dialler = {.dial = folder_dial, .ctx = tunnel->folder}};
+    return (struct local_target){.host = options->host,
+                                 .port = (uint16_t)options->port,
+                                 .unix_path = options->unix_path,
+                                 .tls = options->local_https};
 }
 
 const char *agent_tunnel_url(const struct agent_tunnel *tunnel) {

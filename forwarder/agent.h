@@ -8,6 +8,7 @@
 #include "console.h"
 #include "endpoint.h"
 #include "inspect/watch.h"
+#include "local/local_client.h"
 #include "net/loop.h"
 #include "net/proxy.h"
 #include "token.h"
@@ -55,6 +56,8 @@ struct agent_tunnel *agent_next(const struct agent *agent, const struct agent_tu
 /* NULL: there is none. */
 struct agent_tunnel *agent_find(const struct agent *agent, const char *label);
 const struct tunnel_options *agent_tunnel_options(const struct agent_tunnel *tunnel);
+/* Where its service is asked; borrowed as long as it is not removed. */
+struct local_target agent_tunnel_target(const struct agent_tunnel *tunnel);
 /* NULL: the gateway has not said it yet. */
 const char *agent_tunnel_url(const struct agent_tunnel *tunnel);
 bool agent_tunnel_is_up(const struct agent_tunnel *tunnel);

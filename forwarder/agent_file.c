@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/edits.h"
 #include "inspect/place.h"
@@ -54,6 +55,32 @@ static bool needs_trust(const struct option_row *row, struct view value) {
     return is_path(row) || opens_inspector || strcmp(row->name, "proxy") == 0;
 }
 
+/* Others' names and dots apart: a link in a repository, or its .git, is not what its ttf.yaml may publish. */
+static bool is_within(const char *folder, const char *base) {
+    size_t len = strlen(base);
+    bool is_beneath = strncmp(folder, base, len) == 0 && (folder[len] == '/' || !folder[len]);
+    return is_beneath && !strstr(folder + len, "/.");
+}
+
+/* One that is not there is told of by tunnel_options_check(). */
+static bool may_serve(struct reader *reader, const char *folder) {
+    if (reader->file->is_trusted) return true;
+    char *path = realpath(folder, NULL), *base = realpath(keep_path(reader, VIEW(".")), NULL);
+    bool may = !path || (base && is_within(path, base));
+    free(path);
+    free(base);
+    return may || refuse(reader,
+                         "a file that is only found here may serve no folder but those below it (name it, "
+                         "--config %.60s, if you trust it)",
+                         reader->path);
+}
+
+static bool take_folder(struct reader *reader, struct tunnel_options *tunnel, struct view value) {
+    tunnel->folder = keep_path(reader, value);
+    if (!tunnel->folder) return refuse(reader, "out of memory");
+    return may_serve(reader, tunnel->folder);
+}
+
 static bool take_service(struct reader *reader, struct tunnel_options *tunnel, struct view value) {
     struct service_word word;
     const char *text = keep(reader, value);
@@ -61,6 +88,7 @@ static bool take_service(struct reader *reader, struct tunnel_options *tunnel, s
     const char *wrong = service_word_parse(text, &word);
     if (wrong) return refuse(reader, "service '%.60s': %s", text, wrong);
     tunnel->port = word.port;
+    if (word.folder) return take_folder(reader, tunnel, value);
     tunnel->unix_path = word.unix_path;
     tunnel->local_https = word.https;
     if (word.host[0]) tunnel->host = keep(reader, view_from_cstr(word.host));

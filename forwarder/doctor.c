@@ -326,6 +326,14 @@ static void on_local_end(void *ctx, enum local_error error, const char *detail) 
     answer(doctor, error == LOCAL_OK);
 }
 
+/* setup has read it already. */
+static void tell_folder(const struct tunnel_options *options) {
+    char service[300];
+    tunnel_options_print_service(options, service, sizeof(service));
+    good("service", "%s%s%s can be read", options->label ? options->label : "", options->label ? ": " : "",
+         service);
+}
+
 static void look_at_service(struct doctor *doctor, const struct tunnel_options *options) {
     static const struct local_events events = {
         .on_head = on_head, .on_data = on_data, .on_end = on_local_end};
@@ -368,7 +376,11 @@ int doctor_run(const struct setup *setup, const struct endpoint *endpoint, const
     look_at_settings(&doctor);
     look_at_clock(&doctor);
     if (look_at_name(&doctor) && look_at_wire(&doctor)) look_at_upgrade(&doctor);
-    for (size_t i = 0; i < setup->count; i++) look_at_service(&doctor, &setup->tunnels[i]);
+    for (size_t i = 0; i < setup->count; i++)
+        if (setup->tunnels[i].folder)
+            tell_folder(&setup->tunnels[i]);
+        else
+            look_at_service(&doctor, &setup->tunnels[i]);
     fflush(stdout);
     int code = doctor.failures ? 1 : 0;
     if (!loop_done_within(&doctor.loop, TEARDOWN_MS)) _exit(code); /* a name that is still looked up */

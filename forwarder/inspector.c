@@ -98,10 +98,7 @@ static bool next(void *ctx, const void **cursor, struct inspect_tunnel *ret_tunn
         .name = options->label ? options->label : "command_line",
         .label = options->label,
         .public_url = agent_tunnel_url(tunnel),
-        .target = {.host = options->host,
-                   .port = (uint16_t)options->port,
-                   .unix_path = options->unix_path,
-                   .tls = options->local_https},
+        .target = agent_tunnel_target(tunnel),
     };
     tunnel_options_print_service(options, ret_tunnel->service, sizeof(ret_tunnel->service));
     return true;
@@ -111,6 +108,8 @@ static bool add(void *ctx, const char *label, const char *word, const char *name
                 size_t error_size) {
     struct service_word service;
     const char *wrong = word ? service_word_parse(word, &service) : "it is no text";
+    /* whoever reaches this port could read the user's files */
+    if (!wrong && service.folder) wrong = "a folder is served by the command line or by ttf.yaml alone";
     if (!tunnel_label_is_sane(label)) wrong = "the tunnel's name is letters, digits, '.', '_' and '-'";
     if (wrong) {
         snprintf(error, error_size, "%s", wrong);

@@ -21,8 +21,10 @@ const size_t command_rows_count = sizeof(command_rows) / sizeof(command_rows[0])
 
 const struct option_row option_rows[] = {
     {0, "service", "SERVICE", NULL,
-     "where the local service listens: a port, host:port, http(s)://host:port or unix:/path", OPTION_SERVICE,
-     PLACE_SECTION, MEMBER(tunnel), 0, 0},
+     "where the local service listens: a port, host:port, http(s)://host:port or unix:/path; or a folder "
+     "whose "
+     "files are to be served: ./public",
+     OPTION_SERVICE, PLACE_SECTION, MEMBER(tunnel), 0, 0},
     {'e', "endpoint", "URL", "TTF_ENDPOINT", "gateway to connect to (default: " OPTIONS_DEFAULT_ENDPOINT ")",
      OPTION_TEXT, PLACE_FILE, MEMBER(endpoint), 0, 0},
     {'p', "port", "PORT", NULL, "port of the local service (default: 3000)", OPTION_NUMBER, PLACE_LINE,
@@ -76,6 +78,8 @@ const struct option_row option_rows[] = {
      "ask the local service by a GET of this path whether it is well; while it is not, visitors get 503 at "
      "once",
      OPTION_TEXT, PLACE_TUNNEL, MEMBER(tunnel.health_check), 0, 0},
+    {0, "list", NULL, NULL, "the folder that is served shows its files wherever it has no index.html",
+     OPTION_FLAG, PLACE_TUNNEL, MEMBER(tunnel.list), 0, 0},
     {0, "local-https", NULL, NULL, "the local service speaks https (any certificate will do)", OPTION_FLAG,
      PLACE_LINE, MEMBER(tunnel.local_https), 0, 0},
     {0, "unix", "PATH", NULL, "the local service listens on a unix socket", OPTION_TEXT, PLACE_LINE,

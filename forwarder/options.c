@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "folder/folder.h"
 #include "http/chars.h"
 #include "token.h"
 
@@ -41,10 +42,13 @@ static bool take_service(struct parser *parser, const char *word) {
     }
     wrong = twice ? twice : service_word_parse(word, &parser->options->service);
     parser->has_service = parser->options->describes_tunnel = true;
-    if (wrong)
-        snprintf(parser->error, parser->error_size, "unexpected '%.100s': %s",
-                 http_is_visible(view_from_cstr(word)) ? word : "...", wrong);
-    return !wrong;
+    if (!wrong) return true;
+    bool is_shown = http_is_visible(view_from_cstr(word));
+    bool is_folder = !twice && folder_check(word, parser->error, parser->error_size);
+    snprintf(parser->error, parser->error_size, "unexpected '%.100s'%s%.100s%s", is_shown ? word : "...",
+             is_folder ? " (did you mean the folder, ./" : ": ",
+             is_folder ? (is_shown ? word : "...") : wrong, is_folder ? "?)" : "");
+    return false;
 }
 
 static bool take_word(struct parser *parser, const char *word) {
@@ -82,6 +86,7 @@ static bool apply_service(struct parser *parser) {
     options->tunnel.port = service->port;
     options->tunnel.host = service->host[0] ? service->host : NULL;
     options->tunnel.unix_path = service->unix_path;
+    options->tunnel.folder = service->folder;
     if (service->https) options->tunnel.local_https = true;
     return true;
 }

@@ -32,12 +32,18 @@ static uint64_t fnv1a(struct view v) {
     return hash;
 }
 
+static unsigned port_of(const struct resume_key *key) {
+    return key->label || key->folder ? 0 : key->port;
+}
+
 /* "ttf-resume-1 <endpoint> <port> <name or -> <slot>", with 0 as port and "@label" as name for one of
- * ttf.yaml. */
+ * ttf.yaml; for a folder 0 and a hash of its path behind the slot. */
 static bool make_label(struct buf *out, const struct resume_key *key, unsigned slot) {
     const char *name = key->name ? key->name : key->label ? key->label : "-";
-    return buf_printf(out, MAGIC " %s %u %s%s %u", key->endpoint, key->label ? 0 : key->port,
-                      key->label && !key->name ? "@" : "", name, slot);
+    bool ok = buf_printf(out, MAGIC " %s %u %s%s %u", key->endpoint, port_of(key),
+                         key->label && !key->name ? "@" : "", name, slot);
+    if (key->label || !key->folder) return ok;
+    return ok && buf_printf(out, " %016llx", (unsigned long long)fnv1a(view_from_cstr(key->folder)));
 }
 
 static bool make_path(struct buf *out, const char *dir, const struct resume_key *key, struct view label,
@@ -52,7 +58,7 @@ static bool make_path(struct buf *out, const char *dir, const struct resume_key 
         ok = ok && buf_append_byte(out, plain ? byte : '_');
     }
     const char *name = key->name ? key->name : key->label;
-    ok = ok && buf_printf(out, "-%u", key->label ? 0 : key->port);
+    ok = ok && buf_printf(out, "-%u", port_of(key));
     if (name) ok = ok && buf_printf(out, "-%s", name);
     if (slot) ok = ok && buf_printf(out, "-%u", slot);
     return ok && buf_printf(out, "-%016llx", (unsigned long long)fnv1a(label));

@@ -1,7 +1,7 @@
 /* Where ttf keeps its resume tokens, so that a tunnel keeps its URL when ttf is started again: one file for
- * each (endpoint, port, name) in $XDG_STATE_HOME/ttf or ~/.local/state/ttf (mode 0700, files 0600), replaced
- * by rename, and locked (flock on `<file>.lock`, which is never removed) while a ttf uses it. The lock's file
- * says whether the tunnel is up. */
+ * each (endpoint, port or folder, name) in $XDG_STATE_HOME/ttf or ~/.local/state/ttf (mode 0700, files 0600),
+ * replaced by rename, and locked (flock on `<file>.lock`, which is never removed) while a ttf uses it. The
+ * lock's file says whether the tunnel is up. */
 #ifndef FORWARDER_RESUME_STORE_H
 #define FORWARDER_RESUME_STORE_H
 
@@ -14,6 +14,7 @@ struct resume_key {
     const char *endpoint; /* without its query, which may hold a token */
     const char *name;     /* NULL: no name asked for */
     const char *label;    /* of ttf.yaml, where it takes the port's place; NULL: none */
+    const char *folder;   /* that is served, absolute, where it takes the port's place; NULL: none */
     uint16_t port;
 };
 

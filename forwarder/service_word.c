@@ -1,7 +1,8 @@
 /* See service_word.h. */
 #include "service_word.h"
 
-static const char *const shape = "expected a port, host:port, http(s)://host:port or unix:/path";
+static const char *const shape =
+    "expected a port, host:port, http(s)://host:port, unix:/path or a folder as ./public";
 
 static bool parse_port(struct view text, uint16_t *ret_port) {
     uint64_t number;
@@ -51,12 +52,24 @@ static const char *parse_url(struct view rest, struct service_word *service) {
     return parse_authority(view_slice(rest, 0, slash), service);
 }
 
+/* No service has a slash in it and no colon. */
+static bool is_folder(const char *word) {
+    static const char *const begins[] = {"/", "./", "../"};
+    for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++)
+        if (strncmp(word, begins[i], strlen(begins[i])) == 0) return true;
+    return strcmp(word, ".") == 0 || strcmp(word, "..") == 0 || (strchr(word, '/') && !strchr(word, ':'));
+}
+
 const char *service_word_parse(const char *word, struct service_word *ret_service) {
     struct view text = view_from_cstr(word);
     *ret_service = (struct service_word){.host = ""};
     if (view_starts_with(text, VIEW("unix:"))) {
         ret_service->unix_path = word + 5;
         return word[5] ? NULL : "unix: wants the path of a socket";
+    }
+    if (is_folder(word)) {
+        ret_service->folder = word;
+        return NULL;
     }
     ret_service->https = view_starts_with(text, VIEW("https://"));
     if (ret_service->https) return parse_url(view_skip(text, 8), ret_service);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "folder/folder.h"
 #include "host_field.h"
 #include "http/chars.h"
 #include "http/host.h"
@@ -19,7 +20,7 @@ static const size_t texts[] = {
     offsetof(struct tunnel_options, allow_ip),    offsetof(struct tunnel_options, deny_ip),
     offsetof(struct tunnel_options, methods),     offsetof(struct tunnel_options, allow_path),
     offsetof(struct tunnel_options, deny_path),   offsetof(struct tunnel_options, health_check),
-    offsetof(struct tunnel_options, share),
+    offsetof(struct tunnel_options, share),       offsetof(struct tunnel_options, folder),
 };
 #define TEXT_COUNT (sizeof(texts) / sizeof(texts[0]))
 
@@ -65,9 +66,14 @@ bool tunnel_options_check(const struct tunnel_options *options, const char *pref
         reason = "health-check wants a path, such as /healthz";
     else if (!is_host_header(options))
         reason = "host-header wants preserve, rewrite or a host name";
+    else if (options->list && !options->folder)
+        reason = "list wants a folder to serve, as in ttf ./public --list";
+    else if (options->local_https && options->folder)
+        reason = "local-https is not for a folder";
     else if (!visitor_rules_make(options, &rules, why, sizeof(why)))
         reason = why;
     visitor_rules_done(&rules);
+    if (!reason && options->folder) return folder_check(options->folder, error, error_size);
     if (reason) snprintf(error, error_size, "%s%s", prefix, reason);
     return !reason;
 }
@@ -75,7 +81,9 @@ bool tunnel_options_check(const struct tunnel_options *options, const char *pref
 void tunnel_options_print_service(const struct tunnel_options *options, char *out, size_t size) {
     bool is_v6 = strchr(options->host, ':') != NULL;
     const char *scheme = options->local_https ? "https://" : "";
-    if (options->unix_path)
+    if (options->folder)
+        snprintf(out, size, "the folder %s", options->folder);
+    else if (options->unix_path)
         snprintf(out, size, "%s%s", scheme, options->unix_path);
     else
         snprintf(out, size, "%s%s%.250s%s:%ld", scheme, is_v6 ? "[" : "", options->host, is_v6 ? "]" : "",
@@ -108,5 +116,5 @@ bool tunnel_options_are_equal(const struct tunnel_options *a, const struct tunne
     for (size_t i = 0; i < TEXT_COUNT; i++)
         if (!is_same(*text_of(&one, i), *text_of(&other, i))) return false;
     return a->port == b->port && a->request_timeout_s == b->request_timeout_s &&
-           a->local_https == b->local_https && a->no_hints == b->no_hints;
+           a->local_https == b->local_https && a->no_hints == b->no_hints && a->list == b->list;
 }

@@ -13,12 +13,14 @@ struct tunnel_options {
     const char *name;  /* that the gateway is asked for */
     const char *host;  /* of the local service, no brackets */
     const char *unix_path, *host_header, *rewrite;
+    const char *folder;       /* whose files are the service; then no host, port or unix_path counts */
     const char *health_check; /* a path of the service */
     /* who may visit (visitor_rules.h) */
     const char *basic_auth, *basic_auth_file, *allow_ip, *deny_ip, *methods, *allow_path, *deny_path, *share;
     long port;
     long request_timeout_s; /* 0: what suits the endpoint */
     bool local_https, no_hints;
+    bool list; /* files of the folder where it has no index.html */
     bool open; /* the URL, in a browser, when it is first known */
 };
 

@@ -44,8 +44,9 @@ TABLE = {
                           "gateway/admin", "gateway/apigw"}, {"uv", "openssl", "linux"}),
     "forwarder/local": (COMMON, {"uv", "openssl"}),
     "forwarder/display": (COMMON, {"uv"}),
+    "forwarder/folder": (COMMON, {"microhttpd", "linux"}),
     "forwarder/inspect": (COMMON | {"forwarder/local"}, {"uv", "microhttpd", "jansson"}),
-    "forwarder": (COMMON | {"forwarder/local", "forwarder/display", "forwarder/inspect"}, {"uv", "openssl", "linux"}),
+    "forwarder": (COMMON | {"forwarder/folder", "forwarder/local", "forwarder/display", "forwarder/inspect"}, {"uv", "openssl", "linux"}),
     "aws-adapter/aws": (COMMON - {"common/link"}, {"uv", "curl", "ares", "openssl", "jansson"}),
     "aws-adapter/store": ((COMMON - {"common/link"}) | {"aws-adapter/aws"}, {"uv", "openssl", "jansson"}),
     "aws-adapter/direct": ((COMMON - {"common/link"}) | {"aws-adapter/aws", "aws-adapter/store"}, {"uv", "ares", "openssl", "jansson"}),
@@ -76,7 +77,7 @@ LIBRARIES = {
     "zstd": r"zstd\.h",
     "glibc": r"malloc\.h",
     "sanitizer": r"sanitizer/asan_interface\.h",
-    "linux": r"sys/epoll\.h|sys/eventfd\.h|sys/timerfd\.h|sys/prctl\.h|linux/.*",
+    "linux": r"sys/epoll\.h|sys/eventfd\.h|sys/timerfd\.h|sys/prctl\.h|sys/syscall\.h|linux/.*",
 }
 
 # C17 and POSIX, which every folder may use; what only Linux has is not among them.

@@ -233,6 +233,7 @@ static const char *read_wish(struct wish *wish, const json_t *body) {
     if (!port) return NULL;
     wish->tunnel.target.port = (uint16_t)number;
     wish->tunnel.target.unix_path = NULL;
+    wish->tunnel.target.dialler = (struct local_dialler){0};
     return NULL;
 }
 

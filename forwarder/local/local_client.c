@@ -286,6 +286,7 @@ static bool copy_target(struct local_client *client, const struct local_target *
     if (!client->host) return false;
     if (target->unix_path && !(client->unix_path = view_to_cstr(view_from_cstr(target->unix_path))))
         return false;
+    client->dialler = target->dialler;
     if (target->tls && !(client->tls = tls_context_new())) return false;
     client->addresses_fixed = is_fixed(client->host);
     write_host_field(client);

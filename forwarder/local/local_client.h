@@ -36,13 +36,20 @@ enum local_error {
 #define LOCAL_HEAD_MAX (208u * 1024) /* bytes of an answer's head; 256 fields */
 #define LOCAL_BODY_HELD_MAX (9u * 1024 * 1024) /* bytes of one request's body that wait */
 
+/* Gives sockets that are connected already, non-blocking and the client's; -1 and errno otherwise. */
+struct local_dialler {
+    int (*dial)(void *ctx);
+    void *ctx;
+};
+
 /* Where the service is; copied. */
 struct local_target {
     const char *host; /* name or IP literal, no brackets; never NULL */
     uint16_t port;
-    const char *unix_path; /* or NULL; host and port then only make the Host field */
-    bool tls;              /* any certificate will do: this is the developer's own service. TLS's server name
-                              is that of the request's Host field, for services refuse what differs */
+    const char *unix_path;        /* or NULL; host and port then only make the Host field */
+    struct local_dialler dialler; /* `dial`: it connects, in place of `unix_path`, which is its name alone */
+    bool tls; /* any certificate will do: this is the developer's own service. TLS's server name
+                 is that of the request's Host field, for services refuse what differs */
 };
 
 /* Borrowed until local_request_start() returns. */

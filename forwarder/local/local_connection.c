@@ -154,17 +154,31 @@ static void on_connected(struct local_connection *connection) {
     }
 }
 
-/* Zero, or what connect(2) and its like came to. */
-static int dial_address(struct local_connection *connection) {
+/* Zero, or what connect(2) and its like came to; *ret_fd is -1 where there is no socket. */
+static int connect_socket(const struct local_connection *connection, int *ret_fd) {
+    const struct local_dialler *dialler = &connection->client->dialler;
     struct sockaddr_storage address;
+    if (dialler->dial) {
+        *ret_fd = dialler->dial(dialler->ctx);
+        return *ret_fd < 0 ? errno : 0;
+    }
+    *ret_fd = -1;
     socklen_t len = address_of(connection, &address);
     if (!len) return ENAMETOOLONG;
-    int fd = open_socket(address.ss_family);
-    if (fd < 0) return errno;
-    int error = connect(fd, (struct sockaddr *)&address, len) == 0 ? 0 : errno;
-    bool under_way = error == EINPROGRESS || error == EINTR;
-    if ((error && !under_way) ||
-        (error = -uv_poll_init(&connection->client->loop->uv, &connection->poll, fd), error)) {
+    *ret_fd = open_socket(address.ss_family);
+    return *ret_fd >= 0 && connect(*ret_fd, (struct sockaddr *)&address, len) == 0 ? 0 : errno;
+}
+
+/* Zero, or what kept it from beginning. */
+static int dial_address(struct local_connection *connection) {
+    int fd, error = connect_socket(connection, &fd);
+    bool under_way = fd >= 0 && (error == EINPROGRESS || error == EINTR);
+    if (error && !under_way) {
+        if (fd >= 0) close(fd);
+        return error;
+    }
+    error = -uv_poll_init(&connection->client->loop->uv, &connection->poll, fd);
+    if (error) {
         close(fd);
         return error;
     }

@@ -31,6 +31,7 @@ struct ssl_ctx_st;
 struct local_client {
     struct loop *loop;
     char *host, *unix_path;
+    struct local_dialler dialler; /* dial NULL: none */
     uint16_t port;
     struct ssl_ctx_st *tls; /* NULL: no TLS */
     uint64_t connect_timeout_ms;

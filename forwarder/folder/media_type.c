@@ -1,0 +1,100 @@
+/* See media_type.h. */
+#include "folder/media_type.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define TEXT(type) type "; charset=utf-8"
+
+static const struct {
+    const char *end, *type;
+} types[] = {
+    {"html", TEXT("text/html")},
+    {"htm", TEXT("text/html")},
+    {"xhtml", TEXT("application/xhtml+xml")},
+    {"css", TEXT("text/css")},
+    {"js", TEXT("text/javascript")},
+    {"mjs", TEXT("text/javascript")},
+    {"cjs", TEXT("text/javascript")},
+    {"json", "application/json"},
+    {"map", "application/json"},
+    {"jsonld", "application/ld+json"},
+    {"webmanifest", "application/manifest+json"},
+    {"wasm", "application/wasm"},
+    {"xml", TEXT("application/xml")},
+    {"xsl", TEXT("application/xml")},
+    {"rss", TEXT("application/rss+xml")},
+    {"atom", TEXT("application/atom+xml")},
+    {"txt", TEXT("text/plain")},
+    {"log", TEXT("text/plain")},
+    {"md", TEXT("text/markdown")},
+    {"csv", TEXT("text/csv")},
+    {"tsv", TEXT("text/tab-separated-values")},
+    {"ics", TEXT("text/calendar")},
+    {"vcf", TEXT("text/vcard")},
+    {"vtt", TEXT("text/vtt")},
+    {"yaml", TEXT("application/yaml")},
+    {"yml", TEXT("application/yaml")},
+    {"toml", TEXT("application/toml")},
+    {"svg", TEXT("image/svg+xml")},
+    {"png", "image/png"},
+    {"apng", "image/apng"},
+    {"jpg", "image/jpeg"},
+    {"jpeg", "image/jpeg"},
+    {"gif", "image/gif"},
+    {"webp", "image/webp"},
+    {"avif", "image/avif"},
+    {"jxl", "image/jxl"},
+    {"heic", "image/heic"},
+    {"bmp", "image/bmp"},
+    {"tif", "image/tiff"},
+    {"tiff", "image/tiff"},
+    {"ico", "image/vnd.microsoft.icon"},
+    {"woff", "font/woff"},
+    {"woff2", "font/woff2"},
+    {"ttf", "font/ttf"},
+    {"otf", "font/otf"},
+    {"mp4", "video/mp4"},
+    {"m4v", "video/mp4"},
+    {"webm", "video/webm"},
+    {"ogv", "video/ogg"},
+    {"mov", "video/quicktime"},
+    {"mkv", "video/matroska"},
+    {"m3u8", "application/vnd.apple.mpegurl"},
+    {"ts", "video/mp2t"},
+    {"mp3", "audio/mpeg"},
+    {"m4a", "audio/mp4"},
+    {"aac", "audio/aac"},
+    {"flac", "audio/flac"},
+    {"ogg", "audio/ogg"},
+    {"oga", "audio/ogg"},
+    {"opus", "audio/ogg"},
+    {"wav", "audio/wav"},
+    {"pdf", "application/pdf"},
+    {"epub", "application/epub+zip"},
+    {"rtf", "application/rtf"},
+    {"zip", "application/zip"},
+    {"gz", "application/gzip"},
+    {"tgz", "application/gzip"},
+    {"bz2", "application/x-bzip2"},
+    {"xz", "application/x-xz"},
+    {"zst", "application/zstd"},
+    {"tar", "application/x-tar"},
+    {"7z", "application/x-7z-compressed"},
+    {"docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"},
+    {"xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"},
+    {"pptx", "application/vnd.openxmlformats-officedocument.presentationml.presentation"},
+    {"odt", "application/vnd.oasis.opendocument.text"},
+    {"ods", "application/vnd.oasis.opendocument.spreadsheet"},
+    {"glb", "model/gltf-binary"},
+    {"gltf", "model/gltf+json"},
+    {"stl", "model/stl"},
+    {"apk", "application/vnd.android.package-archive"},
+};
+
+const char *media_type_of(const char *path) {
+    const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash + 1 : path, '.');
+    for (size_t i = 0; dot && i < sizeof(types) / sizeof(types[0]); i++)
+        if (strcasecmp(dot + 1, types[i].end) == 0) return types[i].type;
+    return "application/octet-stream";
+}
