@@ -11,8 +11,10 @@
 #include "base/units.h"
 #include "http/chars.h"
 #include "policy/policy.h"
+#include "policy/policy_hash.h"
 
 #define PASSWORD_LEAST 8
+#define PASSWORD_MOST 256
 #define LOGIN_MAX 512
 #define SHARE_MOST_MS ((uint64_t)365 * 24 * 3600 * 1000)
 
@@ -50,7 +52,7 @@ static bool add_login(struct maker *maker, struct view credentials, bool *is_fir
     if (fault) return fail(maker, fault);
     ids_random(salt, sizeof(salt));
     bool fits = (*is_first ? begin(maker, "basic") : buf_append(&maker->text, ",", 1)) &&
-                policy_basic_append(&maker->text, credentials, salt);
+                policy_hash_append(&maker->text, credentials, salt);
     *is_first = false;
     return fits || fail(maker, "names too many users");
 }
@@ -81,6 +83,32 @@ static bool add_logins(struct maker *maker, const struct tunnel_options *options
     maker->what = "basic-auth";
     return (!options->basic_auth || add_login(maker, view_from_cstr(options->basic_auth), &is_first)) &&
            (!options->basic_auth_file || add_file(maker, options->basic_auth_file, &is_first));
+}
+
+static bool add_password(struct maker *maker, struct view password) {
+    unsigned char salt[POLICY_SALT_BYTES];
+    if (password.len < PASSWORD_LEAST || password.len > PASSWORD_MOST)
+        return fail(maker, "wants 8 to 256 characters");
+    ids_random(salt, sizeof(salt));
+    return (begin(maker, "password") && policy_hash_append(&maker->text, password, salt)) ||
+           fail(maker, "has no room beside the other rules");
+}
+
+static bool add_password_file(struct maker *maker, const char *path) {
+    char text[LOGIN_MAX];
+    FILE *file = regular_file_open(path);
+    maker->what = "password-file";
+    if (!file) return fail(maker, "cannot be read");
+    bool fits = add_password(maker, fgets(text, sizeof(text), file) ? line_of(text) : VIEW(""));
+    fclose(file);
+    OPENSSL_cleanse(text, sizeof(text));
+    return fits;
+}
+
+static bool add_form(struct maker *maker, const struct tunnel_options *options) {
+    maker->what = "password";
+    if (options->password_file) return add_password_file(maker, options->password_file);
+    return !options->password || add_password(maker, view_from_cstr(options->password));
 }
 
 /* ---- the other rules, whose values are what the policy has ---- */
@@ -118,7 +146,7 @@ static bool add_all(struct maker *maker, const struct tunnel_options *options, s
            add_rule(maker, "methods", options->methods) &&
            add_rule(maker, "allow-path", options->allow_path) &&
            add_rule(maker, "deny-path", options->deny_path) && add_share(maker, options->share, rules) &&
-           add_logins(maker, options);
+           add_logins(maker, options) && add_form(maker, options);
 }
 
 bool visitor_rules_make(const struct tunnel_options *options, struct visitor_rules *ret_rules, char *error,

@@ -259,17 +259,19 @@ void answer_own(struct exchange *exchange, struct answer_own *own) {
 
 /* What a browser asks its user for (Basic: RFC 7617), or a program is to bring. Each tunnel is a realm of its
  * own. */
-static void challenge(const struct exchange *exchange, enum http_error error, struct headers *headers) {
+bool answer_challenge(const struct exchange *exchange, enum http_error error, struct headers *headers) {
     const char *scheme = error == HTTP_ERROR_UNAUTHORIZED ? "Basic" : "Cookie";
     struct view text =
         arena_printf(headers->arena, "%s realm=\"%.*s\"%s", scheme, VIEW_ARG(exchange->route.tunnel_id),
                      error == HTTP_ERROR_UNAUTHORIZED ? ", charset=\"UTF-8\"" : "");
-    if (text.ptr) headers_add(headers, VIEW("www-authenticate"), text);
+    return text.ptr && headers_add(headers, VIEW("www-authenticate"), text) &&
+           (headers_get(headers, VIEW("x-tunnel-error")).ptr ||
+            headers_add(headers, VIEW("x-tunnel-error"), http_error_code(error)));
 }
 
 void answer_error(struct exchange *exchange, enum http_error error) {
     struct answer_own own = {.status = http_error_status(error), .error = error};
     own.body = error_page(error, http_wants_html(exchange->accept), &exchange->arena, &own.headers);
-    if (own.status == 401) challenge(exchange, error, &own.headers);
+    if (own.status == 401) answer_challenge(exchange, error, &own.headers);
     answer_own(exchange, &own);
 }

@@ -131,6 +131,8 @@ struct exchange {
     bool from_peer; /* taken in by another gateway, which meant the agent of this epoch */
     uint64_t peer_epoch;
     bool is_let_in;      /* the rules for visitors have been looked at (visitor_policy.c) */
+    size_t held_most;    /* bytes of the body, where they must have read it (dispatch_hold.c) */
+    bool is_held;        /* it is here, all of it, in `body` */
     size_t visitor_hops; /* how far from the right its address stands in x-forwarded-for */
     struct view gateway; /* claims with this one may serve it */
     struct view method, accept;
@@ -190,8 +192,12 @@ void dispatch_start(struct exchange *exchange);
 void dispatch_found(struct exchange *exchange, enum status status, const struct claim *claim,
                     struct view options);
 /* visitor_policy.c: may this visitor come to the tunnel whose claim has these options? Asked once: whoever
- * was let in stays so. False: he has been told, and the exchange has ended. */
+ * was let in stays so. False: he has been told, and the exchange has ended; or its body is waited for. */
 bool visitor_policy(struct exchange *exchange, struct view options);
+/* dispatch_hold.c: dispatch begins anew when all of the body is here; beyond so many bytes,
+ * HTTP_ERROR_BODY_TOO_LARGE.
+ */
+void dispatch_hold(struct exchange *exchange, size_t most_bytes);
 /* The agent that had the request is gone: once more, or 502. */
 void dispatch_agent_lost(struct exchange *exchange);
 /* The agent was never given the request: look again. */
@@ -216,6 +222,9 @@ enum http_error exchange_admit(struct exchange *exchange);
 /* exchange.c: the answer and the end. exchange_fail tells an error and ends the exchange; only from a safe
  * point. */
 void exchange_fail(struct exchange *exchange, enum http_error error);
+/* What stands in front of its tunnel's paths in URLs that people see: "", or in path mode "/dev/<id>". In the
+ * arena; absent without memory. */
+struct view exchange_base(struct exchange *exchange);
 /* Likewise, with an answer of our own. */
 void exchange_tell(struct exchange *exchange, struct answer_own *own);
 /* Likewise, one that leads to a target (a path, perhaps with a query) of its tunnel, nowhere else; no cache

@@ -166,7 +166,7 @@ static void start(struct exchange *exchange) {
     headers_remove(&exchange->headers, VIEW("expect"));
     if (exchange->verdict.framing == BODY_NONE)
         exchange->body_complete = true;
-    else /* one byte more than may come, so that one too many is seen */
+    else if (!exchange->body_complete) /* one byte more than may come, so that one too many is seen */
         exchange_grant(exchange, (uint64_t)exchange->core->settings.v1_body_bytes + 1);
     exchange->state = EXCHANGE_READING;
     if (exchange->body_complete)

@@ -312,6 +312,12 @@ void exchange_tell(struct exchange *exchange, struct answer_own *own) {
     exchange_free(exchange);
 }
 
+struct view exchange_base(struct exchange *exchange) {
+    if (exchange->route.mode != ROUTE_PATH) return VIEW("");
+    return arena_printf(&exchange->arena, "%.*s%.*s", VIEW_ARG(urls_base(&exchange->core->settings)),
+                        VIEW_ARG(exchange->route.prefix));
+}
+
 /* "//host" and "/\\host" are URLs of another host; "/.//host" is a path (RFC 3986 5.2.4). */
 static bool names_host(struct view target) {
     return target.len > 1 && (target.ptr[1] == '/' || target.ptr[1] == '\\');
@@ -319,17 +325,15 @@ static bool names_host(struct view target) {
 
 void exchange_redirect(struct exchange *exchange, int status, struct view target, struct view cookie) {
     struct answer_own own = {.status = status};
-    bool is_path = exchange->route.mode == ROUTE_PATH;
-    struct view location = arena_printf(&exchange->arena, "%.*s%.*s%s%.*s",
-                                        VIEW_ARG(is_path ? urls_base(&exchange->core->settings) : VIEW("")),
-                                        VIEW_ARG(exchange->route.prefix),
-                                        !is_path && names_host(target) ? "/." : "", VIEW_ARG(target));
+    struct view base = exchange_base(exchange);
+    struct view location = arena_printf(&exchange->arena, "%.*s%s%.*s", VIEW_ARG(base),
+                                        base.len == 0 && names_host(target) ? "/." : "", VIEW_ARG(target));
     headers_init(&own.headers, &exchange->arena);
-    bool ok = location.ptr && headers_add(&own.headers, VIEW("location"), location) &&
+    bool ok = base.ptr && location.ptr && headers_add(&own.headers, VIEW("location"), location) &&
               headers_add(&own.headers, VIEW("cache-control"), VIEW("no-store")) &&
               headers_add(&own.headers, VIEW("referrer-policy"), VIEW("no-referrer")) &&
               headers_add(&own.headers, VIEW("x-tunnel-routing-mode"),
-                          is_path ? VIEW("path") : VIEW("subdomain")) &&
+                          exchange->route.mode == ROUTE_PATH ? VIEW("path") : VIEW("subdomain")) &&
               (!cookie.len || headers_add(&own.headers, VIEW("set-cookie"), cookie));
     if (ok)
         exchange_tell(exchange, &own);

@@ -7,8 +7,8 @@
 #include "base/log.h"
 #include "handler/core_state.h"
 #include "handler/stray.h"
-#include "handler/urls.h"
 #include "http/forwarded.h"
+#include "http/login_page.h"
 #include "policy/login_failures.h"
 #include "policy/policy.h"
 
@@ -18,16 +18,19 @@ static struct view authorization_of(const struct exchange *exchange) {
                                                         : (struct view){0};
 }
 
-static struct policy_request request_of(struct exchange *exchange) {
+static struct policy_request request_of(struct exchange *exchange, unsigned takes) {
     return (struct policy_request){
         .method = exchange->method,
         .target = exchange->route.target,
         .address = forwarded_nearest(&exchange->headers, VIEW("x-forwarded-for"), exchange->visitor_hops),
-        .authorization = authorization_of(exchange),
+        .authorization = takes & POLICY_TAKES_AUTHORIZATION ? authorization_of(exchange) : (struct view){0},
         .headers = &exchange->headers,
         .tunnel = exchange->route.tunnel_id,
         .now_s = core_wall_ms(exchange->core) / 1000,
         .is_navigation = stray_is_navigation(exchange),
+        .is_at_door = (takes & POLICY_TAKES_DOOR) && policy_is_door(exchange->route.target),
+        .has_body = exchange->is_held,
+        .body = buf_view(&exchange->body),
         .arena = &exchange->arena};
 }
 
@@ -46,13 +49,14 @@ static struct login_failures *failures_of(struct core *core) {
 static void note_failure(struct exchange *exchange, const struct policy_request *request) {
     struct login_failures *failures = failures_of(exchange->core);
     uint64_t now_ms = core_now_ms(exchange->core);
-    if (failures && request->authorization.ptr)
-        login_failures_note(failures, exchange->route.tunnel_id, request->address, now_ms);
+    if (failures) login_failures_note(failures, exchange->route.tunnel_id, request->address, now_ms);
 }
 
+/* Whoever says no password is told that one is needed, whatever he tried before. */
 static bool is_shut_out(struct exchange *exchange, const struct policy_request *request) {
     const struct login_failures *failures = exchange->core->login_failures;
-    return failures && request->authorization.ptr &&
+    bool says_one = request->is_at_door ? request->has_body : request->authorization.ptr != NULL;
+    return failures && says_one &&
            login_failures_shut_out(failures, exchange->route.tunnel_id, request->address,
                                    core_now_ms(exchange->core));
 }
@@ -68,12 +72,10 @@ static enum http_error refuse(struct exchange *exchange, enum policy_verdict ver
 
 /* The cookie is for this tunnel alone: for its host, or for what is below its prefix. */
 static struct view cookie_of(struct exchange *exchange, const struct policy_outcome *outcome) {
-    bool is_path = exchange->route.mode == ROUTE_PATH,
-         is_secure = view_eq(headers_get(&exchange->headers, VIEW("x-forwarded-proto")), VIEW("https"));
-    return arena_printf(
-        &exchange->arena, "%.*s; Path=%.*s%.*s/; Max-Age=%" PRIu64 "; HttpOnly; SameSite=Lax%s",
-        VIEW_ARG(outcome->cookie), VIEW_ARG(is_path ? urls_base(&exchange->core->settings) : VIEW("")),
-        VIEW_ARG(exchange->route.prefix), outcome->cookie_age_s, is_secure ? "; Secure" : "");
+    bool is_secure = view_eq(headers_get(&exchange->headers, VIEW("x-forwarded-proto")), VIEW("https"));
+    return arena_printf(&exchange->arena, "%.*s; Path=%.*s/; Max-Age=%" PRIu64 "; HttpOnly; SameSite=Lax%s",
+                        VIEW_ARG(outcome->cookie), VIEW_ARG(exchange_base(exchange)), outcome->cookie_age_s,
+                        is_secure ? "; Secure" : "");
 }
 
 static void lead(struct exchange *exchange, const struct policy_outcome *outcome) {
@@ -84,9 +86,28 @@ static void lead(struct exchange *exchange, const struct policy_outcome *outcome
         exchange_fail(exchange, HTTP_ERROR_HEADERS_TOO_LARGE);
 }
 
-static bool passes(struct exchange *exchange, struct view policy) {
+/* A form where a person sees it, and otherwise an error. */
+static void ask_password(struct exchange *exchange, const struct policy_outcome *outcome, bool is_wrong) {
+    struct answer_own own = {.status = 401, .error = HTTP_ERROR_PASSWORD_REQUIRED};
+    struct arena *arena = &exchange->arena;
+    struct login_page page = {.action =
+                                  arena_printf(arena, "%.*s" POLICY_DOOR, VIEW_ARG(exchange_base(exchange))),
+                              .to = outcome->target,
+                              .is_wrong = is_wrong};
+    if (!http_wants_html(exchange->accept)) {
+        exchange_fail(exchange, own.error);
+        return;
+    }
+    own.body = login_page(&page, arena, &own.headers);
+    if (own.body.ptr && page.action.ptr && answer_challenge(exchange, own.error, &own.headers))
+        exchange_tell(exchange, &own);
+    else
+        exchange_fail(exchange, HTTP_ERROR_HEADERS_TOO_LARGE);
+}
+
+static bool passes(struct exchange *exchange, struct view policy, unsigned takes) {
     if (policy.len == 0) return true;
-    struct policy_request request = request_of(exchange);
+    struct policy_request request = request_of(exchange, takes);
     struct policy_outcome outcome;
     enum policy_verdict verdict;
     if (is_shut_out(exchange, &request)) {
@@ -96,10 +117,13 @@ static bool passes(struct exchange *exchange, struct view policy) {
     switch (verdict = policy_check(policy, &request, &outcome)) {
     case POLICY_LETS_IN: return true;
     case POLICY_ASKS_LOGIN:
-        note_failure(exchange, &request);
+        if (request.authorization.ptr) note_failure(exchange, &request);
         exchange_fail(exchange, HTTP_ERROR_UNAUTHORIZED);
         break;
     case POLICY_ASKS_LINK: exchange_fail(exchange, HTTP_ERROR_LINK_REQUIRED); break;
+    case POLICY_WRONG_PASSWORD: note_failure(exchange, &request); /* fallthrough */
+    case POLICY_ASKS_PASSWORD: ask_password(exchange, &outcome, verdict == POLICY_WRONG_PASSWORD); break;
+    case POLICY_READS: dispatch_hold(exchange, outcome.body_most); break;
     case POLICY_LEADS: lead(exchange, &outcome); break;
     case POLICY_REFUSES:
     case POLICY_FAILS: exchange_fail(exchange, refuse(exchange, verdict)); break;
@@ -161,9 +185,10 @@ bool visitor_policy(struct exchange *exchange, struct view options) {
         if (options.len) exchange_fail(exchange, HTTP_ERROR_FORBIDDEN);
         return !options.len;
     }
-    if (!passes(exchange, own) || !passes(exchange, options)) return false;
+    unsigned takes = policy_takes(own) | policy_takes(options);
+    if (!passes(exchange, own, takes) || !passes(exchange, options, takes)) return false;
     exchange->is_let_in = true;
-    if (take(exchange, policy_takes(own) | policy_takes(options))) return true;
+    if (take(exchange, takes)) return true;
     exchange_fail(exchange, HTTP_ERROR_HEADERS_TOO_LARGE);
     return false;
 }

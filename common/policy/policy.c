@@ -12,7 +12,8 @@ struct rule {
     const char *wants;
     policy_valid_fn *valid;
     policy_check_fn *check;
-    unsigned takes; /* enum policy_takes */
+    unsigned takes;  /* enum policy_takes */
+    bool of_service; /* it says what the service may be asked for: not asked at the door */
 };
 
 #define NAME(text)                                                                                           \
@@ -20,18 +21,20 @@ struct rule {
 
 static const struct rule rules[] = {
     {NAME("allow-ip"), "addresses or networks (10.0.0.0/8), with commas", policy_ip_valid,
-     policy_allow_ip_check, 0},
+     policy_allow_ip_check, 0, false},
     {NAME("deny-ip"), "addresses or networks (10.0.0.0/8), with commas", policy_ip_valid,
-     policy_deny_ip_check, 0},
-    {NAME("methods"), "methods in capitals, with commas", policy_method_valid, policy_method_check, 0},
+     policy_deny_ip_check, 0, false},
+    {NAME("methods"), "methods in capitals, with commas", policy_method_valid, policy_method_check, 0, true},
     {NAME("allow-path"), "paths that begin with '/', with commas", policy_path_valid, policy_allow_path_check,
-     0},
+     0, true},
     {NAME("deny-path"), "paths that begin with '/', with commas", policy_path_valid, policy_deny_path_check,
-     0},
+     0, true},
     {NAME("share"), "a key", policy_share_valid, policy_share_check,
-     POLICY_TAKES_COOKIES | POLICY_TAKES_PARAMETER},
+     POLICY_TAKES_COOKIES | POLICY_TAKES_PARAMETER, false},
     {NAME("basic"), "hashes of user:password, with commas", policy_basic_valid, policy_basic_check,
-     POLICY_TAKES_AUTHORIZATION},
+     POLICY_TAKES_AUTHORIZATION, false},
+    {NAME("password"), "a hash of a password", policy_password_valid, policy_password_check,
+     POLICY_TAKES_COOKIES | POLICY_TAKES_DOOR, false},
 };
 #define RULE_COUNT (sizeof(rules) / sizeof(rules[0]))
 
@@ -90,14 +93,19 @@ unsigned policy_takes(struct view text) {
     return takes;
 }
 
+bool policy_is_door(struct view target) {
+    return view_eq(view_slice(target, 0, view_find(target, '?')), VIEW(POLICY_DOOR));
+}
+
 enum policy_verdict policy_check(struct view text, const struct policy_request *request,
                                  struct policy_outcome *ret_outcome) {
     struct view values[RULE_COUNT], item;
     *ret_outcome = (struct policy_outcome){0};
     if (text.len > POLICY_MAX || read_policy(text, values, &item) != FAULT_NONE) return POLICY_FAILS;
     for (size_t i = 0; i < RULE_COUNT; i++) {
+        bool is_asked = values[i].ptr && !(rules[i].of_service && request->is_at_door);
         enum policy_verdict verdict =
-            values[i].ptr ? rules[i].check(values[i], request, ret_outcome) : POLICY_LETS_IN;
+            is_asked ? rules[i].check(values[i], request, ret_outcome) : POLICY_LETS_IN;
         if (verdict != POLICY_LETS_IN) return verdict;
     }
     return POLICY_LETS_IN;

@@ -4,7 +4,7 @@
  * A policy is one line of text, because it travels in a header field and stands with the claim (claim.h):
  *
  *     basic=<salt>:<hash>,...; allow-ip=10.0.0.0/8,2001:db8::/32; deny-ip=...; methods=GET,HEAD;
- *     allow-path=/api,/docs; deny-path=/admin; share=<key>
+ *     allow-path=/api,/docs; deny-path=/admin; share=<key>; password=<salt>:<hash>
  *
  * Each rule stands once, and all must hold. A rule that is not known makes the whole policy invalid: nobody
  * is let in by leaving one out. One rule a file: policy_<rule>.c.
@@ -25,14 +25,21 @@
 #define POLICY_SHARE_COOKIE POLICY_COOKIES "share"
 /* In the query of a link to share. Its name says to whoever keeps logs that it is a secret (log.h). */
 #define POLICY_SHARE_PARAMETER "tunnel-token"
+#define POLICY_LOGIN_COOKIE POLICY_COOKIES "login"
+#define POLICY_LOGIN_S ((uint64_t)12 * 3600) /* how long one has not to say the password again */
+/* Where the form of a policy with a password is sent to; never the service's. */
+#define POLICY_DOOR "/.tunnel/login"
 
 enum policy_verdict {
     POLICY_LETS_IN,
-    POLICY_ASKS_LOGIN, /* 401: credentials are missing or wrong */
-    POLICY_ASKS_LINK,  /* 401: the link that was shared has not been opened, or not in time */
-    POLICY_LEADS,      /* to another URL of the tunnel, with a cookie */
-    POLICY_REFUSES,    /* 403 */
-    POLICY_FAILS       /* it cannot be told (not a policy, or without memory): nobody is let in */
+    POLICY_ASKS_LOGIN,     /* 401: credentials are missing or wrong */
+    POLICY_ASKS_LINK,      /* 401: the link that was shared has not been opened, or not in time */
+    POLICY_ASKS_PASSWORD,  /* 401: with a form, which comes to POLICY_DOOR */
+    POLICY_WRONG_PASSWORD, /* likewise: that came by the form */
+    POLICY_READS,          /* the request's body must be here first */
+    POLICY_LEADS,          /* to another URL of the tunnel, with a cookie */
+    POLICY_REFUSES,        /* 403 */
+    POLICY_FAILS           /* it cannot be told (not a policy, or without memory): nobody is let in */
 };
 
 struct policy_request {
@@ -44,14 +51,18 @@ struct policy_request {
     struct view tunnel; /* its id */
     uint64_t now_s;     /* since 1970 */
     bool is_navigation; /* a person looks at the answer */
+    bool is_at_door;    /* policy_is_door(target), and some policy here has a door */
+    bool has_body;      /* `body` is all of it */
+    struct view body;
     struct arena *arena;
 };
 
-/* What belongs to POLICY_LEADS; views are in the request's arena, or in the request. */
+/* What belongs to a verdict. Views are in the request's arena, or in the request. */
 struct policy_outcome {
-    struct view target;    /* as in the request */
-    struct view cookie;    /* "name=value" */
+    struct view target;    /* of POLICY_LEADS, and where the password leads to */
+    struct view cookie;    /* of POLICY_LEADS: "name=value" */
     uint64_t cookie_age_s; /* how long it is good for */
+    size_t body_most;      /* of POLICY_READS: bytes, beyond which it is too large */
 };
 
 /* NULL, or what is wrong, as a line for people in `error`, which it returns. Empty text is a policy: of no
@@ -65,13 +76,13 @@ enum policy_verdict policy_check(struct view text, const struct policy_request *
 enum policy_takes {
     POLICY_TAKES_AUTHORIZATION = 1, /* the field */
     POLICY_TAKES_COOKIES = 2,       /* those of POLICY_COOKIES */
-    POLICY_TAKES_PARAMETER = 4      /* POLICY_SHARE_PARAMETER, in the target and in Referer */
+    POLICY_TAKES_PARAMETER = 4,     /* POLICY_SHARE_PARAMETER, in the target and in Referer */
+    POLICY_TAKES_DOOR = 8           /* requests for POLICY_DOOR */
 };
 unsigned policy_takes(struct view text);
 
-/* Appends "<salt>:<hash>", 81 characters, of "user:password" (RFC 7617): HMAC-SHA256 with the salt as its
- * key. */
-bool policy_basic_append(struct buf *out, struct view credentials, const unsigned char salt[8]);
+/* As it is written there: what a service might take for it is no door. */
+bool policy_is_door(struct view target);
 
 /* Appends the key of links to share, 43 characters. */
 bool policy_share_append(struct buf *out, const unsigned char key[PASS_KEY_LEN]);

@@ -5,6 +5,7 @@
 #include "cmocka_setup.h"
 #include "policy/login_failures.h"
 #include "policy/policy.h"
+#include "policy/policy_hash.h"
 
 struct row {
     const char *policy, *method, *target, *address, *authorization;
@@ -155,10 +156,10 @@ static void test_logins(void **state) {
     char text[512], broken[512];
     buf_init(&policy, sizeof(text));
     buf_append_view(&policy, VIEW("methods=GET; basic="));
-    assert_true(policy_basic_append(&policy, VIEW("ann:secret-12"), salts[0]));
+    assert_true(policy_hash_append(&policy, VIEW("ann:secret-12"), salts[0]));
     assert_int_equal(policy.len, strlen("methods=GET; basic=") + 81);
     buf_append(&policy, ",", 1);
-    assert_true(policy_basic_append(&policy, VIEW("bob:other-word"), salts[1]));
+    assert_true(policy_hash_append(&policy, VIEW("bob:other-word"), salts[1]));
     assert_true(view_copy_to(buf_view(&policy), text, sizeof(text)));
     assert_null(strstr(text, "secret"));
     for (size_t i = 0; i < sizeof(logins) / sizeof(logins[0]); i++) {
@@ -259,6 +260,56 @@ static void test_links(void **state) {
     arena_done(&arena);
 }
 
+/* ---- the form's password ---- */
+
+static void say(const char *policy, const char *method, const char *target, const char *body,
+                enum policy_verdict expected, const char *leads) {
+    struct arena arena;
+    struct headers headers;
+    struct policy_outcome outcome;
+    arena_init(&arena, 65536);
+    headers_init(&headers, &arena);
+    headers_add(&headers, VIEW("content-type"), VIEW("Application/x-www-form-urlencoded; charset=utf-8"));
+    struct policy_request request = {.method = view_from_cstr(method),
+                                     .target = view_from_cstr(target),
+                                     .headers = &headers,
+                                     .tunnel = VIEW("abc"),
+                                     .now_s = NOW,
+                                     .is_at_door = policy_is_door(view_from_cstr(target)),
+                                     .has_body = body != NULL,
+                                     .body = view_from_cstr(body),
+                                     .arena = &arena};
+    enum policy_verdict verdict = policy_check(view_from_cstr(policy), &request, &outcome);
+    if (verdict != expected) fail_msg("%s %s, %s: %d", method, target, body ? body : "-", verdict);
+    if (leads && !view_eq(outcome.target, view_from_cstr(leads)))
+        fail_msg("%s leads to %.*s", body ? body : target, VIEW_ARG(outcome.target));
+    arena_done(&arena);
+}
+
+static void test_door(void **state) {
+    (void)state;
+    static const unsigned char salt[] = {1, 2, 3, 4, 5, 6, 7, 8};
+    char policy[200];
+    struct buf text;
+    buf_init(&text, sizeof(policy));
+    assert_true(buf_append_view(&text, VIEW("methods=GET; allow-path=/x; password=")) &&
+                policy_hash_append(&text, VIEW("correct+horse"), salt));
+    assert_true(view_copy_to(buf_view(&text), policy, sizeof(policy)));
+    say(policy, "GET", "/x?a", NULL, POLICY_ASKS_PASSWORD, "/x?a");
+    say(policy, "GET", "/x//y\\z", NULL, POLICY_ASKS_PASSWORD, "/");
+    say(policy, "GET", "/y", NULL, NO, NULL);
+    say(policy, "GET", POLICY_DOOR, NULL, POLICY_ASKS_PASSWORD, "/");
+    say(policy, "POST", POLICY_DOOR, NULL, POLICY_READS, NULL);
+    say(policy, "POST", POLICY_DOOR "/", NULL, NO, NULL);
+    say(policy, "POST", POLICY_DOOR, "", POLICY_ASKS_PASSWORD, "/");
+    say(policy, "POST", POLICY_DOOR, "password=correct%2Bhorse&to=/x", POLICY_LEADS, "/x");
+    say(policy, "POST", POLICY_DOOR, "password=correct+horse&to=/x", POLICY_WRONG_PASSWORD, "/x");
+    say(policy, "POST", POLICY_DOOR, "password=correct%2Bhorse&to=//x", POLICY_LEADS, "/");
+    say(policy, "POST", POLICY_DOOR, "password=correct%2Bhorse%00", POLICY_WRONG_PASSWORD, NULL);
+    say(policy, "POST", POLICY_DOOR, "password=x&password=correct%2Bhorse", POLICY_WRONG_PASSWORD, NULL);
+    buf_done(&text);
+}
+
 static void test_faults(void **state) {
     (void)state;
     static const struct {
@@ -280,6 +331,7 @@ static void test_faults(void **state) {
         {"allow-path=/a?b", "wants paths"},
         {"allow-path=/a b", "wants paths"},
         {"basic=ann:secret", "'basic' for visitors wants hashes"},
+        {"password=abc", "'password' for visitors wants a hash"},
         {"share=abc", "'share' for visitors wants a key"},
         {"share=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB", "wants a key"}, /* unused bits */
         {"share=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", NULL},
@@ -328,8 +380,8 @@ static void test_failures(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rules),  cmocka_unit_test(test_logins),   cmocka_unit_test(test_links),
-        cmocka_unit_test(test_faults), cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_rules), cmocka_unit_test(test_logins), cmocka_unit_test(test_links),
+        cmocka_unit_test(test_door),  cmocka_unit_test(test_faults), cmocka_unit_test(test_failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
