@@ -13,6 +13,7 @@
 #include "http/host.h"
 #include "policy/login_failures.h"
 #include "policy/policy.h"
+#include "policy/policy_hash.h"
 
 /* ---- the password ---- */
 
@@ -29,7 +30,7 @@ const char *guard_hash_password(struct view password, char ret_login[GUARD_LOGIN
     int len = snprintf(credentials, sizeof(credentials), GUARD_USER ":%.*s", VIEW_ARG(password));
     buf_init(&rule, GUARD_LOGIN_MAX);
     bool fits = buf_append_view(&rule, VIEW("basic=")) &&
-                policy_basic_append(&rule, view_of(credentials, (size_t)len), salt) &&
+                policy_hash_append(&rule, view_of(credentials, (size_t)len), salt) &&
                 view_copy_to(buf_view(&rule), ret_login, GUARD_LOGIN_MAX);
     buf_done(&rule);
     explicit_bzero(credentials, sizeof(credentials));
