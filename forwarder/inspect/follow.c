@@ -15,7 +15,7 @@ struct follower {
     struct MHD_Connection *connection;
     uint64_t told; /* store.changes when it was last told */
     uint64_t told_ms;
-    bool is_suspended, is_stopping;
+    bool is_suspended;
 };
 
 static size_t count(const struct inspect *inspect) {
@@ -29,7 +29,7 @@ static ssize_t on_read(void *ctx, uint64_t position, char *out, size_t room) {
     struct follower *follower = ctx;
     struct inspect *inspect = follower->inspect;
     uint64_t now_ms = loop_now(inspect->loop);
-    if (follower->is_stopping) return MHD_CONTENT_READER_END_OF_STREAM;
+    if (inspect->is_stopping) return MHD_CONTENT_READER_END_OF_STREAM;
     bool is_new = position == 0 || follower->told != inspect->store.changes;
     if (!is_new && now_ms - follower->told_ms < PING_MS) {
         MHD_suspend_connection(follower->connection);
@@ -82,7 +82,7 @@ void follow_tell(struct inspect *inspect) {
 }
 
 enum MHD_Result follow_answer(struct inspect *inspect, struct MHD_Connection *connection) {
-    if (count(inspect) >= FOLLOWERS_MAX)
+    if (inspect->is_stopping || count(inspect) >= FOLLOWERS_MAX)
         return inspect_refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "too many pages are open");
     struct follower *follower = calloc(1, sizeof(*follower));
     if (!follower) return MHD_NO;
@@ -105,9 +105,7 @@ enum MHD_Result follow_answer(struct inspect *inspect, struct MHD_Connection *co
 
 void follow_stop(struct inspect *inspect) {
     timer_stop(&inspect->loop->timers, &inspect->news);
-    for (struct list *node = inspect->followers.next; node != &inspect->followers; node = node->next) {
-        struct follower *follower = LIST_ENTRY(node, struct follower, node);
-        follower->is_stopping = true;
-        resume(follower);
-    }
+    inspect->is_stopping = true; /* of those too that only come now */
+    for (struct list *node = inspect->followers.next; node != &inspect->followers; node = node->next)
+        resume(LIST_ENTRY(node, struct follower, node));
 }

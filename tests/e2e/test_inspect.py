@@ -7,6 +7,7 @@ import json
 import re
 import signal
 import socket
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -462,6 +463,31 @@ def test_hostile_requests_to_the_api(inspected):
     for target in ("/api/requests/http/-1", "/api/requests/http/%00", "/api/", "/../etc/passwd", "/api/tunnels/" + "x" * 5000):
         assert inspector.ask(target=target).status == 404
     assert inspector.get("/api/status")["status"] == "online"
+
+
+def test_it_ends_while_many_come_for_its_events(inspected):
+    """Whoever comes in the last moment is not left suspended, which libmicrohttpd takes for a bug of ours and aborts."""
+    inspector, stop = inspected.inspector, threading.Event()
+
+    def come():
+        while not stop.is_set():
+            try:
+                with socket.create_connection(("127.0.0.1", inspector.port), 2) as connection:
+                    connection.sendall(b"GET /api/inspect/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                    connection.settimeout(0.02)
+                    connection.recv(1000)
+            except OSError:
+                pass
+
+    threads = [threading.Thread(target=come) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    inspected.request()
+    code = inspected.ttf.stop()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert code == 0, inspected.ttf.dump()
 
 
 # ---- the page ----
