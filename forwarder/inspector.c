@@ -25,31 +25,33 @@ static bool parse_memory(const char *word, size_t *ret_bytes) {
     return bytes >= STORE_BYTES_LEAST && bytes <= MEMORY_MOST;
 }
 
-/* The first line of the file. */
-static const char *hash_file(const char *path, char login[GUARD_LOGIN_MAX]) {
-    char text[GUARD_PASSWORD_MAX + 3];
+/* The first line of the file. NULL, or what is wrong with it. */
+static const char *read_password(const char *path, char ret_password[INSPECTOR_PASSWORD_SIZE]) {
     FILE *file = regular_file_open(path);
     if (!file) return "cannot be read";
-    const char *wrong = "holds no password";
-    if (fgets(text, sizeof(text), file)) {
-        struct view line = view_from_cstr(text);
-        while (line.len && strchr("\r\n", line.ptr[line.len - 1])) line.len--;
-        wrong = guard_hash_password(line, login);
-    }
+    bool has_line = fgets(ret_password, INSPECTOR_PASSWORD_SIZE, file) != NULL;
     fclose(file);
-    explicit_bzero(text, sizeof(text));
-    return wrong;
+    if (!has_line) return "holds no password";
+    ret_password[strcspn(ret_password, "\r\n")] = '\0';
+    return NULL;
 }
 
-/* The file that is named, or the environment; what the inspector keeps is a hash. */
+const char *inspector_password(const struct options *options, char ret_password[INSPECTOR_PASSWORD_SIZE]) {
+    const char *path = options->inspect_password_file, *variable = getenv(PASSWORD_VARIABLE);
+    ret_password[0] = '\0';
+    if (path) return read_password(path, ret_password);
+    bool fits = !variable || view_copy_to(view_from_cstr(variable), ret_password, INSPECTOR_PASSWORD_SIZE);
+    return fits ? NULL : "is too long";
+}
+
+/* What the inspector keeps is a hash. */
 static bool choose_password(struct inspect_settings *settings, const struct options *options, char *error,
                             size_t error_size) {
-    const char *path = options->inspect_password_file, *variable = getenv(PASSWORD_VARIABLE);
-    const char *wrong = NULL;
-    if (path)
-        wrong = hash_file(path, settings->login);
-    else if (variable && *variable)
-        wrong = guard_hash_password(view_from_cstr(variable), settings->login);
+    char password[INSPECTOR_PASSWORD_SIZE];
+    const char *path = options->inspect_password_file, *wrong = inspector_password(options, password);
+    if (!wrong && (path || password[0]))
+        wrong = guard_hash_password(view_from_cstr(password), settings->login);
+    explicit_bzero(password, sizeof(password));
     if (wrong)
         snprintf(error, error_size, "the inspector's password (%.300s) %s", path ? path : PASSWORD_VARIABLE,
                  wrong);

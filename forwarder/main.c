@@ -11,6 +11,7 @@
 #include "doctor.h"
 #include "inspector.h"
 #include "login.h"
+#include "mcp/mcp.h"
 #include "option_texts.h"
 #include "options.h"
 #include "reload.h"
@@ -223,10 +224,19 @@ static int print_text(const struct options *options) {
     return usage_error("ttf print wants one of " OPTION_TEXTS);
 }
 
+static int run_mcp(const struct options *options) {
+    char password[INSPECTOR_PASSWORD_SIZE], error[400];
+    const char *wrong = inspector_password(options, password);
+    if (!wrong) return mcp_run(options->inspect_url, password);
+    snprintf(error, sizeof(error), "the inspector's password %s", wrong);
+    return usage_error(error);
+}
+
 static int run_command(const struct options *options) {
     if (is_command(options, "print")) return print_text(options);
     if (is_command(options, "service")) return user_unit_run(options);
     if (is_command(options, "login")) return login_run(options);
+    if (is_command(options, "mcp")) return run_mcp(options);
     return set_up_and_run(options);
 }
 
@@ -245,7 +255,7 @@ int main(int argc, char *argv[]) {
     if (!options_parse(&options, argc, argv, &dotenv, error, sizeof(error))) {
         code = usage_error(error);
     } else if (options.help) {
-        options_help(stdout);
+        options_help(stdout, options.command);
     } else if (options.version) {
         version_print(stdout);
     } else if (options.health) {

@@ -9,13 +9,26 @@
 #define MEMBER(name) offsetof(struct options, name)
 
 const struct command_row command_rows[] = {
-    {"start", "[NAME...]", "run the tunnels of ttf.yaml, or those of these names", COMMAND_WORDS_MAX},
+    {"start", "[NAME...]", "run the tunnels of ttf.yaml, or those of these names", COMMAND_WORDS_MAX, NULL},
     {"login", "GATEWAY", "store a gateway's URL and a token, which is asked for or read from standard input",
-     1},
-    {"doctor", "[SERVICE]", "look at each step of the way to the gateway and to the local service", 1},
-    {"service", "install|uninstall|status", "the tunnels of ttf.yaml as a service of the user's systemd", 1},
+     1, NULL},
+    {"doctor", "[SERVICE]", "look at each step of the way to the gateway and to the local service", 1, NULL},
+    {"service", "install|uninstall|status", "the tunnels of ttf.yaml as a service of the user's systemd", 1,
+     NULL},
     {"print", "WHAT",
-     "completions (bash, zsh, fish), man pages (man, man-yaml) or the JSON schema of ttf.yaml (schema)", 1},
+     "completions (bash, zsh, fish), man pages (man, man-yaml) or the JSON schema of ttf.yaml (schema)", 1,
+     NULL},
+    {"mcp", "", "tools for coding agents: see, wait for, replay and compare the requests of the running ttf",
+     0,
+     "Speaks the Model Context Protocol on standard input and output, for a coding agent that starts it. "
+     "Its\n"
+     "tools are list_tunnels, list_requests, inspect_request, replay_request, compare_requests,\n"
+     "wait_for_request, start_tunnel and stop_tunnel. They work on a ttf that runs with its inspector: the\n"
+     "first at 127.0.0.1, port 4040 to 4060, or the one that --inspect-url names. Secrets in headers, "
+     "queries\n"
+     "and JSON are shown as *** unless a call says reveal. It ends with its standard input.\n\n"
+     "In the agent's settings of MCP servers:\n"
+     "  {\"mcpServers\": {\"ttf\": {\"command\": \"ttf\", \"args\": [\"mcp\"]}}}\n"},
 };
 const size_t command_rows_count = sizeof(command_rows) / sizeof(command_rows[0]);
 
@@ -108,6 +121,9 @@ const struct option_row option_rows[] = {
      "file with the password that the inspector asks for (user: ttf), or TTF_INSPECT_PASSWORD; needed where "
      "other machines reach it",
      OPTION_TEXT, PLACE_FILE, MEMBER(inspect_password_file), 0, 0},
+    {0, "inspect-url", "URL", NULL,
+     "the inspector that ttf mcp works on, as http://127.0.0.1:4040 (default: the first that is found)",
+     OPTION_TEXT, PLACE_LINE, MEMBER(inspect_url), 0, 0},
     {0, "log", "HOW", NULL,
      "how requests are shown: plain (lines) or json (an object a line) instead of the display that a "
      "terminal gets; which: all, pages (what they load is summed up) or errors; both with a comma",

@@ -36,7 +36,8 @@ extern const size_t option_rows_count;
 /* What may stand as the first word. */
 struct command_row {
     const char *name, *arguments, *help;
-    size_t words_max; /* behind it */
+    size_t words_max;    /* behind it */
+    const char *details; /* what `ttf NAME --help` says beyond; NULL: nothing of its own */
 };
 
 extern const struct command_row command_rows[];

@@ -19,7 +19,18 @@ static void help_option(FILE *out, const struct option_row *row) {
             row->variable ? row->variable : "", row->variable ? "]" : "");
 }
 
-void options_help(FILE *out) {
+static const char *details_of(const char *command) {
+    for (size_t i = 0; command && i < command_rows_count; i++)
+        if (strcmp(command, command_rows[i].name) == 0) return command_rows[i].details;
+    return NULL;
+}
+
+void options_help(FILE *out, const char *command) {
+    const char *details = details_of(command);
+    if (details) {
+        fprintf(out, "Usage: ttf %s [OPTIONS]\n\n%s\nttf --help lists the options.\n", command, details);
+        return;
+    }
     fputs("Usage: ttf [OPTIONS] [SERVICE]\n"
           "       ttf COMMAND [OPTIONS] [WORDS]\n\n"
           "Gives a local web service a public URL, through a tunnel gateway.\n\n"

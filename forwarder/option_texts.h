@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-void options_help(FILE *out);
+void options_help(FILE *out, const char *command);
 
 /* What `ttf print` may be asked for, as one line for people. */
 #define OPTION_TEXTS "bash, zsh, fish, man, man-yaml, schema"

@@ -55,5 +55,8 @@ void log_tell_repeats(bool all);
  * secret's: token, access_token, password, key, code, ... Parameters begin behind ?, &, ; and #, encoded or
  * not. */
 bool log_redact_target(struct buf *out, struct view target);
+/* Whether a field, parameter or member of that name (not encoded) looks like a secret. `is_parameter`: also
+ * key, code and other words that elsewhere are seldom one. */
+bool log_is_secret_name(struct view name, bool is_parameter);
 
 #endif

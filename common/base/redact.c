@@ -7,7 +7,7 @@
     { text, sizeof(text) - 1 }
 
 /* Of names as name_add() keeps them: letters and digits. */
-static bool is_secret(struct view name) {
+static bool is_secret(struct view name, bool is_parameter) {
     static const struct view ends[] = {
         LITERAL("token"),     LITERAL("password"),    LITERAL("passwd"),    LITERAL("passphrase"),
         LITERAL("secret"),    LITERAL("apikey"),      LITERAL("accesskey"), LITERAL("privatekey"),
@@ -20,7 +20,7 @@ static bool is_secret(struct view name) {
     };
     for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
         if (view_ends_with(name, ends[i])) return true;
-    for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++)
+    for (size_t i = 0; is_parameter && i < sizeof(whole) / sizeof(whole[0]); i++)
         if (view_eq(name, whole[i])) return true;
     return false;
 }
@@ -54,6 +54,12 @@ static void name_add(struct name *name, char c) {
     name->text[name->len++] = c;
 }
 
+bool log_is_secret_name(struct view text, bool is_parameter) {
+    struct name name = {0};
+    for (size_t i = 0; i < text.len; i++) name_add(&name, text.ptr[i]);
+    return is_secret(view_of(name.text, name.len), is_parameter);
+}
+
 /* Where the value ends that begins there: in a path at whatever ends a parameter of it, in a query at the
  * next parameter, however the one that reads it splits within. */
 static size_t value_len(struct view rest, bool in_query) {
@@ -81,7 +87,7 @@ bool log_redact_target(struct buf *out, struct view target) {
             name.len = 0;
         } else if (c == '=' && in_name) {
             in_name = false;
-            if (!is_secret(view_of(name.text, name.len))) continue;
+            if (!is_secret(view_of(name.text, name.len), true)) continue;
             if (!buf_append_view(out, view_slice(target, kept, i + len)) || !buf_append(out, "***", 3))
                 return false;
             len += value_len(view_skip(target, i + len), in_query);

@@ -18,7 +18,7 @@ struct inspect {
     struct inspect_tunnels tunnels; /* zeroed: none yet */
     struct list followers;          /* struct follower.node: pages that wait for news */
     struct timer news;
-    bool is_stopping; /* nobody waits for news any more */
+    bool is_stopping;    /* nobody waits for news any more */
     struct list replays; /* struct replay.node */
     size_t replay_count;
     struct guard guard;

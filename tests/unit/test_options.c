@@ -296,7 +296,7 @@ static void help_names_every_option(void **state) {
     char *text = NULL;
     size_t len = 0;
     FILE *out = open_memstream(&text, &len);
-    options_help(out);
+    options_help(out, NULL);
     fclose(out);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (!strstr(text, names[i])) fail_msg("%s is missing", names[i]);

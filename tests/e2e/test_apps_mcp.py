@@ -1,0 +1,22 @@
+"""ttf mcp and a coding agent's side of it, by the protocol's own SDK of PyPI."""
+
+import subprocess
+
+import pytest
+
+import apps
+from apps import pip
+from programs import BIN, ROOT, SLOW
+from test_mcp import inspected  # noqa: F401
+
+pytestmark = [mark for mark in apps.marks if mark is not apps.needs_chromium]
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+def test_the_protocols_own_client(inspected, mode):  # noqa: F811
+    wanted = (ROOT / "tests/e2e/requirements-mcp.txt").read_text().splitlines()
+    python = pip(*(line for line in wanted if not line.startswith("#"))) / "python"
+    inspected.service.answer("/hook", status=500, body='{"error": "x"}')
+    done = subprocess.run([python, ROOT / "tests/e2e/mcp_client.py", BIN / "ttf", inspected.inspect_url, inspected.ttf.url, mode,
+                           str(inspected.gateway.address[1])], capture_output=True, text=True, timeout=120 * SLOW)  # fmt: skip
+    assert done.returncode == 0 and done.stdout.endswith("fine\n"), done.stdout + done.stderr
