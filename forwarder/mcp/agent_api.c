@@ -7,8 +7,10 @@
 #include "base/base64.h"
 #include "inspect/guard.h"
 #include "inspect/inspect.h"
+#include "inspect/place.h"
 #include "local/local_client.h"
 
+#define LAST_PORT (INSPECT_DEFAULT_PORT + INSPECT_PORTS_TRIED)
 #define CONNECT_MS 3000u
 #define WHOLE_MS 40000u /* a new tunnel's URL may take a while */
 #define PROBE_MS 1500u
@@ -146,8 +148,8 @@ static void say_none(struct way *way) {
     else
         snprintf(text, sizeof(text),
                  "no ttf with an inspector runs on this machine (looked at 127.0.0.1, ports %u to %u). Start "
-                 "one, as: ttf 3000 --inspect %u",
-                 INSPECT_DEFAULT_PORT, INSPECT_DEFAULT_PORT + AGENT_API_PORTS - 1, INSPECT_DEFAULT_PORT);
+                 "one, as: ttf 3000",
+                 INSPECT_DEFAULT_PORT, LAST_PORT);
     fail(way, text);
 }
 
@@ -173,7 +175,7 @@ static void look_again(struct way *way) {
 }
 
 static bool is_last_place(const struct way *way) {
-    return way->api->is_given || way->place.port + 1u == INSPECT_DEFAULT_PORT + AGENT_API_PORTS;
+    return way->api->is_given || way->place.port == LAST_PORT;
 }
 
 static void probe_ended(struct way *way) {

@@ -7,8 +7,6 @@
 #include "mcp/ask.h"
 #include "net/loop.h"
 
-#define AGENT_API_PORTS 21 /* that are tried: the inspector takes the next free one */
-
 struct agent_api;
 
 struct agent_api_place {

@@ -136,28 +136,37 @@ static void compare_json(struct differences *differences, const char *where, jso
 
 /* ---- messages ---- */
 
+static struct view body_of(const json_t *message, struct buf *room) {
+    record_view_body(message, room);
+    return room->len ? buf_view(room) : VIEW("");
+}
+
+/* False: they are not both JSON. */
+static bool compare_as_json(struct differences *differences, const char *where, struct view a,
+                            struct view b) {
+    json_t *one = json_loadb(a.ptr, a.len, 0, NULL), *other = json_loadb(b.ptr, b.len, 0, NULL);
+    bool are_json = one && other;
+    if (are_json && !json_equal(one, other)) compare_json(differences, where, one, other, 0);
+    json_decref(one);
+    json_decref(other);
+    return are_json;
+}
+
 static void compare_bodies(struct differences *differences, const char *where, const json_t *a,
                            const json_t *b) {
-    struct buf bodies[2];
-    buf_init(&bodies[0], BODY_MAX);
-    buf_init(&bodies[1], BODY_MAX);
-    record_view_body(a, &bodies[0]);
-    record_view_body(b, &bodies[1]);
-    struct view one = buf_view(&bodies[0]), other = buf_view(&bodies[1]);
-    json_t *json[2] = {json_loadb(one.ptr ? one.ptr : "", one.len, 0, NULL),
-                       json_loadb(other.ptr ? other.ptr : "", other.len, 0, NULL)};
-    if (json[0] && json[1])
-        json_equal(json[0], json[1]) ? (void)0 : compare_json(differences, where, json[0], json[1], 0);
-    else if (view_eq(one, other))
-        ;
-    else if (record_view_is_text(one, true) && record_view_is_text(other, true))
-        compare_lines(differences, where, one, other);
-    else
-        compare_bytes(differences, where, one, other);
-    json_decref(json[0]);
-    json_decref(json[1]);
-    buf_done(&bodies[0]);
-    buf_done(&bodies[1]);
+    struct buf rooms[2];
+    buf_init(&rooms[0], BODY_MAX);
+    buf_init(&rooms[1], BODY_MAX);
+    struct view one = body_of(a, &rooms[0]), other = body_of(b, &rooms[1]);
+    bool are_text = record_view_is_text(one, true) && record_view_is_text(other, true);
+    if (!view_eq(one, other) && !compare_as_json(differences, where, one, other)) {
+        if (are_text)
+            compare_lines(differences, where, one, other);
+        else
+            compare_bytes(differences, where, one, other);
+    }
+    buf_done(&rooms[0]);
+    buf_done(&rooms[1]);
 }
 
 /* What is another each time. */

@@ -254,6 +254,23 @@ def test_wrong_urls(url):
     assert done.returncode == 2 and done.stdout == "" and "--inspect-url" in done.stderr
 
 
+def test_the_password_goes_to_the_inspector_that_is_named(fresh, tmp_path):
+    (tmp_path / "password").write_text("s3cr3t-enough\n")
+    (tmp_path / "wrong").write_text("another-one\n")
+    stack = fresh(ttf_options=["--inspect", str(free_port()), "--inspect-password-file", tmp_path / "password"])
+    url = stack.ttf.wait_line(r"^Inspector: (http://127\.0\.0\.1:\d+)/")[1]
+    with Mcp("--inspect-url", url, "--inspect-password-file", tmp_path / "password") as client:
+        assert client.call("list_tunnels")["tunnels"]
+        assert client.call("wait_for_request", timeout_seconds=1)["found"] is False
+    with Mcp("--inspect-url", url, env={**os.environ, "TTF_INSPECT_PASSWORD": "s3cr3t-enough"}) as client:
+        assert client.call("list_tunnels")["tunnels"]
+    for options in (["--inspect-password-file", tmp_path / "wrong"], []):
+        with Mcp("--inspect-url", url, *options) as client:
+            assert "password" in client.refused("list_tunnels")
+    done = subprocess.run([BIN / "ttf", "mcp", "--inspect-password-file", tmp_path / "none"], stdin=subprocess.DEVNULL, capture_output=True)
+    assert done.returncode == 2 and done.stdout == b""
+
+
 def test_what_answers_is_no_ttf(start):
     service = start.service()
     with Mcp("--inspect-url", f"http://127.0.0.1:{service.port}") as client:
