@@ -1,13 +1,13 @@
 /* See log_buffer.h. */
 #include "log_buffer.h"
 
-#include <stdio.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/output.h"
 
 #define BUFFER_BYTES (64 * 1024)
+#define COMPONENT_SHOWN 40
 
 static struct {
     struct loop_hook hook;
@@ -28,19 +28,28 @@ static bool on_turn(struct loop_hook *hook) {
     return false;
 }
 
+static void put(struct view text) {
+    if (text.len) memcpy(log_buffer.bytes + log_buffer.used, text.ptr, text.len);
+    log_buffer.used += text.len;
+}
+
 static void sink(void *ctx, enum log_level level, const char *component, struct view line) {
     (void)ctx;
     if (sizeof(log_buffer.bytes) - log_buffer.used < line.len + 128) flush();
-    int len = snprintf(log_buffer.bytes + log_buffer.used, sizeof(log_buffer.bytes) - log_buffer.used,
-                       "%s %s %.40s: %.*s\n", log_stamp(), log_level_name(level), component, VIEW_ARG(line));
-    if (len > 0) log_buffer.used += (size_t)len;
+    put(view_from_cstr(log_stamp()));
+    put(VIEW(" "));
+    put(view_from_cstr(log_level_name(level)));
+    put(VIEW(" "));
+    put(view_slice(view_from_cstr(component), 0, COMPONENT_SHOWN));
+    put(VIEW(": "));
+    put(line);
+    put(VIEW("\n"));
     if (level <= LOG_LEVEL_WARN) flush();
 }
 
 void log_buffer_add(struct view line) {
     if (sizeof(log_buffer.bytes) - log_buffer.used < line.len) flush();
-    memcpy(log_buffer.bytes + log_buffer.used, line.ptr, line.len);
-    log_buffer.used += line.len;
+    put(line);
 }
 
 /* What is logged after the end, when what was before it cannot be written. */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log_tally.h"
+#include "base/unset.h"
 #include "base/utf8.h"
 
 #define LINE_MAX_BYTES 1024
@@ -90,10 +91,18 @@ static size_t harmless(const unsigned char *text, size_t len) {
     return is_c1 || is_mark ? 0 : size;
 }
 
+/* How much of it, from the beginning, is printable ASCII. */
+static size_t plain_len(struct view text) {
+    size_t len = 0;
+    while (len < text.len && text.ptr[len] >= 0x20 && text.ptr[len] < 0x7f) len++;
+    return len;
+}
+
 static size_t escape(const char *text, size_t len, char out[LINE_MAX_BYTES]) {
     static const char hex[16] = "0123456789abcdef";
-    size_t used = 0, step;
-    for (size_t i = 0; i < len; i += step) {
+    size_t step, used = plain_len(view_slice(view_of(text, len), 0, LINE_MAX_BYTES));
+    memcpy(out, text, used);
+    for (size_t i = used; i < len; i += step) {
         const unsigned char *at = (const unsigned char *)text + i;
         size_t whole = harmless(at, len - i);
         step = whole ? whole : 1;
@@ -125,7 +134,7 @@ void log_tell_repeats(bool all) {
 /* ---- a line ---- */
 
 static struct view print(struct view source, const char *format, va_list args, char out[LINE_MAX_BYTES]) {
-    char text[LINE_MAX_BYTES + 1];
+    char text[LINE_MAX_BYTES + 1] UNSET;
     size_t used = 0;
     int len = source.len
                   ? snprintf(text, sizeof(text), "%.*s: ", VIEW_ARG(view_slice(source, 0, SOURCE_BYTES)))
@@ -137,14 +146,14 @@ static struct view print(struct view source, const char *format, va_list args, c
     return view_of(out, escape(text, used < sizeof(text) ? used : sizeof(text) - 1, out));
 }
 
-static void write_line(enum log_level level, const char *component, struct view source, bool is_counted,
-                       const char *format, va_list args) {
-    char escaped[LINE_MAX_BYTES];
+static void write_line(enum log_level level, const char *component, struct view source, const char *format,
+                       va_list args) {
+    char escaped[LINE_MAX_BYTES] UNSET;
     if (!log_enabled(level)) return;
     struct view text = print(source, format, args, escaped);
     if (!text.ptr) return;
     const struct log_line line = {level, component, format, source, text};
-    if (is_counted && level != LOG_LEVEL_DEBUG && !log_tally_admits(&line, tell_held_back)) return;
+    if (level != LOG_LEVEL_DEBUG && !log_tally_admits(&line, tell_held_back)) return;
     log_tell_repeats(false);
     current_sink(current_ctx, level, component, text);
 }
@@ -152,20 +161,22 @@ static void write_line(enum log_level level, const char *component, struct view 
 void log_write(enum log_level level, const char *component, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    write_line(level, component, (struct view){0}, true, format, args);
+    write_line(level, component, (struct view){0}, format, args);
     va_end(args);
 }
 
 void log_from(enum log_level level, const char *component, struct view source, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    write_line(level, component, source, true, format, args);
+    write_line(level, component, source, format, args);
     va_end(args);
 }
 
-void log_each(enum log_level level, const char *component, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    write_line(level, component, (struct view){0}, false, format, args);
-    va_end(args);
+void log_line(enum log_level level, const char *component, struct view text) {
+    char escaped[LINE_MAX_BYTES] UNSET;
+    if (!log_enabled(level)) return;
+    text = view_slice(text, 0, LINE_MAX_BYTES);
+    if (plain_len(text) < text.len) text = view_of(escaped, escape(text.ptr, text.len, escaped));
+    log_tell_repeats(false);
+    current_sink(current_ctx, level, component, text);
 }

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "protocol/json_text.h"
 
-enum { TARGET_SHOWN = 300, TARGET_TEXT_MAX = 512, LINE_MAX_BYTES = 8192 };
+enum { TARGET_SHOWN = 300, LINE_MAX_BYTES = 8192 };
 
 static struct access_log_settings current;
 
@@ -44,20 +44,35 @@ static struct view code_of(const struct access *access) {
 
 /* ---- the log's own ---- */
 
+static void put_text_line(struct buf *out, const struct access *access) {
+    static const struct view how[] = {{"", 0}, {" cut", 4}, {" aborted", 8}};
+    buf_append_view(out, or_dash(access->client));
+    buf_append_byte(out, ' ');
+    buf_append_view(out, access->method);
+    buf_append_byte(out, ' ');
+    log_redact_target(out, view_slice(access->target, 0, TARGET_SHOWN));
+    buf_append_byte(out, ' ');
+    buf_append_number(out, (uint64_t)(access->status > 0 ? access->status : 0));
+    buf_append_byte(out, ' ');
+    buf_append_number(out, access->end_ms - access->begin_ms);
+    buf_append_view(out, VIEW("ms "));
+    buf_append_number(out, access->bytes_out);
+    buf_append_view(out, VIEW("B tunnel="));
+    buf_append_view(out, or_dash(access->tunnel));
+    buf_append_view(out, VIEW(" error="));
+    buf_append_view(out, code_of(access));
+    buf_append_view(out, how[access->fate]);
+}
+
 /* Of another gateway's request that one writes the line. */
 static void write_text(const struct access *access) {
-    static const char *const how[] = {"", " cut", " aborted"};
     enum log_level level = access->from_peer ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
     if (!log_enabled(level)) return;
-    struct buf target;
-    buf_init(&target, TARGET_TEXT_MAX);
-    log_redact_target(&target, view_slice(access->target, 0, TARGET_SHOWN));
-    log_each(level, LOG_ACCESS, "%.*s %.*s %.*s %d %llums %lluB tunnel=%.*s error=%.*s%s",
-             VIEW_ARG(or_dash(access->client)), VIEW_ARG(access->method), VIEW_ARG(buf_view(&target)),
-             access->status, (unsigned long long)(access->end_ms - access->begin_ms),
-             (unsigned long long)access->bytes_out, VIEW_ARG(or_dash(access->tunnel)),
-             VIEW_ARG(code_of(access)), how[access->fate]);
-    buf_done(&target);
+    struct buf line;
+    buf_init(&line, LINE_MAX_BYTES);
+    put_text_line(&line, access);
+    if (!line.failed) log_line(level, LOG_ACCESS, buf_view(&line));
+    buf_done(&line);
 }
 
 /* ---- what both others show ---- */

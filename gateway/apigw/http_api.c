@@ -36,6 +36,13 @@ static void refuse(struct web_exchange *exchange, int status, const char *messag
     web_answer_json(exchange, status, view_of(json, (size_t)len));
 }
 
+static void log_call(const struct call *call, const struct shape_answer *answer) {
+    char line[128];
+    int len = snprintf(line, sizeof(line), "%s %d %llums %zuB", call->id, answer->status,
+                       (unsigned long long)(loop_now(call->api->loop) - call->begun_ms), answer->body.len);
+    log_line(LOG_LEVEL_INFO, LOG_ACCESS, view_of(line, len > 0 ? (size_t)len : 0));
+}
+
 static void pass_on(struct call *call, struct view text) {
     struct arena arena;
     struct shape_answer answer;
@@ -43,8 +50,7 @@ static void pass_on(struct call *call, struct view text) {
     if (shape_answer_read(text, call->api->settings.api.is_payload_1, &arena, &answer)) {
         headers_add(&answer.headers, VIEW("apigw-requestid"), view_from_cstr(call->id));
         web_answer(call->exchange, answer.status, &answer.headers, answer.body);
-        log_each(LOG_LEVEL_INFO, LOG_ACCESS, "%s %d %llums %zuB", call->id, answer.status,
-                 (unsigned long long)(loop_now(call->api->loop) - call->begun_ms), answer.body.len);
+        log_call(call, &answer);
         shape_answer_done(&answer);
     } else {
         log_warn("http-api", "%s: the function's answer makes no sense", call->id);

@@ -123,7 +123,7 @@ static void test_many_sources_are_bounded_together(void **state) {
 
 static void test_lines_of_requests_all_come(void **state) {
     (void)state;
-    for (int i = 0; i < 3000; i++) log_each(LOG_LEVEL_INFO, "test", "GET / 200");
+    for (int i = 0; i < 3000; i++) log_line(LOG_LEVEL_INFO, "test", VIEW("GET / 200"));
     assert_int_equal(calls, 3000);
 }
 
