@@ -1,5 +1,7 @@
 /* The arena: a chain of blocks, the first of which serves the allocations. Blocks double up to BLOCK_MAX;
- * what is larger gets a block of its own behind the first, whose free room thus stays in use. */
+ * what is larger gets a block of its own behind the first, whose free room thus stays in use. With
+ * AddressSanitizer nothing of a block may be touched but what was asked for, so that it sees a byte too many.
+ * Most arenas live for a request and need one block: those of that size are kept for the next ones. */
 #include "base/arena.h"
 
 #include <stdalign.h>
@@ -7,31 +9,40 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* With AddressSanitizer nothing of a block may be touched but what was asked for, so that it sees a byte too
- * many. */
-#if defined(__SANITIZE_ADDRESS__)
-#define IS_CHECKED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define IS_CHECKED 1
-#endif
-#endif
-#ifdef IS_CHECKED
-#include <sanitizer/asan_interface.h>
-#else
-#define ASAN_POISON_MEMORY_REGION(bytes, len) ((void)0)
-#define ASAN_UNPOISON_MEMORY_REGION(bytes, len) ((void)0)
-#endif
+#include "base/checked.h"
+#include "base/spares.h"
 
 #define ALIGNMENT ((size_t)16)
 #define BLOCK_FIRST ((size_t)4096)
 #define BLOCK_MAX ((size_t)64 * 1024)
+#define SPARE_BLOCKS 64
 
 struct arena_block {
     struct arena_block *next;
     size_t used, size;
     alignas(16) char bytes[];
 };
+
+static _Thread_local struct spares first_blocks = {.size = BLOCK_FIRST, .most = SPARE_BLOCKS};
+
+static struct arena_block *block_new(size_t size) {
+    struct arena_block *block;
+    bool is_first_size = size == BLOCK_FIRST - sizeof(*block);
+    block = is_first_size ? spares_take(&first_blocks) : malloc(sizeof(*block) + size);
+    if (!block) return NULL;
+    ASAN_POISON_MEMORY_REGION(block->bytes, size);
+    block->used = 0;
+    block->size = size;
+    return block;
+}
+
+static void block_free(struct arena_block *block) {
+    ASAN_UNPOISON_MEMORY_REGION(block->bytes, block->size);
+    if (block->size == BLOCK_FIRST - sizeof(*block))
+        spares_give(&first_blocks, block);
+    else
+        free(block);
+}
 
 void arena_init(struct arena *arena, size_t max_bytes) {
     *arena = (struct arena){.max_bytes = max_bytes};
@@ -41,7 +52,7 @@ void arena_done(struct arena *arena) {
     struct arena_block *block = arena->blocks;
     while (block) {
         struct arena_block *next = block->next;
-        free(block);
+        block_free(block);
         block = next;
     }
     arena_init(arena, arena->max_bytes);
@@ -51,12 +62,12 @@ void arena_clear(struct arena *arena) {
     struct arena_block *block = arena->blocks;
     while (block && block->next) {
         struct arena_block *next = block->next;
-        free(block);
+        block_free(block);
         block = next;
     }
     size_t max_bytes = arena->max_bytes;
     if (block && block->size > BLOCK_MAX) {
-        free(block);
+        block_free(block);
         block = NULL;
     }
     if (block) {
@@ -77,12 +88,8 @@ static size_t next_size(const struct arena *arena, size_t len) {
 
 static struct arena_block *add_block(struct arena *arena, size_t len) {
     size_t size = next_size(arena, len);
-    struct arena_block *block = malloc(sizeof(*block) + size);
+    struct arena_block *block = block_new(size), *first = arena->blocks;
     if (!block) return NULL;
-    struct arena_block *first = arena->blocks;
-    ASAN_POISON_MEMORY_REGION(block->bytes, size);
-    block->used = 0;
-    block->size = size;
     if (first && first->size - first->used > size - len) {
         block->next = first->next;
         first->next = block;

@@ -7,7 +7,7 @@
 #include "handler/core_state.h"
 #include "policy/login_failures.h"
 
-enum { CHUNKS_HELD_MAX = 64 * 1024 * 1024, CHUNKED_MESSAGES_MAX = 1024 };
+enum { CHUNKS_HELD_MAX = 64 * 1024 * 1024, CHUNKED_MESSAGES_MAX = 1024, SPARE_EXCHANGES = 64 };
 
 void core_settings_init(struct core_settings *settings) {
     *settings = (struct core_settings){
@@ -71,6 +71,7 @@ struct core *core_new(const struct core_settings *settings, const struct ports *
     core->settings = *settings;
     core->ports = *ports;
     arena_init(&core->texts, 64 * 1024);
+    core->spare_exchanges = (struct spares){.size = sizeof(struct exchange), .most = SPARE_EXCHANGES};
     table_init(&core->links);
     table_init(&core->tunnels);
     list_init(&core->young);
@@ -113,6 +114,7 @@ void core_free(struct core *core) {
     table_each(&core->links, free_link, NULL);
     table_done(&core->links);
     tunnels_done(core);
+    spares_trim(&core->spare_exchanges);
     table_done(&core->requests);
     chunks_done(&core->chunks);
     free(core->slots);

@@ -3,6 +3,7 @@
 #define HANDLER_CORE_STATE_H
 
 #include "base/list.h"
+#include "base/spares.h"
 #include "base/table.h"
 #include "handler/answer.h"
 #include "handler/core.h"
@@ -36,6 +37,7 @@ struct core {
     size_t slot_count, free_count;
     uint32_t generation;
     size_t exchange_count;
+    struct spares spare_exchanges;
     struct login_failures *login_failures; /* NULL: nobody has failed yet */
 };
 

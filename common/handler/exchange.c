@@ -69,7 +69,7 @@ static void exchange_free(struct exchange *exchange) {
     core->exchange_count--;
     buf_done(&exchange->body);
     arena_done(&exchange->arena);
-    free(exchange);
+    spares_give(&core->spare_exchanges, exchange);
 }
 
 enum http_error exchange_lost_error(const struct exchange *exchange) {
@@ -100,12 +100,12 @@ static void on_task(struct task *task) {
 }
 
 static struct exchange *exchange_new(struct core *core) {
-    struct exchange *exchange = calloc(1, sizeof(*exchange));
+    struct exchange *exchange = spares_take(&core->spare_exchanges);
     if (!exchange) return NULL;
-    exchange->core = core;
+    *exchange = (struct exchange){.core = core};
     exchange->delivery = &mailbox_delivery; /* keeps what comes */
     if (!slot_take(core, exchange)) {
-        free(exchange);
+        spares_give(&core->spare_exchanges, exchange);
         return NULL;
     }
     core->exchange_count++;

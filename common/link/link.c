@@ -12,6 +12,7 @@
 #define TABLE_BYTES 16384 /* of compression: some 30 visitors' headers; a larger one is slower to search */
 #define IDLE_MS 10000
 #define FRAME_BUFFER_BYTES ((size_t)16 * 1024) /* and a frame's head: nghttp2's */
+#define SPARE_STREAMS 64
 #define WINDOW_LIMIT ((uint32_t)1 << 30)
 
 /* ---- failure ---- */
@@ -67,7 +68,7 @@ static void rest_frame_buffer(struct link_session *session) {
 
 static void give_memory_back(struct link_session *session) {
     if (session->live_count || session->now_ms - session->active_ms < IDLE_MS) return;
-    streams_trim(session);
+    spares_trim(&session->spare_streams);
     blocks_trim(session);
     if (session->head.kept_count == 0) head_done(&session->head);
     rest_frame_buffer(session);
@@ -183,7 +184,7 @@ static void lists_init(struct link_session *session) {
     list_init(&session->finished);
     list_init(&session->sent);
     list_init(&session->resting);
-    list_init(&session->spare_streams);
+    session->spare_streams = (struct spares){.size = sizeof(struct link_stream), .most = SPARE_STREAMS};
     session->round = 1;
 }
 
@@ -226,7 +227,7 @@ void link_free(struct link_session *session) {
     control_done(session);
     nghttp2_session_del(session->h2);
     head_done(&session->head);
-    streams_trim(session);
+    spares_trim(&session->spare_streams);
     blocks_trim(session);
     free(session);
 }

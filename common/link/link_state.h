@@ -7,6 +7,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include "base/list.h"
+#include "base/spares.h"
 #include "base/unset.h"
 #include "link/link.h"
 
@@ -69,7 +70,7 @@ struct outbound_head {
 struct trailers; /* kept until the body before them has left */
 
 struct link_stream {
-    struct list node; /* of session->streams, or of session->spare_streams */
+    struct list node; /* of session->streams */
     struct link_session *session;
     const struct stream_events *events; /* NULL: nobody has been told of it yet */
     void *ctx;
@@ -124,8 +125,7 @@ struct link_session {
     struct list resting;  /* had their turn in this round */
     uint64_t round;
 
-    struct list spare_streams;
-    size_t spare_stream_count;
+    struct spares spare_streams;
     struct block *spare_blocks;
     size_t spare_block_count;
 
@@ -208,7 +208,6 @@ void receive_callbacks(nghttp2_session_callbacks *callbacks);
 void stream_init(struct link_stream *stream, struct link_session *session);
 struct link_stream *stream_new(struct link_session *session);
 void stream_free(struct link_stream *stream);
-void streams_trim(struct link_session *session);
 /* The other side has ended its direction. */
 void stream_ended(struct link_stream *stream, const struct headers *trailers);
 /* nghttp2 has closed the stream. */

@@ -1,10 +1,6 @@
 /* Streams, as their owners see them. nghttp2 keeps a stream until both ends have left or one has reset it;
  * ours lives longer where its reader still drains, and is let go of earlier where its owner resets it. */
-#include <stdlib.h>
-
 #include "link/link_state.h"
-
-#define SPARE_STREAMS 64
 
 /* ---- birth and death ---- */
 
@@ -17,12 +13,7 @@ void stream_init(struct link_stream *stream, struct link_session *session) {
 }
 
 struct link_stream *stream_new(struct link_session *session) {
-    struct list *spare = list_pop(&session->spare_streams);
-    struct link_stream *stream = spare ? LIST_ENTRY(spare, struct link_stream, node) : NULL;
-    if (stream)
-        session->spare_stream_count--;
-    else
-        stream = malloc(sizeof(*stream));
+    struct link_stream *stream = spares_take(&session->spare_streams);
     if (!stream) return NULL;
     stream_init(stream, session);
     list_append(&session->streams, &stream->node);
@@ -39,18 +30,7 @@ void stream_free(struct link_stream *stream) {
     list_remove(&stream->sent_node);
     list_remove(&stream->other_node);
     trailers_free(stream->trailers);
-    if (session->spare_stream_count >= SPARE_STREAMS) {
-        free(stream);
-        return;
-    }
-    list_append(&session->spare_streams, &stream->node);
-    session->spare_stream_count++;
-}
-
-void streams_trim(struct link_session *session) {
-    struct list *node;
-    while ((node = list_pop(&session->spare_streams))) free(LIST_ENTRY(node, struct link_stream, node));
-    session->spare_stream_count = 0;
+    spares_give(&session->spare_streams, stream);
 }
 
 static void drop_queue(struct link_stream *stream) {

@@ -28,7 +28,15 @@ void *__real_realloc(void *block, size_t size);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *block, size_t size);
+struct spares;
+void *__real_spares_take(struct spares *spares);
+void *__wrap_spares_take(struct spares *spares);
 void *__wrap_heap_alloc_owed(size_t size);
+
+/* Whether one is kept depends on what was before. */
+void *__wrap_spares_take(struct spares *spares) {
+    return fails() ? NULL : __real_spares_take(spares);
+}
 
 void *__wrap_malloc(size_t size) {
     return fails() ? NULL : __real_malloc(size);

@@ -549,13 +549,13 @@ static void test_an_idle_session_gives_memory_back(void **state) {
     for (int i = 0; i < 100; i++) pair_open(&pair, 1000);
     pair_run(&pair);
     assert_all_done(&pair);
-    assert_true(pair.opens.session->spare_stream_count > 0);
+    assert_true(pair.opens.session->spare_streams.count > 0);
     struct frame_buffer *frame = &pair.opens.session->frame;
     assert_non_null(frame->block);
     assert_true(frame->is_touched);
     assert_true(is_resident(frame->block));
     link_tick(pair.opens.session, pair.now_ms + 20000);
-    assert_int_equal(pair.opens.session->spare_stream_count, 0);
+    assert_int_equal(pair.opens.session->spare_streams.count, 0);
     assert_int_equal(pair.opens.session->spare_block_count, 0);
     assert_null(pair.opens.session->head.kept);
     assert_false(frame->is_touched);

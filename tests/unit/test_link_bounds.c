@@ -170,12 +170,12 @@ static void test_memory_is_given_back_after_ten_seconds(void **state) {
     struct link_session *session = subject->session;
     uint64_t at = session->active_ms;
     assert_true(session->frame.size >= 16 * KIB && session->frame.size < 16 * KIB + 64);
-    assert_int_equal(session->spare_stream_count, 1);
+    assert_int_equal(session->spare_streams.count, 1);
     link_tick(session, at + 9999);
-    assert_int_equal(session->spare_stream_count, 1);
+    assert_int_equal(session->spare_streams.count, 1);
     assert_true(session->frame.is_touched);
     link_tick(session, at + 10000);
-    assert_int_equal(session->spare_stream_count, 0);
+    assert_int_equal(session->spare_streams.count, 0);
     assert_false(session->frame.is_touched);
     end();
 }

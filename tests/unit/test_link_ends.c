@@ -363,21 +363,21 @@ static void test_streams_are_used_again(void **state) {
     run();
     for (uint32_t i = 0; i < 70; i++) headers(3 + 2 * i, END, ":status: 200\n");
     assert_link_lives();
-    assert_int_equal(subject->session->spare_stream_count, 64);
+    assert_int_equal(subject->session->spare_streams.count, 64);
     pair_open(&pair, 0);
-    assert_int_equal(subject->session->spare_stream_count, 63);
+    assert_int_equal(subject->session->spare_streams.count, 63);
     run();
     headers(3 + 2 * 70, END, ":status: 200\n");
     assert_link_lives();
-    assert_int_equal(subject->session->spare_stream_count, 64);
+    assert_int_equal(subject->session->spare_streams.count, 64);
     link_tick(subject->session, pair.now_ms += 500000); /* long after the first ones */
-    assert_int_equal(subject->session->spare_stream_count, 0);
+    assert_int_equal(subject->session->spare_streams.count, 0);
     pair_open(&pair, 0);
     run();
     headers(3 + 2 * 71, END, ":status: 200\n");
     assert_link_lives();
     link_tick(subject->session, pair.now_ms += 9000);
-    assert_int_equal(subject->session->spare_stream_count, 1);
+    assert_int_equal(subject->session->spare_streams.count, 1);
     end();
 }
 
