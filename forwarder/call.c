@@ -109,7 +109,7 @@ bool call_take_head(struct call *call, int status, const struct headers *receive
     hop_strip(ret_headers);
     hop_strip_ours(ret_headers, is_switch ? (struct view){0} : VIEW("x-tunnel-rewrite"));
     if (drops_length) headers_remove(ret_headers, VIEW("content-length"));
-    call->detail = is_switch ? NULL : gate_response_fault(status, ret_headers, limits);
+    call->detail = is_switch ? NULL : gate_response_excess(status, ret_headers, limits);
     return !call->detail && (is_switch || rewrite_wish_say(call->settings->rewrite, ret_headers)) &&
            host_field_return(call->settings->host_field, &call->visitor, ret_headers);
 }

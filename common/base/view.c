@@ -4,14 +4,21 @@
 
 #include <stdlib.h>
 
+#include "base/word.h"
+
 static unsigned char fold(char byte) {
     unsigned char c = (unsigned char)byte;
     return (unsigned char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
 }
 
 bool view_eq_folded(const char *a, const char *b, size_t len) {
-    for (size_t i = 0; i < len; i++)
-        if (a[i] != b[i] && fold(a[i]) != fold(b[i])) return false;
+    size_t i = 0;
+    for (; i + WORD_BYTES <= len; i += WORD_BYTES) {
+        uint64_t of_a = word_load(a + i), of_b = word_load(b + i);
+        if (of_a != of_b && word_lower(of_a) != word_lower(of_b)) return false;
+    }
+    for (; i < len; i++)
+        if (fold(a[i]) != fold(b[i])) return false;
     return true;
 }
 

@@ -1,6 +1,8 @@
 /* Character classes as a table (token) and as arithmetic on eight bytes at a time (field values). */
 #include "http/chars.h"
 
+#include "base/word.h"
+
 /* clang-format off */
 static const bool tchar[256] = {
     ['!'] = 1, ['#'] = 1, ['$'] = 1, ['%'] = 1, ['&'] = 1, ['\''] = 1, ['*'] = 1, ['+'] = 1, ['-'] = 1, ['.'] = 1,
@@ -30,30 +32,17 @@ static bool is_control(char byte) {
     return (c < 0x20 && c != '\t') || c == 0x7f;
 }
 
-#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
-
-/* Sets 0x20 in those of the eight that are capitals; bytes from 0x80 on are none. */
-static uint64_t lower_each(uint64_t word) {
-    uint64_t low = word & EACH(0x7f);
-    uint64_t from_a = low + EACH(0x80 - 'A'), behind_z = low + EACH(0x7f - 'Z');
-    return word | (((from_a ^ behind_z) & ~word & EACH(0x80)) >> 2);
-}
-
 void http_lower_copy(char *to, struct view from) {
     size_t i = 0;
-    for (; i + 8 <= from.len; i += 8) {
-        uint64_t word;
-        memcpy(&word, from.ptr + i, 8);
-        word = lower_each(word);
-        memcpy(to + i, &word, 8);
-    }
+    for (; i + WORD_BYTES <= from.len; i += WORD_BYTES)
+        word_store(to + i, word_lower(word_load(from.ptr + i)));
     for (; i < from.len; i++) to[i] = http_lower(from.ptr[i]);
 }
 
 /* Is one of the eight below 0x20, or DEL? */
 static bool has_control_or_tab(uint64_t word) {
-    uint64_t del = word ^ EACH(0x7f);
-    return (((word - EACH(0x20)) & ~word) | ((del - EACH(1)) & ~del)) & EACH(0x80);
+    uint64_t del = word ^ WORD_EACH(0x7f);
+    return (((word - WORD_EACH(0x20)) & ~word) | ((del - WORD_EACH(1)) & ~del)) & WORD_EACH(0x80);
 }
 
 static bool has_control_in(const char *bytes, size_t len) {
@@ -64,12 +53,10 @@ static bool has_control_in(const char *bytes, size_t len) {
 
 /* The last word may begin within the one before it. */
 static bool has_control(struct view v) {
-    if (v.len < 8) return has_control_in(v.ptr, v.len);
-    for (size_t at = 0; at < v.len; at += 8) {
-        uint64_t word;
-        const char *bytes = v.ptr + (at + 8 <= v.len ? at : v.len - 8);
-        memcpy(&word, bytes, 8);
-        if (has_control_or_tab(word) && has_control_in(bytes, 8)) return true;
+    if (v.len < WORD_BYTES) return has_control_in(v.ptr, v.len);
+    for (size_t at = 0; at < v.len; at += WORD_BYTES) {
+        const char *bytes = v.ptr + (at + WORD_BYTES <= v.len ? at : v.len - WORD_BYTES);
+        if (has_control_or_tab(word_load(bytes)) && has_control_in(bytes, WORD_BYTES)) return true;
     }
     return false;
 }

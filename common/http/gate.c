@@ -192,9 +192,15 @@ enum http_error gate_check_response(int status, const struct headers *headers,
     return gate_response_fault(status, headers, limits) ? HTTP_ERROR_BAD_RESPONSE : HTTP_ERROR_NONE;
 }
 
-const char *gate_response_fault(int status, const struct headers *headers, const struct http_limits *limits) {
+const char *gate_response_excess(int status, const struct headers *headers,
+                                 const struct http_limits *limits) {
     if (status < 200 || status > 999) return "the service sent a status that is none";
-    if (!within(headers, limits, limits->answer_bytes)) return "the service sent too large a head";
+    return within(headers, limits, limits->answer_bytes) ? NULL : "the service sent too large a head";
+}
+
+const char *gate_response_fault(int status, const struct headers *headers, const struct http_limits *limits) {
+    const char *excess = gate_response_excess(status, headers, limits);
+    if (excess) return excess;
     return gate_check_fields(headers) ? NULL : "the service sent a field that is none";
 }
 

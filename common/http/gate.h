@@ -53,6 +53,9 @@ enum http_error gate_check_response(int status, const struct headers *headers,
 /* The same: NULL, or what is wrong with it, for people. */
 const char *gate_response_fault(int status, const struct headers *headers, const struct http_limits *limits);
 
+/* The same, where the fields were checked already, by who has parsed them (response_head_parse()). */
+const char *gate_response_excess(int status, const struct headers *headers, const struct http_limits *limits);
+
 /* No value longer than that? */
 bool gate_check_values(const struct headers *headers, size_t most_bytes);
 

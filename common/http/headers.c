@@ -1,5 +1,5 @@
 /* The header list: an array in an arena, outgrown arrays being left to the arena. A name and its value share
- * one allocation. */
+ * one allocation, and so do all fields that are copied together. */
 #include "http/headers.h"
 
 #include "http/chars.h"
@@ -27,18 +27,28 @@ static bool make_room(struct headers *headers, size_t count) {
     return true;
 }
 
+/* Bytes that a field takes in the arena. */
+static size_t put_size(const struct header *field) {
+    return field->name.len + field->value.len + 2;
+}
+
+/* Puts the name, which the caller has copied to `bytes`, and behind it the value. */
+static void put(struct headers *headers, char *bytes, size_t name_len, struct view value) {
+    char *copy = bytes + name_len + 1;
+    bytes[name_len] = '\0';
+    if (value.len) memcpy(copy, value.ptr, value.len);
+    copy[value.len] = '\0';
+    struct header *field = &headers->fields[headers->count++];
+    *field = (struct header){.name = {bytes, name_len}, .value = {copy, value.len}};
+    headers->bytes += field_bytes(field);
+}
+
 bool headers_add(struct headers *headers, struct view name, struct view value) {
     if (!make_room(headers, 1)) return false;
     char *bytes = arena_alloc(headers->arena, name.len + value.len + 2);
     if (!bytes) return false;
     http_lower_copy(bytes, name);
-    bytes[name.len] = '\0';
-    char *copy = bytes + name.len + 1;
-    if (value.len) memcpy(copy, value.ptr, value.len);
-    copy[value.len] = '\0';
-    struct header *field = &headers->fields[headers->count++];
-    *field = (struct header){.name = {bytes, name.len}, .value = {copy, value.len}};
-    headers->bytes += field_bytes(field);
+    put(headers, bytes, name.len, value);
     return true;
 }
 
@@ -118,10 +128,17 @@ bool headers_has_token(const struct headers *headers, struct view name, struct v
 }
 
 bool headers_copy(struct headers *to, const struct headers *from) {
-    size_t count = from->count;
-    if (!make_room(to, count)) return false;
-    for (size_t i = 0; i < count; i++)
-        if (!headers_add(to, from->fields[i].name, from->fields[i].value)) return false;
+    size_t count = from->count, size = 0;
+    for (size_t i = 0; i < count; i++) size += put_size(&from->fields[i]);
+    if (count == 0) return true;
+    char *bytes = make_room(to, count) ? arena_alloc(to->arena, size) : NULL;
+    if (!bytes) return false;
+    for (size_t i = 0; i < count; i++) {
+        const struct header *field = &from->fields[i];
+        if (field->name.len) memcpy(bytes, field->name.ptr, field->name.len);
+        put(to, bytes, field->name.len, field->value);
+        bytes += put_size(field);
+    }
     return true;
 }
 

@@ -40,7 +40,8 @@ bool headers_has_token(const struct headers *headers, struct view name, struct v
 /* The same, of one list. */
 bool http_list_has(struct view list, struct view token);
 
-/* Copies all fields of `from` to the end of `to`. */
+/* Copies all fields of `from`, whose names are in lower case, to the end of `to`. False when the arena is
+ * full; then none is copied. */
 bool headers_copy(struct headers *to, const struct headers *from);
 
 /* The value of a Content-Length (RFC 9110 8.6), which may be absent: false where it is none. Never more than

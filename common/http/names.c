@@ -1,6 +1,8 @@
 /* See names.h. */
 #include "http/names.h"
 
+#include "base/word.h"
+
 #define LIST_MAX 10
 
 /* By length. Only those whose words do not simply begin with a capital. */
@@ -35,6 +37,12 @@ static const char *find(struct view name) {
     return NULL;
 }
 
+/* Letters behind a '-', and the first where a part of the name begins. */
+static uint64_t capitalize(uint64_t word, bool begins) {
+    uint64_t initials = word_behind(word_between(word, '-', '-')) | (begins ? word_first() : 0);
+    return word ^ (word_between(word, 'a', 'z') & initials) >> 2;
+}
+
 void http_put_name(char *to, struct view name) {
     const char *usual = find(name);
     if (usual) {
@@ -42,7 +50,12 @@ void http_put_name(char *to, struct view name) {
         return;
     }
     bool begins = true;
-    for (size_t i = 0; i < name.len; i++) {
+    size_t i = 0;
+    for (; i + WORD_BYTES <= name.len; i += WORD_BYTES) {
+        word_store(to + i, capitalize(word_load(name.ptr + i), begins));
+        begins = name.ptr[i + WORD_BYTES - 1] == '-';
+    }
+    for (; i < name.len; i++) {
         char byte = name.ptr[i];
         to[i] = begins && byte >= 'a' && byte <= 'z' ? (char)(byte & ~0x20) : byte;
         begins = byte == '-';

@@ -14,7 +14,8 @@ static void test_names(void **state) {
     static const char *const names[] = {
         /* by rule */
         "Host", "Content-Type", "X-Forwarded-For", "Set-Cookie", "X-1a-B_c", "-", "X--Y", "Q", "", "Z-Zz-A",
-        "X-Name-Of-25-Letters-Abcd",
+        "X-Name-Of-25-Letters-Abcd", "Abcdefg-Hijk", "Abcdefgh-Ijk", "Abcdefghijklmno-P",
+        "Abcdefghijklmnop-Q", "-Bcdefgh-Jklmno-",
         /* by table */
         "TE", "DAV", "DNT", "DPR", "ECT", "NEL", "P3P", "RTT", "ETag", "CF-Ray", "Sec-GPC", "Expect-CT",
         "Sec-CH-UA", "SourceMap", "X-Real-IP", "SOAPAction", "Content-DPR", "Content-MD5", "X-Client-IP",

@@ -145,15 +145,34 @@ static void test_copies(void **state) {
     assert_null(view_from_cstr(NULL).ptr);
 }
 
+static unsigned char lower(int byte) {
+    return (unsigned char)(byte >= 'A' && byte <= 'Z' ? byte + 32 : byte);
+}
+
+/* All pairs of bytes, in the first word, at its ends, and behind it. */
+static void test_folding_of_each_byte(void **state) {
+    (void)state;
+    static const size_t places[] = {0, 3, 7, 8, 12};
+    char a[] = "Abc-Defg-Hijk", b[] = "aBC-dEFG-hIJK";
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        char of_a = a[places[i]], of_b = b[places[i]];
+        for (int x = 0; x < 256; x++)
+            for (int y = 0; y < 256; y++) {
+                a[places[i]] = (char)x;
+                b[places[i]] = (char)y;
+                assert_int_equal(view_eq_nocase(view_of(a, 13), view_of(b, 13)), lower(x) == lower(y));
+            }
+        a[places[i]] = of_a;
+        b[places[i]] = of_b;
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_equality),
-        cmocka_unit_test(test_ends),
-        cmocka_unit_test(test_slices_are_clamped),
-        cmocka_unit_test(test_find),
-        cmocka_unit_test(test_trim),
-        cmocka_unit_test(test_split),
-        cmocka_unit_test(test_parse_u64),
+        cmocka_unit_test(test_equality), cmocka_unit_test(test_folding_of_each_byte),
+        cmocka_unit_test(test_ends),     cmocka_unit_test(test_slices_are_clamped),
+        cmocka_unit_test(test_find),     cmocka_unit_test(test_trim),
+        cmocka_unit_test(test_split),    cmocka_unit_test(test_parse_u64),
         cmocka_unit_test(test_copies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
