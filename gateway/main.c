@@ -179,6 +179,7 @@ static bool make_core(struct gateway *gateway) {
         settings.pending_ms = settings.request_timeout_ms + 5000;
     settings.exchanges_total = config->max_connections;
     settings.exchanges_per_tunnel = config->tunnel_requests;
+    settings.visitor_share_percent = config->visitor_share;
     settings.tunnel_requests_per_second = config->tunnel_rate;
     settings.request_ids = config->request_ids;
     if (config->access_form == ACCESS_FORM_JSON) settings.traces = TRACES_NOTED;
@@ -212,6 +213,8 @@ static bool make_adapters(struct gateway *gateway) {
         .head_bytes = config->request_head_bytes,
         .keepalive_timeout_ms = config->keepalive_timeout_ms,
         .body_idle_timeout_ms = config->body_idle_timeout_ms,
+        .min_rate = config->min_rate,
+        .min_rate_grace_ms = config->min_rate_grace_ms,
     };
     gateway->agents = agent_ws_new(&gateway->loop, config->agent_ping_interval_ms,
                                    (uint32_t)config->agent_link_requests, config->answer_head_bytes);

@@ -65,6 +65,7 @@ bool answer_begin(struct exchange *exchange, int status, struct headers *headers
                                .has_body = has_body,
                                .close = is_unread(exchange)};
     enum answer_kind kind = kind_of(has_body, headers);
+    head.may_idle = kind == ANSWER_EVENTS;
     hop_strip(headers);
     take_words(exchange, headers);
     headers_remove(headers, VIEW("content-length"));
@@ -89,6 +90,7 @@ void answer_switch(struct exchange *exchange, struct headers *headers, struct vi
                                .content_length = LENGTH_UNKNOWN,
                                .has_body = true,
                                .close = true,
+                               .may_idle = true,
                                .upgrade = protocol};
     put_head(exchange, &head, ANSWER_SWITCHED);
 }

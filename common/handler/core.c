@@ -29,6 +29,7 @@ void core_settings_init(struct core_settings *settings) {
         .claim_ttl_ms = 0,
         .resume_ttl_ms = 7ULL * 24 * 3600 * 1000,
         .exchanges_per_tunnel = 256,
+        .visitor_share_percent = 50,
         .long_lived_per_tunnel = 4096,
         .long_wait_ms = 5 * 1000,
         .exchanges_total = 16384,

@@ -55,6 +55,8 @@ struct core_settings {
     uint64_t recheck_waiting_ms, recheck_sent_ms;
     uint64_t resume_ttl_ms;       /* 7 d */
     size_t exchanges_per_tunnel;  /* 256 */
+    size_t visitor_share_percent; /* 50: of these, and of the next, for one visitor when few are left; 0 or
+                                     100: all */
     size_t long_lived_per_tunnel; /* 4096: upgraded connections, event streams, and what has waited for the
                                      first byte of its answer for long_wait_ms (a long poll) */
     uint64_t long_wait_ms;        /* 5 000 */
@@ -138,6 +140,10 @@ void exchange_body(struct exchange *exchange, struct view data);
 void exchange_body_end(struct exchange *exchange);
 /* The sink has passed so many bytes of the answer's body on to the visitor. */
 void exchange_drained(struct exchange *exchange, size_t bytes);
+/* Since when the visitor owes something, a piece of his body or reading, and does not give it, by the clock
+ * of the timers; 0: he does not. When the tunnel is full, who has stalled for longest is ended first (408, or
+ * a cut). */
+void exchange_stalled(struct exchange *exchange, uint64_t since_ms);
 /* The visitor is gone: nothing is called any more, the pointer is dead on return. */
 void exchange_cancel(struct exchange *exchange);
 

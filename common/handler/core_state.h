@@ -70,8 +70,10 @@ void link_lost(struct core *core, struct view connection_id);
 struct tunnel_use {
     struct table_node node;
     char tunnel_id[TUNNEL_NAME_MAX + 1];
-    struct list waiting; /* exchange.tunnel_node: until the claim changes */
+    struct list waiting;   /* exchange.tunnel_node: until the claim changes */
+    struct list exchanges; /* exchange.use_node */
     size_t exchange_count;
+    size_t cut_count;        /* of them: ended for others at the next safe point */
     size_t long_lived_count; /* of them: upgraded connections, event streams, and those that wait for long */
     struct coding_memory coding_memory; /* of its answers that are decoded and encoded again */
     uint64_t full_ns;      /* when its bucket of requests is full again, by the monotonic clock */
@@ -82,6 +84,8 @@ struct tunnel_use {
 /* tunnels.c: the exchange counts for its tunnel until it leaves. False without memory. */
 bool tunnel_join(struct exchange *exchange);
 void tunnel_leave(struct exchange *exchange);
+/* places.c: is there a place for it among its tunnel's requests? Others may end for it. */
+bool place_take(struct exchange *exchange);
 /* May it be sent to the agent of its claim? Asked as often as one likes, counted once. */
 bool tunnel_admit(struct exchange *exchange);
 void tunnels_on_rest(struct timer *timer); /* of core.rest_timer */
@@ -119,6 +123,12 @@ struct exchange {
     struct core *core;
     uint64_t ticket;
     enum exchange_state state;
+    enum http_error error; /* FAILING */
+    bool from_peer;        /* taken in by another gateway, which meant the agent of peer_epoch */
+    bool is_let_in;        /* the rules for visitors have been looked at (visitor_policy.c) */
+    bool tells_cookie;     /* its answer tells the browser which tunnel's page it shows (stray.h) */
+    bool is_held;          /* the body is here, all of it, in `body` (dispatch_hold.c) */
+    bool body_complete;
     struct arena arena;
     struct task task; /* the next step that must not run inside a host's call */
     struct timer timer;
@@ -130,11 +140,8 @@ struct exchange {
     uint64_t given_us, answered_us; /* when an agent had it, and when its head came; 0: not yet */
 
     /* the request */
-    bool from_peer; /* taken in by another gateway, which meant the agent of this epoch */
     uint64_t peer_epoch;
-    bool is_let_in;      /* the rules for visitors have been looked at (visitor_policy.c) */
     size_t held_most;    /* bytes of the body, where they must have read it (dispatch_hold.c) */
-    bool is_held;        /* it is here, all of it, in `body` */
     size_t visitor_hops; /* how far from the right its address stands in x-forwarded-for */
     struct view gateway; /* claims with this one may serve it */
     struct view method, accept;
@@ -142,9 +149,7 @@ struct exchange {
     struct gate_verdict verdict;
     struct route route;
     struct stray *stray;       /* path mode, while a look at the registry must decide which tunnel is meant */
-    bool tells_cookie;         /* its answer tells the browser which tunnel's page it shows (stray.h) */
     struct rewrite_site *site; /* path mode, where the visitor is: what is brought under its prefix */
-    enum http_error error;     /* FAILING */
 
     /* its way */
     struct tunnel_use *tunnel;
@@ -155,18 +160,21 @@ struct exchange {
     struct list link_node;
     char lost_connection[CONNECTION_ID_MAX + 1]; /* the agent that died with it; "" if none */
     uint64_t unreached_ms;                       /* since when there is no way to it; 0: there is */
-    bool sent_again; /* an agent may have executed it: once more, for the last time */
-    bool admitted;   /* counted among its tunnel's requests of this second */
-    bool long_lived; /* counted so */
+    struct list use_node;                        /* of its tunnel */
+    uint64_t visitor;                            /* as in forward_event */
+    uint64_t stalled_ms;                         /* as exchange_stalled() had it */
+    bool sent_again;  /* an agent may have executed it: once more, for the last time */
+    bool is_cut;      /* its place is another's; it ends at the next safe point */
+    bool admitted;    /* counted among its tunnel's requests of this second */
+    bool body_unkept; /* stream delivery: more has come than is kept */
+    bool long_lived;  /* counted so */
     struct list young_node;
     uint64_t granted_bytes; /* of the request's body, in all */
-    bool body_complete;
-    struct buf body; /* v1: all of it; v2: its first part, as long as it may have to be sent again */
+    struct buf body;        /* v1: all of it; v2: its first part, as long as it may have to be sent again */
 
     /* stream delivery */
     struct agent_stream *stream;
     struct link_use *stream_link; /* counts it; NULL without a stream */
-    bool body_unkept;             /* more has come than is kept */
     uint64_t stream_sent;
 
     /* mailbox delivery */

@@ -234,6 +234,7 @@ static void start(struct exchange *exchange) {
                                .scheme = VIEW("http"),
                                .authority = exchange->verdict.host_field,
                                .path = exchange->route.target,
+                               .visitor = exchange->visitor,
                                .headers = &exchange->headers};
     struct headers offering;
     enum status status;

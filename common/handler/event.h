@@ -29,7 +29,9 @@ struct forward_event {
     struct view target; /* raw */
     struct view version;
     const struct headers *headers;
-    struct view client;   /* address without port */
+    struct view client; /* address without port */
+    uint64_t
+        visitor; /* whose share of a tunnel's places it counts for, the same in all gateways; 0: nobody's */
     struct view scheme;   /* "http" or "https", as the visitor's side of the host sees it */
     bool client_is_proxy; /* a configured proxy: its X-Forwarded-* are kept and appended to */
     size_t hops;          /* how many proxies in front of that one are trusted, too */
@@ -40,6 +42,7 @@ struct dispatch_event {
     struct view tunnel_id;
     uint64_t epoch;      /* of the claim by which this process was found */
     bool is_let_in;      /* the tunnel's rules for visitors let this one in */
+    uint64_t visitor;    /* as in forward_event */
     struct view gateway; /* link.gateway of the claims that are served here */
     struct view method;
     struct view upgrade;           /* the protocols offered to switch to; absent: none */
@@ -73,6 +76,7 @@ struct answer_head {
     uint64_t content_length; /* of the body, or what a HEAD/304 answer says it would be; LENGTH_UNKNOWN */
     bool has_body;           /* data and end follow; otherwise only end */
     bool close;              /* the visitor's connection must end after it */
+    bool may_idle;           /* hours may pass between two bytes of the body */
     struct view upgrade; /* status 101: the protocol switched to; bytes follow both ways, as body and data */
     enum http_error error; /* HTTP_ERROR_NONE: the service's own answer */
 };

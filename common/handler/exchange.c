@@ -93,7 +93,9 @@ static void on_recheck(struct timer *timer) {
 /* What a host's call asked for and must not happen inside it. */
 static void on_task(struct task *task) {
     struct exchange *exchange = LIST_ENTRY(task, struct exchange, task);
-    if (exchange->state == EXCHANGE_FAILING)
+    if (exchange->is_cut)
+        exchange_fail(exchange, HTTP_ERROR_REQUEST_TIMEOUT);
+    else if (exchange->state == EXCHANGE_FAILING)
         exchange_fail(exchange, exchange->error);
     else
         exchange->delivery->go_on(exchange);
@@ -118,6 +120,7 @@ static struct exchange *exchange_new(struct core *core) {
     list_init(&exchange->tunnel_node);
     list_init(&exchange->link_node);
     list_init(&exchange->young_node);
+    list_init(&exchange->use_node);
     exchange->started_ms = core_now_ms(core);
     return exchange;
 }
@@ -128,14 +131,15 @@ void exchange_fail_later(struct exchange *exchange, enum http_error error) {
     tasks_post(exchange->core->ports.clock.tasks, &exchange->task);
 }
 
-/* Who waits for so long takes a place for nothing, like an event stream. Each is looked at once. */
+/* Who waits for so long takes a place for nothing, like an event stream; but not while it is the visitor who
+ * is waited for. Each is looked at once. */
 static void count_waiting(struct core *core) {
     uint64_t now = core_now_ms(core);
     while (!list_empty(&core->young)) {
         struct exchange *oldest = LIST_ENTRY(core->young.next, struct exchange, young_node);
         if (now - oldest->started_ms < core->settings.long_wait_ms) return;
         list_remove(&oldest->young_node);
-        exchange_long_lived(oldest);
+        if (oldest->body_complete) exchange_long_lived(oldest);
     }
 }
 
@@ -146,11 +150,7 @@ enum http_error exchange_admit(struct exchange *exchange) {
     if (exchange->verdict.is_upgrade && is_websocket) exchange_long_lived(exchange);
     count_waiting(core);
     list_append(&core->young, &exchange->young_node);
-    const struct tunnel_use *tunnel = exchange->tunnel;
-    bool fits = exchange->long_lived ? tunnel->long_lived_count <= core->settings.long_lived_per_tunnel
-                                     : tunnel->exchange_count - tunnel->long_lived_count <=
-                                           core->settings.exchanges_per_tunnel;
-    return fits ? HTTP_ERROR_NONE : HTTP_ERROR_OVERLOADED;
+    return place_take(exchange) ? HTTP_ERROR_NONE : HTTP_ERROR_OVERLOADED;
 }
 
 void exchange_long_lived(struct exchange *exchange) {
@@ -277,7 +277,7 @@ static void let_go(struct exchange *exchange) {
     exchange->delivery->stop(exchange);
     exchange->delivery = &ended_delivery;
     timer_stop(exchange->core->ports.clock.timers, &exchange->timer);
-    task_cancel(&exchange->task);
+    if (!exchange->is_cut) task_cancel(&exchange->task);
 }
 
 void exchange_ended(struct exchange *exchange) {

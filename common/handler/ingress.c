@@ -59,6 +59,7 @@ static bool forwarded_headers(struct exchange *exchange, const struct forward_ev
 enum http_error ingress(struct exchange *exchange, const struct forward_event *event) {
     struct core *core = exchange->core;
     struct gate_request request;
+    exchange->visitor = event->visitor;
     enum http_error error = copy_request(exchange, event, &request);
     if (error == HTTP_ERROR_NONE)
         error = gate_check_request(&request, &core->settings.limits, &exchange->arena, &exchange->verdict);
@@ -130,6 +131,7 @@ enum http_error ingress_done(struct exchange *exchange, const struct dispatch_ev
     exchange->from_peer = true;
     exchange->peer_epoch = event->epoch;
     exchange->is_let_in = event->is_let_in;
+    exchange->visitor = event->visitor;
     if (!copy_event(exchange, event)) return HTTP_ERROR_HEADERS_TOO_LARGE;
     if (!http_is_token(event->method) || view_eq(event->method, VIEW("CONNECT")) || event->host.len == 0 ||
         event->target.len == 0 || event->target.len > limits->target_bytes ||

@@ -19,6 +19,7 @@ static struct tunnel_use *tunnel_use_new(struct core *core, struct view tunnel_i
     struct tunnel_use *tunnel = calloc(1, sizeof(*tunnel));
     if (!tunnel) return NULL;
     list_init(&tunnel->waiting);
+    list_init(&tunnel->exchanges);
     list_init(&tunnel->rest_node);
     view_copy_to(tunnel_id, tunnel->tunnel_id, sizeof(tunnel->tunnel_id));
     if (table_put(&core->tunnels, &tunnel->node, view_from_cstr(tunnel->tunnel_id))) return tunnel;
@@ -40,6 +41,7 @@ bool tunnel_join(struct exchange *exchange) {
     if (!tunnel) return false;
     list_remove(&tunnel->rest_node);
     tunnel->exchange_count++;
+    list_append(&tunnel->exchanges, &exchange->use_node);
     exchange->tunnel = tunnel;
     return true;
 }
@@ -56,6 +58,8 @@ void tunnel_leave(struct exchange *exchange) {
     struct tunnel_use *tunnel = exchange->tunnel;
     if (!tunnel) return;
     list_remove(&exchange->tunnel_node);
+    list_remove(&exchange->use_node);
+    if (exchange->is_cut) tunnel->cut_count--;
     if (exchange->long_lived) tunnel->long_lived_count--;
     if (--tunnel->exchange_count > 0) return;
     if (tunnel->full_ns > core_now_ms(core) * NS_PER_MS)

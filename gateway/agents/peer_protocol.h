@@ -15,6 +15,8 @@
 #define PEER_TUNNEL "x-tunnel-id"
 #define PEER_EPOCH "x-tunnel-epoch"
 #define PEER_LET_IN "x-tunnel-let-in" /* "1": the tunnel's rules for visitors were held */
+#define PEER_VISITOR                                                                                         \
+    "x-tunnel-visitor" /* whose share of the tunnel's places it is (event.h); absent: nobody's */
 #define PEER_HOP "x-tunnel-hop"
 
 /* The links of two gateways carry the requests for all agents of both, and as many resets and 100s

@@ -156,7 +156,7 @@ struct sent_head {
     struct header fields[FIELDS_MAX];
     struct headers headers;
     struct stream_head head;
-    char epoch[24];
+    char epoch[24], visitor[24];
 };
 
 static void add(struct sent_head *out, struct view name, struct view value) {
@@ -166,7 +166,7 @@ static void add(struct sent_head *out, struct view name, struct view value) {
 
 static bool make_head(struct sent_head *out, const struct claim *claim, const struct stream_head *head) {
     const struct headers *from = head->headers;
-    if (from->count + 4 > FIELDS_MAX) return false;
+    if (from->count + 5 > FIELDS_MAX) return false;
     if (from->count) memcpy(out->fields, from->fields, from->count * sizeof(*from->fields));
     out->headers = (struct headers){.fields = out->fields, .count = from->count, .bytes = from->bytes};
     snprintf(out->epoch, sizeof(out->epoch), "%" PRIu64, claim->member.epoch);
@@ -174,6 +174,8 @@ static bool make_head(struct sent_head *out, const struct claim *claim, const st
     add(out, VIEW(PEER_EPOCH), view_from_cstr(out->epoch));
     add(out, VIEW(PEER_LET_IN), VIEW("1"));
     add(out, VIEW(PEER_HOP), VIEW("1"));
+    snprintf(out->visitor, sizeof(out->visitor), "%" PRIu64, head->visitor);
+    if (head->visitor) add(out, VIEW(PEER_VISITOR), view_from_cstr(out->visitor));
     out->head = *head;
     out->head.headers = &out->headers;
     return true;

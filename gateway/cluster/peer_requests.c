@@ -260,6 +260,8 @@ static const char *read_event(const struct peer_requests *side, const struct str
         .has_body = has_body,
         .is_let_in = view_eq(headers_get(head->headers, VIEW(PEER_LET_IN)), VIEW("1"))};
     if (!view_eq(headers_get(head->headers, VIEW(PEER_HOP)), VIEW("1"))) return "not its first hop";
+    if (!view_parse_u64(headers_get(head->headers, VIEW(PEER_VISITOR)), &ret_event->visitor))
+        ret_event->visitor = 0;
     if (!view_parse_u64(headers_get(head->headers, VIEW(PEER_EPOCH)), &ret_event->epoch)) return "no epoch";
     return NULL;
 }

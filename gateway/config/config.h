@@ -38,7 +38,8 @@ struct config {
     char *secret, *secret_file, *state_dir, *config_file;
     char *peer_url;    /* may be NULL: made of the agent listener */
     uint64_t lease_ms; /* of this gateway, in a shared store */
-    uint64_t request_timeout_ms, body_idle_timeout_ms, grace_ms, header_timeout_ms, keepalive_timeout_ms;
+    uint64_t request_timeout_ms, body_idle_timeout_ms, grace_ms, min_rate_grace_ms, header_timeout_ms,
+        keepalive_timeout_ms;
     uint64_t agent_ping_interval_ms, offline_keep_ms, drain_delay_ms, drain_timeout_ms;
     char *backend, *bootstrap, *api_stage, *api_payload; /* of ttf-apigw, but for `backend` */
     char *dynamodb_endpoint, *stream_table, *stream_filter, *websocket_url, *description;
@@ -47,7 +48,7 @@ struct config {
     uint64_t api_timeout_ms, lambda_timeout_ms, lambda_idle_ms, dynamodb_latency_ms, cleanup_interval_ms,
         ws_idle_ms, ws_life_ms, stream_max_age_ms, aws_idle_ms;
     size_t body_bytes, request_head_bytes, answer_head_bytes, max_connections, max_connections_per_address,
-        connection_rate, tunnel_rate, tunnel_requests, agent_link_requests;
+        connection_rate, visitor_share, min_rate, tunnel_rate, tunnel_requests, agent_link_requests;
     enum log_level log_level;
     char *access_log, *access_log_format;
     enum access_form access_form; /* of access_log_format, once it is checked */

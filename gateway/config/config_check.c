@@ -110,9 +110,9 @@ static int check_visitor_policy(const struct config *config) {
 }
 
 static int check_times(const struct config *config) {
-    const uint64_t *times[] = {&config->header_timeout_ms, &config->keepalive_timeout_ms,
-                               &config->request_timeout_ms, &config->body_idle_timeout_ms,
-                               &config->agent_ping_interval_ms};
+    const uint64_t *times[] = {&config->header_timeout_ms,      &config->keepalive_timeout_ms,
+                               &config->request_timeout_ms,     &config->body_idle_timeout_ms,
+                               &config->agent_ping_interval_ms, &config->min_rate_grace_ms};
     for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
         if (*times[i] == 0) return complain(config, times[i], "it may not be 0");
     return 0;
@@ -137,6 +137,8 @@ static int check_bounds(const struct config *config) {
         return complain(config, &config->tunnel_rate, "expected 0 (any) to 1000000 requests a second");
     if (config->body_bytes > ((size_t)1 << 30))
         return complain(config, &config->body_bytes, "expected at most 1GiB: v1 keeps bodies in memory");
+    if (config->visitor_share > 100)
+        return complain(config, &config->visitor_share, "expected 0 (no share) to 100");
     if (config->agent_link_requests == 0 || config->agent_link_requests > LINK_REQUESTS_MAX)
         return complain(config, &config->agent_link_requests, "expected 1 to 536870912");
     if (config->metrics_tunnels > METRICS_TUNNELS_MAX)

@@ -210,6 +210,25 @@ const struct setting config_settings[] = {
                "waited 5 s for the "
                "first byte of its answer (long polls) are not among them: of these there may be 4096.",
      .only = PROGRAM_GATEWAY},
+    {SETTING("visitor-share", "VISITOR_SHARE", KIND_SIZE, visitor_share, "50",
+             "percent of a tunnel's requests at once that one visitor may have when few are left"),
+     .detail = "Once three quarters of `max-requests-per-tunnel` (or of the long ones) are under way, an "
+               "address, or an "
+               "IPv6 network of 64 bits, that has its share gets 503 `overloaded`. When all are, the request "
+               "that has "
+               "stalled for the longest time, 5 s at least, is ended for a new one. Loopback, and a trusted "
+               "proxy that "
+               "names no visitor, are exempt. 0: no share.",
+     .only = PROGRAM_GATEWAY},
+    {SETTING("min-rate", "MIN_RATE", KIND_SIZE, min_rate, "100",
+             "bytes a second that a visitor sends of a body, or reads of an answer, at least; 0: any"),
+     .detail = "The average of `min-rate-grace`, counted while the gateway waits for him and for nobody "
+               "else. Then a body "
+               "gets 408 `request_timeout`, an answer is cut. Not of event streams and upgraded connections.",
+     .only = PROGRAM_GATEWAY},
+    {SETTING("min-rate-grace", "MIN_RATE_GRACE", KIND_DURATION, min_rate_grace_ms, "60s",
+             "the time over which that rate is an average, and how long a visitor may pause"),
+     .only = PROGRAM_GATEWAY},
     {SETTING("per-tunnel-rate-limit", "PER_TUNNEL_RATE_LIMIT", KIND_SIZE, tunnel_rate, "0",
              "requests a second of each tunnel, 0: any"),
      .detail = "As many may come at once as in a second; beyond that visitors get 429 `rate_limited` with "

@@ -50,6 +50,7 @@ struct visit *visit_new(struct visitors *side, int fd, struct client *client) {
 static void forget_request(struct visit *visit) {
     list_remove(&visit->changed);
     list_remove(&visit->leaving);
+    list_remove(&visit->waiting);
     request_reader_begin(&visit->reader);
     arena_done(&visit->arena);
     buf_done(&visit->lead);
@@ -61,7 +62,8 @@ static void forget_request(struct visit *visit) {
     visit->credit = visit->piece_bytes = 0;
     visit->body = VISIT_BODY_FLOWS;
     visit->answer = VISIT_ANSWER_NONE;
-    visit->must_close = visit->is_broken = visit->is_blocked = false;
+    visit->must_close = visit->is_broken = visit->is_blocked = visit->may_idle = false;
+    visit->pace = (struct visit_pace){0};
 }
 
 /* The request is over, one way or the other: an exchange that still runs is cancelled. */
@@ -81,7 +83,6 @@ static void close_visit(struct visit *visit) {
     visit->phase = VISIT_CLOSED;
     visit->magic = 0;
     list_remove(&visit->node);
-    list_remove(&visit->waiting);
     buf_done(&visit->in);
     client_release(visit->client);
     uv_close((uv_handle_t *)&visit->poll, on_closed);
@@ -238,7 +239,18 @@ static bool is_read_slowly(struct visit *visit) {
     return true;
 }
 
+static void end_slow(struct visit *visit) {
+    if (visit->answer)
+        visit_cut(visit);
+    else
+        visit_refuse(visit, HTTP_ERROR_REQUEST_TIMEOUT);
+}
+
 void visit_tick(struct visit *visit, uint64_t now_ms) {
+    if (!visit_look(visit, now_ms)) {
+        end_slow(visit);
+        return;
+    }
     if (!visit->deadline_ms || visit->deadline_ms > now_ms) return;
     if (is_read_slowly(visit))
         visit->deadline_ms = now_ms + visit->side->settings.body_idle_timeout_ms;

@@ -67,6 +67,13 @@ enum visit_framing {
     FRAMED_SWITCHED, /* 101: bytes until one side closes */
 };
 
+/* What its visitor gives of what he owes (visit_pace.c), as of the last look. */
+struct visit_pace {
+    bool is_owed, is_blocked;
+    uint64_t looked_ms, bytes, patience_ms;
+    uint64_t stalled_ms; /* since when nothing has come; 0: something has */
+};
+
 struct visitors {
     struct loop *loop;
     struct core *core;
@@ -76,9 +83,10 @@ struct visitors {
     struct list all;     /* struct visit.node */
     struct list changed; /* struct visit.changed: go on at the end of the turn */
     struct list leaving; /* struct visit.leaving: have closed their direction, oldest first */
-    struct list
-        waiting;        /* struct visit.waiting: have no request under way; who has waited longest is first */
-    struct timer sweep; /* deadlines */
+    /* Who can be spared, those that have waited for longest first; both struct visit.waiting. */
+    struct list waiting; /* have no request under way */
+    struct list stalled; /* have one, and nothing has come of what they owe */
+    struct timer sweep;  /* deadlines */
     struct timer leave;
     time_t date_s; /* what `date` says */
     char date[32];
@@ -101,8 +109,9 @@ struct visit {
     bool is_eof;                    /* the visitor has closed his direction */
     bool is_blocked;                /* the socket takes no more for now */
     bool moved;                     /* bytes went, either way, since the deadline was set */
-    struct buf in;                  /* read, and not used yet */
-    struct arena arena;             /* of the request */
+    struct visit_pace pace;
+    struct buf in;      /* read, and not used yet */
+    struct arena arena; /* of the request */
     struct request_reader reader;
 
     /* the request */
@@ -118,6 +127,7 @@ struct visit {
     enum visit_answer answer;
     enum visit_framing framing;
     bool is_broken; /* nothing whole can follow */
+    bool may_idle;  /* hours may pass between its bytes */
     uint64_t content_length;
     struct headers trailers;
     struct buf lead;    /* goes out before the piece */
@@ -139,6 +149,9 @@ void visit_cut(struct visit *visit);
 void visit_leave(struct visit *visit);
 /* Is it past its deadline? */
 void visit_tick(struct visit *visit, uint64_t now_ms);
+
+/* visit_pace.c: with each sweep. False: its visitor has given too little for too long. */
+bool visit_look(struct visit *visit, uint64_t now_ms);
 
 /* visit_request.c: from the socket to the core */
 /* How much it would read now; 0: reading rests. */

@@ -132,6 +132,7 @@ static void on_head(void *ctx, const struct answer_head *head) {
     visit->content_length = head->content_length;
     visit->framing = framing_of(visit, head);
     visit->must_close = visit->must_close || head->close;
+    visit->may_idle = head->may_idle;
     access_head(&visit->access, visit->exchange, head, &visit->arena, loop_now(visit->side->loop));
     begin_head(visit, head);
     visit_wake(visit);

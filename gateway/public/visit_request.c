@@ -95,6 +95,7 @@ static bool ask_core(struct visit *visit) {
         .client = view_from_cstr(visit->client->text),
         .scheme = VIEW("http"),
         .client_is_proxy = visit->client->is_proxy,
+        .visitor = (visit->behind ? visit->behind : visit->client)->number,
         .hops = hops,
     };
     struct body_source source = {.ctx = visit, .grant = grant};

@@ -8,6 +8,7 @@
 
 #define NEW_PATIENCE_MS 1000
 #define SPARE_TRIES 8
+#define STALL_LEAST_MS 5000
 #define UNSENT_BYTES (512 * 1024)
 
 static bool on_turn(struct loop_hook *hook) {
@@ -61,6 +62,7 @@ struct visitors *visitors_new(struct loop *loop, struct core *core, const struct
     list_init(&side->changed);
     list_init(&side->leaving);
     list_init(&side->waiting);
+    list_init(&side->stalled);
     timer_init(&side->sweep, on_sweep);
     timer_init(&side->leave, on_leave);
     loop_hook_init(&side->hook, on_turn);
@@ -83,6 +85,14 @@ static bool has_unread(const struct visit *visit) {
     return recv(visit->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
+static bool spare_stalled(struct visitors *side) {
+    if (list_empty(&side->stalled)) return false;
+    struct visit *visit = LIST_ENTRY(side->stalled.next, struct visit, waiting);
+    if (loop_now(side->loop) - visit->pace.stalled_ms < STALL_LEAST_MS) return false;
+    visit_cut(visit);
+    return true;
+}
+
 bool visitors_spare(void *ctx) {
     struct visitors *side = ctx;
     struct list *node = side->waiting.next;
@@ -92,7 +102,7 @@ bool visitors_spare(void *ctx) {
         visit_cut(visit);
         return true;
     }
-    return false;
+    return spare_stalled(side);
 }
 
 void visitors_close_after(struct visitors *side) {

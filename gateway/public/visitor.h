@@ -14,6 +14,8 @@ struct visitor_settings {
     size_t head_bytes;             /* the most that it may have; as the core's limits.headers_bytes */
     uint64_t keepalive_timeout_ms; /* between requests */
     uint64_t body_idle_timeout_ms; /* silence of the visitor within a body, either way */
+    size_t min_rate;               /* bytes a second that he sends of a body, or reads, at least; 0: any */
+    uint64_t min_rate_grace_ms;    /* on the average of so long a time */
 };
 
 struct visitors;
@@ -24,8 +26,8 @@ struct visitors *visitors_new(struct loop *loop, struct core *core, const struct
                               struct clients *proxied);
 /* A listener_fn; ctx is the visitors. */
 void visitors_accept(void *ctx, int fd, struct client *client, const struct sockaddr *address, socklen_t len);
-/* A clients_spare_fn; ctx is the visitors. Ends a connection that carries no request, the one that has waited
- * longest. */
+/* A clients_spare_fn; ctx is the visitors. Ends the connection that has carried no request for the longest
+ * time; when all carry one, that whose visitor has stalled for longest. */
 bool visitors_spare(void *ctx);
 /* From now on connections end with the request that they carry. */
 void visitors_close_after(struct visitors *visitors);

@@ -2,7 +2,10 @@
 
 import contextlib
 import resource
+import select
 import socket
+import threading
+import time
 
 import pytest
 
@@ -138,3 +141,130 @@ def test_connections_a_second(start):
     for _ in range(20):  # others come as they like
         assert http_raw.request(("127.0.0.1", port), host=ttf.host).status == 200
     assert metric(gateway, 'ttf_connections_refused_total{port="public"}') == cut
+
+
+# ---- a tunnel's requests at once ----
+
+PLACES = ("--max-requests-per-tunnel", "32")
+TROUBLE, OTHER, THIRD = "203.0.113.1", "203.0.113.2", "203.0.113.3"
+
+
+class Held(contextlib.ExitStack):
+    """Requests of one visitor that take a place and do not end."""
+
+    def __init__(self, gateway, ttf, address):
+        super().__init__()
+        self.gateway, self.ttf, self.address, self.statuses = gateway, ttf, address, []
+
+    def open(self, request):
+        connection = self.enter_context(http_raw.Connection(self.gateway.address))
+        connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.send(request)
+        return connection
+
+    def read_one(self, path="/endless"):
+        """Asks for an answer and reads its head only."""
+        connection = self.open(http_raw.build(target=path, host=self.ttf.host, headers=behind(self.address)))
+        self.statuses.append(connection.read_head().status)
+        return connection
+
+    def send_one(self):
+        """A body that does not go on."""
+        head = http_raw.build("POST", "/", self.ttf.host, [*behind(self.address), ("Content-Length", "1000")])
+        return self.open(head + b"x")
+
+
+@pytest.fixture
+def endless(start):
+    """A service that answers without end, and at once where it is asked for anything else."""
+    service, ended = start.service(), threading.Event()
+
+    def send(exchange):
+        kind = b"text/event-stream" if exchange.request.path == "/events" else b"text/plain"
+        exchange.send(b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\n\r\n" % kind)
+        with contextlib.suppress(OSError):
+            while not ended.is_set():
+                exchange.send(b"x" * 65536)
+
+    service.stream("/endless", send)
+    service.stream("/events", send)
+    yield service
+    ended.set()
+
+
+def until(condition, seconds=30):
+    end = time.monotonic() + seconds * SLOW
+    while not condition():
+        assert time.monotonic() < end, "it does not come to that"
+        time.sleep(0.05)
+
+
+def visit(gateway, ttf, address):
+    return http_raw.request(gateway.address, host=ttf.host, headers=behind(address)).status
+
+
+def test_slow_readers_of_one_visitor(start, endless):
+    """One who reads nothing of as many answers as there may be gets no more than leaves the others theirs."""
+    gateway = start.gateway(*PROXY, *PLACES)
+    ttf = start.forwarder(gateway, endless)
+    with Held(gateway, ttf, TROUBLE) as trouble:
+        for _ in range(40):
+            trouble.read_one()
+        assert trouble.statuses.count(200) == 24 and trouble.statuses.count(503) == 16, trouble.statuses
+        for _ in range(20):
+            assert visit(gateway, ttf, OTHER) == 200
+        assert visit(gateway, ttf, TROUBLE) == 503
+
+
+def test_slow_bodies_of_one_visitor(start):
+    gateway = start.gateway(*PROXY, *PLACES)
+    ttf = start.forwarder(gateway, start.service())
+    with Held(gateway, ttf, TROUBLE) as trouble:
+        for _ in range(40):
+            trouble.send_one()
+        until(lambda: metric(gateway, 'ttf_request_errors_total{error="overloaded"}') == 16)
+        for _ in range(20):
+            assert visit(gateway, ttf, OTHER) == 200
+
+
+def test_who_stalls_longest_makes_room(start, endless):
+    """Two who take all places: the requests that stall are ended, the oldest first, for those who come."""
+    gateway = start.gateway(*PROXY, *PLACES)
+    ttf = start.forwarder(gateway, endless)
+    with Held(gateway, ttf, TROUBLE) as trouble, Held(gateway, ttf, OTHER) as others:
+        for held in (trouble, others):
+            held.connections = [held.read_one() for _ in range(16)]
+            assert held.statuses == [200] * 16
+        assert visit(gateway, ttf, THIRD) == 503
+        until(lambda: visit(gateway, ttf, THIRD) == 200)
+        for _ in range(5):
+            assert visit(gateway, ttf, THIRD) == 200
+        assert 1 <= sum(map(is_reset, (*trouble.connections, *others.connections))) <= 2
+
+
+def is_reset(connection):
+    """Whether it was ended; what was sent before that may lie there unread."""
+    poll = select.poll()
+    poll.register(connection.socket, select.POLLRDHUP)
+    return bool(poll.poll(0))
+
+
+def test_who_is_too_slow_is_ended(start, endless):
+    """Bodies and readers below the rate; who is above it, event streams and upgraded connections are left alone."""
+    gateway = start.gateway("--min-rate", "1000", "--min-rate-grace", "2s", "--header-timeout", "1s")
+    ttf = start.forwarder(gateway, endless)
+    with Held(gateway, ttf, TROUBLE) as held:
+        body, steady = held.send_one(), held.send_one()
+        reader, events = held.read_one(), held.read_one("/events")
+        began = time.monotonic()
+        while time.monotonic() < began + 6 * SLOW:
+            with contextlib.suppress(ConnectionError):
+                steady.send(b"y" * 120)
+            if body.has_input_within(0.1):
+                break
+        assert body.read_response().status == 408
+        assert time.monotonic() - began >= 1.9
+        until(lambda: is_reset(reader))
+        assert not is_reset(events)
+        steady.send(b"y" * 1000)
+        assert steady.read_response().status == 200

@@ -64,6 +64,86 @@ static void a_slow_answer_keeps_its_place(void **state) {
     leave_all(visitors, 4);
 }
 
+/* Of four places the last is for nobody who has two. */
+static void one_visitor_has_his_share(void **state) {
+    struct world *world = *state;
+    struct visitor visitors[5], refused;
+    agent_ready(world, "one", "/", NULL);
+    world->visitor = 7;
+    visit_tunnel(world, &visitors[0], "GET", NULL);
+    visit_tunnel(world, &visitors[1], "GET", NULL);
+    visit_tunnel(world, &visitors[2], "GET", NULL); /* while there are enough */
+    visit_tunnel(world, &refused, "GET", NULL);
+    assert_refused(&refused, HTTP_ERROR_OVERLOADED);
+    world->visitor = 8;
+    visit_tunnel(world, &visitors[3], "GET", NULL);
+    assert_int_equal(visitors[3].status, 0);
+    world->visitor = 9; /* full is full */
+    visit_tunnel(world, &refused, "GET", NULL);
+    assert_refused(&refused, HTTP_ERROR_OVERLOADED);
+    leave_all(visitors, 4);
+}
+
+static void nobody_in_particular_has_no_share(void **state) {
+    struct world *world = *state;
+    struct visitor visitors[4];
+    agent_ready(world, "one", "/", NULL);
+    visit_four(world, visitors);
+    leave_all(visitors, 4);
+    world->settings.visitor_share_percent = 0;
+    make_core_anew(world);
+    agent_ready(world, "two", "/", NULL);
+    world->visitor = 7;
+    visit_four(world, visitors);
+    leave_all(visitors, 4);
+}
+
+/* Bodies that are awaited: who has stalled for longest goes, and nobody who has done so for less than 5 s. */
+static void the_longest_stalled_makes_room(void **state) {
+    struct world *world = *state;
+    struct visitor visitors[4], late;
+    agent_ready(world, "one", "/", NULL);
+    for (int i = 0; i < 4; i++) visit_tunnel(world, &visitors[i], "POST", "5");
+    pass(world, 20000);
+    exchange_stalled(visitors[1].exchange, core_now_ms(world->core) - 5000);
+    exchange_stalled(visitors[2].exchange, core_now_ms(world->core) - 9000);
+    exchange_stalled(visitors[3].exchange, core_now_ms(world->core) - 4999);
+    visit_tunnel(world, &late, "GET", NULL);
+    assert_refused(&visitors[2], HTTP_ERROR_REQUEST_TIMEOUT);
+    assert_int_equal(late.status, 0);
+    visit_tunnel(world, &visitors[2], "GET", NULL);
+    assert_refused(&visitors[1], HTTP_ERROR_REQUEST_TIMEOUT);
+    assert_int_equal(visitors[2].status, 0);
+    visit_tunnel(world, &visitors[1], "GET", NULL);
+    assert_refused(&visitors[1], HTTP_ERROR_OVERLOADED);
+    exchange_stalled(visitors[3].exchange, 0); /* he goes on */
+    pass(world, 4000);
+    visit_tunnel(world, &visitors[1], "GET", NULL);
+    assert_refused(&visitors[1], HTTP_ERROR_OVERLOADED);
+    visitors[1] = late;
+    leave_all(visitors, 4);
+}
+
+/* Two that come in one turn do not both take the place of one. */
+static void each_place_is_given_once(void **state) {
+    struct world *world = *state;
+    struct visitor visitors[4], late[2];
+    char host[128];
+    agent_ready(world, "one", "/", NULL);
+    snprintf(host, sizeof(host), "%s.localhost:8080", world->tunnel);
+    for (int i = 0; i < 4; i++) visit_tunnel(world, &visitors[i], "POST", "5");
+    pass(world, 20000);
+    exchange_stalled(visitors[0].exchange, core_now_ms(world->core) - 6000);
+    begin_visit(world, &late[0], "GET", host, "/", NULL);
+    begin_visit(world, &late[1], "GET", host, "/", NULL);
+    settle(world);
+    assert_refused(&visitors[0], HTTP_ERROR_REQUEST_TIMEOUT);
+    assert_int_equal(late[0].status, 0);
+    assert_refused(&late[1], HTTP_ERROR_OVERLOADED);
+    visitors[0] = late[0];
+    leave_all(visitors, 4);
+}
+
 static void all_tunnels_together_have_so_many_places(void **state) {
     struct world *world = *state;
     struct visitor visitors[5];
@@ -326,6 +406,10 @@ int main(void) {
         TEST(too_many_at_once_are_refused),
         TEST(who_waits_for_long_takes_no_place),
         TEST(a_slow_answer_keeps_its_place),
+        TEST(one_visitor_has_his_share),
+        TEST(nobody_in_particular_has_no_share),
+        TEST(the_longest_stalled_makes_room),
+        TEST(each_place_is_given_once),
         TEST(all_tunnels_together_have_so_many_places),
         TEST(tickets_find_who_is_there),
         TEST(a_visitor_may_leave_at_once),

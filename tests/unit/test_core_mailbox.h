@@ -14,6 +14,7 @@
 enum { SENT_MAX = 128 };
 
 struct world {
+    uint64_t visitor; /* whose the next requests are */
     struct tasks tasks;
     struct timers timers;
     uint64_t now_ms;
@@ -308,6 +309,7 @@ static inline void begin_visit(struct world *world, struct visitor *visitor, con
                                   .version = VIEW("HTTP/1.1"),
                                   .headers = &headers,
                                   .client = VIEW("192.0.2.1"),
+                                  .visitor = world->visitor,
                                   .scheme = VIEW("http")};
     *visitor = (struct visitor){0};
     buf_init(&visitor->body, 1 << 20);

@@ -226,6 +226,10 @@ void exchange_cancel(struct exchange *exchange) {
     finish(exchange);
 }
 
+void exchange_stalled(struct exchange *exchange, uint64_t since_ms) {
+    (void)exchange, (void)since_ms;
+}
+
 struct exchange_facts exchange_facts(const struct exchange *exchange) {
     (void)exchange;
     return (struct exchange_facts){.tunnel = VIEW("scripted")};

@@ -23,6 +23,7 @@ struct exchange {
     struct body_source source;
     char method[64], target[64], version[16], client[ADDRESS_TEXT_MAX];
     size_t hops, drained;
+    uint64_t stalled_ms, visitor;
     bool is_proxy, has_body_end;
     struct buf body;
 };
@@ -61,6 +62,7 @@ struct exchange *core_forward(struct core *to, const struct forward_event *event
     assert_true(view_copy_to(event->version, exchange->version, sizeof(exchange->version)));
     assert_true(view_copy_to(event->client, exchange->client, sizeof(exchange->client)));
     exchange->hops = event->hops;
+    exchange->visitor = event->visitor;
     exchange->is_proxy = event->client_is_proxy;
     buf_init(&exchange->body, 64u * 1024 * 1024);
     to->exchange = exchange;
@@ -86,6 +88,10 @@ void exchange_drained(struct exchange *exchange, size_t bytes) {
 void exchange_cancel(struct exchange *exchange) {
     exchange->core->cancelled++;
     forget_exchange(exchange);
+}
+
+void exchange_stalled(struct exchange *exchange, uint64_t since_ms) {
+    exchange->stalled_ms = since_ms;
 }
 
 struct exchange_facts exchange_facts(const struct exchange *exchange) {
