@@ -26,7 +26,7 @@ struct agent_tunnel {
     struct host_field host_field;
     struct hints hints;
     struct tunnel *tunnel;
-    bool has_ended;
+    bool has_ended, is_forgiven;
 };
 
 struct agent {
@@ -78,7 +78,7 @@ static void on_tunnel_exit(void *ctx, int code) {
     struct agent_tunnel *tunnel = ctx;
     struct agent *agent = tunnel->agent;
     tunnel->has_ended = true;
-    if (code > agent->exit_code) agent->exit_code = code;
+    if (code > agent->exit_code && !tunnel->is_forgiven) agent->exit_code = code;
     tasks_post(&agent->loop->tasks, &agent->reap);
 }
 
@@ -195,6 +195,10 @@ struct agent_tunnel *agent_add(struct agent *agent, const struct tunnel_options 
     }
     if (agent->runs) tunnel_start(tunnel->tunnel);
     return tunnel;
+}
+
+void agent_tunnel_forgive(struct agent_tunnel *tunnel) {
+    tunnel->is_forgiven = true;
 }
 
 void agent_remove(struct agent *agent, struct agent_tunnel *tunnel) {

@@ -46,6 +46,8 @@ void agent_free(struct agent *agent);
  * that label, or another ttf runs the tunnel of that name, or there is no memory. */
 struct agent_tunnel *agent_add(struct agent *agent, const struct tunnel_options *options, char *error,
                                size_t error_size);
+/* Somebody is told of its end who can do something about it: the agent's exit code does not tell it. */
+void agent_tunnel_forgive(struct agent_tunnel *tunnel);
 /* Says goodbye for that one; it is gone from the list at once. An agent whose last tunnel was removed
  * ends with code 0, unless another is added in the same turn of the loop. */
 void agent_remove(struct agent *agent, struct agent_tunnel *tunnel);

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "http/hop.h"
+#include "metrics/metrics.h"
 #include "rewrite_wish.h"
 
 void call_init(struct call *call, const struct call_settings *settings, struct arena *arena,
@@ -38,6 +39,8 @@ static void tell_request(struct call *call, const struct local_head *head) {
                                     .headers = head->headers,
                                     .upgrade = head->upgrade,
                                     .body_bytes = head->body_bytes};
+    call->is_offer = head->upgrade.len;
+    call->watched_us = metrics_now_us();
     call->watched = watch->request(watch->ctx, &request);
 }
 
@@ -144,8 +147,14 @@ void call_cancel(struct call *call) {
 
 void call_done(struct call *call) {
     const struct watch *watch = call->settings->watch;
-    struct watch_end end = {.status = call->status, .code = call->code, .detail = call->detail};
-    if (call->watched) watch->end(watch->ctx, call->watched, &end);
+    if (!call->watched) return;
+    struct watch_end end = {.tunnel = call->settings->label,
+                            .is_offer = call->is_offer,
+                            .took_us = metrics_now_us() - call->watched_us,
+                            .status = call->status,
+                            .code = call->code,
+                            .detail = call->detail};
+    watch->end(watch->ctx, call->watched, &end);
     call->watched = 0;
 }
 

@@ -38,7 +38,9 @@ struct call {
     struct visitor visitor;
     struct headers asked; /* of a GET without a body, which hints may send again; otherwise empty */
 
-    uint64_t watched; /* its number there; 0: nobody looks */
+    uint64_t watched;    /* its number there; 0: nobody looks */
+    uint64_t watched_us; /* when it was told; of metrics_now_us() */
+    bool is_offer;       /* to switch to another protocol; where somebody looks */
 
     /* what its line says (console.h) */
     bool is_shown, visitor_left;

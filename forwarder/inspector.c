@@ -97,35 +97,39 @@ static bool next(void *ctx, const void **cursor, struct inspect_tunnel *ret_tunn
     if (!tunnel) return false;
     const struct tunnel_options *options = agent_tunnel_options(tunnel);
     *ret_tunnel = (struct inspect_tunnel){
-        .name = options->label ? options->label : "command_line",
+        .name = options->label ? options->label : INSPECT_ONLY_TUNNEL,
         .label = options->label,
         .public_url = agent_tunnel_url(tunnel),
         .target = agent_tunnel_target(tunnel),
+        .is_up = agent_tunnel_is_up(tunnel),
     };
     tunnel_options_print_service(options, ret_tunnel->service, sizeof(ret_tunnel->service));
     return true;
 }
 
-static bool add(void *ctx, const char *label, const char *word, const char *name, char *error,
-                size_t error_size) {
+static bool add(void *ctx, const struct inspect_wish *wish, char *error, size_t error_size) {
     struct service_word service;
-    const char *wrong = word ? service_word_parse(word, &service) : "it is no text";
+    const char *wrong = service_word_parse(wish->service, &service);
     /* whoever reaches this port could read the user's files */
     if (!wrong && service.folder) wrong = "a folder is served by the command line or by ttf.yaml alone";
-    if (!tunnel_label_is_sane(label)) wrong = "the tunnel's name is letters, digits, '.', '_' and '-'";
+    if (!tunnel_label_is_sane(wish->label)) wrong = "the tunnel's name is letters, digits, '.', '_' and '-'";
     if (wrong) {
         snprintf(error, error_size, "%s", wrong);
         return false;
     }
-    struct tunnel_options options = {.label = label,
-                                     .name = name,
+    struct tunnel_options options = {.label = wish->label,
+                                     .name = wish->name,
+                                     .basic_auth = wish->basic_auth,
+                                     .host_header = wish->host_header,
                                      .host = service.host[0] ? service.host : NULL,
                                      .port = service.port,
                                      .unix_path = service.unix_path,
                                      .local_https = service.https};
     tunnel_options_complete(&options);
-    return tunnel_options_check(&options, "", error, error_size) &&
-           agent_add(ctx, &options, error, error_size);
+    if (!tunnel_options_check(&options, "", error, error_size)) return false;
+    struct agent_tunnel *tunnel = agent_add(ctx, &options, error, error_size);
+    if (tunnel) agent_tunnel_forgive(tunnel);
+    return tunnel;
 }
 
 static void remove_tunnel(void *ctx, const void *cursor) {

@@ -67,7 +67,7 @@ const char *metrics_page_print(void *ctx, struct view accept, struct buf *out) {
     if (page->peering) metrics_set(METRIC_PEERS, METRIC_DIRECTION_OUT, peering_link_count(page->peering));
     if (page->core) metrics_set(METRIC_IN_FLIGHT, 0, core_exchange_count(page->core));
     metrics_set(METRIC_LOG_DROPPED, 0, log_buffer_dropped() + access_file_dropped());
-    metrics_put_families(out, format);
+    metrics_put_families(out, format, METRIC_OF_GATEWAY);
     metrics_tunnels_put(out, format);
     metrics_put_end(out, format);
     return out->failed ? NULL : metrics_media_type(format);

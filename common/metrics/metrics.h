@@ -125,11 +125,34 @@ enum metric_outcome { /* of an agent's wish to connect */
     X(PROCESS_FDS, GAUGE, "process_open_fds", PLAIN, NOTHING, "Open file descriptors.")                      \
     X(PROCESS_FDS_LIMIT, GAUGE, "process_max_fds", PLAIN, NOTHING, "File descriptors that there may be.")
 
+/* The same of ttf, whose page also has those of METRIC_LIST that are of any process. */
+#define METRIC_AGENT_LIST(X)                                                                                 \
+    X(AGENT_TUNNELS, GAUGE, "ttf_agent_tunnels", PLAIN, NOTHING, "Tunnels of the process.")                  \
+    X(AGENT_TUNNELS_UP, GAUGE, "ttf_agent_tunnels_up", PLAIN, NOTHING,                                       \
+      "Of these: those that the gateway holds a link to.")                                                   \
+    X(AGENT_REQUESTS, COUNTER, "ttf_agent_requests", PLAIN, STATUS,                                          \
+      "Requests that came through tunnels and have ended, by the class of the status that the visitor got; " \
+      "none: he left before.")                                                                               \
+    X(AGENT_FAILURES, COUNTER, "ttf_agent_request_failures", PLAIN, NOTHING,                                 \
+      "Of these: those whose answer is not the local service's, or not all of it.")                          \
+    X(AGENT_DURATION, HISTOGRAM, "ttf_agent_request_duration_seconds", SECONDS, NOTHING,                     \
+      "From handing a request to the local service to the end of its answer; without offers to switch to "   \
+      "another protocol (WebSockets).")                                                                      \
+    X(AGENT_REQUEST_BYTES, COUNTER, "ttf_agent_request_body_bytes", BYTES, NOTHING,                          \
+      "Bytes of bodies that went to local services, and of what WebSockets bring them.")                     \
+    X(AGENT_RESPONSE_BYTES, COUNTER, "ttf_agent_response_body_bytes", BYTES, NOTHING,                        \
+      "Bytes of bodies that came from local services, and of what they send through WebSockets.")            \
+    X(AGENT_IN_FLIGHT, GAUGE, "ttf_agent_requests_in_flight", PLAIN, NOTHING, "Requests under way.")         \
+    X(AGENT_REPLAYS, COUNTER, "ttf_agent_replays", PLAIN, NOTHING,                                           \
+      "Requests that the inspector sent again; they are in no other count.")                                 \
+    X(AGENT_KEPT, GAUGE, "ttf_agent_inspector_bytes", BYTES, NOTHING, "Memory of what the inspector keeps.") \
+    X(AGENT_KEPT_LIMIT, GAUGE, "ttf_agent_inspector_limit_bytes", BYTES, NOTHING, "What that may be.")
+
 /* The first slot of each family; its series follow in the order of the label's values. */
 enum metric {
 #define X(id, kind, name, unit, label, help)                                                                 \
     METRIC_##id, METRIC_LAST_##id = METRIC_##id + METRIC_WIDTH_##kind * METRIC_LABEL_COUNT_##label - 1,
-    METRIC_LIST(X)
+    METRIC_LIST(X) METRIC_AGENT_LIST(X)
 #undef X
         METRIC_SLOTS
 };

@@ -68,16 +68,23 @@ static struct view result(size_t which) {
 
 /* ---- families ---- */
 
+/* What is of any process stands at both ends of METRIC_LIST; METRIC_AGENT_LIST follows. */
+#define OF(id)                                                                                               \
+    METRIC_##id > METRIC_LAST_PROCESS_FDS_LIMIT                        ? METRIC_OF_AGENT                     \
+    : METRIC_##id >= METRIC_PROCESS_CPU || METRIC_##id == METRIC_BUILD ? METRIC_OF_BOTH                      \
+                                                                       : METRIC_OF_GATEWAY
+
 const struct metric_family metric_families[] = {
 #define X(id, kind_, name_, unit_, label_, help_)                                                            \
-    {.first = METRIC_##id,                                                                                   \
+    {.of = OF(id),                                                                                           \
+     .first = METRIC_##id,                                                                                   \
      .count = METRIC_LABEL_COUNT_##label_,                                                                   \
      .name = (name_),                                                                                        \
      .kind = METRIC_KIND_##kind_,                                                                            \
      .unit = METRIC_UNIT_##unit_,                                                                            \
      .label = LABEL_##label_,                                                                                \
      .help = (help_)},
-    METRIC_LIST(X)
+    METRIC_LIST(X) METRIC_AGENT_LIST(X)
 #undef X
 };
 const size_t metric_families_count = sizeof(metric_families) / sizeof(metric_families[0]);
@@ -106,18 +113,27 @@ static const char *suffix(enum metric_kind kind) {
     return kind == METRIC_KIND_COUNTER ? "_total" : kind == METRIC_KIND_INFO ? "_info" : "";
 }
 
-void metrics_put_document(struct buf *out) {
+static void put_table(struct buf *out, enum metric_of program) {
     buf_printf(out, "| name | kind | label | |\n|---|---|---|---|\n");
     for (size_t i = 0; i < metric_families_count; i++) {
         const struct metric_family *family = &metric_families[i];
+        if (!metric_is_of(family, program)) continue;
         const char *label = family->label.name;
         buf_printf(out, "| `%s%s` | %s | %s%s%s", family->name, suffix(family->kind),
                    metric_kind_name(family->kind), label ? "`" : "", label ? label : "", label ? "`" : "");
         put_values(out, family);
         buf_printf(out, " | %s |\n", family->help);
     }
+}
+
+void metrics_put_document(struct buf *out) {
+    put_table(out, METRIC_OF_GATEWAY);
     buf_printf(out, "\nBuckets of histograms, in seconds:");
     for (size_t i = 0; i < METRIC_BUCKETS - 1; i++)
         buf_printf(out, "%s %g", i ? "," : "", (double)metric_bounds[i] / 1e6);
-    buf_printf(out, ".\n");
+    buf_printf(out,
+               ".\n\n## What ttf has\n`/metrics` of the [inspector](INSPECTOR.md), for Prometheus as the "
+               "gateway's; and for each tunnel that requests have come through "
+               "`ttf_agent_tunnel_requests_total`, with the label `tunnel`.\n\n");
+    put_table(out, METRIC_OF_AGENT);
 }

@@ -14,7 +14,11 @@ struct metric_label {
     struct view (*value)(size_t which);
 };
 
+/* Whose page it stands on. */
+enum metric_of { METRIC_OF_GATEWAY, METRIC_OF_AGENT, METRIC_OF_BOTH };
+
 struct metric_family {
+    enum metric_of of;
     size_t first; /* slot */
     size_t count; /* of series */
     const char *name;
@@ -31,6 +35,9 @@ extern const uint64_t metric_bounds[METRIC_BUCKETS - 1]; /* microseconds */
 const char *metric_kind_name(enum metric_kind kind);
 /* As its unit wants it: microseconds are written as seconds. */
 void metric_put_value(struct buf *out, enum metric_unit unit, uint64_t value);
+static inline bool metric_is_of(const struct metric_family *family, enum metric_of program) {
+    return family->of == program || family->of == METRIC_OF_BOTH;
+}
 /* docs/METRICS.md. */
 void metrics_put_document(struct buf *out);
 

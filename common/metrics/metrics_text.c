@@ -5,8 +5,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "metrics/metrics_table.h"
-
 /* ---- which one ---- */
 
 /* Of `;q=0.5`, in thousandths; 1000 where it is not said. */
@@ -120,8 +118,9 @@ static void put_family(struct buf *out, enum metrics_format format, const struct
         put_series(out, family, suffix);
 }
 
-void metrics_put_families(struct buf *out, enum metrics_format format) {
-    for (size_t i = 0; i < metric_families_count; i++) put_family(out, format, &metric_families[i]);
+void metrics_put_families(struct buf *out, enum metrics_format format, enum metric_of program) {
+    for (size_t i = 0; i < metric_families_count; i++)
+        if (metric_is_of(&metric_families[i], program)) put_family(out, format, &metric_families[i]);
 }
 
 void metrics_put_end(struct buf *out, enum metrics_format format) {

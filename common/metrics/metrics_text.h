@@ -3,7 +3,7 @@
 #ifndef METRICS_METRICS_TEXT_H
 #define METRICS_METRICS_TEXT_H
 
-#include "base/buf.h"
+#include "metrics/metrics_table.h"
 
 enum metrics_format { METRICS_PROMETHEUS, METRICS_OPENMETRICS };
 
@@ -11,8 +11,8 @@ enum metrics_format { METRICS_PROMETHEUS, METRICS_OPENMETRICS };
 enum metrics_format metrics_choose_format(struct view accept);
 /* The media type, for Content-Type. */
 const char *metrics_media_type(enum metrics_format format);
-/* All of the table. metrics_put_end() goes behind it and whatever follows it. */
-void metrics_put_families(struct buf *out, enum metrics_format format);
+/* All that the table has of that program. metrics_put_end() goes behind it and whatever follows it. */
+void metrics_put_families(struct buf *out, enum metrics_format format, enum metric_of program);
 void metrics_put_end(struct buf *out, enum metrics_format format);
 
 /* For families that are not in the table: `name` without `_total`. */

@@ -8,127 +8,19 @@
 #include "inspect/inspect_state.h"
 #include "protocol/json_text.h"
 
-#define ANSWER_MAX ((size_t)64 * 1024 * 1024)
 #define ENOUGH_BYTES ((size_t)16 * 1024 * 1024) /* no further record is put into a list */
 #define LIMIT_DEFAULT 50u
 #define LIMIT_MAX 1000u
 #define TIMES_MAX REPLAYS_MAX
-#define TYPE_JSON "application/json"
 
-/* ---- tunnels ---- */
-
-bool api_find_tunnel(const struct inspect *inspect, struct view name, const void **ret_cursor,
-                     struct inspect_tunnel *ret_tunnel) {
-    const struct inspect_tunnels *tunnels = &inspect->tunnels;
-    *ret_cursor = NULL;
-    while (tunnels->next && tunnels->next(tunnels->ctx, ret_cursor, ret_tunnel))
-        if (view_eq(view_from_cstr(ret_tunnel->name), name)) return true;
-    return false;
-}
-
-static size_t count_requests(const struct inspect *inspect, const char *label) {
-    size_t count = 0;
-    for (uint64_t id = inspect->store.first; id < inspect->store.next; id++) {
-        const struct store_record *record = store_find(&inspect->store, id);
-        if (record && view_eq(record->tunnel, view_from_cstr(label))) count++;
-    }
-    return count;
-}
-
-static void add_text(struct buf *out, const char *key, const char *text) {
-    buf_printf(out, "\"%s\":", key);
-    json_text_string(out, view_from_cstr(text));
-}
-
-static void add_tunnel(const struct inspect *inspect, const struct inspect_tunnel *tunnel, struct buf *out) {
-    const char *url = tunnel->public_url ? tunnel->public_url : "";
-    size_t count = count_requests(inspect, tunnel->label);
-    buf_append_byte(out, '{');
-    add_text(out, "name", tunnel->name);
-    buf_printf(out, ",\"ID\":\"%s\",\"uri\":\"/api/tunnels/%s\",", tunnel->name, tunnel->name);
-    add_text(out, "public_url", url);
-    buf_printf(out, ",\"proto\":\"%s\",\"config\":{", strncmp(url, "https:", 6) == 0 ? "https" : "http");
-    add_text(out, "addr", tunnel->service);
-    buf_printf(out,
-               ",\"inspect\":true},\"metrics\":{\"conns\":{\"count\":%zu,\"gauge\":0,\"rate1\":0,\"rate5\":0,"
-               "\"rate15\":0,\"p50\":0,\"p90\":0,\"p95\":0,\"p99\":0},\"http\":{\"count\":%zu,\"rate1\":0,"
-               "\"rate5\":0,\"rate15\":0,\"p50\":0,\"p90\":0,\"p95\":0,\"p99\":0}}}",
-               count, count);
-}
-
-static enum MHD_Result list_tunnels(const struct inspect *inspect, struct MHD_Connection *connection) {
-    const struct inspect_tunnels *tunnels = &inspect->tunnels;
-    const void *cursor = NULL;
-    struct inspect_tunnel tunnel;
-    struct buf out;
-    buf_init(&out, ANSWER_MAX);
-    buf_printf(&out, "{\"tunnels\":[");
-    for (size_t i = 0; tunnels->next && tunnels->next(tunnels->ctx, &cursor, &tunnel); i++) {
-        if (i) buf_append_byte(&out, ',');
-        add_tunnel(inspect, &tunnel, &out);
-    }
-    buf_printf(&out, "],\"uri\":\"/api/tunnels\"}\n");
-    return inspect_answer(connection, MHD_HTTP_OK, TYPE_JSON, &out);
-}
-
-static enum MHD_Result answer_tunnel(const struct inspect *inspect, struct MHD_Connection *connection,
-                                     unsigned status, const struct inspect_tunnel *tunnel) {
-    struct buf out;
-    buf_init(&out, ANSWER_MAX);
-    add_tunnel(inspect, tunnel, &out);
-    return inspect_answer(connection, status, TYPE_JSON, &out);
-}
-
-static enum MHD_Result answer_nothing(struct MHD_Connection *connection) {
+enum MHD_Result api_answer_nothing(struct MHD_Connection *connection) {
     struct buf out;
     buf_init(&out, 1);
-    return inspect_answer(connection, MHD_HTTP_NO_CONTENT, TYPE_JSON, &out);
+    return inspect_answer(connection, MHD_HTTP_NO_CONTENT, API_JSON, &out);
 }
 
 static const char *text_of(const json_t *body, const char *key) {
     return json_string_value(json_object_get(body, key));
-}
-
-/* ngrok's `addr` is a text or the number of a port; `subdomain` and `hostname` are what we call a name. */
-static bool add_to(const struct inspect *inspect, const json_t *body, const char **ret_label, char *error,
-                   size_t error_size) {
-    const json_t *addr = json_object_get(body, "addr");
-    const char *name = text_of(body, "subdomain"), *proto = text_of(body, "proto");
-    char port[24];
-    *ret_label = text_of(body, "name");
-    snprintf(port, sizeof(port), "%lld", (long long)json_integer_value(addr));
-    snprintf(error, error_size, "name and addr are needed");
-    if (!*ret_label || !addr || !inspect->tunnels.add) return false;
-    snprintf(error, error_size, "proto '%.20s': there are http and https only", proto ? proto : "");
-    if (proto && strcmp(proto, "http") != 0 && strcmp(proto, "https") != 0) return false;
-    return inspect->tunnels.add(inspect->tunnels.ctx, *ret_label,
-                                json_is_integer(addr) ? port : json_string_value(addr), name, error,
-                                error_size);
-}
-
-static enum MHD_Result add_one(const struct inspect *inspect, struct MHD_Connection *connection,
-                               const json_t *body) {
-    char error[512];
-    const char *label;
-    const void *cursor;
-    struct inspect_tunnel tunnel;
-    if (!add_to(inspect, body, &label, error, sizeof(error)))
-        return inspect_refuse(connection, MHD_HTTP_BAD_REQUEST, error);
-    if (!api_find_tunnel(inspect, view_from_cstr(label), &cursor, &tunnel)) return MHD_NO;
-    return answer_tunnel(inspect, connection, MHD_HTTP_CREATED, &tunnel);
-}
-
-static enum MHD_Result on_tunnel(const struct inspect *inspect, struct MHD_Connection *connection,
-                                 const char *method, struct view name) {
-    const void *cursor;
-    struct inspect_tunnel tunnel;
-    if (!api_find_tunnel(inspect, name, &cursor, &tunnel))
-        return inspect_refuse(connection, MHD_HTTP_NOT_FOUND, "there is no such tunnel");
-    if (strcmp(method, "GET") == 0) return answer_tunnel(inspect, connection, MHD_HTTP_OK, &tunnel);
-    if (strcmp(method, "DELETE") != 0)
-        return inspect_refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET and DELETE only");
-    inspect->tunnels.remove(inspect->tunnels.ctx, cursor);
-    return answer_nothing(connection);
 }
 
 /* ---- requests ---- */
@@ -155,7 +47,7 @@ static enum MHD_Result list_requests(const struct inspect *inspect, struct MHD_C
     struct buf out;
     const char *wrong = filter_parse(&filter, parameter, connection);
     if (wrong) return inspect_refuse(connection, MHD_HTTP_BAD_REQUEST, wrong);
-    buf_init(&out, ANSWER_MAX);
+    buf_init(&out, API_ANSWER_MAX);
     buf_printf(&out, "{\"uri\":\"%s\",\"requests\":[", uri);
     for (uint64_t id = store->next; id-- > store->first && count < limit && out.len < ENOUGH_BYTES;) {
         const struct store_record *record = store_find(store, id);
@@ -164,7 +56,7 @@ static enum MHD_Result list_requests(const struct inspect *inspect, struct MHD_C
         add_record(inspect, record, &out);
     }
     buf_printf(&out, "],\"total\":%llu,\"bytes\":%zu}\n", (unsigned long long)store->total, store->bytes);
-    return inspect_answer(connection, MHD_HTTP_OK, TYPE_JSON, &out);
+    return inspect_answer(connection, MHD_HTTP_OK, API_JSON, &out);
 }
 
 static const struct store_record *record_of(const struct inspect *inspect, struct view id) {
@@ -177,9 +69,9 @@ static enum MHD_Result on_record(const struct inspect *inspect, struct MHD_Conne
     const struct store_record *record = record_of(inspect, id);
     struct buf out;
     if (!record) return inspect_refuse(connection, MHD_HTTP_NOT_FOUND, "there is no such request (any more)");
-    buf_init(&out, ANSWER_MAX);
+    buf_init(&out, API_ANSWER_MAX);
     record_json(inspect, record, &out);
-    return inspect_answer(connection, MHD_HTTP_OK, TYPE_JSON, &out);
+    return inspect_answer(connection, MHD_HTTP_OK, API_JSON, &out);
 }
 
 /* ---- replay ---- */
@@ -270,7 +162,7 @@ static enum MHD_Result replay(struct inspect *inspect, struct MHD_Connection *co
     if (!record) return inspect_refuse(connection, MHD_HTTP_NOT_FOUND, "there is no such request (any more)");
     struct view tunnel = name                 ? view_from_cstr(name)
                          : record->tunnel.len ? record->tunnel
-                                              : VIEW("command_line");
+                                              : VIEW(INSPECT_ONLY_TUNNEL);
     if (!api_find_tunnel(inspect, tunnel, &cursor, &wish.tunnel))
         return inspect_refuse(connection, MHD_HTTP_NOT_FOUND, "there is no such tunnel");
     arena_init(&wish.arena, 4 * INSPECT_BODY_MAX);
@@ -287,20 +179,26 @@ static enum MHD_Result replay(struct inspect *inspect, struct MHD_Connection *co
 
 /* ---- what there is ---- */
 
+/* As ngrok says it of its session with the gateway; the numbers are ours. */
 static enum MHD_Result answer_status(const struct inspect *inspect, struct MHD_Connection *connection) {
+    const void *cursor = NULL;
+    struct inspect_tunnel tunnel;
+    size_t count = 0, up = 0;
     struct buf out;
+    for (; inspect->tunnels.next && inspect->tunnels.next(inspect->tunnels.ctx, &cursor, &tunnel); count++)
+        up += tunnel.is_up;
     buf_init(&out, 4096);
-    buf_printf(
-        &out,
-        "{\"status\":\"online\",\"agent_version\":\"" TTF_VERSION
-        "\",\"uri\":\"/api/status\",\"requests\":%llu,\"inspect_bytes\":%zu,\"inspect_bytes_max\":%zu}\n",
-        (unsigned long long)inspect->store.total, inspect->store.bytes, inspect->store.max_bytes);
-    return inspect_answer(connection, MHD_HTTP_OK, TYPE_JSON, &out);
+    buf_printf(&out,
+               "{\"status\":\"%s\",\"agent_version\":\"" TTF_VERSION
+               "\",\"uri\":\"/api/status\",\"tunnels\":%zu,\"tunnels_up\":%zu,",
+               up ? "online" : "reconnecting", count, up);
+    buf_printf(&out, "\"requests\":%llu,\"inspect_bytes\":%zu,\"inspect_bytes_max\":%zu}\n",
+               (unsigned long long)inspect->store.total, inspect->store.bytes, inspect->store.max_bytes);
+    return inspect_answer(connection, MHD_HTTP_OK, API_JSON, &out);
 }
 
 static enum MHD_Result answer_get(const struct inspect *inspect, struct MHD_Connection *connection,
                                   const char *path) {
-    if (strcmp(path, "/api/tunnels") == 0) return list_tunnels(inspect, connection);
     if (strcmp(path, "/api/status") == 0) return answer_status(inspect, connection);
     if (strcmp(path, "/api/requests/http") == 0) return list_requests(inspect, connection, path, record_json);
     if (strcmp(path, "/api/inspect/requests") == 0)
@@ -310,31 +208,28 @@ static enum MHD_Result answer_get(const struct inspect *inspect, struct MHD_Conn
 
 static enum MHD_Result answer_post(struct inspect *inspect, struct MHD_Connection *connection,
                                    const char *path, struct view text) {
-    bool is_tunnel = strcmp(path, "/api/tunnels") == 0;
-    if (!is_tunnel && strcmp(path, "/api/requests/http") != 0)
+    if (strcmp(path, "/api/requests/http") != 0)
         return inspect_refuse(connection, MHD_HTTP_NOT_FOUND, "the API has no such path");
     json_t *body = json_loadb(text.ptr ? text.ptr : "", text.len, JSON_REJECT_DUPLICATES, NULL);
     enum MHD_Result queued =
-        !json_is_object(body) ? inspect_refuse(connection, MHD_HTTP_BAD_REQUEST, "the body is no JSON object")
-        : is_tunnel           ? add_one(inspect, connection, body)
-                              : replay(inspect, connection, body);
+        json_is_object(body) ? replay(inspect, connection, body)
+                             : inspect_refuse(connection, MHD_HTTP_BAD_REQUEST, "the body is no JSON object");
     json_decref(body);
     return queued;
 }
 
 enum MHD_Result api_answer(struct inspect *inspect, struct MHD_Connection *connection, const char *method,
-                           const char *path, struct view body) {
+                           const char *path, struct ask *ask) {
     struct view rest = view_from_cstr(path);
     if (strcmp(method, "HEAD") == 0) method = "GET";
-    if (view_starts_with(rest, VIEW("/api/tunnels/")))
-        return on_tunnel(inspect, connection, method, view_skip(rest, VIEW("/api/tunnels/").len));
+    if (tunnels_are_meant(path)) return tunnels_answer(inspect, connection, method, path, ask);
     if (view_starts_with(rest, VIEW("/api/requests/http/")) && strcmp(method, "GET") == 0)
         return on_record(inspect, connection, view_skip(rest, VIEW("/api/requests/http/").len));
     if (strcmp(method, "GET") == 0) return answer_get(inspect, connection, path);
-    if (strcmp(method, "POST") == 0) return answer_post(inspect, connection, path, body);
+    if (strcmp(method, "POST") == 0) return answer_post(inspect, connection, path, buf_view(&ask->body));
     if (strcmp(path, "/api/requests/http") != 0)
         return inspect_refuse(connection, MHD_HTTP_NOT_FOUND, "the API has no such path to delete");
     store_clear(&inspect->store);
     follow_tell(inspect);
-    return answer_nothing(connection);
+    return api_answer_nothing(connection);
 }

@@ -55,7 +55,7 @@ static bool has_text(struct filter *filter, const struct store_record *record) {
 static bool is_of_tunnel(const struct store_record *record, const char *name) {
     if (!name) return true;
     return record->tunnel.len ? view_eq(record->tunnel, view_from_cstr(name))
-                              : strcmp(name, "command_line") == 0;
+                              : strcmp(name, INSPECT_ONLY_TUNNEL) == 0;
 }
 
 static bool has_status(const struct filter *filter, const struct store_record *record) {

@@ -5,6 +5,7 @@
 
 #include "inspect/inspect_state.h"
 #include "inspect/page.h"
+#include "metrics/metrics.h"
 #include "protocol/json_text.h"
 
 #define IDLE_SECONDS 30u
@@ -12,34 +13,56 @@
 
 /* ---- what is told of requests ---- */
 
-static uint64_t on_watch_request(void *ctx, const struct watch_request *request) {
-    struct inspect *inspect = ctx;
+uint64_t record_request(struct inspect *inspect, const struct watch_request *request) {
     follow_tell(inspect);
     return store_request(&inspect->store, request, loop_wall_ms(NULL), loop_now(inspect->loop));
 }
 
-static void on_watch_request_body(void *ctx, uint64_t id, struct view data) {
-    struct inspect *inspect = ctx;
+void record_request_body(struct inspect *inspect, uint64_t id, struct view data) {
     store_request_body(&inspect->store, id, data);
     follow_tell(inspect);
 }
 
-static void on_watch_answer(void *ctx, uint64_t id, int status, const struct headers *headers) {
-    struct inspect *inspect = ctx;
+void record_answer(struct inspect *inspect, uint64_t id, int status, const struct headers *headers) {
     store_answer(&inspect->store, id, status, headers, loop_now(inspect->loop));
     follow_tell(inspect);
 }
 
-static void on_watch_answer_body(void *ctx, uint64_t id, struct view data) {
-    struct inspect *inspect = ctx;
+void record_answer_body(struct inspect *inspect, uint64_t id, struct view data) {
     store_answer_body(&inspect->store, id, data);
     follow_tell(inspect);
 }
 
-static void on_watch_end(void *ctx, uint64_t id, const struct watch_end *end) {
-    struct inspect *inspect = ctx;
+void record_end(struct inspect *inspect, uint64_t id, const struct watch_end *end) {
     store_end(&inspect->store, id, end, loop_now(inspect->loop));
     follow_tell(inspect);
+}
+
+static uint64_t on_watch_request(void *ctx, const struct watch_request *request) {
+    struct inspect *inspect = ctx;
+    uint64_t id = record_request(inspect, request);
+    if (id) traffic_begin(&inspect->traffic, request, loop_now(inspect->loop));
+    return id;
+}
+
+static void on_watch_request_body(void *ctx, uint64_t id, struct view data) {
+    metrics_add(METRIC_AGENT_REQUEST_BYTES, 0, data.len);
+    record_request_body(ctx, id, data);
+}
+
+static void on_watch_answer(void *ctx, uint64_t id, int status, const struct headers *headers) {
+    record_answer(ctx, id, status, headers);
+}
+
+static void on_watch_answer_body(void *ctx, uint64_t id, struct view data) {
+    metrics_add(METRIC_AGENT_RESPONSE_BYTES, 0, data.len);
+    record_answer_body(ctx, id, data);
+}
+
+static void on_watch_end(void *ctx, uint64_t id, const struct watch_end *end) {
+    struct inspect *inspect = ctx;
+    traffic_end(&inspect->traffic, end);
+    record_end(inspect, id, end);
 }
 
 const struct watch *inspect_watch(const struct inspect *inspect) {
@@ -95,16 +118,18 @@ enum MHD_Result inspect_refuse(struct MHD_Connection *connection, unsigned statu
 
 /* ---- requests ---- */
 
-static enum MHD_Result hold(struct inspect *inspect, struct ask *ask, uint64_t most_ms) {
+enum MHD_Result inspect_hold(struct ask *ask, uint64_t most_ms, bool (*is_over)(void *ask)) {
     ask->is_held = true;
-    hold_begin(&inspect->holds, &ask->hold, most_ms);
+    ask->hold.is_over = is_over;
+    ask->hold.ctx = ask;
+    hold_begin(&ask->inspect->holds, &ask->hold, most_ms);
     return MHD_YES;
 }
 
 static enum MHD_Result answer(struct inspect *inspect, struct MHD_Connection *connection, const char *method,
                               const char *path, struct ask *ask) {
     const struct guard_fault *fault = &ask->fault;
-    if (fault->delay_ms && !ask->is_held) return hold(inspect, ask, fault->delay_ms);
+    if (fault->delay_ms && !ask->is_held) return inspect_hold(ask, fault->delay_ms, NULL);
     if (fault->status) return inspect_refuse(connection, fault->status, fault->why);
     if (ask->is_too_large) return inspect_refuse(connection, MHD_HTTP_CONTENT_TOO_LARGE, "more than 2 MiB");
     for (size_t i = 0; i < page_files_count; i++) {
@@ -115,16 +140,16 @@ static enum MHD_Result answer(struct inspect *inspect, struct MHD_Connection *co
                                                      MHD_RESPMEM_PERSISTENT));
     }
     if (strcmp(path, "/api/inspect/events") == 0) return follow_answer(inspect, connection);
-    if (strncmp(path, "/api/", 5) == 0)
-        return api_answer(inspect, connection, method, path, buf_view(&ask->body));
+    if (strncmp(path, "/api/", 5) == 0) return api_answer(inspect, connection, method, path, ask);
+    if (strcmp(path, "/metrics") == 0) return metrics_answer(inspect, connection);
     return inspect_refuse(connection, MHD_HTTP_NOT_FOUND, "there is no such page");
 }
 
-static struct ask *ask_new(const struct inspect *inspect, struct MHD_Connection *connection,
-                           const char *method) {
+static struct ask *ask_new(struct inspect *inspect, struct MHD_Connection *connection, const char *method) {
     struct ask *ask = calloc(1, sizeof(*ask));
     if (!ask) return NULL;
     buf_init(&ask->body, INSPECT_BODY_MAX);
+    ask->inspect = inspect;
     hold_init(&ask->hold);
     ask->hold.connection = connection;
     ask->fault = guard_look(&inspect->guard, connection, method, loop_now(inspect->loop));
@@ -187,6 +212,7 @@ static struct inspect *make(struct loop *loop, const struct inspect_settings *se
     follow_init(inspect);
     holds_init(&inspect->holds, loop, &inspect->mhd);
     list_init(&inspect->replays);
+    traffic_init(&inspect->traffic);
     store_init(&inspect->store, settings->memory_bytes);
     inspect->watch = watch_of(inspect);
     if (guard_init(&inspect->guard, url, settings->login, settings->place.is_loopback)) {
@@ -236,5 +262,6 @@ void inspect_stop(struct inspect *inspect) {
 void inspect_free(struct inspect *inspect) {
     if (inspect) store_done(&inspect->store);
     if (inspect) guard_done(&inspect->guard);
+    if (inspect) traffic_done(&inspect->traffic);
     free(inspect);
 }

@@ -22,6 +22,15 @@ struct inspect_tunnel {
     const char *public_url; /* NULL: not known yet */
     char service[300];      /* for people */
     struct local_target target;
+    bool is_up;
+};
+
+/* One that is to be added. Texts are borrowed until return, and may be NULL but for the first two. */
+struct inspect_wish {
+    const char *label;
+    const char *service;                  /* a word of the command line */
+    const char *name;                     /* that is asked of the gateway */
+    const char *basic_auth, *host_header; /* as the options of these names */
 };
 
 /* What the API does with tunnels; the agent's part. */
@@ -29,10 +38,8 @@ struct inspect_tunnels {
     void *ctx;
     /* The one behind *cursor, which begins as NULL. False: no more. */
     bool (*next)(void *ctx, const void **cursor, struct inspect_tunnel *ret_tunnel);
-    /* `service` is a word of the command line; `name` is asked of the gateway, or NULL. False: why is in
-     * `error`. */
-    bool (*add)(void *ctx, const char *label, const char *service, const char *name, char *error,
-                size_t error_size);
+    /* False: why is in `error`. */
+    bool (*add)(void *ctx, const struct inspect_wish *wish, char *error, size_t error_size);
     void (*remove)(void *ctx, const void *cursor);
 };
 

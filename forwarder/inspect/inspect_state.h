@@ -6,6 +6,7 @@
 #include "inspect/hold.h"
 #include "inspect/inspect.h"
 #include "inspect/store.h"
+#include "inspect/traffic.h"
 #include "mhd/mhd_loop.h"
 
 #define INSPECT_BODY_MAX ((size_t)2 * 1024 * 1024) /* of a request to the API */
@@ -14,7 +15,8 @@ struct inspect {
     struct loop *loop;
     struct mhd_loop mhd;
     struct store store;
-    struct watch watch;
+    struct watch watch; /* what is told from outside: counted, and kept */
+    struct traffic traffic;
     struct inspect_tunnels tunnels; /* zeroed: none yet */
     struct list followers;          /* struct follower.node: pages that wait for news */
     struct timer news;
@@ -28,11 +30,25 @@ struct inspect {
 
 /* One request to the inspector's port, as long as libmicrohttpd has it. */
 struct ask {
+    struct inspect *inspect;
     struct buf body;
     bool is_too_large, is_held;
     struct guard_fault fault;
     struct hold hold; /* its answer is due later */
+    char awaited[64]; /* the tunnel that it waits for; empty: none */
 };
+
+/* The request is answered when `is_over` says so of the ask, or after so long: it is asked again, `is_held`.
+ */
+enum MHD_Result inspect_hold(struct ask *ask, uint64_t most_ms, bool (*is_over)(void *ask));
+
+/* ---- what is kept (inspect.c): as struct watch says it, without the counts ---- */
+
+uint64_t record_request(struct inspect *inspect, const struct watch_request *request);
+void record_request_body(struct inspect *inspect, uint64_t id, struct view data);
+void record_answer(struct inspect *inspect, uint64_t id, int status, const struct headers *headers);
+void record_answer_body(struct inspect *inspect, uint64_t id, struct view data);
+void record_end(struct inspect *inspect, uint64_t id, const struct watch_end *end);
 
 /* ---- answers (inspect.c) ---- */
 
@@ -44,12 +60,27 @@ enum MHD_Result inspect_refuse(struct MHD_Connection *connection, unsigned statu
 
 /* ---- the API (api.c) ---- */
 
-/* `path` begins with "/api/"; `body` is that of the request. Writes have been allowed. */
+#define API_ANSWER_MAX ((size_t)64 * 1024 * 1024)
+#define API_JSON "application/json"
+
+/* `path` begins with "/api/". Writes have been allowed. */
 enum MHD_Result api_answer(struct inspect *inspect, struct MHD_Connection *connection, const char *method,
-                           const char *path, struct view body);
+                           const char *path, struct ask *ask);
+enum MHD_Result api_answer_nothing(struct MHD_Connection *connection);
+
+/* ---- tunnels, and endpoints, which are the same (api_tunnels.c) ---- */
+
+/* Whether the path is one of these. */
+bool tunnels_are_meant(const char *path);
+enum MHD_Result tunnels_answer(struct inspect *inspect, struct MHD_Connection *connection, const char *method,
+                               const char *path, struct ask *ask);
 /* Finds the one of that name; its cursor is the port's. */
 bool api_find_tunnel(const struct inspect *inspect, struct view name, const void **ret_cursor,
                      struct inspect_tunnel *ret_tunnel);
+
+/* ---- for Prometheus (agent_metrics.c) ---- */
+
+enum MHD_Result metrics_answer(struct inspect *inspect, struct MHD_Connection *connection);
 
 /* ---- JSON of a record (record_json.c) ---- */
 

@@ -5,8 +5,6 @@
 #include "inspect/inspect_state.h"
 #include "protocol/json_text.h"
 
-#define COMMAND_LINE_TUNNEL "command_line" /* as ngrok calls the one without a name */
-
 static uint64_t duration_ms(const struct inspect *inspect, const struct store_record *record) {
     return (record->ended_ms ? record->ended_ms : loop_now(inspect->loop)) - record->began_ms;
 }
@@ -21,7 +19,7 @@ static void add_time(struct buf *out, uint64_t wall_ms) {
 }
 
 static struct view tunnel_name(const struct store_record *record) {
-    return record->tunnel.len ? record->tunnel : VIEW(COMMAND_LINE_TUNNEL);
+    return record->tunnel.len ? record->tunnel : VIEW(INSPECT_ONLY_TUNNEL);
 }
 
 /* "content-type" as Go and browsers' tools write it. */

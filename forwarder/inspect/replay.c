@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "inspect/inspect_state.h"
+#include "metrics/metrics.h"
 
 #define CONNECT_MS 10000u
 #define WHOLE_MS 60000u
@@ -36,19 +37,19 @@ static void finish(struct replay *replay, const char *code, const char *detail) 
     struct inspect *inspect = replay->inspect;
     struct watch_end end = {.status = replay->status, .code = code, .detail = detail};
     replay->local = NULL;
-    inspect->watch.end(inspect, replay->id, &end);
+    record_end(inspect, replay->id, &end);
     tasks_post(&inspect->loop->tasks, &replay->bury);
 }
 
 static void on_head(void *ctx, int status, const struct headers *headers) {
     struct replay *replay = ctx;
     replay->status = status;
-    replay->inspect->watch.answer(replay->inspect, replay->id, status, headers);
+    record_answer(replay->inspect, replay->id, status, headers);
 }
 
 static void on_data(void *ctx, struct view data) {
     struct replay *replay = ctx;
-    replay->inspect->watch.answer_body(replay->inspect, replay->id, data);
+    record_answer_body(replay->inspect, replay->id, data);
 }
 
 static void on_end(void *ctx, enum local_error error, const char *detail) {
@@ -71,7 +72,7 @@ static bool send_it(struct replay *replay, const struct local_head *head, struct
     replay->local = local_request_start(replay->client, head, &events, replay);
     if (!replay->local) return false;
     if (head->body_bytes == LOCAL_BODY_NONE) return true;
-    replay->inspect->watch.request_body(replay->inspect, replay->id, body);
+    record_request_body(replay->inspect, replay->id, body);
     if (!local_request_body(replay->local, body)) return false;
     local_request_body_end(replay->local);
     return true;
@@ -118,7 +119,8 @@ uint64_t replay_start(struct inspect *inspect, const struct replay_order *order)
     char label[64];
     if (!replay) return 0;
     if (record->tunnel.len && view_copy_to(record->tunnel, label, sizeof(label))) request.tunnel = label;
-    replay->id = inspect->watch.request(inspect, &request);
+    replay->id = record_request(inspect, &request);
+    metrics_add(METRIC_AGENT_REPLAYS, 0, 1);
     struct store_record *again = store_find(&inspect->store, replay->id);
     if (again) again->replay_of = record->id;
     bool is_sent = again && send_it(replay, &head, body);

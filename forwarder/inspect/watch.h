@@ -8,6 +8,8 @@
 
 #include "http/headers.h"
 
+#define INSPECT_ONLY_TUNNEL "command_line" /* as ngrok, and who asks us, calls the one without a label */
+
 /* As the service gets it; what frames the body is not among the fields. */
 struct watch_request {
     const char *tunnel; /* its label, where there are several; otherwise NULL */
@@ -18,6 +20,9 @@ struct watch_request {
 };
 
 struct watch_end {
+    const char *tunnel; /* as in the request */
+    bool is_offer;      /* it offered to switch to another protocol */
+    uint64_t took_us;
     int status;                /* what the visitor got; 0: he left before there was one */
     const char *code, *detail; /* of an error of ours, or how else it ended; or NULL */
 };

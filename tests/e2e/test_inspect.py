@@ -5,11 +5,14 @@ import hashlib
 import hmac
 import json
 import re
+import shutil
 import signal
 import socket
+import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -108,15 +111,156 @@ def test_a_tunnel_is_added_and_removed(inspected, start):
     other = start.service()
     other.answer("/", body="the other")
     answer = inspected.inspector.ask("POST", body={"name": "other", "addr": other.port, "proto": "http"})
-    assert answer.status == 201 and json.loads(answer.body)["name"] == "other"
+    made = json.loads(answer.body)
+    assert answer.status == 201 and made["name"] == "other"
     twice = inspected.inspector.ask("POST", body={"name": "other", "addr": str(other.port)})
     assert twice.status == 400 and "already" in json.loads(twice.body)["msg"]
-    inspected.ttf.wait_line(r"^other: Tunnel established: ")
-    url = inspected.inspector.get("/api/tunnels/other")["public_url"]
-    assert url.startswith("http")
+    url = made["public_url"]  # it is up by the time that the answer comes
+    assert inspected.request(host=urlsplit(url).netloc).body == b"the other"
+    assert inspected.inspector.get("/api/tunnels/other")["public_url"] == url
     assert inspected.inspector.ask("DELETE", "/api/tunnels/other").status == 204
     assert [tunnel["name"] for tunnel in inspected.inspector.get("/api/tunnels")["tunnels"]] == ["command_line"]
     assert inspected.request().status == 200
+
+
+def test_endpoints_are_the_same_in_another_shape(inspected, start):
+    other = start.service()
+    wish = {"name": f"http-http://localhost:{other.port}-x", "upstream": {"url": f"http://localhost:{other.port}"}, "url": "https://blue.example"}
+    answer = inspected.inspector.ask("POST", "/api/endpoints", body=wish)
+    made = json.loads(answer.body)
+    assert answer.status == 201 and urlsplit(made["url"]).netloc.startswith("blue."), made
+    assert made["upstream"] == {"protocol": "http1", "url": f"http://localhost:{other.port}"}
+    assert made["uri"] == f"/api/endpoints/http-http---localhost-{other.port}-x" and made["id"] == made["name"]
+    listed = inspected.inspector.get("/api/endpoints")["endpoints"]
+    assert [one["name"] for one in listed] == ["command_line", made["name"]]
+    assert inspected.inspector.get("/api/tunnels/" + made["name"])["public_url"] == made["url"]
+    assert inspected.inspector.ask("DELETE", made["uri"]).status == 204
+    assert inspected.inspector.ask(target="/api/endpointsx").status == 404
+
+
+def test_what_nobody_would_get_is_refused(inspected, start):
+    """A key that would lock the door is never passed over in silence."""
+    port = start.service().port
+
+    def refused(**wish):
+        answer = inspected.inspector.ask("POST", body={"name": "a", "addr": port, **wish})
+        return answer.status, json.loads(answer.body)["msg"]
+
+    for key in ("oauth", "ip_restriction", "mutual_tls_cas", "traffic_policy", "verify_webhook"):
+        assert refused(**{key: ["x"]}) == (400, f"{key} is nothing that ttf knows")
+    assert refused(proto="tcp")[0] == 400 and refused(upstream={"url": port, "protocol": "http2"})[0] == 400
+    assert refused(basic_auth=["a:password1", "b:password2"])[0] == 400 and refused(basic_auth=5)[0] == 400
+    assert refused(basic_auth="a:short")[0] == 400
+    assert refused(addr="file:///etc")[0] == 400 and refused(addr=None)[0] == 400 and refused(subdomain="x" * 70)[0] == 400
+    assert len(inspected.inspector.get("/api/tunnels")["tunnels"]) == 1
+
+
+def test_an_added_tunnel_asks_for_the_password(inspected, start):
+    wish = {"name": "locked", "addr": start.service().port, "basic_auth": ["me:password"], "host_header": "rewrite"}
+    made = json.loads(inspected.inspector.ask("POST", body=wish).body)
+    host = urlsplit(made["public_url"]).netloc
+    assert inspected.request(host=host).status == 401
+    assert inspected.request(host=host, headers=basic("password", "me")).status == 200
+
+
+def test_a_tunnel_that_is_not_to_be_had(inspected, start):
+    """Either there is a URL, or no tunnel."""
+    start.forwarder(inspected.gateway, start.service(), "-n", "taken")
+    answer = inspected.inspector.ask("POST", body={"name": "mine", "addr": 1, "subdomain": "taken"})
+    assert answer.status == 502 and "refused the tunnel" in json.loads(answer.body)["msg"]
+    inspected.gateway.process.send_signal(signal.SIGSTOP)
+    try:
+        begin = time.monotonic()
+        answer = inspected.inspector.ask("POST", body={"name": "late", "addr": 1})
+        assert answer.status == 502 and "taken back" in json.loads(answer.body)["msg"]
+        assert 3 < time.monotonic() - begin < 4 * SLOW
+    finally:
+        inspected.gateway.process.send_signal(signal.SIGCONT)
+    assert [one["name"] for one in inspected.inspector.get("/api/tunnels")["tunnels"]] == ["command_line"]
+
+
+def test_ttf_ends_while_a_tunnel_is_waited_for(inspected):
+    inspected.gateway.process.send_signal(signal.SIGSTOP)
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            waits = pool.submit(inspected.inspector.ask, "POST", body={"name": "late", "addr": 1})
+            while len(inspected.inspector.get("/api/tunnels")["tunnels"]) == 1:
+                time.sleep(0.01)
+            assert inspected.ttf.stop() == 0
+            try:
+                assert waits.result(10).status == 502
+            except (OSError, EOFError, AssertionError):  # or there was no time for an answer
+                pass
+    finally:
+        inspected.gateway.process.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.protocols("v1", "v2")
+def test_figures_of_a_tunnel_are_true(inspected):
+    def slow(request):
+        time.sleep(0.2)
+        return Response(body="at last")
+
+    gate = Gate()
+    inspected.service.on("/slow", slow)
+    inspected.service.on("/gate", gate)
+    for _ in range(9):
+        assert inspected.request().status == 200
+    assert inspected.request(target="/slow").status == 200
+    with inspected.connect() as open_one:
+        open_one.send(f"GET /gate HTTP/1.1\r\nHost: {inspected.ttf.host}\r\n\r\n".encode())
+        gate.wait_arrived()
+        metrics = inspected.inspector.get("/api/tunnels")["tunnels"][0]["metrics"]
+        gate.open()
+        open_one.read_response("GET")
+    assert metrics["conns"]["count"] == 11 and metrics["conns"]["gauge"] == 1 and metrics["http"]["count"] == 11
+    http = metrics["http"]
+    assert http["p50"] < 150e6 < http["p99"] and http["p50"] <= http["p90"] <= http["p95"] <= http["p99"] < 5e9
+    first = inspected.inspector.wait_ended(11)[-1]
+    assert inspected.inspector.ask("POST", "/api/requests/http", body={"id": first["id"]}).status == 204
+    inspected.inspector.wait_ended(12)
+    metrics = inspected.inspector.get("/api/tunnels")["tunnels"][0]["metrics"]
+    assert metrics["conns"]["count"] == 11 and metrics["conns"]["gauge"] == 0, "a replay comes through no tunnel"
+
+
+def scrape(inspector, accept=None):
+    answer = inspector.ask(target="/metrics", headers=[("Accept", accept)] if accept else [])
+    assert answer.status == 200
+    return answer
+
+
+def test_metrics_of_ttf(inspected):
+    inspected.service.answer("/made", status=201, body="x" * 100)
+    inspected.service.answer("/gone", status=404)
+    assert inspected.request("POST", "/made", body=b"y" * 50).status == 201
+    assert inspected.request(target="/gone").status == 404
+    (_, first) = inspected.inspector.wait_ended(2)
+    inspected.inspector.ask("POST", "/api/requests/http", body={"id": first["id"]})
+    inspected.inspector.wait_ended(3)
+    page = scrape(inspected.inspector).body.decode()
+    for line in (
+        'ttf_agent_requests_total{status="2xx"} 1', 'ttf_agent_requests_total{status="4xx"} 1', "ttf_agent_request_body_bytes_total 50",
+        "ttf_agent_requests_in_flight 0", "ttf_agent_tunnels 1", "ttf_agent_tunnels_up 1", "ttf_agent_replays_total 1",
+        "ttf_agent_request_duration_seconds_count 2", "ttf_agent_request_failures_total 0",
+        'ttf_agent_tunnel_requests_total{tunnel="command_line"} 2', "ttf_agent_inspector_limit_bytes 33554432",
+    ):  # fmt: skip
+        assert line in page.splitlines(), page
+    assert "ttf_requests_total" not in page and "process_resident_memory_bytes" in page
+    inspected.service.stop()
+    assert inspected.request().status == 503
+    inspected.inspector.wait_ended(4)
+    page = scrape(inspected.inspector).body.decode()
+    assert "ttf_agent_request_failures_total 1" in page.splitlines()
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool (Debian's package prometheus) is not there")
+def test_promtool_has_nothing_to_say_of_ttf(inspected):
+    assert inspected.request().status == 200
+    inspected.inspector.wait_ended(1)
+    check = subprocess.run(["promtool", "check", "metrics"], input=scrape(inspected.inspector).body, capture_output=True, timeout=60)
+    assert (check.returncode, check.stdout, check.stderr) == (0, b"", b"")
+    answer = scrape(inspected.inspector, "application/openmetrics-text; version=1.0.0")
+    assert answer.header("content-type").startswith("application/openmetrics-text") and answer.body.endswith(b"# EOF\n")
 
 
 @pytest.mark.protocols("v1", "v2")

@@ -16,7 +16,7 @@ static char text[256 * 1024];
 static const char *page(enum metrics_format format) {
     struct buf out;
     buf_init(&out, sizeof(text) - 1);
-    metrics_put_families(&out, format);
+    metrics_put_families(&out, format, METRIC_OF_GATEWAY);
     metrics_put_end(&out, format);
     assert_false(out.failed);
     assert_true(view_copy_to(buf_view(&out), text, sizeof(text)));
