@@ -13,15 +13,17 @@
 #include "visitor_rules.h"
 
 static const size_t texts[] = {
-    offsetof(struct tunnel_options, label),         offsetof(struct tunnel_options, name),
-    offsetof(struct tunnel_options, host),          offsetof(struct tunnel_options, unix_path),
-    offsetof(struct tunnel_options, host_header),   offsetof(struct tunnel_options, rewrite),
-    offsetof(struct tunnel_options, basic_auth),    offsetof(struct tunnel_options, basic_auth_file),
-    offsetof(struct tunnel_options, allow_ip),      offsetof(struct tunnel_options, deny_ip),
-    offsetof(struct tunnel_options, methods),       offsetof(struct tunnel_options, allow_path),
-    offsetof(struct tunnel_options, deny_path),     offsetof(struct tunnel_options, health_check),
-    offsetof(struct tunnel_options, share),         offsetof(struct tunnel_options, password),
-    offsetof(struct tunnel_options, password_file), offsetof(struct tunnel_options, folder),
+    offsetof(struct tunnel_options, label),          offsetof(struct tunnel_options, name),
+    offsetof(struct tunnel_options, host),           offsetof(struct tunnel_options, unix_path),
+    offsetof(struct tunnel_options, host_header),    offsetof(struct tunnel_options, rewrite),
+    offsetof(struct tunnel_options, basic_auth),     offsetof(struct tunnel_options, basic_auth_file),
+    offsetof(struct tunnel_options, allow_ip),       offsetof(struct tunnel_options, deny_ip),
+    offsetof(struct tunnel_options, methods),        offsetof(struct tunnel_options, allow_path),
+    offsetof(struct tunnel_options, deny_path),      offsetof(struct tunnel_options, health_check),
+    offsetof(struct tunnel_options, share),          offsetof(struct tunnel_options, password),
+    offsetof(struct tunnel_options, password_file),  offsetof(struct tunnel_options, verify_webhook),
+    offsetof(struct tunnel_options, webhook_secret), offsetof(struct tunnel_options, webhook_secret_file),
+    offsetof(struct tunnel_options, folder),
 };
 #define TEXT_COUNT (sizeof(texts) / sizeof(texts[0]))
 

@@ -17,7 +17,7 @@ struct tunnel_options {
     const char *health_check; /* a path of the service */
     /* who may visit (visitor_rules.h) */
     const char *basic_auth, *basic_auth_file, *allow_ip, *deny_ip, *methods, *allow_path, *deny_path, *share,
-        *password, *password_file;
+        *password, *password_file, *verify_webhook, *webhook_secret, *webhook_secret_file;
     long port;
     long request_timeout_s; /* 0: what suits the endpoint */
     bool local_https, no_hints;

@@ -12,6 +12,7 @@
 #include "http/chars.h"
 #include "policy/policy.h"
 #include "policy/policy_hash.h"
+#include "policy/webhook.h"
 
 #define PASSWORD_LEAST 8
 #define PASSWORD_MOST 256
@@ -111,6 +112,39 @@ static bool add_form(struct maker *maker, const struct tunnel_options *options) 
     return !options->password || add_password(maker, view_from_cstr(options->password));
 }
 
+/* ---- webhooks ---- */
+
+static bool add_secret(struct maker *maker, const char *scheme, struct view secret) {
+    if (secret.len == 0 || secret.len > POLICY_WEBHOOK_SECRET_MAX)
+        return fail(maker, "wants a secret of 1 to 256 bytes");
+    maker->what = "verify-webhook";
+    if (!webhook_scheme(view_from_cstr(scheme)))
+        return fail(maker, "wants github, stripe, slack, twilio, shopify or generic-hmac");
+    return (begin(maker, "webhook") && policy_webhook_append(&maker->text, view_from_cstr(scheme), secret)) ||
+           fail(maker, "has no room beside the other rules");
+}
+
+static bool add_secret_file(struct maker *maker, const char *scheme, const char *path) {
+    char text[LOGIN_MAX];
+    FILE *file = regular_file_open(path);
+    maker->what = "webhook-secret-file";
+    if (!file) return fail(maker, "cannot be read");
+    bool fits = add_secret(maker, scheme, fgets(text, sizeof(text), file) ? line_of(text) : VIEW(""));
+    fclose(file);
+    OPENSSL_cleanse(text, sizeof(text));
+    return fits;
+}
+
+static bool add_webhook(struct maker *maker, const struct tunnel_options *options) {
+    const char *scheme = options->verify_webhook, *path = options->webhook_secret_file;
+    maker->what = path ? "webhook-secret-file" : "webhook-secret";
+    if (!scheme) return !path || fail(maker, "wants --verify-webhook, too");
+    if (path) return add_secret_file(maker, scheme, path);
+    if (options->webhook_secret) return add_secret(maker, scheme, view_from_cstr(options->webhook_secret));
+    maker->what = "verify-webhook";
+    return fail(maker, "wants the sender's secret: --webhook-secret-file or TTF_WEBHOOK_SECRET");
+}
+
 /* ---- the other rules, whose values are what the policy has ---- */
 
 static bool add_rule(struct maker *maker, const char *rule, const char *value) {
@@ -146,7 +180,7 @@ static bool add_all(struct maker *maker, const struct tunnel_options *options, s
            add_rule(maker, "methods", options->methods) &&
            add_rule(maker, "allow-path", options->allow_path) &&
            add_rule(maker, "deny-path", options->deny_path) && add_share(maker, options->share, rules) &&
-           add_logins(maker, options) && add_form(maker, options);
+           add_logins(maker, options) && add_form(maker, options) && add_webhook(maker, options);
 }
 
 bool visitor_rules_make(const struct tunnel_options *options, struct visitor_rules *ret_rules, char *error,

@@ -261,11 +261,18 @@ void answer_own(struct exchange *exchange, struct answer_own *own) {
 
 /* What a browser asks its user for (Basic: RFC 7617), or a program is to bring. Each tunnel is a realm of its
  * own. */
+static const char *scheme_of(enum http_error error) {
+    switch (error) {
+    case HTTP_ERROR_UNAUTHORIZED: return "Basic";
+    case HTTP_ERROR_BAD_SIGNATURE: return "Signature";
+    default: return "Cookie";
+    }
+}
+
 bool answer_challenge(const struct exchange *exchange, enum http_error error, struct headers *headers) {
-    const char *scheme = error == HTTP_ERROR_UNAUTHORIZED ? "Basic" : "Cookie";
-    struct view text =
-        arena_printf(headers->arena, "%s realm=\"%.*s\"%s", scheme, VIEW_ARG(exchange->route.tunnel_id),
-                     error == HTTP_ERROR_UNAUTHORIZED ? ", charset=\"UTF-8\"" : "");
+    struct view text = arena_printf(headers->arena, "%s realm=\"%.*s\"%s", scheme_of(error),
+                                    VIEW_ARG(exchange->route.tunnel_id),
+                                    error == HTTP_ERROR_UNAUTHORIZED ? ", charset=\"UTF-8\"" : "");
     return text.ptr && headers_add(headers, VIEW("www-authenticate"), text) &&
            (headers_get(headers, VIEW("x-tunnel-error")).ptr ||
             headers_add(headers, VIEW("x-tunnel-error"), http_error_code(error)));

@@ -26,6 +26,7 @@ static struct policy_request request_of(struct exchange *exchange, unsigned take
         .authorization = takes & POLICY_TAKES_AUTHORIZATION ? authorization_of(exchange) : (struct view){0},
         .headers = &exchange->headers,
         .tunnel = exchange->route.tunnel_id,
+        .base = exchange_base(exchange),
         .now_s = core_wall_ms(exchange->core) / 1000,
         .is_navigation = stray_is_navigation(exchange),
         .is_at_door = (takes & POLICY_TAKES_DOOR) && policy_is_door(exchange->route.target),
@@ -123,6 +124,7 @@ static bool passes(struct exchange *exchange, struct view policy, unsigned takes
     case POLICY_ASKS_LINK: exchange_fail(exchange, HTTP_ERROR_LINK_REQUIRED); break;
     case POLICY_WRONG_PASSWORD: note_failure(exchange, &request); /* fallthrough */
     case POLICY_ASKS_PASSWORD: ask_password(exchange, &outcome, verdict == POLICY_WRONG_PASSWORD); break;
+    case POLICY_ASKS_SIGNATURE: exchange_fail(exchange, HTTP_ERROR_BAD_SIGNATURE); break;
     case POLICY_READS: dispatch_hold(exchange, outcome.body_most); break;
     case POLICY_LEADS: lead(exchange, &outcome); break;
     case POLICY_REFUSES:

@@ -12,6 +12,8 @@
       "This page is open to those who were sent its link. Yours may have run out, or lost a part on the "    \
       "way: ask who sent it for a new one.")                                                                 \
     X(PASSWORD_REQUIRED, 401, "password_required", "This page needs a password.")                            \
+    X(BAD_SIGNATURE, 401, "bad_signature",                                                                   \
+      "This tunnel takes only what its sender has signed (a webhook), and this is not signed, or not so.")   \
     X(FORBIDDEN, 403, "forbidden", "This tunnel does not let you in.")                                       \
     X(TUNNEL_NOT_FOUND, 404, "tunnel_not_found", "There is no tunnel of this name.")                         \
     X(METHOD_NOT_ALLOWED, 405, "method_not_allowed", "CONNECT is not offered here.")                         \

@@ -4,7 +4,8 @@
  * A policy is one line of text, because it travels in a header field and stands with the claim (claim.h):
  *
  *     basic=<salt>:<hash>,...; allow-ip=10.0.0.0/8,2001:db8::/32; deny-ip=...; methods=GET,HEAD;
- *     allow-path=/api,/docs; deny-path=/admin; share=<key>; password=<salt>:<hash>
+ *     allow-path=/api,/docs; deny-path=/admin; share=<key>; password=<salt>:<hash>;
+ *     webhook=github:<secret>
  *
  * Each rule stands once, and all must hold. A rule that is not known makes the whole policy invalid: nobody
  * is let in by leaving one out. One rule a file: policy_<rule>.c.
@@ -26,7 +27,9 @@
 /* In the query of a link to share. Its name says to whoever keeps logs that it is a secret (log.h). */
 #define POLICY_SHARE_PARAMETER "tunnel-token"
 #define POLICY_LOGIN_COOKIE POLICY_COOKIES "login"
-#define POLICY_LOGIN_S ((uint64_t)12 * 3600) /* how long one has not to say the password again */
+#define POLICY_LOGIN_S ((uint64_t)12 * 3600)          /* how long one has not to say the password again */
+#define POLICY_WEBHOOK_SECRET_MAX ((size_t)256)       /* bytes */
+#define POLICY_WEBHOOK_BODY_MAX ((size_t)1024 * 1024) /* likewise */
 /* Where the form of a policy with a password is sent to; never the service's. */
 #define POLICY_DOOR "/.tunnel/login"
 
@@ -36,6 +39,7 @@ enum policy_verdict {
     POLICY_ASKS_LINK,      /* 401: the link that was shared has not been opened, or not in time */
     POLICY_ASKS_PASSWORD,  /* 401: with a form, which comes to POLICY_DOOR */
     POLICY_WRONG_PASSWORD, /* likewise: that came by the form */
+    POLICY_ASKS_SIGNATURE, /* 401: of the webhook's sender */
     POLICY_READS,          /* the request's body must be here first */
     POLICY_LEADS,          /* to another URL of the tunnel, with a cookie */
     POLICY_REFUSES,        /* 403 */
@@ -49,6 +53,7 @@ struct policy_request {
     struct view authorization; /* the field's value; absent if there is none, or more than one */
     const struct headers *headers;
     struct view tunnel; /* its id */
+    struct view base;   /* what stands in front of `target` in the URL that was asked for */
     uint64_t now_s;     /* since 1970 */
     bool is_navigation; /* a person looks at the answer */
     bool is_at_door;    /* policy_is_door(target), and some policy here has a door */
@@ -89,6 +94,8 @@ bool policy_share_append(struct buf *out, const unsigned char key[PASS_KEY_LEN])
 /* Appends a link's token, which is good until then (seconds since 1970) for this tunnel alone. */
 bool policy_share_token(struct buf *out, const unsigned char key[PASS_KEY_LEN], struct view tunnel,
                         uint64_t expires_s);
+/* Appends "<scheme>:<secret>" (webhook.h). False where the scheme is none, or the secret too long. */
+bool policy_webhook_append(struct buf *out, struct view scheme, struct view secret);
 /* An URL or a target without such a token, as it is when there is none. The absent view without memory. */
 struct view policy_share_strip(struct view target, struct arena *arena);
 
