@@ -35,7 +35,8 @@ struct agent {
     void (*on_exit)(void *ctx, int code);
     void *ctx;
     struct uplinks *uplinks;
-    struct route_watch *routes; /* NULL: nobody tells */
+    struct token_command *token_command; /* NULL: none */
+    struct route_watch *routes;          /* NULL: nobody tells */
     struct list tunnels;
     struct list leaving; /* removed; saying goodbye */
     struct task reap;
@@ -130,6 +131,7 @@ static struct tunnel *make_tunnel(struct agent_tunnel *tunnel) {
         .endpoint_is_default = agent->settings.endpoint_is_default,
         .uplinks = agent->uplinks,
         .token = agent->settings.token,
+        .token_command = agent->token_command,
         .label = options->label,
         .name = options->name,
         .service = tunnel->service,
@@ -265,6 +267,15 @@ static void on_routes_changed(void *ctx) {
         tunnel_doubt(tunnel->tunnel);
 }
 
+/* Where one is said. */
+static bool make_token_command(struct agent *agent, char *error, size_t error_size) {
+    struct token *token = agent->settings.token;
+    if (!token->command) return true;
+    agent->token_command = token_command_new(agent->loop, token->command, token);
+    snprintf(error, error_size, "out of memory");
+    return agent->token_command != NULL;
+}
+
 struct agent *agent_new(struct loop *loop, const struct agent_settings *settings,
                         void (*on_exit)(void *ctx, int code), void *ctx, char *error, size_t error_size) {
     struct agent *agent = calloc(1, sizeof(*agent));
@@ -279,7 +290,8 @@ struct agent *agent_new(struct loop *loop, const struct agent_settings *settings
     task_init(&agent->reap, on_reap);
     agent->uplinks =
         uplinks_new(loop, settings->endpoint, settings->proxy, settings->ca_file, error, error_size);
-    if (agent->uplinks) return agent;
+    if (agent->uplinks && make_token_command(agent, error, error_size)) return agent;
+    uplinks_free(agent->uplinks);
     free(agent);
     return NULL;
 }
@@ -304,6 +316,8 @@ void agent_shut(struct agent *agent) {
     struct list *both[] = {&agent->tunnels, &agent->leaving};
     for (size_t i = 0; i < 2; i++)
         while (!list_empty(both[i])) tunnel_bury(LIST_ENTRY(both[i]->next, struct agent_tunnel, node));
+    token_command_free(agent->token_command);
+    agent->token_command = NULL;
 }
 
 void agent_free(struct agent *agent) {

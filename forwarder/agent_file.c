@@ -47,12 +47,13 @@ static bool is_path(const struct option_row *row) {
     return row->argument && strcmp(row->argument, "FILE") == 0;
 }
 
-/* What would show a stranger what is the user's. */
+/* What would show a stranger what is the user's, or run what is the stranger's. */
 static bool needs_trust(const struct option_row *row, struct view value) {
     struct inspect_place place;
     bool opens_inspector = strcmp(row->name, "inspect") == 0 && inspect_place_parse(value, &place) &&
                            !place.is_off && !place.is_loopback;
-    return is_path(row) || opens_inspector || strcmp(row->name, "proxy") == 0;
+    return is_path(row) || opens_inspector || strcmp(row->name, "proxy") == 0 ||
+           strcmp(row->name, "token-command") == 0;
 }
 
 /* Others' names and dots apart: a link in a repository, or its .git, is not what its ttf.yaml may publish. */
@@ -218,6 +219,9 @@ static bool check_names(const struct agent_file *file, size_t at, char *error, s
 }
 
 static bool check(struct agent_file *file, struct config_problem *problem) {
+    snprintf(problem->text, sizeof(problem->text), "token-file and token-command are two ways to one token");
+    problem->line = 0;
+    if (file->options.token_file && file->options.token_command) return false;
     for (size_t i = 0; i < file->count; i++) {
         tunnel_options_complete(&file->tunnels[i]);
         problem->line = file->lines[i];

@@ -12,6 +12,7 @@
 #include "net/resolver.h"
 #include "net/wire.h"
 #include "refusal.h"
+#include "token_command.h"
 #include "uplink.h"
 
 #define STEP_MS 10000u
@@ -22,8 +23,9 @@ struct doctor {
     const struct setup *setup;
     const struct endpoint *endpoint;
     const struct proxy *proxy;
-    const struct token *token;
+    struct token *token;
     struct loop loop;
+    struct token_wait token_wait;
     struct timer deadline;
     unsigned failures;
 
@@ -240,6 +242,31 @@ static bool look_at_wire(struct doctor *doctor) {
 
 /* ---- WebSocket, token ---- */
 
+static void on_token(struct token_wait *wait, const char *error) {
+    struct doctor *doctor = LIST_ENTRY(wait, struct doctor, token_wait);
+    if (error) snprintf(doctor->said, sizeof(doctor->said), "%s", error);
+    answer(doctor, !error);
+}
+
+/* The command may take longer than other steps: it has a limit of its own. */
+static bool run_token_command(struct doctor *doctor) {
+    struct token_command *command = token_command_new(&doctor->loop, doctor->token->command, doctor->token);
+    if (!command) return false;
+    begin(doctor);
+    timer_stop(&doctor->loop.timers, &doctor->deadline);
+    token_wait_init(&doctor->token_wait, on_token);
+    token_command_ask(command, &doctor->token_wait);
+    bool is_good = wait_for_it(doctor);
+    token_command_free(command);
+    if (is_good)
+        good("token", "the command prints one (%u ms)", took_ms(doctor));
+    else
+        bad(doctor, "token", doctor->said,
+            "Run the command by hand (/bin/sh -c COMMAND): the first line that it prints is to be the "
+            "token.");
+    return is_good;
+}
+
 static void on_open(void *ctx) {
     answer(ctx, true);
 }
@@ -368,14 +395,15 @@ static void look_at_service(struct doctor *doctor, const struct tunnel_options *
 /* ---- all ---- */
 
 int doctor_run(const struct setup *setup, const struct endpoint *endpoint, const struct proxy *proxy,
-               const struct token *token) {
+               struct token *token) {
     struct doctor doctor = {.setup = setup, .endpoint = endpoint, .proxy = proxy, .token = token};
     if (!loop_init(&doctor.loop)) return 1;
     timer_init(&doctor.deadline, on_deadline);
     setvbuf(stdout, NULL, _IOLBF, 0);
     look_at_settings(&doctor);
     look_at_clock(&doctor);
-    if (look_at_name(&doctor) && look_at_wire(&doctor)) look_at_upgrade(&doctor);
+    bool has_token = !token->command || run_token_command(&doctor);
+    if (look_at_name(&doctor) && look_at_wire(&doctor) && has_token) look_at_upgrade(&doctor);
     for (size_t i = 0; i < setup->count; i++)
         if (setup->tunnels[i].folder)
             tell_folder(&setup->tunnels[i]);

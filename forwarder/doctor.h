@@ -10,6 +10,6 @@
 
 /* The exit code: 0 when all is well. `proxy` may be NULL. */
 int doctor_run(const struct setup *setup, const struct endpoint *endpoint, const struct proxy *proxy,
-               const struct token *token);
+               struct token *token);
 
 #endif

@@ -78,6 +78,9 @@ static bool get_token(const struct options *options, char text[TOKEN_MAX + 1]) {
     char bytes[TOKEN_MAX + 64], error[512];
     const char *wrong;
     struct token token = {.given = options->token, .path = options->token_file};
+    if (options->token_command)
+        return fail("ttf login stores a token; a command that prints one stands in ttf.yaml (token-command)"),
+               false;
     if (options->token || options->token_file) {
         if (!token_refresh(&token, error, sizeof(error))) return fail("%s", error), false;
         return view_copy_to(view_from_cstr(token_text(&token)), text, TOKEN_MAX + 1);

@@ -124,7 +124,7 @@ static void warn_of_endpoint(const struct setup *setup, const struct endpoint *e
     if (options->token_is_of_line)
         console_line(console,
                      "Others on this machine can read a token on the command line; better use ttf login, "
-                     "TTF_TOKEN or --token-file");
+                     "TTF_TOKEN, --token-file or --token-command");
     if (setup->endpoint_file)
         console_line(console, "The endpoint is named by the file %s in the working directory",
                      setup->endpoint_file);
@@ -133,7 +133,7 @@ static void warn_of_endpoint(const struct setup *setup, const struct endpoint *e
                       "your token is not sent: it is not for an endpoint that %s names (if you trust "
                       "that one, name it with -e or TTF_ENDPOINT)",
                       setup->endpoint_file);
-    if ((options->token || options->token_file) && !endpoint->tls && !endpoint_is_loopback(endpoint))
+    if (options_say_token(options) && !endpoint->tls && !endpoint_is_loopback(endpoint))
         console_error(console,
                       "the token goes to %s unencrypted, for everybody on the way to read; better use wss://",
                       endpoint->authority);
@@ -168,7 +168,8 @@ static int run(const struct setup *setup) {
                  options->ca_file);
         return usage_error(error);
     }
-    struct token token = {.given = options->token, .path = options->token_file};
+    struct token token = {
+        .given = options->token, .path = options->token_file, .command = options->token_command};
     if (!token_refresh(&token, error, sizeof(error))) return usage_error(error);
     struct proxy proxy_room;
     const struct proxy *proxy;

@@ -48,6 +48,10 @@ const struct option_row option_rows[] = {
      MEMBER(token), 0, 0},
     {0, "token-file", "FILE", "TTF_TOKEN_FILE", "file that holds the token; read again for each connection",
      OPTION_TEXT, PLACE_FILE, MEMBER(token_file), 0, 0},
+    {0, "token-command", "COMMAND", "TTF_TOKEN_COMMAND",
+     "a command that prints the token on its first line; a shell runs it for each connection, for 30 s at "
+     "most",
+     OPTION_TEXT, PLACE_FILE, MEMBER(token_command), 0, 0},
     {'n', "name", "NAME", NULL, "name to ask for, the first label of the public URL", OPTION_TEXT,
      PLACE_TUNNEL, MEMBER(tunnel.name), 0, 0},
     {0, "open", NULL, NULL, "open the public URL in a browser (xdg-open)", OPTION_FLAG, PLACE_TUNNEL,

@@ -142,6 +142,7 @@ static bool parse_letters(struct parser *parser, int argc, char *const argv[], i
 /* What no `.env` may say. */
 static bool is_of_environment(const struct option_row *row) {
     return row->member == offsetof(struct options, token_file) ||
+           row->member == offsetof(struct options, token_command) ||
            row->member == offsetof(struct options, inspect);
 }
 
@@ -179,36 +180,68 @@ static bool is_of_file(const struct dotenv *dotenv, const char *variable, const 
     return value && value == dotenv_get(dotenv, variable);
 }
 
+/* How much it counts that a way to a token was said where it was. */
+enum token_rank { RANK_NONE, RANK_DOTENV, RANK_ENVIRONMENT, RANK_TOGETHER, RANK_FLAG };
+
+/* One of the ways to say it. */
+struct token_way {
+    const char *flag, *variable;
+    size_t member; /* in struct options */
+};
+
+static const struct token_way token_ways[] = {
+    {"--token", "TTF_TOKEN", offsetof(struct options, token)},
+    {"--token-file", "TTF_TOKEN_FILE", offsetof(struct options, token_file)},
+    {"--token-command", "TTF_TOKEN_COMMAND", offsetof(struct options, token_command)},
+};
+#define TOKEN_WAYS (sizeof(token_ways) / sizeof(token_ways[0]))
+
+static const char **said_by(struct options *options, const struct token_way *way) {
+    return (const char **)(void *)((char *)options + way->member);
+}
+
 /* A flag wins over the environment, the environment over `.env`; but what `.env` names belongs together. */
+static enum token_rank rank_of(struct options *options, const struct token_way *way,
+                               const struct dotenv *dotenv, const struct options *variables) {
+    const char *value = *said_by(options, way);
+    struct options before = *variables;
+    if (!value) return RANK_NONE;
+    if (value != *said_by(&before, way)) return RANK_FLAG;
+    if (!is_of_file(dotenv, way->variable, value)) return RANK_ENVIRONMENT;
+    return is_of_file(dotenv, "TTF_ENDPOINT", options->endpoint) ? RANK_TOGETHER : RANK_DOTENV;
+}
+
+/* Leaves one way at most. */
 static bool choose_token(struct parser *parser, const struct dotenv *dotenv,
                          const struct options *variables) {
     struct options *options = parser->options;
+    const struct token_way *best = NULL;
+    enum token_rank most = RANK_NONE;
     options->token_is_of_line = options->token && options->token != variables->token;
-    if (!options->token || !options->token_file) return true;
-    bool by_flag = options->token != variables->token,
-         file_by_flag = options->token_file != variables->token_file;
-    bool of_file = is_of_file(dotenv, "TTF_TOKEN", options->token);
-    if (by_flag == file_by_flag && !of_file) {
-        snprintf(parser->error, parser->error_size, "the token was said twice: as %s and as %s",
-                 by_flag ? "--token" : "TTF_TOKEN", by_flag ? "--token-file" : "TTF_TOKEN_FILE");
-        return false;
+    for (size_t i = 0; i < TOKEN_WAYS; i++) {
+        const struct token_way *way = &token_ways[i];
+        enum token_rank rank = rank_of(options, way, dotenv, variables);
+        if (rank == RANK_NONE) continue;
+        if (rank == most) {
+            bool by_flag = rank == RANK_FLAG;
+            snprintf(parser->error, parser->error_size, "the token was said twice: as %s and as %s",
+                     by_flag ? best->flag : best->variable, by_flag ? way->flag : way->variable);
+            return false;
+        }
+        if (best) *said_by(options, rank > most ? best : way) = NULL;
+        if (rank < most) continue;
+        best = way;
+        most = rank;
     }
-    bool takes_file = file_by_flag || (of_file && !is_of_file(dotenv, "TTF_ENDPOINT", options->endpoint));
-    if (takes_file && !by_flag)
-        options->token = NULL;
-    else
-        options->token_file = NULL;
     return true;
 }
 
 static void withhold_token(struct options *options, const struct dotenv *dotenv) {
     options->endpoint_is_of_file = is_of_file(dotenv, "TTF_ENDPOINT", options->endpoint);
-    if (!options->endpoint_is_of_file) return;
-    bool is_users = options->token && !is_of_file(dotenv, "TTF_TOKEN", options->token);
-    if (!is_users && !options->token_file) return;
+    if (!options->endpoint_is_of_file || !options_say_token(options)) return;
+    if (is_of_file(dotenv, "TTF_TOKEN", options->token)) return;
     options->token_withheld = true;
-    options->token_file = NULL;
-    if (is_users) options->token = NULL;
+    options->token = options->token_file = options->token_command = NULL;
 }
 
 bool options_parse(struct options *ret_options, int argc, char *const argv[], const struct dotenv *dotenv,

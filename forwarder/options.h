@@ -3,7 +3,7 @@
  *
  * Flags and environment are the user's; `.env` is whose the directory is, perhaps of a repository just
  * cloned. So the user's token does not go to an endpoint that `.env` names; the file's own goes anywhere. Nor
- * may `.env` say which file holds a token: it could name the user's; or where the inspector listens. */
+ * may `.env` say which file holds a token, or which command prints it; or where the inspector listens. */
 #ifndef FORWARDER_OPTIONS_H
 #define FORWARDER_OPTIONS_H
 
@@ -18,8 +18,9 @@
 #define OPTIONS_WORDS_MAX COMMAND_WORDS_MAX
 
 struct options {
-    const char *endpoint; /* NULL: not given */
-    const char *token, *token_file, *ca_file, *proxy;
+    const char *endpoint;                           /* NULL: not given */
+    const char *token, *token_file, *token_command; /* one of them, or none */
+    const char *ca_file, *proxy;
     const char *inspect, *inspect_memory, *inspect_password_file; /* inspector_choose(); NULL: not said */
     const char *inspect_url;                                      /* agent_api_parse(); NULL: not said */
     const char *log;                                              /* console_choose() */
@@ -37,6 +38,10 @@ struct options {
     struct service_word service; /* of the command line; its parts stand in the fields above */
     char bare_host[256];         /* what tunnel.host points to when it came in brackets */
 };
+
+static inline bool options_say_token(const struct options *options) {
+    return options->token || options->token_file || options->token_command;
+}
 
 /* Strings are borrowed from argv, the environment and `dotenv`. On failure one line for people is in `error`.
  */

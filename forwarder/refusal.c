@@ -5,7 +5,9 @@
 static const char *status_meaning(int status) {
     switch (status) {
     case 400: return "it finds the request malformed";
-    case 401: return "it wants a token (--token, --token-file or TTF_TOKEN), or does not accept this one";
+    case 401:
+        return "it wants a token (ttf login, --token-file, --token-command or TTF_TOKEN), or does not accept "
+               "this one";
     case 403: return "this token does not allow it";
     case 404: return "there is no tunnel gateway at this URL";
     case 409: return "the name is taken by somebody else";

@@ -28,6 +28,7 @@ static void look_at_top(const struct reload *reload, const struct options *now) 
     const struct options *before = &reload->setup->file.options;
     bool is_same = is_same_text(before->endpoint, now->endpoint) && is_same_text(before->proxy, now->proxy) &&
                    is_same_text(before->token_file, now->token_file) &&
+                   is_same_text(before->token_command, now->token_command) &&
                    is_same_text(before->ca_file, now->ca_file) &&
                    is_same_text(before->inspect, now->inspect) &&
                    is_same_text(before->inspect_memory, now->inspect_memory) &&

@@ -63,17 +63,18 @@ static void choose_token(struct setup *setup) {
     struct options *options = &setup->options;
     const struct options *file = &setup->file.options, *login = &setup->login.options;
     bool is_of_stranger = setup->endpoint_file;
-    if (is_of_stranger && !options->endpoint_is_of_file && (options->token || options->token_file)) {
+    if (is_of_stranger && !options->endpoint_is_of_file && options_say_token(options)) {
         options->token_withheld = true;
-        options->token = options->token_file = NULL;
+        options->token = options->token_file = options->token_command = NULL;
     }
-    if (options->token || options->token_file) return;
+    if (options_say_token(options)) return;
     bool is_anybodys = !file->endpoint && !is_of_stranger;
-    if (file->token_file && (is_anybodys || is_same_endpoint(file->endpoint, options->endpoint)))
+    if (options_say_token(file) && (is_anybodys || is_same_endpoint(file->endpoint, options->endpoint))) {
         options->token_file = file->token_file;
-    else if (is_same_endpoint(login->endpoint, options->endpoint))
+        options->token_command = file->token_command;
+    } else if (is_same_endpoint(login->endpoint, options->endpoint))
         options->token_file = login->token_file;
-    if (options->token_file) options->token_withheld = false;
+    if (options_say_token(options)) options->token_withheld = false;
 }
 
 static void choose_endpoint(struct setup *setup) {

@@ -41,5 +41,6 @@ bool token_refresh(struct token *token, char *error, size_t error_size) {
 }
 
 const char *token_text(const struct token *token) {
-    return token->path ? token->text : token->given;
+    if (!token_is_renewed(token)) return token->given;
+    return token->text[0] ? token->text : NULL;
 }

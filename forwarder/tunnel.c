@@ -44,6 +44,7 @@ struct tunnel {
     struct lane *older[OLDER_MAX]; /* that a gateway wanted replaced, oldest first */
     size_t older_count;
     struct backoff backoff;
+    struct token_wait token_wait;
     struct timer timer; /* greeting, wait or last words, by state */
 
     struct service_state service;
@@ -105,6 +106,7 @@ static void finish(struct tunnel *tunnel, int code) {
     if (tunnel->state == TUNNEL_OVER) return;
     tunnel->state = TUNNEL_OVER;
     timer_stop(&tunnel->loop->timers, &tunnel->timer);
+    token_wait_cancel(&tunnel->token_wait);
     tunnel->on_exit(tunnel->ctx, code);
 }
 
@@ -115,18 +117,32 @@ static void fail(struct tunnel *tunnel, const char *reason) {
 
 /* ---- connecting ---- */
 
-static void connect_now(struct tunnel *tunnel) {
-    char error[512];
-    if (!token_refresh(tunnel->settings.token, error, sizeof(error)))
-        complain(tunnel, "%s; the one of before is used", error);
+static void connect_with(struct tunnel *tunnel, const char *error) {
+    if (error && !token_text(tunnel->settings.token)) {
+        fail(tunnel, error);
+        return;
+    }
+    if (error) complain(tunnel, "%s; the one of before is used", error);
     struct uplink_credentials credentials = {
         .token = token_text(tunnel->settings.token),
         .name = tunnel->settings.name,
         .resume = tunnel->resume,
         .policy = tunnel->settings.rules->policy,
     };
-    tunnel->state = TUNNEL_CONNECTING;
     lane_connect(tunnel->lane, &credentials, tunnel->settings.connect_timeout_ms);
+}
+
+static void on_token(struct token_wait *wait, const char *error) {
+    connect_with(LIST_ENTRY(wait, struct tunnel, token_wait), error);
+}
+
+static void connect_now(struct tunnel *tunnel) {
+    char error[512];
+    tunnel->state = TUNNEL_CONNECTING;
+    if (tunnel->settings.token_command)
+        token_command_ask(tunnel->settings.token_command, &tunnel->token_wait);
+    else
+        connect_with(tunnel, token_refresh(tunnel->settings.token, error, sizeof(error)) ? NULL : error);
 }
 
 static uint32_t wait_before_next(struct tunnel *tunnel) {
@@ -151,9 +167,9 @@ static void connect_later(struct tunnel *tunnel, const char *what, const char *r
         wait_ms / 1000.0);
 }
 
-/* A token that is not taken any more may soon be renewed, where it stands in a file. */
+/* A token that is not taken any more may soon be renewed. */
 static bool may_be_renewed(const struct tunnel *tunnel, const struct uplink_end *end) {
-    return tunnel->was_up && tunnel->settings.token->path && end->failure == UPLINK_REFUSED &&
+    return tunnel->was_up && token_is_renewed(tunnel->settings.token) && end->failure == UPLINK_REFUSED &&
            end->http_status == 401;
 }
 
@@ -443,6 +459,7 @@ static uint64_t local_connect_ms(const struct tunnel_settings *settings) {
 static bool make_parts(struct tunnel *tunnel) {
     const struct tunnel_settings *settings = &tunnel->settings;
     timer_init(&tunnel->timer, on_timer);
+    token_wait_init(&tunnel->token_wait, on_token);
     tunnel->resume = resume_store_load(settings->resume);
     tunnel->service = (struct service_state){.console = settings->console,
                                              .tunnel = tunnel,
@@ -499,6 +516,7 @@ const char *tunnel_url(const struct tunnel *tunnel) {
 void tunnel_stop(struct tunnel *tunnel) {
     if (tunnel->state == TUNNEL_OVER || tunnel->state == TUNNEL_STOPPING) return;
     timer_stop(&tunnel->loop->timers, &tunnel->timer);
+    token_wait_cancel(&tunnel->token_wait);
     tunnel->state = TUNNEL_STOPPING;
     for (size_t i = 0; i < tunnel->older_count; i++) lane_close(tunnel->older[i], GOODBYE_MS);
     lane_close(tunnel->lane, GOODBYE_MS);
@@ -507,6 +525,7 @@ void tunnel_stop(struct tunnel *tunnel) {
 void tunnel_shut(struct tunnel *tunnel) {
     tunnel->state = TUNNEL_OVER;
     timer_stop(&tunnel->loop->timers, &tunnel->timer);
+    token_wait_cancel(&tunnel->token_wait);
     while (tunnel->older_count) drop_older(tunnel, tunnel->older[0]);
     lane_abort(tunnel->lane);
     health_free(tunnel->health);

@@ -10,7 +10,7 @@
 #include "inspect/watch.h"
 #include "local/local_client.h"
 #include "resume_store.h"
-#include "token.h"
+#include "token_command.h"
 #include "uplink.h"
 #include "visitor_rules.h"
 
@@ -19,10 +19,11 @@ struct tunnel;
 /* All borrowed for the tunnel's life. */
 struct tunnel_settings {
     const struct endpoint *endpoint;
-    bool endpoint_is_default; /* nobody gave it: the gateway on this machine is only tried */
-    struct uplinks *uplinks;  /* to that endpoint */
-    struct token *token;      /* read anew for each connection */
-    const char *label;        /* in front of what is said, where there are several tunnels; otherwise NULL */
+    bool endpoint_is_default;            /* nobody gave it: the gateway on this machine is only tried */
+    struct uplinks *uplinks;             /* to that endpoint */
+    struct token *token;                 /* read anew for each connection */
+    struct token_command *token_command; /* that prints it; NULL: none */
+    const char *label; /* in front of what is said, where there are several tunnels; otherwise NULL */
     const char *name;
     const char *service; /* the local one, for people */
     const struct local_target *target;

@@ -63,7 +63,7 @@ def test_bash_takes_it():
     done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True)
     assert not done.stderr, done.stderr
     tokens, start, nothing, helps, files = done.stdout.splitlines()
-    assert tokens.split() == ["--token", "--token-file"] and start == "start" and not nothing and helps == "--help"
+    assert tokens.split() == ["--token", "--token-file", "--token-command"] and start == "start" and not nothing and helps == "--help"
     assert "/etc/hosts" in files
 
 

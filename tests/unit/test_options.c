@@ -184,6 +184,44 @@ static void which_token_is_taken(void **state) {
     }
 }
 
+/* As with a file; and of several ways to a token one is left. */
+static void a_command_for_the_token(void **state) {
+    (void)state;
+    static const struct {
+        const char *dotenv, *variable, *args[3];
+        bool has_token, has_file, has_command, withheld, fails;
+    } rows[] = {
+        {"", "c", {NULL}, false, false, true, false, false},
+        {"TTF_TOKEN_COMMAND=c\n", NULL, {NULL}, false, false, false, false, false},
+        {"TTF_TOKEN=d\n", "c", {NULL}, false, false, true, false, false},
+        {"TTF_TOKEN=d\nTTF_ENDPOINT=ws://x\n", "c", {NULL}, true, false, false, false, false},
+        {"TTF_ENDPOINT=ws://x\n", "c", {NULL}, false, false, false, true, false},
+        {"", "c", {"--token-file=f"}, false, true, false, false, false},
+        {"", "c", {"-tt"}, true, false, false, false, false},
+        {"", "c", {"--token-command=d"}, false, false, true, false, false},
+        {"", NULL, {"--token-command=d", "-tt"}, false, false, false, false, true},
+        {"", NULL, {"--token-file=f", "--token-command=d"}, false, false, false, false, true},
+        {"", "c", {"--token-file=f", "-tt"}, false, false, false, false, true},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct dotenv dotenv;
+        struct options options;
+        char error[512];
+        const char *args[ARGS_MAX] = {rows[i].args[0], rows[i].args[1]};
+        dotenv_init(&dotenv);
+        assert_true(dotenv_parse(&dotenv, view_from_cstr(rows[i].dotenv)));
+        if (rows[i].variable) setenv("TTF_TOKEN_COMMAND", rows[i].variable, 1);
+        bool ok = parse(&options, args, &dotenv, error);
+        if (ok == rows[i].fails) fail_msg("%zu: %s", i, error);
+        if (ok &&
+            (!options.token == rows[i].has_token || !options.token_file == rows[i].has_file ||
+             !options.token_command == rows[i].has_command || options.token_withheld != rows[i].withheld))
+            fail_msg("%zu: %s %s %s", i, options.token, options.token_file, options.token_command);
+        unsetenv("TTF_TOKEN_COMMAND");
+        dotenv_done(&dotenv);
+    }
+}
+
 static void every_way_to_write_one(void **state) {
     (void)state;
     static const char *const ways[][ARGS_MAX] = {
@@ -309,6 +347,7 @@ int main(void) {
         cmocka_unit_test(defaults),
         cmocka_unit_test(services),
         cmocka_unit_test(which_token_is_taken),
+        cmocka_unit_test(a_command_for_the_token),
         cmocka_unit_test(every_way_to_write_one),
         cmocka_unit_test(who_wins),
         cmocka_unit_test(addresses_in_brackets),
