@@ -15,7 +15,8 @@ static struct view decode(struct view text, struct arena *arena) {
     for (size_t i = 0; out && i < text.len; i++) {
         int high = text.ptr[i] == '%' && i + 2 < text.len ? http_hex_value(text.ptr[i + 1]) : -1,
             low = high >= 0 ? http_hex_value(text.ptr[i + 2]) : -1;
-        out[len++] = low >= 0 ? (char)(high << 4 | low) : text.ptr[i] == '+' ? ' ' : text.ptr[i];
+        int byte = low >= 0 ? high << 4 | low : text.ptr[i] == '+' ? ' ' : text.ptr[i];
+        out[len++] = (char)byte;
         if (low >= 0) i += 2;
     }
     return view_of(out, len);
