@@ -13,7 +13,7 @@
 #include "inspect/watch.h"
 
 #define STORE_BODY_MAX ((size_t)256 * 1024)
-#define STORE_RECORDS_MAX 1000
+#define STORE_RECORDS_MAX 4000
 #define STORE_BYTES_LEAST ((size_t)1024 * 1024)
 
 /* Half of a record. The views live as long as it does. */

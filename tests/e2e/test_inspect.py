@@ -636,7 +636,7 @@ def test_it_ends_while_many_come_for_its_events(inspected):
 
 # ---- the page ----
 
-HOSTILE = "<img src=x onerror=window.hacked=1><script>window.hacked=1</script>"
+HOSTILE = "<img/src=x/onerror=window.hacked=1><script>window.hacked=1</script>"  # no space: it may stand in a target, too
 
 
 @needs_chromium
@@ -656,3 +656,98 @@ def test_the_page_shows_and_repeats_and_runs_nothing_of_a_visitor(inspected, tmp
         page.wait("document.querySelectorAll('#list [role=option]').length === 2")
         assert page.evaluate("window.hacked === undefined && !document.querySelector('#detail img, #detail iframe')")
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+VIEWS = [
+    ("application/json", json.dumps({HOSTILE: [HOSTILE, {"a": HOSTILE}]})),
+    ("application/x-www-form-urlencoded", f"a={HOSTILE}&{HOSTILE}=1"),
+    ("text/html", HOSTILE),
+    ("text/event-stream", f"event: {HOSTILE}\ndata: {HOSTILE}\n\ndata: {HOSTILE}\n\n"),
+    (f'multipart/form-data; boundary="{"b" * 10}"', f'--{"b" * 10}\r\nContent-Disposition: form-data; name="{HOSTILE}"; filename="{HOSTILE}"\r\n\r\n{HOSTILE}\r\n--{"b" * 10}--\r\n'),
+    ("image/svg+xml", f'<svg xmlns="http://www.w3.org/2000/svg" onload="window.hacked=1">{HOSTILE}</svg>'),
+    (HOSTILE, HOSTILE),
+    ("image/png", "\x00" + HOSTILE),
+]  # fmt: skip
+
+
+@needs_chromium
+def test_nothing_that_comes_from_outside_runs_in_the_page(inspected, start, tmp_path):
+    """Markup and script in each place that a visitor, a service or a program fills: method, target, query, names and values of fields,
+    bodies in every view, the reason of an error; shown, compared, edited, and sent again."""
+    inspected.service.on("/view", lambda request: Response(headers=[("Content-Type", request.header("content-type")), ("X-Evil", HOSTILE)], body=request.body))
+    for kind, body in VIEWS:
+        headers = [("Content-Type", kind), ("X-Evil", HOSTILE), ("x-'`", "javascript:window.hacked=1"), ("Cookie", HOSTILE), ("Authorization", HOSTILE)]
+        inspected.request("GET'`|", f"/view?{HOSTILE}=1&token={HOSTILE}",
+                          body=body.encode(), headers=headers)  # fmt: skip
+    inspected.service.stop()
+    inspected.request("GET", "/" + HOSTILE)
+    count = len(inspected.inspector.wait_ended(len(VIEWS) + 1))
+    with Page(tmp_path / "chromium") as page:
+        page.open(inspected.inspector.url)
+        page.wait(f"document.querySelectorAll('#list [role=option]').length === {count}")
+        seen = set()
+
+        def clean():
+            assert page.evaluate("window.hacked === undefined")
+            assert page.evaluate("![...document.querySelectorAll('*')].some(one => [...one.attributes].some(two => two.name.startsWith('on')))")
+            assert page.evaluate("!document.querySelector('body script, iframe, svg, object, embed, base, style, img:not([src^=blob])')")
+
+        for number in range(count):
+            page.evaluate(f"document.querySelectorAll('#list [role=option]')[{number}].click()")
+            page.wait(f"document.querySelector('#list [aria-selected=true]') === document.querySelectorAll('#list [role=option]')[{number}]"
+                      " && !!record && record.id === chosen && document.querySelector('#detail h2').textContent.includes(record.request.method)")  # fmt: skip
+            views = page.evaluate("document.querySelectorAll('#detail [aria-pressed]').length")
+            for view in range(views):
+                seen.add(page.evaluate(f"(() => {{ const one = document.querySelectorAll('#detail [aria-pressed]')[{view}]; one.click(); return one.textContent }})()"))
+                clean()
+            page.evaluate("document.querySelectorAll('#detail button.secret').forEach(one => one.click()); document.querySelector('#detail details').open = true")
+            clean()
+            page.evaluate("document.querySelector('#compare').click()")
+            clean()
+        assert seen >= {"JSON", "Form", "Text", "Events", "Parts", "Image", "Hex"}, seen
+        page.evaluate("document.querySelector('#edit').click()")
+        page.wait("document.querySelectorAll('#detail textarea').length === 2")
+        clean()
+        page.evaluate("document.querySelectorAll('#detail .tools button')[0].click()")
+        page.wait(f"document.querySelectorAll('#list [role=option]').length === {count + 1}")
+        clean()
+
+
+@needs_chromium
+def test_the_page_stays_responsive_under_load(inspected, tmp_path):
+    """A thousand requests a second, as far as this machine makes them: the page is drawn a few times a second, answers to a click, and
+    neither it nor ttf grows."""
+    inspected.service.answer("/", body="hello")
+    connections, each = 4, 1500
+    head = f"GET / HTTP/1.1\r\nHost: {inspected.ttf.host}\r\n\r\n".encode()
+
+    def load(number):
+        with inspected.connect() as connection:
+            for _ in range(each):
+                connection.send(head)
+                assert connection.read_response("GET").status == 200
+
+    with ThreadPoolExecutor(connections) as pool, Page(tmp_path / "chromium") as page:
+        page.open(inspected.inspector.url)
+        page.wait("!!document.querySelector('#nothing') && !!news && news.readyState === 1")
+        page.evaluate("window.late = 0; window.last = performance.now(); setInterval(() => {"
+                      "late = Math.max(late, performance.now() - last - 50); last = performance.now() }, 50)")  # fmt: skip
+        before, begin = inspected.ttf.rss_kib(), time.monotonic()
+        runs = [pool.submit(load, number) for number in range(connections)]
+        page.wait("document.querySelectorAll('#list [role=option]').length === 300")
+        clicks = 0
+        while not all(run.done() for run in runs):
+            page.evaluate("document.querySelector('#list [role=option]').click()")
+            page.wait("!!record && record.id === chosen", 10)
+            clicks += 1
+        for run in runs:
+            run.result()
+        seconds = time.monotonic() - begin
+        page.wait(f"lines.length === 300 && lines[0].id === '{connections * each}' && lines[0].ended")
+        loads = page.evaluate("performance.getEntriesByType('resource').filter(one => one.name.includes('/api/inspect/requests')).length")
+        late, heap = page.evaluate("late"), page.evaluate("performance.memory.usedJSHeapSize")
+    print(f"{connections * each / seconds:.0f} requests/s, {clicks} clicks, {loads} loads, late {late:.0f} ms, heap {heap / 1e6:.1f} MB")
+    assert clicks >= 3 and loads <= 4 * seconds + 5
+    assert late < 1000 * SLOW and heap < 60e6
+    if SLOW == 1:
+        assert inspected.ttf.rss_kib() - before < 16 * 1024

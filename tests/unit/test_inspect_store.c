@@ -120,6 +120,32 @@ static void a_hundred_thousand_requests_stay_within_the_bound(void **state) {
     assert_non_null(store_find(&fixture->store, id - 100));
 }
 
+/* Memory of the one that goes is the next one's, and small requests are bounded by their number. */
+static void the_number_is_bounded_too(void **state) {
+    struct fixture *fixture = *state;
+    uint64_t id = 0;
+    size_t most = 0;
+    fixture->store.max_bytes = (size_t)1024 * 1024 * 1024;
+    for (unsigned i = 0; i < 5 * STORE_RECORDS_MAX; i++) {
+        char target[600];
+        memset(target, 'x', sizeof(target));
+        id = begin(fixture, view_of(target, i % sizeof(target)));
+        store_request_body(&fixture->store, id, view_of(target, i * 31 % sizeof(target)));
+        finish(fixture, id);
+        store_answer_body(&fixture->store, id, view_of(target, i * 17 % sizeof(target)));
+        const struct store_record *record = store_find(&fixture->store, id);
+        assert_int_equal(record->target.len, i % sizeof(target));
+        assert_int_equal(record->request.body.len, i * 31 % sizeof(target));
+        assert_int_equal(record->answer.body.len, i * 17 % sizeof(target));
+        assert_int_equal(record->answer.count, 2);
+        if (fixture->store.bytes > most) most = fixture->store.bytes;
+    }
+    assert_int_equal(fixture->store.next - fixture->store.first, STORE_RECORDS_MAX);
+    assert_true(most < STORE_RECORDS_MAX * 4096);
+    store_clear(&fixture->store);
+    assert_true(fixture->store.bytes == fixture->store.cap * sizeof(void *)); /* the ring alone */
+}
+
 static void what_is_told_of_one_that_is_gone_is_dropped(void **state) {
     struct fixture *fixture = *state;
     uint64_t id = begin(fixture, VIEW("/old"));
@@ -151,6 +177,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(announced_body_must_have_come, set_up, tear_down),
         cmocka_unit_test_setup_teardown(offers_are_not_repeated, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_hundred_thousand_requests_stay_within_the_bound, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_number_is_bounded_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_told_of_one_that_is_gone_is_dropped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(cleared_ids_go_on, set_up, tear_down),
     };
