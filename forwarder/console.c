@@ -87,6 +87,18 @@ static void log_sink(void *ctx, enum log_level level, const char *component, str
     buf_done(&text);
 }
 
+/* Does the terminal take UTF-8? As locale(7) has it: the first of these that is set. */
+static bool speaks_utf8(void) {
+    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    for (size_t i = 0; i < 3; i++) {
+        const char *value = getenv(names[i]);
+        if (!value || !*value) continue;
+        struct view encoding = view_skip(view_from_cstr(value), view_find(view_from_cstr(value), '.') + 1);
+        return view_eq_nocase(encoding, VIEW("UTF-8")) || view_eq_nocase(encoding, VIEW("utf8"));
+    }
+    return false;
+}
+
 static void log_nowhere(void *ctx, enum log_level level, const char *component, struct view line) {
     (void)ctx, (void)level, (void)component, (void)line;
 }
@@ -96,6 +108,8 @@ bool console_init(struct console *console, const struct console_settings *settin
     *console = (struct console){.out = output_new(STDOUT_FILENO, missing_text),
                                 .err = output_new(STDERR_FILENO, log_missing_text),
                                 .shows = settings->shows,
+                                .utf8 = speaks_utf8(),
+                                .qr = settings->qr,
                                 .form = settings->json   ? &console_json_form
                                         : settings->live ? &console_live_form
                                                          : &console_lines_form};
@@ -186,6 +200,15 @@ void console_request(struct console *console, const struct console_request *requ
 
 void console_tunnel(struct console *console, const struct console_tunnel *tunnel) {
     console->form->tunnel(console, tunnel);
+}
+
+void console_qr(struct console *console, const struct console_tunnel *tunnel, struct qr *ret_qr) {
+    const char *url = tunnel->share_url ? tunnel->share_url : tunnel->url;
+    ret_qr->width = 0;
+    if (!console->qr || !url) return;
+    const char *why =
+        console->utf8 ? qr_make(ret_qr, url) : "it takes a terminal that shows UTF-8 (LANG=C.UTF-8)";
+    if (why) console_error(console, "no QR code: %s", why);
 }
 
 void console_forget(struct console *console, const void *tunnel) {

@@ -20,6 +20,7 @@ struct live;
 
 struct console_settings {
     bool json, live; /* neither: lines */
+    bool qr;         /* the public URL as a code, too */
     enum board_shows shows;
 };
 
@@ -29,7 +30,8 @@ bool console_choose(struct console_settings *ret_settings, const char *words);
 
 struct console {
     struct output *out, *err;
-    bool colour;
+    bool colour, utf8; /* what the terminal takes */
+    bool qr;
     const struct console_form *form;
     enum board_shows shows;
     struct loop *loop; /* NULL: each line is handed on at once */
@@ -67,6 +69,7 @@ struct console_tunnel {
     const char *share_url;                /* what to give to visitors, where that is not `url` */
     uint64_t share_until_s;               /* since 1970: how long it is good */
     const char *why;                      /* it is not up */
+    bool is_new_url;                      /* it is up for the first time, or at another URL */
     int64_t latency_ms;                   /* of a message to the gateway and back; negative: not known */
 };
 
@@ -114,6 +117,8 @@ extern const struct console_form console_lines_form, console_json_form, console_
 
 /* The local time, "12:30:01". */
 const char *console_clock(struct console *console);
+/* The tunnel's URL, or the one that is shared, as a code; none where that cannot be, and then why is said. */
+void console_qr(struct console *console, const struct console_tunnel *tunnel, struct qr *ret_qr);
 /* Hands on what is in `lines`: in a moment, or now. */
 void console_flush_later(struct console *console);
 void console_flush(struct console *console);

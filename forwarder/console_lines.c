@@ -1,5 +1,8 @@
 /* Standard output as lines (console.h). */
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "console.h"
@@ -132,11 +135,34 @@ static void tell_share(struct console *console, const struct console_tunnel *tun
                  tunnel->label ? tunnel->label : "", tunnel->label ? ": " : "", until, tunnel->share_url);
 }
 
+static size_t columns_of(int fd) {
+    struct winsize size;
+    return isatty(fd) && ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : SIZE_MAX;
+}
+
+static void draw_code(struct console *console, const struct console_tunnel *tunnel) {
+    struct qr *qr = calloc(1, sizeof(*qr));
+    size_t columns = columns_of(STDOUT_FILENO), quiet = QR_QUIET;
+    if (!qr) return;
+    console_qr(console, tunnel, qr);
+    if (qr_columns(qr, quiet) > columns) quiet = QR_QUIET_LEAST;
+    if (qr_columns(qr, quiet) > columns)
+        console_error(console, "no QR code: it takes %zu columns", qr_columns(qr, quiet));
+    for (size_t i = 0; qr->width && qr_columns(qr, quiet) <= columns && i < qr_rows(qr, quiet); i++) {
+        qr_append_row(&console->lines, qr, quiet, i, console->colour);
+        buf_append_byte(&console->lines, '\n');
+    }
+    console_flush(console);
+    free(qr);
+}
+
 static void tunnel(struct console *console, const struct console_tunnel *tunnel) {
     if (tunnel->state == BOARD_UP && tunnel->share_url) tell_share(console, tunnel);
     if (tunnel->state == BOARD_UP && tunnel->path_url)
         console_line(console, "%s%sWhere that name is not known: %s", tunnel->label ? tunnel->label : "",
                      tunnel->label ? ": " : "", tunnel->path_url);
+    /* a display draws it by itself */
+    if (console->qr && tunnel->is_new_url && console->form == &console_lines_form) draw_code(console, tunnel);
 }
 
 static void service(struct console *console, const struct console_tunnel *tunnel, const char *fault) {

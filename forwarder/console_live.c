@@ -1,31 +1,18 @@
 /* Standard output as a display (console.h), from when the first tunnel is up; lines until then, and one that
  * sums it up at the end. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "console.h"
 #include "display/live.h"
 
-/* Does the terminal take UTF-8? As locale(7) has it: the first of these that is set. */
-static bool speaks_utf8(void) {
-    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
-    for (size_t i = 0; i < 3; i++) {
-        const char *value = getenv(names[i]);
-        if (!value || !*value) continue;
-        struct view encoding = view_skip(view_from_cstr(value), view_find(view_from_cstr(value), '.') + 1);
-        return view_eq_nocase(encoding, VIEW("UTF-8")) || view_eq_nocase(encoding, VIEW("utf8"));
-    }
-    return false;
-}
-
 static void set(char *out, size_t size, const char *text) {
     snprintf(out, size, "%s", text ? text : "");
 }
 
 static void start(struct console *console) {
-    struct line_style style = {.colour = console->colour, .utf8 = speaks_utf8()};
+    struct line_style style = {.colour = console->colour, .utf8 = console->utf8};
     console_flush(console);
     console->live = live_new(console->loop, STDOUT_FILENO, console->out, style);
     if (!console->live) return;
@@ -104,6 +91,7 @@ static void tunnel(struct console *console, const struct console_tunnel *tunnel)
     set(shown->path_url, sizeof(shown->path_url), tunnel->path_url);
     set(shown->share_url, sizeof(shown->share_url), tunnel->share_url);
     set(shown->why, sizeof(shown->why), tunnel->why);
+    if (tunnel->is_new_url) console_qr(console, tunnel, &live_board(console->live)->qr);
     shown->has_latency = tunnel->latency_ms >= 0;
     shown->latency_ms = shown->has_latency ? (uint64_t)tunnel->latency_ms : 0;
     live_changed(console->live);

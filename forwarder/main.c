@@ -179,6 +179,8 @@ static int run(const struct setup *setup) {
     struct console_settings shown;
     if (!console_choose(&shown, options->log))
         return usage_error("--log wants plain or json, and one of all, pages and errors");
+    shown.qr = options->qr;
+    if (shown.qr && shown.json) return usage_error("--qr draws, and --log json gives objects: one of them");
     struct inspect_settings inspecting;
     if (!inspector_choose(&inspecting, options, error, sizeof(error))) return usage_error(error);
     struct console console;

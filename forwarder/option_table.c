@@ -140,6 +140,8 @@ const struct option_row option_rows[] = {
      "how requests are shown: plain (lines) or json (an object a line) instead of the display that a "
      "terminal gets; which: all, pages (what they load is summed up) or errors; both with a comma",
      OPTION_TEXT, PLACE_LINE, MEMBER(log), 0, 0},
+    {0, "qr", NULL, NULL, "draw the public URL as a QR code, for a phone's camera", OPTION_FLAG, PLACE_LINE,
+     MEMBER(qr), 0, 0},
     {0, "health", NULL, NULL, "ask by the exit code whether the tunnels of this user are up", OPTION_FLAG,
      PLACE_LINE, MEMBER(health), 0, 0},
     {'h', "help", NULL, NULL, "show this text", OPTION_FLAG, PLACE_LINE, MEMBER(help), 0, 0},

@@ -35,6 +35,7 @@ struct options {
     bool endpoint_is_of_file; /* .env names it */
     bool token_withheld;      /* there is one, but not for the endpoint that .env names: `token` is NULL */
     bool verbose, help, version, health;
+    bool qr;
     struct service_word service; /* of the command line; its parts stand in the fields above */
     char bare_host[256];         /* what tunnel.host points to when it came in brackets */
 };

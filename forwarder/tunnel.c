@@ -51,6 +51,7 @@ struct tunnel {
     struct health *health; /* NULL: nobody asks */
     char *resume, *url;
     struct share_link share;
+    bool is_new_url;     /* `url` is to be told */
     char *path_url;      /* where only some programs know the host of `url`; otherwise NULL */
     int64_t latency_ms;  /* negative: not known */
     uint64_t greeted_ms; /* when the gateway was last asked where the tunnel is */
@@ -98,6 +99,7 @@ static void show_state(const struct tunnel *tunnel, enum board_state state, cons
                                          .share_url = tunnel->share.url,
                                          .share_until_s = tunnel->share.expires_s,
                                          .why = why,
+                                         .is_new_url = tunnel->is_new_url,
                                          .latency_ms = tunnel->latency_ms};
     console_tunnel(tunnel->settings.console, &shown);
 }
@@ -383,10 +385,12 @@ static void on_established(struct tunnel *tunnel, const struct v1_message *messa
     say(tunnel, "Tunnel established: %.*s", VIEW_ARG(url));
     if (tunnel->url && !view_eq(url, view_from_cstr(tunnel->url)))
         say(tunnel, "The tunnel's URL has changed, it was: %s", tunnel->url);
+    tunnel->is_new_url = !tunnel->url || !view_eq(url, view_from_cstr(tunnel->url));
     keep_urls(tunnel, url, message->path_based_url);
     share_link_make(&tunnel->share, tunnel->settings.rules, url, message->tunnel_id);
     tunnel->latency_ms = (int64_t)(loop_now(tunnel->loop) - tunnel->greeted_ms);
     show_state(tunnel, BOARD_UP, NULL);
+    tunnel->is_new_url = false;
     if (tunnel->settings.opens_url && !tunnel->was_up) open_browser(tunnel);
     tunnel->was_up = true;
     lane_watch(tunnel->lane, heartbeat_ms(tunnel, message));

@@ -5,6 +5,7 @@
 
 #include "base/view.h"
 #include "display/measure.h"
+#include "display/qr.h"
 
 #define BOARD_TUNNELS 8
 #define BOARD_ROWS 256
@@ -55,6 +56,7 @@ struct board {
     enum board_shows shows;
     char inspector[160], hint[256]; /* empty: none */
     struct board_tunnel tunnels[BOARD_TUNNELS];
+    struct qr qr; /* of the only tunnel's URL; none: not wanted */
     uint64_t requests, failed, open;
     struct quantiles times;
     struct board_row rows[BOARD_ROWS];

@@ -7,7 +7,8 @@
 #define WIDE 60      /* columns from which on there are labels, clocks and sizes */
 #define LIST_LEAST 4 /* lines of the list that the header leaves, or it becomes shorter */
 #define WRAPPED_MOST 3
-#define END_CELLS 34 /* what a row has at most for how it ended */
+#define CODE_LEAVES 4 /* lines that a code leaves to all else, at least */
+#define END_CELLS 34  /* what a row has at most for how it ended */
 
 /* How much the header says. */
 enum detail { DETAIL_LEAST, DETAIL_SHORT, DETAIL_FULL };
@@ -18,6 +19,7 @@ struct page {
     struct line_style style;
     size_t columns, lines;
     enum detail detail;
+    size_t quiet; /* of the code that is drawn; 0: none is */
 };
 
 static bool is_wide(const struct page *page) {
@@ -83,6 +85,18 @@ static void state_text(struct line *line, const struct board_tunnel *tunnel) {
         line_printf(line, ", %s", tunnel->why);
 }
 
+static void draw_code(struct page *page) {
+    const struct qr *qr = &page->board->qr;
+    for (size_t i = 0; page->quiet && i < qr_rows(qr, page->quiet); i++) {
+        next_line(page);
+        qr_append_row(page->out, qr, page->quiet, i, page->style.colour);
+    }
+    if (page->quiet || !qr->width) return;
+    struct line line = next_line(page);
+    line_printf(&line, "The QR code needs %zu x %zu", qr_columns(qr, QR_QUIET_LEAST),
+                qr_rows(qr, QR_QUIET_LEAST) + CODE_LEAVES);
+}
+
 static void draw_service(struct page *page, const struct board_tunnel *tunnel) {
     if (page->detail == DETAIL_LEAST && !tunnel->service_down) return;
     struct line line = labelled(page, "Service");
@@ -99,6 +113,7 @@ static void draw_one(struct page *page, const struct board_tunnel *tunnel) {
     wrapped(page, "URL", tunnel->url, COLOUR_BOLD, WRAPPED_MOST);
     if (page->detail == DETAIL_FULL) wrapped(page, "or", tunnel->path_url, COLOUR_NONE, WRAPPED_MOST);
     if (tunnel->share_url[0]) wrapped(page, "Share", tunnel->share_url, COLOUR_NONE, WRAPPED_MOST);
+    draw_code(page);
     draw_service(page, tunnel);
 }
 
@@ -306,18 +321,40 @@ static size_t clamp(size_t value) {
     return value < 1 ? 1 : value > LAYOUT_MOST ? LAYOUT_MOST : value;
 }
 
+/* With as much of the header as leaves `least` lines to the list. False: even the least of it does not. */
+static bool draw_above(struct page *page, size_t rows, size_t least) {
+    size_t begin = page->out->len;
+    for (int detail = DETAIL_FULL; detail >= DETAIL_LEAST; detail--) {
+        page->detail = (enum detail)detail;
+        page->lines = 0;
+        page->out->len = begin;
+        draw_header(page);
+        if (page->lines + least <= rows) return true;
+    }
+    return false;
+}
+
+/* The code is worth more than details. */
+static bool draw_above_with_code(struct page *page, size_t rows) {
+    static const size_t quiets[] = {QR_QUIET, QR_QUIET_LEAST};
+    size_t begin = page->out->len;
+    if (!page->board->qr.width || !page->style.utf8 || tunnel_count(page->board) != 1) return false;
+    for (size_t i = 0; i < 2; i++) {
+        page->quiet = quiets[i];
+        if (qr_columns(&page->board->qr, page->quiet) <= page->columns && draw_above(page, rows, 1))
+            return true;
+        page->out->len = begin;
+    }
+    page->quiet = 0;
+    return false;
+}
+
 void layout_draw(const struct board *board, size_t columns, size_t rows, struct line_style style,
                  struct buf *out) {
     struct page page = {.board = board, .out = out, .style = style, .columns = clamp(columns)};
     rows = clamp(rows);
     size_t begin = out->len;
-    for (int detail = DETAIL_FULL; detail >= DETAIL_LEAST; detail--) {
-        page.detail = (enum detail)detail;
-        page.lines = 0;
-        out->len = begin;
-        draw_header(&page);
-        if (page.lines + LIST_LEAST <= rows) break;
-    }
+    if (!draw_above_with_code(&page, rows)) draw_above(&page, rows, LIST_LEAST);
     draw_list(&page, rows);
     cut_after(out, begin, rows);
 }

@@ -16,6 +16,7 @@ class Ttf < Formula
   depends_on "jansson"
   depends_on "libjwt"
   depends_on "libmicrohttpd"
+  depends_on "qrencode"
   depends_on "libnghttp2"
   depends_on "libuv"
   depends_on "libwebsockets"

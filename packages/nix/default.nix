@@ -15,6 +15,7 @@ pkgs.stdenv.mkDerivation {
     jansson
     libjwt
     libmicrohttpd
+    qrencode
     libuv
     libwebsockets
     libyaml
