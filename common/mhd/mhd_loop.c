@@ -31,11 +31,21 @@ static void on_timer(struct timer *timer) {
     mhd_loop_kick(LIST_ENTRY(timer, struct mhd_loop, timer));
 }
 
+/* At its limit of connections libmicrohttpd does not watch for new ones, and below it takes that up with the
+ * next run only, for which who waits to be accepted gives no event. */
+static bool has_lost_connections(struct mhd_loop *mhd) {
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(mhd->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+    unsigned before = mhd->connections;
+    mhd->connections = info ? info->num_connections : 0;
+    return mhd->connections < before;
+}
+
 static bool on_turn(struct loop_hook *hook) {
     struct mhd_loop *mhd = LIST_ENTRY(hook, struct mhd_loop, hook);
     if (!mhd->ready) return false;
     mhd->ready = false;
     MHD_run(mhd->daemon);
+    if (has_lost_connections(mhd)) mhd->ready = true;
     MHD_UNSIGNED_LONG_LONG timeout_ms;
     timer_stop(&mhd->loop->timers, &mhd->timer);
     if (MHD_get_timeout(mhd->daemon, &timeout_ms) != MHD_YES) return mhd->ready;

@@ -31,6 +31,7 @@ struct mhd_loop {
     uv_poll_t poll;
     struct loop_hook hook;
     struct timer timer;
+    unsigned connections; /* after the last run */
     bool ready;
 };
 

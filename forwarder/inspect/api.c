@@ -11,6 +11,7 @@
 #define ENOUGH_BYTES ((size_t)16 * 1024 * 1024) /* no further record is put into a list */
 #define LIMIT_DEFAULT 50u
 #define LIMIT_MAX 1000u
+#define TOO_MUCH_UNREAD "answers wait to be read; ask again when they have been"
 #define TIMES_MAX REPLAYS_MAX
 
 enum MHD_Result api_answer_nothing(struct MHD_Connection *connection) {
@@ -39,7 +40,7 @@ static unsigned limit_of(struct MHD_Connection *connection) {
 typedef void add_record_fn(const struct inspect *inspect, const struct store_record *record, struct buf *out);
 
 /* The newest first. */
-static enum MHD_Result list_requests(const struct inspect *inspect, struct MHD_Connection *connection,
+static enum MHD_Result list_requests(struct inspect *inspect, struct MHD_Connection *connection,
                                      const char *uri, add_record_fn *add_record) {
     const struct store *store = &inspect->store;
     unsigned limit = limit_of(connection), count = 0;
@@ -47,6 +48,8 @@ static enum MHD_Result list_requests(const struct inspect *inspect, struct MHD_C
     struct buf out;
     const char *wrong = filter_parse(&filter, parameter, connection);
     if (wrong) return inspect_refuse(connection, MHD_HTTP_BAD_REQUEST, wrong);
+    if (inspect_is_unread(inspect))
+        return inspect_refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE, TOO_MUCH_UNREAD);
     buf_init(&out, API_ANSWER_MAX);
     buf_printf(&out, "{\"uri\":\"%s\",\"requests\":[", uri);
     for (uint64_t id = store->next; id-- > store->first && count < limit && out.len < ENOUGH_BYTES;) {
@@ -56,7 +59,7 @@ static enum MHD_Result list_requests(const struct inspect *inspect, struct MHD_C
         add_record(inspect, record, &out);
     }
     buf_printf(&out, "],\"total\":%llu,\"bytes\":%zu}\n", (unsigned long long)store->total, store->bytes);
-    return inspect_answer(connection, MHD_HTTP_OK, API_JSON, &out);
+    return inspect_answer_large(inspect, connection, &out);
 }
 
 static const struct store_record *record_of(const struct inspect *inspect, struct view id) {
@@ -64,14 +67,15 @@ static const struct store_record *record_of(const struct inspect *inspect, struc
     return view_parse_u64(id, &number) ? store_find(&inspect->store, number) : NULL;
 }
 
-static enum MHD_Result on_record(const struct inspect *inspect, struct MHD_Connection *connection,
-                                 struct view id) {
+static enum MHD_Result on_record(struct inspect *inspect, struct MHD_Connection *connection, struct view id) {
     const struct store_record *record = record_of(inspect, id);
     struct buf out;
     if (!record) return inspect_refuse(connection, MHD_HTTP_NOT_FOUND, "there is no such request (any more)");
+    if (inspect_is_unread(inspect))
+        return inspect_refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE, TOO_MUCH_UNREAD);
     buf_init(&out, API_ANSWER_MAX);
     record_json(inspect, record, &out);
-    return inspect_answer(connection, MHD_HTTP_OK, API_JSON, &out);
+    return inspect_answer_large(inspect, connection, &out);
 }
 
 /* ---- replay ---- */
@@ -197,7 +201,7 @@ static enum MHD_Result answer_status(const struct inspect *inspect, struct MHD_C
     return inspect_answer(connection, MHD_HTTP_OK, API_JSON, &out);
 }
 
-static enum MHD_Result answer_get(const struct inspect *inspect, struct MHD_Connection *connection,
+static enum MHD_Result answer_get(struct inspect *inspect, struct MHD_Connection *connection,
                                   const char *path) {
     if (strcmp(path, "/api/status") == 0) return answer_status(inspect, connection);
     if (strcmp(path, "/api/requests/http") == 0) return list_requests(inspect, connection, path, record_json);

@@ -10,6 +10,7 @@
 
 #define IDLE_SECONDS 30u
 #define CONNECTIONS_MAX 64u
+#define UNREAD_MAX ((size_t)32 * 1024 * 1024)
 
 /* ---- what is told of requests ---- */
 
@@ -105,6 +106,39 @@ enum MHD_Result inspect_answer(struct MHD_Connection *connection, unsigned statu
                  MHD_create_response_from_buffer(len, bytes, MHD_RESPMEM_MUST_FREE));
 }
 
+struct large {
+    struct inspect *inspect;
+    size_t len;
+    char *bytes;
+};
+
+static void on_large_left(void *ctx) {
+    struct large *large = ctx;
+    large->inspect->unread_bytes -= large->len;
+    free(large->bytes);
+    free(large);
+}
+
+bool inspect_is_unread(const struct inspect *inspect) {
+    return inspect->unread_bytes >= UNREAD_MAX;
+}
+
+enum MHD_Result inspect_answer_large(struct inspect *inspect, struct MHD_Connection *connection,
+                                     struct buf *body) {
+    struct large *large = body->failed ? NULL : calloc(1, sizeof(*large));
+    if (!large) {
+        buf_done(body);
+        return MHD_NO;
+    }
+    large->inspect = inspect;
+    large->bytes = buf_take(body, &large->len);
+    inspect->unread_bytes += large->len;
+    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
+        large->len, large->bytes, on_large_left, large);
+    if (!response) on_large_left(large);
+    return queue(connection, MHD_HTTP_OK, API_JSON, response);
+}
+
 enum MHD_Result inspect_refuse(struct MHD_Connection *connection, unsigned status, const char *why) {
     struct buf body;
     buf_init(&body, 4096);
@@ -119,6 +153,7 @@ enum MHD_Result inspect_refuse(struct MHD_Connection *connection, unsigned statu
 /* ---- requests ---- */
 
 enum MHD_Result inspect_hold(struct ask *ask, uint64_t most_ms, bool (*is_over)(void *ask)) {
+    if (ask->inspect->is_stopping) return MHD_NO; /* nothing may be suspended any more */
     ask->is_held = true;
     ask->hold.is_over = is_over;
     ask->hold.ctx = ask;

@@ -23,6 +23,7 @@ struct inspect {
     bool is_stopping;    /* nobody waits for news any more */
     struct list replays; /* struct replay.node */
     size_t replay_count;
+    size_t unread_bytes; /* of answers of inspect_answer_large() that have not left yet */
     struct guard guard;
     struct holds holds;
     char url[96];
@@ -55,6 +56,11 @@ void record_end(struct inspect *inspect, uint64_t id, const struct watch_end *en
 /* What the API answers. The body is taken. */
 enum MHD_Result inspect_answer(struct MHD_Connection *connection, unsigned status, const char *type,
                                struct buf *body);
+/* The same of what may take megabytes: it is counted until it has left, or its connection is gone. When
+ * inspect_is_unread() says so, too much waits for those that asked to read it, and none is to be made. */
+enum MHD_Result inspect_answer_large(struct inspect *inspect, struct MHD_Connection *connection,
+                                     struct buf *body);
+bool inspect_is_unread(const struct inspect *inspect);
 /* As ngrok says it: {"error_code","status_code","msg","details":{"err"}}. */
 enum MHD_Result inspect_refuse(struct MHD_Connection *connection, unsigned status, const char *why);
 
