@@ -56,6 +56,7 @@ static void make_settings(struct program *program) {
     settings->jwt.keys = config->jwt.keys;
     settings->jwt.audience = config->jwt.audience;
     settings->jwt.issuer = config->jwt.issuer;
+    settings->visitor_policy = config->visitor_policy;
     settings->tunnel_requests_per_second = config->tunnel_rate;
     settings->claim_ttl_ms = CONNECTION_TTL_MS;
     settings->request_timeout_max_ms = REQUEST_TIMEOUT_MAX_MS;

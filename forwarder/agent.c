@@ -140,6 +140,7 @@ static struct tunnel *make_tunnel(struct agent_tunnel *tunnel) {
         .health_check = options->health_check,
         .rewrite = options->rewrite,
         .opens_url = options->open,
+        .may_index = options->name || options->index,
         .rules = &tunnel->rules,
         .hints = &tunnel->hints,
         .connect_timeout_ms = agent->settings.connect_timeout_ms,

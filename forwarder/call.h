@@ -25,6 +25,7 @@ struct call_settings {
     struct hints *hints;
     struct console *console;
     const struct watch *watch; /* NULL: nobody looks */
+    bool may_index;            /* search engines may list the tunnel (V1_CAP_INDEX) */
     bool is_shut; /* nobody is let in: the gateway has not said that it holds visitors to our rules */
     uint64_t request_timeout_ms; /* to the first byte of an answer; the owner watches it */
 };

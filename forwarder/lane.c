@@ -41,6 +41,7 @@ static void say(struct lane *lane, bool (*encode)(struct lane *lane, struct buf 
 
 static bool encode_ready(struct lane *lane, struct buf *out) {
     unsigned more = uplink_is_v2(lane->uplink) ? V1_CAP_UPGRADES : V1_CAP_CHUNKS;
+    if (lane->settings.calls->may_index) more |= V1_CAP_INDEX;
     return v1_encode_ready(out, V1_CAP_RESUME | more, lane->settings.calls->request_timeout_ms);
 }
 

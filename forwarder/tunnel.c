@@ -481,6 +481,7 @@ static bool make_parts(struct tunnel *tunnel) {
                                            .client = tunnel->client,
                                            .host_field = settings->host_field,
                                            .rewrite = settings->rewrite,
+                                           .may_index = settings->may_index,
                                            .is_shut = settings->rules->policy != NULL,
                                            .hints = settings->hints,
                                            .console = settings->console,

@@ -31,6 +31,7 @@ struct tunnel_settings {
     const char *health_check; /* a path of the service (health.h); NULL: none */
     const char *rewrite;      /* rewrite_wish.h; may be NULL */
     const struct visitor_rules *rules;
+    bool may_index; /* by search engines */
     struct hints *hints;
     bool opens_url; /* in a browser, when it is first known */
     uint64_t connect_timeout_ms, request_timeout_ms;

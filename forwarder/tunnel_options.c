@@ -119,5 +119,6 @@ bool tunnel_options_are_equal(const struct tunnel_options *a, const struct tunne
     for (size_t i = 0; i < TEXT_COUNT; i++)
         if (!is_same(*text_of(&one, i), *text_of(&other, i))) return false;
     return a->port == b->port && a->request_timeout_s == b->request_timeout_s &&
-           a->local_https == b->local_https && a->no_hints == b->no_hints && a->list == b->list;
+           a->local_https == b->local_https && a->no_hints == b->no_hints && a->index == b->index &&
+           a->is_private == b->is_private && a->list == b->list;
 }

@@ -21,8 +21,10 @@ struct tunnel_options {
     long port;
     long request_timeout_s; /* 0: what suits the endpoint */
     bool local_https, no_hints;
-    bool list; /* files of the folder where it has no index.html */
-    bool open; /* the URL, in a browser, when it is first known */
+    bool is_private; /* for who has a token of the gateway's */
+    bool index;      /* search engines may list a tunnel without a name of its own */
+    bool list;       /* files of the folder where it has no index.html */
+    bool open;       /* the URL, in a browser, when it is first known */
 };
 
 /* A letter or digit, then those, '.', '_' and '-'. */

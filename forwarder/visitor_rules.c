@@ -180,7 +180,8 @@ static bool add_all(struct maker *maker, const struct tunnel_options *options, s
            add_rule(maker, "methods", options->methods) &&
            add_rule(maker, "allow-path", options->allow_path) &&
            add_rule(maker, "deny-path", options->deny_path) && add_share(maker, options->share, rules) &&
-           add_logins(maker, options) && add_form(maker, options) && add_webhook(maker, options);
+           add_logins(maker, options) && add_form(maker, options) &&
+           (!options->is_private || add_rule(maker, "private", "on")) && add_webhook(maker, options);
 }
 
 bool visitor_rules_make(const struct tunnel_options *options, struct visitor_rules *ret_rules, char *error,

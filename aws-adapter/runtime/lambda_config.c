@@ -9,6 +9,7 @@
 #include "base/regular_file.h"
 #include "handler/core.h"
 #include "handler/route.h"
+#include "policy/policy.h"
 
 #define JWKS_PATH_DEFAULT "/var/task/jwks.json"
 
@@ -164,6 +165,13 @@ static bool read_auth(struct lambda_config *config, char why[256]) {
                                : "REQUIRE_AUTH wants it, or JWKS or JWKS_PATH");
 }
 
+static bool read_visitor_policy(struct lambda_config *config, char why[256]) {
+    char fault[200];
+    config->visitor_policy = view_from_cstr(variable("VISITOR_POLICY"));
+    return !policy_fault(config->visitor_policy, fault, sizeof(fault)) ||
+           complain(why, "VISITOR_POLICY", fault);
+}
+
 static bool read_rate(struct lambda_config *config, char why[256]) {
     const char *text = variable("PER_TUNNEL_RATE_LIMIT");
     uint64_t rate = 0;
@@ -217,8 +225,8 @@ bool lambda_config_read(struct lambda_config *config, char why[256]) {
               read_names(config, why) && read_list("OTHER_NAMES", &config->other_names, why) &&
               read_list("ALLOWED_NAMES", &config->allowed_names, why) && read_routing(config, why) &&
               read_bool("PUBLISH_EVENTS", &publish, why) && read_secret(config, why) &&
-              read_auth(config, why) && read_rate(config, why) && read_wait_mode(config, why) &&
-              read_level(config, why) && read_metrics(config, why);
+              read_auth(config, why) && read_visitor_policy(config, why) && read_rate(config, why) &&
+              read_wait_mode(config, why) && read_level(config, why) && read_metrics(config, why);
     if (ok && publish) ok = required("EVENT_BUS_NAME", &config->event_bus, why);
     return ok;
 }

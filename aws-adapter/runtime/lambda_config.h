@@ -32,6 +32,7 @@ struct lambda_config {
     struct jwt_settings jwt; /* require_auth; into the environment, and to `jwks` */
     struct jwks *jwks;       /* NULL: none */
     enum wait_mode wait_mode;
+    struct view visitor_policy; /* of all tunnels, see core.h; empty: none */
     bool has_secret;
     unsigned char resume_key[SECRET_LEN], waiter_key[SECRET_LEN]; /* has_secret */
     enum log_level log_level;

@@ -53,6 +53,12 @@ static void take_words(struct exchange *exchange, struct headers *headers) {
     if (exchange->site) exchange->site->service = service;
 }
 
+/* What has no name that somebody chose is shown to a few people for a while. */
+static bool hides_from_search(const struct exchange *exchange) {
+    return !exchange->from_peer && !(exchange->claim.member.capabilities & V1_CAP_INDEX) &&
+           claim_id_is_generated(exchange->route.tunnel_id);
+}
+
 bool answer_begin(struct exchange *exchange, int status, struct headers *headers, uint64_t body_bytes) {
     bool has_body = http_answer_has_body(exchange->method, status);
     uint64_t length = has_body ? body_bytes : length_declared(headers);
@@ -73,6 +79,7 @@ bool answer_begin(struct exchange *exchange, int status, struct headers *headers
     if (!exchange->from_peer) headers_remove(headers, VIEW("x-tunnel-rewrite"));
     headers_add(headers, VIEW("x-tunnel-routing-mode"),
                 exchange->route.mode == ROUTE_SUBDOMAIN ? VIEW("subdomain") : VIEW("path"));
+    if (hides_from_search(exchange)) headers_add(headers, VIEW("x-robots-tag"), VIEW("noindex"));
     trace_answer(exchange, headers);
     put_head(exchange, &head, kind);
     return true;
@@ -265,6 +272,7 @@ static const char *scheme_of(enum http_error error) {
     switch (error) {
     case HTTP_ERROR_UNAUTHORIZED: return "Basic";
     case HTTP_ERROR_BAD_SIGNATURE: return "Signature";
+    case HTTP_ERROR_TOKEN_REQUIRED: return "Bearer";
     default: return "Cookie";
     }
 }

@@ -3,7 +3,6 @@
  * claiming it without a token. Random ids are for nobody's eyes and have the wildcard certificate. */
 #include <stdlib.h>
 
-#include "base/ids.h"
 #include "handler/core_state.h"
 #include "http/host.h"
 
@@ -38,10 +37,6 @@ static void on_claim(void *target, uint64_t ticket, enum status status, const st
     finish(target, status == STATUS_OK && claim_is_anonymous(claim) ? STATUS_NOT_FOUND : status);
 }
 
-static bool is_generated(struct view label) {
-    return label.len == TUNNEL_ID_LEN && view_find(label, '-') == label.len;
-}
-
 bool core_certify(struct core *core, struct view name, core_done_fn *done, void *ctx) {
     struct certify *certify = calloc(1, sizeof(*certify));
     if (!certify) return false;
@@ -59,7 +54,7 @@ bool core_certify(struct core *core, struct view name, core_done_fn *done, void 
         label = route_tunnel_label(&core->names, host.name);
         if (route_is_own_name(&core->names, host.name)) certify->verdict = STATUS_OK;
     }
-    if (label.ptr && host_is_tunnel_label(label) && !is_generated(label))
+    if (label.ptr && host_is_tunnel_label(label) && !claim_id_is_generated(label))
         registry->lookup(registry->ctx, label, on_claim, certify, 0);
     else
         tasks_post(core->ports.clock.tasks, &certify->task);

@@ -61,6 +61,9 @@ static inline struct view claim_options_view(const char *kept) {
     return view_from_cstr(kept ? kept : "");
 }
 
+/* Is this id as we make them, for whom asked for no name? (A few names that people choose are, too.) */
+bool claim_id_is_generated(struct view tunnel_id);
+
 static inline bool claim_is_anonymous(const struct claim *claim) {
     return strncmp(claim->owner, "anon:", 5) == 0;
 }

@@ -113,6 +113,8 @@ static struct refusal read_policy(struct connect *connect, struct view policy) {
     if (!policy.ptr) return (struct refusal){0};
     if (policy_fault(policy, connect->reason, sizeof(connect->reason)))
         return (struct refusal){400, connect->reason};
+    if ((policy_takes(policy) & POLICY_TAKES_TOKEN) && !connect->operation.core->settings.require_auth)
+        return (struct refusal){400, "this gateway knows no tokens, so nobody could visit a private tunnel"};
     if (!claim_options_valid(policy) || !claim_options_keep(&connect->options, policy))
         return (struct refusal){503, "out of memory"};
     return (struct refusal){0};

@@ -141,6 +141,7 @@ struct exchange {
 
     /* the request */
     uint64_t peer_epoch;
+    bool shows_token;    /* its Authorization is a token of ours: not the service's */
     size_t held_most;    /* bytes of the body, where they must have read it (dispatch_hold.c) */
     size_t visitor_hops; /* how far from the right its address stands in x-forwarded-for */
     struct view gateway; /* claims with this one may serve it */

@@ -111,7 +111,7 @@ static void on_connection(void *target, uint64_t ticket, enum status status, con
     message->has_policy = options.len > 0;
     message->claim.member.state = CLAIM_READY;
     message->claim.member.changed_ms = core_wall_ms(core);
-    unsigned known = V1_CAP_RESUME | V1_CAP_CHUNKS;
+    unsigned known = V1_CAP_RESUME | V1_CAP_CHUNKS | V1_CAP_INDEX;
     if (claim->member.link.protocol == LINK_V2) known |= V1_CAP_UPGRADES;
     message->claim.member.capabilities = message->capabilities & known;
     if (core->settings.resume_secret.len != SECRET_LEN)

@@ -18,6 +18,32 @@ static struct view authorization_of(const struct exchange *exchange) {
                                                         : (struct view){0};
 }
 
+/* ---- tokens ---- */
+
+static bool is_token(const struct exchange *exchange, struct view token) {
+    const struct core *core = exchange->core;
+    struct jwt_claims claims;
+    const char *reason;
+    return token.len && core->settings.require_auth &&
+           jwt_check(&core->settings.jwt, token, core_wall_ms(core) / 1000, &claims, &reason);
+}
+
+/* Of the first cookie of that name alone: each check is worth some time. */
+static struct view token_cookie(const struct exchange *exchange) {
+    struct view rest = headers_get(&exchange->headers, VIEW("cookie"));
+    return cookie_next(&rest, VIEW(POLICY_TOKEN_COOKIE));
+}
+
+static bool shows_token(struct exchange *exchange) {
+    struct view field = authorization_of(exchange), scheme = VIEW("Bearer ");
+    bool is_bearer = view_eq_nocase(view_slice(field, 0, scheme.len), scheme);
+    if (!exchange->shows_token && is_bearer)
+        exchange->shows_token = is_token(exchange, view_trim(view_skip(field, scheme.len)));
+    return exchange->shows_token || is_token(exchange, token_cookie(exchange));
+}
+
+/* ---- what is asked ---- */
+
 static struct policy_request request_of(struct exchange *exchange, unsigned takes) {
     return (struct policy_request){
         .method = exchange->method,
@@ -30,6 +56,7 @@ static struct policy_request request_of(struct exchange *exchange, unsigned take
         .now_s = core_wall_ms(exchange->core) / 1000,
         .is_navigation = stray_is_navigation(exchange),
         .is_at_door = (takes & POLICY_TAKES_DOOR) && policy_is_door(exchange->route.target),
+        .has_token = (takes & POLICY_TAKES_TOKEN) && shows_token(exchange),
         .has_body = exchange->is_held,
         .body = buf_view(&exchange->body),
         .arena = &exchange->arena};
@@ -124,6 +151,7 @@ static bool passes(struct exchange *exchange, struct view policy, unsigned takes
     case POLICY_ASKS_LINK: exchange_fail(exchange, HTTP_ERROR_LINK_REQUIRED); break;
     case POLICY_WRONG_PASSWORD: note_failure(exchange, &request); /* fallthrough */
     case POLICY_ASKS_PASSWORD: ask_password(exchange, &outcome, verdict == POLICY_WRONG_PASSWORD); break;
+    case POLICY_ASKS_TOKEN: exchange_fail(exchange, HTTP_ERROR_TOKEN_REQUIRED); break;
     case POLICY_ASKS_SIGNATURE: exchange_fail(exchange, HTTP_ERROR_BAD_SIGNATURE); break;
     case POLICY_READS: dispatch_hold(exchange, outcome.body_most); break;
     case POLICY_LEADS: lead(exchange, &outcome); break;
@@ -175,7 +203,8 @@ static bool take_parameter(struct exchange *exchange) {
 }
 
 static bool take(struct exchange *exchange, unsigned takes) {
-    if (takes & POLICY_TAKES_AUTHORIZATION) headers_remove(&exchange->headers, VIEW("authorization"));
+    if ((takes & POLICY_TAKES_AUTHORIZATION) || exchange->shows_token)
+        headers_remove(&exchange->headers, VIEW("authorization"));
     return (!(takes & POLICY_TAKES_COOKIES) || take_cookies(exchange)) &&
            (!(takes & POLICY_TAKES_PARAMETER) || take_parameter(exchange));
 }

@@ -14,6 +14,8 @@
     X(PASSWORD_REQUIRED, 401, "password_required", "This page needs a password.")                            \
     X(BAD_SIGNATURE, 401, "bad_signature",                                                                   \
       "This tunnel takes only what its sender has signed (a webhook), and this is not signed, or not so.")   \
+    X(TOKEN_REQUIRED, 401, "token_required",                                                                 \
+      "This tunnel is private: it asks for a token of those who run the gateway.")                           \
     X(FORBIDDEN, 403, "forbidden", "This tunnel does not let you in.")                                       \
     X(TUNNEL_NOT_FOUND, 404, "tunnel_not_found", "There is no tunnel of this name.")                         \
     X(METHOD_NOT_ALLOWED, 405, "method_not_allowed", "CONNECT is not offered here.")                         \

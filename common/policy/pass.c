@@ -45,8 +45,7 @@ bool pass_holds(struct view pass, const unsigned char key[PASS_KEY_LEN], struct 
            sign(purpose, tunnel, *ret_expires_s, key, mac) && CRYPTO_memcmp(mac, given, MAC_BYTES) == 0;
 }
 
-/* The next cookie of that name; absent: there is none. */
-static struct view next_cookie(struct view *rest, struct view name) {
+struct view cookie_next(struct view *rest, struct view name) {
     struct view cookie;
     while (view_split(rest, ';', &cookie)) {
         size_t equals = view_find(cookie, '=');
@@ -63,7 +62,7 @@ bool pass_in_cookies(const struct headers *headers, struct view name, const unsi
     for (size_t i = 0; i < headers->count; i++) {
         if (!view_eq(headers->fields[i].name, VIEW("cookie"))) continue;
         struct view rest = headers->fields[i].value, pass;
-        while ((pass = next_cookie(&rest, name)).ptr && tried++ < COOKIES_TRIED)
+        while ((pass = cookie_next(&rest, name)).ptr && tried++ < COOKIES_TRIED)
             if (pass_holds(pass, key, purpose, tunnel, now_s, &expires_s)) return true;
     }
     return false;

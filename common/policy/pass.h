@@ -20,6 +20,9 @@ bool pass_append(struct buf *out, const unsigned char key[PASS_KEY_LEN], struct 
 bool pass_holds(struct view pass, const unsigned char key[PASS_KEY_LEN], struct view purpose,
                 struct view tunnel, uint64_t now_s, uint64_t *ret_expires_s);
 
+/* Takes the value of the next cookie of that name off the front of *rest, a Cookie's value; absent: none. */
+struct view cookie_next(struct view *rest, struct view name);
+
 /* Does one of the cookies of this name, of the first few, hold such a pass? */
 bool pass_in_cookies(const struct headers *headers, struct view name, const unsigned char key[PASS_KEY_LEN],
                      struct view purpose, struct view tunnel, uint64_t now_s);

@@ -35,6 +35,8 @@ static const struct rule rules[] = {
      POLICY_TAKES_AUTHORIZATION, false},
     {NAME("password"), "a hash of a password", policy_password_valid, policy_password_check,
      POLICY_TAKES_COOKIES | POLICY_TAKES_DOOR, false},
+    {NAME("private"), "on", policy_private_valid, policy_private_check,
+     POLICY_TAKES_TOKEN | POLICY_TAKES_COOKIES, false},
     {NAME("webhook"), "a scheme and a secret", policy_webhook_valid, policy_webhook_check, 0, false},
 };
 #define RULE_COUNT (sizeof(rules) / sizeof(rules[0]))

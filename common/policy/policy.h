@@ -5,7 +5,7 @@
  *
  *     basic=<salt>:<hash>,...; allow-ip=10.0.0.0/8,2001:db8::/32; deny-ip=...; methods=GET,HEAD;
  *     allow-path=/api,/docs; deny-path=/admin; share=<key>; password=<salt>:<hash>;
- *     webhook=github:<secret>
+ *     webhook=github:<secret>; private=on
  *
  * Each rule stands once, and all must hold. A rule that is not known makes the whole policy invalid: nobody
  * is let in by leaving one out. One rule a file: policy_<rule>.c.
@@ -27,7 +27,8 @@
 /* In the query of a link to share. Its name says to whoever keeps logs that it is a secret (log.h). */
 #define POLICY_SHARE_PARAMETER "tunnel-token"
 #define POLICY_LOGIN_COOKIE POLICY_COOKIES "login"
-#define POLICY_LOGIN_S ((uint64_t)12 * 3600)          /* how long one has not to say the password again */
+#define POLICY_LOGIN_S ((uint64_t)12 * 3600) /* how long one has not to say the password again */
+#define POLICY_TOKEN_COOKIE POLICY_COOKIES "token"
 #define POLICY_WEBHOOK_SECRET_MAX ((size_t)256)       /* bytes */
 #define POLICY_WEBHOOK_BODY_MAX ((size_t)1024 * 1024) /* likewise */
 /* Where the form of a policy with a password is sent to; never the service's. */
@@ -40,6 +41,7 @@ enum policy_verdict {
     POLICY_ASKS_PASSWORD,  /* 401: with a form, which comes to POLICY_DOOR */
     POLICY_WRONG_PASSWORD, /* likewise: that came by the form */
     POLICY_ASKS_SIGNATURE, /* 401: of the webhook's sender */
+    POLICY_ASKS_TOKEN,     /* 401: one that the gateway's issuer signed */
     POLICY_READS,          /* the request's body must be here first */
     POLICY_LEADS,          /* to another URL of the tunnel, with a cookie */
     POLICY_REFUSES,        /* 403 */
@@ -56,6 +58,7 @@ struct policy_request {
     struct view base;   /* what stands in front of `target` in the URL that was asked for */
     uint64_t now_s;     /* since 1970 */
     bool is_navigation; /* a person looks at the answer */
+    bool has_token;     /* a token of the gateway's issuer, in Authorization or POLICY_TOKEN_COOKIE */
     bool is_at_door;    /* policy_is_door(target), and some policy here has a door */
     bool has_body;      /* `body` is all of it */
     struct view body;
@@ -82,7 +85,8 @@ enum policy_takes {
     POLICY_TAKES_AUTHORIZATION = 1, /* the field */
     POLICY_TAKES_COOKIES = 2,       /* those of POLICY_COOKIES */
     POLICY_TAKES_PARAMETER = 4,     /* POLICY_SHARE_PARAMETER, in the target and in Referer */
-    POLICY_TAKES_DOOR = 8           /* requests for POLICY_DOOR */
+    POLICY_TAKES_DOOR = 8,          /* requests for POLICY_DOOR */
+    POLICY_TAKES_TOKEN = 16         /* what `has_token` is about */
 };
 unsigned policy_takes(struct view text);
 

@@ -28,8 +28,15 @@ enum v1_type {
 
 /* Upgrades: of an agent of v2 that is offered them as docs/PROTOCOL.md says, not as extended CONNECT alone.
  * Policy: of connection_established alone: visitors are held to the rules that the agent said at connect.
+ * Index: of an agent whose name somebody chose, or who wants it: search engines may list the tunnel.
  */
-enum v1_capability { V1_CAP_CHUNKS = 1, V1_CAP_RESUME = 2, V1_CAP_UPGRADES = 4, V1_CAP_POLICY = 8 };
+enum v1_capability {
+    V1_CAP_CHUNKS = 1,
+    V1_CAP_RESUME = 2,
+    V1_CAP_UPGRADES = 4,
+    V1_CAP_POLICY = 8,
+    V1_CAP_INDEX = 16
+};
 
 /* Codes of `error` that an agent may send about a request, and those that a server sends about a connection.
  */

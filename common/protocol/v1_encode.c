@@ -56,7 +56,8 @@ static bool capability_list(struct buf *out, unsigned capabilities) {
     } known[] = {{V1_CAP_CHUNKS, "chunks"},
                  {V1_CAP_RESUME, "resume"},
                  {V1_CAP_UPGRADES, "upgrades"},
-                 {V1_CAP_POLICY, "policy"}};
+                 {V1_CAP_POLICY, "policy"},
+                 {V1_CAP_INDEX, "index"}};
     if (capabilities == 0) return true;
     bool ok = text(out, ",\"capabilities\":[");
     const char *comma = "";

@@ -598,6 +598,7 @@ def test_nothing_secret_is_logged(aws, pair):
         ({"PUBLISH_EVENTS": "true"}, "EVENT_BUS_NAME"),
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL"),
         ({"METRICS": "loud"}, "METRICS"),
+        ({"VISITOR_POLICY": "country=DE"}, "VISITOR_POLICY"),
         ({"WAIT_MODE": "telepathy"}, "WAIT_MODE"),
         ({"USE_EVENT_DRIVEN": "perhaps"}, "USE_EVENT_DRIVEN"),
     ],

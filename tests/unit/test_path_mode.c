@@ -23,6 +23,7 @@ static void keep_head(void *ctx, const struct answer_head *head) {
     for (size_t i = 0; i < head->headers->count; i++) {
         const struct header *field = &head->headers->fields[i];
         if (view_eq(field->name, VIEW("x-tunnel-routing-mode"))) continue;
+        if (view_eq(field->name, VIEW("x-robots-tag"))) continue; /* of every name that is ours */
         len += snprintf(v->head + len, sizeof(v->head) - (size_t)len, " %.*s:%.*s", VIEW_ARG(field->name),
                         VIEW_ARG(field->value));
     }

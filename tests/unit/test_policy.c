@@ -332,6 +332,12 @@ static void test_faults(void **state) {
         {"allow-path=/a b", "wants paths"},
         {"basic=ann:secret", "'basic' for visitors wants hashes"},
         {"password=abc", "'password' for visitors wants a hash"},
+        {"private=off", "'private' for visitors wants on"},
+        {"private=on; webhook=github:c2VjcmV0", NULL},
+        {"webhook=gitlab:c2VjcmV0", "'webhook' for visitors wants a scheme and a secret"},
+        {"webhook=github:", "wants a scheme"},
+        {"webhook=github", "wants a scheme"},
+        {"webhook=github:c2Vj cmV0", "wants a scheme"},
         {"share=abc", "'share' for visitors wants a key"},
         {"share=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB", "wants a key"}, /* unused bits */
         {"share=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", NULL},
