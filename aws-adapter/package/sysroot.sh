@@ -136,6 +136,7 @@ apt_start
 unpack_packages
 build_curl
 build_jwt
+fetch_source qrencode && build qrencode -DWITH_TOOLS=OFF # of ttf alone; Debian has it shared only
 build_mhd
 rm -rf "$FOLDER/apt" "$FOLDER/source"
 echo "$recipe" >"$ROOT/recipe"
