@@ -161,7 +161,7 @@ class Search:
 def copy_tree(but: set[Path]) -> None:
     """The tree as it is now; files that are the same keep their time, so that little is built again. `but` are those
     whose copies are about to get faults."""
-    for name in ("CMakeLists.txt", "tests", *ROOMS):
+    for name in ("CMakeLists.txt", "tests", "infra/schema", *ROOMS):
         paths = [ROOT / name] if (ROOT / name).is_file() else [path for path in (ROOT / name).rglob("*") if path.is_file()]
         for path in paths:
             to = COPY / path.relative_to(ROOT)
