@@ -33,9 +33,9 @@ void options_help(FILE *out, const char *command) {
     }
     fputs("Usage: ttf [OPTIONS] [SERVICE]\n"
           "       ttf COMMAND [OPTIONS] [WORDS]\n\n"
-          "Gives a local web service a public URL, through a tunnel gateway.\n\n"
+          "Gives a local web service, or the files of a folder, a public URL, through a tunnel gateway.\n\n"
           "SERVICE is where it listens: a port, host:port, http(s)://host:port or unix:/path (default: "
-          "3000).\n"
+          "3000);\nor the folder, as ./public or . (a name alone is a host's).\n"
           "Without one, the tunnels of ttf.yaml run, where there is such a file.\n\n"
           "Commands:\n",
           out);
@@ -47,8 +47,8 @@ void options_help(FILE *out, const char *command) {
     fputs("\nOptions:\n", out);
     for (size_t i = 0; i < option_rows_count; i++)
         if (option_is_flag(&option_rows[i])) help_option(out, &option_rows[i]);
-    fputs("\nThe variables are also read from a .env file in the working directory, but for TTF_TOKEN_FILE "
-          "and TTF_INSPECT.\n"
+    fputs("\nThe variables are also read from a .env file in the working directory, but for "
+          "TTF_TOKEN_FILE,\nTTF_TOKEN_COMMAND and TTF_INSPECT.\n"
           "Example: ttf 3000 --endpoint wss://tunnel.example.com\n",
           out);
 }
@@ -80,7 +80,10 @@ static void print_bash(FILE *out) {
           out);
     bash_case(out, wants_file, "mapfile -t COMPREPLY < <(compgen -f -- \"$word\")");
     bash_case(out, wants_other, ":");
-    fputs("    esac\n    local words='", out);
+    fputs("    esac\n    if [[ $word == [./]* ]]; then\n        compopt -o filenames 2>/dev/null\n"
+          "        mapfile -t COMPREPLY < <(compgen -d -- \"$word\")\n        return\n    fi\n    local "
+          "words='",
+          out);
     for (size_t i = 0; i < command_rows_count; i++) fprintf(out, "%s ", command_rows[i].name);
     fputs("'\n    [[ $word == -* ]] && words='", out);
     for (size_t i = 0; i < option_rows_count; i++)
@@ -113,7 +116,9 @@ static void print_zsh(FILE *out) {
 }
 
 static void print_fish(FILE *out) {
-    fputs("# fish completion for ttf\ncomplete -c ttf -f\n", out);
+    fputs("# fish completion for ttf\ncomplete -c ttf -f\n"
+          "complete -c ttf -n __fish_use_subcommand -a '(__fish_complete_directories)'\n",
+          out);
     for (size_t i = 0; i < command_rows_count; i++) {
         fprintf(out, "complete -c ttf -n __fish_use_subcommand -a %s -d ", command_rows[i].name);
         escape_put_fish(out, command_rows[i].help);
@@ -149,11 +154,13 @@ static void man_setting(FILE *out, const struct option_row *row, bool as_flag) {
 
 static void print_man(FILE *out) {
     fputs(
-        ".TH TTF 1 \"\" \"ttf " TTF_VERSION "\"\n.SH NAME\nttf \\- gives a local web service a public URL\n"
+        ".TH TTF 1 \"\" \"ttf " TTF_VERSION
+        "\"\n.SH NAME\nttf \\- gives a local web service, or a folder, a public URL\n"
         ".SH SYNOPSIS\n\\fBttf\\fR [\\fIOPTIONS\\fR] [\\fISERVICE\\fR]\n.br\n"
         "\\fBttf\\fR \\fICOMMAND\\fR [\\fIOPTIONS\\fR] [\\fIWORDS\\fR]\n.SH DESCRIPTION\n"
-        "\\fISERVICE\\fR is where the service listens: a port, host:port, http(s)://host:port or unix:/path; "
-        "3000 where none is said. Without one, the tunnels of \\fBttf.yaml\\fR(5) run, where there is such a "
+        "\\fISERVICE\\fR is where the service listens: a port, host:port, http(s)://host:port or unix:/path, "
+        "or a folder whose files are to be served, as ./public; 3000 where none is said. Without one, the "
+        "tunnels of \\fBttf.yaml\\fR(5) run, where there is such a "
         "file.\n.SH COMMANDS\n",
         out);
     for (size_t i = 0; i < command_rows_count; i++) {

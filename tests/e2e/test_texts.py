@@ -58,11 +58,12 @@ def test_bash_takes_it():
         pytest.skip("no bash")
     script = printed("bash") + (
         '\ntry() { COMP_WORDS=(ttf "$@"); COMP_CWORD=$#; _ttf; echo "${COMPREPLY[*]}"; }\n'
-        "try --tok; try st; try -e ''; try 3000 --hel; try --ca-file /etc/host\n"
+        "try --tok; try st; try -e ''; try 3000 --hel; try --ca-file /etc/host; set +e; try /et; cd /; try ./et\n"
     )
     done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True)
     assert not done.stderr, done.stderr
-    tokens, start, nothing, helps, files = done.stdout.splitlines()
+    tokens, start, nothing, helps, files, folder, relative = done.stdout.splitlines()
+    assert (folder, relative) == ("/etc", "./etc")
     assert tokens.split() == ["--token", "--token-file", "--token-command"] and start == "start" and not nothing and helps == "--help"
     assert "/etc/hosts" in files
 
