@@ -52,11 +52,14 @@ static void on_data(void *ctx, struct view data) {
     record_answer_body(replay->inspect, replay->id, data);
 }
 
+static const char *code_of(enum local_error error) {
+    if (error == LOCAL_OK) return NULL;
+    if (error == LOCAL_INVALID) return "invalid_request";
+    return error == LOCAL_UNAVAILABLE ? "local_service_unavailable" : "bad_response";
+}
+
 static void on_end(void *ctx, enum local_error error, const char *detail) {
-    if (error == LOCAL_OK)
-        finish(ctx, NULL, NULL);
-    else
-        finish(ctx, error == LOCAL_UNAVAILABLE ? "local_service_unavailable" : "bad_response", detail);
+    finish(ctx, code_of(error), error == LOCAL_OK ? NULL : detail);
 }
 
 static void on_deadline(struct timer *timer) {

@@ -133,6 +133,9 @@ def test_a_signed_webhook_is_replayed_and_compared(inspected, mcp):
     assert "request.body" not in where  # the same JSON
     assert mcp.call("compare_requests", a="1", b=again["requests"][0]["id"])["same"]
     assert "base64" in mcp.refused("replay_request", id="1", body_base64="%")
+    for wrong in ({"headers": {"a": "b\r\nc: d"}}, {"method": "GE T"}, {"path": "/a b"}):
+        (line,) = mcp.call("replay_request", id="1", **wrong)["requests"]
+        assert line["error"] == "invalid_request" and line["status"] == 0
 
 
 def test_a_replay_that_is_not_answered_in_time(inspected, mcp):
