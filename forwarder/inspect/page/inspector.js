@@ -324,7 +324,9 @@ function saveHar(withSecrets) {
 }
 
 async function show(id) {
-  record = await (await ask('/api/requests/http/' + id)).json();
+  const found = await (await ask('/api/requests/http/' + id)).json();
+  if (id !== chosen) return; // another was chosen meanwhile, and its answer may have been the quicker one
+  record = found;
   detail();
 }
 
