@@ -61,20 +61,23 @@ static int listen_at(const struct inspect_place *place, uint16_t port) {
 }
 
 static void print_url(int fd, char *url, size_t size) {
-    struct sockaddr_storage address = {0};
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)&address;
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)&address;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } address = {.v6 = {0}};
     socklen_t len = sizeof(address);
     char host[HOST_MAX] = "";
-    getsockname(fd, (struct sockaddr *)&address, &len);
-    unsigned port = ntohs(*port_of(&address));
-    if (address.ss_family == AF_INET6) {
-        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
-        snprintf(url, size, "http://[%s]:%u/", IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr) ? "::1" : host, port);
+    getsockname(fd, &address.any, &len);
+    if (address.any.sa_family == AF_INET6) {
+        bool is_any = IN6_IS_ADDR_UNSPECIFIED(&address.v6.sin6_addr);
+        inet_ntop(AF_INET6, &address.v6.sin6_addr, host, sizeof(host));
+        snprintf(url, size, "http://[%s]:%u/", is_any ? "::1" : host, ntohs(address.v6.sin6_port));
         return;
     }
-    inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
-    snprintf(url, size, "http://%s:%u/", v4->sin_addr.s_addr == INADDR_ANY ? "127.0.0.1" : host, port);
+    bool is_any = address.v4.sin_addr.s_addr == htonl(INADDR_ANY);
+    inet_ntop(AF_INET, &address.v4.sin_addr, host, sizeof(host));
+    snprintf(url, size, "http://%s:%u/", is_any ? "127.0.0.1" : host, ntohs(address.v4.sin_port));
 }
 
 int inspect_place_listen(const struct inspect_place *place, char *ret_url, size_t url_size) {
