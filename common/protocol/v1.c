@@ -8,9 +8,13 @@
 #include <stdlib.h>
 
 #include "base/base64.h"
+#include "protocol/json_scan.h"
 
 /* Header fields are bounded by the gate later; this bounds what a hostile message may make us copy. */
 enum { HEADERS_BYTES_MAX = 512 * 1024 };
+/* Shorter ones are not looked at before they are parsed; longer ones have a body, and besides it no more than
+ * this. */
+enum { SHORT_BYTES_MAX = 4096, REST_BYTES_MAX = 768 * 1024 };
 
 static bool read_string(const json_t *object, const char *key, bool required, struct view *ret) {
     const json_t *value = json_object_get(object, key);
@@ -54,8 +58,8 @@ static bool read_headers(struct v1_message *message) {
 }
 
 static bool read_body(struct v1_message *message, size_t body_max) {
-    struct view text = {0};
-    if (!read_string(message->document, "body", false, &text)) return false;
+    struct view text = message->long_body;
+    if (!text.len && !read_string(message->document, "body", false, &text)) return false;
     if (text.len == 0) return true;
     if (text.len / 4 * 3 > body_max + 2) {
         message->body_too_large = true;
@@ -178,14 +182,62 @@ static bool read_message(struct v1_message *message, size_t body_max) {
     return true;
 }
 
+/* ---- long messages: nearly all of one is the body, which a parser of JSON reads byte by byte ---- */
+
+struct parts {
+    struct view rest, body; /* of which the first has "" where the other stood */
+    char *storage;
+};
+
+static size_t without_slashes(char *out, struct view text) {
+    size_t len = 0;
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] != '\\') out[len++] = text.ptr[i];
+    return len;
+}
+
+static bool part(struct view text, struct view body, struct parts *parts) {
+    size_t before = (size_t)(body.ptr - text.ptr), rest_len = text.len - body.len;
+    bool is_escaped = view_find(body, '\\') < body.len;
+    char *storage = malloc(rest_len + (is_escaped ? body.len : 0) + 1);
+    if (!storage) return false;
+    memcpy(storage, text.ptr, before);
+    memcpy(storage + before, body.ptr + body.len, rest_len - before);
+    if (is_escaped) body = view_of(storage + rest_len, without_slashes(storage + rest_len, body));
+    *parts = (struct parts){.rest = view_of(storage, rest_len), .body = body, .storage = storage};
+    return true;
+}
+
+/* False: there is too much of it beside a body. */
+static bool part_long(struct view text, struct parts *parts) {
+    struct view body;
+    *parts = (struct parts){.rest = text};
+    if (text.len <= SHORT_BYTES_MAX) return true;
+    if (!json_scan(text, VIEW("body"), &body)) return false;
+    if (body.len && !part(text, body, parts)) return false;
+    return parts->rest.len <= REST_BYTES_MAX;
+}
+
+static bool read_text(struct v1_message *message, struct view text, size_t body_max) {
+    struct parts parts;
+    bool is_one = part_long(text, &parts);
+    message->long_body = parts.body;
+    if (is_one)
+        message->document =
+            json_loadb(parts.rest.len ? parts.rest.ptr : "", parts.rest.len, JSON_REJECT_DUPLICATES, NULL);
+    is_one = message->document && read_message(message, body_max);
+    message->long_body = (struct view){0};
+    free(parts.storage);
+    return is_one;
+}
+
 struct v1_message *v1_message_parse(struct view text, size_t body_max, enum status *ret_status) {
     *ret_status = STATUS_NO_MEMORY;
     struct v1_message *message = calloc(1, sizeof(*message));
     if (!message) return NULL;
     arena_init(&message->arena, body_max + HEADERS_BYTES_MAX + 4096);
     headers_init(&message->headers, &message->arena);
-    message->document = json_loadb(text.len ? text.ptr : "", text.len, JSON_REJECT_DUPLICATES, NULL);
-    if (message->document && read_message(message, body_max)) {
+    if (read_text(message, text, body_max)) {
         *ret_status = STATUS_OK;
         return message;
     }

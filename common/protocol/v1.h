@@ -80,6 +80,8 @@ struct v1_message {
 
     struct v1_chunk chunk; /* chunk */
 
+    struct view long_body; /* while it is parsed: what `document` was spared */
+
     struct view connection_id, tunnel_id, public_url, subdomain_url, path_based_url,
         resume; /* connection_established */
 };

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "agents/agent_streams.h"
+#include "agents/agent_turn.h"
 #include "base/log.h"
 #include "protocol/v1.h"
 #include "sockets/tcp.h"
@@ -26,6 +27,7 @@ struct agent_link *agent_link_new(struct agent_ws *ws, const struct agent_socket
     link->is_peer = socket->peer_reply.ptr != NULL;
     link->heard_ms = link->pinged_ms = loop_now(ws->loop);
     buf_init(&link->message, core_message_max(ws->core));
+    agent_turn_init(link);
     if (!view_copy_to(socket->connection_id, link->id, sizeof(link->id)) ||
         !table_put(&ws->links, &link->node, view_from_cstr(link->id))) {
         free(link);
@@ -51,6 +53,7 @@ void agent_link_free(struct agent_link *link) {
     --*(link->is_peer ? &ws->peer_count : &ws->count);
     if (!link->session) ws->v1_count--;
     agent_streams_stop(link);
+    agent_turn_done(link);
     if (!link->is_peer) core_disconnect(ws->core, view_from_cstr(link->id), NULL, NULL);
     ws_end_done(&link->end);
     buf_done(&link->message);
@@ -64,6 +67,7 @@ void agent_link_free(struct agent_link *link) {
 void agent_link_refuse(struct agent_link *link, unsigned code, const char *why) {
     log_from(LOG_LEVEL_WARN, "agent", view_from_cstr(link->id), "closed with %u: %s", code, why);
     buf_done(&link->message);
+    agent_turn_count(link);
     ws_end_close(&link->end, code);
     ws_end_drop(&link->end);
 }
@@ -82,12 +86,11 @@ static void receive_streams(struct agent_link *link, const struct ws_piece *piec
 
 /* Pieces of a message are put together; one that comes whole is not copied. */
 static void receive_message(struct agent_link *link, const struct ws_piece *piece) {
-    struct view id = view_from_cstr(link->id);
     if (piece->is_first) {
         buf_clear(&link->message);
         link->fragments = 0;
         if (piece->is_last && piece->payload.len <= link->message.max) {
-            core_message(link->ws->core, id, piece->payload, NULL, NULL);
+            agent_turn_message(link, piece->payload);
             return;
         }
     }
@@ -99,12 +102,18 @@ static void receive_message(struct agent_link *link, const struct ws_piece *piec
         agent_link_refuse(link, WS_CODE_TOO_LARGE, "a message that is too large");
         return;
     }
-    if (!piece->is_last) return;
-    core_message(link->ws->core, id, buf_view(&link->message), NULL, NULL);
+    if (!piece->is_last) {
+        if (!agent_turn_holds(link))
+            agent_link_refuse(link, WS_CODE_POLICY,
+                              "too much memory is held by messages that are not complete");
+        return;
+    }
+    agent_turn_message(link, buf_view(&link->message));
     if (link->message.cap > KEPT_BYTES)
         buf_done(&link->message);
     else
         buf_clear(&link->message);
+    agent_turn_count(link);
 }
 
 void agent_link_receive(struct agent_link *link, const struct ws_piece *piece) {
@@ -173,6 +182,7 @@ static void cut(struct agent_link *link, const char *why) {
 
 static void rest(struct agent_link *link) {
     if (link->message.len == 0) buf_done(&link->message);
+    agent_turn_count(link);
     link->is_resting = true;
 }
 

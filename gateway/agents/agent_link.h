@@ -17,8 +17,11 @@ struct agent_ws {
     struct table links; /* by connection id */
     struct list all;
     struct timer tick;
-    size_t count, peer_count;  /* of agents, of other gateways */
-    size_t v1_count;           /* of agents */
+    size_t count, peer_count; /* of agents, of other gateways */
+    size_t v1_count;          /* of agents */
+    size_t turn_count;      /* of them: not read, because they have had more than their turn (agent_turn.h) */
+    size_t held_bytes;      /* of messages of v1 that are not complete */
+    struct list unfinished; /* agent_link.unfinished: have such a message, the oldest first */
     struct link_budget budget; /* of all links of v2 */
     void (*peer_request)(void *ctx, struct link_stream *stream, const struct stream_head *head,
                          bool has_body);
@@ -35,7 +38,9 @@ struct agent_link {
     char id[CONNECTION_ID_MAX + 1];
     struct link_session *session; /* v2 (agent_streams.h); NULL: v1 */
     struct buf message;           /* fragments of one that is not complete */
-    size_t fragments;
+    size_t fragments, held_bytes; /* the second: of it, as counted in ws->held_bytes */
+    struct list unfinished;
+    struct timer turn; /* until it is read again */
     uint64_t heard_ms, pinged_ms;
     bool has_sent;         /* v1: a message, and nothing was heard since */
     uint64_t pinged_acked; /* what its TCP had acknowledged then */

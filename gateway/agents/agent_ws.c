@@ -109,6 +109,7 @@ struct agent_ws *agent_ws_new(struct loop *loop, uint64_t ping_interval_ms, uint
     buf_init(&ws->message, WS_HEAD_MAX + MESSAGE_BYTES_MAX);
     table_init(&ws->links);
     list_init(&ws->all);
+    list_init(&ws->unfinished);
     timer_init(&ws->tick, on_tick);
     ws->server = ws_server_new(loop, &events, FRAME_BYTES);
     if (ws->server) return ws;

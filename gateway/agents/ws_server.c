@@ -349,6 +349,10 @@ void ws_end_done(struct ws_end *end) {
     end->magic = 0;
 }
 
+void ws_end_pause(struct ws_end *end, bool paused) {
+    if (end->wsi) lws_rx_flow_control(end->wsi, !paused);
+}
+
 void ws_end_close(struct ws_end *end, unsigned code) {
     if (end->closing_ms) return;
     end->closing_ms = loop_now(end->server->loop);

@@ -1,6 +1,8 @@
 """One visitor or one agent that takes all it can get: the others go on being served, and who is ended for them is who does least."""
 
+import base64
 import contextlib
+import json
 import resource
 import select
 import socket
@@ -268,3 +270,89 @@ def test_who_is_too_slow_is_ended(start, endless):
         assert not is_reset(events)
         steady.send(b"y" * 1000)
         assert steady.read_response().status == 200
+
+
+# ---- agents of v1 ----
+
+
+class HostileAgent:
+    """An agent of v1 on a bare socket. Its key is zero: what it says is what it sends."""
+
+    def __init__(self, gateway):
+        self.connection = http_raw.Connection(gateway.agents)
+        fields = ["GET / HTTP/1.1", "Host: a", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
+                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "", ""]  # fmt: skip
+        self.connection.send("\r\n".join(fields).encode())
+        assert self.connection.read_head().status == 101
+        self.say(b'{"type":"ready"}')
+
+    def frame(self, text, first=0x81):
+        length = bytes([0x80 | len(text)]) if len(text) < 126 else b"\xff" + len(text).to_bytes(8, "big")
+        return bytes([first]) + length + bytes(4) + text
+
+    def say(self, text, **more):
+        self.connection.send(self.frame(text, **more))
+
+    def say_for(self, text, seconds):
+        """As often as the gateway takes it."""
+        frame, end = self.frame(text), time.monotonic() + seconds
+        self.connection.socket.settimeout(0.2)
+        left = b""
+        while time.monotonic() < end:
+            left = left or frame
+            with contextlib.suppress(socket.timeout):
+                left = left[self.connection.socket.send(left) :]
+
+
+def answer_of(size=0, **more):
+    body = base64.b64encode(bytes(size)).decode()
+    return json.dumps({"type": "http_response", "request_id": "none", "status_code": 200, "headers": {}, "body": body, **more}).encode()
+
+
+@pytest.fixture
+def busy(start):
+    """How much of a processor's time the gateway takes while another tunnel is visited now and then."""
+    gateway = start.gateway()
+    ttf = start.forwarder(gateway, start.service())
+    agent = HostileAgent(gateway)
+    yield gateway, agent
+    agent.connection.close()
+    assert http_raw.request(gateway.address, host=ttf.host).status == 200
+
+
+def test_an_agent_that_says_much_has_its_turn(busy):
+    """Answers of 2 MiB without end, to no request: others have most of the time."""
+    gateway, agent = busy
+    before, began = metric(gateway, "process_cpu_seconds_total"), time.monotonic()
+    agent.say_for(answer_of(2 << 20), 3)
+    used = metric(gateway, "process_cpu_seconds_total") - before
+    assert used < 0.6 * (time.monotonic() - began), used
+
+
+def test_an_agent_of_many_names(busy):
+    """Messages whose names would take a parser half a second each are not parsed."""
+    gateway, agent = busy
+    text = answer_of(headers={f"h{i}": [] for i in range(200000)})
+    count = 20
+    before = metric(gateway, "process_cpu_seconds_total")
+    for _ in range(count):
+        agent.say(text)
+    agent.say(b'{"type":"ping"}')
+    agent.connection.read_until(b"pong")
+    gateway.wait_err("a malformed message was dropped")
+    assert metric(gateway, "process_cpu_seconds_total") - before < 0.05 * count * SLOW
+
+
+def test_unfinished_messages_have_a_bound(start):
+    """A hundred agents, each with a message of nearly 3 MB that does not end: the oldest are closed."""
+    gateway = start.gateway()
+    ttf = start.forwarder(gateway, start.service())
+    agents = [HostileAgent(gateway) for _ in range(100)]
+    for agent in agents:
+        agent.say(b"x" * 2_900_000, first=0x01)
+    gateway.wait_err("too much memory is held by messages that are not complete")
+    assert http_raw.request(gateway.address, host=ttf.host).status == 200
+    if SLOW == 1:
+        assert gateway.rss_kib() < 160 * 1024, gateway.rss_kib()
+    for agent in agents:
+        agent.connection.close()

@@ -132,6 +132,59 @@ static void the_largest_body_passes_and_one_byte_more_is_said_so(void **state) {
     }
 }
 
+/* Longer than what is parsed as it is: its body goes another way, to the same end. */
+static void a_long_body(void **state) {
+    (void)state;
+    static const struct {
+        const char *before, *after;
+        bool is_one;
+    } rows[] = {
+        {"\"body\":\"", "\"", true},
+        {"\"x\":{\"body\":\"no\"},\"body\" : \"", "\" ", true},
+        {"\"body\":\"", "\",\"body\":\"\"", false}, /* twice */
+        {"\"body\":\"", "", false},
+        {"\"body\":\"", "!\"", false},
+        {"\"body\":\"\\n", "\"", false},
+        {"\"body\":[\"", "\"]", false},
+        {"\"body\":\"\\/\\/\\/\\/", "\"", true}, /* as some write it */
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct buf text;
+        buf_init(&text, 65536);
+        buf_printf(&text, "{\"type\":\"http_response\",\"request_id\":\"id\",\"status_code\":200,%s",
+                   rows[i].before);
+        for (int j = 0; j < 2000; j++) buf_append_view(&text, VIEW("YWFh"));
+        buf_printf(&text, "%s}", rows[i].after);
+        struct v1_message *message = parse(buf_view(&text), 7000);
+        if ((message != NULL) != rows[i].is_one) fail_msg("row %zu", i);
+        if (message) {
+            size_t slashes = i == 7 ? 3 : 0;
+            assert_int_equal(message->body.len, 6000 + slashes);
+            assert_memory_equal(message->body.ptr + slashes, "aaa", 3);
+            assert_null(message->long_body.ptr);
+        }
+        v1_message_free(message);
+        buf_done(&text);
+    }
+}
+
+/* Nothing of it is parsed that no message of ours has. */
+static void too_many_names(void **state) {
+    (void)state;
+    struct buf text;
+    buf_init(&text, 1 << 20);
+    buf_printf(&text, "{\"type\":\"ping\"");
+    for (int i = 0; i < 9000; i++) buf_printf(&text, ",\"h%d\":1", i);
+    buf_printf(&text, "}");
+    assert_null(parse(buf_view(&text), BODY_MAX));
+    buf_clear(&text);
+    buf_printf(&text, "{\"type\":\"ping\",\"x\":\"");
+    while (text.len < 768 * 1024) buf_append_view(&text, VIEW("xxxxxxxxxxxxxxxx"));
+    buf_printf(&text, "\"}");
+    assert_null(parse(buf_view(&text), BODY_MAX));
+    buf_done(&text);
+}
+
 static void established_and_ready_and_errors(void **state) {
     (void)state;
     struct buf text;
@@ -197,6 +250,8 @@ int main(void) {
         cmocka_unit_test(a_request_survives_the_way),
         cmocka_unit_test(latin_1_becomes_utf_8),
         cmocka_unit_test(the_largest_body_passes_and_one_byte_more_is_said_so),
+        cmocka_unit_test(a_long_body),
+        cmocka_unit_test(too_many_names),
         cmocka_unit_test(established_and_ready_and_errors),
         cmocka_unit_test(types),
     };

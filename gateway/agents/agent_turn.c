@@ -1,0 +1,79 @@
+/* See agent_turn.h. */
+#include "agents/agent_turn.h"
+
+#include <time.h>
+
+#define LONG_BYTES ((size_t)64 * 1024) /* shorter messages are not worth a look at the clock */
+#define SMALL_US 1000
+#define REST_TIMES 4
+#define REST_MAX_MS 1000
+#define HELD_MAX_BYTES ((size_t)64 * 1024 * 1024)
+
+/* ---- time ---- */
+
+/* Of this thread: what others on the machine do is not the agent's fault. */
+static uint64_t used_us(void) {
+    struct timespec used;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * 1000000 + (uint64_t)used.tv_nsec / 1000;
+}
+
+static void on_turn(struct timer *timer) {
+    struct agent_link *link = LIST_ENTRY(timer, struct agent_link, turn);
+    link->ws->turn_count--;
+    ws_end_pause(&link->end, false);
+}
+
+static void end_turn(struct agent_link *link, uint64_t spent_us) {
+    struct agent_ws *ws = link->ws;
+    uint64_t rest_ms = spent_us * REST_TIMES * (1 + ws->turn_count) / 1000;
+    if (timer_armed(&link->turn) || spent_us < SMALL_US) return;
+    if (!timer_start(&ws->loop->timers, &link->turn, rest_ms < REST_MAX_MS ? rest_ms : REST_MAX_MS)) return;
+    ws->turn_count++;
+    ws_end_pause(&link->end, true);
+}
+
+void agent_turn_message(struct agent_link *link, struct view text) {
+    struct view id = view_from_cstr(link->id);
+    bool is_long = text.len >= LONG_BYTES;
+    uint64_t began_us = is_long ? used_us() : 0;
+    core_message(link->ws->core, id, text, NULL, NULL);
+    if (is_long) end_turn(link, used_us() - began_us);
+}
+
+/* ---- memory ---- */
+
+void agent_turn_count(struct agent_link *link) {
+    struct agent_ws *ws = link->ws;
+    size_t held = link->message.len ? link->message.cap : 0;
+    ws->held_bytes += held - link->held_bytes;
+    link->held_bytes = held;
+    if (!held)
+        list_remove(&link->unfinished);
+    else if (list_empty(&link->unfinished))
+        list_append(&ws->unfinished, &link->unfinished);
+}
+
+bool agent_turn_holds(struct agent_link *link) {
+    struct agent_ws *ws = link->ws;
+    agent_turn_count(link);
+    while (ws->held_bytes > HELD_MAX_BYTES && !list_empty(&ws->unfinished)) {
+        struct agent_link *oldest = LIST_ENTRY(ws->unfinished.next, struct agent_link, unfinished);
+        if (oldest == link) return false;
+        agent_link_refuse(oldest, WS_CODE_POLICY,
+                          "too much memory is held by messages that are not complete");
+    }
+    return true;
+}
+
+void agent_turn_init(struct agent_link *link) {
+    list_init(&link->unfinished);
+    timer_init(&link->turn, on_turn);
+}
+
+void agent_turn_done(struct agent_link *link) {
+    if (timer_armed(&link->turn)) link->ws->turn_count--;
+    timer_stop(&link->ws->loop->timers, &link->turn);
+    link->ws->held_bytes -= link->held_bytes;
+    list_remove(&link->unfinished);
+}
