@@ -6,7 +6,8 @@
 
 #include "base/view.h"
 
-#define FOLDER_HEAD_MAX ((size_t)256 * 1024) /* bytes of a request's head; the gateway's bound is less */
+/* Bytes of a request's head, beyond which it is 431. libmicrohttpd clears as many after each request. */
+#define FOLDER_HEAD_MAX ((size_t)32 * 1024)
 
 /* GET or HEAD of the raw target; `root` is borrowed. */
 enum MHD_Result folder_answer(struct MHD_Connection *connection, int root, struct view target, bool lists);
