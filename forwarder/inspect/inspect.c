@@ -10,6 +10,7 @@
 
 #define IDLE_SECONDS 30u
 #define CONNECTIONS_MAX 64u
+#define BODIES_MAX ((size_t)16 * 1024 * 1024) /* of all requests that come */
 #define UNREAD_MAX ((size_t)32 * 1024 * 1024)
 
 /* ---- what is told of requests ---- */
@@ -166,7 +167,9 @@ static enum MHD_Result answer(struct inspect *inspect, struct MHD_Connection *co
     const struct guard_fault *fault = &ask->fault;
     if (fault->delay_ms && !ask->is_held) return inspect_hold(ask, fault->delay_ms, NULL);
     if (fault->status) return inspect_refuse(connection, fault->status, fault->why);
-    if (ask->is_too_large) return inspect_refuse(connection, MHD_HTTP_CONTENT_TOO_LARGE, "more than 2 MiB");
+    if (ask->is_too_large)
+        return inspect_refuse(connection, MHD_HTTP_CONTENT_TOO_LARGE,
+                              "more than 2 MiB, or too much comes at once");
     for (size_t i = 0; i < page_files_count; i++) {
         const struct page_file *file = &page_files[i];
         if (strcmp(path, file->path) != 0) continue;
@@ -191,6 +194,22 @@ static struct ask *ask_new(struct inspect *inspect, struct MHD_Connection *conne
     return ask;
 }
 
+static void drop_body(struct ask *ask) {
+    ask->inspect->bodies_bytes -= ask->body.len;
+    buf_done(&ask->body);
+}
+
+static void keep_body(struct ask *ask, struct view data) {
+    struct inspect *inspect = ask->inspect;
+    bool fits = inspect->bodies_bytes + data.len <= BODIES_MAX && buf_append_view(&ask->body, data);
+    if (fits) {
+        inspect->bodies_bytes += data.len;
+        return;
+    }
+    drop_body(ask);
+    ask->is_too_large = true;
+}
+
 /* An answer in the first call would close the connection. Nothing is kept of who is refused. */
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *data, size_t *size,
@@ -202,7 +221,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
         return *request ? MHD_YES : MHD_NO;
     }
     if (!*size) return answer(ctx, connection, method, url, ask);
-    if (!ask->fault.status && !buf_append(&ask->body, data, *size)) ask->is_too_large = true;
+    if (!ask->fault.status && !ask->is_too_large) keep_body(ask, view_of(data, *size));
     *size = 0;
     return MHD_YES;
 }
@@ -212,7 +231,7 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **re
     (void)ctx, (void)connection, (void)code;
     struct ask *ask = *request;
     if (ask) hold_done(&ask->hold);
-    if (ask) buf_done(&ask->body);
+    if (ask) drop_body(ask);
     free(ask);
     *request = NULL;
 }

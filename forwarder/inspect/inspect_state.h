@@ -23,6 +23,7 @@ struct inspect {
     bool is_stopping;    /* nobody waits for news any more */
     struct list replays; /* struct replay.node */
     size_t replay_count;
+    size_t bodies_bytes; /* of requests to the API that are coming, or waiting for their answers */
     size_t unread_bytes; /* of answers of inspect_answer_large() that have not left yet */
     struct guard guard;
     struct holds holds;

@@ -141,6 +141,20 @@ def test_a_hundred_requests_at_once_are_answered(inspected):  # noqa: F811
     assert inspected.request().status == 200
 
 
+def test_slow_large_bodies_cost_little(inspected):  # noqa: F811
+    before = inspected.ttf.rss_kib()
+    body = b'{"name":"' + b"x" * 2_000_000
+    slow = [connect(inspected.inspector, post(body + b"y")[:-1]) for _ in range(50)]
+    assert inspected.request().status == 200
+    assert len(inspected.inspector.wait_ended(1)) == 1
+    grown = inspected.ttf.rss_kib() - before
+    for connection in slow:
+        connection.close()
+    assert SLOW > 1 or grown < 48 * 1024, grown
+    other = inspected.inspector.ask("POST", body={"name": "a", "addr": "x" * 1_900_000})  # there is room again
+    assert other.status == 400, other
+
+
 def test_who_does_not_read_large_answers_costs_little(fresh):
     """The list of all that is kept, many times over, and nobody takes it."""
     stack = fresh(ttf_options=["--inspect", str(free_port())])
