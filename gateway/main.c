@@ -157,6 +157,7 @@ static bool make_core(struct gateway *gateway) {
     settings.guards_names = true;
     settings.allowed_names = config->allowed_names.items;
     settings.allowed_names_count = config->allowed_names.count;
+    settings.first_visit_page = config->first_visit_page;
     settings.visitor_policy = view_from_cstr(config->visitor_policy);
     settings.pass_fields = config->pass_fields.items;
     settings.pass_fields_count = config->pass_fields.count;

@@ -6,6 +6,7 @@
 #include "handler/trace.h"
 #include "http/error_page.h"
 #include "http/hop.h"
+#include "policy/policy.h"
 
 static void on_task(struct task *task);
 static void on_turn(struct timer *timer);
@@ -53,6 +54,17 @@ static void take_words(struct exchange *exchange, struct headers *headers) {
     if (exchange->site) exchange->site->service = service;
 }
 
+/* A service may not say for its visitors that they have seen the page of a first visit. */
+static bool is_our_cookie(void *ctx, const struct header *field) {
+    (void)ctx;
+    return view_eq(field->name, VIEW("set-cookie")) &&
+           view_starts_with(view_trim(field->value), VIEW(POLICY_COOKIES));
+}
+
+static void drop_our_cookies(struct headers *headers) {
+    headers_remove_if(headers, is_our_cookie, NULL);
+}
+
 /* What has no name that somebody chose is shown to a few people for a while. */
 static bool hides_from_search(const struct exchange *exchange) {
     return !exchange->from_peer && !(exchange->claim.member.capabilities & V1_CAP_INDEX) &&
@@ -79,6 +91,7 @@ bool answer_begin(struct exchange *exchange, int status, struct headers *headers
     if (!exchange->from_peer) headers_remove(headers, VIEW("x-tunnel-rewrite"));
     headers_add(headers, VIEW("x-tunnel-routing-mode"),
                 exchange->route.mode == ROUTE_SUBDOMAIN ? VIEW("subdomain") : VIEW("path"));
+    if (exchange->core->settings.first_visit_page && !exchange->from_peer) drop_our_cookies(headers);
     if (hides_from_search(exchange)) headers_add(headers, VIEW("x-robots-tag"), VIEW("noindex"));
     trace_answer(exchange, headers);
     put_head(exchange, &head, kind);
@@ -277,18 +290,19 @@ static const char *scheme_of(enum http_error error) {
     }
 }
 
-bool answer_challenge(const struct exchange *exchange, enum http_error error, struct headers *headers) {
+bool answer_tell_error(const struct exchange *exchange, enum http_error error, struct headers *headers) {
+    bool is_told = headers_get(headers, VIEW("x-tunnel-error")).ptr ||
+                   headers_add(headers, VIEW("x-tunnel-error"), http_error_code(error));
+    if (http_error_status(error) != 401) return is_told;
     struct view text = arena_printf(headers->arena, "%s realm=\"%.*s\"%s", scheme_of(error),
                                     VIEW_ARG(exchange->route.tunnel_id),
                                     error == HTTP_ERROR_UNAUTHORIZED ? ", charset=\"UTF-8\"" : "");
-    return text.ptr && headers_add(headers, VIEW("www-authenticate"), text) &&
-           (headers_get(headers, VIEW("x-tunnel-error")).ptr ||
-            headers_add(headers, VIEW("x-tunnel-error"), http_error_code(error)));
+    return is_told && text.ptr && headers_add(headers, VIEW("www-authenticate"), text);
 }
 
 void answer_error(struct exchange *exchange, enum http_error error) {
     struct answer_own own = {.status = http_error_status(error), .error = error};
     own.body = error_page(error, http_wants_html(exchange->accept), &exchange->arena, &own.headers);
-    if (own.status == 401) answer_challenge(exchange, error, &own.headers);
+    answer_tell_error(exchange, error, &own.headers);
     answer_own(exchange, &own);
 }

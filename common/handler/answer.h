@@ -73,8 +73,9 @@ struct answer_own {
     struct view body;      /* may be empty */
     enum http_error error; /* HTTP_ERROR_NONE: it tells of none */
 };
-/* Adds what every 401 has: how one would come in (RFC 9110 11.6.1), and x-tunnel-error. */
-bool answer_challenge(const struct exchange *exchange, enum http_error error, struct headers *headers);
+/* Adds x-tunnel-error where it is not there, and what every 401 has: how one would come in (RFC 9110 11.6.1).
+ */
+bool answer_tell_error(const struct exchange *exchange, enum http_error error, struct headers *headers);
 void answer_own(struct exchange *exchange, struct answer_own *own);
 /* The answer cannot be completed: the visitor is cut. */
 void answer_put_end(struct exchange *exchange); /* what was left behind answer_end() is out */

@@ -37,6 +37,8 @@ struct core_settings {
     struct view
         visitor_policy; /* who may visit any tunnel here (policy.h), whatever its owner says; empty: all */
 
+    bool first_visit_page; /* browsers get a page first where the tunnel's owner has shown no token */
+
     struct http_limits limits;
     size_t v1_body_bytes;        /* 2 MiB, each way */
     uint64_t request_timeout_ms; /* 25 000: to the first byte of the answer, from the moment the agent has the

@@ -141,6 +141,7 @@ struct exchange {
 
     /* the request */
     uint64_t peer_epoch;
+    bool skips_page;     /* it need not see the page of a first visit */
     bool shows_token;    /* its Authorization is a token of ours: not the service's */
     size_t held_most;    /* bytes of the body, where they must have read it (dispatch_hold.c) */
     size_t visitor_hops; /* how far from the right its address stands in x-forwarded-for */
@@ -204,7 +205,7 @@ void dispatch_found(struct exchange *exchange, enum status status, const struct 
                     struct view options);
 /* visitor_policy.c: may this visitor come to the tunnel whose claim has these options? Asked once: whoever
  * was let in stays so. False: he has been told, and the exchange has ended; or its body is waited for. */
-bool visitor_policy(struct exchange *exchange, struct view options);
+bool visitor_policy(struct exchange *exchange, const struct claim *claim, struct view options);
 /* dispatch_hold.c: dispatch begins anew when all of the body is here; beyond so many bytes,
  * HTTP_ERROR_BODY_TOO_LARGE.
  */

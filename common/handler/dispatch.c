@@ -41,7 +41,7 @@ static void serve_peer(struct exchange *exchange, enum status status, const stru
         exchange_fail(exchange, HTTP_ERROR_OVERLOADED);
         return;
     }
-    if (!visitor_policy(exchange, options)) return;
+    if (!visitor_policy(exchange, claim, options)) return;
     bool is_old = status == STATUS_OK && claim->epoch < exchange->peer_epoch;
     bool is_meant = status == STATUS_OK && claim->member.epoch == exchange->peer_epoch &&
                     view_eq(view_from_cstr(claim->member.link.gateway), exchange->gateway) &&
@@ -58,7 +58,7 @@ static void serve_peer(struct exchange *exchange, enum status status, const stru
 }
 
 static void serve_visitor(struct exchange *exchange, const struct claim *claim, struct view options) {
-    if (!visitor_policy(exchange, options)) return;
+    if (!visitor_policy(exchange, claim, options)) return;
     if (claim->member.state == CLAIM_READY &&
         strcmp(claim->member.link.connection, exchange->lost_connection) != 0) {
         exchange->claim = *claim;

@@ -13,6 +13,8 @@ static enum http_error copy_request(struct exchange *exchange, const struct forw
     exchange->method = arena_copy(&exchange->arena, event->method);
     struct view target = arena_copy(&exchange->arena, event->target);
     exchange->accept = arena_copy(&exchange->arena, headers_get(event->headers, VIEW("accept")));
+    if (exchange->core->settings.first_visit_page)
+        exchange->skips_page = headers_get(event->headers, VIEW("x-tunnel-skip-page")).ptr != NULL;
     if (!exchange->method.ptr || !target.ptr || !headers_copy(&exchange->headers, event->headers))
         return HTTP_ERROR_HEADERS_TOO_LARGE;
     *ret_request = (struct gate_request){.method = exchange->method,

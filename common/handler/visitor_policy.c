@@ -7,8 +7,8 @@
 #include "base/log.h"
 #include "handler/core_state.h"
 #include "handler/stray.h"
+#include "http/door_page.h"
 #include "http/forwarded.h"
-#include "http/login_page.h"
 #include "policy/login_failures.h"
 #include "policy/policy.h"
 
@@ -55,6 +55,8 @@ static struct policy_request request_of(struct exchange *exchange, unsigned take
         .base = exchange_base(exchange),
         .now_s = core_wall_ms(exchange->core) / 1000,
         .is_navigation = stray_is_navigation(exchange),
+        .is_page = http_wants_html(exchange->accept),
+        .skips_page = exchange->skips_page,
         .is_at_door = (takes & POLICY_TAKES_DOOR) && policy_is_door(exchange->route.target),
         .has_token = (takes & POLICY_TAKES_TOKEN) && shows_token(exchange),
         .has_body = exchange->is_held,
@@ -115,19 +117,21 @@ static void lead(struct exchange *exchange, const struct policy_outcome *outcome
 }
 
 /* A form where a person sees it, and otherwise an error. */
-static void ask_password(struct exchange *exchange, const struct policy_outcome *outcome, bool is_wrong) {
-    struct answer_own own = {.status = 401, .error = HTTP_ERROR_PASSWORD_REQUIRED};
+static void tell_page(struct exchange *exchange, enum http_error error, enum door door,
+                      const struct policy_outcome *outcome) {
+    struct answer_own own = {.status = http_error_status(error), .error = error};
     struct arena *arena = &exchange->arena;
-    struct login_page page = {.action =
-                                  arena_printf(arena, "%.*s" POLICY_DOOR, VIEW_ARG(exchange_base(exchange))),
-                              .to = outcome->target,
-                              .is_wrong = is_wrong};
+    const char *way = door == DOOR_FIRST_VISIT ? POLICY_VISIT_DOOR : POLICY_DOOR;
+    struct door_page page = {.door = door,
+                             .action = arena_printf(arena, "%.*s%s", VIEW_ARG(exchange_base(exchange)), way),
+                             .to = outcome->target,
+                             .host = exchange->verdict.host_field};
     if (!http_wants_html(exchange->accept)) {
-        exchange_fail(exchange, own.error);
+        exchange_fail(exchange, error);
         return;
     }
-    own.body = login_page(&page, arena, &own.headers);
-    if (own.body.ptr && page.action.ptr && answer_challenge(exchange, own.error, &own.headers))
+    own.body = door_page(&page, arena, &own.headers);
+    if (own.body.ptr && page.action.ptr && answer_tell_error(exchange, error, &own.headers))
         exchange_tell(exchange, &own);
     else
         exchange_fail(exchange, HTTP_ERROR_HEADERS_TOO_LARGE);
@@ -149,10 +153,16 @@ static bool passes(struct exchange *exchange, struct view policy, unsigned takes
         exchange_fail(exchange, HTTP_ERROR_UNAUTHORIZED);
         break;
     case POLICY_ASKS_LINK: exchange_fail(exchange, HTTP_ERROR_LINK_REQUIRED); break;
-    case POLICY_WRONG_PASSWORD: note_failure(exchange, &request); /* fallthrough */
-    case POLICY_ASKS_PASSWORD: ask_password(exchange, &outcome, verdict == POLICY_WRONG_PASSWORD); break;
+    case POLICY_ASKS_PASSWORD:
+        tell_page(exchange, HTTP_ERROR_PASSWORD_REQUIRED, DOOR_PASSWORD, &outcome);
+        break;
+    case POLICY_WRONG_PASSWORD:
+        note_failure(exchange, &request);
+        tell_page(exchange, HTTP_ERROR_PASSWORD_REQUIRED, DOOR_WRONG_PASSWORD, &outcome);
+        break;
     case POLICY_ASKS_TOKEN: exchange_fail(exchange, HTTP_ERROR_TOKEN_REQUIRED); break;
     case POLICY_ASKS_SIGNATURE: exchange_fail(exchange, HTTP_ERROR_BAD_SIGNATURE); break;
+    case POLICY_WARNS: tell_page(exchange, HTTP_ERROR_FIRST_VISIT, DOOR_FIRST_VISIT, &outcome); break;
     case POLICY_READS: dispatch_hold(exchange, outcome.body_most); break;
     case POLICY_LEADS: lead(exchange, &outcome); break;
     case POLICY_REFUSES:
@@ -209,15 +219,30 @@ static bool take(struct exchange *exchange, unsigned takes) {
            (!(takes & POLICY_TAKES_PARAMETER) || take_parameter(exchange));
 }
 
-bool visitor_policy(struct exchange *exchange, struct view options) {
-    struct view own = exchange->core->settings.visitor_policy;
-    if ((options.len == 0 && own.len == 0) || exchange->is_let_in) return true;
+/* Of a tunnel whose owner has shown no token, where the gateway wants it. */
+static struct view first_visit(const struct exchange *exchange, const struct claim *claim) {
+    bool is_wanted = exchange->core->settings.first_visit_page && claim_is_anonymous(claim);
+    return is_wanted ? VIEW("first-visit=on") : (struct view){0};
+}
+
+/* Each on its own, all of them: nobody loosens another's. */
+static bool passes_all(struct exchange *exchange, const struct view policies[3], unsigned takes) {
+    for (size_t i = 0; i < 3; i++)
+        if (!passes(exchange, policies[i], takes)) return false;
+    return true;
+}
+
+bool visitor_policy(struct exchange *exchange, const struct claim *claim, struct view options) {
+    const struct core_settings *settings = &exchange->core->settings;
+    if (exchange->is_let_in) return true;
     if (exchange->from_peer) {
         if (options.len) exchange_fail(exchange, HTTP_ERROR_FORBIDDEN);
         return !options.len;
     }
-    unsigned takes = policy_takes(own) | policy_takes(options);
-    if (!passes(exchange, own, takes) || !passes(exchange, options, takes)) return false;
+    if (options.len == 0 && settings->visitor_policy.len == 0 && !settings->first_visit_page) return true;
+    const struct view policies[3] = {first_visit(exchange, claim), settings->visitor_policy, options};
+    unsigned takes = policy_takes(policies[0]) | policy_takes(policies[1]) | policy_takes(policies[2]);
+    if (!passes_all(exchange, policies, takes)) return false;
     exchange->is_let_in = true;
     if (take(exchange, takes)) return true;
     exchange_fail(exchange, HTTP_ERROR_HEADERS_TOO_LARGE);

@@ -20,6 +20,8 @@ struct rule {
     { text, sizeof(text) - 1 }
 
 static const struct rule rules[] = {
+    {NAME("first-visit"), "on", policy_first_visit_valid, policy_first_visit_check, POLICY_TAKES_COOKIES,
+     false},
     {NAME("allow-ip"), "addresses or networks (10.0.0.0/8), with commas", policy_ip_valid,
      policy_allow_ip_check, 0, false},
     {NAME("deny-ip"), "addresses or networks (10.0.0.0/8), with commas", policy_ip_valid,

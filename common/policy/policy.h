@@ -5,7 +5,7 @@
  *
  *     basic=<salt>:<hash>,...; allow-ip=10.0.0.0/8,2001:db8::/32; deny-ip=...; methods=GET,HEAD;
  *     allow-path=/api,/docs; deny-path=/admin; share=<key>; password=<salt>:<hash>;
- *     webhook=github:<secret>; private=on
+ *     webhook=github:<secret>; private=on; first-visit=on
  *
  * Each rule stands once, and all must hold. A rule that is not known makes the whole policy invalid: nobody
  * is let in by leaving one out. One rule a file: policy_<rule>.c.
@@ -32,7 +32,12 @@
 #define POLICY_WEBHOOK_SECRET_MAX ((size_t)256)       /* bytes */
 #define POLICY_WEBHOOK_BODY_MAX ((size_t)1024 * 1024) /* likewise */
 /* Where the form of a policy with a password is sent to; never the service's. */
-#define POLICY_DOOR "/.tunnel/login"
+#define POLICY_DOORS "/.tunnel/"
+#define POLICY_DOOR POLICY_DOORS "login"
+/* Likewise, of the page that a first visitor sees. */
+#define POLICY_VISIT_DOOR POLICY_DOORS "visit"
+#define POLICY_SEEN_COOKIE POLICY_COOKIES "seen"
+#define POLICY_SEEN_S ((uint64_t)30 * 24 * 3600)
 
 enum policy_verdict {
     POLICY_LETS_IN,
@@ -42,10 +47,11 @@ enum policy_verdict {
     POLICY_WRONG_PASSWORD, /* likewise: that came by the form */
     POLICY_ASKS_SIGNATURE, /* 401: of the webhook's sender */
     POLICY_ASKS_TOKEN,     /* 401: one that the gateway's issuer signed */
-    POLICY_READS,          /* the request's body must be here first */
-    POLICY_LEADS,          /* to another URL of the tunnel, with a cookie */
-    POLICY_REFUSES,        /* 403 */
-    POLICY_FAILS           /* it cannot be told (not a policy, or without memory): nobody is let in */
+    POLICY_WARNS,   /* 403: with a page of whose tunnel this is, and a form that comes to POLICY_VISIT_DOOR */
+    POLICY_READS,   /* the request's body must be here first */
+    POLICY_LEADS,   /* to another URL of the tunnel, with a cookie */
+    POLICY_REFUSES, /* 403 */
+    POLICY_FAILS    /* it cannot be told (not a policy, or without memory): nobody is let in */
 };
 
 struct policy_request {
@@ -58,6 +64,8 @@ struct policy_request {
     struct view base;   /* what stands in front of `target` in the URL that was asked for */
     uint64_t now_s;     /* since 1970 */
     bool is_navigation; /* a person looks at the answer */
+    bool is_page;       /* likewise, however it was asked for */
+    bool skips_page;    /* whoever asks has said that he knows whose tunnel it is */
     bool has_token;     /* a token of the gateway's issuer, in Authorization or POLICY_TOKEN_COOKIE */
     bool is_at_door;    /* policy_is_door(target), and some policy here has a door */
     bool has_body;      /* `body` is all of it */

@@ -4,31 +4,17 @@
  *
  * The form is sent to POLICY_DOOR, which never reaches the service. It says where the visitor wanted to go,
  * which is believed of paths of this tunnel alone. */
-#include "http/chars.h"
 #include "http/form.h"
-#include "http/uri.h"
 #include "policy/policy_hash.h"
 #include "policy/policy_rules.h"
+#include "policy/policy_target.h"
 
 #define PURPOSE VIEW("login")
 #define PASSWORD_MOST 256
-#define TO_MOST 2048
 #define FORM_MOST 8192 /* bytes: both, each byte written as three */
 
 bool policy_password_valid(struct view value) {
     return policy_hash_valid(value);
-}
-
-/* Where browsers would go somewhere else: to a host ("//host", "/\host"), or above the tunnel's prefix. */
-static bool is_own_target(struct view target) {
-    struct view path = view_slice(target, 0, view_find(target, '?'));
-    return target.len > 0 && target.len <= TO_MOST && target.ptr[0] == '/' && http_is_visible(target) &&
-           view_find(target, '\\') == target.len && view_find(target, '#') == target.len &&
-           !view_starts_with(target, VIEW("//")) && !path_escapes(path) && !policy_is_door(target);
-}
-
-static struct view target_of(struct view said) {
-    return is_own_target(said) ? said : VIEW("/");
 }
 
 static enum policy_verdict let_in(const struct policy_request *request, const unsigned char key[PASS_KEY_LEN],
@@ -52,7 +38,7 @@ static enum policy_verdict hear(struct view value, const struct policy_request *
     outcome->body_most = FORM_MOST;
     if (!request->has_body) return POLICY_READS;
     struct view password = form_get(request->body, VIEW("password"), request->arena);
-    outcome->target = target_of(form_get(request->body, VIEW("to"), request->arena));
+    outcome->target = policy_own_target(form_get(request->body, VIEW("to"), request->arena));
     if (!password.len) return POLICY_ASKS_PASSWORD;
     bool is_it = password.len <= PASSWORD_MOST && policy_hash_matches(value, password);
     return is_it ? let_in(request, key, outcome) : POLICY_WRONG_PASSWORD;
@@ -67,6 +53,6 @@ enum policy_verdict policy_password_check(struct view value, const struct policy
                         request->now_s))
         return POLICY_LETS_IN;
     outcome->target = policy_share_strip(request->target, request->arena);
-    outcome->target = target_of(outcome->target);
+    outcome->target = policy_own_target(outcome->target);
     return POLICY_ASKS_PASSWORD;
 }

@@ -10,9 +10,10 @@ typedef enum policy_verdict policy_check_fn(struct view value, const struct poli
                                             struct policy_outcome *outcome);
 
 policy_valid_fn policy_basic_valid, policy_ip_valid, policy_path_valid, policy_method_valid,
-    policy_share_valid, policy_password_valid, policy_webhook_valid, policy_private_valid;
+    policy_share_valid, policy_password_valid, policy_webhook_valid, policy_private_valid,
+    policy_first_visit_valid;
 policy_check_fn policy_basic_check, policy_allow_ip_check, policy_deny_ip_check, policy_allow_path_check,
     policy_deny_path_check, policy_method_check, policy_share_check, policy_password_check,
-    policy_webhook_check, policy_private_check;
+    policy_webhook_check, policy_private_check, policy_first_visit_check;
 
 #endif

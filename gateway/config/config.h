@@ -32,6 +32,7 @@ struct config {
     struct text_list names, proxies_text, pass_fields, allowed_names, allowed_origins, agent_protocols;
     struct network *proxies;
     char *routing;
+    bool first_visit_page;
     bool subdomain_routing, path_routing; /* by both of the settings, once they are checked */
     enum answer require_auth;
     char *jwt_secret, *jwt_secret_file, *jwks, *jwks_path, *jwt_audience, *jwt_issuer, *visitor_policy;

@@ -82,6 +82,12 @@ const struct setting config_settings[] = {
     {SETTING("jwt-issuer", "JWT_ISSUER", KIND_TEXT, jwt_issuer, NULL,
              "what the iss of agents' tokens must be"),
      .detail = "Without it `iss` is not looked at."},
+    {SETTING("first-visit-page", "FIRST_VISIT_PAGE", KIND_BOOL, first_visit_page, "false",
+             "tell browsers first that this is somebody's tunnel, where its owner has shown no token"),
+     .detail =
+         "A page with a button, once in 30 days for each tunnel and browser ([who may visit](VISITORS.md)). "
+         "Programs pass, and whoever sends the field `x-tunnel-skip-page`.",
+     .only = PROGRAM_GATEWAY},
     {SETTING("visitor-policy", "VISITOR_POLICY", KIND_TEXT, visitor_policy, NULL,
              "rules for the visitors of all tunnels"),
      .detail =

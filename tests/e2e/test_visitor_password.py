@@ -217,7 +217,7 @@ def test_in_a_browser(guarded, tmp_path, protocol, subdomain):
         page.command("Page.navigate", url=f"{base}/secret?x=1")
         wait(page, "document.title == 'Password needed'")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
-        assert page.evaluate("document.activeElement.id") == "password"
+        wait(page, "document.activeElement.id == 'password'")
         page.evaluate("password.value = 'not the word'; document.forms[0].requestSubmit()")
         wait(page, "!!document.getElementById('wrong')")
         page.evaluate(f"password.value = '{WORD}'; document.forms[0].requestSubmit()")

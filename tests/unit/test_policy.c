@@ -332,6 +332,7 @@ static void test_faults(void **state) {
         {"allow-path=/a b", "wants paths"},
         {"basic=ann:secret", "'basic' for visitors wants hashes"},
         {"password=abc", "'password' for visitors wants a hash"},
+        {"first-visit=off", "'first-visit' for visitors wants on"},
         {"private=off", "'private' for visitors wants on"},
         {"private=on; webhook=github:c2VjcmV0", NULL},
         {"webhook=gitlab:c2VjcmV0", "'webhook' for visitors wants a scheme and a secret"},
