@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/regular_file.h"
 #include "doctor.h"
+#include "folder/folder.h"
 #include "inspector.h"
 #include "login.h"
 #include "mcp/mcp.h"
@@ -71,6 +72,12 @@ static void say_service(struct console *console, const struct tunnel_options *tu
     tunnel_options_print_service(tunnel, service, sizeof(service));
     console_line(console, "Local service: %s%s%s", tunnel->label ? tunnel->label : "",
                  tunnel->label ? ": " : "", service);
+    if (tunnel->folder && folder_is_home(tunnel->folder))
+        console_error(
+            console,
+            "whoever knows the URL can read all files in %s but those whose names begin with a dot: "
+            "is that meant?",
+            service);
 }
 
 /* All, or none. */

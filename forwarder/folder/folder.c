@@ -88,6 +88,15 @@ bool folder_check(const char *path, char *error, size_t error_size) {
     return false;
 }
 
+bool folder_is_home(const char *path) {
+    const char *variable = getenv("HOME");
+    char *folder = realpath(path, NULL), *home = variable ? realpath(variable, NULL) : NULL;
+    bool is_home = folder && (strcmp(folder, "/") == 0 || (home && strcmp(folder, home) == 0));
+    free(folder);
+    free(home);
+    return is_home;
+}
+
 struct folder *folder_new(const char *path, bool lists, char *error, size_t error_size) {
     size_t len = strlen(path);
     if (!folder_check(path, error, error_size)) return NULL;

@@ -16,6 +16,9 @@ struct folder;
 /* True when it is a folder and can be read. Otherwise a line for people. */
 bool folder_check(const char *path, char *error, size_t error_size);
 
+/* It is the user's home, or all of the machine: more than people mean to show. */
+bool folder_is_home(const char *path);
+
 /* `path` is looked up anew for each request: the folder may be removed and made again. NULL, and a line for
  * people, when it cannot be served. */
 struct folder *folder_new(const char *path, bool lists, char *error, size_t error_size);

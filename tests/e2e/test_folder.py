@@ -361,6 +361,14 @@ def test_words(start, site, word):
     assert any(line.startswith("Local service: the folder ") for line in ttf.out)
 
 
+def test_a_home_is_warned_of(start, tmp_path):
+    (tmp_path / "sub").mkdir()
+    gateway, env = start.gateway(), {"HOME": str(tmp_path)}
+    warned = start.forwarder(gateway, ".", env=env, cwd=tmp_path)
+    assert any("in the folder . but those whose names begin with a dot" in line for line in warned.err)
+    assert start.forwarder(gateway, "./sub", env=env, cwd=tmp_path).err == []
+
+
 def test_a_folder_that_is_made_anew(serve, site, tmp_path):
     """As builders do, who remove what they have built before."""
     served = serve()
