@@ -8,6 +8,7 @@ import backends
 from browser import Page, needs_chromium
 from service import Response
 from test_auth import PROTECTED, token
+from test_visitor_password import wait
 
 pytestmark = [
     pytest.mark.protocols("v2", "v1"),
@@ -97,9 +98,7 @@ def test_in_a_browser(visited, tmp_path):
         with Page(tmp_path / base[-12:]) as page:
             page.command("Emulation.setDeviceMetricsOverride", width=360, height=640, deviceScaleFactor=1, mobile=True)
             page.command("Page.navigate", url=f"{base}/page")
-            while "about to visit" not in (page.evaluate("document.title") or ""):
-                pass
+            wait(page, "document.title.includes('about to visit')")
             assert page.evaluate("document.documentElement.scrollWidth") <= 360
             page.evaluate("document.forms[0].requestSubmit()")
-            while page.evaluate("document.title") != "inside":
-                pass
+            wait(page, "document.title == 'inside'")

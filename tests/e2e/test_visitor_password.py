@@ -2,13 +2,14 @@
 
 import html
 import re
+import time
 import urllib.parse
 
 import pytest
 
 import backends
 from browser import Page, needs_chromium
-from programs import BIN
+from programs import BIN, SLOW
 
 pytestmark = pytest.mark.protocols("v2", "v1")
 
@@ -215,7 +216,7 @@ def test_in_a_browser(guarded, tmp_path, protocol, subdomain):
     with Page(tmp_path / "browser") as page:
         page.command("Emulation.setDeviceMetricsOverride", width=360, height=640, deviceScaleFactor=1, mobile=True)
         page.command("Page.navigate", url=f"{base}/secret?x=1")
-        wait(page, "document.title == 'Password needed'")
+        wait(page, "document.title == 'This page needs a password'")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
         wait(page, "document.activeElement.id == 'password'")
         page.evaluate("password.value = 'not the word'; document.forms[0].requestSubmit()")
@@ -227,8 +228,9 @@ def test_in_a_browser(guarded, tmp_path, protocol, subdomain):
 
 
 def wait(page, expression):
+    deadline = time.monotonic() + 30 * SLOW
     while not page.evaluate(expression):
-        pass
+        assert time.monotonic() < deadline, (expression, page.evaluate("document.title"))
 
 
 def test_no_log_has_the_password(guarded):
