@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/platform.h"
 #include "base/view.h"
 
 static void on_closed(uv_handle_t *handle) {
@@ -16,7 +17,7 @@ static void on_ended(uv_process_t *process, int64_t status, int number) {
 }
 
 const char *open_url(struct loop *loop, const char *url) {
-    char program[] = "xdg-open", copy[2048];
+    char program[] = PLATFORM_OPENER, copy[2048];
     char *arguments[] = {program, copy, NULL};
     const uv_process_options_t options = {
         .file = program, .args = arguments, .exit_cb = on_ended, .flags = UV_PROCESS_DETACHED};
@@ -30,5 +31,5 @@ const char *open_url(struct loop *loop, const char *url) {
     uv_unref((uv_handle_t *)process);
     if (!error) return NULL;
     uv_close((uv_handle_t *)process, on_closed);
-    return error == UV_ENOENT ? "there is no xdg-open" : uv_strerror(error);
+    return error == UV_ENOENT ? "there is no " PLATFORM_OPENER : uv_strerror(error);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/edits.h"
+#include "base/platform.h"
 #include "options.h"
 
 #define MEMBER(name) offsetof(struct options, name)
@@ -54,8 +55,8 @@ const struct option_row option_rows[] = {
      OPTION_TEXT, PLACE_FILE, MEMBER(token_command), 0, 0},
     {'n', "name", "NAME", NULL, "name to ask for, the first label of the public URL", OPTION_TEXT,
      PLACE_TUNNEL, MEMBER(tunnel.name), 0, 0},
-    {0, "open", NULL, NULL, "open the public URL in a browser (xdg-open)", OPTION_FLAG, PLACE_TUNNEL,
-     MEMBER(tunnel.open), 0, 0},
+    {0, "open", NULL, NULL, "open the public URL in a browser (" PLATFORM_OPENER ")", OPTION_FLAG,
+     PLACE_TUNNEL, MEMBER(tunnel.open), 0, 0},
     {'v', "verbose", NULL, NULL, "tell on standard error what goes on", OPTION_FLAG, PLACE_LINE,
      MEMBER(verbose), 0, 0},
     {0, "connect-timeout", "SECONDS", NULL, "time to reach the gateway (default: 10)", OPTION_NUMBER,

@@ -2,11 +2,11 @@
  * kernel's. */
 #include "route_watch.h"
 
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "route_socket.h"
 
 #define READS_A_TURN 64
 
@@ -18,16 +18,6 @@ struct route_watch {
     struct timer settle;
     int fd;
 };
-
-static int open_netlink(void) {
-    struct sockaddr_nl address = {.nl_family = AF_NETLINK,
-                                  .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
-                                               RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE};
-    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
-    if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) == 0) return fd;
-    close(fd);
-    return -1;
-}
 
 static void on_settled(struct timer *timer) {
     struct route_watch *watch = LIST_ENTRY(timer, struct route_watch, settle);
@@ -47,7 +37,7 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
 struct route_watch *route_watch_new(struct loop *loop, void (*changed)(void *ctx), void *ctx) {
     struct route_watch *watch = calloc(1, sizeof(*watch));
     if (!watch) return NULL;
-    *watch = (struct route_watch){.loop = loop, .changed = changed, .ctx = ctx, .fd = open_netlink()};
+    *watch = (struct route_watch){.loop = loop, .changed = changed, .ctx = ctx, .fd = route_socket_open()};
     timer_init(&watch->settle, on_settled);
     if (watch->fd < 0 || uv_poll_init(&loop->uv, &watch->poll, watch->fd) != 0) {
         if (watch->fd >= 0) close(watch->fd);

@@ -1,6 +1,6 @@
 /* Tells that this machine's addresses or routes have changed (another network, a VPN, back from sleep): a
- * link may be dead then without a word. By netlink, where there is one; elsewhere nothing is told, and the
- * heartbeat finds out. */
+ * link may be dead then without a word. Where the kernel tells nobody, nothing
+ * is told here, and the heartbeat finds out. */
 #ifndef FORWARDER_ROUTE_WATCH_H
 #define FORWARDER_ROUTE_WATCH_H
 
@@ -10,7 +10,7 @@
 
 struct route_watch;
 
-/* NULL: there is no netlink, or no memory. */
+/* NULL: the kernel tells nobody, or there is no memory. */
 struct route_watch *route_watch_new(struct loop *loop, void (*changed)(void *ctx), void *ctx);
 /* Memory goes when the loop has run the close callback. NULL is fine. */
 void route_watch_stop(struct route_watch *watch);

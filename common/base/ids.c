@@ -22,20 +22,20 @@ void ids_random(void *out, size_t len) {
 }
 
 void ids_tunnel(char out[TUNNEL_ID_LEN + 1]) {
-    static const char alphabet[36] = "abcdefghijklmnopqrstuvwxyz0123456789";
-    const unsigned fair_below = 256 / sizeof(alphabet) * sizeof(alphabet);
+    static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+    enum { LETTERS = sizeof(alphabet) - 1, FAIR_BELOW = 256 / LETTERS * LETTERS };
     uint8_t bytes[TUNNEL_ID_LEN + 4];
     size_t have = 0;
     while (have < TUNNEL_ID_LEN) {
         ids_random(bytes, sizeof(bytes));
         for (size_t i = 0; i < sizeof(bytes) && have < TUNNEL_ID_LEN; i++)
-            if (bytes[i] < fair_below) out[have++] = alphabet[bytes[i] % sizeof(alphabet)];
+            if (bytes[i] < FAIR_BELOW) out[have++] = alphabet[bytes[i] % LETTERS];
     }
     out[TUNNEL_ID_LEN] = '\0';
 }
 
 void ids_uuid4(char out[UUID_LEN + 1]) {
-    static const char hex[16] = "0123456789abcdef";
+    static const char hex[] = "0123456789abcdef";
     uint8_t bytes[16];
     ids_random(bytes, sizeof(bytes));
     bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40);

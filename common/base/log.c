@@ -99,7 +99,7 @@ static size_t plain_len(struct view text) {
 }
 
 static size_t escape(const char *text, size_t len, char out[LINE_MAX_BYTES]) {
-    static const char hex[16] = "0123456789abcdef";
+    static const char hex[] = "0123456789abcdef";
     size_t step, used = plain_len(view_slice(view_of(text, len), 0, LINE_MAX_BYTES));
     memcpy(out, text, used);
     for (size_t i = used; i < len; i += step) {

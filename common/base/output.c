@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/platform.h"
+
 #define NOTICE_BYTES 160
 #define NAP_MS 10 /* lines that come meanwhile wake nobody, and are written together */
 #define STACK_BYTES ((size_t)256 * 1024)
@@ -44,13 +46,9 @@ struct output *output_new(int fd, output_notice_fn *notice) {
     if (!output) return NULL;
     *output = (struct output){.fd = fd, .notice = notice};
     for (size_t i = 0; i < 2; i++) output->blocks[i] = malloc(OUTPUT_BYTES + NOTICE_BYTES);
-    pthread_condattr_t clock;
-    pthread_condattr_init(&clock);
-    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     pthread_mutex_init(&output->lock, NULL);
-    pthread_cond_init(&output->more, &clock);
-    pthread_cond_init(&output->less, &clock);
-    pthread_condattr_destroy(&clock);
+    platform_cond_init(&output->more);
+    platform_cond_init(&output->less);
     if (output->blocks[0] && output->blocks[1]) return output;
     output_close(output, 0);
     return NULL;
@@ -72,7 +70,7 @@ struct output *output_new_file(const char *path, output_notice_fn *notice) {
 
 static int connect_syslog(const char *path) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int fd = platform_socket(AF_UNIX, SOCK_DGRAM, true);
     strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0) return fd;
     int why = errno;
@@ -105,14 +103,6 @@ static void output_free(struct output *output) {
 }
 
 /* ---- the thread ---- */
-
-static void add_ms(struct timespec *time, uint64_t ms) {
-    time->tv_sec += (time_t)(ms / 1000);
-    time->tv_nsec += (long)(ms % 1000) * 1000000;
-    if (time->tv_nsec < 1000000000) return;
-    time->tv_nsec -= 1000000000;
-    time->tv_sec++;
-}
 
 static uint64_t count_lines(const char *bytes, size_t len) {
     uint64_t lines = 0;
@@ -233,11 +223,9 @@ static void write_what_came(struct output *output, struct lost *lost) {
 
 /* With the lock. output_close() ends it. */
 static void nap(struct output *output) {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    add_ms(&until, NAP_MS);
+    struct timespec until = platform_deadline(NAP_MS);
     output->is_napping = true;
-    while (!output->is_closing && pthread_cond_timedwait(&output->more, &output->lock, &until) != ETIMEDOUT) {
+    while (!output->is_closing && platform_cond_wait(&output->more, &output->lock, &until)) {
     }
     output->is_napping = false;
 }
@@ -285,8 +273,8 @@ static bool start_thread(struct output *output) {
 static size_t fitting(const struct output *output, struct view lines) {
     size_t room = output->left_out ? 0 : OUTPUT_BYTES - output->used;
     if (lines.len <= room) return lines.len;
-    const char *end = room ? memrchr(lines.ptr, '\n', room) : NULL;
-    return end ? (size_t)(end - lines.ptr) + 1 : 0;
+    size_t end = view_find_last(view_slice(lines, 0, room), '\n');
+    return end < room ? end + 1 : 0;
 }
 
 void output_write(struct output *output, struct view lines) {
@@ -330,13 +318,11 @@ static bool wait_until_written(struct output *output, uint64_t patience_ms) {
     for (uint64_t waited_ms = 0; (output->used || output->is_busy) && waited_ms < OUTPUT_CLOSE_MS;
          waited_ms += patience_ms) {
         uint64_t before = output->written;
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        add_ms(&until, patience_ms);
-        int waited = 0;
-        while ((output->used || output->is_busy) && waited != ETIMEDOUT)
-            waited = pthread_cond_timedwait(&output->less, &output->lock, &until);
-        if (output->written == before && waited == ETIMEDOUT) break;
+        struct timespec until = platform_deadline(patience_ms);
+        bool is_late = false;
+        while ((output->used || output->is_busy) && !is_late)
+            is_late = !platform_cond_wait(&output->less, &output->lock, &until);
+        if (output->written == before && is_late) break;
     }
     return !output->used && !output->is_busy;
 }

@@ -21,12 +21,6 @@ void mhd_loop_log(void *ctx, const char *format, va_list args) {
     log_debug("mhd", "%s", text);
 }
 
-static void on_readable(uv_poll_t *poll, int status, int events) {
-    (void)status, (void)events;
-    struct mhd_loop *mhd = poll->data;
-    mhd_loop_kick(mhd);
-}
-
 static void on_timer(struct timer *timer) {
     mhd_loop_kick(LIST_ENTRY(timer, struct mhd_loop, timer));
 }
@@ -44,7 +38,9 @@ static bool on_turn(struct loop_hook *hook) {
     struct mhd_loop *mhd = LIST_ENTRY(hook, struct mhd_loop, hook);
     if (!mhd->ready) return false;
     mhd->ready = false;
+    mhd_watch_pause(mhd->watch);
     MHD_run(mhd->daemon);
+    mhd_watch_resume(mhd->watch);
     if (has_lost_connections(mhd)) mhd->ready = true;
     MHD_UNSIGNED_LONG_LONG timeout_ms;
     timer_stop(&mhd->loop->timers, &mhd->timer);
@@ -57,12 +53,9 @@ static bool on_turn(struct loop_hook *hook) {
 }
 
 bool mhd_loop_start(struct mhd_loop *mhd, struct loop *loop, struct MHD_Daemon *daemon) {
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD);
-    if (!info || info->epoll_fd < 0) return false;
     *mhd = (struct mhd_loop){.loop = loop, .daemon = daemon, .ready = true};
-    if (uv_poll_init(&loop->uv, &mhd->poll, info->epoll_fd) != 0) return false;
-    mhd->poll.data = mhd;
-    uv_poll_start(&mhd->poll, UV_READABLE, on_readable);
+    mhd->watch = mhd_watch_new(mhd);
+    if (!mhd->watch) return false;
     timer_init(&mhd->timer, on_timer);
     loop_hook_init(&mhd->hook, on_turn);
     loop_hook_add(loop, &mhd->hook);
@@ -73,8 +66,7 @@ void mhd_loop_stop(struct mhd_loop *mhd) {
     if (!mhd->daemon) return;
     loop_hook_remove(&mhd->hook);
     timer_stop(&mhd->loop->timers, &mhd->timer);
-    uv_poll_stop(&mhd->poll);
-    uv_close((uv_handle_t *)&mhd->poll, NULL);
+    mhd_watch_free(mhd->watch);
     MHD_stop_daemon(mhd->daemon);
     mhd->daemon = NULL;
 }

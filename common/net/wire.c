@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/platform.h"
 #include "net/wire_state.h"
 
 #define UNSENT_BYTES (256 * 1024) /* in the kernel: what waits there, streams cannot overtake */
@@ -117,7 +118,7 @@ bool wire_is_stranded(const struct wire *wire) {
     struct sockaddr_storage own;
     int len = sizeof(own);
     if (!wire->is_reading || uv_tcp_getsockname(&wire->tcp, (struct sockaddr *)&own, &len) != 0) return false;
-    int fd = socket(own.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    int fd = platform_socket(own.ss_family, SOCK_DGRAM, true);
     if (own.ss_family == AF_INET) ((struct sockaddr_in *)(void *)&own)->sin_port = 0;
     if (own.ss_family == AF_INET6) ((struct sockaddr_in6 *)(void *)&own)->sin6_port = 0;
     bool is_gone =

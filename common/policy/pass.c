@@ -39,7 +39,7 @@ bool pass_holds(struct view pass, const unsigned char key[PASS_KEY_LEN], struct 
     char given[MAC_LEN + 3];
     size_t given_len, dot = view_find(pass, '.');
     struct view signature = view_skip(pass, dot + 1);
-    if (pass.len > PASS_MAX || !view_parse_u64(view_slice(pass, 0, dot), ret_expires_s)) return false;
+    if (pass.len > PASS_TEXT_MAX || !view_parse_u64(view_slice(pass, 0, dot), ret_expires_s)) return false;
     if (signature.len != MAC_LEN || *ret_expires_s <= now_s) return false;
     return base64url_decode(signature, given, &given_len) && given_len == MAC_BYTES &&
            sign(purpose, tunnel, *ret_expires_s, key, mac) && CRYPTO_memcmp(mac, given, MAC_BYTES) == 0;

@@ -11,7 +11,7 @@
 #include "http/headers.h"
 
 #define PASS_KEY_LEN 32
-#define PASS_MAX 80 /* characters */
+#define PASS_TEXT_MAX 80 /* characters */
 
 bool pass_append(struct buf *out, const unsigned char key[PASS_KEY_LEN], struct view purpose,
                  struct view tunnel, uint64_t expires_s);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/platform.h"
 #include "net/sockaddr.h"
 
 #define HOST_MAX INET6_ADDRSTRLEN
@@ -48,7 +49,7 @@ static in_port_t *port_of(struct sockaddr_storage *address) {
 
 static int listen_at(const struct inspect_place *place, uint16_t port) {
     struct sockaddr_storage address = place->address;
-    int yes = 1, fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int yes = 1, fd = platform_socket(address.ss_family, SOCK_STREAM, false);
     if (fd < 0) return -1;
     *port_of(&address) = htons(port);
     socklen_t size = address.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);

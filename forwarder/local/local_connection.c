@@ -395,7 +395,7 @@ static size_t sum(const struct iovec *pieces, int count) {
 
 static ssize_t socket_write(int fd, const struct iovec *pieces, int count) {
     struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)pieces};
-    message.msg_iovlen = (unsigned)count;
+    message.msg_iovlen = (uint16_t)count;
     ssize_t len;
     do {
         len = count == 1 ? send(fd, pieces->iov_base, pieces->iov_len, MSG_NOSIGNAL)

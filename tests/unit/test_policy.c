@@ -227,7 +227,7 @@ static const struct guest guests[] = {
 static void test_links(void **state) {
     (void)state;
     static const unsigned char key[PASS_KEY_LEN] = {1, 2, 3}, others[PASS_KEY_LEN] = {1, 2, 4};
-    char policy[200], token[PASS_MAX + 1], foreign[PASS_MAX + 1], theirs[PASS_MAX + 1];
+    char policy[200], token[PASS_TEXT_MAX + 1], foreign[PASS_TEXT_MAX + 1], theirs[PASS_TEXT_MAX + 1];
     struct policy_outcome outcome;
     struct arena arena;
     struct buf text;
