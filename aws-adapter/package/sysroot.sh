@@ -1,15 +1,12 @@
 #!/usr/bin/env bash
 # sysroot.sh x86_64|arm64: makes build/lambda/ARCHITECTURE/root, what `bootstrap` and the static `ttf` are linked from, unless that is there already.
-# libc, OpenSSL, jansson, libuv, c-ares, zlib, brotli, zstd, nghttp2 and libyaml are Debian's packages (their static libraries), of one release.
-# libcurl, libjwt and libmicrohttpd are built here from Debian's source packages: of libjwt Debian has no static library; its
-# libcurl would bring 18 MB with it, and its libmicrohttpd GnuTLS.
-#
-# apt works with folders of its own: the machine's sources, lists and packages stay as they are.
+# root/versions tells what there is to link: a library's file, Debian's source package and its version a line.
+# libc, jansson, libuv, c-ares, zlib, brotli, zstd, nghttp2 and libyaml are Debian's packages (their static libraries), of one release.
+# OpenSSL, libcurl, libjwt and libmicrohttpd are built here from Debian's source packages: of libjwt Debian has no static library; its
+# libcurl would bring 18 MB with it, its libmicrohttpd GnuTLS, and its OpenSSL a megabyte of what TLS 1.2 and 1.3 have no use for.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-PACKAGES_RELEASE=bookworm # whatever the machine has: one package everywhere, and trixie's OpenSSL is half as large again
-SOURCES_RELEASE=trixie
-PACKAGES=(libc6-dev libssl-dev libjansson-dev libuv1-dev libc-ares-dev zlib1g-dev libbrotli-dev libzstd-dev libnghttp2-dev libyaml-dev)
+PACKAGES=(libc6-dev libjansson-dev libuv1-dev libc-ares-dev zlib1g-dev libbrotli-dev libzstd-dev libnghttp2-dev libyaml-dev)
 
 ARCHITECTURE=$1
 FOLDER=$(cd "$HERE/../.." && pwd)/build/lambda/$ARCHITECTURE
@@ -19,58 +16,16 @@ arm64) DEBIAN=arm64 ;;
 *) sed -n 2p "$0" >&2; exit 2 ;;
 esac
 ROOT=$FOLDER/root
-export APT_CONFIG=$FOLDER/apt/apt.conf
-
-# Where this machine gets Debian from: lines of "address release", each of the release itself, its updates and security.
-debian_archives() { # code name
-    (unset APT_CONFIG && apt-get indextargets --format '$(SITE) $(RELEASE) $(COMPONENT)' 'Created-By: Packages') |
-        awk -v name="$1" '$3 == "main" && $2 ~ "^" name "(-updates|-security)?$" { print $1, $2 }' | sort -ru
-}
-
-apt_start() {
-    local release archives address suite suffix keys=/usr/share/keyrings/debian-archive-keyring.gpg
-    release=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
-    archives=$(debian_archives "$release")
-    [ -n "$archives" ] || { echo "apt of this machine knows no Debian archive of $release" >&2; return 1; }
-    mkdir -p "$FOLDER"/apt/{lists,archives}/partial
-    : >"$FOLDER/apt/status"
-    while read -r address suite; do
-        suffix=${suite#"$release"}
-        echo "deb [arch=$DEBIAN signed-by=$keys] $address $PACKAGES_RELEASE$suffix main"
-        echo "deb-src [signed-by=$keys] $address $SOURCES_RELEASE$suffix main"
-    done <<<"$archives" >"$FOLDER/apt/sources.list"
-    cat >"$APT_CONFIG" <<CONF
-APT::Architecture "$DEBIAN";
-APT::Architectures { "$DEBIAN"; };
-APT::Install-Recommends "false";
-APT::Sandbox::User "";
-Acquire::Languages "none";
-Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
-Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
-Dir::State "$FOLDER/apt";
-Dir::State::status "$FOLDER/apt/status";
-Dir::Cache "$FOLDER/apt";
-Dir::Etc::sourcelist "$FOLDER/apt/sources.list";
-Dir::Etc::sourceparts "-";
-DPkg::Pre-Install-Pkgs "";
-CONF
-    apt-get -qq update
-}
+. "$HERE/sources.sh"
 
 unpack_packages() {
     local package
     apt-get -qq -y --download-only install "${PACKAGES[@]}"
-    for package in "$FOLDER"/apt/archives/*.deb; do dpkg-deb -x "$package" "$ROOT"; done
-}
-
-# Unpacks the newest that can be had: an archive's index may name files that a mirror does not hold yet, or no more.
-fetch_source() { # name
-    local version
-    for version in $(apt-cache showsrc --only-source "$1" | sed -n 's/^Version: //p' | sort -ruV); do
-        (cd "$FOLDER/source" && apt-get -qq source --only-source "$1=$version") && return
-        echo "$1 $version cannot be had" >&2
+    for package in "$FOLDER"/apt/archives/*.deb; do
+        dpkg-deb -x "$package" "$ROOT"
+        note_version "$(dpkg-deb -W --showformat '${source:Package} ${source:Version}' "$package")" \
+            $(dpkg-deb --fsys-tarfile "$package" | tar --list | sed -n 's,.*/\(lib[^/]*\.a\)$,\1,p')
     done
-    return 1
 }
 
 build() { # name cmake-option...
@@ -80,6 +35,23 @@ build() { # name cmake-option...
         --toolchain "$HERE/$ARCHITECTURE.cmake" -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr \
         -DBUILD_SHARED_LIBS=OFF -DBUILD_EXAMPLES=OFF "$@"
     DESTDIR=$ROOT ninja -C "$FOLDER/source/build-$name" install
+}
+
+# Each function a section of its own, so that a program has only those that it calls. Of its own build system.
+build_openssl() {
+    local triplet=${ARCHITECTURE/arm64/aarch64}-linux-gnu
+    fetch_tarball openssl "$OPENSSL_SERIES"
+    (
+        cd "$FOLDER"/source/openssl-*/
+        ./Configure "linux-${triplet%%-*}" "${OPENSSL_OPTIONS[@]}" enable-ec_nistp_64_gcc_128 --cross-compile-prefix="$triplet-" \
+            --prefix=/usr --libdir=lib --openssldir=/usr/lib/ssl \
+            CFLAGS="--sysroot=$ROOT -O2 -fno-pie -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables" \
+            CPPFLAGS="$OPENSSL_CPPFLAGS"
+        make -s -j "$(nproc)" build_generated
+        make -s -j "$(nproc)" libcrypto.a libssl.a
+        make -s install_dev DESTDIR="$ROOT"
+    )
+    note_version "$fetched" libcrypto.a libssl.a
 }
 
 # HTTP over OpenSSL, names by c-ares (a static libc cannot look them up), and nothing else.
@@ -96,12 +68,13 @@ build_curl() {
     fetch_source curl
     build curl -DCMAKE_C_FLAGS="-ffunction-sections -fdata-sections" -DHTTP_ONLY=ON -DENABLE_ARES=ON -DCURL_USE_OPENSSL=ON \
         -DCURL_CA_BUNDLE=none -DCURL_CA_PATH=none "${options[@]}"
+    note_version "$fetched" libcurl.a
 }
 
-# The tarball alone, without Debian's patches. It lacks libjwt's own base64, in whose place Debian has libb64 and we have
+# It lacks libjwt's own base64, in whose place Debian has libb64 and we have
 # libjwt/base64.h. HAVE_OPENSSL is what its other build system says, and libjwt.pc what only that makes.
 build_jwt() {
-    (cd "$FOLDER/source" && apt-get -qq source --only-source --tar-only libjwt && tar xf libjwt_*.orig.tar.*)
+    fetch_tarball libjwt
     build libjwt -DCMAKE_C_FLAGS="-ffunction-sections -fdata-sections -DHAVE_OPENSSL -I$HERE/libjwt"
     cat >"$ROOT/usr/lib/pkgconfig/libjwt.pc" <<PC
 Name: libjwt
@@ -110,6 +83,14 @@ Version: $(sed -n 's/^AC_INIT(\[libjwt\],\[\([0-9.]*\)\].*/\1/p' "$FOLDER"/sourc
 Requires.private: jansson openssl
 Libs: -L/usr/lib -ljwt
 PC
+    note_version "$fetched" libjwt.a
+}
+
+# Of ttf alone; Debian has it shared only.
+build_qrencode() {
+    fetch_source qrencode
+    build qrencode -DWITH_TOOLS=OFF
+    note_version "$fetched" libqrencode.a
 }
 
 # Without TLS, for which Debian's would bring GnuTLS: ttf serves this machine alone. Of its own build system.
@@ -126,6 +107,7 @@ build_mhd() {
         make install DESTDIR="$ROOT"
     )
     rm -f "$ROOT"/usr/lib/*.la
+    note_version "$fetched" libmicrohttpd.a
 }
 
 recipe=$(find "$HERE" -type f -print0 | sort -z | xargs -0 cat | sha256sum)
@@ -134,9 +116,10 @@ rm -rf "$ROOT" "$FOLDER/source" "$FOLDER/build" # where CMake keeps what it foun
 mkdir -p "$ROOT" "$FOLDER/source"
 apt_start
 unpack_packages
+build_openssl
 build_curl
 build_jwt
-fetch_source qrencode && build qrencode -DWITH_TOOLS=OFF # of ttf alone; Debian has it shared only
+build_qrencode
 build_mhd
 rm -rf "$FOLDER/apt" "$FOLDER/source"
 echo "$recipe" >"$ROOT/recipe"

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 import http_raw
-from conftest import PACKAGES, run
+from conftest import PACKAGES, cannot, run
 from programs import Gateway, Program
 from service import Service
 
 PROGRAMS = {"amd64": "x86_64", "arm64": "aarch64"}
-MOST_BYTES = 5 * 1024 * 1024
+MOST_BYTES = 5_000_000
 
 
 @pytest.fixture(params=PROGRAMS)
@@ -20,12 +20,12 @@ def program(request):
     """The program, and the words that run it."""
     path = PACKAGES / f"ttf-linux-{request.param}"
     if not path.exists():
-        pytest.skip("there is no static ttf: ./dev package static")
+        cannot("there is no static ttf: ./dev package")
     machine = PROGRAMS[request.param]
     if run("uname", "-m").strip() == machine:
         return path, ["{}"]
     if not shutil.which(f"qemu-{machine}"):
-        pytest.skip(f"no qemu-{machine}")
+        cannot(f"no qemu-{machine}")
     return path, [f"qemu-{machine}", "{}"]
 
 

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# sysroot.sh arm64|x86_64: makes build/macos/ARCHITECTURE/root, what `ttf` for macOS is linked from, unless that is there already: its
+# libraries, built from the newest tarballs of Debian's source packages by zig (of build/ziglang, which has macOS's headers and
+# linker); build/macos/ARCHITECTURE/bin, compilers as CMake and configure want them; and root/versions, as aws-adapter/package does.
+set -euo pipefail
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+TOP=$(cd "$HERE/../.." && pwd)
+ARCHITECTURE=$1
+OLDEST=12.0 # macOS that it runs on
+case $ARCHITECTURE in
+arm64) MACHINE=aarch64 ;;
+x86_64) MACHINE=x86_64 ;;
+*) sed -n 2p "$0" >&2; exit 2 ;;
+esac
+FOLDER=$TOP/build/macos/$ARCHITECTURE
+ROOT=$FOLDER/root
+DEBIAN=amd64 # of the indexes; sources have none
+. "$TOP/aws-adapter/package/sources.sh"
+
+make_tools() {
+    local zig tool
+    zig=$("$TOP/build/ziglang/bin/python" -c 'import os, ziglang; print(os.path.dirname(ziglang.__file__) + "/zig")')
+    mkdir -p "$FOLDER/bin"
+    printf '#!/bin/sh\nexec "%s" cc -target %s-macos.%s "$@"\n' "$zig" "$MACHINE" "$OLDEST" >"$FOLDER/bin/cc"
+    for tool in ar ranlib; do printf '#!/bin/sh\nexec "%s" %s "$@"\n' "$zig" "$tool" >"$FOLDER/bin/$tool"; done
+    chmod +x "$FOLDER"/bin/*
+}
+
+build() { # library-file name cmake-option...
+    local file=$1 name=$2
+    shift 2
+    fetch_tarball "$name"
+    TTF_ARCHITECTURE=$ARCHITECTURE cmake -G Ninja -S "$(find "$FOLDER/source" -maxdepth 1 -type d -name "$name-*")" \
+        -B "$FOLDER/source/build-$name" --toolchain "$HERE/macos.cmake" -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr \
+        -DCMAKE_INSTALL_LIBDIR=lib -DCMAKE_POLICY_VERSION_MINIMUM=3.5 -DBUILD_SHARED_LIBS=OFF -DBUILD_TESTING=OFF "$@"
+    DESTDIR=$ROOT ninja -C "$FOLDER/source/build-$name" install
+    note_version "$fetched" "$file"
+}
+
+# For libraries whose CMake writes none.
+describe() { # name version library
+    printf 'Name: %s\nDescription: %s\nVersion: %s\nCflags: -I/usr/include\nLibs: -L/usr/lib -l%s\n' "$1" "$1" "$2" "$3" \
+        >"$ROOT/usr/lib/pkgconfig/$1.pc"
+}
+
+build_openssl() {
+    fetch_tarball openssl "$OPENSSL_SERIES"
+    (
+        cd "$FOLDER"/source/openssl-*/
+        ./Configure "darwin64-$ARCHITECTURE" "${OPENSSL_OPTIONS[@]}" --prefix=/usr --libdir=lib --openssldir=/etc/ssl \
+            CC="$FOLDER/bin/cc" AR="$FOLDER/bin/ar" RANLIB="$FOLDER/bin/ranlib" CFLAGS=-O2 CPPFLAGS="$OPENSSL_CPPFLAGS"
+        make -s -j "$(nproc)" build_generated
+        make -s -j "$(nproc)" libcrypto.a libssl.a
+        make -s install_dev DESTDIR="$ROOT"
+    )
+    note_version "$fetched" libcrypto.a libssl.a
+}
+
+build_mhd() {
+    fetch_tarball libmicrohttpd
+    mkdir "$FOLDER/source/build-mhd"
+    (
+        cd "$FOLDER/source/build-mhd"
+        ../libmicrohttpd-*/configure --host="$MACHINE-apple-darwin" --prefix=/usr --disable-shared --enable-static --disable-https \
+            --disable-doc --disable-examples --disable-curl --disable-tools --disable-postprocessor --disable-bauth --disable-dauth \
+            CC="$FOLDER/bin/cc" AR="$FOLDER/bin/ar" RANLIB="$FOLDER/bin/ranlib" CFLAGS=-O2
+        make -j "$(nproc)"
+        make install DESTDIR="$ROOT"
+    )
+    rm -f "$ROOT"/usr/lib/*.la
+    note_version "$fetched" libmicrohttpd.a
+}
+
+recipe=$(cat "$HERE"/* "$TOP"/aws-adapter/package/sources.sh "$TOP"/aws-adapter/package/libjwt/* | sha256sum)
+[ "$(cat "$ROOT/recipe" 2>/dev/null)" = "$recipe" ] && exit
+rm -rf "$FOLDER"
+mkdir -p "$ROOT" "$FOLDER/source"
+make_tools
+apt_start
+build_openssl
+build libjansson.a jansson -DJANSSON_BUILD_DOCS=OFF -DJANSSON_WITHOUT_TESTS=ON -DJANSSON_EXAMPLES=OFF
+build libuv.a libuv1 -DLIBUV_BUILD_SHARED=OFF
+sed -i 's/-l:libuv.a/-luv/' "$ROOT/usr/lib/pkgconfig/libuv-static.pc" # of GNU's linker
+build libyaml.a libyaml
+describe yaml-0.1 "${fetched#* }" yaml
+build libnghttp2.a nghttp2 -DENABLE_LIB_ONLY=ON -DENABLE_DOC=OFF -DBUILD_STATIC_LIBS=ON
+build libjwt.a libjwt -DBUILD_EXAMPLES=OFF \
+    -DCMAKE_C_FLAGS="-DHAVE_OPENSSL -I$TOP/aws-adapter/package/libjwt -I$ROOT/usr/include" # as in aws-adapter/package/sysroot.sh
+describe libjwt "${fetched#* }" jwt
+build libqrencode.a qrencode -DWITH_TOOLS=OFF
+build_mhd
+rm -rf "$FOLDER/apt" "$FOLDER/source"
+echo "$recipe" >"$ROOT/recipe"
