@@ -77,11 +77,18 @@ static void add_metrics(const struct inspect *inspect, const char *label, struct
     buf_printf(out, "}}");
 }
 
+/* Or is it no address at all: a unix socket, a folder. */
+static bool has_scheme(const char *service) {
+    struct view text = view_from_cstr(service);
+    return strstr(service, "://") || view_starts_with(text, VIEW("unix:")) ||
+           view_starts_with(text, VIEW("/")) || view_starts_with(text, VIEW("the folder "));
+}
+
 static void add_one(const struct inspect *inspect, const struct inspect_tunnel *tunnel,
                     const struct shape *shape, struct buf *out) {
     char upstream[320];
-    bool has_scheme = strstr(tunnel->service, "://") || strncmp(tunnel->service, "unix:", 5) == 0;
-    snprintf(upstream, sizeof(upstream), "%s%s", has_scheme ? "" : "http://", tunnel->service);
+    snprintf(upstream, sizeof(upstream), "%s%s", has_scheme(tunnel->service) ? "" : "http://",
+             tunnel->service);
     buf_printf(out, "{\"uri\":\"%.*s/%s\"", VIEW_ARG(shape->path), tunnel->name);
     add_text(out, "name", tunnel->name);
     shape->add(tunnel, upstream, out);
