@@ -177,6 +177,25 @@ def test_what_a_peer_asks_for(start, redis, gateway):  # noqa: F811
     peer.close()
 
 
+def test_who_has_rules_for_visitors_is_asked_by_peers_that_hold_them(start, redis, gateway):  # noqa: F811
+    """A peer says that it has let the visitor in; one that does not is older than rules are. Nobody else is heard at that port."""
+    one = gateway()
+    agent = start.agent_v2(one, hello, headers={"x-tunnel-policy": "share=" + "A" * 43 + "; methods=GET"})
+    epoch = int(redis.ask("GET", f"ttf1:claim:{agent.tunnel_id}").split("\n")[1])
+    peer = PeerClient(one, SECRET)
+    asked = fields(agent.tunnel_id, epoch)
+    assert peer.ask(asked)[:2] == (403, "forbidden")
+    assert peer.ask([*asked, ("x-tunnel-let-in", "0")])[:2] == (403, "forbidden")
+    assert peer.ask([*asked, ("x-tunnel-let-in", "1")])[0] == 200
+    peer.close()
+    said = [*asked, ("x-tunnel-let-in", "1")]
+    assert http_raw.request(one.agents, host=f"{agent.tunnel_id}.localhost", headers=said).status >= 400
+    answer, connection = knock(one, [("x-tunnel-peer", "ws://192.0.2.1:8081"), *said])
+    assert answer.status >= 400, answer
+    connection.close()
+    assert get(one, f"{agent.tunnel_id}.localhost").error == "link_required"
+
+
 def test_an_agent_of_a_later_epoch_is_waited_for(start, redis, gateway):  # noqa: F811
     """What a peer knows may be newer than what is known here."""
     one = gateway()
