@@ -155,6 +155,7 @@ static bool make_core(struct gateway *gateway) {
     settings.subdomain_routing = config->subdomain_routing;
     settings.path_routing = config->path_routing;
     settings.guards_names = true;
+    settings.subject_tunnels_per_day = config->subject_tunnels;
     settings.allowed_names = config->allowed_names.items;
     settings.allowed_names_count = config->allowed_names.count;
     settings.first_visit_page = config->first_visit_page;

@@ -46,6 +46,7 @@ static void count_outcome(int status) {
     case 400: outcome = METRIC_OUTCOME_MALFORMED; break;
     case 401: outcome = METRIC_OUTCOME_UNAUTHORIZED; break;
     case 403: outcome = METRIC_OUTCOME_FORBIDDEN; break;
+    case 429: outcome = METRIC_OUTCOME_FORBIDDEN; break;
     case 409: outcome = METRIC_OUTCOME_NAME_TAKEN; break;
     }
     metrics_add(METRIC_AGENT_CONNECTS, outcome, 1);
@@ -278,6 +279,12 @@ static bool name_is_reserved(const struct connect *connect) {
            registry->names_reserved(registry->ctx);
 }
 
+/* Who proves that a tunnel was his begins none. */
+static bool may_begin(const struct connect *connect) {
+    return connect->resume_id[0] ||
+           subject_may_begin(connect->operation.core, view_from_cstr(connect->claim.owner));
+}
+
 static void on_lookup(void *target, uint64_t ticket, enum status status, const struct claim *claim,
                       struct view options) {
     (void)ticket, (void)options;
@@ -287,6 +294,8 @@ static void on_lookup(void *target, uint64_t ticket, enum status status, const s
         taken(connect);
     else if (status == STATUS_NOT_FOUND && name_is_reserved(connect))
         connect_finish(connect, 503, "names are being given back to those who held them; try again");
+    else if (status == STATUS_NOT_FOUND && !may_begin(connect))
+        connect_finish(connect, 429, "this subject has begun as many tunnels as it may within a day");
     else if (status == STATUS_OK || status == STATUS_NOT_FOUND)
         write_claim(connect);
     else

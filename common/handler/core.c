@@ -120,6 +120,7 @@ void core_free(struct core *core) {
     chunks_done(&core->chunks);
     free(core->slots);
     free(core->free_slots);
+    free(core->subjects);
     login_failures_free(core->login_failures);
     arena_done(&core->texts);
     free(core);

@@ -28,6 +28,7 @@ struct core_settings {
     struct view resume_secret; /* SECRET_LEN bytes; empty: no resume */
     bool require_auth;         /* agents show a token that `jwt` accepts */
     struct jwt_settings jwt;
+    size_t subject_tunnels_per_day; /* that one subject may begin, as many at once; 0: any */
     bool guards_names; /* of names that people take for the gateway's own only these may be claimed */
     const struct view *allowed_names;
     size_t allowed_names_count;

@@ -39,6 +39,7 @@ struct core {
     size_t exchange_count;
     struct spares spare_exchanges;
     struct login_failures *login_failures; /* NULL: nobody has failed yet */
+    uint64_t *subjects, subjects_seed;     /* of subjects.c; NULL: nobody has begun a tunnel yet */
 };
 
 /* ---- links and tunnels in use ---- */
@@ -91,6 +92,9 @@ bool tunnel_admit(struct exchange *exchange);
 void tunnels_on_rest(struct timer *timer); /* of core.rest_timer */
 /* Frees what is kept of tunnels. No exchange may be left. */
 void tunnels_done(struct core *core);
+
+/* subjects.c: may this owner have one claim more that there was not? */
+bool subject_may_begin(struct core *core, struct view owner);
 
 /* ---- operations: connect, ready, disconnect; each a chain of calls to the registry ---- */
 

@@ -7,7 +7,7 @@
 #define SMALL_US 1000
 #define REST_TIMES 4
 #define REST_MAX_MS 1000
-#define HELD_MAX_BYTES ((size_t)64 * 1024 * 1024)
+#define HELD_MAX_BYTES ((size_t)64 * 1024 * 1024) /* or two messages, where they may be so large */
 
 /* ---- time ---- */
 
@@ -57,7 +57,8 @@ void agent_turn_count(struct agent_link *link) {
 bool agent_turn_holds(struct agent_link *link) {
     struct agent_ws *ws = link->ws;
     agent_turn_count(link);
-    while (ws->held_bytes > HELD_MAX_BYTES && !list_empty(&ws->unfinished)) {
+    size_t most = link->message.max * 2 > HELD_MAX_BYTES ? link->message.max * 2 : HELD_MAX_BYTES;
+    while (ws->held_bytes > most && !list_empty(&ws->unfinished)) {
         struct agent_link *oldest = LIST_ENTRY(ws->unfinished.next, struct agent_link, unfinished);
         if (oldest == link) return false;
         agent_link_refuse(oldest, WS_CODE_POLICY,

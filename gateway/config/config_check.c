@@ -1,8 +1,10 @@
 /* Settings that are right one by one and do not go together. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "config/config_parse.h"
+#include "config/machine.h"
 #include "handler/core.h"
 #include "handler/route.h"
 #include "link/link.h"
@@ -245,6 +247,23 @@ static void warn_of_shared_origin(const struct config *config) {
         program_name());
 }
 
+static void warn_of_size(const struct config *config, const void *member, uint64_t there_are,
+                         const char *what) {
+    char origin[CONFIG_ORIGIN_MAX];
+    fprintf(stderr, "%s: %s: it is no bound here: this machine allows %" PRIu64 " %s\n", program_name(),
+            config_origin(config, config_setting_at(config, member), origin), there_are, what);
+}
+
+/* Bounds that were asked for, and that something else will reach first. */
+static void warn_of_bounds(const struct config *config) {
+    uint64_t descriptors = machine_descriptors(), memory = machine_memory_bytes();
+    if (said(config, &config->max_connections) && config->max_connections > descriptors)
+        warn_of_size(config, &config->max_connections, descriptors, "open files (ulimit -n, LimitNOFILE)");
+    if (memory && said(config, &config->body_bytes) && config->body_bytes > memory / 4)
+        warn_of_size(config, &config->body_bytes, memory,
+                     "bytes of memory, and a body of v1 takes three times its size");
+}
+
 int config_check(struct config *config) {
     int code = parse_proxies(config);
     if (!code) code = settings_are_of(PROGRAM_APIGW) ? check_apigw(config) : check_backend(config);
@@ -262,5 +281,6 @@ int config_check(struct config *config) {
     if (!code) code = check_bounds(config);
     if (!code) warn_of_scheme(config);
     if (!code) warn_of_shared_origin(config);
+    if (!code && settings_are_of(PROGRAM_GATEWAY)) warn_of_bounds(config);
     return code;
 }

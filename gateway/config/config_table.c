@@ -216,6 +216,12 @@ const struct setting config_settings[] = {
                "waited 5 s for the "
                "first byte of its answer (long polls) are not among them: of these there may be 4096.",
      .only = PROGRAM_GATEWAY},
+    {SETTING("tunnels-per-subject", "TUNNELS_PER_SUBJECT", KIND_SIZE, subject_tunnels, "5000",
+             "new tunnels a day of one token's subject, 0: any"),
+     .detail = "Names and ids that were not there; as many may come at once as in a day, beyond that agents "
+               "get 429. One "
+               "that comes back to its tunnel begins none. Counted by each gateway.",
+     .only = PROGRAM_GATEWAY},
     {SETTING("visitor-share", "VISITOR_SHARE", KIND_SIZE, visitor_share, "50",
              "percent of a tunnel's requests at once that one visitor may have when few are left"),
      .detail = "Once three quarters of `max-requests-per-tunnel` (or of the long ones) are under way, an "

@@ -3,16 +3,19 @@
 import base64
 import contextlib
 import json
+import os
 import resource
+import secrets
 import select
 import socket
+import subprocess
 import threading
 import time
 
 import pytest
 
 import http_raw
-from programs import SLOW
+from programs import BIN, SLOW
 
 PROXY = ("--trusted-proxies", "127.0.0.0/8")
 
@@ -145,6 +148,16 @@ def test_connections_a_second(start):
     assert metric(gateway, 'ttf_connections_refused_total{port="public"}') == cut
 
 
+def test_a_bound_that_is_none_is_said(start):
+    """More connections than this machine has descriptors for, bodies that it has no memory for."""
+    gateway = start.gateway("--max-connections", "1000000", "--max-body", "1GiB")
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    said = [line for line in gateway.err if "it is no bound here" in line]
+    assert any("max-connections" in line for line in said) == (0 <= allowed < 1000000), said
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert memory >= 4 << 30 or any("max-body" in line for line in said), said
+
+
 # ---- a tunnel's requests at once ----
 
 PLACES = ("--max-requests-per-tunnel", "32")
@@ -272,7 +285,25 @@ def test_who_is_too_slow_is_ended(start, endless):
         assert steady.read_response().status == 200
 
 
-# ---- agents of v1 ----
+# ---- agents ----
+
+
+def test_new_tunnels_of_a_subject(start):
+    """One token does not claim names without end; what it has it can come back to, and others are not concerned."""
+    secret = secrets.token_hex(32)
+    gateway = start.gateway("--require-auth", "true", "--tunnels-per-subject", "3", env={"JWT_SECRET": secret})
+
+    def claim(name, subject="ann"):
+        token = subprocess.run([BIN / "ttf-gateway", "token", "--sub", subject, "--ttl", "1h"], env={"JWT_SECRET": secret},
+                               check=True, capture_output=True, text=True).stdout.strip()  # fmt: skip
+        return start.agent(gateway, name=name, headers={"authorization": f"Bearer {token}"})
+
+    for name in ("one", "two", "three"):
+        claim(name + "-of-ann")
+    with pytest.raises(Exception, match="429"):
+        claim("four-of-ann")
+    claim("one-of-ann")
+    claim("one-of-bob", "bob")
 
 
 class HostileAgent:
