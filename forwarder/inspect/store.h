@@ -2,8 +2,7 @@
  * direction of a body the first STORE_BODY_MAX bytes are kept and the rest is counted. When a bound is
  * passed, the oldest go first, also those that have not ended; what is told of them afterwards is dropped.
  *
- * Nobody scrolls through more, and memory that is used again soon is still in the processor's caches: it is
- * half of what it costs to keep a request.
+ * Nobody scrolls through more, and so it takes a few MiB where requests are small.
  *
  * No I/O and no clock: times are given. */
 #ifndef FORWARDER_INSPECT_STORE_H
