@@ -731,8 +731,8 @@ def test_the_page_stays_responsive_under_load(inspected, tmp_path):
     with ThreadPoolExecutor(connections) as pool, Page(tmp_path / "chromium") as page:
         page.open(inspected.inspector.url)
         page.wait("!!document.querySelector('#nothing') && !!news && news.readyState === 1")
-        page.evaluate("window.late = 0; window.last = performance.now(); setInterval(() => {"
-                      "late = Math.max(late, performance.now() - last - 50); last = performance.now() }, 50)")  # fmt: skip
+        page.evaluate("window.late = []; window.last = performance.now(); setInterval(() => {"
+                      "late.push(performance.now() - last - 50); last = performance.now() }, 50)")  # fmt: skip
         before, begin = inspected.ttf.rss_kib(), time.monotonic()
         runs = [pool.submit(load, number) for number in range(connections)]
         page.wait("document.querySelectorAll('#list [role=option]').length === 300")
@@ -746,9 +746,9 @@ def test_the_page_stays_responsive_under_load(inspected, tmp_path):
         seconds = time.monotonic() - begin
         page.wait(f"lines.length === 300 && lines[0].id === '{connections * each}' && lines[0].ended")
         loads = page.evaluate("performance.getEntriesByType('resource').filter(one => one.name.includes('/api/inspect/requests')).length")
-        late, heap = page.evaluate("late"), page.evaluate("performance.memory.usedJSHeapSize")
-    print(f"{connections * each / seconds:.0f} requests/s, {clicks} clicks, {loads} loads, late {late:.0f} ms, heap {heap / 1e6:.1f} MB")
+        late, heap = sorted(page.evaluate("late")), page.evaluate("performance.memory.usedJSHeapSize")
+    print(f"{connections * each / seconds:.0f} requests/s, {clicks} clicks, {loads} loads, late {late[-1]:.0f} ms at most, heap {heap / 1e6:.1f} MB")
     assert clicks >= 3 and loads <= 4 * seconds + 5
-    assert late < 1000 * SLOW and heap < 60e6
+    assert late[len(late) * 9 // 10] < 500 * SLOW and heap < 60e6  # a machine that is busy holds it up, too, but not each time
     if SLOW == 1:
         assert inspected.ttf.rss_kib() - before < 16 * 1024
