@@ -20,6 +20,7 @@
 #include "log_buffer.h"
 #include "metrics/metrics_table.h"
 #include "metrics_page.h"
+#include "pressure.h"
 #include "public/visitor.h"
 #include "sockets/listener.h"
 #include "urls.h"
@@ -39,6 +40,7 @@ struct gateway {
     struct visitors *visitors;
     struct admin *admin;
     struct metrics_page metrics;
+    struct pressure pressure;
     struct listener *public_port, *agent_port, *admin_port;
     struct timer cleanup;
     struct drain drain;
@@ -233,6 +235,9 @@ static bool make_adapters(struct gateway *gateway) {
     token_keys_watch(&gateway->token_keys, &gateway->loop, gateway->core);
     if (!gateway->visitors || !gateway->accept) return false;
     spare_idle(gateway);
+    pressure_start(&gateway->pressure, &gateway->loop, gateway->core, gateway->visitors,
+                   config->memory_limit_bytes);
+    gateway->metrics.pressure = &gateway->pressure;
     return !gateway->peering || peering_serve(gateway->peering, gateway->core, gateway->accept);
 }
 
@@ -319,6 +324,7 @@ static void stop_adapters(struct gateway *gateway) {
     token_keys_stop(&gateway->token_keys);
     timer_stop(&gateway->loop.timers, &gateway->cleanup);
     metrics_page_stop(&gateway->metrics);
+    pressure_stop(&gateway->pressure);
     drain_stop(&gateway->drain, &gateway->loop);
     listener_free(gateway->public_port);
     listener_free(gateway->agent_port);

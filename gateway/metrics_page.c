@@ -2,6 +2,7 @@
 #include "metrics_page.h"
 
 #include "access_file.h"
+#include "base/heap.h"
 #include "log_buffer.h"
 #include "metrics/metrics_tunnels.h"
 #include "metrics/process.h"
@@ -66,6 +67,8 @@ const char *metrics_page_print(void *ctx, struct view accept, struct buf *out) {
     if (page->agents) read_agents(page);
     if (page->peering) metrics_set(METRIC_PEERS, METRIC_DIRECTION_OUT, peering_link_count(page->peering));
     if (page->core) metrics_set(METRIC_IN_FLIGHT, 0, core_exchange_count(page->core));
+    metrics_set(METRIC_MEMORY, 0, heap_used_bytes());
+    if (page->pressure) metrics_set(METRIC_MEMORY_LIMIT, 0, page->pressure->limit_bytes);
     metrics_set(METRIC_LOG_DROPPED, 0, log_buffer_dropped() + access_file_dropped());
     metrics_put_families(out, format, METRIC_OF_GATEWAY);
     metrics_tunnels_put(out, format);

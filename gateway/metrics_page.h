@@ -7,6 +7,7 @@
 #include "agents/agent_ws.h"
 #include "cluster/peering.h"
 #include "metrics/metrics.h"
+#include "pressure.h"
 
 struct metrics_page {
     struct loop *loop;
@@ -15,6 +16,7 @@ struct metrics_page {
     struct agent_ws *agents;
     const struct peering *peering;
     const struct core *core;
+    const struct pressure *pressure;
 
     struct timer lag;
     uint64_t due_us; /* when `lag` is to fire */

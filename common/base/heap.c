@@ -19,6 +19,15 @@ void heap_init(void) {
 #endif
 }
 
+size_t heap_used_bytes(void) {
+#ifdef __GLIBC__
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+#else
+    return 0;
+#endif
+}
+
 void *heap_alloc_owed(size_t size) {
     void *owed = calloc(1, size);
     if (owed) return owed;

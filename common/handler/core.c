@@ -194,6 +194,10 @@ void core_set_token_keys(struct core *core, const struct jwks *keys) {
     core->settings.jwt.keys = keys;
 }
 
+void core_refuse_new(struct core *core, bool refuses) {
+    core->refuses_new = refuses;
+}
+
 size_t core_exchange_count(const struct core *core) {
     return core->exchange_count;
 }

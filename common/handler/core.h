@@ -95,6 +95,8 @@ void core_set_token_keys(struct core *core, const struct jwks *keys);
 /* The events that stores tell the core; the host hands them to each store that it makes. */
 struct store_events core_store_events(struct core *core);
 size_t core_exchange_count(const struct core *core);
+/* From now on, and until it is said otherwise, new requests are answered with HTTP_ERROR_OVERLOADED. */
+void core_refuse_new(struct core *core, bool refuses);
 
 /* May this agent connect, and as which tunnel? `done` fires later, once. */
 typedef void core_connect_fn(void *ctx, const struct connect_outcome *outcome);

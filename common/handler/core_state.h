@@ -36,6 +36,7 @@ struct core {
     uint32_t *free_slots;
     size_t slot_count, free_count;
     uint32_t generation;
+    bool refuses_new;
     size_t exchange_count;
     struct spares spare_exchanges;
     struct login_failures *login_failures; /* NULL: nobody has failed yet */

@@ -184,7 +184,7 @@ static struct exchange *begin(struct core *core, const struct body_source *sourc
 
 static void go_on(struct exchange *exchange, enum http_error error) {
     struct core *core = exchange->core;
-    bool is_full = core->exchange_count > core->settings.exchanges_total;
+    bool is_full = core->refuses_new || core->exchange_count > core->settings.exchanges_total;
     if (error == HTTP_ERROR_NONE && is_full) error = HTTP_ERROR_OVERLOADED;
     if (error == HTTP_ERROR_NONE && !exchange->stray) error = exchange_admit(exchange);
     if (error != HTTP_ERROR_NONE)

@@ -99,6 +99,9 @@ enum metric_outcome { /* of an agent's wish to connect */
       "Connections that a port had no room for, in all or of one address.")                                  \
     X(CONNECTIONS_EVICTED, COUNTER, "ttf_connections_evicted", PLAIN, PORT,                                  \
       "Connections that carried no request and were ended, because a port was full, for one that came.")     \
+    X(MEMORY, GAUGE, "ttf_memory_bytes", PLAIN, NOTHING, "Memory that the process holds, of its limit.")     \
+    X(MEMORY_LIMIT, GAUGE, "ttf_memory_limit_bytes", PLAIN, NOTHING,                                         \
+      "What it may hold: from four fifths of it on requests are refused.")                                   \
     X(PEERS, GAUGE, "ttf_peer_links", PLAIN, DIRECTION,                                                      \
       "Links with other gateways that are up: in, by which they ask, and out, by which they are asked.")     \
     X(PEER_REQUESTS, COUNTER, "ttf_peer_requests", PLAIN, STATUS,                                            \

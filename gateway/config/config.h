@@ -49,8 +49,8 @@ struct config {
     uint64_t api_timeout_ms, lambda_timeout_ms, lambda_idle_ms, dynamodb_latency_ms, cleanup_interval_ms,
         ws_idle_ms, ws_life_ms, stream_max_age_ms, aws_idle_ms;
     size_t body_bytes, request_head_bytes, answer_head_bytes, max_connections, max_connections_per_address,
-        connection_rate, subject_tunnels, visitor_share, min_rate, tunnel_rate, tunnel_requests,
-        agent_link_requests;
+        connection_rate, subject_tunnels, memory_limit_bytes, visitor_share, min_rate, tunnel_rate,
+        tunnel_requests, agent_link_requests;
     enum log_level log_level;
     char *access_log, *access_log_format;
     enum access_form access_form; /* of access_log_format, once it is checked */

@@ -216,6 +216,12 @@ const struct setting config_settings[] = {
                "waited 5 s for the "
                "first byte of its answer (long polls) are not among them: of these there may be 4096.",
      .only = PROGRAM_GATEWAY},
+    {SETTING("memory-limit", "MEMORY_LIMIT", KIND_SIZE, memory_limit_bytes, "0",
+             "memory that the process may hold; 0: three quarters of the container's, or the machine's"),
+     .detail = "At 80 % new requests get 503 `overloaded`; at 95 % the visitors who have most of their "
+               "answers unread are "
+               "cut, too.",
+     .only = PROGRAM_GATEWAY},
     {SETTING("tunnels-per-subject", "TUNNELS_PER_SUBJECT", KIND_SIZE, subject_tunnels, "5000",
              "new tunnels a day of one token's subject, 0: any"),
      .detail = "Names and ids that were not there; as many may come at once as in a day, beyond that agents "

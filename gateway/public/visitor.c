@@ -105,6 +105,16 @@ bool visitors_spare(void *ctx) {
     return spare_stalled(side);
 }
 
+bool visitors_shed(struct visitors *side) {
+    struct visit *most = NULL;
+    for (struct list *node = side->all.next; node != &side->all; node = node->next) {
+        struct visit *visit = LIST_ENTRY(node, struct visit, node);
+        if (visit->out.cap > (most ? most->out.cap : 0)) most = visit;
+    }
+    if (most) visit_cut(most);
+    return most;
+}
+
 void visitors_close_after(struct visitors *side) {
     side->draining = true;
 }

@@ -29,6 +29,8 @@ void visitors_accept(void *ctx, int fd, struct client *client, const struct sock
 /* A clients_spare_fn; ctx is the visitors. Ends the connection that has carried no request for the longest
  * time; when all carry one, that whose visitor has stalled for longest. */
 bool visitors_spare(void *ctx);
+/* Cuts the visitor who has most of an answer unread; false when nobody has any. */
+bool visitors_shed(struct visitors *visitors);
 /* From now on connections end with the request that they carry. */
 void visitors_close_after(struct visitors *visitors);
 /* Ends those that carry none; one that is new may still bring one, for a second. */

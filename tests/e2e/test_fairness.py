@@ -387,3 +387,38 @@ def test_unfinished_messages_have_a_bound(start):
         assert gateway.rss_kib() < 160 * 1024, gateway.rss_kib()
     for agent in agents:
         agent.connection.close()
+
+
+# ---- memory ----
+
+
+def test_short_memory_refuses_what_is_new(start):
+    """At four fifths of its limit the gateway refuses requests; when there is memory again it serves."""
+    gateway = start.gateway("--memory-limit", "40MiB")
+    ttf = start.forwarder(gateway, start.service())
+    limit = metric(gateway, "ttf_memory_limit_bytes")
+    assert limit == 40 << 20
+    if not metric(gateway, "ttf_memory_bytes"):
+        pytest.skip("the allocator of this build keeps no account")
+    agents = [HostileAgent(gateway) for _ in range(15)]
+    for agent in agents:
+        agent.say(b"x" * 2_900_000, first=0x01)
+    until(lambda: http_raw.request(gateway.address, host=ttf.host).status == 503)
+    assert metric(gateway, "ttf_memory_bytes") > 0.8 * limit
+    for agent in agents:
+        agent.connection.close()
+    until(lambda: http_raw.request(gateway.address, host=ttf.host).status == 200)
+
+
+def test_shorter_memory_cuts_who_reads_nothing(start, endless):
+    """Beyond 95 % those are cut who have most of their answers unread."""
+    gateway = start.gateway("--memory-limit", "3MiB")
+    ttf = start.forwarder(gateway, endless)
+    if not metric(gateway, "ttf_memory_bytes"):
+        pytest.skip("the allocator of this build keeps no account")
+    with Held(gateway, ttf, TROUBLE) as held:
+        connections = []
+        for _ in range(40):
+            connections.append(held.open(http_raw.build(target="/endless", host=ttf.host)))
+        until(lambda: any(map(is_reset, connections)))
+        gateway.wait_err("memory is short")
