@@ -10,7 +10,8 @@
 
 #define IDLE_SECONDS 30u
 #define CONNECTIONS_MAX 64u
-#define BODIES_MAX ((size_t)16 * 1024 * 1024) /* of all requests that come */
+#define BODIES_MAX ((size_t)16 * 1024 * 1024) /* of all requests that come, but what is small */
+#define BODY_SMALL ((size_t)64 * 1024) /* always has room, so that who sends large ones keeps none out */
 #define UNREAD_MAX ((size_t)32 * 1024 * 1024)
 
 /* ---- what is told of requests ---- */
@@ -201,7 +202,8 @@ static void drop_body(struct ask *ask) {
 
 static void keep_body(struct ask *ask, struct view data) {
     struct inspect *inspect = ask->inspect;
-    bool fits = inspect->bodies_bytes + data.len <= BODIES_MAX && buf_append_view(&ask->body, data);
+    bool has_room = ask->body.len + data.len <= BODY_SMALL || inspect->bodies_bytes + data.len <= BODIES_MAX;
+    bool fits = has_room && buf_append_view(&ask->body, data);
     if (fits) {
         inspect->bodies_bytes += data.len;
         return;
