@@ -6,14 +6,19 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/view.h"
+
 /* "max", or a file that is not there: none. */
 static uint64_t limit_of(const char *path) {
-    unsigned long long bytes;
+    char line[32] = "";
+    uint64_t bytes;
     FILE *file = fopen(path, "re");
     if (!file) return UINT64_MAX;
-    if (fscanf(file, "%llu", &bytes) != 1) bytes = UINT64_MAX;
+    if (!fgets(line, sizeof(line), file)) line[0] = '\0';
     fclose(file);
-    return bytes;
+    return view_parse_u64(view_trim(view_slice(view_from_cstr(line), 0, strcspn(line, "\n"))), &bytes)
+               ? bytes
+               : UINT64_MAX;
 }
 
 uint64_t machine_memory_bytes(void) {
