@@ -148,7 +148,6 @@ def test_slow_large_bodies_cost_little(inspected):  # noqa: F811
     assert inspected.request().status == 200
     assert len(inspected.inspector.wait_ended(1)) == 1
     assert SLOW > 1 or inspected.ttf.rss_kib() - before < 48 * 1024
-    assert inspected.inspector.ask("POST", body={"name": "a", "addr": "x" * 1_900_000}).status == 413  # there is no room
     assert inspected.inspector.ask("POST", body={"name": "a", "addr": "x"}).status == 400  # small ones always have it
     for connection in slow:
         connection.close()
