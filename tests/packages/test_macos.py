@@ -47,4 +47,4 @@ def test_it_needs_nothing_but_the_system(program):
 
 
 def test_it_speaks_to_people(program):
-    assert b"gives a local web service a public URL" in program[1] and b"xdg-open" not in program[1]
+    assert b"Usage: ttf [OPTIONS] [SERVICE]" in program[1] and b"xdg-open" not in program[1]
