@@ -35,7 +35,8 @@ static inline bool view_eq(struct view a, struct view b) {
 bool view_eq_folded(const char *a, const char *b, size_t len);
 /* ASCII case folding only; other bytes compare as they are. */
 static inline bool view_eq_nocase(struct view a, struct view b) {
-    if (a.len != b.len || a.len == 0) return a.len == b.len;
+    if (a.len != b.len) return false;
+    if (a.len == 0 || !a.ptr || !b.ptr) return true;
     bool may_be = ((a.ptr[0] ^ b.ptr[0]) & ~0x20) == 0; /* most names differ there */
     return may_be && view_eq_folded(a.ptr, b.ptr, a.len);
 }
