@@ -199,7 +199,8 @@ def infra() -> Tally:
 
 
 def apps_stage(title: str, name: str, which: str, words: list[str], echo: bool = False, environment: dict[str, str] | None = None) -> Stage:
-    return Stage(title, lambda: pytest(ROOT / "tests/e2e", name, BUILD / "bin", words, {"TTF_APPS": which, **(environment or {})}, "2", echo))
+    """Alone, since containers that come and go change the network, and a browser then drops what it loads."""
+    return Stage(title, lambda: pytest(ROOT / "tests/e2e", name, BUILD / "bin", words, {"TTF_APPS": which, **(environment or {})}, "2", echo), alone=True)
 
 
 def apps(which: str, arguments: list[str] = (), echo: bool = False) -> list[Stage]:
