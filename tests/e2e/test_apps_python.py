@@ -105,11 +105,12 @@ def test_jupyterlab(start, site, tmp_path):
     programs = pip("jupyterlab")
     port = serve(
         start, programs / "jupyter-lab", "--no-browser", "--allow-root", "--port", "PORT", "--ServerApp.port_retries=0",
-        "--IdentityProvider.token=", cwd=home, env={"HOME": str(home), "JUPYTER_RUNTIME_DIR": str(home / "run")},
+        "--IdentityProvider.token=", "--LabApp.expose_app_in_browser=True", cwd=home, env={"HOME": str(home), "JUPYTER_RUNTIME_DIR": str(home / "run")},
     )  # fmt: skip
     lab = site(port)
     lab.open("/lab?reset")
-    lab.wait("!!document.querySelector('.jp-LauncherCard[data-category=Notebook]')", 120)
+    lab.wait("!!(window.jupyterapp && jupyterapp.restored.then(() => { window.isRestored = true }))", 120)
+    lab.wait("window.isRestored && !!document.querySelector('.jp-LauncherCard[data-category=Notebook]')", 60)
     lab.click(".jp-LauncherCard[data-category=Notebook]")
     lab.wait("!!document.querySelector('.jp-NotebookPanel .cm-content')", 60)
     lab.wait("!!document.querySelector('.jp-Notebook-ExecutionIndicator[data-status=idle]')", 60)
