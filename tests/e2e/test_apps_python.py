@@ -1,9 +1,12 @@
 """Applications of Python, unchanged, under a prefix."""
 
+import time
+
 import pytest
 
 import apps
 from apps import npm, pip, serve, site, write  # noqa: F401
+from programs import SLOW
 
 pytestmark = apps.marks
 
@@ -98,6 +101,15 @@ def test_fastapi_docs(start, site, tmp_path):
 # ---- heavy ones ----
 
 
+def wait_kernel(lab, seconds=60):
+    """At times JupyterLab starts a second kernel and ends the first, with whatever that was told meanwhile."""
+    end, sessions = time.monotonic() + seconds * SLOW, None
+    while not sessions or [(one["kernel"]["connections"], one["kernel"]["execution_state"]) for one in sessions] != [(1, "idle")]:
+        assert time.monotonic() < end, sessions
+        time.sleep(0.05)
+        sessions = lab.ask("/api/sessions").json()
+
+
 @pytest.mark.heavy
 def test_jupyterlab(start, site, tmp_path):
     home = tmp_path / "home"
@@ -113,6 +125,7 @@ def test_jupyterlab(start, site, tmp_path):
     lab.wait("window.isRestored && !!document.querySelector('.jp-LauncherCard[data-category=Notebook]')", 60)
     lab.click(".jp-LauncherCard[data-category=Notebook]")
     lab.wait("!!document.querySelector('.jp-NotebookPanel .cm-content')", 60)
+    wait_kernel(lab)
     lab.wait("!!document.querySelector('.jp-Notebook-ExecutionIndicator[data-status=idle]')", 60)
     lab.page.evaluate("document.querySelector('.jp-NotebookPanel .cm-content').focus()")
     lab.page.command("Input.insertText", text="print(6 * 7000)")
