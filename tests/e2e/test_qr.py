@@ -8,7 +8,7 @@ import pytest
 
 import backends
 from programs import BIN
-from test_display import Terminal, run_ttf
+from test_display import run_ttf, terminal  # noqa: F401
 
 pytestmark = pytest.mark.skipif(not shutil.which("zbarimg"), reason="no zbarimg (zbar-tools)")
 
@@ -90,19 +90,6 @@ def test_objects_are_no_pictures(start, tmp_path):
 # ---- on a terminal ----
 
 needs_tmux = pytest.mark.skipif(not shutil.which("tmux") or backends.STACK == "aws", reason="no tmux, or as elsewhere")
-
-
-@pytest.fixture
-def terminal(tmp_path):
-    made = []
-
-    def make(*size, **more):
-        made.append(Terminal(tmp_path, *size, **more))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.stop()
 
 
 def black_on_white(screen):
