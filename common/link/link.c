@@ -69,7 +69,7 @@ static void rest_frame_buffer(struct link_session *session) {
 static void give_memory_back(struct link_session *session) {
     if (session->live_count || session->now_ms - session->active_ms < IDLE_MS) return;
     spares_trim(&session->spare_streams);
-    blocks_trim(session);
+    spares_trim(&session->spare_blocks);
     if (session->head.kept_count == 0) head_done(&session->head);
     rest_frame_buffer(session);
 }
@@ -184,6 +184,7 @@ static void lists_init(struct link_session *session) {
     list_init(&session->finished);
     list_init(&session->sent);
     list_init(&session->resting);
+    blocks_init(session);
     session->spare_streams = (struct spares){.size = sizeof(struct link_stream), .most = SPARE_STREAMS};
     session->round = 1;
 }
@@ -228,7 +229,7 @@ void link_free(struct link_session *session) {
     nghttp2_session_del(session->h2);
     head_done(&session->head);
     spares_trim(&session->spare_streams);
-    blocks_trim(session);
+    spares_trim(&session->spare_blocks);
     free(session);
 }
 

@@ -16,40 +16,25 @@ static size_t block_cap(const struct link_session *session, size_t len) {
 }
 
 static struct block *block_new(struct link_session *session, size_t len) {
-    struct block *block = session->spare_blocks;
+    struct block *block;
     size_t cap = block_cap(session, len);
-    if (cap == SMALL_BLOCK && block) {
-        session->spare_blocks = block->next;
-        session->spare_block_count--;
-    } else {
-        block = malloc(sizeof(*block) + cap);
-        if (!block) return NULL;
-        block->cap = (uint32_t)cap;
-    }
+    block = cap == SMALL_BLOCK ? spares_take(&session->spare_blocks) : malloc(sizeof(*block) + cap);
+    if (!block) return NULL;
+    block->cap = (uint32_t)cap;
     block->next = NULL;
     block->start = block->end = 0;
     return block;
 }
 
 static void block_free(struct link_session *session, struct block *block) {
-    if (block->cap != SMALL_BLOCK || session->spare_block_count >= SPARE_BLOCKS) {
+    if (block->cap == SMALL_BLOCK)
+        spares_give(&session->spare_blocks, block);
+    else
         free(block);
-        return;
-    }
-    block->next = session->spare_blocks;
-    session->spare_blocks = block;
-    session->spare_block_count++;
 }
 
-void blocks_trim(struct link_session *session) {
-    struct block *block = session->spare_blocks;
-    while (block) {
-        struct block *next = block->next;
-        free(block);
-        block = next;
-    }
-    session->spare_blocks = NULL;
-    session->spare_block_count = 0;
+void blocks_init(struct link_session *session) {
+    session->spare_blocks = (struct spares){.size = sizeof(struct block) + SMALL_BLOCK, .most = SPARE_BLOCKS};
 }
 
 static size_t block_fill(struct block *block, struct view data) {

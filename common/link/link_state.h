@@ -126,8 +126,7 @@ struct link_session {
     uint64_t round;
 
     struct spares spare_streams;
-    struct block *spare_blocks;
-    size_t spare_block_count;
+    struct spares spare_blocks; /* of send queues, the small ones */
 
     struct inbound_head head;
     struct link_stream control;
@@ -190,7 +189,7 @@ bool queue_append(struct link_session *session, struct queue *queue, struct view
 /* Moves `len` bytes, at most queue->bytes, to `to`. */
 void queue_take(struct link_session *session, struct queue *queue, char *to, size_t len);
 void queue_clear(struct link_session *session, struct queue *queue);
-void blocks_trim(struct link_session *session);
+void blocks_init(struct link_session *session); /* before the first queue */
 
 /* ---- link_send.c ---- */
 

@@ -556,7 +556,7 @@ static void test_an_idle_session_gives_memory_back(void **state) {
     assert_true(is_resident(frame->block));
     link_tick(pair.opens.session, pair.now_ms + 20000);
     assert_int_equal(pair.opens.session->spare_streams.count, 0);
-    assert_int_equal(pair.opens.session->spare_block_count, 0);
+    assert_int_equal(pair.opens.session->spare_blocks.count, 0);
     assert_null(pair.opens.session->head.kept);
     assert_false(frame->is_touched);
     assert_false(is_resident(frame->block));

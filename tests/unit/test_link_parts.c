@@ -130,16 +130,17 @@ static void test_blocks_fit_what_is_queued(void **state) {
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct link_session session = {.live_count = rows[i].live_count};
         struct queue queue = {.bytes = 0};
+        blocks_init(&session);
         assert_true(queue_append(&session, &queue, text_of(rows[i].len)));
         assert_int_equal(queue.bytes, rows[i].len);
         assert_int_equal(queue.first->cap, rows[i].cap);
         queue_clear(&session, &queue);
-        assert_int_equal(session.spare_block_count, rows[i].cap == small ? 1 : 0); /* only those are kept */
+        assert_int_equal(session.spare_blocks.count, rows[i].cap == small ? 1 : 0); /* only those are kept */
         assert_null(queue.first);
         assert_int_equal(queue.bytes, 0);
-        blocks_trim(&session);
-        assert_int_equal(session.spare_block_count, 0);
-        assert_null(session.spare_blocks);
+        spares_trim(&session.spare_blocks);
+        assert_int_equal(session.spare_blocks.count, 0);
+        assert_null(session.spare_blocks.first);
     }
 }
 
@@ -148,34 +149,36 @@ static void test_a_spare_block_is_used_again(void **state) {
     struct link_session session = {.live_count = 1};
     struct queue queue = {.bytes = 0};
     char to[5000];
+    blocks_init(&session);
     assert_true(queue_append(&session, &queue, VIEW("abc")));
     const struct block *block = queue.first;
     queue_take(&session, &queue, to, 3);
     assert_null(queue.first);
     assert_null(queue.last);
-    assert_int_equal(session.spare_block_count, 1);
+    assert_int_equal(session.spare_blocks.count, 1);
     session.live_count = 0; /* what is to fit gets a block of its own */
     assert_true(queue_append(&session, &queue, VIEW("d")));
     assert_ptr_not_equal(queue.first, block);
-    assert_int_equal(session.spare_block_count, 1);
+    assert_int_equal(session.spare_blocks.count, 1);
     queue_clear(&session, &queue);
     session.live_count = 1;
     assert_true(queue_append(&session, &queue, VIEW("ef")));
     assert_ptr_equal(queue.first, block);
-    assert_int_equal(session.spare_block_count, 0);
+    assert_int_equal(session.spare_blocks.count, 0);
     queue_take(&session, &queue, to, 2);
     assert_memory_equal(to, "ef", 2);
-    blocks_trim(&session);
+    spares_trim(&session.spare_blocks);
 }
 
 static void test_no_more_than_64_blocks_are_kept(void **state) {
     (void)state;
     struct link_session session = {.live_count = 1};
     struct queue queues[70] = {{.bytes = 0}};
+    blocks_init(&session);
     for (size_t i = 0; i < COUNT(queues); i++) assert_true(queue_append(&session, &queues[i], VIEW("x")));
     for (size_t i = 0; i < COUNT(queues); i++) queue_clear(&session, &queues[i]);
-    assert_int_equal(session.spare_block_count, 64);
-    blocks_trim(&session);
+    assert_int_equal(session.spare_blocks.count, 64);
+    spares_trim(&session.spare_blocks);
 }
 
 /* In pieces of all sizes, in and out. */
@@ -188,6 +191,7 @@ static void test_a_queue_gives_what_it_got(void **state) {
         struct link_session session = {.live_count = live};
         struct queue queue = {.bytes = 0};
         size_t put = 0, taken = 0;
+        blocks_init(&session);
         for (size_t i = 0; i < COUNT(in); i++) put += in[i];
         struct view all = text_of(put), rest = all;
         for (size_t i = 0; i < COUNT(in); rest = view_skip(rest, in[i++]))
@@ -202,7 +206,7 @@ static void test_a_queue_gives_what_it_got(void **state) {
         assert_memory_equal(got, all.ptr, put);
         assert_null(queue.first);
         assert_null(queue.last);
-        blocks_trim(&session);
+        spares_trim(&session.spare_blocks);
     }
 }
 
@@ -211,6 +215,7 @@ static void test_small_pieces_share_a_block(void **state) {
     (void)state;
     struct link_session session = {.live_count = 1};
     struct queue queue = {.bytes = 0};
+    blocks_init(&session);
     for (size_t i = 0; i < 4096 - sizeof(struct block) - 16; i++)
         assert_true(queue_append(&session, &queue, VIEW("x")));
     assert_ptr_equal(queue.first, queue.last);
@@ -219,8 +224,8 @@ static void test_small_pieces_share_a_block(void **state) {
     assert_ptr_equal(queue.first->next, queue.last);
     assert_int_equal(queue.last->end, 1);
     queue_clear(&session, &queue);
-    assert_int_equal(session.spare_block_count, 2);
-    blocks_trim(&session);
+    assert_int_equal(session.spare_blocks.count, 2);
+    spares_trim(&session.spare_blocks);
 }
 
 /* ---- heads on their way out ---- */
