@@ -68,8 +68,8 @@ static void same(enum coding from, struct view input, size_t cut, size_t step, b
 
 static void comes_back(enum coding to, const struct buf *plain, size_t cut) {
     struct buf encoded;
-    if (!run(CODING_IDENTITY, to, buf_view(plain), cut, 1 + cut, &encoded)) return;
-    same(to, buf_view(&encoded), encoded.len, 1, true, plain);
+    if (run(CODING_IDENTITY, to, buf_view(plain), cut, 1 + cut, &encoded))
+        same(to, buf_view(&encoded), encoded.len, 1, true, plain);
     buf_done(&encoded);
 }
 
