@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 COMMON = {"common/base", "common/http", "common/protocol", "common/link", "common/handler", "common/rewrite", "common/auth",
-          "common/net", "common/yaml", "common/metrics", "common/mhd", "common/policy"}
+          "common/net", "common/yaml", "common/metrics", "common/mhd", "common/policy", "common/fetch"}
 
 # folder: (folders of ours it may include besides itself, libraries)
 TABLE = {
@@ -24,6 +24,7 @@ TABLE = {
     "common/rewrite": ({"common/base", "common/http"}, {"zlib", "brotli", "zstd"}),
     "common/net": ({"common/base", "common/http", "common/auth"}, {"uv", "openssl"}),
     "common/auth": ({"common/base"}, {"openssl", "jwt", "jansson"}),
+    "common/fetch": ({"common/base", "common/http", "common/net"}, {"uv", "curl", "openssl"}),
     "common/yaml": ({"common/base"}, {"yaml"}),
     "common/mhd": ({"common/base", "common/net"}, {"uv", "microhttpd"}),
     "common/metrics": ({"common/base", "common/http"}, set()),
@@ -48,7 +49,7 @@ TABLE = {
     "forwarder/inspect": (COMMON | {"forwarder/local"}, {"uv", "microhttpd", "jansson"}),
     "forwarder/mcp": (COMMON | {"forwarder/local", "forwarder/inspect"}, {"uv", "jansson"}),
     "forwarder": (COMMON | {"forwarder/folder", "forwarder/local", "forwarder/display", "forwarder/inspect", "forwarder/mcp"}, {"uv", "openssl", "linux"}),
-    "aws-adapter/aws": (COMMON - {"common/link"}, {"uv", "curl", "ares", "openssl", "jansson"}),
+    "aws-adapter/aws": (COMMON - {"common/link"}, {"uv", "openssl", "jansson"}),
     "aws-adapter/store": ((COMMON - {"common/link"}) | {"aws-adapter/aws"}, {"uv", "openssl", "jansson"}),
     "aws-adapter/direct": ((COMMON - {"common/link"}) | {"aws-adapter/aws", "aws-adapter/store"}, {"uv", "ares", "openssl", "jansson"}),
     "aws-adapter/runtime": ((COMMON - {"common/link"}) | {"aws-adapter/aws", "aws-adapter/store", "aws-adapter/direct"},

@@ -3,8 +3,8 @@
 #define AWS_AWS_CLIENT_H
 
 #include "aws/environment.h"
-#include "aws/http_client.h"
 #include "base/tasks.h"
+#include "fetch/http_client.h"
 
 struct aws_client {
     struct http_client *http;

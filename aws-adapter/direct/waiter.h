@@ -4,8 +4,8 @@
 #ifndef AWS_ADAPTER_WAITER_H
 #define AWS_ADAPTER_WAITER_H
 
-#include "aws/authorities.h"
 #include "direct/waiter_id.h"
+#include "fetch/authorities.h"
 #include "net/wire.h"
 #include "protocol/v1.h"
 

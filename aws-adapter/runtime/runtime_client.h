@@ -2,7 +2,7 @@
 #ifndef AWS_ADAPTER_RUNTIME_CLIENT_H
 #define AWS_ADAPTER_RUNTIME_CLIENT_H
 
-#include "aws/http_client.h"
+#include "fetch/http_client.h"
 
 #define RUNTIME_REQUEST_ID_MAX 128
 

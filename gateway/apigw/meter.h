@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "apigw/usage.h"
-#include "aws/http_client.h"
+#include "fetch/http_client.h"
 #include "net/loop.h"
 
 struct meter;

@@ -1,7 +1,7 @@
 /* Whom to trust, read once a process and not before somebody asks: the file of all that a system trusts takes
  * 18 ms. Shared by libcurl's connections and our own. */
-#ifndef AWS_AUTHORITIES_H
-#define AWS_AUTHORITIES_H
+#ifndef FETCH_AUTHORITIES_H
+#define FETCH_AUTHORITIES_H
 
 #include <openssl/x509_vfy.h>
 

@@ -1,15 +1,15 @@
 /* See http_client.h. libcurl tells which sockets to watch (uv_poll) and when to be called again (a timer);
  * completions are taken from its queue after each of these, never from inside a call of ours. */
-#include "aws/http_client.h"
+#include "fetch/http_client.h"
 
 #include <curl/curl.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 
-#include "aws/authorities.h"
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "fetch/authorities.h"
 
 enum {
     CONNECT_TIMEOUT_MS = 3000,

@@ -4,8 +4,8 @@
  * A kept connection that the other side has closed meanwhile, which is what an environment often finds that
  * was frozen, costs a call nothing: where nothing of an answer has come on it, the request is sent once more
  * on a fresh connection. One that was idle for 20 s is not used again. */
-#ifndef AWS_HTTP_CLIENT_H
-#define AWS_HTTP_CLIENT_H
+#ifndef FETCH_HTTP_CLIENT_H
+#define FETCH_HTTP_CLIENT_H
 
 #include <uv.h>
 

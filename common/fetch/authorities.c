@@ -1,4 +1,4 @@
-#include "aws/authorities.h"
+#include "fetch/authorities.h"
 
 #include <openssl/err.h>
 
