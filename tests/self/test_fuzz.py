@@ -1,0 +1,56 @@
+"""tests/fuzz/run.py: what a log says was found, and what the last lines say."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+spec = importlib.util.spec_from_file_location("fuzz_run", ROOT / "tests/fuzz/run.py")
+fuzz = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(fuzz)
+
+LEAK = """==1==ERROR: LeakSanitizer: detected memory leaks
+    #0 0x55b0830951c6 in __interceptor_realloc (/build/fuzz/bin/fuzz_coding+0xe61c6)
+    #1 0x55b0830d8707 in grow /work/build/fuzz/../../common/base/buf.c:49:17
+"""
+ABORTED = """==1== ERROR: libFuzzer: deadly signal
+    #8 0x55d0 in abort stdlib/abort.c:79:7
+    #9 0x55d1 in require /x/tests/fuzz/fuzz.h:14:17
+    #10 0x55d2 in same /x/tests/fuzz/fuzz.head.c:60:5
+"""
+
+
+@pytest.mark.parametrize("log, status, found", [
+    ("", 0, ""),
+    (LEAK, 77, "memory that is not given back"),
+    (ABORTED, 77, "a promise that was not kept"),
+    ("==1==ERROR: AddressSanitizer: heap-buffer-overflow on address", 1, "heap-buffer-overflow"),
+    ("a.c:1:2: runtime error: shift exponent 64", 1, "undefined: shift exponent 64"),
+    ("fuzz_link: a.c:1: f: Assertion `a == b' failed.\n== ERROR: libFuzzer: deadly signal", 77, "assertion: a == b"),
+    ("ERROR: libFuzzer: timeout after 60 seconds", 70, "slow"),
+    ("ERROR: libFuzzer: out-of-memory (used: 2049Mb; limit: 2048Mb)", 71, "out of memory"),
+    ("cannot open shared object", 127, "exit code 127"),
+])
+def test_what_was_found(log, status, found):
+    assert fuzz.what_was_found(log, status) == found
+
+
+@pytest.mark.parametrize("log, place", [(LEAK, "grow (buf.c:49:17)"), (ABORTED, "same (fuzz_head.c:60:5)"), ("", "")])
+def test_where(log, place):
+    assert fuzz.where(log) == place
+
+
+def test_the_last_lines_name_who_found_what(tmp_path):
+    log = tmp_path / "log"
+    log.write_text(LEAK)
+    lines = fuzz.summary([fuzz.Result("head", 20, "", log), fuzz.Result("coding", 3, "memory that is not given back", log)])
+    assert lines[-2].startswith("FOUND by coding: memory that is not given back in grow (buf.c:49:17)")
+    assert any("in grow" in line for line in lines[1:-2])
+    assert lines[-1] == "2 targets, 23 inputs, 1 found something"
+
+
+def test_a_target_has_inputs_to_begin_with():
+    thin = {target: [folder for folder in fuzz.seeds(target) if not folder.is_dir() or not any(folder.iterdir())]
+            for target in fuzz.all_targets()}
+    assert not {target: folders for target, folders in thin.items() if folders}
