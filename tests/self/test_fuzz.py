@@ -17,7 +17,7 @@ LEAK = """==1==ERROR: LeakSanitizer: detected memory leaks
 ABORTED = """==1== ERROR: libFuzzer: deadly signal
     #8 0x55d0 in abort stdlib/abort.c:79:7
     #9 0x55d1 in require /x/tests/fuzz/fuzz.h:14:17
-    #10 0x55d2 in same /x/tests/fuzz/fuzz.head.c:60:5
+    #10 0x55d2 in same /x/tests/fuzz/fuzz_head.c:60:5
 """
 
 
