@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "cluster/claims_cache.h"
 #include "cluster/reach.h"
+#include "store/claims_file.h"
 #include "store/store_memory.h"
 #include "store/store_redis.h"
 
@@ -163,6 +164,20 @@ size_t backend_busy(struct backend *backend) {
 
 bool backend_is_idle(const struct backend *backend) {
     return !backend->redis || store_redis_owed(backend->redis) == 0;
+}
+
+void backend_export(const struct backend *backend, struct buf *out) {
+    if (backend->redis || claims_file_write(out, backend->memory)) return;
+    log_warn("store", "there are more tunnels than can be handed over: some begin anew");
+}
+
+void backend_import(struct backend *backend, struct view claims) {
+    const struct claims_keep keep = {.now_ms = loop_wall_ms(NULL),
+                                     .anonymous_ms = backend->settings.keep_anonymous_ms,
+                                     .owned_ms = backend->settings.keep_owned_ms};
+    if (backend->redis) return;
+    size_t count = claims_file_read(claims, backend->memory, &keep);
+    log_info("store", "%zu tunnels taken over", count);
 }
 
 void backend_stop(struct backend *backend) {

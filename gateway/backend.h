@@ -43,6 +43,10 @@ size_t backend_busy(struct backend *backend);
 /* Is nothing on its way to the store? */
 bool backend_is_idle(const struct backend *backend);
 
+/* What the next process of this place must know, which a shared store knows anyway (store/claims_file.h). */
+void backend_export(const struct backend *backend, struct buf *out);
+void backend_import(struct backend *backend, struct view claims);
+
 /* Ends its connections; the loop runs on until they are closed. */
 void backend_stop(struct backend *backend);
 /* After the core. NULL is fine for both. */

@@ -2,10 +2,12 @@
 #include "drain.h"
 
 #include "base/log.h"
+#include "notify.h"
 
 #define CLOSE_AGENTS_MS 2000
 #define TURN_AWAY_MS 40
 #define LOOK_MS 20
+#define CLAIMS_BYTES_MAX ((size_t)256 * 1024 * 1024)
 
 static void stop_accepting(struct drain_parts *parts) {
     listener_accept_waiting(*parts->public_port);
@@ -63,9 +65,33 @@ void drain_init(struct drain *drain) {
     timer_init(&drain->timer, on_look);
 }
 
+/* The ports stay open, for the successor: who connects from now on is its visitor. */
+static void hand_over(struct drain_parts *parts) {
+    struct buf claims;
+    listener_free(*parts->public_port);
+    listener_free(*parts->agent_port);
+    listener_free(*parts->admin_port);
+    *parts->public_port = *parts->agent_port = *parts->admin_port = NULL;
+    agent_accept_stop(parts->accept);
+    buf_init(&claims, CLAIMS_BYTES_MAX);
+    backend_export(parts->backend, &claims);
+    handover_go(parts->handover, buf_view(&claims));
+    buf_done(&claims);
+    visitors_hand_over(parts->visitors, handover_pass, parts->handover);
+    agent_ws_tell_draining(parts->agents);
+}
+
 void drain_start(struct drain *drain, const struct drain_parts *parts) {
     drain->parts = *parts;
+    if (parts->handover) {
+        admin_set_state(parts->admin, ADMIN_DRAINING);
+        hand_over(&drain->parts);
+        enter(drain, DRAIN_FINISHING, parts->timeout_ms);
+        on_look(&drain->timer);
+        return;
+    }
     uint64_t delay_ms = admin_is_watched(parts->admin) ? parts->delay_ms : 0;
+    notify_tell("STOPPING=1\nSTATUS=Finishing what runs");
     log_info("gateway", "stopping, in %llu ms", (unsigned long long)delay_ms);
     admin_set_state(parts->admin, ADMIN_DRAINING);
     visitors_close_after(parts->visitors);

@@ -7,6 +7,7 @@
 #include "agents/agent_accept.h"
 #include "backend.h"
 #include "cluster/peering.h"
+#include "handover.h"
 #include "public/visitor.h"
 #include "sockets/listener.h"
 
@@ -19,10 +20,11 @@ struct drain_parts {
     struct agent_accept *accept;
     struct core *core;
     struct backend *backend;
-    struct peering *peering;                     /* NULL: no other gateways */
-    struct listener **public_port, **agent_port; /* closed and set to NULL on the way */
-    uint64_t delay_ms;                           /* for balancers, where one asks */
-    uint64_t timeout_ms;                         /* for requests under way */
+    struct peering *peering;                                   /* NULL: no other gateways */
+    struct listener **public_port, **agent_port, **admin_port; /* closed and set to NULL on the way */
+    struct handover *handover;                                 /* to whoever takes over; NULL: nobody does */
+    uint64_t delay_ms;                                         /* for balancers, where one asks */
+    uint64_t timeout_ms;                                       /* for requests under way */
 };
 
 enum drain_phase {

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "access_file.h"
 #include "admin/admin.h"
@@ -17,12 +18,16 @@
 #include "config/token_command.h"
 #include "config/token_keys.h"
 #include "drain.h"
+#include "handover.h"
 #include "log_buffer.h"
 #include "metrics/metrics_table.h"
 #include "metrics_page.h"
+#include "notify.h"
 #include "pressure.h"
 #include "public/visitor.h"
+#include "sockets/inherited.h"
 #include "sockets/listener.h"
+#include "successor.h"
 #include "urls.h"
 #include "version.h"
 
@@ -44,6 +49,7 @@ struct gateway {
     struct listener *public_port, *agent_port, *admin_port;
     struct timer cleanup;
     struct drain drain;
+    struct handover handover;
     bool started; /* visitors and agents are let in */
     struct secret_keys keys;
     struct secret_text jwt_secret; /* empty: agents' tokens are not signed with one */
@@ -51,17 +57,8 @@ struct gateway {
     char public_url[PUBLIC_URL_MAX], peer_url[GATEWAY_MAX + 1];
 };
 
-static void on_stop(void *ctx, unsigned times, int number) {
-    (void)number;
-    struct gateway *gateway = ctx;
-    if (!gateway->started) {
-        loop_quit(&gateway->loop);
-        return;
-    }
-    if (times > 1) {
-        drain_hurry(&gateway->drain);
-        return;
-    }
+/* `to`: who takes over, or NULL. */
+static void begin_drain(struct gateway *gateway, struct handover *to) {
     struct drain_parts parts = {.loop = &gateway->loop,
                                 .admin = gateway->admin,
                                 .visitors = gateway->visitors,
@@ -72,9 +69,45 @@ static void on_stop(void *ctx, unsigned times, int number) {
                                 .peering = gateway->peering,
                                 .public_port = &gateway->public_port,
                                 .agent_port = &gateway->agent_port,
+                                .admin_port = &gateway->admin_port,
+                                .handover = to,
                                 .delay_ms = gateway->config.drain_delay_ms,
                                 .timeout_ms = gateway->config.drain_timeout_ms};
     drain_start(&gateway->drain, &parts);
+}
+
+static void on_stop(void *ctx, unsigned times, int number) {
+    (void)number, (void)times;
+    struct gateway *gateway = ctx;
+    if (!gateway->started)
+        loop_quit(&gateway->loop);
+    else if (gateway->drain.phase != DRAIN_NO)
+        drain_hurry(&gateway->drain);
+    else
+        begin_drain(gateway, NULL);
+}
+
+static bool may_hand_over(void *ctx) {
+    const struct gateway *gateway = ctx;
+    return gateway->started && gateway->drain.phase == DRAIN_NO;
+}
+
+static void on_successor_ready(void *ctx) {
+    struct gateway *gateway = ctx;
+    if (may_hand_over(gateway)) begin_drain(gateway, &gateway->handover);
+}
+
+static void wait_for_handover(struct gateway *gateway, char **argv) {
+    const struct handover_parts parts = {.loop = &gateway->loop,
+                                         .argv = argv,
+                                         .life = successor_life(),
+                                         .ports = {{"public", &gateway->public_port},
+                                                   {"agent", &gateway->agent_port},
+                                                   {"admin", &gateway->admin_port}},
+                                         .ctx = gateway,
+                                         .may = may_hand_over,
+                                         .ready = on_successor_ready};
+    handover_init(&gateway->handover, &parts);
 }
 
 static void on_cleanup(struct timer *timer) {
@@ -141,8 +174,10 @@ static bool open_ports(struct gateway *gateway) {
     gateway->metrics.ports[METRIC_PORT_AGENT] = &gateway->agent_clients;
     gateway->metrics.ports[METRIC_PORT_ADMIN] = &gateway->admin_clients;
     if (!gateway->public_port || !gateway->agent_port || !gateway->admin_port) return false;
+    inherited_close_rest();
     listener_hold(gateway->public_port, true); /* until the store can be used */
     listener_hold(gateway->agent_port, true);
+    listener_hold(gateway->admin_port, successor_waits());
     return true;
 }
 
@@ -267,7 +302,33 @@ static bool derive_keys(struct gateway *gateway) {
     return secret_keys_derive(backend_secret(gateway->backend), &gateway->keys);
 }
 
-/* The store can be used: everybody may come in. */
+static void let_in(struct gateway *gateway) {
+    gateway->started = true;
+    metrics_set(METRIC_STORE_UP, 0, 1);
+    listener_hold(gateway->public_port, false);
+    listener_hold(gateway->agent_port, false);
+    listener_hold(gateway->admin_port, false);
+    timer_start(&gateway->loop.timers, &gateway->cleanup, CLEANUP_MS);
+    admin_set_state(gateway->admin, ADMIN_READY);
+    announce(gateway);
+    notify_tell("READY=1\nSTATUS=Serving");
+}
+
+static void on_go(void *ctx, struct view claims) {
+    struct gateway *gateway = ctx;
+    backend_import(gateway->backend, claims);
+    let_in(gateway);
+}
+
+static void on_passed_visitor(void *ctx, int fd) {
+    struct gateway *gateway = ctx;
+    if (gateway->public_port)
+        listener_adopt(gateway->public_port, fd);
+    else
+        close(fd);
+}
+
+/* The store can be used: everybody may come in, as soon as no other gateway stands here. */
 static void on_backend_ready(void *ctx) {
     struct gateway *gateway = ctx;
     if (backend_secret(gateway->backend).len && !derive_keys(gateway)) abort(); /* OpenSSL does not work */
@@ -275,13 +336,11 @@ static void on_backend_ready(void *ctx) {
         loop_quit(&gateway->loop);
         return;
     }
-    gateway->started = true;
-    metrics_set(METRIC_STORE_UP, 0, 1);
-    listener_hold(gateway->public_port, false);
-    listener_hold(gateway->agent_port, false);
-    timer_start(&gateway->loop.timers, &gateway->cleanup, CLEANUP_MS);
-    admin_set_state(gateway->admin, ADMIN_READY);
-    announce(gateway);
+    const struct successor_events events = {.ctx = gateway, .go = on_go, .visitor = on_passed_visitor};
+    if (successor_waits())
+        successor_ready(&gateway->loop, &events);
+    else
+        let_in(gateway);
 }
 
 static void on_backend_degraded(void *ctx, const char *what) {
@@ -326,6 +385,9 @@ static void stop_adapters(struct gateway *gateway) {
     metrics_page_stop(&gateway->metrics);
     pressure_stop(&gateway->pressure);
     drain_stop(&gateway->drain, &gateway->loop);
+    handover_stop(&gateway->handover);
+    successor_stop();
+    notify_stop();
     listener_free(gateway->public_port);
     listener_free(gateway->agent_port);
     listener_free(gateway->admin_port);
@@ -367,7 +429,16 @@ static bool load_secrets(struct gateway *gateway) {
            token_keys_load(&gateway->token_keys, config);
 }
 
-static int run(struct gateway *gateway) {
+static bool find_urls(struct gateway *gateway) {
+    urls_public(&gateway->config, gateway->public_port, gateway->public_url);
+    urls_peer(&gateway->config, gateway->agent_port, gateway->peer_url, sizeof(gateway->peer_url));
+    if (successor_url(gateway->peer_url, sizeof(gateway->peer_url))) return true;
+    fprintf(stderr, "ttf-gateway: --peer-url: it is too long to take over from another gateway\n");
+    return false;
+}
+
+static int run(struct gateway *gateway, char **argv) {
+    successor_init();
     if (!load_secrets(gateway)) return 1;
     if (!loop_init(&gateway->loop)) return 1;
     loop_on_stop(&gateway->loop, on_stop, gateway);
@@ -376,13 +447,11 @@ static int run(struct gateway *gateway) {
     timer_init(&gateway->cleanup, on_cleanup);
     drain_init(&gateway->drain);
     metrics_page_start(&gateway->metrics, &gateway->loop, gateway->config.metrics_tunnels);
-    bool opened = open_ports(gateway);
-    if (opened) {
-        urls_public(&gateway->config, gateway->public_port, gateway->public_url);
-        urls_peer(&gateway->config, gateway->agent_port, gateway->peer_url, sizeof(gateway->peer_url));
+    notify_start(&gateway->loop);
+    if (open_ports(gateway) && find_urls(gateway))
         gateway->admin =
             admin_new(&gateway->loop, !listen_address_is_loopback(&gateway->config.admin_listen));
-    }
+    wait_for_handover(gateway, argv);
     if (gateway->admin) admin_add_page(gateway->admin, "/metrics", metrics_page_print, &gateway->metrics);
     bool runs = gateway->admin && access_file_start(&gateway->loop, &gateway->config, gateway->peer_url) &&
                 make_backend(gateway);
@@ -422,7 +491,7 @@ int main(int argc, char **argv) {
         else if (gateway.config.wants_health)
             code = health_ask(&gateway.config.admin_listen);
         else
-            code = run(&gateway);
+            code = run(&gateway, argv);
     }
     config_done(&gateway.config);
     return code;

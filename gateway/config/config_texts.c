@@ -134,8 +134,15 @@ static const char *const settings_intro =
     "which `--config` names: YAML, one `name: value` a line. Flags win over variables, variables over the "
     "file. ADDRESS is host:port, :port (all addresses) or loopback:port, port 0 lets the system choose; TIME "
     "is 500ms, 25s, 5m, 2h or 1d; SIZE is 512, 64KiB, 2MiB or 1GiB; LIST is a,b.\n";
+static const char *const man_signals =
+    ".SH SIGNALS\n.TP\nSIGTERM, SIGINT\nStop, when what runs is answered; a second one stops at once.\n";
+static const char *const man_gateway_signals =
+    ".TP\nSIGUSR2\nThe program that is installed now, with the settings of now, takes over the open ports; "
+    "this "
+    "one finishes what runs and ends. Where the new one does not start, nothing has happened. Not for the "
+    "first process of a container.\n"
+    ".TP\nSIGHUP\nOpen the access log anew.\n";
 static const char *const man_end =
-    ".SH SIGNALS\n.TP\nSIGTERM, SIGINT\nStop, when what runs is answered; a second one stops at once.\n"
     ".SH EXIT STATUS\n0: stopped by a signal; or what was asked for is well. 1: it could not run. 2: what "
     "was said makes no sense; one line on standard error says why.\n";
 
@@ -197,6 +204,8 @@ static void print_man(const char *name) {
     puts(".SH SETTINGS");
     escape_put_man_markdown(stdout, settings_intro);
     for (size_t i = 0; i < config_settings_count; i++) man_setting(&config_settings[i]);
+    fputs(man_signals, stdout);
+    if (is_gateway) fputs(man_gateway_signals, stdout);
     fputs(man_end, stdout);
     if (is_gateway)
         puts(".SH FILES\n.TP\n/etc/ttf\\-gateway/config.yaml\nWhat the Debian package's service reads.");

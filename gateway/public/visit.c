@@ -114,17 +114,28 @@ static void wait_for_next(struct visit *visit) {
     visit->deadline_ms = loop_now(side->loop) + (side->draining ? 0 : side->settings.keepalive_timeout_ms);
 }
 
+/* What has come meanwhile and was not read goes with the socket. */
+void visit_pass_on(struct visit *visit) {
+    struct visitors *side = visit->side;
+    bool is_between = visit->phase == VISIT_NEW || visit->phase == VISIT_IDLE;
+    if (!side->pass || !is_between || visit->in.len || visit->is_eof) return;
+    side->pass(side->pass_ctx, visit->fd);
+    close_visit(visit);
+}
+
 static void after_answer(struct visit *visit) {
     bool is_read = visit->phase == VISIT_ASKED && request_reader_is_at_end(&visit->reader);
     bool keeps = is_read && !visit->must_close;
     bool may_come_more = !is_read || visit->in.len || http_error_closes(visit->access.error);
     end_request(visit);
-    if (keeps)
+    if (keeps) {
         wait_for_next(visit);
-    else if (may_come_more && !visit->is_eof)
+        visit_pass_on(visit);
+    } else if (may_come_more && !visit->is_eof) {
         linger(visit);
-    else
+    } else {
         close_visit(visit);
+    }
 }
 
 /* ---- going on ---- */

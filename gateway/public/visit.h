@@ -90,6 +90,8 @@ struct visitors {
     struct timer leave;
     time_t date_s; /* what `date` says */
     char date[32];
+    visitors_pass_fn *pass; /* who is between two requests goes this way; NULL: nobody */
+    void *pass_ctx;
     char block[VISIT_BLOCK_BYTES]; /* what was just read, by whomever */
     bool draining, stopped;
 };
@@ -143,6 +145,9 @@ struct visit *visit_new(struct visitors *side, int fd, struct client *client);
 void visit_wake(struct visit *visit);
 /* Uses what has come and writes what there is; called for those who were woken, at the end of the turn. */
 void visit_go_on(struct visit *visit);
+/* Gives the connection to another process, and closes it here, when nothing of a request is here and somebody
+ * takes it. */
+void visit_pass_on(struct visit *visit);
 /* The visitor is gone, or has to go: cuts what runs and closes. */
 void visit_cut(struct visit *visit);
 /* The visitor closed his direction a while ago: cuts, unless an answer is on its way to him. */

@@ -119,6 +119,15 @@ void visitors_close_after(struct visitors *side) {
     side->draining = true;
 }
 
+void visitors_hand_over(struct visitors *side, visitors_pass_fn *pass, void *ctx) {
+    side->pass = pass;
+    side->pass_ctx = ctx;
+    for (struct list *node = side->all.next, *next; node != &side->all; node = next) {
+        next = node->next;
+        visit_pass_on(LIST_ENTRY(node, struct visit, node));
+    }
+}
+
 void visitors_drain(struct visitors *side) {
     uint64_t patience_ms = loop_now(side->loop) + NEW_PATIENCE_MS;
     side->draining = true;

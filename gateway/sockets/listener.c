@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "sockets/inherited.h"
 
 #define SOCKETS_MAX 8
 #define ACCEPT_BATCH 64
@@ -147,9 +148,8 @@ static void on_pause_over(struct timer *timer) {
     set_polling(listener, true);
 }
 
-struct listener *listener_new(struct loop *loop, const struct listen_address *address,
-                              struct clients *clients, listener_fn *accepted, void *ctx,
-                              const char **ret_why) {
+/* Without sockets. */
+static struct listener *make(struct loop *loop, struct clients *clients, listener_fn *accepted, void *ctx) {
     struct listener *listener = calloc(1, sizeof(*listener));
     if (!listener) return NULL;
     listener->loop = loop;
@@ -157,6 +157,22 @@ struct listener *listener_new(struct loop *loop, const struct listen_address *ad
     listener->accepted = accepted;
     listener->ctx = ctx;
     timer_init(&listener->pause, on_pause_over);
+    return listener;
+}
+
+static void begin(struct listener *listener) {
+    for (size_t i = 0; i < listener->count; i++) {
+        uv_poll_init(&listener->loop->uv, &listener->sockets[i].poll, listener->sockets[i].fd);
+        listener->sockets[i].poll.data = &listener->sockets[i];
+    }
+    set_polling(listener, true);
+}
+
+struct listener *listener_new(struct loop *loop, const struct listen_address *address,
+                              struct clients *clients, listener_fn *accepted, void *ctx,
+                              const char **ret_why) {
+    struct listener *listener = make(loop, clients, accepted, ctx);
+    if (!listener) return NULL;
     *ret_why = NULL;
     int error = bind_address(listener, address, ret_why);
     if (error) {
@@ -165,17 +181,40 @@ struct listener *listener_new(struct loop *loop, const struct listen_address *ad
         errno = error;
         return NULL;
     }
-    for (size_t i = 0; i < listener->count; i++) {
-        uv_poll_init(&loop->uv, &listener->sockets[i].poll, listener->sockets[i].fd);
-        listener->sockets[i].poll.data = &listener->sockets[i];
-    }
-    set_polling(listener, true);
+    begin(listener);
+    return listener;
+}
+
+static uint16_t port_of(int fd) {
+    struct sockaddr_storage address = {0};
+    socklen_t len = sizeof(address);
+    if (getsockname(fd, (struct sockaddr *)&address, &len) != 0) return 0;
+    return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)(void *)&address)->sin6_port
+                                               : ((struct sockaddr_in *)(void *)&address)->sin_port);
+}
+
+/* Those that were handed over for "public-listen" are called "public". NULL: there are none. */
+static struct listener *open_inherited(struct loop *loop, const char *flag, struct clients *clients,
+                                       listener_fn *accepted, void *ctx) {
+    char name[32];
+    int fds[SOCKETS_MAX];
+    snprintf(name, sizeof(name), "%.*s", (int)strcspn(flag, "-"), flag);
+    size_t count = inherited_take(name, fds, SOCKETS_MAX);
+    struct listener *listener = count ? make(loop, clients, accepted, ctx) : NULL;
+    if (!listener) return NULL;
+    for (size_t i = 0; i < count; i++)
+        listener->sockets[i] = (struct listening){.listener = listener, .fd = fds[i]};
+    listener->count = count;
+    listener->port = port_of(fds[0]);
+    begin(listener);
     return listener;
 }
 
 struct listener *listener_open(struct loop *loop, const char *flag, const struct listen_address *address,
                                struct clients *clients, listener_fn *accepted, void *ctx) {
     const char *why = "out of memory";
+    struct listener *inherited = open_inherited(loop, flag, clients, accepted, ctx);
+    if (inherited) return inherited;
     struct listener *listener = listener_new(loop, address, clients, accepted, ctx, &why);
     if (!listener) fprintf(stderr, "ttf-gateway: --%s %s:%u: %s\n", flag, address->host, address->port, why);
     return listener;
@@ -200,6 +239,21 @@ static void hand_on(struct listener *listener, int fd, const struct sockaddr *ad
     int one = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     listener->accepted(listener->ctx, fd, client, address, len);
+}
+
+void listener_adopt(struct listener *listener, int fd) {
+    struct sockaddr_storage address = {0};
+    socklen_t len = sizeof(address);
+    if (getpeername(fd, (struct sockaddr *)&address, &len) == 0)
+        hand_on(listener, fd, (struct sockaddr *)&address, len);
+    else
+        close(fd);
+}
+
+size_t listener_sockets(const struct listener *listener, int *ret_fds, size_t max) {
+    size_t count = listener->count < max ? listener->count : max;
+    for (size_t i = 0; i < count; i++) ret_fds[i] = listener->sockets[i].fd;
+    return count;
 }
 
 /* How many came, at most ACCEPT_BATCH. */

@@ -369,6 +369,30 @@ static void memory_sweep(void *ctx, registry_swept_fn *done, void *target, uint6
     reply->value.removed = sweep.removed;
 }
 
+/* ---- from process to process ---- */
+
+struct telling {
+    store_memory_claim_fn *fn;
+    void *ctx;
+    uint64_t now_ms;
+};
+
+static void tell_claim(void *ctx, struct table_node *node) {
+    const struct telling *telling = ctx;
+    const struct claim_entry *entry = TABLE_ENTRY(node, struct claim_entry, node);
+    if (entry->claim.expires_ms > telling->now_ms)
+        telling->fn(telling->ctx, &entry->claim, claim_options_view(entry->options));
+}
+
+void store_memory_each(const struct store_memory *store, store_memory_claim_fn *fn, void *ctx) {
+    struct telling telling = {.fn = fn, .ctx = ctx, .now_ms = now(store)};
+    table_each((struct table *)(uintptr_t)&store->claims, tell_claim, &telling);
+}
+
+bool store_memory_restore(struct store_memory *store, const struct claim *claim, struct view options) {
+    return !find(&store->claims, view_from_cstr(claim->tunnel_id)) && claim_put(store, claim, options);
+}
+
 /* ---- life ---- */
 
 struct store_memory *store_memory_new(struct tasks *tasks, uint64_t (*wall_ms)(void *ctx), void *wall_ctx) {

@@ -18,6 +18,12 @@ struct mailbox store_memory_mailbox(struct store_memory *store);
 /* Who hears of changes; at most one. */
 void store_memory_listen(struct store_memory *store, struct store_events events);
 
+/* Each claim that has not expired, in any order. */
+typedef void store_memory_claim_fn(void *ctx, const struct claim *claim, struct view options);
+void store_memory_each(const struct store_memory *store, store_memory_claim_fn *fn, void *ctx);
+/* As it stood in another process; nobody is told. False when that tunnel has a claim, or without memory. */
+bool store_memory_restore(struct store_memory *store, const struct claim *claim, struct view options);
+
 /* What it holds now, for tests and figures. */
 size_t store_memory_claims(const struct store_memory *store);
 size_t store_memory_connections(const struct store_memory *store);

@@ -101,6 +101,10 @@ class Program:
             reader.join(10)
         return code
 
+    def wait_exit_of_process(self, seconds=20):
+        """As wait_exit(), where children of its may still write: did it end well?"""
+        return self.process.wait(seconds * SLOW) == 0
+
     def stop(self, number=signal.SIGTERM, seconds=15):
         """Asks it to end and returns its exit code."""
         if self.process.poll() is None:
