@@ -2,6 +2,7 @@
 #include "successor.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -20,17 +21,23 @@ static struct {
     struct successor_events events;
 } successor = {.end = -1};
 
+/* The next number, up to `end`, which is passed over; -1 for none. */
+static long next_number(const char **text, char end) {
+    char *rest = NULL;
+    long number = *text && **text >= '0' && **text <= '9' ? strtol(*text, &rest, 10) : -1;
+    bool is_number = rest && *rest == end && number <= INT_MAX;
+    *text = is_number ? rest + (end != '\0') : NULL;
+    return is_number ? number : -1;
+}
+
 /* What another process of this environment finds there is not meant for it. */
 void successor_init(void) {
     const char *text = getenv(HANDOVER_VARIABLE);
-    long parent = 0;
-    unsigned life = 0;
-    int end = -1, read = 0;
-    bool is_ours = text && sscanf(text, "%ld:%u:%d%n", &parent, &life, &end, &read) == 3 && !text[read] &&
-                   parent == (long)getppid() && end >= INHERITED_FIRST_FD &&
-                   fcntl(end, F_SETFD, FD_CLOEXEC) == 0;
-    if (is_ours) successor.end = end;
-    if (is_ours) successor.life = life;
+    long parent = next_number(&text, ':'), life = next_number(&text, ':'), end = next_number(&text, '\0');
+    bool is_ours = parent == (long)getppid() && life > 0 && end >= INHERITED_FIRST_FD &&
+                   fcntl((int)end, F_SETFD, FD_CLOEXEC) == 0;
+    if (is_ours) successor.end = (int)end;
+    if (is_ours) successor.life = (unsigned)life;
     unsetenv(HANDOVER_VARIABLE);
     inherited_init(is_ours);
 }

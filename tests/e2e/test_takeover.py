@@ -329,10 +329,9 @@ def test_settings_are_read_anew_and_bad_ones_change_nothing(start, place, manage
     manager.wait("RELOADING=1", after=heard)
     manager.wait("READY=1", after=heard)
     assert http_raw.request(gateway.address, host=ttf.host).status == 200
-    file.write_text("first-visit-page: true\n")
+    file.write_text("allowed-names: www\n")
     here.reload()
-    browser = [("accept", "text/html"), ("sec-fetch-mode", "navigate"), ("user-agent", "Mozilla/5.0")]
-    assert http_raw.request(gateway.address, host=ttf.host, headers=browser).error == "first_visit"
+    assert start.forwarder(gateway, service, "-n", "www").host.startswith("www.")
 
 
 def test_not_while_it_stops(start):
