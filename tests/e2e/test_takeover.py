@@ -301,6 +301,24 @@ def test_a_websocket_goes_on_with_the_old_one(start, place):
             assert other.recv() == "new"
 
 
+def test_a_request_waits_for_an_agent_that_is_slow_to_move(start, place):
+    service = start.service()
+    gateway = start.gateway()
+    ttf = start.forwarder(gateway, service)
+    here = place(gateway)
+    ttf.process.send_signal(signal.SIGSTOP)
+    try:
+        here.reload()
+        with http_raw.Connection(gateway.address) as connection:
+            connection.send(http_raw.build("POST", "/x", ttf.host, body=b"abc"))
+            assert not connection.has_input_within(0.5)
+            ttf.process.send_signal(signal.SIGCONT)
+            assert connection.read_response().status == 200
+    finally:
+        ttf.process.send_signal(signal.SIGCONT)
+    assert service.seen("/x")
+
+
 def test_a_name_stays_its_owners(start, place):
     gateway = start.gateway()
     service = start.service()
