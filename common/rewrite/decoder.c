@@ -25,6 +25,7 @@ struct decoder {
     bool is_again;     /* a stream behind another one */
     bool has_made;     /* something came of this stream */
     bool is_inflating; /* of.zlib is there */
+    bool is_within;    /* a zstd frame, of which a byte was given */
     union {
         z_stream zlib;
         BrotliDecoderState *brotli;
@@ -73,11 +74,19 @@ static enum result read_brotli(struct decoder *decoder, struct view *rest, char 
     return result == BROTLI_DECODER_RESULT_ERROR ? BAD : NEEDS_MORE;
 }
 
+/* libzstd decodes a frame that it is given whole in another way, which takes other frames for broken: one that
+ * ends in an empty block and is shorter than its head says. So the first byte comes alone, and what a frame is
+ * does not depend on where it was cut. */
 static enum result read_zstd(struct decoder *decoder, struct view *rest, char *out, size_t room,
                              size_t *ret_len) {
-    ZSTD_inBuffer in = {.src = rest->ptr, .size = rest->len};
+    ZSTD_inBuffer in = {.src = rest->ptr, .size = decoder->is_within || !rest->len ? rest->len : 1};
     ZSTD_outBuffer made = {.dst = out, .size = room};
     size_t left = ZSTD_decompressStream(decoder->of.zstd, &made, &in);
+    if (!decoder->is_within && in.pos && !ZSTD_isError(left)) {
+        in.size = rest->len;
+        if (in.pos < in.size) left = ZSTD_decompressStream(decoder->of.zstd, &made, &in);
+    }
+    decoder->is_within = in.pos || decoder->is_within;
     *rest = view_skip(*rest, in.pos);
     *ret_len = made.pos;
     if (ZSTD_isError(left)) return BAD;
@@ -112,7 +121,7 @@ static void go_behind_end(struct decoder *decoder, struct view rest) {
     if (again && decoder->coding == CODING_GZIP) again = inflateReset(&decoder->of.zlib) == Z_OK;
     decoder->state = again ? RUNNING : OVER;
     decoder->is_again = true;
-    decoder->has_made = false;
+    decoder->has_made = decoder->is_within = false;
 }
 
 bool decoder_read(struct decoder *decoder, struct view *rest, char *out, size_t room, size_t *ret_len) {

@@ -322,6 +322,13 @@ static void a_window_that_is_too_large_is_refused(void **state) {
     fails(CODING_ZSTD, view_of("\x28\xb5\x2f\xfd\x00\xa0\x01\x00\x00", 9));
 }
 
+static void a_frame_is_the_same_whole_and_cut(void **state) {
+    (void)state;
+    /* a head that says 100 bytes, and an empty last block */
+    struct view frame = view_of("\x28\xb5\x2f\xfd\x20\x64\x01\x00\x00", 9);
+    for (size_t at = 0; at <= frame.len; at++) gives(CODING_ZSTD, frame, at, 9, VIEW(""));
+}
+
 static void which_coding(const char *accepted, enum coding came, enum coding expected) {
     assert_int_equal(coding_choose(view_from_cstr(accepted), came, false), expected);
 }
@@ -374,6 +381,7 @@ int main(void) {
         cmocka_unit_test(all_together_take_no_more_than_there_is),
         cmocka_unit_test(an_encoder_without_memory_fails),
         cmocka_unit_test(a_window_that_is_too_large_is_refused),
+        cmocka_unit_test(a_frame_is_the_same_whole_and_cut),
         cmocka_unit_test(the_visitor_gets_what_he_takes),
         cmocka_unit_test(little_memory_is_not_spent_on_encoders),
         cmocka_unit_test(codings_are_read),
