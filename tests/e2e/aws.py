@@ -43,6 +43,7 @@ EXCEPTIONS = [
     ("http", 'repeated_headers_keep header_values_of_any target_is_raw[v1-/a%2F target_is_raw[v1-/%00 target_is_raw[v1-/?]'
              ' target_is_raw[v1-/"<>', DECODED),
     ("smuggling", "one_clear_request there_are_many", FRONT),
+    ("hostile_services", "a_proper_answer an_answer_that_nobody there_are_many", MESSAGES),
     ("routing", "path_mode[", DECODED),
     ("agents", "what_a_request_looks", DECODED),
     ("http", "head[ 304_keeps unknown_expect upgrade_is_refused", FRONT),
