@@ -92,6 +92,15 @@ static void redis_remove(void *ctx, struct view request_id) {
     store_call(ctx, words, 2, true, NULL, NULL);
 }
 
+/* NULL: it makes no sense as one. */
+static struct v1_message *parse_answer(const struct store_redis *store, struct view text) {
+    enum status status;
+    struct v1_message *message = v1_message_parse(text, store->settings.body_max_bytes, &status);
+    if (message && (message->type == V1_HTTP_RESPONSE || message->type == V1_ERROR)) return message;
+    v1_message_free(message);
+    return NULL;
+}
+
 static void on_take(void *ctx, enum status status, const redisReply *reply) {
     struct job *job = ctx;
     struct store_redis *store = job->store;
@@ -100,7 +109,7 @@ static void on_take(void *ctx, enum status status, const redisReply *reply) {
     if (status == STATUS_INVALID || (status == STATUS_OK && !text.ptr)) {
         status = STATUS_NOT_FOUND;
     } else if (status == STATUS_OK) {
-        answer = v1_message_parse(text, store->settings.body_max_bytes, &status);
+        answer = parse_answer(store, text);
         if (!answer) store_foreign(store, "pending", view_from_cstr(job->id));
         if (answer) redis_remove(store, view_from_cstr(job->id));
         status = answer ? STATUS_OK : STATUS_NOT_FOUND;

@@ -4,14 +4,19 @@
 #ifndef FUZZ_H
 #define FUZZ_H
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/view.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static inline void require(bool holds) {
-    if (!holds) abort();
+/* As an assertion that stays, and says where; run.py reads what it says. */
+#define require(holds) ((holds) ? (void)0 : require_failed(#holds, __FILE__, __LINE__))
+
+static inline _Noreturn void require_failed(const char *what, const char *file, int line) {
+    fprintf(stderr, "%s:%d: Assertion `%s' failed.\n", file, line, what);
+    abort();
 }
 
 /* In memory of its own, so that a byte read beyond its end is seen. To be freed. */

@@ -10,8 +10,18 @@
 
 #define NOW_S 1700000000u
 
-static const struct jwt_settings settings = {.secret = {"a key of the fuzz target, and of it alone", 41},
-                                             .leeway_s = 30};
+/* Set by each input: who the token must be for, and of. */
+static struct jwt_settings settings = {.secret = {"a key of the fuzz target, and of it alone", 41},
+                                       .leeway_s = 30};
+
+/* What is accepted for somebody names him, and likewise of whom it is: in one string, or in a list. */
+static void require_named(struct view payload) {
+    char *text = view_to_cstr(payload);
+    require(text != NULL);
+    if (settings.audience.len && !strchr(text, '\\')) require(strstr(text, "\"gate\"") != NULL);
+    if (settings.issuer.len && !strchr(text, '\\')) require(strstr(text, "\"us\"") != NULL);
+    free(text);
+}
 
 static bool check(struct view token, struct jwt_claims *claims) {
     const char *reason = NULL;
@@ -57,12 +67,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct buf token;
     if (size == 0) return 0;
     struct view input = view_of(data + 1, size - 1);
+    settings.audience = data[0] & 64 ? VIEW("gate") : VIEW("");
+    settings.issuer = data[0] & 128 ? VIEW("us") : VIEW("");
     buf_init(&token, (size_t)1024 * 1024);
     if (data[0] % 3 == 0) {
         require(!check(input, &claims)); /* nobody guesses a signature */
     } else if (data[0] % 3 == 1) {
         sign(input, &token);
-        check(buf_view(&token), &claims);
+        if (check(buf_view(&token), &claims)) require_named(input);
     } else {
         issue_and_break(input, &token);
     }

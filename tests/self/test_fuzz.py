@@ -1,6 +1,7 @@
 """tests/fuzz/run.py: what a log says was found, and what the last lines say."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,58 @@ def test_a_target_has_inputs_to_begin_with():
     thin = {target: [folder for folder in fuzz.seeds(target) if not folder.is_dir() or not any(folder.iterdir())]
             for target in fuzz.all_targets()}
     assert not {target: folders for target, folders in thin.items() if folders}
+
+
+# ---- the table of parsers ----
+
+# Of a function that reads bytes of somebody else, as this tree calls them.
+READS = re.compile(r"^(?!static inline)[a-z][\w *]*?\b\*?(\w*(?:parse|decode|scan|unescape|feed)\w*)\((?=[^;]*$)|\b(json_load\w+)\(", re.M)
+ROOMS = ("common", "gateway", "forwarder", "aws-adapter")
+
+
+def rows():
+    """By file: its targets, or none and the reason."""
+    table = {}
+    for line in (fuzz.HERE / "parsers.txt").read_text().splitlines():
+        if not line or line.startswith("#"):
+            continue
+        file, _, behind = line.partition(" ")
+        assert file not in table, file
+        behind = behind.strip()
+        table[file] = ([], behind[1:].strip()) if behind.startswith("-") else (behind.split(), "")
+    return table
+
+
+def parsers(root=ROOT):
+    """By file: the names that say so."""
+    found = {}
+    for room in ROOMS:
+        for path in sorted((root / room).rglob("*.c")):
+            if names := [one or other for one, other in READS.findall(path.read_text())]:
+                found[str(path.relative_to(root))] = names
+    return found
+
+
+def test_no_parser_without_a_target():
+    missing = {file: names for file, names in parsers().items() if file not in rows()}
+    assert not missing, f"name their targets in tests/fuzz/parsers.txt: {missing}"
+
+
+def test_the_table_names_what_is_there():
+    assert not [file for file in rows() if not (ROOT / file).is_file()]
+    known = set(fuzz.all_targets())
+    assert not {file: set(targets) - known for file, (targets, _) in rows().items() if set(targets) - known}
+    assert known == {target for targets, _ in rows().values() for target in targets}
+
+
+def test_no_row_without_target_or_reason():
+    assert not [file for file, (targets, reason) in rows().items() if not targets and len(reason) < 20]
+
+
+def test_a_new_parser_would_be_seen(tmp_path):
+    (tmp_path / "common").mkdir()
+    (tmp_path / "common/new.c").write_text(
+        "bool thing_parse(struct view v,\n                 int *ret) {\n}\nint main(void) {\n    thing_decode(v);\n}\n")
+    (tmp_path / "common/none.c").write_text("bool thing_parse(struct view v);\nstatic int look(void) {\n}\n")
+    (tmp_path / "common/json.c").write_text("static void take(struct view v) {\n    json_loadb(v.ptr, v.len, 0, NULL);\n}\n")
+    assert parsers(tmp_path) == {"common/json.c": ["json_loadb"], "common/new.c": ["thing_parse"]}
