@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/ids.h"
+#include "doorman/doorman.h"
 #include "runtime/invocations.h"
 #include "runtime/lambda_config.h"
 #include "runtime/lambda_times.h"
@@ -23,6 +24,7 @@ struct program {
     struct loop loop;
     struct authorities authorities;
     struct http_client *http;
+    struct door *door; /* NULL: no doorman */
     struct aws_client aws;
     struct dynamodb dynamodb;
     struct connections connections;
@@ -57,6 +59,10 @@ static void make_settings(struct program *program) {
     settings->jwt.audience = config->jwt.audience;
     settings->jwt.issuer = config->jwt.issuer;
     settings->visitor_policy = config->visitor_policy;
+    settings->door_fields = config->door_fields.items;
+    settings->door_fields_count = config->door_fields.count;
+    settings->door_cookies = config->door_cookies.items;
+    settings->door_cookies_count = config->door_cookies.count;
     settings->tunnel_requests_per_second = config->tunnel_rate;
     settings->claim_ttl_ms = CONNECTION_TTL_MS;
     settings->request_timeout_max_ms = REQUEST_TIMEOUT_MAX_MS;
@@ -65,6 +71,22 @@ static void make_settings(struct program *program) {
     settings->heartbeat_ms = HEARTBEAT_MS;
     settings->recheck_waiting_ms = RECHECK_WAITING_MS;
     settings->recheck_sent_ms = RECHECK_SENT_MS;
+}
+
+static bool make_door(struct program *program) {
+    const struct lambda_config *config = &program->config;
+    if (!config->forward_auth.ptr) return true;
+    struct doorman_settings settings = {.http = program->http,
+                                        .timers = &program->loop.timers,
+                                        .tasks = &program->loop.tasks,
+                                        .url = config->forward_auth,
+                                        .fields = config->door_fields.items,
+                                        .fields_count = config->door_fields.count,
+                                        .timeout_ms = DOOR_TIMEOUT_MS,
+                                        .keep_ms = DOOR_KEEP_MS,
+                                        .per_url = true};
+    program->door = door_new(&settings);
+    return program->door != NULL;
 }
 
 static bool make_core(struct program *program) {
@@ -76,6 +98,7 @@ static bool make_core(struct program *program) {
         .clock = {.wall_ms = loop_wall_ms, .timers = &program->loop.timers, .tasks = &program->loop.tasks},
         .ids = {.tunnel = ids_tunnel, .random = ids_random},
     };
+    if (program->door) ports.doorman = door_port(program->door);
     program->core = core_new(&program->settings, &ports);
     if (!program->core) return false;
     store_dynamodb_listen(program->store, core_store_events(program->core));
@@ -119,7 +142,7 @@ static bool make_adapters(struct program *program) {
                                              .requests_table = config->requests_table,
                                              .core = &program->settings};
     program->store = store_dynamodb_new(&program->dynamodb, &tables);
-    return program->store && make_direct(program) && make_core(program) &&
+    return program->store && make_direct(program) && make_door(program) && make_core(program) &&
            aws_environment_endpoint(&config->aws, "dynamodb", program->dynamodb.endpoint) &&
            aws_environment_endpoint(&config->aws, "events", program->publisher.endpoint) &&
            connections_set_endpoint(&program->connections, view_from_cstr(config->websocket_endpoint));
@@ -171,6 +194,7 @@ static void tell_init_error(struct program *program, const char *why) {
 static void free_all(struct program *program) {
     invocations_free(program->invocations);
     core_free(program->core);
+    door_free(program->door);
     mailbox_direct_free(program->direct);
     waiter_free(program->waiter);
     store_dynamodb_free(program->store);

@@ -17,11 +17,14 @@
 #include "config/secret_file.h"
 #include "config/token_command.h"
 #include "config/token_keys.h"
+#include "doorman/doorman.h"
 #include "drain.h"
+#include "fetch/authorities.h"
 #include "handover.h"
 #include "log_buffer.h"
 #include "metrics/metrics_table.h"
 #include "metrics_page.h"
+#include "net/authorities.h"
 #include "notify.h"
 #include "pressure.h"
 #include "public/visitor.h"
@@ -40,6 +43,9 @@ struct gateway {
     struct backend *backend;
     struct agent_ws *agents;
     struct peering *peering; /* NULL: no other gateways */
+    struct authorities authorities;
+    struct http_client *http; /* NULL: nobody is asked anything */
+    struct door *door;        /* NULL: no doorman */
     struct core *core;
     struct agent_accept *accept;
     struct visitors *visitors;
@@ -181,6 +187,24 @@ static bool open_ports(struct gateway *gateway) {
     return true;
 }
 
+static bool make_door(struct gateway *gateway) {
+    const struct config *config = &gateway->config;
+    if (!config->forward_auth) return true;
+    authorities_init(&gateway->authorities, authorities_file());
+    gateway->http = http_client_new(&gateway->loop.uv, &gateway->loop.timers, &gateway->authorities);
+    struct doorman_settings settings = {.http = gateway->http,
+                                        .timers = &gateway->loop.timers,
+                                        .tasks = &gateway->loop.tasks,
+                                        .url = view_from_cstr(config->forward_auth),
+                                        .fields = config->forward_auth_headers.items,
+                                        .fields_count = config->forward_auth_headers.count,
+                                        .timeout_ms = config->forward_auth_timeout_ms,
+                                        .keep_ms = config->forward_auth_cache_ms,
+                                        .per_url = config->forward_auth_per_url};
+    gateway->door = gateway->http ? door_new(&settings) : NULL;
+    return gateway->door != NULL;
+}
+
 static bool make_core(struct gateway *gateway) {
     const struct config *config = &gateway->config;
     struct core_settings settings;
@@ -197,6 +221,10 @@ static bool make_core(struct gateway *gateway) {
     settings.allowed_names_count = config->allowed_names.count;
     settings.first_visit_page = config->first_visit_page;
     settings.visitor_policy = view_from_cstr(config->visitor_policy);
+    settings.door_fields = config->forward_auth_headers.items;
+    settings.door_fields_count = config->forward_auth_headers.count;
+    settings.door_cookies = config->forward_auth_cookies.items;
+    settings.door_cookies_count = config->forward_auth_cookies.count;
     settings.pass_fields = config->pass_fields.items;
     settings.pass_fields_count = config->pass_fields.count;
     settings.resume_secret = view_of(gateway->keys.resume, SECRET_LEN);
@@ -230,6 +258,7 @@ static bool make_core(struct gateway *gateway) {
         .ids = {.tunnel = ids_tunnel, .random = ids_random},
     };
     struct peer_links *peers = gateway->peering ? peering_links(gateway->peering) : NULL;
+    if (gateway->door) ports.doorman = door_port(gateway->door);
     if (!backend_ports(gateway->backend, &agents, peers, &ports)) return false;
     gateway->core = core_new(&settings, &ports);
     if (!gateway->core) return false;
@@ -257,7 +286,8 @@ static bool make_adapters(struct gateway *gateway) {
     };
     gateway->agents = agent_ws_new(&gateway->loop, config->agent_ping_interval_ms,
                                    (uint32_t)config->agent_link_requests, config->answer_head_bytes);
-    if (!gateway->agents || !make_peering(gateway) || !make_core(gateway)) return false;
+    if (!gateway->agents || !make_peering(gateway) || !make_door(gateway) || !make_core(gateway))
+        return false;
     gateway->visitors = visitors_new(&gateway->loop, gateway->core, &settings, &gateway->proxied_clients);
     gateway->accept = agent_accept_new(&gateway->loop, gateway->core, gateway->agents,
                                        backend_is_shared(gateway->backend) ? gateway->peer_url : "",
@@ -402,6 +432,8 @@ static void stop_adapters(struct gateway *gateway) {
 /* In the order in which the parts refer to each other; the loop runs the last close callbacks in between. */
 static void free_all(struct gateway *gateway) {
     core_free(gateway->core);
+    door_free(gateway->door);
+    http_client_free(gateway->http);
     token_keys_done(&gateway->token_keys);
     access_file_stop();
     log_buffer_stop();
@@ -412,6 +444,7 @@ static void free_all(struct gateway *gateway) {
     visitors_free(gateway->visitors);
     admin_free(gateway->admin);
     backend_free(gateway->backend);
+    authorities_done(&gateway->authorities);
     clients_done(&gateway->visitor_clients);
     clients_done(&gateway->proxied_clients);
     clients_done(&gateway->agent_clients);

@@ -7,6 +7,7 @@
 
 #include "auth/secret_strength.h"
 #include "base/regular_file.h"
+#include "doorman/doorman.h"
 #include "handler/core.h"
 #include "handler/route.h"
 #include "policy/policy.h"
@@ -81,8 +82,10 @@ static bool read_names(struct lambda_config *config, char why[256]) {
 }
 
 /* By commas. */
-static bool read_list(const char *variable_name, struct lambda_names *names, char why[256]) {
-    struct view rest = view_from_cstr(variable(variable_name)), name;
+static bool read_list(const char *variable_name, const char *fallback, struct lambda_names *names,
+                      char why[256]) {
+    const char *text = variable(variable_name);
+    struct view rest = view_from_cstr(text ? text : fallback), name;
     while (view_split(&rest, ',', &name)) {
         name = view_trim(name);
         if (name.len == 0) continue;
@@ -172,6 +175,22 @@ static bool read_visitor_policy(struct lambda_config *config, char why[256]) {
            complain(why, "VISITOR_POLICY", fault);
 }
 
+/* Who is asked about visitors, as at gateways. */
+static bool read_forward_auth(struct lambda_config *config, char why[256]) {
+    struct lambda_names *fields = &config->door_fields, *cookies = &config->door_cookies;
+    config->forward_auth = view_from_cstr(variable("FORWARD_AUTH"));
+    if (!config->forward_auth.ptr) return true;
+    const char *fault = door_url_fault(config->forward_auth);
+    if (fault) return complain(why, "FORWARD_AUTH", fault);
+    if (!read_list("FORWARD_AUTH_HEADERS", DOOR_FIELDS_DEFAULT, fields, why) ||
+        !read_list("FORWARD_AUTH_COOKIES", DOOR_COOKIES_DEFAULT, cookies, why))
+        return false;
+    if (!door_names_are_fields(fields->items, fields->count))
+        return complain(why, "FORWARD_AUTH_HEADERS", "expected names of fields, such as remote-user");
+    return door_names_are_cookies(cookies->items, cookies->count) ||
+           complain(why, "FORWARD_AUTH_COOKIES", "expected names of cookies, or how they begin");
+}
+
 static bool read_rate(struct lambda_config *config, char why[256]) {
     const char *text = variable("PER_TUNNEL_RATE_LIMIT");
     uint64_t rate = 0;
@@ -222,11 +241,12 @@ bool lambda_config_read(struct lambda_config *config, char why[256]) {
     bool ok = required("CONNECTIONS_TABLE_NAME", &config->connections_table, why) &&
               required("PENDING_REQUESTS_TABLE_NAME", &config->requests_table, why) &&
               required("WEBSOCKET_API_ENDPOINT", &config->websocket_endpoint, why) &&
-              read_names(config, why) && read_list("OTHER_NAMES", &config->other_names, why) &&
-              read_list("ALLOWED_NAMES", &config->allowed_names, why) && read_routing(config, why) &&
+              read_names(config, why) && read_list("OTHER_NAMES", NULL, &config->other_names, why) &&
+              read_list("ALLOWED_NAMES", NULL, &config->allowed_names, why) && read_routing(config, why) &&
               read_bool("PUBLISH_EVENTS", &publish, why) && read_secret(config, why) &&
-              read_auth(config, why) && read_visitor_policy(config, why) && read_rate(config, why) &&
-              read_wait_mode(config, why) && read_level(config, why) && read_metrics(config, why);
+              read_auth(config, why) && read_visitor_policy(config, why) && read_forward_auth(config, why) &&
+              read_rate(config, why) && read_wait_mode(config, why) && read_level(config, why) &&
+              read_metrics(config, why);
     if (ok && publish) ok = required("EVENT_BUS_NAME", &config->event_bus, why);
     return ok;
 }

@@ -32,7 +32,9 @@ struct lambda_config {
     struct jwt_settings jwt; /* require_auth; into the environment, and to `jwks` */
     struct jwks *jwks;       /* NULL: none */
     enum wait_mode wait_mode;
-    struct view visitor_policy; /* of all tunnels, see core.h; empty: none */
+    struct view visitor_policy;                    /* of all tunnels, see core.h; empty: none */
+    struct view forward_auth;                      /* an URL; absent: nobody is asked about visitors */
+    struct lambda_names door_fields, door_cookies; /* forward_auth, see core.h */
     bool has_secret;
     unsigned char resume_key[SECRET_LEN], waiter_key[SECRET_LEN]; /* has_secret */
     enum log_level log_level;

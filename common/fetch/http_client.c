@@ -4,6 +4,7 @@
 
 #include <curl/curl.h>
 #include <openssl/ssl.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
@@ -351,6 +352,12 @@ void http_call_cancel(struct http_call *call) {
 }
 
 /* ---- life ---- */
+
+const char *http_client_library(void) {
+    static char text[32];
+    snprintf(text, sizeof(text), "libcurl %s", curl_version_info(CURLVERSION_NOW)->version);
+    return text;
+}
 
 struct http_client *http_client_new(uv_loop_t *uv, struct timers *timers, struct authorities *authorities) {
     struct http_client *client = calloc(1, sizeof(*client));

@@ -17,6 +17,9 @@ struct authorities;
 struct http_client;
 struct http_call;
 
+/* Name and version of the library, for people. */
+const char *http_client_library(void);
+
 /* `timers` are those of the same loop. `authorities`: whom to trust; NULL: what libcurl was built with. NULL
  * without memory. All outlive the client. */
 struct http_client *http_client_new(uv_loop_t *uv, struct timers *timers, struct authorities *authorities);

@@ -92,6 +92,7 @@ bool answer_begin(struct exchange *exchange, int status, struct headers *headers
     headers_add(headers, VIEW("x-tunnel-routing-mode"),
                 exchange->route.mode == ROUTE_SUBDOMAIN ? VIEW("subdomain") : VIEW("path"));
     if (exchange->core->settings.first_visit_page && !exchange->from_peer) drop_our_cookies(headers);
+    visitor_door_answer(exchange, headers);
     if (hides_from_search(exchange)) headers_add(headers, VIEW("x-robots-tag"), VIEW("noindex"));
     trace_answer(exchange, headers);
     put_head(exchange, &head, kind);
@@ -104,6 +105,7 @@ void answer_switch(struct exchange *exchange, struct headers *headers, struct vi
     headers_remove(headers, VIEW("content-length"));
     headers_remove(headers, VIEW("sec-websocket-accept"));
     if (exchange->site) path_mode_fields(exchange, headers, false);
+    visitor_door_answer(exchange, headers);
     trace_answer(exchange, headers);
     struct answer_head head = {.status = 101,
                                .headers = headers,

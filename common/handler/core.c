@@ -63,6 +63,8 @@ static bool keep_settings(struct core *core) {
            keep_views(core, &settings->other_names, settings->other_names_count) &&
            keep_views(core, &settings->allowed_names, settings->allowed_names_count) &&
            keep_views(core, &settings->pass_fields, settings->pass_fields_count) &&
+           keep_views(core, &settings->door_fields, settings->door_fields_count) &&
+           keep_views(core, &settings->door_cookies, settings->door_cookies_count) &&
            keep_views(core, &settings->allowed_origins, settings->allowed_origins_count);
 }
 

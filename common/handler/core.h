@@ -38,6 +38,11 @@ struct core_settings {
     struct view
         visitor_policy; /* who may visit any tunnel here (policy.h), whatever its owner says; empty: all */
 
+    /* With a doorman (ports.h): fields that nobody else may say to services, and how names of cookies begin
+     * that are between him and the visitor. */
+    const struct view *door_fields, *door_cookies;
+    size_t door_fields_count, door_cookies_count;
+
     bool first_visit_page; /* browsers get a page first where the tunnel's owner has shown no token */
 
     struct http_limits limits;

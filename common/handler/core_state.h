@@ -114,6 +114,7 @@ void operation_end(struct operation *operation);
 enum exchange_state {
     EXCHANGE_FAILING,     /* an error waits to be told at the next safe point */
     EXCHANGE_LOOKUP,      /* the registry has been asked */
+    EXCHANGE_AT_DOOR,     /* the doorman has been asked */
     EXCHANGE_WAITING,     /* the agent has just gone: until the claim changes or the grace ends */
     EXCHANGE_READING,     /* v1: the rest of the body is missing */
     EXCHANGE_POSTING,     /* v1: the mailbox or the agent port has been asked */
@@ -130,7 +131,8 @@ struct exchange {
     enum exchange_state state;
     enum http_error error; /* FAILING */
     bool from_peer;        /* taken in by another gateway, which meant the agent of peer_epoch */
-    bool is_let_in;        /* the rules for visitors have been looked at (visitor_policy.c) */
+    bool passes_rules;     /* the rules for visitors have been looked at (visitor_policy.c) */
+    bool is_let_in;        /* and the doorman has been heard, if there is one (visitor_door.c) */
     bool tells_cookie;     /* its answer tells the browser which tunnel's page it shows (stray.h) */
     bool is_held;          /* the body is here, all of it, in `body` (dispatch_hold.c) */
     bool body_complete;
@@ -157,6 +159,7 @@ struct exchange {
     struct route route;
     struct stray *stray;       /* path mode, while a look at the registry must decide which tunnel is meant */
     struct rewrite_site *site; /* path mode, where the visitor is: what is brought under its prefix */
+    struct headers *door_cookies; /* what the doorman sends with the answer; NULL: nothing */
 
     /* its way */
     struct tunnel_use *tunnel;
@@ -211,6 +214,16 @@ void dispatch_found(struct exchange *exchange, enum status status, const struct 
 /* visitor_policy.c: may this visitor come to the tunnel whose claim has these options? Asked once: whoever
  * was let in stays so. False: he has been told, and the exchange has ended; or its body is waited for. */
 bool visitor_policy(struct exchange *exchange, const struct claim *claim, struct view options);
+/* visitor_policy.c: where it stands among those that the visitor's address is told by. */
+struct view visitor_address(const struct exchange *exchange);
+/* visitor_policy.c: takes cookies whose names begin so from what the service gets. False without memory. */
+bool visitor_drop_cookies(struct exchange *exchange, const struct view *prefixes, size_t count);
+/* visitor_door.c: asks the doorman, and dispatch begins anew when he lets the visitor in. Otherwise that one
+ * is told, and the exchange has ended. */
+void visitor_door_ask(struct exchange *exchange);
+/* Likewise: of an answer's cookies those that are the doorman's own go, which services may not set; and what
+ * he has to say to the visitor is added. */
+void visitor_door_answer(const struct exchange *exchange, struct headers *headers);
 /* dispatch_hold.c: dispatch begins anew when all of the body is here; beyond so many bytes,
  * HTTP_ERROR_BODY_TOO_LARGE.
  */

@@ -11,6 +11,7 @@
 #include "base/tasks.h"
 #include "base/timers.h"
 #include "handler/claim.h"
+#include "http/headers.h"
 #include "http/stream.h"
 #include "protocol/v1.h"
 
@@ -167,6 +168,42 @@ struct agents {
     void (*reset)(struct agent_stream *stream);
 };
 
+/* ---- doorman: somebody outside who says which visitors may come in ---- */
+
+struct door_question {
+    struct view method, scheme;
+    struct view host;    /* as the request was routed by it, perhaps with a port */
+    struct view target;  /* of the URL that the visitor sees: with the tunnel's prefix in path mode */
+    struct view address; /* the visitor's */
+    const struct headers *headers; /* what the service would get */
+};
+
+enum door_says {
+    DOOR_OPEN,
+    DOOR_SHUT,   /* and what the visitor is told: status, headers, body */
+    DOOR_SILENT, /* no answer, or not in time, or too many are waited for already: nobody is let in */
+    DOOR_BROKEN  /* an answer that says neither: likewise */
+};
+
+struct door_word {
+    enum door_says says;
+    struct headers fields;  /* DOOR_OPEN: what the service is told of the visitor */
+    struct headers cookies; /* DOOR_OPEN: Set-Cookie fields, to go with the service's answer */
+    int status;             /* DOOR_SHUT: 401, 403, or one that leads elsewhere */
+    struct headers headers;
+    struct view body;
+};
+
+/* `word` is borrowed until return. */
+typedef void doorman_done_fn(void *target, uint64_t ticket, const struct door_word *word);
+
+struct doorman {
+    void *ctx;
+    /* NULL: nobody is asked. `done` follows in bounded time; false without memory, then it does not. */
+    bool (*ask)(void *ctx, const struct door_question *question, doorman_done_fn *done, void *target,
+                uint64_t ticket);
+};
+
 /* ---- clock, ids ---- */
 
 struct clock {
@@ -185,6 +222,7 @@ struct ports {
     struct registry registry;
     struct mailbox mailbox;
     struct agents agents;
+    struct doorman doorman;
     struct clock clock;
     struct ids ids;
 };

@@ -44,11 +44,15 @@ static bool shows_token(struct exchange *exchange) {
 
 /* ---- what is asked ---- */
 
+struct view visitor_address(const struct exchange *exchange) {
+    return forwarded_nearest(&exchange->headers, VIEW("x-forwarded-for"), exchange->visitor_hops);
+}
+
 static struct policy_request request_of(struct exchange *exchange, unsigned takes) {
     return (struct policy_request){
         .method = exchange->method,
         .target = exchange->route.target,
-        .address = forwarded_nearest(&exchange->headers, VIEW("x-forwarded-for"), exchange->visitor_hops),
+        .address = visitor_address(exchange),
         .authorization = takes & POLICY_TAKES_AUTHORIZATION ? authorization_of(exchange) : (struct view){0},
         .headers = &exchange->headers,
         .tunnel = exchange->route.tunnel_id,
@@ -173,12 +177,19 @@ static bool passes(struct exchange *exchange, struct view policy, unsigned takes
 
 /* ---- what was for us: the service neither needs it nor may take it for its own ---- */
 
-static struct view without_ours(struct view cookies, struct arena *arena) {
+static bool begins_with_any(struct view text, const struct view *prefixes, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (view_starts_with(text, prefixes[i])) return true;
+    return false;
+}
+
+static struct view without(const struct view *prefixes, size_t count, struct view cookies,
+                           struct arena *arena) {
     struct view cookie;
     struct buf out;
     buf_init(&out, cookies.len + 1);
     while (view_split(&cookies, ';', &cookie))
-        if (!view_starts_with(view_trim(cookie), VIEW(POLICY_COOKIES)))
+        if (!begins_with_any(view_trim(cookie), prefixes, count))
             buf_printf(&out, "%s%.*s", out.len ? "; " : "", VIEW_ARG(view_trim(cookie)));
     struct view kept = arena_copy(arena, buf_view(&out));
     buf_done(&out);
@@ -190,18 +201,22 @@ static bool is_emptied_cookie(void *ctx, const struct header *field) {
     return field->value.len == 0 && view_eq(field->name, VIEW("cookie"));
 }
 
-static bool take_cookies(struct exchange *exchange) {
+bool visitor_drop_cookies(struct exchange *exchange, const struct view *prefixes, size_t count) {
     struct headers *headers = &exchange->headers;
     for (size_t i = 0; i < headers->count; i++) {
         struct header *field = &headers->fields[i];
         if (!view_eq(field->name, VIEW("cookie"))) continue;
-        struct view kept = without_ours(field->value, headers->arena);
+        struct view kept = without(prefixes, count, field->value, headers->arena);
         if (!kept.ptr) return false;
         headers->bytes = headers->bytes - field->value.len + kept.len;
         field->value = kept;
     }
     headers_remove_if(headers, is_emptied_cookie, NULL);
     return true;
+}
+
+static bool take_cookies(struct exchange *exchange) {
+    return visitor_drop_cookies(exchange, &VIEW(POLICY_COOKIES), 1);
 }
 
 static bool take_parameter(struct exchange *exchange) {
@@ -232,19 +247,31 @@ static bool passes_all(struct exchange *exchange, const struct view policies[3],
     return true;
 }
 
-bool visitor_policy(struct exchange *exchange, const struct claim *claim, struct view options) {
-    const struct core_settings *settings = &exchange->core->settings;
-    if (exchange->is_let_in) return true;
-    if (exchange->from_peer) {
-        if (options.len) exchange_fail(exchange, HTTP_ERROR_FORBIDDEN);
-        return !options.len;
-    }
-    if (options.len == 0 && settings->visitor_policy.len == 0 && !settings->first_visit_page) return true;
-    const struct view policies[3] = {first_visit(exchange, claim), settings->visitor_policy, options};
+/* False: the visitor has been told, or the rest of his request is waited for. */
+static bool passes_rules(struct exchange *exchange, const struct claim *claim, struct view options) {
+    const struct view policies[3] = {first_visit(exchange, claim), exchange->core->settings.visitor_policy,
+                                     options};
     unsigned takes = policy_takes(policies[0]) | policy_takes(policies[1]) | policy_takes(policies[2]);
     if (!passes_all(exchange, policies, takes)) return false;
-    exchange->is_let_in = true;
+    exchange->passes_rules = true;
     if (take(exchange, takes)) return true;
     exchange_fail(exchange, HTTP_ERROR_HEADERS_TOO_LARGE);
     return false;
+}
+
+bool visitor_policy(struct exchange *exchange, const struct claim *claim, struct view options) {
+    const struct core_settings *settings = &exchange->core->settings;
+    bool has_doorman = exchange->core->ports.doorman.ask != NULL;
+    if (exchange->is_let_in) return true;
+    if (exchange->from_peer) {
+        bool is_guarded = options.len || has_doorman;
+        if (is_guarded) exchange_fail(exchange, HTTP_ERROR_FORBIDDEN);
+        return !is_guarded;
+    }
+    bool has_rules = options.len || settings->visitor_policy.len || settings->first_visit_page;
+    if (!has_rules && !has_doorman) return true;
+    if (!exchange->passes_rules && !passes_rules(exchange, claim, options)) return false;
+    exchange->is_let_in = !has_doorman;
+    if (has_doorman) visitor_door_ask(exchange);
+    return exchange->is_let_in;
 }

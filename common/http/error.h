@@ -35,6 +35,10 @@
     X(AGENT_LOST, 502, "agent_lost", "The tunnel's agent went away before it answered.")                     \
     X(BAD_RESPONSE, 502, "bad_response", "The local service sent something that is not a proper answer.")    \
     X(RESPONSE_TOO_LARGE, 502, "response_too_large", "The answer is larger than this tunnel can carry.")     \
+    X(AUTH_FAILED, 502, "auth_failed",                                                                       \
+      "What decides here who may come in gave no proper answer. Tell whoever runs this gateway.")            \
+    X(AUTH_UNAVAILABLE, 503, "auth_unavailable",                                                             \
+      "What decides here who may come in does not answer. Try again shortly.")                               \
     X(LOCAL_SERVICE_UNAVAILABLE, 503, "local_service_unavailable",                                           \
       "The tunnel is up, but the local service behind it does not answer.")                                  \
     X(OVERLOADED, 503, "overloaded", "Too much is under way. Try again shortly.")                            \

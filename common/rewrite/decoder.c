@@ -74,9 +74,9 @@ static enum result read_brotli(struct decoder *decoder, struct view *rest, char 
     return result == BROTLI_DECODER_RESULT_ERROR ? BAD : NEEDS_MORE;
 }
 
-/* libzstd decodes a frame that it is given whole in another way, which takes other frames for broken: one that
- * ends in an empty block and is shorter than its head says. So the first byte comes alone, and what a frame is
- * does not depend on where it was cut. */
+/* libzstd decodes a frame that it is given whole in another way, which takes other frames for broken: one
+ * that ends in an empty block and is shorter than its head says. So the first byte comes alone, and what a
+ * frame is does not depend on where it was cut. */
 static enum result read_zstd(struct decoder *decoder, struct view *rest, char *out, size_t room,
                              size_t *ret_len) {
     ZSTD_inBuffer in = {.src = rest->ptr, .size = decoder->is_within || !rest->len ? rest->len : 1};

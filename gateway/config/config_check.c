@@ -5,6 +5,7 @@
 
 #include "config/config_parse.h"
 #include "config/machine.h"
+#include "doorman/doorman.h"
 #include "handler/core.h"
 #include "handler/route.h"
 #include "link/link.h"
@@ -109,6 +110,36 @@ static int check_visitor_policy(const struct config *config) {
     char why[200];
     const char *fault = policy_fault(view_from_cstr(config->visitor_policy), why, sizeof(why));
     return fault ? complain(config, &config->visitor_policy, fault) : 0;
+}
+
+/* The first that was said of what says something only with an URL to ask; NULL: none was. */
+static const void *said_of_forward_auth(const struct config *config) {
+    const void *members[] = {&config->forward_auth_headers, &config->forward_auth_cookies,
+                             &config->forward_auth_timeout_ms, &config->forward_auth_cache_ms,
+                             &config->forward_auth_per_url};
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+        if (said(config, members[i])) return members[i];
+    return NULL;
+}
+
+static int check_forward_auth(const struct config *config) {
+    struct view url = view_from_cstr(config->forward_auth);
+    const void *other = said_of_forward_auth(config);
+    if (!url.ptr)
+        return other ? complain(config, other, "it says nothing without --forward-auth (FORWARD_AUTH)") : 0;
+    const char *fault = door_url_fault(url);
+    if (fault) return complain(config, &config->forward_auth, fault);
+    if (!door_names_are_fields(config->forward_auth_headers.items, config->forward_auth_headers.count))
+        return complain(config, &config->forward_auth_headers,
+                        "expected names of fields that the gateway does not say itself, such as remote-user");
+    if (!door_names_are_cookies(config->forward_auth_cookies.items, config->forward_auth_cookies.count))
+        return complain(config, &config->forward_auth_cookies,
+                        "expected names of cookies, or how they begin");
+    if (config->forward_auth_timeout_ms == 0 || config->forward_auth_timeout_ms > 60000)
+        return complain(config, &config->forward_auth_timeout_ms, "expected 1ms to 1m");
+    if (config->forward_auth_cache_ms > 3600000)
+        return complain(config, &config->forward_auth_cache_ms, "expected 0 (none) to 1h");
+    return 0;
 }
 
 static int check_times(const struct config *config) {
@@ -275,6 +306,7 @@ int config_check(struct config *config) {
     if (!code) code = check_auth(config);
     if (!code) code = check_secrets(config);
     if (!code) code = check_visitor_policy(config);
+    if (!code) code = check_forward_auth(config);
     if (!code) code = check_times(config);
     if (!code && settings_are_of(PROGRAM_GATEWAY)) code = check_heads(config);
     if (!code && settings_are_of(PROGRAM_GATEWAY)) code = check_access_log(config);

@@ -6,6 +6,7 @@
 #include "base/edits.h"
 #include "config/config.h"
 #include "config/config_value.h"
+#include "doorman/doorman.h"
 
 #define SETTING(name_, variable_, kind_, member, fallback_, help_)                                           \
     .name = (name_), .variable = (variable_), .kind = (kind_), .offset = offsetof(struct config, member),    \
@@ -93,6 +94,31 @@ const struct setting config_settings[] = {
      .detail =
          "As `allow-ip=10.0.0.0/8; methods=GET,HEAD` ([who may visit](VISITORS.md)). They hold beside those "
          "that a tunnel's owner sets, who cannot loosen them.",
+     .only = PROGRAM_GATEWAY},
+    {SETTING("forward-auth", "FORWARD_AUTH", KIND_TEXT, forward_auth, NULL,
+             "an URL that is asked whether a visitor may come in, as oauth2-proxy and Authelia offer it"),
+     .detail =
+         "For all tunnels, beside their own rules ([a login of your own](VISITORS.md#a-login-of-your-own)). "
+         "2xx lets in; 401, 403 and redirects go to the visitor; with anything else, or without an answer, "
+         "nobody comes in.",
+     .only = PROGRAM_GATEWAY},
+    {SETTING("forward-auth-headers", "FORWARD_AUTH_HEADERS", KIND_LIST, forward_auth_headers,
+             DOOR_FIELDS_DEFAULT, "fields of its answer that services get, and that no visitor can say"),
+     .only = PROGRAM_GATEWAY},
+    {SETTING("forward-auth-cookies", "FORWARD_AUTH_COOKIES", KIND_LIST, forward_auth_cookies,
+             DOOR_COOKIES_DEFAULT, "how the names of its cookies begin, which services never see"),
+     .only = PROGRAM_GATEWAY},
+    {SETTING("forward-auth-timeout", "FORWARD_AUTH_TIMEOUT", KIND_DURATION, forward_auth_timeout_ms, "5s",
+             "how long it may take to answer"),
+     .only = PROGRAM_GATEWAY},
+    {SETTING("forward-auth-cache", "FORWARD_AUTH_CACHE", KIND_DURATION, forward_auth_cache_ms, "5s",
+             "how long a visitor who was let in is not asked for again"),
+     .detail = "At most an hour; 0: each request is asked for. Who logs out stays in for so long.",
+     .only = PROGRAM_GATEWAY},
+    {SETTING("forward-auth-per-url", "FORWARD_AUTH_PER_URL", KIND_BOOL, forward_auth_per_url, "true",
+             "its answer counts for the same URL alone"),
+     .detail =
+         "False where all pages of a host have the same visitors: then one answer serves for all of them.",
      .only = PROGRAM_GATEWAY},
     {SETTING("allowed-names", "ALLOWED_NAMES", KIND_LIST, allowed_names, NULL,
              "names that agents may claim though people take them for the gateway's own"),

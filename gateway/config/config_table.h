@@ -50,7 +50,7 @@ struct setting_command {
 extern const struct setting_command config_commands[];
 extern const size_t config_commands_count;
 
-#define SETTINGS_MAX 96
+#define SETTINGS_MAX 160
 
 extern const struct setting config_settings[];
 extern const size_t config_settings_count; /* at most SETTINGS_MAX */

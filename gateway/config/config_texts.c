@@ -155,6 +155,17 @@ static void man_name(const struct setting *setting) {
     printf(" \\fI%s\\fR\n", setting_kind_name(setting));
 }
 
+/* A list may be broken behind each comma. */
+static void man_fallback(const char *text) {
+    for (const char *comma; (comma = strchr(text, ',')); text = comma + 1) {
+        char item[128];
+        snprintf(item, sizeof(item), "%.*s,", (int)(comma - text), text);
+        escape_put_man(stdout, item);
+        fputs("\\:", stdout);
+    }
+    escape_put_man(stdout, text);
+}
+
 static void man_setting(const struct setting *setting) {
     if (setting->group) printf(".SS %s\n", setting->group);
     if (!setting_is_shown(setting)) return;
@@ -170,7 +181,7 @@ static void man_setting(const struct setting *setting) {
     printf("[\\fB%s\\fR", setting->variable);
     if (setting_fallback(setting)) {
         fputs(", ", stdout);
-        escape_put_man(stdout, setting_fallback(setting));
+        man_fallback(setting_fallback(setting));
     }
     puts("]");
 }
