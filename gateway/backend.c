@@ -25,6 +25,8 @@ struct backend {
     struct reach *reach;
     struct task ready; /* memory is ready at once, but not within backend_new */
     bool was_ready;
+    bool (*answer)(void *ctx, struct view question, struct buf *out); /* NULL: nobody does */
+    void *answer_ctx;
 };
 
 /* ---- what Redis says ---- */
@@ -62,6 +64,11 @@ static void on_deliver(void *ctx, struct view connection_id, struct view message
         done(target, ticket, STATUS_GONE);
 }
 
+static bool on_asked(void *ctx, struct view question, struct buf *out) {
+    struct backend *backend = ctx;
+    return backend->answer && backend->answer(backend->answer_ctx, question, out);
+}
+
 /* ---- making it ---- */
 
 static bool make_redis(struct backend *backend, const char **ret_why) {
@@ -93,7 +100,8 @@ static bool make_redis(struct backend *backend, const char **ret_why) {
                                                     .reached = on_reached,
                                                     .lost = on_lost,
                                                     .secret_changed = on_secret_changed,
-                                                    .deliver = on_deliver});
+                                                    .deliver = on_deliver,
+                                                    .asked = on_asked});
     return true;
 }
 
@@ -143,6 +151,16 @@ bool backend_ports(struct backend *backend, const struct agents *agents, struct 
     ports->mailbox = reach_mailbox(backend->reach);
     ports->agents = reach_agents(backend->reach);
     return true;
+}
+
+void backend_answer(struct backend *backend, bool (*answer)(void *ctx, struct view question, struct buf *out),
+                    void *ctx) {
+    backend->answer = answer;
+    backend->answer_ctx = ctx;
+}
+
+struct store_redis *backend_redis(struct backend *backend) {
+    return backend->redis;
 }
 
 void backend_listen(struct backend *backend, struct store_events events) {

@@ -5,6 +5,7 @@
 #include "cluster/peer_links.h"
 #include "handler/ports.h"
 #include "net/loop.h"
+#include "store/store_redis.h"
 
 struct backend;
 
@@ -31,6 +32,11 @@ struct backend *backend_new(const struct backend_settings *settings, const char 
  * registry, mailbox and agents. */
 bool backend_ports(struct backend *backend, const struct agents *agents, struct peer_links *peers,
                    struct ports *ports);
+/* What another gateway asks of this one goes there. */
+void backend_answer(struct backend *backend, bool (*answer)(void *ctx, struct view question, struct buf *out),
+                    void *ctx);
+/* NULL: no store is shared. */
+struct store_redis *backend_redis(struct backend *backend);
 /* The core made with these ports. */
 void backend_listen(struct backend *backend, struct store_events events);
 

@@ -7,6 +7,7 @@
 #include "access_file.h"
 #include "admin/admin.h"
 #include "admin/health.h"
+#include "administration.h"
 #include "agents/agent_accept.h"
 #include "backend.h"
 #include "base/heap.h"
@@ -50,6 +51,7 @@ struct gateway {
     struct agent_accept *accept;
     struct visitors *visitors;
     struct admin *admin;
+    struct administration administration;
     struct metrics_page metrics;
     struct pressure pressure;
     struct listener *public_port, *agent_port, *admin_port;
@@ -82,12 +84,20 @@ static void begin_drain(struct gateway *gateway, struct handover *to) {
     drain_start(&gateway->drain, &parts);
 }
 
+static bool goes_down(void *ctx) {
+    return ((struct gateway *)ctx)->drain.phase != DRAIN_NO;
+}
+
+static void go_down(void *ctx) {
+    if (!goes_down(ctx)) begin_drain(ctx, NULL);
+}
+
 static void on_stop(void *ctx, unsigned times, int number) {
     (void)number, (void)times;
     struct gateway *gateway = ctx;
     if (!gateway->started)
         loop_quit(&gateway->loop);
-    else if (gateway->drain.phase != DRAIN_NO)
+    else if (goes_down(gateway))
         drain_hurry(&gateway->drain);
     else
         begin_drain(gateway, NULL);
@@ -95,7 +105,7 @@ static void on_stop(void *ctx, unsigned times, int number) {
 
 static bool may_hand_over(void *ctx) {
     const struct gateway *gateway = ctx;
-    return gateway->started && gateway->drain.phase == DRAIN_NO;
+    return gateway->started && !goes_down(ctx);
 }
 
 static void on_successor_ready(void *ctx) {
@@ -306,6 +316,17 @@ static bool make_adapters(struct gateway *gateway) {
     return !gateway->peering || peering_serve(gateway->peering, gateway->core, gateway->accept);
 }
 
+static bool administrate(struct gateway *gateway) {
+    struct control_settings settings = {.loop = &gateway->loop,
+                                        .agents = gateway->agents,
+                                        .core = gateway->core,
+                                        .gateway = gateway->peer_url,
+                                        .is_draining = goes_down,
+                                        .drain = go_down,
+                                        .ctx = gateway};
+    return administration_serve(&gateway->administration, &settings, gateway->backend);
+}
+
 /* Scripts wait for these lines. */
 static void announce(const struct gateway *gateway) {
     char public_text[ADDRESS_TEXT_MAX], agent_text[ADDRESS_TEXT_MAX], admin_text[ADDRESS_TEXT_MAX];
@@ -334,6 +355,7 @@ static bool derive_keys(struct gateway *gateway) {
 
 static void let_in(struct gateway *gateway) {
     gateway->started = true;
+    administration_show(&gateway->administration);
     metrics_set(METRIC_STORE_UP, 0, 1);
     listener_hold(gateway->public_port, false);
     listener_hold(gateway->agent_port, false);
@@ -362,7 +384,7 @@ static void on_passed_visitor(void *ctx, int fd) {
 static void on_backend_ready(void *ctx) {
     struct gateway *gateway = ctx;
     if (backend_secret(gateway->backend).len && !derive_keys(gateway)) abort(); /* OpenSSL does not work */
-    if (!make_adapters(gateway)) {
+    if (!make_adapters(gateway) || !administrate(gateway)) {
         loop_quit(&gateway->loop);
         return;
     }
@@ -424,6 +446,7 @@ static void stop_adapters(struct gateway *gateway) {
     agent_accept_stop(gateway->accept);
     visitors_stop(gateway->visitors);
     peering_stop(gateway->peering);
+    administration_stop(&gateway->administration);
     admin_stop(gateway->admin);
     agent_ws_stop(gateway->agents);
     backend_stop(gateway->backend);
@@ -443,6 +466,7 @@ static void free_all(struct gateway *gateway) {
     agent_accept_free(gateway->accept);
     visitors_free(gateway->visitors);
     admin_free(gateway->admin);
+    administration_free(&gateway->administration);
     backend_free(gateway->backend);
     authorities_done(&gateway->authorities);
     clients_done(&gateway->visitor_clients);
@@ -486,7 +510,10 @@ static int run(struct gateway *gateway, char **argv) {
             admin_new(&gateway->loop, !listen_address_is_loopback(&gateway->config.admin_listen));
     wait_for_handover(gateway, argv);
     if (gateway->admin) admin_add_page(gateway->admin, "/metrics", metrics_page_print, &gateway->metrics);
-    bool runs = gateway->admin && access_file_start(&gateway->loop, &gateway->config, gateway->peer_url) &&
+    bool runs = gateway->admin &&
+                administration_open(&gateway->administration, &gateway->loop, &gateway->config,
+                                    successor_waits(), gateway->admin) &&
+                access_file_start(&gateway->loop, &gateway->config, gateway->peer_url) &&
                 make_backend(gateway);
     if (runs) {
         if (backend_is_shared(gateway->backend)) log_info("gateway", "waiting for the store");

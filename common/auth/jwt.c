@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/base64.h"
+#include "base/ids.h"
 
 #define DATE_MAX 1e15 /* beyond it doubles and dates lose their meaning */
 
@@ -141,6 +142,7 @@ static bool dates_hold(const struct jwt_settings *settings, const json_t *claims
     if (not_before && at > now + leeway) return refuse(ret_reason, "the token is not valid yet");
     if (issued && !read_date(issued, &at)) return refuse(ret_reason, "the token's iat is not a date");
     if (issued && at > now + leeway) return refuse(ret_reason, "the token was issued in the future");
+    ret_claims->issued_s = issued ? (uint64_t)at : 0;
     return true;
 }
 
@@ -166,10 +168,20 @@ static bool is_meant_for_us(const struct jwt_settings *settings, const json_t *c
 }
 
 /* It becomes part of claims, resume tokens and log lines. */
+static bool keep_text(struct view text, char *out, size_t size) {
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.ptr[i] < 0x20 || text.ptr[i] == 0x7f) return false;
+    return text.len > 0 && view_copy_to(text, out, size);
+}
+
 static bool keep_subject(struct view subject, struct jwt_claims *ret_claims) {
-    for (size_t i = 0; i < subject.len; i++)
-        if ((unsigned char)subject.ptr[i] < 0x20 || subject.ptr[i] == 0x7f) return false;
-    return subject.len > 0 && view_copy_to(subject, ret_claims->subject, sizeof(ret_claims->subject));
+    return keep_text(subject, ret_claims->subject, sizeof(ret_claims->subject));
+}
+
+/* By which it may be revoked: one that cannot be kept must not slip through. */
+static bool keep_id(const json_t *id, struct jwt_claims *ret_claims) {
+    return !id || (json_is_string(id) && keep_text(view_of(json_string_value(id), json_string_length(id)),
+                                                   ret_claims->id, sizeof(ret_claims->id)));
 }
 
 static bool claims_hold(const struct jwt_settings *settings, const json_t *claims, uint64_t now_s,
@@ -180,6 +192,8 @@ static bool claims_hold(const struct jwt_settings *settings, const json_t *claim
     if (!json_is_string(subject) ||
         !keep_subject(view_of(json_string_value(subject), json_string_length(subject)), ret_claims))
         return refuse(ret_reason, "the token names no subject (sub)");
+    if (!keep_id(json_object_get(claims, "jti"), ret_claims))
+        return refuse(ret_reason, "the token's jti is no text of 1 to 128 bytes");
     return true;
 }
 
@@ -212,7 +226,10 @@ static bool add_text(jwt_t *jwt, const char *name, struct view value) {
 
 static bool fill(jwt_t *jwt, const struct jwt_settings *settings, const char *subject, uint64_t now_s,
                  uint64_t lifetime_s) {
-    return jwt_add_grant(jwt, "sub", subject) == 0 && jwt_add_grant_int(jwt, "iat", (long)now_s) == 0 &&
+    char id[UUID_LEN + 1];
+    ids_uuid4(id); /* by which it can be revoked */
+    return jwt_add_grant(jwt, "sub", subject) == 0 && jwt_add_grant(jwt, "jti", id) == 0 &&
+           jwt_add_grant_int(jwt, "iat", (long)now_s) == 0 &&
            jwt_add_grant_int(jwt, "exp", (long)(now_s + lifetime_s)) == 0 &&
            add_text(jwt, "aud", settings->audience) && add_text(jwt, "iss", settings->issuer) &&
            jwt_set_alg(jwt, JWT_ALG_HS256, (const unsigned char *)settings->secret.ptr,

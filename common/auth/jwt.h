@@ -11,6 +11,7 @@
 #define JWT_SECRET_MIN 32 /* RFC 7518 3.2: no shorter than the hash */
 #define JWT_TOKEN_MAX 4096
 #define JWT_SUBJECT_MAX 128
+#define JWT_ID_MAX 128
 
 struct jwt_settings {
     struct view secret;      /* of HS256: JWT_SECRET_MIN bytes at least; a shorter one accepts nothing. Empty:
@@ -24,6 +25,8 @@ struct jwt_settings {
 struct jwt_claims {
     char subject[JWT_SUBJECT_MAX + 1]; /* 1 byte at least, no control characters */
     uint64_t expires_s;                /* since 1970 */
+    uint64_t issued_s;                 /* `iat`; 0: unsaid */
+    char id[JWT_ID_MAX + 1];           /* `jti`; empty: it has none. No control characters */
 };
 
 /* Is this a token of ours that is good at that time (seconds since 1970)? If not, *ret_reason is a short text

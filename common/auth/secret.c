@@ -2,6 +2,7 @@
 #include "auth/secret.h"
 
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 
@@ -19,4 +20,11 @@ bool secret_derive(struct view secret, struct view label, unsigned char out[SECR
     EVP_KDF_CTX_free(context);
     EVP_KDF_free(kdf);
     return ok;
+}
+
+bool secret_is(struct view given, struct view label, const unsigned char derived[SECRET_LEN]) {
+    unsigned char key[SECRET_LEN];
+    bool is = secret_derive(given, label, key) && CRYPTO_memcmp(key, derived, SECRET_LEN) == 0;
+    OPENSSL_cleanse(key, sizeof(key));
+    return is;
 }

@@ -8,5 +8,7 @@
 
 /* `label` names the purpose: "resume", "waiter", "peer". False only if OpenSSL fails. */
 bool secret_derive(struct view secret, struct view label, unsigned char out[SECRET_LEN]);
+/* Is it the one that `derived` was made of? In a time that tells nothing of how near it is. */
+bool secret_is(struct view given, struct view label, const unsigned char derived[SECRET_LEN]);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 
 #define LOG_ACCESS "access" /* a line a request */
+#define LOG_AUDIT "audit"   /* who did what: agents that come and are refused, the administration */
 #define LOG_REPEATS 10      /* lines of one kind from one source ... */
 #define LOG_KIND_LINES 1000 /* and from all ... */
 #define LOG_REPEAT_MS 10000 /* within this time */

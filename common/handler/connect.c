@@ -16,14 +16,23 @@
 enum { ATTEMPTS_MAX = 8 };
 #define REASON_MAX 200
 
+struct refusal {
+    int status;
+    const char *reason; /* lives as long as the connect */
+};
+
 struct connect {
     struct operation operation;
+    struct task task;       /* of a refusal that needs no store */
+    struct refusal refusal; /* status 0: none */
     core_connect_fn *done;
     void *ctx;
     unsigned attempts;
     char name[TUNNEL_NAME_MAX + 1];      /* claimed by the agent; "" if none */
     char resume_id[TUNNEL_NAME_MAX + 1]; /* proven by its resume token; "" if none */
     uint64_t epoch_floor;
+    char token_id[JWT_ID_MAX + 1];
+    uint64_t token_issued_s;
     char reason[REASON_MAX]; /* of a refusal that names something */
     char *options;           /* who may visit (policy.h); NULL: everybody */
     struct claim claim;      /* what is to be written */
@@ -31,6 +40,7 @@ struct connect {
 };
 
 static void connect_free(struct connect *connect) {
+    task_cancel(&connect->task);
     free(connect->options);
     free(connect);
 }
@@ -52,9 +62,24 @@ static void count_outcome(int status) {
     metrics_add(METRIC_AGENT_CONNECTS, outcome, 1);
 }
 
+static bool is_live(const struct claim *claim) {
+    return claim->epoch > 0 && claim->member.state != CLAIM_OFFLINE;
+}
+
+static struct connect_outcome outcome_of(const struct connect *connect, int status, const char *reason) {
+    const struct claim *claim = &connect->claim;
+    const char *name = claim->tunnel_id[0] ? claim->tunnel_id : connect->name;
+    return (struct connect_outcome){.status = status,
+                                    .reason = reason,
+                                    .tunnel_id = view_from_cstr(name),
+                                    .owner = view_from_cstr(claim->owner),
+                                    .token_id = view_from_cstr(connect->token_id),
+                                    .token_issued_s = connect->token_issued_s,
+                                    .took_over = status == 200 && is_live(&connect->earlier)};
+}
+
 static void connect_finish(struct connect *connect, int status, const char *reason) {
-    struct connect_outcome outcome = {
-        .status = status, .reason = reason, .tunnel_id = view_from_cstr(connect->claim.tunnel_id)};
+    struct connect_outcome outcome = outcome_of(connect, status, reason);
     count_outcome(status);
     operation_end(&connect->operation);
     connect->done(connect->ctx, &outcome);
@@ -62,11 +87,6 @@ static void connect_finish(struct connect *connect, int status, const char *reas
 }
 
 /* ---- what the agent says of itself ---- */
-
-struct refusal {
-    int status;
-    const char *reason; /* lives as long as the connect */
-};
 
 static bool origin_allowed(const struct core *core, struct view origin) {
     for (size_t i = 0; i < core->settings.allowed_origins_count; i++)
@@ -149,6 +169,8 @@ static struct refusal authenticate(struct connect *connect, const struct connect
         return (struct refusal){401, reason};
     memcpy(connect->claim.owner, "sub:", 4);
     memcpy(connect->claim.owner + 4, claims.subject, strlen(claims.subject) + 1);
+    memcpy(connect->token_id, claims.id, sizeof(connect->token_id));
+    connect->token_issued_s = claims.issued_s;
     return (struct refusal){0};
 }
 
@@ -249,8 +271,7 @@ static void on_stored(void *target, uint64_t ticket, enum status status) {
     struct core *core = connect->operation.core;
     /* where another gateway holds it, that one hears of it from its registry */
     bool is_here = strcmp(connect->earlier.member.link.gateway, connect->claim.member.link.gateway) == 0;
-    if (connect->earlier.epoch > 0 && connect->earlier.member.state != CLAIM_OFFLINE && is_here)
-        link_retire(core, &connect->earlier.member.link);
+    if (is_live(&connect->earlier) && is_here) link_retire(core, &connect->earlier.member.link);
     connect_finish(connect, 200, "");
 }
 
@@ -279,6 +300,16 @@ static bool name_is_reserved(const struct connect *connect) {
            registry->names_reserved(registry->ctx);
 }
 
+/* What the administration says of this tunnel and whose it would be; NULL: nothing. */
+static const char *denied(const struct connect *connect) {
+    const struct denials *denials = &connect->operation.core->ports.denials;
+    struct applicant applicant = {.tunnel_id = view_from_cstr(connect->claim.tunnel_id),
+                                  .owner = view_from_cstr(connect->claim.owner),
+                                  .token_id = view_from_cstr(connect->token_id),
+                                  .token_issued_s = connect->token_issued_s};
+    return denials->why ? denials->why(denials->ctx, &applicant) : NULL;
+}
+
 /* Who proves that a tunnel was his begins none. */
 static bool may_begin(const struct connect *connect) {
     return connect->resume_id[0] ||
@@ -290,7 +321,10 @@ static void on_lookup(void *target, uint64_t ticket, enum status status, const s
     (void)ticket, (void)options;
     struct connect *connect = target;
     connect->earlier = status == STATUS_OK ? *claim : (struct claim){0};
-    if (status == STATUS_OK && strcmp(claim->owner, connect->claim.owner) != 0)
+    const char *reason = denied(connect);
+    if (reason)
+        connect_finish(connect, 403, reason);
+    else if (status == STATUS_OK && strcmp(claim->owner, connect->claim.owner) != 0)
         taken(connect);
     else if (status == STATUS_NOT_FOUND && name_is_reserved(connect))
         connect_finish(connect, 503, "names are being given back to those who held them; try again");
@@ -314,11 +348,15 @@ static void look_up(struct connect *connect) {
 
 /* ---- refusals that need no store ---- */
 
+static void on_refused(struct task *task) {
+    struct connect *connect = LIST_ENTRY(task, struct connect, task);
+    connect_finish(connect, connect->refusal.status, connect->refusal.reason);
+}
+
+/* There is no memory for more. */
 struct refuse {
     struct operation operation;
     struct task task;
-    int status;
-    char reason[REASON_MAX];
     core_connect_fn *done;
     void *ctx;
 };
@@ -331,17 +369,15 @@ static void refuse_drop(struct operation *operation) {
 
 static void on_refuse(struct task *task) {
     struct refuse *refuse = LIST_ENTRY(task, struct refuse, task);
-    struct connect_outcome outcome = {.status = refuse->status, .reason = refuse->reason};
-    count_outcome(refuse->status);
+    struct connect_outcome outcome = {.status = 503, .reason = "out of memory"};
+    count_outcome(outcome.status);
     operation_end(&refuse->operation);
     refuse->done(refuse->ctx, &outcome);
     free(refuse);
 }
 
-static void refuse_later(struct core *core, struct refusal refusal, core_connect_fn *done, void *ctx) {
+static void refuse_without_memory(struct core *core, core_connect_fn *done, void *ctx) {
     struct refuse *refuse = heap_alloc_owed(sizeof(*refuse));
-    refuse->status = refusal.status;
-    snprintf(refuse->reason, sizeof(refuse->reason), "%s", refusal.reason);
     refuse->done = done;
     refuse->ctx = ctx;
     operation_start(core, &refuse->operation, refuse_drop);
@@ -352,18 +388,16 @@ static void refuse_later(struct core *core, struct refusal refusal, core_connect
 void core_connect(struct core *core, const struct connect_event *event, core_connect_fn *done, void *ctx) {
     struct connect *connect = calloc(1, sizeof(*connect));
     if (!connect) {
-        refuse_later(core, (struct refusal){503, "out of memory"}, done, ctx);
+        refuse_without_memory(core, done, ctx);
         return;
     }
     connect->done = done;
     connect->ctx = ctx;
+    task_init(&connect->task, on_refused);
     operation_start(core, &connect->operation, connect_drop);
-    struct refusal refusal = read_event(connect, event);
-    if (refusal.status == 0) {
+    connect->refusal = read_event(connect, event);
+    if (connect->refusal.status)
+        tasks_post(core->ports.clock.tasks, &connect->task);
+    else
         look_up(connect);
-        return;
-    }
-    operation_end(&connect->operation);
-    refuse_later(core, refusal, done, ctx);
-    connect_free(connect);
 }

@@ -129,6 +129,11 @@ void core_cleanup(struct core *core, core_done_fn *done, void *ctx);
  * all; STATUS_UNAVAILABLE. False without memory: then it does not fire. */
 bool core_certify(struct core *core, struct view name, core_done_fn *done, void *ctx);
 
+/* Gives a name back that is kept for its owner, who has no agent there: whoever claims it next has it.
+ * `done` gets STATUS_OK, STATUS_NOT_FOUND (there is no such name), STATUS_CONFLICT (it has an agent), or
+ * STATUS_UNAVAILABLE. False without memory: then it does not fire. */
+bool core_release(struct core *core, struct view name, core_done_fn *done, void *ctx);
+
 /* ---- forward: one visitor's request ---- */
 
 struct exchange;

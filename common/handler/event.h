@@ -21,6 +21,10 @@ struct connect_outcome {
     int status;         /* 200, or 400, 401, 403, 409, 429, 503 */
     const char *reason; /* one line for the agent's user */
     struct view tunnel_id;
+    struct view owner;       /* of its claim; empty where it did not come to one */
+    struct view token_id;    /* `jti` of its token; empty: none */
+    uint64_t token_issued_s; /* 0: unsaid */
+    bool took_over;          /* another connection of the owner's had the tunnel */
 };
 
 /* A visitor's request, before the gate. */

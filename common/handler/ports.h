@@ -204,6 +204,21 @@ struct doorman {
                 uint64_t ticket);
 };
 
+/* ---- denials: who is let in by nobody's token ---- */
+
+struct applicant {
+    struct view tunnel_id, owner;
+    struct view token_id;    /* `jti`; empty: there is none */
+    uint64_t token_issued_s; /* 0: unsaid */
+};
+
+struct denials {
+    void *ctx;
+    /* Why this agent may not have that tunnel: a short text for its user, which lives until the next call;
+     * NULL: it may. Answers at once. NULL itself where nobody is denied anything. */
+    const char *(*why)(void *ctx, const struct applicant *applicant);
+};
+
 /* ---- clock, ids ---- */
 
 struct clock {
@@ -223,6 +238,7 @@ struct ports {
     struct mailbox mailbox;
     struct agents agents;
     struct doorman doorman;
+    struct denials denials;
     struct clock clock;
     struct ids ids;
 };

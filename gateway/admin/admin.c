@@ -1,9 +1,11 @@
 /* See admin.h. A second small libmicrohttpd daemon on the same loop. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "admin/admin_state.h"
+#include "admin/api.h"
 #include "base/log.h"
 #include "http/host.h"
 
@@ -11,8 +13,8 @@
 #define WATCHED_MS 60000
 #define PAGE_BYTES_MAX ((size_t)1024 * 1024)
 
-static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *type,
-                              struct view body) {
+enum MHD_Result admin_answer(struct MHD_Connection *connection, unsigned status, const char *type,
+                             struct view body) {
     struct MHD_Response *response =
         MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.ptr, MHD_RESPMEM_MUST_COPY);
     if (!response) return MHD_NO;
@@ -26,8 +28,23 @@ static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status
     return queued;
 }
 
-enum MHD_Result admin_answer(struct MHD_Connection *connection, unsigned status, const char *text) {
-    return answer(connection, status, "text/plain; charset=utf-8", view_from_cstr(text));
+enum MHD_Result admin_say(struct MHD_Connection *connection, unsigned status, const char *text) {
+    return admin_answer(connection, status, ADMIN_PLAIN, view_from_cstr(text));
+}
+
+struct view admin_argument(struct MHD_Connection *connection, const char *name) {
+    const char *text = NULL;
+    size_t len = 0; /* a value may have a NUL in it */
+    MHD_lookup_connection_value_n(connection, MHD_GET_ARGUMENT_KIND, name, strlen(name), &text, &len);
+    return view_of(text, text ? len : 0);
+}
+
+const struct client *admin_client(struct MHD_Connection *connection) {
+    static const struct client nobody = {.text = "?"};
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    return info && info->socket_context ? info->socket_context : &nobody;
 }
 
 static enum MHD_Result answer_ready(struct admin *admin, struct MHD_Connection *connection) {
@@ -37,11 +54,11 @@ static enum MHD_Result answer_ready(struct admin *admin, struct MHD_Connection *
     case ADMIN_READY:
         snprintf(text, sizeof(text), "ready\n%s%s%s", admin->degraded ? "degraded: " : "",
                  admin->degraded ? admin->degraded : "", admin->degraded ? "\n" : "");
-        return admin_answer(connection, MHD_HTTP_OK, text);
-    case ADMIN_STARTING: return admin_answer(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "starting\n");
+        return admin_say(connection, MHD_HTTP_OK, text);
+    case ADMIN_STARTING: return admin_say(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "starting\n");
     case ADMIN_DRAINING: break;
     }
-    return admin_answer(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "draining\n");
+    return admin_say(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "draining\n");
 }
 
 static enum MHD_Result answer_page(const struct admin_page *page, struct MHD_Connection *connection) {
@@ -49,7 +66,7 @@ static enum MHD_Result answer_page(const struct admin_page *page, struct MHD_Con
     buf_init(&text, PAGE_BYTES_MAX);
     const char *accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
     const char *type = page->print(page->ctx, view_from_cstr(accept), &text);
-    enum MHD_Result queued = type ? answer(connection, MHD_HTTP_OK, type, buf_view(&text)) : MHD_NO;
+    enum MHD_Result queued = type ? admin_answer(connection, MHD_HTTP_OK, type, buf_view(&text)) : MHD_NO;
     buf_done(&text);
     return queued;
 }
@@ -66,34 +83,39 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
         *request = &seen;
         return MHD_YES;
     }
-    if (*request != &seen) return tls_ask_answer(*request, connection);
+    if (*request != &seen) return waiting_reply(*request, connection);
     if (*size) {
         *size = 0;
         return MHD_YES;
     }
     const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
     if (!admin->any_host && !host_is_this_machine(host))
-        return admin_answer(connection, MHD_HTTP_MISDIRECTED_REQUEST,
-                            "The admin port answers to localhost only.\n");
+        return admin_say(connection, MHD_HTTP_MISDIRECTED_REQUEST,
+                         "The admin port answers to localhost only.\n");
+    if (admin->api && api_has(url)) return api_request(admin->api, connection, url, method, request);
     if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
-        return admin_answer(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET and HEAD only.\n");
-    if (strcmp(url, "/healthz") == 0) return admin_answer(connection, MHD_HTTP_OK, "ok\n");
+        return admin_say(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET and HEAD only.\n");
+    if (strcmp(url, "/healthz") == 0) return admin_say(connection, MHD_HTTP_OK, "ok\n");
     if (strcmp(url, "/readyz") == 0) return answer_ready(admin, connection);
     if (strcmp(url, "/api/v1/tls-ask") == 0 && admin->core) {
-        struct tls_ask *ask = tls_ask_new(admin, connection);
-        if (ask) *request = ask;
-        return ask ? MHD_YES : MHD_NO;
+        struct waiting *waiting = tls_ask_new(admin, connection);
+        if (waiting) *request = waiting;
+        return waiting ? MHD_YES : MHD_NO;
     }
     for (size_t i = 0; i < admin->page_count; i++)
         if (strcmp(url, admin->pages[i].path) == 0) return answer_page(&admin->pages[i], connection);
-    return admin_answer(connection, MHD_HTTP_NOT_FOUND, "Not found.\n");
+    return admin_say(connection, MHD_HTTP_NOT_FOUND, "Not found.\n");
 }
 
 static void on_completed(void *ctx, struct MHD_Connection *connection, void **request,
                          enum MHD_RequestTerminationCode code) {
     (void)ctx, (void)connection, (void)code;
-    if (*request && *request != &seen) tls_ask_end(*request);
+    if (*request && *request != &seen) waiting_end(*request);
     *request = NULL;
+}
+
+static void release(struct admin *admin, struct client *client) {
+    if (client && client != &admin->owner) client_release(client);
 }
 
 static void on_connection(void *ctx, struct MHD_Connection *connection, void **socket_context,
@@ -103,8 +125,8 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **s
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         *socket_context = admin->accepting;
         admin->accepting = NULL;
-    } else if (*socket_context) {
-        client_release(*socket_context);
+    } else {
+        release(admin, *socket_context);
         *socket_context = NULL;
     }
 }
@@ -113,7 +135,8 @@ struct admin *admin_new(struct loop *loop, bool any_host) {
     struct admin *admin = calloc(1, sizeof(*admin));
     if (!admin) return NULL;
     admin->any_host = any_host;
-    list_init(&admin->asks);
+    list_init(&admin->waiting);
+    snprintf(admin->owner.text, sizeof(admin->owner.text), "socket");
     struct MHD_Daemon *daemon =
         MHD_start_daemon(MHD_LOOP_FLAGS, 0, NULL, NULL, on_request, admin, MHD_OPTION_EXTERNAL_LOGGER,
                          mhd_loop_log, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, admin,
@@ -149,19 +172,28 @@ void admin_accept(void *ctx, int fd, struct client *client, const struct sockadd
     struct admin *admin = ctx;
     admin->accepting = client;
     MHD_add_connection(admin->mhd.daemon, fd, address, len);
-    if (admin->accepting) client_release(admin->accepting);
+    release(admin, admin->accepting);
     admin->accepting = NULL;
     mhd_loop_kick(&admin->mhd);
 }
 
+void admin_accept_owner(struct admin *admin, int fd) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    admin_accept(admin, fd, &admin->owner, (const struct sockaddr *)&address, sizeof(address));
+}
+
+void admin_set_api(struct admin *admin, struct api *api) {
+    admin->api = api;
+}
+
 void admin_stop(struct admin *admin) {
     if (!admin) return;
-    tls_asks_stop(admin);
+    waitings_stop(admin);
     MHD_run(admin->mhd.daemon); /* nothing may be suspended when it stops */
     mhd_loop_stop(&admin->mhd);
 }
 
 void admin_free(struct admin *admin) {
-    if (admin) tls_asks_free(admin);
+    if (admin) waitings_free(admin);
     free(admin);
 }

@@ -1,5 +1,5 @@
-/* The admin port: /healthz (the process is well), /readyz (it may be given visitors), and
- * /api/v1/tls-ask?domain=NAME (200: a certificate may be had for that host name). */
+/* The admin port: /healthz (the process is well), /readyz (it may be given visitors),
+ * /api/v1/tls-ask?domain=NAME (200: a certificate may be had for that host name), and the API (api.h). */
 #ifndef GATEWAY_ADMIN_ADMIN_H
 #define GATEWAY_ADMIN_ADMIN_H
 
@@ -31,6 +31,11 @@ void admin_add_page(struct admin *admin, const char *path, admin_page_fn *print,
 bool admin_is_watched(const struct admin *admin);
 /* A listener_fn; ctx is the admin. */
 void admin_accept(void *ctx, int fd, struct client *client, const struct sockaddr *address, socklen_t len);
+/* One that came through a socket that is the gateway's owner's alone. The descriptor moves. */
+void admin_accept_owner(struct admin *admin, int fd);
+/* What stands under /api/v1/, from now on; borrowed until admin_stop. */
+struct api;
+void admin_set_api(struct admin *admin, struct api *api);
 /* Memory goes in admin_free, after the core has been freed (it may still answer) and the loop has run the
  * close callbacks. NULL is fine for both. */
 void admin_stop(struct admin *admin);

@@ -3,8 +3,10 @@
 #define GATEWAY_ADMIN_STATE_H
 
 #include "admin/admin.h"
-#include "base/list.h"
+#include "admin/waiting.h"
 #include "mhd/mhd_loop.h"
+
+#define ADMIN_PLAIN "text/plain; charset=utf-8"
 
 struct admin_page {
     const char *path;
@@ -15,30 +17,28 @@ struct admin_page {
 struct admin {
     struct mhd_loop mhd;
     struct core *core; /* NULL: not yet */
+    struct api *api;   /* NULL: there is none */
     enum admin_state state;
     const char *degraded;    /* NULL: no */
     uint64_t ready_asked_ms; /* 0: never */
     bool any_host;
     struct client *accepting;
-    struct list asks; /* struct tls_ask.node: all there are */
+    struct client owner; /* whoever came through the socket that is its owner's alone; counted nowhere */
+    struct list waiting; /* struct waiting.node: all there are */
     struct admin_page pages[ADMIN_PAGES_MAX];
     size_t page_count;
 };
 
-enum MHD_Result admin_answer(struct MHD_Connection *connection, unsigned status, const char *text);
+enum MHD_Result admin_answer(struct MHD_Connection *connection, unsigned status, const char *type,
+                             struct view body);
+enum MHD_Result admin_say(struct MHD_Connection *connection, unsigned status, const char *text);
+/* Of the query, decoded; absent: there is none. */
+struct view admin_argument(struct MHD_Connection *connection, const char *name);
 
-/* ---- /api/v1/tls-ask: a request that waits for the core ---- */
+/* Who asks; never NULL. &admin->owner: see there. */
+const struct client *admin_client(struct MHD_Connection *connection);
 
-struct tls_ask;
-
-/* Suspends the connection and asks. NULL without memory. */
-struct tls_ask *tls_ask_new(struct admin *admin, struct MHD_Connection *connection);
-/* The connection was resumed: answers it. */
-enum MHD_Result tls_ask_answer(const struct tls_ask *ask, struct MHD_Connection *connection);
-/* The request is over, answered or not. */
-void tls_ask_end(struct tls_ask *ask);
-/* Nothing may be suspended when the daemon stops. */
-void tls_asks_stop(struct admin *admin);
-void tls_asks_free(struct admin *admin);
+/* /api/v1/tls-ask. Suspends the connection and asks the core. NULL without memory. */
+struct waiting *tls_ask_new(struct admin *admin, struct MHD_Connection *connection);
 
 #endif

@@ -29,8 +29,22 @@ static enum link_protocol protocol_of(struct ws_candidate *candidate) {
     return offers_v2 && side_of(candidate)->speaks_v2 ? LINK_V2 : LINK_V1;
 }
 
-static void hand_on(struct ws_candidate *candidate, struct view peer_reply) {
+static struct agent_card card_of(const struct ws_candidate *candidate,
+                                 const struct connect_outcome *outcome) {
+    if (!outcome) return (struct agent_card){0};
+    const struct headers *headers = &candidate->handshake.head.headers;
+    return (struct agent_card){.tunnel = outcome->tunnel_id,
+                               .owner = outcome->owner,
+                               .token_id = outcome->token_id,
+                               .token_issued_s = outcome->token_issued_s,
+                               .address = view_from_cstr(ws_candidate_address(candidate)),
+                               .software = headers_get(headers, VIEW("user-agent"))};
+}
+
+static void hand_on(struct ws_candidate *candidate, const struct connect_outcome *outcome,
+                    struct view peer_reply) {
     const struct agent_socket socket = {
+        .card = card_of(candidate, outcome),
         .socket = ws_candidate_take(candidate),
         .protocol = peer_reply.ptr ? LINK_V2 : protocol_of(candidate),
         .behind = candidate->behind,
@@ -42,6 +56,19 @@ static void hand_on(struct ws_candidate *candidate, struct view peer_reply) {
     ws_candidate_free(candidate);
 }
 
+/* Who has registered what, or was refused it, and whence. */
+static void audit(const struct ws_candidate *candidate, const struct connect_outcome *outcome) {
+    struct view from = view_from_cstr(ws_candidate_address(candidate));
+    if (outcome->status == 200)
+        log_from(LOG_LEVEL_INFO, LOG_AUDIT, from, "%s tunnel=%.*s owner=%.*s token=%.*s connection=%s",
+                 outcome->took_over ? "takeover" : "registration", VIEW_ARG(outcome->tunnel_id),
+                 VIEW_ARG(outcome->owner), VIEW_ARG(outcome->token_id), candidate->id);
+    else
+        log_from(LOG_LEVEL_INFO, LOG_AUDIT, from, "refusal status=%d tunnel=%.*s owner=%.*s token=%.*s: %s",
+                 outcome->status, VIEW_ARG(outcome->tunnel_id), VIEW_ARG(outcome->owner),
+                 VIEW_ARG(outcome->token_id), outcome->reason ? outcome->reason : "");
+}
+
 static void on_outcome(void *ctx, const struct connect_outcome *outcome) {
     struct ws_candidate *candidate = ctx;
     if (candidate->set->is_stopped) {
@@ -50,6 +77,7 @@ static void on_outcome(void *ctx, const struct connect_outcome *outcome) {
         ws_candidate_free(candidate);
         return;
     }
+    audit(candidate, outcome);
     if (outcome->status != 200) {
         ws_candidate_refuse(candidate, outcome->status,
                             view_from_cstr(outcome->reason ? outcome->reason : ""));
@@ -57,7 +85,7 @@ static void on_outcome(void *ctx, const struct connect_outcome *outcome) {
     }
     log_from(LOG_LEVEL_INFO, "agent", outcome->tunnel_id, "connected as %s from %s, protocol %s",
              candidate->id, ws_candidate_address(candidate), protocol_of(candidate) == LINK_V2 ? "v2" : "v1");
-    hand_on(candidate, (struct view){0});
+    hand_on(candidate, outcome, (struct view){0});
 }
 
 static void ask_core(struct agent_accept *side, struct ws_candidate *candidate) {
@@ -101,7 +129,7 @@ static void take_peer(struct agent_accept *side, struct ws_candidate *candidate)
     ids_uuid4(candidate->id);
     log_from(LOG_LEVEL_INFO, "peer", view_from_cstr(candidate->client->text), "link %s is gateway %.*s's",
              candidate->id, VIEW_ARG(headers_get(headers, VIEW(PEER_FROM))));
-    hand_on(candidate, view_of(reply, PEER_REPLY_LEN));
+    hand_on(candidate, NULL, view_of(reply, PEER_REPLY_LEN));
 }
 
 static void on_ready(void *ctx, struct ws_candidate *candidate) {

@@ -19,6 +19,23 @@
 #define TAKES_BYTES 16384
 #define REST_MS 2000
 
+static bool make_card(struct agent_link *link, const struct agent_socket *socket) {
+    struct agent_card said = socket->card;
+    if (link->is_peer) return true;
+    said.number = ++link->ws->last_number;
+    said.protocol = socket->protocol;
+    said.since_ms = loop_wall_ms(NULL);
+    said.rated_ms = loop_now(link->ws->loop);
+    return agent_card_init(&link->card, &said);
+}
+
+/* It has not begun. */
+static struct agent_link *give_up(struct agent_link *link) {
+    agent_card_done(&link->card);
+    free(link);
+    return NULL;
+}
+
 struct agent_link *agent_link_new(struct agent_ws *ws, const struct agent_socket *socket) {
     struct agent_link *link = calloc(1, sizeof(*link));
     if (!link) return NULL;
@@ -28,15 +45,12 @@ struct agent_link *agent_link_new(struct agent_ws *ws, const struct agent_socket
     link->heard_ms = link->pinged_ms = loop_now(ws->loop);
     buf_init(&link->message, core_message_max(ws->core));
     agent_turn_init(link);
-    if (!view_copy_to(socket->connection_id, link->id, sizeof(link->id)) ||
-        !table_put(&ws->links, &link->node, view_from_cstr(link->id))) {
-        free(link);
-        return NULL;
-    }
+    if (!make_card(link, socket) || !view_copy_to(socket->connection_id, link->id, sizeof(link->id)) ||
+        !table_put(&ws->links, &link->node, view_from_cstr(link->id)))
+        return give_up(link);
     if (socket->protocol == LINK_V2 && !agent_streams_start(link)) {
         table_remove(&ws->links, &link->node);
-        free(link);
-        return NULL;
+        return give_up(link);
     }
     link->client = socket->socket.client;
     link->behind = socket->behind;
@@ -56,6 +70,7 @@ void agent_link_free(struct agent_link *link) {
     agent_turn_done(link);
     if (!link->is_peer) core_disconnect(ws->core, view_from_cstr(link->id), NULL, NULL);
     ws_end_done(&link->end);
+    agent_card_done(&link->card);
     buf_done(&link->message);
     client_release(link->client);
     if (link->behind) client_release(link->behind);
@@ -119,6 +134,7 @@ static void receive_message(struct agent_link *link, const struct ws_piece *piec
 void agent_link_receive(struct agent_link *link, const struct ws_piece *piece) {
     agent_link_heard(link);
     link->is_resting = false;
+    link->card.answer_bytes += piece->payload.len;
     if (link->end.closing_ms) return;
     if (link->session)
         receive_streams(link, piece);
@@ -131,6 +147,7 @@ void agent_link_receive(struct agent_link *link, const struct ws_piece *piece) {
 /* ---- out ---- */
 
 enum status agent_link_send(struct agent_link *link, struct view message) {
+    if (!link->session) link->card.request_bytes += message.len;
     if (link->session && !link->end.closing_ms) return link_control(link->session, message);
     link->has_sent = true;
     size_t max = link->message.max * 2 > OUTGOING_MAX_BYTES ? link->message.max * 2 : OUTGOING_MAX_BYTES;
@@ -163,6 +180,15 @@ void agent_link_tell_draining(struct agent_link *link) {
     buf_init(&text, 64);
     if (v1_encode_draining(&text)) agent_link_send(link, buf_view(&text));
     buf_done(&text);
+}
+
+void agent_link_kick(struct agent_link *link, const char *why) {
+    struct buf text;
+    buf_init(&text, 1024);
+    if (v1_encode_error(&text, (struct view){0}, VIEW(V1_CODE_KICKED), view_from_cstr(why), (struct view){0}))
+        agent_link_send(link, buf_view(&text));
+    buf_done(&text);
+    ws_end_close(&link->end, WS_CODE_POLICY);
 }
 
 /* Long before its stream ids run out; what it carries ends on it. */
@@ -221,6 +247,7 @@ static void watch(struct agent_link *link, uint64_t now_ms, uint64_t silent) {
 
 void agent_link_tick(struct agent_link *link, uint64_t now_ms) {
     uint64_t silent = now_ms - link->heard_ms;
+    agent_card_tick(&link->card, now_ms);
     if (link->session) {
         link_tick(link->session, now_ms);
         replace(link);

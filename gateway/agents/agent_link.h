@@ -19,6 +19,7 @@ struct agent_ws {
     struct timer tick;
     size_t count, peer_count; /* of agents, of other gateways */
     size_t v1_count;          /* of agents */
+    uint64_t last_number;     /* of a card */
     size_t turn_count;      /* of them: not read, because they have had more than their turn (agent_turn.h) */
     size_t held_bytes;      /* of messages of v1 that are not complete */
     struct list unfinished; /* agent_link.unfinished: have such a message, the oldest first */
@@ -36,6 +37,7 @@ struct agent_link {
     struct table_node node;         /* of ws->links */
     struct list all;
     char id[CONNECTION_ID_MAX + 1];
+    struct agent_card card;       /* of an agent */
     struct link_session *session; /* v2 (agent_streams.h); NULL: v1 */
     struct buf message;           /* fragments of one that is not complete */
     size_t fragments, held_bytes; /* the second: of it, as counted in ws->held_bytes */
@@ -64,6 +66,8 @@ void agent_link_write(struct agent_link *link);
 enum status agent_link_send(struct agent_link *link, struct view message);
 /* That it should connect again, and goes on to be served here until it has. */
 void agent_link_tell_draining(struct agent_link *link);
+/* Tells its agent why, and closes it. */
+void agent_link_kick(struct agent_link *link, const char *why);
 /* Pings, ends what has gone silent, and has a link replaced that has carried enough. */
 void agent_link_tick(struct agent_link *link, uint64_t now_ms);
 

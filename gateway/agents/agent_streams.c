@@ -66,6 +66,7 @@ bool agent_streams_write(struct agent_link *link) {
     struct buf *out = &link->ws->message;
     buf_clear(out);
     bool is_sound = buf_append(out, headroom, WS_HEAD_MAX) && link_send(link->session, out) == STATUS_OK;
+    link->card.request_bytes += out->len > WS_HEAD_MAX ? out->len - WS_HEAD_MAX : 0;
     if (out->len > WS_HEAD_MAX)
         ws_end_write_binary(&link->end, out->ptr + out->start + WS_HEAD_MAX, out->len - WS_HEAD_MAX);
     return is_sound;
@@ -85,6 +86,7 @@ static struct agent_stream *open_stream(void *ctx, const struct claim *claim, co
     *ret_status = STATUS_GONE;
     if (!link || !link->session || link->end.closing_ms) return NULL;
     struct link_stream *stream = link_open(link->session, head, body_follows, events, target, ret_status);
+    if (stream) link->card.requests++;
     if (*ret_status == STATUS_GONE) ws_end_close(&link->end, 1001); /* it did not take the hint: replace() */
     return (struct agent_stream *)stream;
 }

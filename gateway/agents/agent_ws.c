@@ -74,6 +74,7 @@ static void send_message(void *ctx, const struct link *to, struct view message, 
     struct agent_link *link = agent_link_find(ws, view_from_cstr(to->connection));
     enum status status = link ? agent_link_send(link, message) : STATUS_GONE;
     if (!done) return;
+    if (status == STATUS_OK) link->card.requests++; /* whose sender waits to hear is a request */
     struct sent *sent = heap_alloc_owed(sizeof(*sent));
     *sent = (struct sent){.done = done, .target = target, .ticket = ticket, .status = status};
     task_init(&sent->task, on_sent);
@@ -187,6 +188,29 @@ size_t agent_ws_v1_count(const struct agent_ws *ws) {
 
 size_t agent_ws_peers(const struct agent_ws *ws) {
     return ws->peer_count;
+}
+
+void agent_ws_each(const struct agent_ws *ws, uint64_t after,
+                   bool (*each)(void *ctx, const struct agent_card *card), void *ctx) {
+    for (struct list *node = ws->all.next; node != &ws->all; node = node->next) {
+        struct agent_link *link = LIST_ENTRY(node, struct agent_link, all);
+        if (link->is_peer || link->card.number <= after) continue;
+        link->card.is_leaving = link->is_leaving || link->is_replaced || link->end.closing_ms;
+        if (!each(ctx, &link->card)) return;
+    }
+}
+
+size_t agent_ws_kick(struct agent_ws *ws, const char *(*why)(void *ctx, const struct agent_card *card),
+                     void *ctx) {
+    size_t count = 0;
+    for (struct list *node = ws->all.next; node != &ws->all; node = node->next) {
+        struct agent_link *link = LIST_ENTRY(node, struct agent_link, all);
+        const char *reason = link->is_peer || link->end.closing_ms ? NULL : why(ctx, &link->card);
+        if (!reason) continue;
+        agent_link_kick(link, reason);
+        count++;
+    }
+    return count;
 }
 
 void agent_ws_tell_draining(struct agent_ws *ws) {

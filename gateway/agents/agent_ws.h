@@ -2,6 +2,7 @@
 #ifndef GATEWAY_AGENT_WS_H
 #define GATEWAY_AGENT_WS_H
 
+#include "agents/agent_card.h"
 #include "agents/ws_candidate.h"
 #include "handler/core.h"
 #include "link/link.h"
@@ -29,6 +30,7 @@ struct agent_socket {
     struct client *behind;   /* moved; who came through a trusted proxy, or NULL */
     struct view connection_id;
     enum link_protocol protocol;
+    struct agent_card card; /* of an agent: what is said of it; borrowed views, no number */
     struct view peer_reply; /* another gateway's: the proof it gets in return; absent: an agent's */
 };
 /* Takes over a socket: of an agent, whose connection the core has accepted, and then hears of the end of,
@@ -39,6 +41,14 @@ void agent_ws_adopt(struct agent_ws *ws, const struct agent_socket *socket);
 size_t agent_ws_count(const struct agent_ws *ws);
 size_t agent_ws_v1_count(const struct agent_ws *ws);
 size_t agent_ws_peers(const struct agent_ws *ws);
+/* The agents, in the order in which they came, behind the one of that number (0: all), until `each` says
+ * false. */
+void agent_ws_each(const struct agent_ws *ws, uint64_t after,
+                   bool (*each)(void *ctx, const struct agent_card *card), void *ctx);
+/* Closes those for whom there is a `why`, which they are told (a short text); how many. Their requests end as
+ * those of any agent do that goes. */
+size_t agent_ws_kick(struct agent_ws *ws, const char *(*why)(void *ctx, const struct agent_card *card),
+                     void *ctx);
 /* Tells all agents to connect again, elsewhere; they go on serving here meanwhile. */
 void agent_ws_tell_draining(struct agent_ws *ws);
 /* Closes all agents and peers with 1001; those of v2 get a GOAWAY first. */

@@ -129,3 +129,13 @@ bool secret_load_jwt(const struct config *config, struct secret_text *ret_secret
                                : secret_weakness(view_of(ret_secret->bytes, ret_secret->len));
     return !weakness || complain(path ? path : "JWT_SECRET", weakness);
 }
+
+bool secret_load_admin(const struct config *config, struct secret_text *ret_secret) {
+    const char *path = config->admin_token_file;
+    ret_secret->len = 0;
+    if (path && !read_file(path, ret_secret)) return complain(path, file_problem(errno));
+    if (!path && !keep_given(config->admin_token ? config->admin_token : "", "ADMIN_TOKEN", ret_secret))
+        return false;
+    return ret_secret->len >= SECRET_MIN ||
+           complain(path ? path : "ADMIN_TOKEN", "it has fewer than 16 bytes");
+}

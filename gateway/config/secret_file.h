@@ -30,4 +30,7 @@ bool secret_load_text(const struct config *config, struct secret_text *ret_secre
 /* Of agents' tokens, JWT_SECRET_MIN bytes at least. False after saying why. */
 bool secret_load_jwt(const struct config *config, struct secret_text *ret_secret);
 
+/* Of the administration (`admin-token`, or its file), 16 bytes at least. False after saying why. */
+bool secret_load_admin(const struct config *config, struct secret_text *ret_secret);
+
 #endif

@@ -280,6 +280,8 @@ static void on_heard(void *ctx, struct view channel, struct view message) {
         if (events->connection_gone) events->connection_gone(events->ctx, rest);
         break;
     case 'e': store->echoes++; break;
+    case 'q': ask_heard(store, true, rest); break;
+    case 'a': ask_heard(store, false, rest); break;
     default: mailbox_heard(store, kind, rest); break;
     }
 }
@@ -362,6 +364,7 @@ struct store_redis *store_redis_new(const struct store_redis_settings *settings,
     }
     list_init(&store->later);
     list_init(&store->sends);
+    list_init(&store->asks);
     for (size_t i = 0; i < SCRIPTS_COUNT; i++) store->scripts[i].text = store_script_texts[i];
     snprintf(store->claims_channel, sizeof(store->claims_channel), KEY_PREFIX "%u:claims",
              store->url.database);
@@ -391,6 +394,7 @@ void store_redis_stop(struct store_redis *store) {
     redis_link_free(commands);
     store->channel = NULL;
     mailbox_tick(store, true);
+    ask_stop(store);
     while (!list_empty(&store->later)) later_end(LIST_ENTRY(store->later.next, struct later, node));
 }
 

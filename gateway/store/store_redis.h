@@ -9,7 +9,9 @@
  *   lease:<gateway>    the instance that renews it; expires
  *   gateways           sorted set, gateway -> end of its lease by Redis' clock
  *   pending:<request>  hash of a v1 request that waits for its answer: connection, expires, waiter, answer
- *   message:<id>       a v1 message on its way to the gateway that holds the agent; expires
+ *   message:<id>       a v1 message on its way to the gateway that holds the agent, or what one gateway asks
+ *                      another, or answers; expires
+ *   denials            hash, what is denied -> since when, until when, by whom and why (control/denials.h)
  *   secret             hash: created, value; the tunnel secret where none was given
  *   store              a random id: another one, and Redis has lost what it held
  *   reserved           while it stands names are not given to strangers
@@ -20,6 +22,7 @@
 #ifndef STORE_STORE_REDIS_H
 #define STORE_STORE_REDIS_H
 
+#include "base/buf.h"
 #include "handler/ports.h"
 #include "net/loop.h"
 
@@ -51,6 +54,8 @@ struct store_redis_events {
     /* A v1 message for an agent of ours, from another gateway. `done` wants to be called, now or later. */
     void (*deliver)(void *ctx, struct view connection_id, struct view message, agent_sent_fn *done,
                     void *target, uint64_t ticket);
+    /* Another gateway asks. False: no answer. NULL: nothing is answered. */
+    bool (*asked)(void *ctx, struct view question, struct buf *answer);
 };
 
 /* NULL with *ret_why (a static text): the URL is wrong, TLS is asked for and this build has none, memory. */
@@ -70,6 +75,19 @@ bool store_redis_minted(struct view request_id);
  * that gateway, or the connection there, is gone, and the message was certainly not handed on. */
 void store_redis_send(void *ctx, const struct link *link, struct view message, agent_sent_fn *done,
                       void *target, uint64_t ticket);
+
+/* ---- what gateways ask each other ---- */
+
+/* `answer` is borrowed, and empty unless STATUS_OK. STATUS_GONE: there is no such gateway; STATUS_TIMEOUT: it
+ * has not answered within 2 s (one of an earlier version never does); STATUS_UNAVAILABLE. */
+typedef void store_answer_fn(void *target, uint64_t ticket, enum status status, struct view answer);
+void store_redis_ask(struct store_redis *store, const char *gateway, struct view question,
+                     store_answer_fn *done, void *target, uint64_t ticket);
+/* The gateways that share this store, this one among them, and those whose lease has ended of late; 256 at
+ * most. The names are borrowed. */
+typedef void store_gateways_fn(void *target, uint64_t ticket, enum status status, const struct view *names,
+                               size_t count);
+void store_redis_gateways(struct store_redis *store, store_gateways_fn *done, void *target, uint64_t ticket);
 
 bool store_redis_is_reached(const struct store_redis *store);
 /* Empty until it was reached, and where the secret is not kept in Redis. */

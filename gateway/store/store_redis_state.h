@@ -39,6 +39,10 @@ struct store_redis {
     struct list sends; /* struct away_send: may still be refused by the gateway that holds the agent */
     uint64_t next_send;
 
+    /* ask_redis.c */
+    struct list asks; /* struct ask: not answered yet */
+    uint64_t next_ask;
+
     /* lease_redis.c */
     struct timer renewal;
     char instance[40], store_id[40];
@@ -94,6 +98,10 @@ void store_tell_state(struct store_redis *store);
 /* mailbox_redis.c */
 void mailbox_heard(struct store_redis *store, char kind, struct view rest);
 void mailbox_tick(struct store_redis *store, bool all);
+
+/* ask_redis.c */
+void ask_heard(struct store_redis *store, bool is_question, struct view rest);
+void ask_stop(struct store_redis *store);
 
 /* lease_redis.c */
 void lease_init(struct store_redis *store);

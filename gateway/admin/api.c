@@ -1,0 +1,105 @@
+/* See api.h. Routes, and the words that all answers share. */
+#include "admin/api.h"
+
+#include <stdlib.h>
+
+#include "admin/api_state.h"
+#include "base/log.h"
+#include "policy/login_failures.h"
+#include "protocol/json_text.h"
+
+#define PREFIX "/api/v1/"
+
+static const struct route {
+    const char *method, *path; /* '*': any one segment */
+    api_handler_fn *handler;
+} routes[] = {
+    {"GET", PREFIX "tunnels", api_list_tunnels},        {"GET", PREFIX "tunnels/*", api_show_tunnel},
+    {"POST", PREFIX "tunnels/*/kick", api_kick_tunnel}, {"POST", PREFIX "names/*/release", api_release_name},
+    {"GET", PREFIX "gateways", api_list_gateways},      {"POST", PREFIX "drain", api_drain},
+};
+
+bool api_has(const char *url) {
+    return view_starts_with(view_from_cstr(url), VIEW(PREFIX)) && strcmp(url, PREFIX "tls-ask") != 0;
+}
+
+/* ---- answers ---- */
+
+enum MHD_Result api_refuse(const struct api_call *call, unsigned status, const char *why) {
+    struct buf out;
+    buf_init(&out, 1024);
+    buf_append_view(&out, VIEW("{\"error\":"));
+    json_text_string(&out, view_from_cstr(why));
+    buf_append_view(&out, VIEW("}\n"));
+    enum MHD_Result result = admin_answer(call->connection, status, API_JSON, buf_view(&out));
+    buf_done(&out);
+    return result;
+}
+
+struct waiting *api_wait(const struct api_call *call) {
+    struct waiting *waiting = waiting_new(call->api->settings.admin, call->connection, API_JSON);
+    if (waiting) *call->request = waiting;
+    return waiting;
+}
+
+void api_audit(const struct api_call *call, const char *what, struct view whom) {
+    log_from(LOG_LEVEL_INFO, LOG_AUDIT, view_from_cstr(admin_client(call->connection)->text),
+             "administration %s %.*s by %s", what, VIEW_ARG(whom), call->who);
+}
+
+/* ---- routes ---- */
+
+static bool path_fits(const char *pattern, const char *path, struct view *ret_segment) {
+    const char *star = strchr(pattern, '*');
+    struct view rest = view_from_cstr(path), before = view_of(pattern, star ? (size_t)(star - pattern) : 0);
+    *ret_segment = VIEW("");
+    if (!star) return strcmp(pattern, path) == 0;
+    if (!view_starts_with(rest, before)) return false;
+    rest = view_skip(rest, before.len);
+    size_t len = view_find(rest, '/');
+    *ret_segment = view_slice(rest, 0, len < rest.len ? len : rest.len);
+    return ret_segment->len && view_eq(view_skip(rest, ret_segment->len), view_from_cstr(star + 1));
+}
+
+static enum MHD_Result route(struct api_call *call, const char *url, const char *method) {
+    bool is_known = false;
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        if (!path_fits(routes[i].path, url, &call->segment)) continue;
+        is_known = true;
+        if (strcmp(routes[i].method, method) == 0) return routes[i].handler(call);
+    }
+    if (is_known)
+        return api_refuse(call, MHD_HTTP_METHOD_NOT_ALLOWED,
+                          "this method is not for that (see openapi.json)");
+    return api_refuse(call, MHD_HTTP_NOT_FOUND, "there is no such thing (see openapi.json)");
+}
+
+enum MHD_Result api_request(struct api *api, struct MHD_Connection *connection, const char *url,
+                            const char *method, void **request) {
+    struct api_call call = {.api = api, .connection = connection, .request = request};
+    enum MHD_Result result;
+    if (strcmp(method, "HEAD") == 0) method = "GET";
+    if (!api_let_in(&call, &result)) return result;
+    if (!api->control) return api_refuse(&call, MHD_HTTP_SERVICE_UNAVAILABLE, "the gateway is starting");
+    return route(&call, url, method);
+}
+
+/* ---- the module ---- */
+
+struct api *api_new(const struct api_settings *settings) {
+    struct api *api = calloc(1, sizeof(*api));
+    if (api) api->settings = *settings;
+    return api;
+}
+
+void api_serve(struct api *api, struct control *control, struct core *core) {
+    api->control = control;
+    api->core = core;
+}
+
+void api_free(struct api *api) {
+    if (!api) return;
+    login_failures_free(api->failures);
+    explicit_bzero(api->settings.token, sizeof(api->settings.token));
+    free(api);
+}
