@@ -11,7 +11,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* As an assertion that stays, and says where; run.py reads what it says. */
+/* As an assertion that stays, and says where; fuzz.py reads what it says. */
 #define require(holds) ((holds) ? (void)0 : require_failed(#holds, __FILE__, __LINE__))
 
 static inline _Noreturn void require_failed(const char *what, const char *file, int line) {

@@ -1,15 +1,16 @@
-"""tests/fuzz/run.py: what a log says was found, and what the last lines say."""
+"""tests/fuzz/fuzz.py: what a log says was found, and what the last lines say."""
 
-import importlib.util
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-spec = importlib.util.spec_from_file_location("fuzz_run", ROOT / "tests/fuzz/run.py")
-fuzz = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(fuzz)
+sys.path.insert(0, str(ROOT / "tests/fuzz"))
+
+import fuzz
+import seeded
 
 LEAK = """==1==ERROR: LeakSanitizer: detected memory leaks
     #0 0x55b0830951c6 in __interceptor_realloc (/build/fuzz/bin/fuzz_coding+0xe61c6)
@@ -110,3 +111,29 @@ def test_a_new_parser_would_be_seen(tmp_path):
     (tmp_path / "common/none.c").write_text("bool thing_parse(struct view v);\nstatic int look(void) {\n}\n")
     (tmp_path / "common/json.c").write_text("static void take(struct view v) {\n    json_loadb(v.ptr, v.len, 0, NULL);\n}\n")
     assert parsers(tmp_path) == {"common/json.c": ["json_loadb"], "common/new.c": ["thing_parse"]}
+
+
+# ---- bugs that are put in ----
+
+
+def test_each_bug_can_still_be_put_in(tmp_path):
+    bugs = seeded.all_bugs()
+    assert len(bugs) >= 20
+    for bug in bugs:
+        out = tmp_path / bug.name
+        assert seeded.apply(bug, out), f"{bug.patch.name} does not apply any more: make it anew"
+        assert out.read_text() != (ROOT / bug.file).read_text(), bug.name
+
+
+def test_each_bug_has_a_target_that_reads_its_file():
+    table = rows()
+    for bug in seeded.all_bugs():
+        assert bug.target in fuzz.all_targets()
+        assert bug.file not in table or bug.target in table[bug.file][0], f"{bug.name}: {bug.file}"
+
+
+def test_a_patch_that_does_not_apply_is_seen(tmp_path):
+    bug = seeded.all_bugs()[0]
+    patch = tmp_path / "other.patch"
+    patch.write_text(re.sub(r"^-.*$", "-something else stood here", bug.patch.read_text(), flags=re.M))
+    assert not seeded.apply(seeded.Bug("other", bug.target, bug.kind, bug.file, patch), tmp_path / "out")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the fuzz targets that `./dev fuzz` has built, two at a time, and says at the end which found something, and what.
 
-    run.py [SECONDS] [TARGET...]  each for so long (30); TARGET is a name without `fuzz_`
+    fuzz.py [SECONDS] [TARGET...]  each for so long (30); TARGET is a name without `fuzz_`
 
 What a target finds is kept in build/fuzz/found. A slow input counts by the processor's time, not by the clock's: on a busy
 machine anything is slow.
