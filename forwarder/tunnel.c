@@ -406,7 +406,10 @@ static void on_taken_over(struct tunnel *tunnel) {
 
 static void on_error(struct tunnel *tunnel, struct lane *lane, const struct v1_message *message) {
     if (message->request_id.ptr) return;
-    if (!view_eq(message->code, VIEW(V1_CODE_TAKEN_OVER)))
+    if (view_eq(message->code, VIEW(V1_CODE_QUOTA)))
+        complain(tunnel, "Visitors are told to come again later: %.*s",
+                 VIEW_ARG(view_slice(message->message, 0, 160)));
+    else if (!view_eq(message->code, VIEW(V1_CODE_TAKEN_OVER)))
         log_warn("gateway", "%.*s: %.*s", VIEW_ARG(view_slice(message->code, 0, 40)),
                  VIEW_ARG(view_slice(message->message, 0, 200)));
     else if (is_older(tunnel, lane))

@@ -258,6 +258,14 @@ static bool make_core(struct gateway *gateway) {
     settings.exchanges_per_tunnel = config->tunnel_requests;
     settings.visitor_share_percent = config->visitor_share;
     settings.tunnel_requests_per_second = config->tunnel_rate;
+    settings.quotas = (struct quota_settings){.owner_rate = config->owner_rate,
+                                              .visitor_rate = config->visitor_rate,
+                                              .owner_requests = config->owner_requests,
+                                              .tunnel_bandwidth = config->tunnel_bandwidth,
+                                              .owner_bandwidth = config->owner_bandwidth,
+                                              .owner_tunnels = config->owner_tunnels,
+                                              .owner_connects = config->owner_connects};
+    settings.keeps_links = true;
     settings.request_ids = config->request_ids;
     if (config->access_form == ACCESS_FORM_JSON) settings.traces = TRACES_NOTED;
     if (config->make_traceparent) settings.traces = TRACES_MADE;

@@ -1,7 +1,7 @@
 /* The registry on DynamoDB. A claim as a record:
  *   connectionId "tunnel#<id>", claimTunnel, claimOwner, claimEpoch, claimState, claimConnection,
  *   claimGateway, claimProtocol, claimCapabilities, claimTimeoutMs, changedMs, expiresMs, ttl, claimOptions,
- *   and what store_dynamodb_rate.c counts in it.
+ *   claimAllowance, and what store_dynamodb_rate.c counts in it.
  * A claim that stands is changed by UpdateItem, so attributes of a later version stay. What such a version
  * knows of the member it puts into one attribute, claimMember, which goes when another connection takes over.
  * A connection has the same attributes beside those that existing deployments know (connectionId, tunnelId,
@@ -49,12 +49,14 @@ static bool read_state(struct view name, enum claim_state *ret_state) {
 
 static bool read_member(const json_t *item, struct member *member) {
     uint64_t protocol = 0, capabilities = 0, timeout = 0;
+    struct view allowance = item_string(item, "claimAllowance");
     item_number(item, "claimProtocol", &protocol);
     item_number(item, "claimCapabilities", &capabilities);
     item_number(item, "claimTimeoutMs", &timeout);
     member->link.protocol = protocol == 2 ? LINK_V2 : LINK_V1;
     member->capabilities = (unsigned)capabilities;
     member->request_timeout_ms = (uint32_t)timeout;
+    if (allowance.ptr && !allowance_decode(allowance, &member->allowance)) return false;
     return view_copy_to(item_string(item, "claimConnection"), member->link.connection,
                         sizeof(member->link.connection)) &&
            view_copy_to(item_string(item, "claimGateway"), member->link.gateway,
@@ -110,6 +112,7 @@ static bool value_number(struct buf *out, const char *colon, const char *name, u
 
 static bool put_values(struct buf *out, const char *colon, const struct claim *claim, struct view options) {
     const struct member *member = &claim->member;
+    char allowance[ALLOWANCE_TEXT_MAX];
     bool ok = value_string(out, colon, "claimTunnel", view_from_cstr(claim->tunnel_id)) &&
               value_string(out, colon, "claimOwner", view_from_cstr(claim->owner)) &&
               value_number(out, colon, "claimEpoch", claim->epoch) &&
@@ -125,6 +128,9 @@ static bool put_values(struct buf *out, const char *colon, const struct claim *c
     if (claim->expires_ms != UINT64_MAX)
         ok = ok && value_number(out, colon, "ttl", claim->expires_ms / 1000 + 1);
     if (options.len) ok = ok && value_string(out, colon, "claimOptions", options);
+    if (!allowance_is_none(&member->allowance))
+        ok =
+            ok && value_string(out, colon, "claimAllowance", allowance_encode(&member->allowance, allowance));
     return ok;
 }
 
@@ -360,12 +366,13 @@ static bool put_whole(struct buf *out, const struct store_op *op) {
 
 /* What goes: attributes that this claim has not. */
 static bool put_removals(struct buf *out, const struct store_op *op) {
-    const char *names[4], *before = " REMOVE ";
+    const char *names[5], *before = " REMOVE ";
     size_t count = 0;
     bool ok = true;
     if (!op->claim.member.link.gateway[0]) names[count++] = "claimGateway";
     if (op->claim.expires_ms == UINT64_MAX) names[count++] = "#t";
     if (op->says_options && !op->options) names[count++] = "claimOptions";
+    if (allowance_is_none(&op->claim.member.allowance)) names[count++] = "claimAllowance";
     if (op->claim.member.state == CLAIM_CONNECTING) names[count++] = "claimMember";
     for (size_t i = 0; i < count; i++, before = ", ") ok = ok && buf_printf(out, "%s%s", before, names[i]);
     return ok;
@@ -382,10 +389,12 @@ static bool put_change(struct buf *out, const struct store_op *op) {
     char key[CLAIM_KEY_MAX];
     return body_begin(out, op->store->settings.connections_table) &&
            body_key(out, "connectionId", claim_key(view_from_cstr(claim->tunnel_id), key)) &&
-           buf_printf(out, ",\"UpdateExpression\":\"%s%s%s%s", set,
+           buf_printf(out, ",\"UpdateExpression\":\"%s%s%s%s%s", set,
                       claim->member.link.gateway[0] ? ", claimGateway = :claimGateway" : "",
                       claim->expires_ms == UINT64_MAX ? "" : ", #t = :ttl",
-                      op->options ? ", claimOptions = :claimOptions" : "") &&
+                      op->options ? ", claimOptions = :claimOptions" : "",
+                      allowance_is_none(&claim->member.allowance) ? ""
+                                                                  : ", claimAllowance = :claimAllowance") &&
            put_removals(out, op) && buf_printf(out, "\",\"ExpressionAttributeNames\":{\"#t\":\"ttl\"}") &&
            put_condition(out, op, true);
 }

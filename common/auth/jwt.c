@@ -194,7 +194,7 @@ static bool claims_hold(const struct jwt_settings *settings, const json_t *claim
         return refuse(ret_reason, "the token names no subject (sub)");
     if (!keep_id(json_object_get(claims, "jti"), ret_claims))
         return refuse(ret_reason, "the token's jti is no text of 1 to 128 bytes");
-    return true;
+    return allowance_read(claims, &ret_claims->allowance, &ret_claims->names, ret_reason);
 }
 
 bool jwt_check(const struct jwt_settings *settings, struct view token, uint64_t now_s,
@@ -232,6 +232,7 @@ static bool fill(jwt_t *jwt, const struct jwt_settings *settings, const char *su
            jwt_add_grant_int(jwt, "iat", (long)now_s) == 0 &&
            jwt_add_grant_int(jwt, "exp", (long)(now_s + lifetime_s)) == 0 &&
            add_text(jwt, "aud", settings->audience) && add_text(jwt, "iss", settings->issuer) &&
+           (!settings->issue_more || jwt_add_grants_json(jwt, settings->issue_more) == 0) &&
            jwt_set_alg(jwt, JWT_ALG_HS256, (const unsigned char *)settings->secret.ptr,
                        (int)settings->secret.len) == 0;
 }

@@ -5,6 +5,7 @@
 #ifndef AUTH_JWT_H
 #define AUTH_JWT_H
 
+#include "auth/allowance.h"
 #include "auth/jwks.h"
 #include "base/buf.h"
 
@@ -20,6 +21,7 @@ struct jwt_settings {
     struct view audience;    /* `aud` must name it; empty: not looked at */
     struct view issuer;      /* `iss` must be it; empty: not looked at */
     uint64_t leeway_s;       /* by which clocks may differ */
+    const char *issue_more;  /* further claims of tokens that are issued, a JSON object; NULL: none */
 };
 
 struct jwt_claims {
@@ -27,6 +29,8 @@ struct jwt_claims {
     uint64_t expires_s;                /* since 1970 */
     uint64_t issued_s;                 /* `iat`; 0: unsaid */
     char id[JWT_ID_MAX + 1];           /* `jti`; empty: it has none. No control characters */
+    struct allowance allowance;
+    struct allowance_names names;
 };
 
 /* Is this a token of ours that is good at that time (seconds since 1970)? If not, *ret_reason is a short text

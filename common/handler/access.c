@@ -28,6 +28,7 @@ void access_head(struct access *access, const struct exchange *exchange, const s
     if (facts.tunnel.len) access->tunnel = arena_copy(arena, facts.tunnel);
     if (facts.request_id.len) access->request_id = arena_copy(arena, facts.request_id);
     access->sent_again = facts.sent_again;
+    access->quota = facts.quota;
     access->given_us = facts.given_us;
     access->answered_us = facts.answered_us;
     if (access_log_wants_facts()) keep_facts(access, &facts, arena);

@@ -6,6 +6,7 @@
 #define HANDLER_ACCESS_H
 
 #include "handler/event.h"
+#include "http/quota.h"
 #include "metrics/metrics.h"
 
 struct exchange;
@@ -33,6 +34,7 @@ struct access {
     struct view owner, agent_protocol, x_request_id, trace_id;
     int status;            /* of the answer's head; 0: there was none */
     enum http_error error; /* why the answer is one of ours; HTTP_ERROR_NONE: it is the service's */
+    enum quota quota;      /* that was met */
     enum access_fate fate;
     uint64_t bytes_in, bytes_out; /* of the request's body handed to the core, of the answer's handed over */
     uint64_t begin_ms, head_ms, end_ms; /* by the loop's clock; head_ms: of the answer, 0 without one */

@@ -61,6 +61,7 @@ static void put_text_line(struct buf *out, const struct access *access) {
     buf_append_view(out, or_dash(access->tunnel));
     buf_append_view(out, VIEW(" error="));
     buf_append_view(out, code_of(access));
+    if (access->quota) buf_printf(out, " quota=%.*s", VIEW_ARG(quota_name(access->quota)));
     buf_append_view(out, how[access->fate]);
 }
 
@@ -174,6 +175,7 @@ static void put_json(struct buf *out, const struct access *access) {
     buf_printf(out, "{\"time\":\"%s\",\"status\":%d,\"fate\":\"%s\"", log_stamp(), access->status,
                fates[access->fate]);
     put_text(out, "error", access->error ? http_error_code(access->error) : VIEW(""));
+    put_text(out, "quota", quota_name(access->quota));
     put_text(out, "method", access->method);
     put_text(out, current.shows_query ? "target" : "path", buf_view(&target));
     put_text(out, "tunnel", access->tunnel);

@@ -2,6 +2,7 @@
 #include "handler/answer.h"
 
 #include "handler/core_state.h"
+#include "handler/pace.h"
 #include "handler/path_mode.h"
 #include "handler/trace.h"
 #include "http/error_page.h"
@@ -140,7 +141,11 @@ static void give_back(struct exchange *exchange, size_t drained) {
     if (drained < all) due = due * drained / all;
     answer->under_way -= drained;
     answer->owed -= due;
-    if (due > 0) exchange->delivery->credit(exchange, due);
+    if (due == 0) return;
+    if (exchange->pace)
+        pace_credit(exchange, due);
+    else
+        exchange->delivery->credit(exchange, due);
 }
 
 size_t answer_room(const struct answer *answer) {
@@ -210,6 +215,7 @@ static void write_to_chain(struct exchange *exchange, struct view data) {
 
 void answer_write(struct exchange *exchange, struct view data) {
     struct answer *answer = &exchange->answer;
+    if (exchange->pace) pace_count(exchange, data.len);
     answer->owed += data.len;
     if (answer->chain) {
         write_to_chain(exchange, data);
@@ -302,9 +308,18 @@ bool answer_tell_error(const struct exchange *exchange, enum http_error error, s
     return is_told && text.ptr && headers_add(headers, VIEW("www-authenticate"), text);
 }
 
+/* Which quota it was, and when there may be some of it again. */
+static void tell_quota(struct exchange *exchange, struct headers *headers) {
+    if (!exchange->quota) return;
+    struct view text = arena_printf(&exchange->arena, "%u", exchange->retry_s);
+    headers_add(headers, VIEW("x-tunnel-quota"), quota_name(exchange->quota));
+    if (exchange->retry_s && text.ptr) headers_set(headers, VIEW("retry-after"), text);
+}
+
 void answer_error(struct exchange *exchange, enum http_error error) {
     struct answer_own own = {.status = http_error_status(error), .error = error};
     own.body = error_page(error, http_wants_html(exchange->accept), &exchange->arena, &own.headers);
     answer_tell_error(exchange, error, &own.headers);
+    tell_quota(exchange, &own.headers);
     answer_own(exchange, &own);
 }

@@ -4,6 +4,7 @@
 #ifndef HANDLER_CLAIM_H
 #define HANDLER_CLAIM_H
 
+#include "auth/allowance.h"
 #include "base/view.h"
 
 #define TUNNEL_NAME_MAX 63
@@ -34,6 +35,7 @@ struct member {
     unsigned capabilities;       /* enum v1_capability, agreed at ready */
     uint32_t request_timeout_ms; /* what the agent asked for; 0: the gateway's default */
     uint64_t changed_ms;         /* wall clock, of the last change of state */
+    struct allowance allowance;  /* of the token it came with */
 };
 
 /* A name, and who serves it: one member for now. What belongs to the name stays when another connection of

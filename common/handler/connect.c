@@ -33,6 +33,7 @@ struct connect {
     uint64_t epoch_floor;
     char token_id[JWT_ID_MAX + 1];
     uint64_t token_issued_s;
+    struct allowance_names names; /* of its token */
     char reason[REASON_MAX]; /* of a refusal that names something */
     char *options;           /* who may visit (policy.h); NULL: everybody */
     struct claim claim;      /* what is to be written */
@@ -81,6 +82,8 @@ static struct connect_outcome outcome_of(const struct connect *connect, int stat
 static void connect_finish(struct connect *connect, int status, const char *reason) {
     struct connect_outcome outcome = outcome_of(connect, status, reason);
     count_outcome(status);
+    if (status != 200)
+        owner_let_go(connect->operation.core, view_from_cstr(connect->claim.member.link.connection));
     operation_end(&connect->operation);
     connect->done(connect->ctx, &outcome);
     connect_free(connect);
@@ -141,6 +144,42 @@ static struct refusal read_policy(struct connect *connect, struct view policy) {
     return (struct refusal){0};
 }
 
+/* ---- quotas ---- */
+
+static size_t tunnels_most(const struct connect *connect) {
+    size_t most = connect->names.tunnels;
+    return most ? most : connect->operation.core->settings.quotas.owner_tunnels;
+}
+
+static struct refusal over_quota(struct connect *connect, enum quota quota) {
+    metrics_add(METRIC_QUOTA_REFUSALS, quota - 1, 1);
+    switch (quota) {
+    case QUOTA_OWNER_CONNECTS: return (struct refusal){429, "this token's subject connects too often"};
+    case QUOTA_OWNER_NEW_TUNNELS:
+        return (struct refusal){429, "this subject has begun as many tunnels as it may within a day"};
+    case QUOTA_TOKEN_NAMES:
+        snprintf(connect->reason, sizeof(connect->reason),
+                 "this token is for tunnels named %.150s(ttf --name)", connect->names.text);
+        return (struct refusal){403, connect->reason};
+    default:
+        snprintf(connect->reason, sizeof(connect->reason),
+                 "this token's subject may have %zu tunnels at once, and has them", tunnels_most(connect));
+        return (struct refusal){429, connect->reason};
+    }
+}
+
+/* Who asks for none gets the one that his token is for, if it is for one. */
+static struct refusal check_names(struct connect *connect) {
+    const struct allowance_names *names = &connect->names;
+    if (!names->is_bound) return (struct refusal){0};
+    if (!allowance_has(names, view_from_cstr(connect->resume_id))) connect->resume_id[0] = '\0';
+    struct view only = allowance_only_name(names);
+    struct refusal refusal = {0};
+    if (!connect->name[0] && !connect->resume_id[0]) refusal = read_name(connect, only);
+    bool may = connect->resume_id[0] || allowance_has(names, view_from_cstr(connect->name));
+    return refusal.status || may ? refusal : over_quota(connect, QUOTA_TOKEN_NAMES);
+}
+
 /* The token of the Authorization field, or of the query. */
 static struct refusal find_token(const struct connect_event *event, struct arena *arena,
                                  struct view *ret_token) {
@@ -171,6 +210,10 @@ static struct refusal authenticate(struct connect *connect, const struct connect
     memcpy(connect->claim.owner + 4, claims.subject, strlen(claims.subject) + 1);
     memcpy(connect->token_id, claims.id, sizeof(connect->token_id));
     connect->token_issued_s = claims.issued_s;
+    connect->claim.member.allowance = claims.allowance;
+    connect->names = claims.names;
+    if (!subject_may_connect(core, view_from_cstr(connect->claim.owner)))
+        return over_quota(connect, QUOTA_OWNER_CONNECTS);
     return (struct refusal){0};
 }
 
@@ -229,6 +272,7 @@ static struct refusal read_event(struct connect *connect, const struct connect_e
         refusal = read_name(connect, said(event, &arena, VIEW("x-tunnel-name"), VIEW("name")));
     if (!refusal.status) refusal = read_policy(connect, headers_get(event->headers, VIEW("x-tunnel-policy")));
     if (!refusal.status) read_resume(connect, said(event, &arena, VIEW("x-tunnel-resume"), VIEW("resume")));
+    if (!refusal.status) refusal = check_names(connect);
     arena_done(&arena);
     if (!connect->claim.owner[0]) new_owner(connect);
     return refusal;
@@ -310,16 +354,28 @@ static const char *denied(const struct connect *connect) {
     return denials->why ? denials->why(denials->ctx, &applicant) : NULL;
 }
 
-/* Who proves that a tunnel was his begins none. */
-static bool may_begin(const struct connect *connect) {
-    return connect->resume_id[0] ||
-           subject_may_begin(connect->operation.core, view_from_cstr(connect->claim.owner));
+/* Who proves that a tunnel was his begins none; who takes one over has no more than before. */
+static enum quota quota_met(const struct connect *connect, enum status status) {
+    struct core *core = connect->operation.core;
+    const struct claim *claim = &connect->claim;
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND) return QUOTA_NONE;
+    bool replaces = status == STATUS_OK && connect->earlier.member.state != CLAIM_OFFLINE;
+    if (!owner_hold(core, claim, tunnels_most(connect), replaces)) return QUOTA_OWNER_TUNNELS;
+    bool may =
+        status == STATUS_OK || connect->resume_id[0] || subject_may_begin(core, view_from_cstr(claim->owner));
+    return may ? QUOTA_NONE : QUOTA_OWNER_NEW_TUNNELS;
+}
+
+static void connect_over_quota(struct connect *connect, enum quota quota) {
+    struct refusal refusal = over_quota(connect, quota);
+    connect_finish(connect, refusal.status, refusal.reason);
 }
 
 static void on_lookup(void *target, uint64_t ticket, enum status status, const struct claim *claim,
                       struct view options) {
     (void)ticket, (void)options;
     struct connect *connect = target;
+    enum quota met;
     connect->earlier = status == STATUS_OK ? *claim : (struct claim){0};
     const char *reason = denied(connect);
     if (reason)
@@ -328,8 +384,8 @@ static void on_lookup(void *target, uint64_t ticket, enum status status, const s
         taken(connect);
     else if (status == STATUS_NOT_FOUND && name_is_reserved(connect))
         connect_finish(connect, 503, "names are being given back to those who held them; try again");
-    else if (status == STATUS_NOT_FOUND && !may_begin(connect))
-        connect_finish(connect, 429, "this subject has begun as many tunnels as it may within a day");
+    else if ((met = quota_met(connect, status)))
+        connect_over_quota(connect, met);
     else if (status == STATUS_OK || status == STATUS_NOT_FOUND)
         write_claim(connect);
     else

@@ -81,6 +81,8 @@ struct core *core_new(const struct core_settings *settings, const struct ports *
     table_init(&core->requests);
     list_init(&core->operations);
     list_init(&core->resting);
+    table_init(&core->owners);
+    table_init(&core->holdings);
     timer_init(&core->rest_timer, tunnels_on_rest);
     chunks_init(&core->chunks, &(struct chunks_limits){.message_bytes = core_message_max(core),
                                                        .sender_bytes = 4 * core_message_max(core),
@@ -117,12 +119,16 @@ void core_free(struct core *core) {
     table_each(&core->links, free_link, NULL);
     table_done(&core->links);
     tunnels_done(core);
+    owners_done(core);
     spares_trim(&core->spare_exchanges);
     table_done(&core->requests);
     chunks_done(&core->chunks);
     free(core->slots);
     free(core->free_slots);
-    free(core->subjects);
+    buckets_done(&core->begins);
+    buckets_done(&core->connects);
+    buckets_done(&core->visitors);
+    buckets_done(&core->notices);
     login_failures_free(core->login_failures);
     arena_done(&core->texts);
     free(core);

@@ -8,12 +8,23 @@
 #include "handler/event.h"
 #include "handler/ports.h"
 #include "http/limits.h"
+#include "http/quota.h"
 
 /* Of W3C's Trace Context. */
 enum traces {
     TRACES_PASSED, /* like any field */
     TRACES_NOTED,  /* and the trace's id is among the facts of an exchange */
     TRACES_MADE    /* where there is none, too */
+};
+
+/* 0: any. Of an owner they hold for all of his tunnels together; what his token says (auth/allowance.h) comes
+ * before them. Rates are by the second, as many may come at once. */
+struct quota_settings {
+    size_t owner_rate, visitor_rate;            /* requests; of one owner, of one visitor's address */
+    size_t owner_requests;                      /* at once, WebSockets among them */
+    uint64_t tunnel_bandwidth, owner_bandwidth; /* bytes of bodies, both ways */
+    size_t owner_tunnels;                       /* at once */
+    size_t owner_connects;                      /* a minute, of a token's subject */
 };
 
 struct core_settings {
@@ -72,6 +83,8 @@ struct core_settings {
     /* What a tunnel's agent is sent, counted where the agent is (v1: where the visitor is); as many at once
      * as in a second, beyond that HTTP_ERROR_RATE_LIMITED. 0: as many as come, TUNNEL_RATE_MAX at most. */
     size_t tunnel_requests_per_second;
+    struct quota_settings quotas;
+    bool keeps_links; /* agents that connect here end here: they can be counted, and are told of quotas */
     bool request_ids; /* each request gets an x-request-id, or keeps that of a trusted proxy (trace.h) */
     enum traces traces;
 };
@@ -173,6 +186,7 @@ struct exchange_facts {
     bool sent_again;
     uint64_t given_us, answered_us; /* as in struct access */
     struct view owner;              /* of the tunnel, where it has shown a token: "sub:alice" */
+    enum quota quota;               /* that was met */
     struct view x_request_id, trace_id;
     enum link_protocol protocol; /* of its agent, with given_us */
 };

@@ -2,12 +2,14 @@
 #ifndef HANDLER_CORE_STATE_H
 #define HANDLER_CORE_STATE_H
 
+#include "base/buckets.h"
 #include "base/list.h"
 #include "base/spares.h"
 #include "base/table.h"
 #include "handler/answer.h"
 #include "handler/core.h"
 #include "handler/delivery.h"
+#include "handler/owners.h"
 #include "handler/route.h"
 #include "handler/trace.h"
 #include "http/gate.h"
@@ -40,7 +42,11 @@ struct core {
     size_t exchange_count;
     struct spares spare_exchanges;
     struct login_failures *login_failures; /* NULL: nobody has failed yet */
-    uint64_t *subjects, subjects_seed;     /* of subjects.c; NULL: nobody has begun a tunnel yet */
+    struct table owners;                   /* struct owner_use by name */
+    struct table holdings;                 /* struct holding by connection id */
+    struct buckets begins, connects;       /* of subjects */
+    struct buckets visitors;               /* their requests */
+    struct buckets notices;                /* of tunnels, whose agents are told of quotas */
 };
 
 /* ---- links and tunnels in use ---- */
@@ -78,8 +84,10 @@ struct tunnel_use {
     size_t cut_count;        /* of them: ended for others at the next safe point */
     size_t long_lived_count; /* of them: upgraded connections, event streams, and those that wait for long */
     struct coding_memory coding_memory; /* of its answers that are decoded and encoded again */
-    uint64_t full_ns;      /* when its bucket of requests is full again, by the monotonic clock */
-    struct list rest_node; /* no exchanges, and a bucket that is not full yet */
+    /* When its buckets are full again, by the monotonic clock: of requests, and of bytes. */
+    uint64_t full_ns, bytes_full_ns;
+    struct owner_use *owner; /* NULL: nobody has asked for it yet */
+    struct list rest_node;   /* no exchanges, and a bucket that is not full yet */
     uint64_t rest_until_ms;
 };
 
@@ -88,14 +96,17 @@ bool tunnel_join(struct exchange *exchange);
 void tunnel_leave(struct exchange *exchange);
 /* places.c: is there a place for it among its tunnel's requests? Others may end for it. */
 bool place_take(struct exchange *exchange);
-/* May it be sent to the agent of its claim? Asked as often as one likes, counted once. */
-bool tunnel_admit(struct exchange *exchange);
 void tunnels_on_rest(struct timer *timer); /* of core.rest_timer */
 /* Frees what is kept of tunnels. No exchange may be left. */
 void tunnels_done(struct core *core);
 
-/* subjects.c: may this owner have one claim more that there was not? */
+/* subjects.c: may this owner have one claim more that there was not? May he connect? */
 bool subject_may_begin(struct core *core, struct view owner);
+bool subject_may_connect(struct core *core, struct view owner);
+/* Takes a token of buckets of the core's, which are made when they are first wanted. False: there was none,
+ * or no memory. */
+bool core_buckets_take(struct core *core, struct buckets *buckets, uint64_t key, uint64_t period_ns,
+                       size_t most);
 
 /* ---- operations: connect, ready, disconnect; each a chain of calls to the registry ---- */
 
@@ -164,6 +175,8 @@ struct exchange {
     /* its way */
     struct tunnel_use *tunnel;
     struct list tunnel_node;
+    struct owner_use *owner; /* counts it; NULL: it has no quota */
+    struct pace *pace;       /* pace.h; NULL: its bytes are not counted */
     struct claim claim;
     const struct delivery *delivery;
     struct link_use *link;
@@ -175,7 +188,9 @@ struct exchange {
     uint64_t stalled_ms;                         /* as exchange_stalled() had it */
     bool sent_again;  /* an agent may have executed it: once more, for the last time */
     bool is_cut;      /* its place is another's; it ends at the next safe point */
-    bool admitted;    /* counted among its tunnel's requests of this second */
+    bool admitted;    /* its quotas (quotas.h) let it pass */
+    enum quota quota; /* that it met, */
+    unsigned retry_s; /* and when to try again; 0: as the error says */
     bool body_unkept; /* stream delivery: more has come than is kept */
     bool long_lived;  /* counted so */
     struct list young_node;
@@ -289,6 +304,9 @@ static inline uint64_t core_wall_ms(const struct core *core) {
 }
 static inline uint64_t core_now_ms(const struct core *core) {
     return core->ports.clock.timers->now_ms(core->ports.clock.timers->ctx);
+}
+static inline uint64_t core_now_ns(const struct core *core) {
+    return core_now_ms(core) * 1000000;
 }
 
 #endif

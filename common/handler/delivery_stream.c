@@ -4,6 +4,7 @@
  * has taken anything, which is a stream's first window and ours. */
 #include "base/log.h"
 #include "handler/core_state.h"
+#include "handler/quotas.h"
 #include "http/chars.h"
 
 enum { BODY_WINDOW = 256 * 1024, BODY_KEPT = 256 * 1024 + BODY_WINDOW };
@@ -110,6 +111,7 @@ static void on_head(void *ctx, const struct stream_head *head) {
     if (error.ptr) {
         exchange_note_fault(exchange, http_error_from_code(error),
                             headers_get(head->headers, VIEW(STREAM_DETAIL_FIELD)));
+        quota_heard(exchange, head->headers);
         on_error(exchange, http_error_from_code(error));
         return;
     }

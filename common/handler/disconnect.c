@@ -110,6 +110,7 @@ void link_lost(struct core *core, struct view connection_id) {
 
 void core_disconnect(struct core *core, struct view connection_id, core_done_fn *done, void *ctx) {
     link_lost(core, connection_id);
+    owner_let_go(core, connection_id);
     chunks_forget(&core->chunks, connection_id);
     struct disconnect *disconnect = heap_alloc_owed(sizeof(*disconnect));
     disconnect->done = done;

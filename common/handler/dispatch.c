@@ -2,6 +2,7 @@
  * delivery. */
 #include "base/log.h"
 #include "handler/core_state.h"
+#include "handler/quotas.h"
 #include "metrics/metrics.h"
 
 static void wait_for_agent(struct exchange *exchange, uint64_t wait_ms) {
@@ -23,8 +24,9 @@ static uint64_t grace_left(const struct exchange *exchange, const struct claim *
 }
 
 static void deliver(struct exchange *exchange) {
-    if (!tunnel_admit(exchange)) {
-        exchange_fail(exchange, HTTP_ERROR_RATE_LIMITED);
+    enum quota met = quota_admit(exchange);
+    if (met) {
+        quota_refuse(exchange, met);
         return;
     }
     bool by_stream = exchange->claim.member.link.protocol == LINK_V2;

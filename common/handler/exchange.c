@@ -5,6 +5,8 @@
 
 #include "base/log.h"
 #include "handler/core_state.h"
+#include "handler/pace.h"
+#include "handler/quotas.h"
 #include "handler/stray.h"
 #include "handler/urls.h"
 #include "metrics/metrics.h"
@@ -170,7 +172,10 @@ void exchange_grant(struct exchange *exchange, uint64_t total) {
     if (total <= exchange->granted_bytes) return;
     size_t more = (size_t)(total - exchange->granted_bytes);
     exchange->granted_bytes = total;
-    exchange->source.grant(exchange->source.ctx, more);
+    if (exchange->pace)
+        pace_grant(exchange, more);
+    else
+        exchange->source.grant(exchange->source.ctx, more);
 }
 
 static struct exchange *begin(struct core *core, const struct body_source *source,
@@ -186,6 +191,7 @@ static void go_on(struct exchange *exchange, enum http_error error) {
     struct core *core = exchange->core;
     bool is_full = core->refuses_new || core->exchange_count > core->settings.exchanges_total;
     if (error == HTTP_ERROR_NONE && is_full) error = HTTP_ERROR_OVERLOADED;
+    if (error == HTTP_ERROR_NONE && !quota_admit_visitor(exchange)) error = HTTP_ERROR_RATE_LIMITED;
     if (error == HTTP_ERROR_NONE && !exchange->stray) error = exchange_admit(exchange);
     if (error != HTTP_ERROR_NONE)
         exchange_fail_later(exchange, error);
@@ -214,6 +220,7 @@ struct exchange *core_dispatch(struct core *core, const struct dispatch_event *e
 }
 
 void exchange_body(struct exchange *exchange, struct view data) {
+    if (exchange->pace) pace_count(exchange, data.len);
     if (exchange->state != EXCHANGE_FAILING) exchange->delivery->body(exchange, data);
 }
 
@@ -249,6 +256,7 @@ struct exchange_facts exchange_facts(const struct exchange *exchange) {
                                    .given_us = exchange->given_us,
                                    .answered_us = exchange->answered_us,
                                    .owner = owner_of(&exchange->claim),
+                                   .quota = exchange->quota,
                                    .x_request_id = trace->request_id,
                                    .trace_id = trace->id,
                                    .protocol = exchange->claim.member.link.protocol};

@@ -69,6 +69,7 @@ static void tell_taken_over(struct core *core, const struct link *link) {
 }
 
 void link_retire(struct core *core, const struct link *link) {
+    owner_let_go(core, view_from_cstr(link->connection)); /* its tunnel is another connection's */
     struct link_use *use = link_use_get(core, link);
     if (!use) return;
     use->retiring = !core->ports.agents.is_shared;

@@ -1,13 +1,12 @@
-/* The tunnels that have requests, and how many a second each may have. Between requests a tunnel costs
- * nothing, but for the second in which its bucket fills again. */
+/* The tunnels that have requests. Between requests a tunnel costs nothing, but for the time in which its
+ * buckets, or its owner's, fill again. */
 #include <stdlib.h>
 
-#include "base/bucket.h"
 #include "handler/core_state.h"
+#include "handler/pace.h"
+#include "handler/quotas.h"
 
-enum { REST_MS = 1000 }; /* any bucket is full then */
-
-#define NS_PER_MS 1000000ull
+enum { REST_MS = 1000 }; /* any bucket of requests is full then */
 
 static struct timers *timers_of(const struct core *core) {
     return core->ports.clock.timers;
@@ -30,6 +29,7 @@ static struct tunnel_use *tunnel_use_new(struct core *core, struct view tunnel_i
 static void tunnel_free(struct core *core, struct tunnel_use *tunnel) {
     list_remove(&tunnel->rest_node);
     table_remove(&core->tunnels, &tunnel->node);
+    if (tunnel->owner) owner_use_end(core, tunnel->owner);
     free(tunnel);
 }
 
@@ -46,6 +46,14 @@ bool tunnel_join(struct exchange *exchange) {
     return true;
 }
 
+/* Is some bucket not full yet? */
+static bool must_rest(const struct core *core, const struct tunnel_use *tunnel) {
+    const struct owner_use *owner = tunnel->owner;
+    uint64_t now_ns = core_now_ns(core);
+    return tunnel->full_ns > now_ns || tunnel->bytes_full_ns > now_ns ||
+           (owner && (owner->full_ns > now_ns || owner->bytes_full_ns > now_ns));
+}
+
 /* All rest for the same time: the first to rest is the first to go. */
 static void rest(struct core *core, struct tunnel_use *tunnel) {
     tunnel->rest_until_ms = core_now_ms(core) + REST_MS;
@@ -57,12 +65,14 @@ void tunnel_leave(struct exchange *exchange) {
     struct core *core = exchange->core;
     struct tunnel_use *tunnel = exchange->tunnel;
     if (!tunnel) return;
+    pace_stop(exchange);
+    quota_leave(exchange);
     list_remove(&exchange->tunnel_node);
     list_remove(&exchange->use_node);
     if (exchange->is_cut) tunnel->cut_count--;
     if (exchange->long_lived) tunnel->long_lived_count--;
     if (--tunnel->exchange_count > 0) return;
-    if (tunnel->full_ns > core_now_ms(core) * NS_PER_MS)
+    if (must_rest(core, tunnel))
         rest(core, tunnel);
     else
         tunnel_free(core, tunnel);
@@ -77,7 +87,11 @@ void tunnels_on_rest(struct timer *timer) {
             timer_start(timers_of(core), timer, tunnel->rest_until_ms - now);
             return;
         }
-        tunnel_free(core, tunnel);
+        list_remove(&tunnel->rest_node);
+        if (must_rest(core, tunnel))
+            rest(core, tunnel);
+        else
+            tunnel_free(core, tunnel);
     }
 }
 
@@ -86,24 +100,4 @@ void tunnels_done(struct core *core) {
     while (!list_empty(&core->resting))
         tunnel_free(core, LIST_ENTRY(core->resting.next, struct tunnel_use, rest_node));
     table_done(&core->tunnels);
-}
-
-/* ---- requests a second ---- */
-
-/* Its stream ends at the gateway that holds the agent, and is counted there. */
-static bool is_counted_elsewhere(const struct exchange *exchange) {
-    const struct link *link = &exchange->claim.member.link;
-    return link->protocol == LINK_V2 &&
-           !view_eq(view_from_cstr(link->gateway), exchange->core->settings.gateway);
-}
-
-bool tunnel_admit(struct exchange *exchange) {
-    struct core *core = exchange->core;
-    const struct registry *registry = &core->ports.registry;
-    size_t per_second = core->settings.tunnel_requests_per_second;
-    if (per_second == 0 || exchange->admitted || is_counted_elsewhere(exchange)) return true;
-    exchange->admitted =
-        bucket_take(&exchange->tunnel->full_ns, core_now_ms(core) * NS_PER_MS, per_second) &&
-        (!registry->admit || registry->admit(registry->ctx, exchange->route.tunnel_id, per_second));
-    return exchange->admitted;
 }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "http/error.h"
+#include "http/quota.h"
 
 /* The label of a family, and how many values it has. */
 #define METRIC_LABEL_COUNT_NOTHING 1
@@ -18,6 +19,7 @@
 #define METRIC_LABEL_COUNT_DIRECTION METRIC_DIRECTION_COUNT
 #define METRIC_LABEL_COUNT_RESULT METRIC_RESULT_COUNT
 #define METRIC_LABEL_COUNT_VERSION 1
+#define METRIC_LABEL_COUNT_QUOTA (QUOTA_END - 1)
 
 enum {
 #define X(name, status, code, text) METRIC_ERROR_OF_##name,
@@ -70,6 +72,10 @@ enum metric_outcome { /* of an agent's wish to connect */
       "Visitors' requests that were answered with an error of ours, by its code.")                           \
     X(GATE_REFUSALS, COUNTER, "ttf_gate_refusals", PLAIN, ERROR,                                             \
       "Of these: requests that were refused before a tunnel was looked for.")                                \
+    X(QUOTA_REFUSALS, COUNTER, "ttf_quota_refusals", PLAIN, QUOTA,                                           \
+      "Requests of visitors, and agents that asked to be connected, that met a quota.")                      \
+    X(QUOTA_HELD, COUNTER, "ttf_quota_held_bytes", BYTES, NOTHING,                                           \
+      "Bytes that senders were allowed later than there was room for, because of a quota.")                  \
     X(REQUESTS_CUT, COUNTER, "ttf_requests_cut", PLAIN, NOTHING,                                             \
       "Visitors' requests that ended within their answer, by either side.")                                  \
     X(REQUEST_RETRIES, COUNTER, "ttf_request_retries", PLAIN, NOTHING,                                       \

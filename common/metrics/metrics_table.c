@@ -47,6 +47,10 @@ static struct view result(size_t which) {
     return which == METRIC_RESULT_OK ? VIEW("ok") : VIEW("failed");
 }
 
+static struct view quota(size_t which) {
+    return quota_name((enum quota)(which + 1));
+}
+
 #define LABEL_NOTHING                                                                                        \
     { NULL, nothing }
 #define LABEL_VERSION                                                                                        \
@@ -65,6 +69,8 @@ static struct view result(size_t which) {
     { "direction", direction }
 #define LABEL_RESULT                                                                                         \
     { "result", result }
+#define LABEL_QUOTA                                                                                          \
+    { "quota", quota }
 
 /* ---- families ---- */
 

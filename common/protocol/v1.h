@@ -46,6 +46,7 @@ enum v1_capability {
 #define V1_CODE_INTERNAL_ERROR "internal_error"
 #define V1_CODE_TAKEN_OVER "taken_over"
 #define V1_CODE_KICKED "kicked"
+#define V1_CODE_QUOTA "quota"
 #define V1_REASON_RESPONSE_TOO_LARGE "response_too_large"
 
 /* A piece of a message's text, see chunks.h, which says what makes sense. */

@@ -56,6 +56,8 @@ struct config {
     size_t body_bytes, request_head_bytes, answer_head_bytes, max_connections, max_connections_per_address,
         connection_rate, subject_tunnels, memory_limit_bytes, visitor_share, min_rate, tunnel_rate,
         tunnel_requests, agent_link_requests;
+    size_t owner_tunnels, owner_connects, owner_requests, owner_rate, owner_bandwidth, tunnel_bandwidth,
+        visitor_rate;
     enum log_level log_level;
     char *access_log, *access_log_format;
     enum access_form access_form; /* of access_log_format, once it is checked */

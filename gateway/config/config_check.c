@@ -163,11 +163,22 @@ static int check_heads(const struct config *config) {
     return 0;
 }
 
+static int check_quotas(const struct config *config) {
+    const size_t *rates[] = {&config->tunnel_rate,    &config->owner_rate,    &config->visitor_rate,
+                             &config->owner_requests, &config->owner_tunnels, &config->owner_connects};
+    const size_t *bandwidths[] = {&config->tunnel_bandwidth, &config->owner_bandwidth};
+    for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++)
+        if (*rates[i] > TUNNEL_RATE_MAX) return complain(config, rates[i], "expected 0 (any) to 1000000");
+    for (size_t i = 0; i < 2; i++)
+        if (*bandwidths[i] &&
+            (*bandwidths[i] < ALLOWANCE_BANDWIDTH_MIN || *bandwidths[i] > ALLOWANCE_BANDWIDTH_MAX))
+            return complain(config, bandwidths[i], "expected 0 (any), or 1000 bytes a second to 1 TB");
+    return 0;
+}
+
 static int check_bounds(const struct config *config) {
     if (config->max_connections == 0 || config->max_connections > 1000000)
         return complain(config, &config->max_connections, "expected 1 to 1000000");
-    if (config->tunnel_rate > TUNNEL_RATE_MAX)
-        return complain(config, &config->tunnel_rate, "expected 0 (any) to 1000000 requests a second");
     if (config->body_bytes > ((size_t)1 << 30))
         return complain(config, &config->body_bytes, "expected at most 1GiB: v1 keeps bodies in memory");
     if (config->visitor_share > 100)
@@ -278,21 +289,36 @@ static void warn_of_shared_origin(const struct config *config) {
         program_name());
 }
 
-static void warn_of_size(const struct config *config, const void *member, uint64_t there_are,
-                         const char *what) {
-    char origin[CONFIG_ORIGIN_MAX];
-    fprintf(stderr, "%s: %s: it is no bound here: this machine allows %" PRIu64 " %s\n", program_name(),
-            config_origin(config, config_setting_at(config, member), origin), there_are, what);
-}
-
 /* Bounds that were asked for, and that something else will reach first. */
 static void warn_of_bounds(const struct config *config) {
-    uint64_t descriptors = machine_descriptors(), memory = machine_memory_bytes();
-    if (said(config, &config->max_connections) && config->max_connections > descriptors)
-        warn_of_size(config, &config->max_connections, descriptors, "open files (ulimit -n, LimitNOFILE)");
-    if (memory && said(config, &config->body_bytes) && config->body_bytes > memory / 4)
-        warn_of_size(config, &config->body_bytes, memory,
-                     "bytes of memory, and a body of v1 takes three times its size");
+    static const char files[] = "open files (ulimit -n, LimitNOFILE)",
+                      memory[] = "bytes of memory that there are",
+                      bodies[] = "bytes of memory, and a body of v1 takes three times its size",
+                      connections[] = "connections at once (max-connections)";
+    const uint64_t descriptors = machine_descriptors(), bytes = machine_memory_bytes(),
+                   most = config->max_connections;
+    const struct {
+        const size_t *member;
+        uint64_t there_are, reached_at; /* 0: not known */
+        const char *what;
+    } bounds[] = {
+        {&config->max_connections, descriptors, descriptors, files},
+        {&config->max_connections_per_address, descriptors, descriptors, files},
+        {&config->owner_tunnels, descriptors, descriptors, files},
+        {&config->memory_limit_bytes, bytes, bytes, memory},
+        {&config->body_bytes, bytes, bytes / 4, bodies},
+        {&config->tunnel_requests, most, most, connections},
+        {&config->owner_requests, most, most, connections},
+        {&config->owner_tunnels, most, most, connections},
+    };
+    for (size_t i = 0; i < sizeof(bounds) / sizeof(bounds[0]); i++) {
+        char origin[CONFIG_ORIGIN_MAX];
+        const size_t *member = bounds[i].member;
+        if (!said(config, member) || !bounds[i].reached_at || *member <= bounds[i].reached_at) continue;
+        fprintf(stderr, "%s: %s: it is no bound here: something else is reached first, %" PRIu64 " %s\n",
+                program_name(), config_origin(config, config_setting_at(config, member), origin),
+                bounds[i].there_are, bounds[i].what);
+    }
 }
 
 int config_check(struct config *config) {
@@ -311,6 +337,7 @@ int config_check(struct config *config) {
     if (!code && settings_are_of(PROGRAM_GATEWAY)) code = check_heads(config);
     if (!code && settings_are_of(PROGRAM_GATEWAY)) code = check_access_log(config);
     if (!code) code = check_bounds(config);
+    if (!code) code = check_quotas(config);
     if (!code) warn_of_scheme(config);
     if (!code) warn_of_shared_origin(config);
     if (!code && settings_are_of(PROGRAM_GATEWAY)) warn_of_bounds(config);

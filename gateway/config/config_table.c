@@ -292,6 +292,37 @@ const struct setting config_settings[] = {
                "the agent gets nothing. Counted by the gateway that holds the agent; for agents of v1 by "
                "each gateway "
                "for the visitors that come to it."},
+    {SETTING("per-tunnel-bandwidth", "PER_TUNNEL_BANDWIDTH", KIND_SIZE, tunnel_bandwidth, "0",
+             "bytes a second of each tunnel's bodies, both ways, 0: any"),
+     .detail =
+         "Bodies and WebSockets slow down; while a tunnel is more than two seconds behind, new requests "
+         "get 429 ([quotas](QUOTAS.md)).",
+     .group = "Quotas", .only = PROGRAM_GATEWAY},
+    {SETTING("per-owner-bandwidth", "PER_OWNER_BANDWIDTH", KIND_SIZE, owner_bandwidth, "0",
+             "the same of all tunnels of one owner together"),
+     .detail = "A token's `max_bandwidth` comes before it.", .only = PROGRAM_GATEWAY},
+    {SETTING("per-owner-rate-limit", "PER_OWNER_RATE_LIMIT", KIND_SIZE, owner_rate, "0",
+             "requests a second of all tunnels of one owner together, 0: any"),
+     .detail = "Counted like `per-tunnel-rate-limit`. A token's `max_rate` comes before it.",
+     .only = PROGRAM_GATEWAY},
+    {SETTING("max-requests-per-owner", "MAX_REQUESTS_PER_OWNER", KIND_SIZE, owner_requests, "0",
+             "requests and WebSockets at once of all tunnels of one owner, 0: any"),
+     .detail = "A token's `max_connections` comes before it.", .only = PROGRAM_GATEWAY},
+    {SETTING("max-tunnels-per-owner", "MAX_TUNNELS_PER_OWNER", KIND_SIZE, owner_tunnels, "5000",
+             "tunnels at once of one token's subject, 0: any"),
+     .detail =
+         "Beyond it agents get 429 and try again. A token's `max_tunnels` comes before it. Each gateway "
+         "counts its own.",
+     .only = PROGRAM_GATEWAY},
+    {SETTING("connects-per-owner", "CONNECTS_PER_OWNER", KIND_SIZE, owner_connects, "6000",
+             "times a minute that agents with one token's subject may connect, 0: any"),
+     .detail = "As many may come at once as in a minute.", .only = PROGRAM_GATEWAY},
+    {SETTING("per-visitor-rate-limit", "PER_VISITOR_RATE_LIMIT", KIND_SIZE, visitor_rate, "0",
+             "requests a second of one visitor's address, 0: any"),
+     .detail =
+         "Of an IPv6 network of 64 bits; behind trusted proxies of the address that they name. Loopback "
+         "is exempt.",
+     .only = PROGRAM_GATEWAY},
 
     {SETTING("backend", "BACKEND", KIND_TEXT, backend, "gateway", "gateway; the stand-in is ttf-apigw now"),
      .only = PROGRAM_GATEWAY, .is_hidden = true},
@@ -435,7 +466,8 @@ _Static_assert(sizeof(config_settings) / sizeof(config_settings[0]) <= SETTINGS_
                "the sources of values have this room");
 
 const struct setting_command config_commands[] = {
-    {"token", "--sub NAME [--ttl 30d] [flags]", "prints a token for an agent", PROGRAM_GATEWAY},
+    {"token", "--sub NAME [--ttl 30d] [--tunnels NAMES] [flags]", "prints a token for an agent",
+     PROGRAM_GATEWAY},
     {"print", "bash|zsh|fish|man", "prints completions for shells, or the man page", PROGRAM_BOTH},
 };
 const size_t config_commands_count = sizeof(config_commands) / sizeof(config_commands[0]);

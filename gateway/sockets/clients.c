@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "base/bucket.h"
 #include "net/sockaddr.h"
 
 #define V4_LEN 4
@@ -21,16 +20,13 @@ void clients_init(struct clients *clients, size_t max, size_t max_per_address, c
 
 bool clients_limit_rate(struct clients *clients, size_t per_second) {
     clients->rate = per_second;
-    if (per_second && !clients->buckets)
-        clients->buckets = calloc((size_t)2 * CLIENT_BUCKETS, sizeof(*clients->buckets));
-    return !per_second || clients->buckets;
+    return !per_second || clients->buckets.full_ns || buckets_init(&clients->buckets, 0);
 }
 
 void clients_done(struct clients *clients) {
     table_done(&clients->table);
     table_done(&clients->nets);
-    free(clients->buckets);
-    clients->buckets = NULL;
+    buckets_done(&clients->buckets);
 }
 
 bool clients_is_proxy(const struct clients *clients, const struct sockaddr *address) {
@@ -110,10 +106,7 @@ static uint64_t now_ns(void) {
 }
 
 static bool comes_too_often(struct clients *clients, uint64_t hash) {
-    uint64_t now = now_ns(), *first = clients->buckets, *second = first + CLIENT_BUCKETS;
-    bool has_one = bucket_take(&first[hash % CLIENT_BUCKETS], now, clients->rate);
-    bool has_other = bucket_take(&second[(hash >> 16) % CLIENT_BUCKETS], now, clients->rate);
-    return !has_one && !has_other;
+    return !buckets_take(&clients->buckets, hash, now_ns(), BUCKET_NS_PER_S, clients->rate);
 }
 
 static bool may_have_more(const struct client *client) {

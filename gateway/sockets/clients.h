@@ -6,10 +6,9 @@
 #ifndef GATEWAY_CLIENTS_H
 #define GATEWAY_CLIENTS_H
 
+#include "base/buckets.h"
 #include "base/table.h"
 #include "sockets/address.h"
-
-#define CLIENT_BUCKETS 4096 /* a power of two, 2^16 at most */
 
 /* Ends a connection that can be spared; false when there is none. */
 typedef bool clients_spare_fn(void *ctx);
@@ -18,11 +17,9 @@ struct clients {
     struct table table; /* struct client by address */
     struct table nets;  /* struct client_net by the first 8 bytes of an IPv6 address */
     size_t count, max;
-    size_t max_per_address; /* loopback and trusted proxies are exempt; so they are of the next */
-    size_t rate;            /* connections a second of one address; 0: any */
-    /* Buckets (base/bucket.h), two for each address, in two halves: who finds both empty has come too often.
-     * Others may have the same ones, but hardly the same two. */
-    uint64_t *buckets;
+    size_t max_per_address;  /* loopback and trusted proxies are exempt; so they are of the next */
+    size_t rate;             /* connections a second of one address; 0: any */
+    struct buckets buckets;  /* of addresses; empty without a rate */
     clients_spare_fn *spare; /* asked when all are connected that may be; NULL: the newcomer is refused */
     void *spare_ctx;
     uint64_t refused, spared; /* for which there was no room, ever; that were ended for others */

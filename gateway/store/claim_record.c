@@ -37,10 +37,14 @@ static bool encode_escaped(struct buf *out, const char *text) {
 
 bool claim_record_encode_tagged(struct buf *out, const struct claim *claim, struct view options) {
     const struct member *member = &claim->member;
+    char allowance[ALLOWANCE_TEXT_MAX];
     bool ok = lines_are_lines(claim) && claim_options_valid(options) && encode_head(out, 2, claim) &&
               buf_printf(out, "name.id=%s\nname.owner=", claim->tunnel_id) &&
               encode_escaped(out, claim->owner) && buf_append_byte(out, '\n');
     if (options.ptr) ok = ok && buf_printf(out, "name.options=%.*s\n", VIEW_ARG(options));
+    if (!allowance_is_none(&member->allowance))
+        ok = ok && buf_printf(out, "member.allowance=%.*s\n",
+                              VIEW_ARG(allowance_encode(&member->allowance, allowance)));
     return ok && buf_printf(out,
                             "member.gateway=%s\nmember.protocol=%u\nmember.epoch=%llu\n"
                             "member.capabilities=%u\nmember.timeout=%u\nmember.changed=%llu\n",
@@ -163,6 +167,10 @@ static bool read_changed(struct reading *reading, struct view value) {
     return read_number(value, UINT64_MAX, &reading->claim->member.changed_ms);
 }
 
+static bool read_allowance(struct reading *reading, struct view value) {
+    return allowance_decode(value, &reading->claim->member.allowance);
+}
+
 static const struct {
     struct view tag;
     bool may_miss;
@@ -177,6 +185,7 @@ static const struct {
     {{"member.capabilities", 19}, false, read_capabilities},
     {{"member.timeout", 14}, false, read_timeout},
     {{"member.changed", 14}, false, read_changed},
+    {{"member.allowance", 16}, true, read_allowance},
 };
 
 enum { TAGS_COUNT = sizeof(tags) / sizeof(tags[0]) };

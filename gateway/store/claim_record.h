@@ -8,7 +8,8 @@
  * version adds a field by adding a tag.
  *
  * A gateway of before version 2 takes such a record for something foreign, and the name for free. So version
- * 2 is written only where version 1 cannot say what is to be said: options, or tags of a later version.
+ * 2 is written only where version 1 cannot say what is to be said: options, an allowance, or tags of a later
+ * version.
  *
  *   name.id                as tunnel_id
  *   name.owner             line breaks and '%' as %0a and %25
@@ -16,7 +17,8 @@
  *   member.gateway         may be empty
  *   member.protocol        0: v1, 1: v2
  *   member.epoch           may be missing: the claim's
- *   member.capabilities, member.timeout, member.changed    numbers */
+ *   member.capabilities, member.timeout, member.changed    numbers
+ *   member.allowance       may be missing: none (auth/allowance.h) */
 #ifndef STORE_CLAIM_RECORD_H
 #define STORE_CLAIM_RECORD_H
 

@@ -151,6 +151,10 @@ static void redis_lookup_connection(void *ctx, struct view connection_id, regist
     store_call(store, words, 3, true, on_lookup_connection, job);
 }
 
+static bool needs_tags(const struct claim_write *write) {
+    return write->options.len || !allowance_is_none(&write->claim->member.allowance);
+}
+
 /* The words of SCRIPT_STORE behind the two records. */
 static void write_encoded(struct store_redis *store, const struct claim_write *write, struct view plain,
                           struct view tagged, redis_done_fn *done, void *ctx) {
@@ -175,7 +179,7 @@ static void write_encoded(struct store_redis *store, const struct claim_write *w
                                  view_from_cstr(store->claims_channel),
                                  view_from_cstr(message),
                                  tagged,
-                                 write->options.len ? VIEW("1") : VIEW("")};
+                                 needs_tags(write) ? VIEW("1") : VIEW("")};
     store_script(store, SCRIPT_STORE, words, 2, 12, false, done, ctx);
 }
 

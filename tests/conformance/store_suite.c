@@ -170,6 +170,7 @@ static void unknown_ids_are_not_found(void **state) {
 static void a_claim_is_read_as_written(void **state) {
     struct seen *seen = *state;
     struct claim claim = seen_claim(seen, "abcdefghijkl", "connection=1", 3);
+    claim.member.allowance = (struct allowance){.rate = 5, .bandwidth = 100000};
     assert_int_equal(store(seen, &claim, 0, 0), STATUS_OK);
     assert_int_equal(seen_lookup(seen, "abcdefghijkl"), STATUS_OK);
     assert_string_equal(seen->claim.tunnel_id, claim.tunnel_id);
@@ -182,10 +183,18 @@ static void a_claim_is_read_as_written(void **state) {
     assert_int_equal(seen->claim.member.state, CLAIM_CONNECTING);
     assert_int_equal(seen->claim.member.capabilities, V1_CAP_RESUME);
     assert_int_equal(seen->claim.member.request_timeout_ms, 7000);
+    assert_int_equal(seen->claim.member.allowance.rate, 5);
+    assert_int_equal(seen->claim.member.allowance.connections, 0);
+    assert_int_equal(seen->claim.member.allowance.bandwidth, 100000);
     assert_int_equal(seen->claim.member.changed_ms, claim.member.changed_ms);
     assert_int_equal(seen->claim.expires_ms, claim.expires_ms);
     assert_int_equal(seen_lookup_connection(seen, "connection=1"), STATUS_OK);
     assert_string_equal(seen->claim.tunnel_id, claim.tunnel_id);
+    assert_int_equal(seen->claim.member.allowance.rate, 5);
+    struct claim next = seen_claim(seen, "abcdefghijkl", "connection=2", 4); /* has none */
+    assert_int_equal(store(seen, &next, 3, CLAIM_CONNECTING), STATUS_OK);
+    assert_int_equal(seen_lookup(seen, "abcdefghijkl"), STATUS_OK);
+    assert_true(allowance_is_none(&seen->claim.member.allowance));
 }
 
 static void a_second_first_claim_conflicts(void **state) {

@@ -29,6 +29,7 @@ static void require_same(const struct claim *a, const struct claim *b, bool with
     require(strcmp(one->link.connection, two->link.connection) == 0);
     require(one->link.protocol == two->link.protocol && one->capabilities == two->capabilities);
     require(one->request_timeout_ms == two->request_timeout_ms && one->changed_ms == two->changed_ms);
+    require(!with_epoch || memcmp(&one->allowance, &two->allowance, sizeof(one->allowance)) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -46,7 +47,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     buf_clear(&text);
     require(claim_record_encode(&text, &claim));
     require(decode(buf_view(&text), &again, options_again));
-    require_same(&claim, &again, false); /* version 1 knows one epoch */
+    require_same(&claim, &again, false); /* version 1 knows one epoch, and no allowance */
     buf_done(&text);
     return 0;
 }

@@ -30,6 +30,7 @@ static bool check(struct view token, struct jwt_claims *claims) {
     free(copy);
     require(good || (reason && reason[0]));
     require(!good || (claims->subject[0] && claims->expires_s + settings.leeway_s > NOW_S));
+    require(!good || claims->names.is_bound || !claims->names.text[0]);
     return good;
 }
 

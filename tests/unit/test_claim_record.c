@@ -55,6 +55,7 @@ static void a_tagged_record_is_read_as_written(void **state) {
     } rows[] = {{VIEW("{\"a\":\"b=c %0a\"}"), "{\"a\":\"b=c %0a\"}"}, {VIEW(""), ""}, {{NULL, 0}, ""}};
     struct claim claim = a_claim(), again;
     claim.member.epoch = 3;
+    claim.member.allowance = (struct allowance){.rate = 1, .connections = 2, .bandwidth = 3000};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct buf text;
         struct view options;
