@@ -264,7 +264,7 @@ bool visitor_policy(struct exchange *exchange, const struct claim *claim, struct
     bool has_doorman = exchange->core->ports.doorman.ask != NULL;
     if (exchange->is_let_in) return true;
     if (exchange->from_peer) {
-        bool is_guarded = options.len || has_doorman;
+        bool is_guarded = options.len || settings->visitor_policy.len || has_doorman;
         if (is_guarded) exchange_fail(exchange, HTTP_ERROR_FORBIDDEN);
         return !is_guarded;
     }

@@ -34,9 +34,19 @@ static bool decode(struct buf *path) {
     return changed;
 }
 
-static bool has_controls(struct view path) {
+/* Of what begins here: a character written with more bytes than it needs, which UTF-8 forbids (RFC 3629 3)
+ * and some decoders read all the same: "." as C0 AE. */
+static bool is_overlong(struct view rest) {
+    unsigned char first = (unsigned char)rest.ptr[0], next = rest.len > 1 ? (unsigned char)rest.ptr[1] : 0;
+    bool continues = (next & 0xc0) == 0x80;
+    return continues && (first == 0xc0 || first == 0xc1 || (first == 0xe0 && next < 0xa0) ||
+                         (first == 0xf0 && next < 0x90));
+}
+
+static bool is_no_path(struct view path) {
     for (size_t i = 0; i < path.len; i++)
-        if ((unsigned char)path.ptr[i] < 0x20 || path.ptr[i] == 0x7f) return true;
+        if ((unsigned char)path.ptr[i] < 0x20 || path.ptr[i] == 0x7f || is_overlong(view_skip(path, i)))
+            return true;
     return false;
 }
 
@@ -103,7 +113,7 @@ static bool forms_begin(struct forms *forms, struct view target, struct arena *a
 
 /* False: it was decoded so often that nobody means it, or holds what no path does. */
 static bool forms_next(struct forms *forms) {
-    if (has_controls(buf_view(&forms->decoded)) || forms->rounds++ == ROUNDS_MAX) return false;
+    if (is_no_path(buf_view(&forms->decoded)) || forms->rounds++ == ROUNDS_MAX) return false;
     forms->has_more = decode(&forms->decoded);
     return true;
 }

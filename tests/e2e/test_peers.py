@@ -196,6 +196,18 @@ def test_who_has_rules_for_visitors_is_asked_by_peers_that_hold_them(start, redi
     assert get(one, f"{agent.tunnel_id}.localhost").error == "link_required"
 
 
+@pytest.mark.parametrize("setting", [("--visitor-policy", "methods=GET,POST"), ("--forward-auth", "http://127.0.0.1:9/")])
+def test_a_gateway_that_asks_visitors_takes_none_from_one_that_has_not(start, redis, gateway, setting):  # noqa: F811
+    one = gateway(*setting)
+    agent = start.agent_v2(one, hello)
+    epoch = int(redis.ask("GET", f"ttf1:claim:{agent.tunnel_id}").split("\n")[1])
+    peer = PeerClient(one, SECRET)
+    asked = fields(agent.tunnel_id, epoch)
+    assert peer.ask(asked)[:2] == (403, "forbidden")
+    assert peer.ask([*asked, ("x-tunnel-let-in", "1")])[0] == 200
+    peer.close()
+
+
 def test_an_agent_of_a_later_epoch_is_waited_for(start, redis, gateway):  # noqa: F811
     """What a peer knows may be newer than what is known here."""
     one = gateway()

@@ -111,12 +111,38 @@ static enum policy_verdict check(const char *policy, const struct row *row) {
                                      .address = or_absent(row->address),
                                      .authorization = or_absent(row->authorization)};
     struct arena arena;
+    struct headers headers;
     struct policy_outcome outcome;
     arena_init(&arena, 65536);
+    headers_init(&headers, &arena);
     request.arena = &arena;
+    request.headers = &headers;
     enum policy_verdict verdict = policy_check(view_from_cstr(policy), &request, &outcome);
     arena_done(&arena);
     return verdict;
+}
+
+static enum policy_verdict override(const char *name, const char *value) {
+    struct arena arena;
+    struct headers headers;
+    struct policy_outcome outcome;
+    arena_init(&arena, 65536);
+    headers_init(&headers, &arena);
+    headers_add(&headers, view_from_cstr(name), view_from_cstr(value));
+    struct policy_request request = {
+        .method = VIEW("GET"), .target = VIEW("/"), .headers = &headers, .arena = &arena};
+    enum policy_verdict verdict = policy_check(VIEW("methods=GET,HEAD"), &request, &outcome);
+    arena_done(&arena);
+    return verdict;
+}
+
+static void test_a_method_in_a_field(void **state) {
+    (void)state;
+    assert_int_equal(override("x-http-method-override", "HEAD"), POLICY_LETS_IN);
+    assert_int_equal(override("x-other", "DELETE"), POLICY_LETS_IN);
+    assert_int_equal(override("x-http-method-override", "DELETE"), POLICY_REFUSES);
+    assert_int_equal(override("x-http-method", "head"), POLICY_REFUSES);
+    assert_int_equal(override("x-method-override", ""), POLICY_REFUSES);
 }
 
 static void test_rules(void **state) {
@@ -387,8 +413,10 @@ static void test_failures(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rules), cmocka_unit_test(test_logins), cmocka_unit_test(test_links),
-        cmocka_unit_test(test_door),  cmocka_unit_test(test_faults), cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_rules),    cmocka_unit_test(test_a_method_in_a_field),
+        cmocka_unit_test(test_logins),   cmocka_unit_test(test_links),
+        cmocka_unit_test(test_door),     cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
