@@ -10,10 +10,9 @@
 #define CLAIMS_BYTES_MAX ((size_t)256 * 1024 * 1024)
 
 static void stop_accepting(struct drain_parts *parts) {
-    listener_accept_waiting(*parts->public_port);
-    listener_free(*parts->public_port);
-    listener_free(*parts->agent_port);
-    *parts->public_port = *parts->agent_port = NULL;
+    entrance_take_waiting(parts->visitor_entrance);
+    entrance_close(parts->visitor_entrance);
+    entrance_stop(parts->agent_entrance);
     agent_accept_stop(parts->accept);
     visitors_drain(parts->visitors);
     agent_ws_tell_draining(parts->agents);
@@ -24,8 +23,9 @@ static void stop_accepting(struct drain_parts *parts) {
 /* An exchange may have no visitor of ours, and a visitor (or a peer) still reads when his exchange has ended.
  */
 static bool has_finished(const struct drain_parts *parts) {
-    return visitors_busy(parts->visitors) == 0 && core_exchange_count(parts->core) == 0 &&
-           backend_busy(parts->backend) == 0 && peering_busy(parts->peering) == 0;
+    return visitors_busy(parts->visitors) == 0 && entrance_waiting(parts->visitor_entrance) == 0 &&
+           core_exchange_count(parts->core) == 0 && backend_busy(parts->backend) == 0 &&
+           peering_busy(parts->peering) == 0;
 }
 
 /* The agents and the peers are gone, and the store knows. */
@@ -44,7 +44,7 @@ static void on_look(struct timer *timer) {
     struct drain_parts *parts = &drain->parts;
     bool late = loop_now(parts->loop) >= drain->deadline_ms;
     if (drain->phase == DRAIN_DELAY && late) {
-        listener_turn_away(*parts->public_port);
+        entrance_turn_away(parts->visitor_entrance);
         enter(drain, DRAIN_TURNING, TURN_AWAY_MS);
     } else if (drain->phase == DRAIN_TURNING && late) {
         stop_accepting(parts);
@@ -68,10 +68,10 @@ void drain_init(struct drain *drain) {
 /* The ports stay open, for the successor: who connects from now on is its visitor. */
 static void hand_over(struct drain_parts *parts) {
     struct buf claims;
-    listener_free(*parts->public_port);
-    listener_free(*parts->agent_port);
+    entrance_close(parts->visitor_entrance);
+    entrance_close(parts->agent_entrance);
     listener_free(*parts->admin_port);
-    *parts->public_port = *parts->agent_port = *parts->admin_port = NULL;
+    *parts->admin_port = NULL;
     agent_accept_stop(parts->accept);
     buf_init(&claims, CLAIMS_BYTES_MAX);
     backend_export(parts->backend, &claims);

@@ -7,9 +7,9 @@
 #include "agents/agent_accept.h"
 #include "backend.h"
 #include "cluster/peering.h"
+#include "entrance.h"
 #include "handover.h"
 #include "public/visitor.h"
-#include "sockets/listener.h"
 
 /* What is stopped; borrowed until the loop has quit. */
 struct drain_parts {
@@ -20,11 +20,12 @@ struct drain_parts {
     struct agent_accept *accept;
     struct core *core;
     struct backend *backend;
-    struct peering *peering;                                   /* NULL: no other gateways */
-    struct listener **public_port, **agent_port, **admin_port; /* closed and set to NULL on the way */
-    struct handover *handover;                                 /* to whoever takes over; NULL: nobody does */
-    uint64_t delay_ms;                                         /* for balancers, where one asks */
-    uint64_t timeout_ms;                                       /* for requests under way */
+    struct peering *peering;                            /* NULL: no other gateways */
+    struct entrance *visitor_entrance, *agent_entrance; /* closed on the way */
+    struct listener **admin_port;                       /* likewise, and set to NULL */
+    struct handover *handover;                          /* to whoever takes over; NULL: nobody does */
+    uint64_t delay_ms;                                  /* for balancers, where one asks */
+    uint64_t timeout_ms;                                /* for requests under way */
 };
 
 enum drain_phase {

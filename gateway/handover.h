@@ -24,7 +24,7 @@ enum handover_state {
     HANDOVER_DONE,    /* it has the ports */
 };
 
-enum { HANDOVER_PORTS = 3 };
+enum { HANDOVER_PORTS = 5 };
 
 /* Borrowed until handover_stop(). */
 struct handover_parts {
@@ -33,7 +33,7 @@ struct handover_parts {
     unsigned life;
     struct {
         const char *name;
-        struct listener **listener;
+        struct listener **listener; /* to NULL: there is no such port */
     } ports[HANDOVER_PORTS];
     void *ctx;
     /* May it begin? False while the gateway starts or stops. */

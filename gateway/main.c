@@ -20,6 +20,7 @@
 #include "config/token_keys.h"
 #include "doorman/doorman.h"
 #include "drain.h"
+#include "entrances.h"
 #include "fetch/authorities.h"
 #include "handover.h"
 #include "log_buffer.h"
@@ -30,7 +31,6 @@
 #include "pressure.h"
 #include "public/visitor.h"
 #include "sockets/inherited.h"
-#include "sockets/listener.h"
 #include "successor.h"
 #include "urls.h"
 #include "version.h"
@@ -54,7 +54,8 @@ struct gateway {
     struct administration administration;
     struct metrics_page metrics;
     struct pressure pressure;
-    struct listener *public_port, *agent_port, *admin_port;
+    struct entrances entrances;
+    struct listener *admin_port;
     struct timer cleanup;
     struct drain drain;
     struct handover handover;
@@ -75,8 +76,8 @@ static void begin_drain(struct gateway *gateway, struct handover *to) {
                                 .core = gateway->core,
                                 .backend = gateway->backend,
                                 .peering = gateway->peering,
-                                .public_port = &gateway->public_port,
-                                .agent_port = &gateway->agent_port,
+                                .visitor_entrance = &gateway->entrances.visitors,
+                                .agent_entrance = &gateway->entrances.agents,
                                 .admin_port = &gateway->admin_port,
                                 .handover = to,
                                 .delay_ms = gateway->config.drain_delay_ms,
@@ -117,8 +118,10 @@ static void wait_for_handover(struct gateway *gateway, char **argv) {
     const struct handover_parts parts = {.loop = &gateway->loop,
                                          .argv = argv,
                                          .life = successor_life(),
-                                         .ports = {{"public", &gateway->public_port},
-                                                   {"agent", &gateway->agent_port},
+                                         .ports = {{"public", &gateway->entrances.visitors.plain},
+                                                   {"public-tls", &gateway->entrances.visitors.tls},
+                                                   {"agent", &gateway->entrances.agents.plain},
+                                                   {"agent-tls", &gateway->entrances.agents.tls},
                                                    {"admin", &gateway->admin_port}},
                                          .ctx = gateway,
                                          .may = may_hand_over,
@@ -134,16 +137,16 @@ static void on_cleanup(struct timer *timer) {
 
 /* ---- starting ---- */
 
-static void on_visitor(void *ctx, int fd, struct client *client, const struct sockaddr *address,
-                       socklen_t len) {
+static void on_visitor(void *ctx, const struct conn *conn, struct client *client,
+                       const struct sockaddr *address, socklen_t len) {
     struct gateway *gateway = ctx;
-    visitors_accept(gateway->visitors, fd, client, address, len);
+    visitors_accept(gateway->visitors, conn, client, address, len);
 }
 
-static void on_agent(void *ctx, int fd, struct client *client, const struct sockaddr *address,
-                     socklen_t len) {
+static void on_agent(void *ctx, const struct conn *conn, struct client *client,
+                     const struct sockaddr *address, socklen_t len) {
     struct gateway *gateway = ctx;
-    agent_accept_take(gateway->accept, fd, client, address, len);
+    agent_accept_take(gateway->accept, conn, client, address, len);
 }
 
 static void on_admin(void *ctx, int fd, struct client *client, const struct sockaddr *address,
@@ -160,11 +163,20 @@ static bool limit_rates(struct gateway *gateway) {
 }
 
 /* Who connects when all are connected that may be takes the place of one who does nothing. */
+static bool spare_visitor(void *ctx) {
+    struct gateway *gateway = ctx;
+    return visitors_spare(gateway->visitors) || entrance_spare(&gateway->entrances.visitors);
+}
+
+static bool spare_agent(void *ctx) {
+    struct gateway *gateway = ctx;
+    return agent_accept_spare(gateway->accept) || entrance_spare(&gateway->entrances.agents);
+}
+
 static void spare_idle(struct gateway *gateway) {
-    gateway->visitor_clients.spare = visitors_spare;
-    gateway->visitor_clients.spare_ctx = gateway->visitors;
-    gateway->agent_clients.spare = agent_accept_spare;
-    gateway->agent_clients.spare_ctx = gateway->accept;
+    gateway->visitor_clients.spare = spare_visitor;
+    gateway->agent_clients.spare = spare_agent;
+    gateway->visitor_clients.spare_ctx = gateway->agent_clients.spare_ctx = gateway;
 }
 
 /* First, because the public URL wants the port. Who connects meanwhile waits in the socket's queue: the loop
@@ -180,19 +192,19 @@ static bool open_ports(struct gateway *gateway) {
     clients_init(&gateway->proxied_agents, 0, each, NULL, 0);
     clients_init(&gateway->admin_clients, 64, 0, NULL, 0);
     if (!limit_rates(gateway)) return false;
-    gateway->public_port = listener_open(&gateway->loop, "public-listen", &config->public_listen,
-                                         &gateway->visitor_clients, on_visitor, gateway);
-    gateway->agent_port = listener_open(&gateway->loop, "agent-listen", &config->agent_listen,
-                                        &gateway->agent_clients, on_agent, gateway);
+    const struct entrances_owner owner = {.visitors = &gateway->visitor_clients,
+                                          .agents = &gateway->agent_clients,
+                                          .on_visitor = on_visitor,
+                                          .on_agent = on_agent,
+                                          .ctx = gateway};
+    if (!entrances_open(&gateway->entrances, &gateway->loop, &owner)) return false;
     gateway->admin_port = listener_open(&gateway->loop, "admin-listen", &config->admin_listen,
                                         &gateway->admin_clients, on_admin, gateway);
     gateway->metrics.ports[METRIC_PORT_PUBLIC] = &gateway->visitor_clients;
     gateway->metrics.ports[METRIC_PORT_AGENT] = &gateway->agent_clients;
     gateway->metrics.ports[METRIC_PORT_ADMIN] = &gateway->admin_clients;
-    if (!gateway->public_port || !gateway->agent_port || !gateway->admin_port) return false;
+    if (!gateway->admin_port) return false;
     inherited_close_rest();
-    listener_hold(gateway->public_port, true); /* until the store can be used */
-    listener_hold(gateway->agent_port, true);
     listener_hold(gateway->admin_port, successor_waits());
     return true;
 }
@@ -337,14 +349,12 @@ static bool administrate(struct gateway *gateway) {
 
 /* Scripts wait for these lines. */
 static void announce(const struct gateway *gateway) {
-    char public_text[ADDRESS_TEXT_MAX], agent_text[ADDRESS_TEXT_MAX], admin_text[ADDRESS_TEXT_MAX];
     struct buf lines;
-    listener_text(gateway->public_port, public_text);
-    listener_text(gateway->agent_port, agent_text);
-    listener_text(gateway->admin_port, admin_text);
     buf_init(&lines, 4096);
-    buf_printf(&lines, "ttf-gateway v%s\nPublic: http://%s\nAgents: ws://%s\nAdmin: http://%s\nReady\n",
-               TTF_VERSION, public_text, agent_text, admin_text);
+    buf_printf(&lines, "ttf-gateway v%s\n", TTF_VERSION);
+    entrances_print(&gateway->entrances, &lines);
+    entrances_print_port(&lines, "Admin: http://", gateway->admin_port);
+    buf_append_view(&lines, VIEW("Ready\n"));
     log_buffer_announce(buf_view(&lines));
     buf_done(&lines);
 }
@@ -358,15 +368,16 @@ static void raise_descriptor_limit(void) {
 }
 
 static bool derive_keys(struct gateway *gateway) {
-    return secret_keys_derive(backend_secret(gateway->backend), &gateway->keys);
+    bool derived = secret_keys_derive(backend_secret(gateway->backend), &gateway->keys);
+    if (derived) ticket_keys_set(&gateway->entrances.tickets, gateway->keys.ticket);
+    return derived;
 }
 
 static void let_in(struct gateway *gateway) {
     gateway->started = true;
     administration_show(&gateway->administration);
     metrics_set(METRIC_STORE_UP, 0, 1);
-    listener_hold(gateway->public_port, false);
-    listener_hold(gateway->agent_port, false);
+    entrances_admit(&gateway->entrances, &gateway->loop);
     listener_hold(gateway->admin_port, false);
     timer_start(&gateway->loop.timers, &gateway->cleanup, CLEANUP_MS);
     admin_set_state(gateway->admin, ADMIN_READY);
@@ -382,8 +393,8 @@ static void on_go(void *ctx, struct view claims) {
 
 static void on_passed_visitor(void *ctx, int fd) {
     struct gateway *gateway = ctx;
-    if (gateway->public_port)
-        listener_adopt(gateway->public_port, fd);
+    if (gateway->entrances.visitors.plain)
+        listener_adopt(gateway->entrances.visitors.plain, fd);
     else
         close(fd);
 }
@@ -392,6 +403,7 @@ static void on_passed_visitor(void *ctx, int fd) {
 static void on_backend_ready(void *ctx) {
     struct gateway *gateway = ctx;
     if (backend_secret(gateway->backend).len && !derive_keys(gateway)) abort(); /* OpenSSL does not work */
+    ticket_keys_set(&gateway->entrances.tickets, gateway->keys.ticket);
     if (!make_adapters(gateway) || !administrate(gateway)) {
         loop_quit(&gateway->loop);
         return;
@@ -448,8 +460,7 @@ static void stop_adapters(struct gateway *gateway) {
     handover_stop(&gateway->handover);
     successor_stop();
     notify_stop();
-    listener_free(gateway->public_port);
-    listener_free(gateway->agent_port);
+    entrances_stop(&gateway->entrances);
     listener_free(gateway->admin_port);
     agent_accept_stop(gateway->accept);
     visitors_stop(gateway->visitors);
@@ -482,6 +493,7 @@ static void free_all(struct gateway *gateway) {
     clients_done(&gateway->agent_clients);
     clients_done(&gateway->proxied_agents);
     clients_done(&gateway->admin_clients);
+    entrances_done(&gateway->entrances);
 }
 
 /* Without a secret that was given a shared store keeps it. */
@@ -491,12 +503,13 @@ static bool load_secrets(struct gateway *gateway) {
     bool has_jwt_secret = config->jwt_secret || config->jwt_secret_file;
     return (kept_there || secret_load(config, &gateway->keys)) &&
            (!has_jwt_secret || secret_load_jwt(config, &gateway->jwt_secret)) &&
-           token_keys_load(&gateway->token_keys, config);
+           token_keys_load(&gateway->token_keys, config) && entrances_load(&gateway->entrances, config);
 }
 
 static bool find_urls(struct gateway *gateway) {
-    urls_public(&gateway->config, gateway->public_port, gateway->public_url);
-    urls_peer(&gateway->config, gateway->agent_port, gateway->peer_url, sizeof(gateway->peer_url));
+    const struct entrances *entrances = &gateway->entrances;
+    urls_public(&gateway->config, &entrances->visitors, gateway->public_url);
+    urls_peer(&gateway->config, entrances->agents.plain, gateway->peer_url, sizeof(gateway->peer_url));
     if (successor_url(gateway->peer_url, sizeof(gateway->peer_url))) return true;
     fprintf(stderr, "ttf-gateway: --peer-url: it is too long to take over from another gateway\n");
     return false;

@@ -5,15 +5,15 @@
 #include <string.h>
 #include <uv.h>
 
-void urls_public(const struct config *config, const struct listener *public_port,
-                 char ret_url[PUBLIC_URL_MAX]) {
-    unsigned port = listener_port(public_port);
+void urls_public(const struct config *config, const struct entrance *visitors, char ret_url[PUBLIC_URL_MAX]) {
+    const char *scheme = visitors->tls ? "https" : "http";
+    unsigned port = listener_port(visitors->tls ? visitors->tls : visitors->plain);
     if (config->public_url)
         snprintf(ret_url, PUBLIC_URL_MAX, "%s", config->public_url);
-    else if (port == 80)
-        snprintf(ret_url, PUBLIC_URL_MAX, "http://%s", config->domain);
+    else if (port == (visitors->tls ? 443 : 80))
+        snprintf(ret_url, PUBLIC_URL_MAX, "%s://%s", scheme, config->domain);
     else
-        snprintf(ret_url, PUBLIC_URL_MAX, "http://%s:%u", config->domain, port);
+        snprintf(ret_url, PUBLIC_URL_MAX, "%s://%s:%u", scheme, config->domain, port);
     size_t len = strlen(ret_url);
     while (len && ret_url[len - 1] == '/') ret_url[--len] = '\0';
 }

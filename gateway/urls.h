@@ -3,13 +3,12 @@
 #define GATEWAY_URLS_H
 
 #include "config/config.h"
-#include "sockets/listener.h"
+#include "entrance.h"
 
 #define PUBLIC_URL_MAX 512
 
 /* What the URLs shown to people begin with; no slash at its end. */
-void urls_public(const struct config *config, const struct listener *public_port,
-                 char ret_url[PUBLIC_URL_MAX]);
+void urls_public(const struct config *config, const struct entrance *visitors, char ret_url[PUBLIC_URL_MAX]);
 /* How other gateways reach the agent port; a port on all addresses by the machine's name. `size` is that of
  * ret_url. */
 void urls_peer(const struct config *config, const struct listener *agent_port, char *ret_url, size_t size);

@@ -33,7 +33,7 @@ TABLE = {
                        set()),
     "common/doorman": ({"common/base", "common/http", "common/protocol", "common/handler", "common/fetch"}, {"openssl"}),
     # the rooms of the gateway, lowest first: each may include those above it here, never the other way
-    "gateway/sockets": (COMMON, {"uv", "linux"}),
+    "gateway/sockets": (COMMON, {"uv", "openssl", "linux"}),
     "gateway/store": (COMMON, {"uv", "hiredis", "openssl"}),
     "gateway/public": (COMMON | {"gateway/sockets"}, {"uv"}),
     "gateway/agents": (COMMON | {"gateway/sockets"}, {"uv", "libwebsockets"}),

@@ -164,10 +164,10 @@ void agent_accept_peers(struct agent_accept *side, struct peer_guard *guard) {
     side->guard = guard;
 }
 
-void agent_accept_take(void *ctx, int fd, struct client *client, const struct sockaddr *address,
-                       socklen_t len) {
+void agent_accept_take(void *ctx, const struct conn *conn, struct client *client,
+                       const struct sockaddr *address, socklen_t len) {
     struct agent_accept *side = ctx;
-    ws_candidates_accept(&side->candidates, fd, client, address, len);
+    ws_candidates_accept(&side->candidates, conn, client, address, len);
 }
 
 bool agent_accept_spare(void *ctx) {

@@ -16,9 +16,9 @@ struct agent_accept *agent_accept_new(struct loop *loop, struct core *core, stru
                                       uint64_t header_timeout_ms, struct clients *proxied);
 /* Peers are let in, too, if this guard thinks so; it outlives the accept. */
 void agent_accept_peers(struct agent_accept *accept, struct peer_guard *guard);
-/* A listener_fn; ctx is the agent_accept. */
-void agent_accept_take(void *ctx, int fd, struct client *client, const struct sockaddr *address,
-                       socklen_t len);
+/* A porch_fn; ctx is the agent_accept. */
+void agent_accept_take(void *ctx, const struct conn *conn, struct client *client,
+                       const struct sockaddr *address, socklen_t len);
 /* A clients_spare_fn; ctx is the agent_accept. Agents that are connected stay. */
 bool agent_accept_spare(void *ctx);
 /* Drops who has not got through yet. */

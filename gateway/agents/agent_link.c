@@ -39,7 +39,7 @@ static struct agent_link *give_up(struct agent_link *link) {
 struct agent_link *agent_link_new(struct agent_ws *ws, const struct agent_socket *socket) {
     struct agent_link *link = calloc(1, sizeof(*link));
     if (!link) return NULL;
-    ws_end_init(&link->end, ws->server, socket->socket.fd);
+    ws_end_init(&link->end, ws->server, &socket->socket.conn);
     link->ws = ws;
     link->is_peer = socket->peer_reply.ptr != NULL;
     link->heard_ms = link->pinged_ms = loop_now(ws->loop);
@@ -219,12 +219,12 @@ static bool is_waited_for(const struct agent_link *link) {
 
 /* Does it take what we send, and just has not come to our ping yet? */
 static bool takes_much(const struct agent_link *link) {
-    return tcp_acked_bytes(link->end.fd) - link->pinged_acked > TAKES_BYTES;
+    return tcp_acked_bytes(link->end.conn.fd) - link->pinged_acked > TAKES_BYTES;
 }
 
 static void ping(struct agent_link *link, uint64_t now_ms) {
     link->pinged_ms = now_ms;
-    link->pinged_acked = tcp_acked_bytes(link->end.fd);
+    link->pinged_acked = tcp_acked_bytes(link->end.conn.fd);
     if (link->session)
         link_ping(link->session);
     else

@@ -160,7 +160,8 @@ static bool print_fields(const struct agent_socket *socket, struct buf *out) {
 
 static void refuse(struct agent_ws *ws, const struct agent_socket *socket) {
     if (!socket->peer_reply.ptr) core_disconnect(ws->core, socket->connection_id, NULL, NULL);
-    close(socket->socket.fd);
+    struct conn conn = socket->socket.conn;
+    conn_close(&conn);
     client_release(socket->socket.client);
     if (socket->behind) client_release(socket->behind);
 }

@@ -35,7 +35,7 @@ static void on_readable(uv_poll_t *poll, int status, int events);
 static bool start_poll(struct ws_candidate *candidate) {
     candidate->poll = malloc(sizeof(*candidate->poll));
     if (!candidate->poll) return false;
-    if (uv_poll_init(&candidate->set->settings.loop->uv, candidate->poll, candidate->fd) != 0) {
+    if (uv_poll_init(&candidate->set->settings.loop->uv, candidate->poll, candidate->conn.fd) != 0) {
         free(candidate->poll);
         candidate->poll = NULL;
         return false;
@@ -51,8 +51,8 @@ void ws_candidate_free(struct ws_candidate *candidate) {
     timer_stop(timers_of(candidate), &candidate->again);
     list_remove(&candidate->all);
     if (candidate->behind) client_release(candidate->behind);
-    if (candidate->fd >= 0) {
-        close(candidate->fd);
+    if (candidate->conn.fd >= 0) {
+        conn_close(&candidate->conn);
         client_release(candidate->client);
     }
     buf_done(&candidate->bytes);
@@ -74,12 +74,12 @@ void ws_candidate_refuse(struct ws_candidate *candidate, int status, struct view
     struct buf out;
     buf_init(&out, 8192);
     handshake_print_refusal(&out, status, text);
-    bool sent =
-        !out.failed && send(candidate->fd, buf_view(&out).ptr, out.len, MSG_NOSIGNAL) == (ssize_t)out.len;
+    const struct iovec part = {.iov_base = out.ptr, .iov_len = out.len};
+    bool sent = !out.failed && conn_send(&candidate->conn, &part, 1) == (ssize_t)out.len;
     buf_done(&out);
     log_from(LOG_LEVEL_INFO, candidate->set->settings.name, view_from_cstr(ws_candidate_address(candidate)),
              "refused with %d: %.*s", status, VIEW_ARG(text));
-    shutdown(candidate->fd, SHUT_WR);
+    conn_end(&candidate->conn);
     candidate->phase = WS_CANDIDATE_LINGERING;
     if (!sent || (!candidate->poll && !start_poll(candidate)))
         ws_candidate_free(candidate);
@@ -89,12 +89,12 @@ void ws_candidate_refuse(struct ws_candidate *candidate, int status, struct view
 
 struct ws_socket ws_candidate_take(struct ws_candidate *candidate) {
     const struct ws_socket socket = {
-        .fd = candidate->fd,
+        .conn = candidate->conn,
         .client = candidate->client,
         .key = candidate->handshake.key,
         .early = view_skip(buf_view(&candidate->bytes), candidate->handshake.len),
     };
-    candidate->fd = -1;
+    candidate->conn = conn_plain(-1);
     stop_poll(candidate);
     timer_stop(timers_of(candidate), &candidate->deadline);
     return socket;
@@ -118,7 +118,7 @@ static void look_at_head(struct ws_candidate *candidate) {
 static void to_foreign(struct ws_candidate *candidate) {
     const struct ws_candidates_settings *settings = &candidate->set->settings;
     const struct ws_socket socket = ws_candidate_take(candidate);
-    settings->foreign(settings->ctx, socket.fd, socket.client, (struct sockaddr *)&candidate->address,
+    settings->foreign(settings->ctx, socket.conn.fd, socket.client, (struct sockaddr *)&candidate->address,
                       candidate->address_len);
     ws_candidate_free(candidate);
 }
@@ -126,7 +126,7 @@ static void to_foreign(struct ws_candidate *candidate) {
 /* True: the line is whole, or longer than any that is foreign, and it is ours. */
 static bool peek(struct ws_candidate *candidate) {
     char bytes[PEEK_BYTES];
-    ssize_t len = recv(candidate->fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
+    ssize_t len = recv(candidate->conn.fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
     if (len < 0 && (errno == EAGAIN || errno == EINTR)) return false;
     if (len <= 0) {
         ws_candidate_free(candidate);
@@ -151,22 +151,33 @@ static void on_again(struct timer *timer) {
     uv_poll_start(candidate->poll, UV_READABLE, on_readable);
 }
 
+/* One piece of what has come. False: there is no more for now, or no candidate. */
+static bool receive(struct ws_candidate *candidate) {
+    char bytes[4096];
+    ssize_t len = conn_recv(&candidate->conn, bytes, sizeof(bytes));
+    if (len < 0 && (errno == EAGAIN || errno == EINTR)) {
+        if (candidate->phase == WS_CANDIDATE_READING && candidate->bytes.len) look_at_head(candidate);
+        return false;
+    }
+    if (len <= 0) {
+        ws_candidate_free(candidate);
+        return false;
+    }
+    bool is_kept = candidate->phase == WS_CANDIDATE_READING; /* else thrown away */
+    if (is_kept && !buf_append(&candidate->bytes, bytes, (size_t)len)) {
+        ws_candidate_refuse(candidate, 431, VIEW("The request's head is too large."));
+        return false;
+    }
+    if (candidate->conn.holds) return true; /* all of it, for nobody will tell of it again */
+    if (is_kept) look_at_head(candidate);
+    return false;
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events) {
     (void)status, (void)events;
     struct ws_candidate *candidate = poll->data;
-    char bytes[4096];
     if (candidate->phase == WS_CANDIDATE_PEEKING && !peek(candidate)) return;
-    ssize_t len = recv(candidate->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-    if (len < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (len <= 0) {
-        ws_candidate_free(candidate);
-        return;
-    }
-    if (candidate->phase == WS_CANDIDATE_LINGERING) return; /* thrown away */
-    if (!buf_append(&candidate->bytes, bytes, (size_t)len))
-        ws_candidate_refuse(candidate, 431, VIEW("The request's head is too large."));
-    else
-        look_at_head(candidate);
+    while (receive(candidate)) continue;
 }
 
 static void on_deadline(struct timer *timer) {
@@ -184,17 +195,18 @@ void ws_candidates_init(struct ws_candidates *set, const struct ws_candidates_se
     list_init(&set->all);
 }
 
-void ws_candidates_accept(struct ws_candidates *set, int fd, struct client *client,
+void ws_candidates_accept(struct ws_candidates *set, const struct conn *conn, struct client *client,
                           const struct sockaddr *address, socklen_t len) {
     struct ws_candidate *candidate = calloc(1, sizeof(*candidate));
     if (!candidate) {
-        close(fd);
+        struct conn left = *conn;
+        conn_close(&left);
         client_release(client);
         return;
     }
     candidate->set = set;
     candidate->phase = set->settings.is_foreign ? WS_CANDIDATE_PEEKING : WS_CANDIDATE_READING;
-    candidate->fd = fd;
+    candidate->conn = *conn;
     candidate->client = client;
     candidate->address_len = len;
     memcpy(&candidate->address, address, len);
@@ -206,6 +218,8 @@ void ws_candidates_accept(struct ws_candidates *set, int fd, struct client *clie
     if (!start_poll(candidate) ||
         !timer_start(timers_of(candidate), &candidate->deadline, set->settings.head_timeout_ms))
         ws_candidate_free(candidate);
+    else
+        while (candidate->conn.holds && receive(candidate)) continue;
 }
 
 bool ws_candidates_spare(struct ws_candidates *set) {

@@ -6,6 +6,7 @@
 
 #include "agents/handshake.h"
 #include "sockets/listener.h"
+#include "sockets/porch.h"
 
 #define WS_CANDIDATE_ID_MAX 40
 
@@ -22,7 +23,7 @@ struct ws_candidate {
     enum ws_candidate_phase phase;
     struct client *client;
     struct client *behind; /* whose it is, when a trusted proxy says that; NULL: the client's */
-    int fd;                /* -1: handed on, or closed */
+    struct conn conn;      /* handed on, or closed: none */
     struct sockaddr_storage address;
     socklen_t address_len;
     uv_poll_t *poll;
@@ -41,7 +42,7 @@ struct ws_candidates_settings {
     /* The handshake is there, and right: to be refused, taken, or waited with, now. */
     void (*ready)(void *ctx, struct ws_candidate *candidate);
     /* Requests whose line (or the first bytes of a long one) is not ours go to another server of the same
-     * port, their bytes still in the socket. NULL: all are ours. */
+     * port, their bytes still in the socket; without TLS only. NULL: all are ours. */
     bool (*is_foreign)(struct view line);
     listener_fn *foreign;
     void *ctx;
@@ -55,7 +56,7 @@ struct ws_candidates {
 
 /* What of a candidate becomes a connection. */
 struct ws_socket {
-    int fd;                /* moved */
+    struct conn conn;      /* moved */
     struct client *client; /* moved */
     struct view key;       /* Sec-WebSocket-Key */
     struct view early;     /* bytes that came behind the handshake */
@@ -66,8 +67,8 @@ static inline const char *ws_candidate_address(const struct ws_candidate *candid
 }
 
 void ws_candidates_init(struct ws_candidates *set, const struct ws_candidates_settings *settings);
-/* As listener_fn. */
-void ws_candidates_accept(struct ws_candidates *set, int fd, struct client *client,
+/* As porch_fn. */
+void ws_candidates_accept(struct ws_candidates *set, const struct conn *conn, struct client *client,
                           const struct sockaddr *address, socklen_t len);
 /* Drops the oldest of those whose request has not come yet, or who were refused; false when there is none. */
 bool ws_candidates_spare(struct ws_candidates *set);

@@ -1,8 +1,10 @@
 /* See ws_server.h. libwebsockets has the sockets (one context, one vhost without a listening socket, one
  * protocol): it waits for them on our loop, reads through one block that all share, keeps what a socket does
- * not take, and closes. The handshake and the frames are ours (docs/decisions/own-websocket.md). */
+ * not take, and closes. Of TLS it has the descriptor alone: it waits and closes, and the bytes are read and
+ * written here. The handshake and the frames are ours (docs/decisions/own-websocket.md). */
 #include "agents/ws_server.h"
 
+#include <errno.h>
 #include <libwebsockets.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +18,9 @@
 #define BLOCK_BYTES (64 * 1024)
 #define UNSENT_BYTES (256 * 1024)             /* in the kernel: what waits there, streams cannot overtake */
 #define WRITE_MAX_BYTES ((size_t)1024 * 1024) /* libwebsockets cuts what is longer */
+#define UNSENT_TLS_MAX (2 * WRITE_MAX_BYTES)
 #define WRITES_A_TURN 16
+#define READS_A_TURN 4
 #define LAST_READS 16
 #define CLOSE_WAIT_MS 5000
 
@@ -41,32 +45,48 @@ struct outgoing {
 /* With something unread, closing would take back what was sent last (RST). */
 static void throw_away(struct ws_end *end) {
     char *block = end->server->block;
-    for (int i = 0; i < LAST_READS && recv(end->fd, block, BLOCK_BYTES, MSG_DONTWAIT) > 0; i++) continue;
+    for (int i = 0; i < LAST_READS && recv(end->conn.fd, block, BLOCK_BYTES, MSG_DONTWAIT) > 0; i++) continue;
 }
 
 static void on_gone(struct ws_end *end) {
     task_cancel(&end->begin);
     task_cancel(&end->write);
+    task_cancel(&end->ask);
     if (end->wsi) lws_set_opaque_user_data(end->wsi, NULL);
     end->wsi = NULL;
+    conn_leave(&end->conn);
     end->server->events->gone(end);
 }
 
-/* Once, until it comes: each call costs libuv two system calls. */
+/* Once, until it comes: each call costs libuv two system calls. Of a descriptor (TLS) it forgets, behind the
+ * event, what was asked within it. */
 static void ask_libwebsockets(struct ws_end *end) {
     if (end->is_asked) return;
     end->is_asked = true;
-    lws_callback_on_writable(end->wsi);
+    if (end->conn.tls)
+        tasks_post(&end->server->loop->tasks, &end->ask);
+    else
+        lws_callback_on_writable(end->wsi);
+}
+
+static void on_ask(struct task *task) {
+    struct ws_end *end = LIST_ENTRY(task, struct ws_end, ask);
+    if (end->wsi) lws_callback_on_writable(end->wsi);
+}
+
+/* Has TLS something for us that the socket does not tell of? */
+static bool waits_inside(const struct ws_end *end) {
+    return end->conn.holds && !end->is_paused;
 }
 
 /* At the end of all that happens to it. -1: it is to be closed. */
 static int go_on(struct ws_end *end) {
     bool is_full = ws_end_is_full(end);
-    if (end->is_deaf && end->is_close_sent && !is_full) shutdown(end->fd, SHUT_WR);
+    if (end->is_deaf && end->is_close_sent && !is_full) conn_end(&end->conn);
     bool is_finished = end->is_over && !is_full;
     if (is_finished) throw_away(end);
     if (end->is_broken || is_finished) return -1;
-    if (end->is_write_due || is_full) ask_libwebsockets(end);
+    if (end->is_write_due || is_full || waits_inside(end)) ask_libwebsockets(end);
     return 0;
 }
 
@@ -81,11 +101,32 @@ static void go_on_or_close(struct ws_end *end) {
 /* ---- out ---- */
 
 bool ws_end_is_full(const struct ws_end *end) {
-    return end->wsi && lws_partial_buffered(end->wsi);
+    return end->unsent.len || (end->wsi && !end->conn.tls && lws_partial_buffered(end->wsi));
+}
+
+static void flush_tls(struct ws_end *end) {
+    struct view left = buf_view(&end->unsent);
+    const struct iovec part = {.iov_base = (void *)(uintptr_t)left.ptr, .iov_len = left.len};
+    ssize_t len = left.len ? conn_send(&end->conn, &part, 1) : 0;
+    if (len < 0 && errno != EAGAIN) end->is_broken = true;
+    if (len > 0) buf_consume(&end->unsent, (size_t)len);
+    if (!end->unsent.len) buf_done(&end->unsent);
+}
+
+static void put_tls(struct ws_end *end, struct view bytes) {
+    const struct iovec part = {.iov_base = (void *)(uintptr_t)bytes.ptr, .iov_len = bytes.len};
+    ssize_t len = end->unsent.len ? 0 : conn_send(&end->conn, &part, 1);
+    if (len < 0 && errno != EAGAIN) end->is_broken = true;
+    if (!end->is_broken && !buf_append_view(&end->unsent, view_skip(bytes, len > 0 ? (size_t)len : 0)))
+        end->is_broken = true;
 }
 
 static void put(struct ws_end *end, struct view bytes) {
     if (end->is_broken) return;
+    if (end->conn.tls) {
+        put_tls(end, bytes);
+        return;
+    }
     unsigned char *at = (unsigned char *)(uintptr_t)bytes.ptr;
     if (!end->wsi || lws_write(end->wsi, at, bytes.len, LWS_WRITE_RAW) < 0) end->is_broken = true;
 }
@@ -214,8 +255,21 @@ static void feed(struct ws_end *end, struct view bytes) {
 
 /* ---- libwebsockets' callbacks ---- */
 
+/* Through the block that all share. */
+static void receive_tls(struct ws_end *end) {
+    char *block = end->server->block;
+    for (int i = 0; i < READS_A_TURN && !end->is_paused && !end->is_broken; i++) {
+        ssize_t len = conn_recv(&end->conn, block, BLOCK_BYTES);
+        if (len > 0) feed(end, view_of(block, (size_t)len));
+        if (len == 0 || (len < 0 && errno != EAGAIN)) end->is_broken = true;
+        if (!end->conn.holds) return;
+    }
+}
+
 static int on_writable(struct ws_end *end) {
     end->is_asked = false;
+    if (end->unsent.len) flush_tls(end);
+    if (waits_inside(end)) receive_tls(end);
     if (end->is_write_due && !ws_end_is_full(end)) write_some(end);
     return go_on(end);
 }
@@ -227,8 +281,11 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
     if (end->magic != END_MAGIC) abort();
     switch (reason) {
     case LWS_CALLBACK_RAW_RX: feed(end, view_of(in, len)); return go_on(end);
-    case LWS_CALLBACK_RAW_WRITEABLE: return on_writable(end);
+    case LWS_CALLBACK_RAW_RX_FILE: receive_tls(end); return go_on(end);
+    case LWS_CALLBACK_RAW_WRITEABLE:
+    case LWS_CALLBACK_RAW_WRITEABLE_FILE: return on_writable(end);
     case LWS_CALLBACK_RAW_CLOSE:
+    case LWS_CALLBACK_RAW_CLOSE_FILE:
     case LWS_CALLBACK_WSI_DESTROY: on_gone(end); return 0;
     default: return 0;
     }
@@ -323,10 +380,11 @@ static void answer_handshake(struct ws_end *end, struct view key, struct view fi
 
 void ws_server_adopt(struct ws_server *server, struct ws_end *end, const struct ws_socket *socket,
                      struct view fields) {
-    lws_sock_file_fd_type fd = {.sockfd = end->fd};
-    tcp_limit_unsent(end->fd, UNSENT_BYTES);
+    lws_sock_file_fd_type fd = {.sockfd = end->conn.fd};
+    lws_adoption_type type = end->conn.tls ? LWS_ADOPT_RAW_FILE_DESC : LWS_ADOPT_SOCKET;
+    tcp_limit_unsent(end->conn.fd, UNSENT_BYTES);
     /* closes the socket when it fails */
-    end->wsi = lws_adopt_descriptor_vhost(server->vhost, LWS_ADOPT_SOCKET, fd, protocols[0].name, NULL);
+    end->wsi = lws_adopt_descriptor_vhost(server->vhost, type, fd, protocols[0].name, NULL);
     if (end->wsi) lws_set_opaque_user_data(end->wsi, end);
     answer_handshake(end, socket->key, fields);
     if (!buf_append_view(&end->early, socket->early)) end->is_broken = true;
@@ -335,22 +393,28 @@ void ws_server_adopt(struct ws_server *server, struct ws_end *end, const struct 
 
 /* ---- our end of one ---- */
 
-void ws_end_init(struct ws_end *end, struct ws_server *server, int fd) {
-    *end = (struct ws_end){.magic = END_MAGIC, .server = server, .fd = fd, .decoder.reads_client = true};
+void ws_end_init(struct ws_end *end, struct ws_server *server, const struct conn *conn) {
+    *end = (struct ws_end){.magic = END_MAGIC, .server = server, .conn = *conn, .decoder.reads_client = true};
     list_init(&end->outgoing);
     task_init(&end->begin, on_begin);
     task_init(&end->write, on_write);
+    task_init(&end->ask, on_ask);
     buf_init(&end->early, HANDSHAKE_BYTES_MAX);
+    buf_init(&end->unsent, UNSENT_TLS_MAX);
 }
 
 void ws_end_done(struct ws_end *end) {
     ws_end_drop(end);
     buf_done(&end->early);
+    buf_done(&end->unsent);
     end->magic = 0;
 }
 
 void ws_end_pause(struct ws_end *end, bool paused) {
-    if (end->wsi) lws_rx_flow_control(end->wsi, !paused);
+    end->is_paused = paused;
+    if (!end->wsi) return;
+    lws_rx_flow_control(end->wsi, !paused);
+    if (waits_inside(end)) ask_libwebsockets(end);
 }
 
 void ws_end_close(struct ws_end *end, unsigned code) {
@@ -365,7 +429,7 @@ bool ws_end_is_stuck(const struct ws_end *end, uint64_t now_ms) {
 }
 
 void ws_end_cut(struct ws_end *end) {
-    if (end->wsi) shutdown(end->fd, SHUT_RDWR);
+    if (end->wsi) shutdown(end->conn.fd, SHUT_RDWR);
 }
 
 const char *ws_server_library(void) {

@@ -18,20 +18,22 @@ struct lws;
 struct ws_end {
     unsigned magic;
     struct ws_server *server;
-    struct lws *wsi; /* libwebsockets' part of it; NULL: none */
-    int fd;          /* libwebsockets closes it */
+    struct lws *wsi;  /* libwebsockets' part of it; NULL: none */
+    struct conn conn; /* libwebsockets closes the socket */
     struct ws_decoder decoder;
-    struct task begin, write; /* at the end of the turn */
-    struct buf early;         /* what came behind the handshake */
-    struct list outgoing;     /* messages that wait to be written */
+    struct task begin, write, ask; /* at the end of the turn */
+    struct buf early;              /* what came behind the handshake */
+    struct list outgoing;          /* messages that wait to be written */
+    struct buf unsent;             /* of TLS: what the socket has not taken; else libwebsockets keeps it */
     size_t outgoing_bytes;
     uint64_t closing_ms; /* when its end began; 0: it has not */
     unsigned close_code; /* that is to be sent; 0: none */
     bool is_established, is_broken;
     bool is_writing, is_write_due; /* within the event; when the socket takes something again */
     bool is_asked;                 /* libwebsockets is to say when that is */
-    bool is_close_sent, is_deaf;   /* what still comes is thrown away */
-    bool is_over;                  /* closed by both: the socket is, when it has taken what is owed */
+    bool is_paused;
+    bool is_close_sent, is_deaf; /* what still comes is thrown away */
+    bool is_over;                /* closed by both: the socket is, when it has taken what is owed */
 };
 
 /* The library that speaks WebSocket, and its version. */
@@ -59,7 +61,7 @@ struct ws_server *ws_server_new(struct loop *loop, const struct ws_server_events
 void ws_server_stop(struct ws_server *server);
 void ws_server_free(struct ws_server *server);
 
-void ws_end_init(struct ws_end *end, struct ws_server *server, int fd);
+void ws_end_init(struct ws_end *end, struct ws_server *server, const struct conn *conn);
 void ws_end_done(struct ws_end *end);
 /* Takes the socket, and answers the handshake; `fields` are further lines for that, each with its CR and LF,
  * or absent. Events come from the end of the turn on; also when it fails. */

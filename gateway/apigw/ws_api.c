@@ -65,7 +65,7 @@ void ws_api_admit(struct ws_api *api, const struct ws_admission *admission) {
     struct ws_connection *connection = fields.failed ? NULL : ws_connection_new(api, admission);
     if (!connection) {
         buf_done(&fields);
-        close(admission->socket.fd);
+        close(admission->socket.conn.fd);
         client_release(admission->socket.client);
         return;
     }
@@ -104,7 +104,8 @@ static void to_management(void *ctx, int fd, struct client *client, const struct
 
 void ws_api_accept(void *ctx, int fd, struct client *client, const struct sockaddr *address, socklen_t len) {
     struct ws_api *api = ctx;
-    ws_candidates_accept(&api->candidates, fd, client, address, len);
+    const struct conn conn = conn_plain(fd);
+    ws_candidates_accept(&api->candidates, &conn, client, address, len);
 }
 
 struct ws_api *ws_api_new(struct loop *loop, const struct ws_api_settings *settings, struct lambda_pool *pool,

@@ -31,7 +31,7 @@ struct ws_connection *ws_connection_new(struct ws_api *api, const struct ws_admi
         .message_ms = loop_now(api->loop),
     };
     ws_connection_note_close(connection, 1006, VIEW("Connection Closed Abnormally"));
-    ws_end_init(&connection->end, api->server, admission->socket.fd);
+    ws_end_init(&connection->end, api->server, &admission->socket.conn);
     buf_init(&connection->message, WS_API_MESSAGE_MAX);
     view_copy_to(view_from_cstr(admission->id), connection->id, sizeof(connection->id));
     view_copy_to(view_slice(admission->user_agent, 0, WS_AGENT_TEXT_MAX - 1), connection->user_agent,

@@ -26,7 +26,7 @@ struct config_source {
 
 struct config {
     struct config_source sources[SETTINGS_MAX]; /* of each value, in the table's order */
-    struct listen_address public_listen, agent_listen, admin_listen;
+    struct listen_address public_listen, agent_listen, admin_listen, public_tls_listen, agent_tls_listen;
     char *domain, *public_url,
         *store_url; /* public_url may be NULL: made of the domain and the public port */
     struct text_list names, proxies_text, pass_fields, allowed_names, allowed_origins, agent_protocols;
@@ -35,6 +35,8 @@ struct config {
     uint64_t forward_auth_timeout_ms, forward_auth_cache_ms;
     bool forward_auth_per_url;
     struct network *proxies;
+    struct text_list tls_cert, tls_key; /* paths; one for each other, once they are checked */
+    bool proxy_protocol;
     char *routing;
     bool first_visit_page;
     bool subdomain_routing, path_routing; /* by both of the settings, once they are checked */

@@ -12,6 +12,7 @@
 #include "metrics/metrics_tunnels.h"
 #include "net/ws_url.h"
 #include "policy/policy.h"
+#include "sockets/certificates.h"
 #include "store/redis_url.h"
 
 static int complain(const struct config *config, const void *member, const char *why) {
@@ -54,12 +55,35 @@ static int check_protocols(const struct config *config) {
 
 static int check_ports(const struct config *config) {
     const struct listen_address *ports[] = {&config->public_listen, &config->agent_listen,
-                                            &config->admin_listen};
-    for (size_t i = 0; i < 3; i++)
-        for (size_t j = i + 1; j < 3; j++)
+                                            &config->admin_listen, &config->public_tls_listen,
+                                            &config->agent_tls_listen};
+    const size_t count = sizeof(ports) / sizeof(ports[0]);
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = i + 1; j < count; j++)
             if (ports[i]->port && ports[i]->port == ports[j]->port &&
                 strcmp(ports[i]->host, ports[j]->host) == 0)
                 return contradict(config, ports[i], ports[j], "they are the same address");
+    return 0;
+}
+
+static int check_tls(const struct config *config) {
+    const void *has_cert = config->tls_cert.count ? &config->tls_cert : NULL;
+    const void *port = said(config, &config->public_tls_listen)  ? &config->public_tls_listen
+                       : said(config, &config->agent_tls_listen) ? &config->agent_tls_listen
+                                                                 : NULL;
+    if (port && !has_cert)
+        return complain(config, port, "TLS needs a certificate: name it with --tls-cert and --tls-key");
+    if (has_cert && !port)
+        return complain(config, has_cert,
+                        "no port has TLS: say --public-tls-listen :443, and --agent-tls-listen for agents");
+    if (config->tls_cert.count > CERTIFICATES_MAX)
+        return complain(config, has_cert, "expected 64 certificates at most");
+    if (config->tls_cert.count != config->tls_key.count)
+        return contradict(config, &config->tls_cert, &config->tls_key,
+                          "each certificate needs its key, in the same order");
+    if (config->proxy_protocol && !config->proxies_text.count)
+        return complain(config, &config->proxy_protocol,
+                        "it is believed of trusted proxies alone: name them with --trusted-proxies");
     return 0;
 }
 
@@ -91,8 +115,11 @@ static int check_auth(const struct config *config) {
     if (config->require_auth != ANSWER_YES && (config->jwt_audience || config->jwt_issuer))
         return complain(config, config->jwt_audience ? &config->jwt_audience : &config->jwt_issuer,
                         "it says nothing without --require-auth=true (REQUIRE_AUTH)");
-    if (config->require_auth == ANSWER_UNSAID && !listen_address_is_loopback(&config->agent_listen))
-        return complain(config, &config->agent_listen,
+    bool tls_is_open =
+        said(config, &config->agent_tls_listen) && !listen_address_is_loopback(&config->agent_tls_listen);
+    bool is_open = tls_is_open || !listen_address_is_loopback(&config->agent_listen);
+    if (config->require_auth == ANSWER_UNSAID && is_open)
+        return complain(config, tls_is_open ? &config->agent_tls_listen : &config->agent_listen,
                         "others than this machine could open tunnels: say --require-auth=true "
                         "(REQUIRE_AUTH) and JWT_SECRET, or --require-auth=false if they may");
     return 0;
@@ -268,6 +295,7 @@ static int check_access_log(struct config *config) {
 static void warn_of_scheme(const struct config *config) {
     if (!view_starts_with(view_from_cstr(config->public_url), VIEW("https://"))) return;
     if (config->proxies_text.count || settings_are_of(PROGRAM_APIGW)) return;
+    if (said(config, &config->public_tls_listen)) return;
     char origin[CONFIG_ORIGIN_MAX];
     fprintf(
         stderr,
@@ -329,6 +357,7 @@ int config_check(struct config *config) {
     if (!code) code = check_routing(config);
     if (!code) code = check_store(config);
     if (!code) code = check_ports(config);
+    if (!code && settings_are_of(PROGRAM_GATEWAY)) code = check_tls(config);
     if (!code) code = check_auth(config);
     if (!code) code = check_secrets(config);
     if (!code) code = check_visitor_policy(config);

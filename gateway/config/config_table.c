@@ -37,6 +37,14 @@ const struct setting config_settings[] = {
     {SETTING("trusted-proxies", "TRUSTED_PROXIES", KIND_LIST, proxies_text, NULL,
              "networks whose X-Forwarded-* fields are believed"),
      .detail = "As `10.0.0.0/8,fd00::/8`."},
+    {SETTING("proxy-protocol", "PROXY_PROTOCOL", KIND_BOOL, proxy_protocol, "false",
+             "connections of trusted proxies begin with a header of the PROXY protocol"),
+     .detail =
+         "Version 1 or 2, on the ports of visitors and of agents, before TLS. The client that it names "
+         "counts "
+         "from then on: it is in the log, and has its share of connections. A trusted proxy that sends none "
+         "is cut, and nobody else is asked for one.",
+     .only = PROGRAM_GATEWAY},
     {SETTING("pass-fields", "PASS_FIELDS", KIND_LIST, pass_fields, NULL,
              "fields that say who a visitor is, and reach services from anybody"),
      .detail =
@@ -50,12 +58,32 @@ const struct setting config_settings[] = {
          "it is in the log, and his requests at once are counted as connections of an address are.",
      .only = PROGRAM_GATEWAY},
 
+    {SETTING("tls-cert", "TLS_CERT", KIND_LIST, tls_cert, NULL,
+             "certificates for TLS of our own: files (PEM), each with its chain"),
+     .detail =
+         "As `/etc/tls/a.pem,/etc/tls/b.pem` ([TLS](TLS.md)). Browsers and agents are shown the one for the "
+         "name that they ask for, else the first. Changed files are read again within seconds, and at "
+         "SIGHUP; "
+         "what is no good then is told in the log, and the old ones stay.",
+     .group = "TLS", .only = PROGRAM_GATEWAY, .is_path = true},
+    {SETTING("tls-key", "TLS_KEY", KIND_LIST, tls_key, NULL,
+             "their private keys: files (PEM), in the same order"),
+     .only = PROGRAM_GATEWAY, .is_path = true},
+    {SETTING("public-tls-listen", "PUBLIC_TLS_LISTEN", KIND_ADDRESS, public_tls_listen, NULL,
+             "where visitors come by https"),
+     .detail = "As `:443`. `public-listen` stays, without TLS.", .only = PROGRAM_GATEWAY},
+    {SETTING("agent-tls-listen", "AGENT_TLS_LISTEN", KIND_ADDRESS, agent_tls_listen, NULL,
+             "where agents connect by wss"),
+     .detail = "As `:8443`. `agent-listen` stays, without TLS. Any other address than loopback needs "
+               "`require-auth` said, true or false.",
+     .only = PROGRAM_GATEWAY},
+
     {SETTING("domain", "DOMAIN_NAME", KIND_TEXT, domain, "localhost", "tunnels are its subdomains"),
      .group = "Names and URLs"},
     {SETTING("public-url", "PUBLIC_URL", KIND_TEXT, public_url, NULL,
              "what the URLs shown to people begin with"),
-     .detail = "Without it `http://<domain>:<public port>`. Behind a proxy that does TLS it is "
-               "`https://<domain>`."},
+     .detail = "Without it `http://<domain>:<public port>`, or `https://` and the port of "
+               "`public-tls-listen`. Behind a proxy that does TLS it is `https://<domain>`."},
     {SETTING("names", "OTHER_NAMES", KIND_LIST, names, NULL,
              "further host names of the gateway, for URLs with the tunnel in the path")},
     {SETTING("routing", "ROUTING", KIND_TEXT, routing, "both",

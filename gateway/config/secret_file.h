@@ -8,7 +8,7 @@
 
 /* Derived from it. */
 struct secret_keys {
-    unsigned char resume[SECRET_LEN], peer[SECRET_LEN];
+    unsigned char resume[SECRET_LEN], peer[SECRET_LEN], ticket[SECRET_LEN];
 };
 
 /* False only if OpenSSL fails. */

@@ -2,8 +2,6 @@
 #include "public/visit.h"
 
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "sockets/tcp.h"
@@ -16,18 +14,19 @@ static void on_poll(uv_poll_t *poll, int status, int events);
 
 /* ---- birth and end ---- */
 
-struct visit *visit_new(struct visitors *side, int fd, struct client *client) {
+struct visit *visit_new(struct visitors *side, const struct conn *conn, struct client *client) {
     struct visit *visit = calloc(1, sizeof(*visit));
-    if (!visit || uv_poll_init(&side->loop->uv, &visit->poll, fd) != 0) {
+    if (!visit || uv_poll_init(&side->loop->uv, &visit->poll, conn->fd) != 0) {
+        struct conn left = *conn;
         free(visit);
-        close(fd);
+        conn_close(&left);
         client_release(client);
         return NULL;
     }
     visit->magic = VISIT_MAGIC;
     visit->side = side;
     visit->client = client;
-    visit->fd = fd;
+    visit->conn = *conn;
     visit->poll.data = visit;
     visit->deadline_ms = loop_now(side->loop) + side->settings.header_timeout_ms;
     arena_init(&visit->arena, REQUEST_ARENA_BYTES);
@@ -41,8 +40,8 @@ struct visit *visit_new(struct visitors *side, int fd, struct client *client) {
     list_append(&side->all, &visit->node);
     list_init(&visit->waiting);
     list_append(&side->waiting, &visit->waiting);
-    visit->events = UV_READABLE;
-    uv_poll_start(&visit->poll, UV_READABLE, on_poll);
+    visit->events = UV_READABLE | (conn->holds ? UV_WRITABLE : 0);
+    uv_poll_start(&visit->poll, visit->events, on_poll);
     return visit;
 }
 
@@ -86,13 +85,13 @@ static void close_visit(struct visit *visit) {
     buf_done(&visit->in);
     client_release(visit->client);
     uv_close((uv_handle_t *)&visit->poll, on_closed);
-    close(visit->fd);
+    conn_close(&visit->conn);
 }
 
 void visit_cut(struct visit *visit) {
     bool looks_whole =
         visit->phase == VISIT_ASKED && visit->answer >= VISIT_ANSWER_BODY && !visit_is_answered(visit);
-    if (looks_whole) tcp_reset(visit->fd);
+    if (looks_whole) conn_reset(&visit->conn);
     visit->is_broken = true;
     end_request(visit);
     close_visit(visit);
@@ -101,7 +100,7 @@ void visit_cut(struct visit *visit) {
 /* ---- between requests ---- */
 
 static void linger(struct visit *visit) {
-    shutdown(visit->fd, SHUT_WR);
+    conn_end(&visit->conn);
     visit->phase = VISIT_LINGER; /* what is held is thrown away there, too */
     list_append(&visit->side->waiting, &visit->waiting);
     visit->deadline_ms = loop_now(visit->side->loop) + LINGER_MS;
@@ -119,7 +118,8 @@ void visit_pass_on(struct visit *visit) {
     struct visitors *side = visit->side;
     bool is_between = visit->phase == VISIT_NEW || visit->phase == VISIT_IDLE;
     if (!side->pass || !is_between || visit->in.len || visit->is_eof) return;
-    side->pass(side->pass_ctx, visit->fd);
+    if (visit->conn.is_ours && (visit->phase == VISIT_NEW || conn_has_unread(&visit->conn))) return;
+    if (!visit->conn.is_ours) side->pass(side->pass_ctx, visit->conn.fd);
     close_visit(visit);
 }
 
@@ -140,9 +140,11 @@ static void after_answer(struct visit *visit) {
 
 /* ---- going on ---- */
 
+/* What TLS holds is no matter of the socket's: being writable is what the next turn wakes us for then. */
 static void arm(struct visit *visit) {
-    int events = visit->is_blocked ? UV_WRITABLE : 0;
-    if (!visit->is_eof) events |= visit_reads(visit) ? UV_READABLE : UV_DISCONNECT; /* EOF is said once */
+    bool reads = !visit->is_eof && visit_reads(visit);
+    int events = visit->is_blocked || (reads && visit->conn.holds) ? UV_WRITABLE : 0;
+    if (!visit->is_eof) events |= reads ? UV_READABLE : UV_DISCONNECT; /* EOF is said once */
     if (events == visit->events) return;
     visit->events = events;
     if (events)
@@ -232,7 +234,7 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
         return;
     }
     if (events & UV_WRITABLE) visit->is_blocked = false;
-    if ((events & UV_READABLE) && !visit_receive(visit)) return;
+    if (((events & UV_READABLE) || visit->conn.holds) && !visit_receive(visit)) return;
     visit_go_on(visit);
 }
 
@@ -244,7 +246,7 @@ void visit_wake(struct visit *visit) {
 
 static bool is_read_slowly(struct visit *visit) {
     if (visit->phase != VISIT_ASKED || !visit->is_blocked) return false;
-    uint64_t acked = tcp_acked_bytes(visit->fd);
+    uint64_t acked = tcp_acked_bytes(visit->conn.fd);
     if (acked == visit->acked_bytes) return false;
     visit->acked_bytes = acked;
     return true;

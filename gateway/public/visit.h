@@ -102,7 +102,7 @@ struct visit {
     struct visitors *side;
     struct client *client;
     uv_poll_t poll;
-    int fd;
+    struct conn conn;
     int events; /* that the poll is armed for */
     struct list node, changed, leaving, waiting;
     uint64_t deadline_ms;           /* 0: none */
@@ -138,9 +138,9 @@ struct visit {
     size_t piece_bytes; /* of `out`, from its begin, between lead and tail */
 };
 
-/* visit.c: the life of a connection and of a request. NULL without memory: the socket is then closed and the
- * client released. */
-struct visit *visit_new(struct visitors *side, int fd, struct client *client);
+/* visit.c: the life of a connection and of a request. `conn` and `client` move. NULL without memory:
+ * both are gone then. */
+struct visit *visit_new(struct visitors *side, const struct conn *conn, struct client *client);
 /* Something has changed: go on at the end of this turn. */
 void visit_wake(struct visit *visit);
 /* Uses what has come and writes what there is; called for those who were woken, at the end of the turn. */

@@ -5,7 +5,6 @@
  * the last chunk); only the piece counts toward the core as drained. */
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #include "http/error_page.h"
@@ -96,8 +95,9 @@ static void add_framing(struct visit *visit) {
 }
 
 static void add_connection(struct visit *visit) {
-    visit->must_close = visit->must_close || visit->side->draining || visit->framing == FRAMED_BY_CLOSE ||
-                        !request_reader_is_at_end(&visit->reader);
+    bool is_left = visit->side->pass && visit->conn.is_ours;
+    visit->must_close = visit->must_close || visit->side->draining || is_left ||
+                        visit->framing == FRAMED_BY_CLOSE || !request_reader_is_at_end(&visit->reader);
     if (visit->must_close)
         add_field(&visit->lead, VIEW("Connection"), VIEW("close"));
     else if (visit->is_old)
@@ -211,20 +211,20 @@ static bool has_output(const struct visit *visit) {
     return visit->lead.len || visit->piece_bytes || visit->tail.len;
 }
 
-static ssize_t send_output(const struct visit *visit, size_t *ret_total) {
+static ssize_t send_output(struct visit *visit, size_t *ret_total) {
     const struct view parts[3] = {buf_view(&visit->lead),
                                   view_slice(buf_view(&visit->out), 0, visit->piece_bytes),
                                   buf_view(&visit->tail)};
     struct iovec vectors[3];
-    struct msghdr message = {.msg_iov = vectors};
+    size_t count = 0;
     *ret_total = 0;
     for (size_t i = 0; i < 3; i++) {
         if (!parts[i].len) continue;
-        vectors[message.msg_iovlen++] =
+        vectors[count++] =
             (struct iovec){.iov_base = (void *)(uintptr_t)parts[i].ptr, .iov_len = parts[i].len};
         *ret_total += parts[i].len;
     }
-    return sendmsg(visit->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return conn_send(&visit->conn, vectors, count);
 }
 
 static size_t consume(struct buf *buf, size_t most, size_t len) {

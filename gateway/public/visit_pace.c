@@ -18,7 +18,7 @@ static bool owes(const struct visit *visit) {
 /* What his TCP has acknowledged has been read, or will be; what the kernel has taken from us may lie there
  * for long. */
 static uint64_t bytes_given(const struct visit *visit) {
-    return visit->access.bytes_in + (visit->is_blocked ? tcp_acked_bytes(visit->fd) : 0);
+    return visit->access.bytes_in + (visit->is_blocked ? tcp_acked_bytes(visit->conn.fd) : 0);
 }
 
 static void set_stalled(struct visit *visit, uint64_t since_ms) {

@@ -1,7 +1,6 @@
 /* See visit.h. From the socket to the core: heads become exchanges, bodies go as far as was granted, and what
  * came beyond is held. */
 #include <errno.h>
-#include <sys/socket.h>
 
 #include "handler/access_log.h"
 #include "public/visit.h"
@@ -93,7 +92,7 @@ static bool ask_core(struct visit *visit) {
         .version = view_of(version, 8),
         .headers = &head->headers,
         .client = view_from_cstr(visit->client->text),
-        .scheme = VIEW("http"),
+        .scheme = visit->conn.tls ? VIEW("https") : VIEW("http"),
         .client_is_proxy = visit->client->is_proxy,
         .visitor = (visit->behind ? visit->behind : visit->client)->number,
         .hops = hops,
@@ -204,7 +203,7 @@ size_t visit_reads(const struct visit *visit) {
 /* Into the block that all share, when nothing is held: only what is left of it needs memory of its own. */
 static ssize_t receive_fresh(struct visit *visit, size_t max) {
     char *block = visit->side->block;
-    ssize_t len = recv(visit->fd, block, max, MSG_DONTWAIT);
+    ssize_t len = conn_recv(&visit->conn, block, max);
     if (len <= 0) return len;
     struct view bytes = view_of(block, (size_t)len);
     if (!take(visit, &bytes)) return len;
@@ -218,7 +217,7 @@ static ssize_t receive_behind(struct visit *visit, size_t max) {
         errno = ENOMEM;
         return -1;
     }
-    ssize_t len = recv(visit->fd, room, max, MSG_DONTWAIT);
+    ssize_t len = conn_recv(&visit->conn, room, max);
     if (len <= 0) return len;
     buf_commit(&visit->in, (size_t)len);
     visit_take_held(visit);

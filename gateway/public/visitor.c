@@ -1,7 +1,5 @@
 /* See visitor.h. What concerns all visitors at once: the end of the turn, deadlines, going down. */
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "public/visit.h"
 #include "sockets/tcp.h"
@@ -70,19 +68,18 @@ struct visitors *visitors_new(struct loop *loop, struct core *core, const struct
     return side;
 }
 
-void visitors_accept(void *ctx, int fd, struct client *client, const struct sockaddr *address,
-                     socklen_t len) {
+void visitors_accept(void *ctx, const struct conn *conn, struct client *client,
+                     const struct sockaddr *address, socklen_t len) {
     (void)address, (void)len;
     struct visitors *side = ctx;
-    tcp_limit_unsent(fd, UNSENT_BYTES);
-    if (!visit_new(side, fd, client)) return;
+    tcp_limit_unsent(conn->fd, UNSENT_BYTES);
+    if (!visit_new(side, conn, client)) return;
     if (!timer_armed(&side->sweep)) timer_start(&side->loop->timers, &side->sweep, sweep_interval_ms(side));
 }
 
 /* Has it sent something that was not read yet? Then it gets its answer. */
 static bool has_unread(const struct visit *visit) {
-    char byte;
-    return recv(visit->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+    return conn_has_unread(&visit->conn);
 }
 
 static bool spare_stalled(struct visitors *side) {

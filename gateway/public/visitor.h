@@ -7,7 +7,7 @@
 
 #include "handler/core.h"
 #include "net/loop.h"
-#include "sockets/clients.h"
+#include "sockets/porch.h"
 
 struct visitor_settings {
     uint64_t header_timeout_ms;    /* for the whole head of a request */
@@ -24,8 +24,9 @@ struct visitors;
  * those who come through trusted proxies. */
 struct visitors *visitors_new(struct loop *loop, struct core *core, const struct visitor_settings *settings,
                               struct clients *proxied);
-/* A listener_fn; ctx is the visitors. */
-void visitors_accept(void *ctx, int fd, struct client *client, const struct sockaddr *address, socklen_t len);
+/* A porch_fn; ctx is the visitors. */
+void visitors_accept(void *ctx, const struct conn *conn, struct client *client,
+                     const struct sockaddr *address, socklen_t len);
 /* A clients_spare_fn; ctx is the visitors. Ends the connection that has carried no request for the longest
  * time; when all carry one, that whose visitor has stalled for longest. */
 bool visitors_spare(void *ctx);

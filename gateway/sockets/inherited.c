@@ -87,6 +87,7 @@ size_t inherited_take(const char *name, int *ret_fds, size_t max) {
 
 void inherited_close_rest(void) {
     for (size_t i = 0; i < inherited.count; i++)
-        if (inherited.sockets[i].fd >= 0) refuse(i, "no port has that name (public, agent, admin)");
+        if (inherited.sockets[i].fd >= 0)
+            refuse(i, "no port has that name (public, public-tls, agent, agent-tls, admin)");
     inherited.count = 0;
 }

@@ -1,6 +1,6 @@
 /* Listening sockets that were open before the process was: systemd opened them (socket activation,
  * sd_listen_fds(3)), or the gateway that this one takes over from (handover.h). Each has the name of a port:
- * "public", "agent" or "admin"; a port may have several (IPv4 and IPv6). */
+ * "public", "public-tls", "agent", "agent-tls" or "admin"; a port may have several (IPv4 and IPv6). */
 #ifndef GATEWAY_INHERITED_H
 #define GATEWAY_INHERITED_H
 

@@ -193,12 +193,12 @@ static uint16_t port_of(int fd) {
                                                : ((struct sockaddr_in *)(void *)&address)->sin_port);
 }
 
-/* Those that were handed over for "public-listen" are called "public". NULL: there are none. */
+/* Those that were handed over for "public-tls-listen" are called "public-tls". NULL: there are none. */
 static struct listener *open_inherited(struct loop *loop, const char *flag, struct clients *clients,
                                        listener_fn *accepted, void *ctx) {
     char name[32];
     int fds[SOCKETS_MAX];
-    snprintf(name, sizeof(name), "%.*s", (int)strcspn(flag, "-"), flag);
+    snprintf(name, sizeof(name), "%.*s", (int)(strlen(flag) - strlen("-listen")), flag);
     size_t count = inherited_take(name, fds, SOCKETS_MAX);
     struct listener *listener = count ? make(loop, clients, accepted, ctx) : NULL;
     if (!listener) return NULL;

@@ -14,10 +14,11 @@ import time
 
 class Relay:
     """Listens on a port of its own and passes bytes to `target`. With `tls` (certificate file, key file) it speaks TLS to
-    those who connect. With `keep`, what has passed stays in `up` (to the target) and `down`."""
+    those who connect. With `keep`, what has passed stays in `up` (to the target) and `down`. `before`
+    goes to the target first, and `source` is the address that it sees."""
 
-    def __init__(self, target, tls=None, port=0, keep=False):
-        self.target = target
+    def __init__(self, target, tls=None, port=0, keep=False, before=b"", source=None):
+        self.target, self.before, self.source = target, before, source and (source, 0)
         self.up, self.down = (bytearray(), bytearray()) if keep else (None, None)
         self.context = None
         if tls:
@@ -73,7 +74,8 @@ class Relay:
         try:
             if self.context:
                 client = self.context.wrap_socket(client, server_side=True)
-            server = socket.create_connection(self.target)
+            server = socket.create_connection(self.target, source_address=self.source)
+            server.sendall(self.before)
         except OSError:
             client.close()
             return

@@ -1,5 +1,5 @@
-/* libFuzzer target: what gateways ask each other, and what they answer (control/question.h). A question that is
- * understood can be asked again, and is the same one. */
+/* libFuzzer target: what gateways ask each other, and what they answer (control/question.h). A question that
+ * is understood can be asked again, and is the same one. */
 #include "base/buf.h"
 #include "control/question.h"
 #include "fuzz.h"

@@ -155,7 +155,8 @@ static void come(void) {
     core.fd = ends[0];
     struct client *client = clients_take(&core.clients, (struct sockaddr *)&address);
     require(client != NULL);
-    visitors_accept(core.visitors, ends[1], client, (struct sockaddr *)&address, sizeof(address));
+    visitors_accept(core.visitors, &(struct conn){.fd = ends[1]}, client, (struct sockaddr *)&address,
+                    sizeof(address));
 }
 
 static void say(struct view line) {

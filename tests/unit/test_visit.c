@@ -32,7 +32,7 @@ static void test_a_new_one_waits_for_a_head(void **state) {
     assert_in_ms(visit->deadline_ms, HEADER_MS);
     int limit = 0;
     socklen_t len = sizeof(limit);
-    assert_int_equal(getsockopt(visit->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &limit, &len), 0);
+    assert_int_equal(getsockopt(visit->conn.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &limit, &len), 0);
     assert_int_equal(limit, 512 * 1024);
     close(fd);
     UNTIL(core.clients.count == 0);
@@ -44,7 +44,8 @@ static void test_what_cannot_be_polled_is_closed(void **state) {
     struct sockaddr_in address = {.sin_family = AF_INET};
     struct client *client = clients_take(&core.clients, (struct sockaddr *)&address);
     int fd = open("/dev/null", O_RDWR);
-    visitors_accept(core.visitors, fd, client, (struct sockaddr *)&address, sizeof(address));
+    visitors_accept(core.visitors, &(struct conn){.fd = fd}, client, (struct sockaddr *)&address,
+                    sizeof(address));
     assert_int_equal(core.clients.count, 0);
     assert_int_equal(fcntl(fd, F_GETFD), -1);
     assert_true(list_empty(&core.visitors->all));
@@ -543,7 +544,7 @@ static void test_draining(void **state) {
     UNTIL(core.asked == 2 && visits[IDLE]->phase == VISIT_IDLE && visits[PART]->phase == VISIT_HEAD);
     assert_int_equal(visitors_busy(core.visitors), 4); /* new ones are awaited */
     say(fds[UNREAD], GET);
-    struct pollfd wait = {.fd = visits[UNREAD]->fd, .events = POLLIN};
+    struct pollfd wait = {.fd = visits[UNREAD]->conn.fd, .events = POLLIN};
     assert_int_equal(poll(&wait, 1, 20000), 1);
     uint64_t now = loop_now(&loop);
     visits[NEW]->deadline_ms = now + 5000;
@@ -578,7 +579,7 @@ static void test_draining_an_idle_one_that_asks(void **state) {
     hear(fd, OK_SHORT);
     assert_int_equal(visitors_busy(core.visitors), 0);
     say(fd, GET);
-    struct pollfd wait = {.fd = visit->fd, .events = POLLIN};
+    struct pollfd wait = {.fd = visit->conn.fd, .events = POLLIN};
     assert_int_equal(poll(&wait, 1, 20000), 1);
     assert_int_equal(visitors_busy(core.visitors), 1);
     visitors_drain(core.visitors);

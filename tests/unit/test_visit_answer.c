@@ -273,9 +273,9 @@ static void test_a_socket_that_takes_nothing(void **state) {
     int fd = come();
     struct visit *visit = ask(fd, GET);
     size_t stuffed = 0;
-    for (ssize_t len; (len = send(visit->fd, block, sizeof(block), MSG_DONTWAIT)) > 0;)
+    for (ssize_t len; (len = send(visit->conn.fd, block, sizeof(block), MSG_DONTWAIT)) > 0;)
         stuffed += (size_t)len;
-    for (ssize_t len; (len = send(visit->fd, block, 1, MSG_DONTWAIT)) > 0;) stuffed += (size_t)len;
+    for (ssize_t len; (len = send(visit->conn.fd, block, 1, MSG_DONTWAIT)) > 0;) stuffed += (size_t)len;
     answer_200(2);
     data(VIEW("ok"));
     turn();
@@ -298,7 +298,7 @@ static void test_a_visitor_who_has_reset(void **state) {
     int fd = come();
     struct visit *visit = ask(fd, GET);
     answer_200(LENGTH_UNKNOWN);
-    shutdown(visit->fd, SHUT_WR); /* the next send fails */
+    shutdown(visit->conn.fd, SHUT_WR); /* the next send fails */
     data(VIEW("x"));
     UNTIL(core.cancelled == 1);
     assert_int_equal(core.clients.count, 0);

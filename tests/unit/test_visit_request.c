@@ -321,14 +321,15 @@ static void test_reads_a_turn(void **state) {
     static const char bytes[65536];
     int fd = come(), wide = 4 * 1024 * 1024;
     struct visit *visit = ask(fd, "POST / HTTP/1.1\r\nContent-Length: 10000000\r\n" HOST);
-    setsockopt(visit->fd, SOL_SOCKET, SO_RCVBUF, &wide, sizeof(wide));
+    setsockopt(visit->conn.fd, SOL_SOCKET, SO_RCVBUF, &wide, sizeof(wide));
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &wide, sizeof(wide));
     grant(10000000);
     size_t sent = 0;
     for (ssize_t len; sent < 6 * sizeof(bytes) && (len = send(fd, bytes, sizeof(bytes), 0)) > 0;)
         sent += (size_t)len;
     int waiting = 0;
-    for (int i = 0; i < 100 && waiting < (int)(5 * sizeof(bytes)); i++) ioctl(visit->fd, FIONREAD, &waiting);
+    for (int i = 0; i < 100 && waiting < (int)(5 * sizeof(bytes)); i++)
+        ioctl(visit->conn.fd, FIONREAD, &waiting);
     if (waiting >= (int)(5 * sizeof(bytes))) { /* as much as that is there: the kernel's to decide */
         assert_true(visit_receive(visit));
         assert_int_equal(core.exchange->body.len, 4 * sizeof(bytes));
@@ -388,7 +389,7 @@ static void test_a_reset(void **state) {
     struct linger now = {1, 0};
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
     close(fd);
-    struct pollfd wait = {.fd = visit->fd, .events = POLLIN};
+    struct pollfd wait = {.fd = visit->conn.fd, .events = POLLIN};
     assert_int_equal(poll(&wait, 1, 20000), 1);
     assert_false(visit_receive(visit)); /* recv() fails */
     assert_int_equal(visit->phase, VISIT_CLOSED);

@@ -314,7 +314,7 @@ static void check(struct core *core, const char *request, size_t padding, const 
 static void on_accepted(void *ctx, int fd, struct client *client, const struct sockaddr *address,
                         socklen_t len) {
     struct core *core = ctx;
-    visitors_accept(core->visitors, fd, client, address, len);
+    visitors_accept(core->visitors, &(struct conn){.fd = fd}, client, address, len);
 }
 
 static void on_limit(struct timer *timer) {

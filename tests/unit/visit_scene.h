@@ -161,7 +161,7 @@ static inline int come(void) {
     fcntl(fd, F_SETFL, O_NONBLOCK);
     struct client *client = clients_take(&core.clients, (struct sockaddr *)&address);
     assert_non_null(client);
-    visitors_accept(core.visitors, accepted, client, (struct sockaddr *)&address, len);
+    visitors_accept(core.visitors, &(struct conn){.fd = accepted}, client, (struct sockaddr *)&address, len);
     return fd;
 }
 

@@ -1,0 +1,127 @@
+/* See tls_files.h. Files are known to have changed by what stat(2) says of them, links followed: by rename,
+ * by a link to another folder (as certbot and Kubernetes do), or in place. They are read when two looks found
+ * the same, so that a pair that is being replaced is not read in the middle of it. */
+#include "config/tls_files.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/log.h"
+
+#define LOOK_MS 1000
+#define LOOKS_A_DAY 86400
+#define SOON_S ((int64_t)14 * 24 * 60 * 60)
+
+static void mix(uint64_t *mark, uint64_t value) {
+    *mark = (*mark ^ value) * 0x100000001b3u; /* FNV-1a, by words */
+}
+
+static void mix_file(uint64_t *mark, struct view path) {
+    char text[4096];
+    struct stat status = {0};
+    if (!view_copy_to(path, text, sizeof(text)) || stat(text, &status) != 0) {
+        mix(mark, 1);
+        return;
+    }
+    mix(mark, (uint64_t)status.st_dev);
+    mix(mark, (uint64_t)status.st_ino);
+    mix(mark, (uint64_t)status.st_size);
+    mix(mark, (uint64_t)status.st_mtim.tv_sec);
+    mix(mark, (uint64_t)status.st_mtim.tv_nsec);
+}
+
+static uint64_t mark_of(const struct config *config) {
+    uint64_t mark = 0xcbf29ce484222325u;
+    for (size_t i = 0; i < config->tls_cert.count; i++) {
+        mix_file(&mark, config->tls_cert.items[i]);
+        mix_file(&mark, config->tls_key.items[i]);
+    }
+    return mark;
+}
+
+static struct certificates *read_files(struct tls_files *files, char why[CERTIFICATES_WHY_MAX]) {
+    const struct config *config = files->config;
+    files->seen = files->read = mark_of(config);
+    return certificates_load(config->tls_cert.items, config->tls_key.items, config->tls_cert.count,
+                             (int64_t)time(NULL), why);
+}
+
+static void warn_of_end(const struct tls_files *files) {
+    int64_t left_s = certificates_end_s(files->set) - (int64_t)time(NULL);
+    if (left_s < SOON_S)
+        log_warn("tls", "a certificate ends in %" PRId64 " days: renew it", left_s < 0 ? 0 : left_s / 86400);
+}
+
+static void warn_of_name(const struct tls_files *files) {
+    const char *domain = files->config->domain;
+    char below[300];
+    snprintf(below, sizeof(below), "name.%s", domain);
+    if (!certificates_name(files->set, domain) && !certificates_name(files->set, below))
+        log_warn("tls", "no certificate is for %s, which is what tunnels are reached by", domain);
+    else if (files->config->subdomain_routing && !certificates_name(files->set, below))
+        log_warn("tls", "no certificate is for *.%s, which is what tunnels are reached by", domain);
+}
+
+bool tls_files_load(struct tls_files *files, const struct config *config) {
+    char why[CERTIFICATES_WHY_MAX];
+    *files = (struct tls_files){.config = config};
+    if (!config->tls_cert.count) return true;
+    files->set = read_files(files, why);
+    if (!files->set) fprintf(stderr, "ttf-gateway: --tls-cert: %s\n", why);
+    return files->set;
+}
+
+static void read_again(struct tls_files *files) {
+    char why[CERTIFICATES_WHY_MAX];
+    struct certificates *set = read_files(files, why);
+    if (!set) {
+        log_error("tls", "--tls-cert: %s; the certificates of before stay", why);
+        return;
+    }
+    certificates_free(files->set); /* connections have references of their own */
+    files->set = set;
+    log_info("tls", "%zu certificates were read anew", certificates_count(set));
+    warn_of_end(files);
+}
+
+static void on_look(struct timer *timer) {
+    struct tls_files *files = LIST_ENTRY(timer, struct tls_files, look);
+    uint64_t mark = mark_of(files->config);
+    bool is_settled = mark == files->seen, is_new = mark != files->read;
+    files->seen = mark;
+    if (is_settled && is_new) read_again(files);
+    if (++files->looks % LOOKS_A_DAY == 0) warn_of_end(files);
+    timer_start(&files->loop->timers, &files->look, LOOK_MS);
+}
+
+static void on_hangup(uv_signal_t *signal, int number) {
+    (void)number;
+    read_again(signal->data);
+}
+
+void tls_files_watch(struct tls_files *files, struct loop *loop) {
+    if (!files->set) return;
+    files->loop = loop;
+    warn_of_end(files);
+    warn_of_name(files);
+    timer_init(&files->look, on_look);
+    timer_start(&loop->timers, &files->look, LOOK_MS);
+    uv_signal_init(&loop->uv, &files->hangup);
+    files->hangup.data = files;
+    uv_signal_start(&files->hangup, on_hangup, SIGHUP);
+}
+
+void tls_files_stop(struct tls_files *files) {
+    if (!files->loop) return;
+    timer_stop(&files->loop->timers, &files->look);
+    uv_close((uv_handle_t *)&files->hangup, NULL);
+    files->loop = NULL;
+}
+
+void tls_files_done(struct tls_files *files) {
+    certificates_free(files->set);
+    files->set = NULL;
+}

@@ -1,0 +1,27 @@
+/* The files of our certificates and their keys: read at the start, looked at each second, and read again when
+ * they have changed, or at SIGHUP. What is no good then is told in the log, and the old ones stay. */
+#ifndef GATEWAY_TLS_FILES_H
+#define GATEWAY_TLS_FILES_H
+
+#include "config/config.h"
+#include "net/loop.h"
+#include "sockets/certificates.h"
+
+struct tls_files {
+    const struct config *config;
+    struct certificates *set; /* NULL: there is no TLS */
+    struct loop *loop;        /* NULL: not watched */
+    struct timer look;
+    uv_signal_t hangup;
+    uint64_t seen, read; /* marks of what the files were: at the last look, when they were read last */
+    uint64_t looks;
+};
+
+/* False after saying on standard error what is wrong. `config` outlives it. */
+bool tls_files_load(struct tls_files *files, const struct config *config);
+void tls_files_watch(struct tls_files *files, struct loop *loop);
+/* Before the loop has ended, and after it. Also where there is no TLS. */
+void tls_files_stop(struct tls_files *files);
+void tls_files_done(struct tls_files *files);
+
+#endif
