@@ -34,10 +34,10 @@ struct connect {
     char token_id[JWT_ID_MAX + 1];
     uint64_t token_issued_s;
     struct allowance_names names; /* of its token */
-    char reason[REASON_MAX]; /* of a refusal that names something */
-    char *options;           /* who may visit (policy.h); NULL: everybody */
-    struct claim claim;      /* what is to be written */
-    struct claim earlier;    /* what stood there; epoch 0 if nothing */
+    char reason[REASON_MAX];      /* of a refusal that names something */
+    char *options;                /* who may visit (policy.h); NULL: everybody */
+    struct claim claim;           /* what is to be written */
+    struct claim earlier;         /* what stood there; epoch 0 if nothing */
 };
 
 static void connect_free(struct connect *connect) {

@@ -15,11 +15,12 @@ import time
 class Relay:
     """Listens on a port of its own and passes bytes to `target`. With `tls` (certificate file, key file) it speaks TLS to
     those who connect. With `keep`, what has passed stays in `up` (to the target) and `down`. `before`
-    goes to the target first, and `source` is the address that it sees."""
+    goes to the target first, and `source` is the address that it sees. `swap`: two texts of one length; the
+    second goes to the target for the first."""
 
-    def __init__(self, target, tls=None, port=0, keep=False, before=b"", source=None):
-        self.target, self.before, self.source = target, before, source and (source, 0)
-        self.up, self.down = (bytearray(), bytearray()) if keep else (None, None)
+    def __init__(self, target, tls=None, port=0, keep=False, before=b"", source=None, swap=None):
+        self.target, self.before, self.source, self.swap = target, before, source and (source, 0), swap
+        self.up, self.down = (bytearray(), bytearray()) if keep or swap else (None, None)
         self.context = None
         if tls:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -102,7 +103,7 @@ class Relay:
                     continue
                 if kept is not None:
                     kept += data
-                sink.sendall(data)
+                sink.sendall(data.replace(*self.swap) if self.swap and kept is self.up else data)
         except (OSError, ValueError):
             pass
         for one in () if source in self.deaf and not self.stopped else (source, sink):
