@@ -294,6 +294,8 @@ def all_stages() -> list[Stage]:
         Stage("The program for AWS", infra),
     ] + ([
         Stage("Fuzz targets", lambda: check("the fuzz targets find nothing", "fuzz", [*DEV, "fuzz", "15"])),
+        Stage("What another parser takes for a request", lambda: check("h11 takes the same for one request", "differential",
+                                                                       [*DEV, "fuzz", "--differential", "15"])),
         Stage("The container stack", stack),
         *apps("1"),
     ] if in_ci() else [])

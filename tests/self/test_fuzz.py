@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/fuzz"))
 
+import differential
 import fuzz
 import seeded
 
@@ -137,3 +138,36 @@ def test_a_patch_that_does_not_apply_is_seen(tmp_path):
     patch = tmp_path / "other.patch"
     patch.write_text(re.sub(r"^-.*$", "-something else stood here", bug.patch.read_text(), flags=re.M))
     assert not seeded.apply(seeded.Bug("other", bug.target, bug.kind, bug.file, patch), tmp_path / "out")
+
+
+# ---- a second parser ----
+
+
+def request(body=b"", state="whole", **others):
+    fields = [(b"host", b"a")]
+    return differential.Request(**{"method": b"POST", "target": b"/", "fields": fields, "body": body, "state": state, **others})
+
+
+@pytest.mark.parametrize("ours, others, word", [
+    ([request(b"abc")], [request(b"abc")], ""),
+    ([request(b"abc")], [], ""),  # refused by one
+    ([request()], [request(target=b"/other")], "another one"),
+    ([request()], [request(fields=[(b"Host", b"b")])], "another one"),
+    ([request(b"abc")], [request(b"ab"), request()], "another body"),
+    ([request(b"abc", "part")], [request(b"ab")], "goes on elsewhere"),
+    ([request(b"ab")], [request(b"abc", "part")], "goes on elsewhere"),
+    ([request(b"ab", "part")], [request(b"abc", "part")], ""),
+    ([request(b"ab", "part")], [request(b"ax", "part")], "goes on elsewhere"),
+    ([request(b"ab", "cut")], [request(b"abc")], ""),  # refused by one within
+    ([request(b"abc", "cut")], [request(b"ab")], "goes on elsewhere"),
+    ([request(b"abc", "part")], [request(b"abc")], "goes on elsewhere"),
+    ([request(state="other")], [request()], ""),
+])
+def test_what_is_a_difference(ours, others, word):
+    said = differential.difference(ours, others)
+    assert word in said if word else not said
+
+
+def test_h11_reads_what_stands_behind():
+    data = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET /2 HTTP/1.1\r\nHost: b\r\n\r\nPUT"
+    assert [(one.method, one.body, one.state) for one in differential.theirs(data)] == [(b"POST", b"abc", "whole"), (b"GET", b"", "whole")]
