@@ -58,6 +58,7 @@ static void make_settings(struct program *program) {
     settings->jwt.keys = config->jwt.keys;
     settings->jwt.audience = config->jwt.audience;
     settings->jwt.issuer = config->jwt.issuer;
+    settings->ends_with_token = config->enforce_exp;
     settings->visitor_policy = config->visitor_policy;
     settings->door_fields = config->door_fields.items;
     settings->door_fields_count = config->door_fields.count;

@@ -12,6 +12,7 @@
 #include "lane.h"
 #include "open_url.h"
 #include "refusal.h"
+#include "renewal.h"
 #include "share_link.h"
 
 #define STABLE_MS 10000 /* a link that lived as long makes the next wait short again */
@@ -45,6 +46,7 @@ struct tunnel {
     size_t older_count;
     struct backoff backoff;
     struct token_wait token_wait;
+    struct renewal renewal;
     struct timer timer; /* greeting, wait or last words, by state */
 
     struct service_state service;
@@ -104,11 +106,16 @@ static void show_state(const struct tunnel *tunnel, enum board_state state, cons
     console_tunnel(tunnel->settings.console, &shown);
 }
 
+static void stop_timers(struct tunnel *tunnel) {
+    timer_stop(&tunnel->loop->timers, &tunnel->timer);
+    token_wait_cancel(&tunnel->token_wait);
+    renewal_stop(&tunnel->renewal);
+}
+
 static void finish(struct tunnel *tunnel, int code) {
     if (tunnel->state == TUNNEL_OVER) return;
     tunnel->state = TUNNEL_OVER;
-    timer_stop(&tunnel->loop->timers, &tunnel->timer);
-    token_wait_cancel(&tunnel->token_wait);
+    stop_timers(tunnel);
     tunnel->on_exit(tunnel->ctx, code);
 }
 
@@ -131,6 +138,7 @@ static void connect_with(struct tunnel *tunnel, const char *error) {
         .resume = tunnel->resume,
         .policy = tunnel->settings.rules->policy,
     };
+    renewal_note(&tunnel->renewal);
     lane_connect(tunnel->lane, &credentials, tunnel->settings.connect_timeout_ms);
 }
 
@@ -141,6 +149,7 @@ static void on_token(struct token_wait *wait, const char *error) {
 static void connect_now(struct tunnel *tunnel) {
     char error[512];
     tunnel->state = TUNNEL_CONNECTING;
+    renewal_stop(&tunnel->renewal);
     if (tunnel->settings.token_command)
         token_command_ask(tunnel->settings.token_command, &tunnel->token_wait);
     else
@@ -247,10 +256,11 @@ static void on_finished(void *ctx, struct lane *lane) {
 }
 
 static struct lane *make_lane(struct tunnel *tunnel);
+static void on_token_expired(struct tunnel *tunnel);
 
 /* Make before break: the lane goes on serving while another connects, and after that finishes what it
  * carries. */
-static void on_draining(struct tunnel *tunnel) {
+static void move(struct tunnel *tunnel, const char *why) {
     if (tunnel->state != TUNNEL_UP) return;
     struct lane *next = make_lane(tunnel);
     if (!next) return; /* then when this one ends */
@@ -258,8 +268,16 @@ static void on_draining(struct tunnel *tunnel) {
     tunnel->older[tunnel->older_count++] = tunnel->lane;
     tunnel->lane = next;
     backoff_reset(&tunnel->backoff);
-    say(tunnel, "The gateway asks for a fresh connection; connecting again");
+    say(tunnel, "%s; connecting again", why);
     connect_now(tunnel);
+}
+
+static void on_renewed(struct renewal *renewal) {
+    move(LIST_ENTRY(renewal, struct tunnel, renewal), "There is a new token");
+}
+
+static void on_token_ended(struct renewal *renewal) {
+    on_token_expired(LIST_ENTRY(renewal, struct tunnel, renewal));
 }
 
 /* The claim is the new lane's: nothing more is meant for the older ones. On v1 the gateway has to say so. */
@@ -394,28 +412,47 @@ static void on_established(struct tunnel *tunnel, const struct v1_message *messa
     if (tunnel->settings.opens_url && !tunnel->was_up) open_browser(tunnel);
     tunnel->was_up = true;
     lane_watch(tunnel->lane, heartbeat_ms(tunnel, message));
+    renewal_start(&tunnel->renewal, message->token_s);
     retire_older(tunnel);
 }
 
-static void on_taken_over(struct tunnel *tunnel) {
-    complain(tunnel, "This tunnel was taken over by another ttf");
+/* For good: what runs is finished. */
+static void leave(struct tunnel *tunnel, const char *why) {
+    complain(tunnel, "%s", why);
     tunnel->state = TUNNEL_LEAVING;
     timer_start(&tunnel->loop->timers, &tunnel->timer, LAST_WORDS_MS);
     lane_retire(tunnel->lane);
 }
 
+/* Perhaps there is another one now. */
+static void on_token_expired(struct tunnel *tunnel) {
+    struct lane *lane = tunnel->lane;
+    if (tunnel->state != TUNNEL_UP) return;
+    if (!token_is_renewed(tunnel->settings.token)) {
+        leave(tunnel, "This tunnel has ended: its token has expired, and ttf was given no other (ttf login, "
+                      "--token-file and --token-command can be renewed)");
+        return;
+    }
+    move(tunnel, "The token has expired");
+    if (is_older(tunnel, lane)) lane_retire(lane);
+}
+
 static void on_error(struct tunnel *tunnel, struct lane *lane, const struct v1_message *message) {
     if (message->request_id.ptr) return;
+    bool is_taken = view_eq(message->code, VIEW(V1_CODE_TAKEN_OVER));
+    bool has_expired = view_eq(message->code, VIEW(V1_CODE_TOKEN_EXPIRED));
     if (view_eq(message->code, VIEW(V1_CODE_QUOTA)))
         complain(tunnel, "Visitors are told to come again later: %.*s",
                  VIEW_ARG(view_slice(message->message, 0, 160)));
-    else if (!view_eq(message->code, VIEW(V1_CODE_TAKEN_OVER)))
+    else if (!is_taken && !has_expired)
         log_warn("gateway", "%.*s: %.*s", VIEW_ARG(view_slice(message->code, 0, 40)),
                  VIEW_ARG(view_slice(message->message, 0, 200)));
     else if (is_older(tunnel, lane))
-        lane_retire(lane); /* by ourselves */
+        lane_retire(lane); /* by ourselves, or it is being replaced already */
+    else if (has_expired)
+        on_token_expired(tunnel);
     else
-        on_taken_over(tunnel);
+        leave(tunnel, "This tunnel was taken over by another ttf");
 }
 
 static void on_message(void *ctx, struct lane *lane, const struct v1_message *message) {
@@ -425,7 +462,7 @@ static void on_message(void *ctx, struct lane *lane, const struct v1_message *me
         if (!is_older(tunnel, lane)) on_established(tunnel, message);
         break;
     case V1_DRAINING:
-        if (!is_older(tunnel, lane)) on_draining(tunnel);
+        if (!is_older(tunnel, lane)) move(tunnel, "The gateway asks for a fresh connection");
         break;
     case V1_ERROR: on_error(tunnel, lane, message); break;
     default: break;
@@ -467,6 +504,8 @@ static bool make_parts(struct tunnel *tunnel) {
     const struct tunnel_settings *settings = &tunnel->settings;
     timer_init(&tunnel->timer, on_timer);
     token_wait_init(&tunnel->token_wait, on_token);
+    renewal_init(&tunnel->renewal, tunnel->loop, settings->token, settings->token_command, on_renewed,
+                 on_token_ended);
     tunnel->resume = resume_store_load(settings->resume);
     tunnel->service = (struct service_state){.console = settings->console,
                                              .tunnel = tunnel,
@@ -523,8 +562,7 @@ const char *tunnel_url(const struct tunnel *tunnel) {
 
 void tunnel_stop(struct tunnel *tunnel) {
     if (tunnel->state == TUNNEL_OVER || tunnel->state == TUNNEL_STOPPING) return;
-    timer_stop(&tunnel->loop->timers, &tunnel->timer);
-    token_wait_cancel(&tunnel->token_wait);
+    stop_timers(tunnel);
     tunnel->state = TUNNEL_STOPPING;
     for (size_t i = 0; i < tunnel->older_count; i++) lane_close(tunnel->older[i], GOODBYE_MS);
     lane_close(tunnel->lane, GOODBYE_MS);
@@ -532,8 +570,7 @@ void tunnel_stop(struct tunnel *tunnel) {
 
 void tunnel_shut(struct tunnel *tunnel) {
     tunnel->state = TUNNEL_OVER;
-    timer_stop(&tunnel->loop->timers, &tunnel->timer);
-    token_wait_cancel(&tunnel->token_wait);
+    stop_timers(tunnel);
     while (tunnel->older_count) drop_older(tunnel, tunnel->older[0]);
     lane_abort(tunnel->lane);
     health_free(tunnel->health);
@@ -551,5 +588,6 @@ void tunnel_free(struct tunnel *tunnel) {
     free(tunnel->url);
     free(tunnel->path_url);
     share_link_done(&tunnel->share);
+    renewal_done(&tunnel->renewal);
     free(tunnel);
 }

@@ -255,6 +255,7 @@ static bool make_core(struct gateway *gateway) {
     settings.jwt.keys = gateway->token_keys.set;
     settings.jwt.audience = view_from_cstr(config->jwt_audience);
     settings.jwt.issuer = view_from_cstr(config->jwt_issuer);
+    settings.ends_with_token = config->enforce_exp;
     settings.allowed_origins = config->allowed_origins.items;
     settings.allowed_origins_count = config->allowed_origins.count;
     settings.v1_body_bytes = config->body_bytes;

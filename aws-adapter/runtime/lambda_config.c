@@ -150,7 +150,10 @@ static bool read_key_set(struct lambda_config *config, char why[256]) {
 static bool read_auth(struct lambda_config *config, char why[256]) {
     if (!variable("REQUIRE_AUTH"))
         return complain(why, "REQUIRE_AUTH", "say false if any agent may open tunnels");
-    if (!read_bool("REQUIRE_AUTH", &config->require_auth, why)) return false;
+    config->enforce_exp = true;
+    if (!read_bool("REQUIRE_AUTH", &config->require_auth, why) ||
+        !read_bool("ENFORCE_EXP", &config->enforce_exp, why))
+        return false;
     config->jwt = (struct jwt_settings){.secret = view_from_cstr(variable("JWT_SECRET")),
                                         .audience = view_from_cstr(variable("JWT_AUDIENCE")),
                                         .issuer = view_from_cstr(variable("JWT_ISSUER"))};

@@ -1,7 +1,7 @@
 /* The registry on DynamoDB. A claim as a record:
  *   connectionId "tunnel#<id>", claimTunnel, claimOwner, claimEpoch, claimState, claimConnection,
- *   claimGateway, claimProtocol, claimCapabilities, claimTimeoutMs, changedMs, expiresMs, ttl, claimOptions,
- *   claimAllowance, and what store_dynamodb_rate.c counts in it.
+ *   claimGateway, claimProtocol, claimCapabilities, claimTimeoutMs, claimUntilMs, changedMs, expiresMs, ttl,
+ *   claimOptions, claimAllowance, and what store_dynamodb_rate.c counts in it.
  * A claim that stands is changed by UpdateItem, so attributes of a later version stay. What such a version
  * knows of the member it puts into one attribute, claimMember, which goes when another connection takes over.
  * A connection has the same attributes beside those that existing deployments know (connectionId, tunnelId,
@@ -53,6 +53,7 @@ static bool read_member(const json_t *item, struct member *member) {
     item_number(item, "claimProtocol", &protocol);
     item_number(item, "claimCapabilities", &capabilities);
     item_number(item, "claimTimeoutMs", &timeout);
+    item_number(item, "claimUntilMs", &member->until_ms);
     member->link.protocol = protocol == 2 ? LINK_V2 : LINK_V1;
     member->capabilities = (unsigned)capabilities;
     member->request_timeout_ms = (uint32_t)timeout;
@@ -125,6 +126,7 @@ static bool put_values(struct buf *out, const char *colon, const struct claim *c
               value_number(out, colon, "expiresMs", claim->expires_ms);
     if (member->link.gateway[0])
         ok = ok && value_string(out, colon, "claimGateway", view_from_cstr(member->link.gateway));
+    if (member->until_ms) ok = ok && value_number(out, colon, "claimUntilMs", member->until_ms);
     if (claim->expires_ms != UINT64_MAX)
         ok = ok && value_number(out, colon, "ttl", claim->expires_ms / 1000 + 1);
     if (options.len) ok = ok && value_string(out, colon, "claimOptions", options);
@@ -366,10 +368,11 @@ static bool put_whole(struct buf *out, const struct store_op *op) {
 
 /* What goes: attributes that this claim has not. */
 static bool put_removals(struct buf *out, const struct store_op *op) {
-    const char *names[5], *before = " REMOVE ";
+    const char *names[6], *before = " REMOVE ";
     size_t count = 0;
     bool ok = true;
     if (!op->claim.member.link.gateway[0]) names[count++] = "claimGateway";
+    if (!op->claim.member.until_ms) names[count++] = "claimUntilMs";
     if (op->claim.expires_ms == UINT64_MAX) names[count++] = "#t";
     if (op->says_options && !op->options) names[count++] = "claimOptions";
     if (allowance_is_none(&op->claim.member.allowance)) names[count++] = "claimAllowance";
@@ -389,8 +392,9 @@ static bool put_change(struct buf *out, const struct store_op *op) {
     char key[CLAIM_KEY_MAX];
     return body_begin(out, op->store->settings.connections_table) &&
            body_key(out, "connectionId", claim_key(view_from_cstr(claim->tunnel_id), key)) &&
-           buf_printf(out, ",\"UpdateExpression\":\"%s%s%s%s%s", set,
+           buf_printf(out, ",\"UpdateExpression\":\"%s%s%s%s%s%s", set,
                       claim->member.link.gateway[0] ? ", claimGateway = :claimGateway" : "",
+                      claim->member.until_ms ? ", claimUntilMs = :claimUntilMs" : "",
                       claim->expires_ms == UINT64_MAX ? "" : ", #t = :ttl",
                       op->options ? ", claimOptions = :claimOptions" : "",
                       allowance_is_none(&claim->member.allowance) ? ""
@@ -399,12 +403,19 @@ static bool put_change(struct buf *out, const struct store_op *op) {
            put_condition(out, op, true);
 }
 
+/* When the sweep closes it: some time after its token has ended, so that what it carries may end. */
+static bool put_retirement(struct buf *out, const struct store_op *op) {
+    uint64_t until_ms = op->claim.member.until_ms;
+    return !until_ms ||
+           item_put_number(out, "retireAt", (until_ms + op->store->settings.core->retire_ms) / 1000);
+}
+
 static bool put_connection_record(struct buf *out, const struct store_op *op) {
     struct view id = view_from_cstr(op->claim.tunnel_id);
     return body_begin(out, op->store->settings.connections_table) && buf_printf(out, ",\"Item\":{") &&
            item_put_string(out, "connectionId", view_from_cstr(op->claim.member.link.connection)) &&
            item_put_string(out, "tunnelId", id) && put_urls(out, op->store->settings.core, id) &&
-           item_put_number(out, "createdAt", op->claim.member.changed_ms / 1000) &&
+           item_put_number(out, "createdAt", op->claim.member.changed_ms / 1000) && put_retirement(out, op) &&
            put_values(out, "", &op->claim, claim_options_view(op->options)) && buf_append_byte(out, '}');
 }
 

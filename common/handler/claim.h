@@ -36,6 +36,8 @@ struct member {
     uint32_t request_timeout_ms; /* what the agent asked for; 0: the gateway's default */
     uint64_t changed_ms;         /* wall clock, of the last change of state */
     struct allowance allowance;  /* of the token it came with */
+    uint64_t until_ms; /* wall clock: then its token ends, and it serves no more; 0: never. Not in Redis, as
+                          the gateway that holds the connection knows it (expire.c) */
 };
 
 /* A name, and who serves it: one member for now. What belongs to the name stays when another connection of

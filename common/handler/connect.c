@@ -76,6 +76,7 @@ static struct connect_outcome outcome_of(const struct connect *connect, int stat
                                     .owner = view_from_cstr(claim->owner),
                                     .token_id = view_from_cstr(connect->token_id),
                                     .token_issued_s = connect->token_issued_s,
+                                    .until_ms = claim->member.until_ms,
                                     .took_over = status == 200 && is_live(&connect->earlier)};
 }
 
@@ -194,6 +195,14 @@ static struct refusal find_token(const struct connect_event *event, struct arena
     return (struct refusal){401, "a token is needed (ttf --token, or TTF_TOKEN)"};
 }
 
+/* When what was let in with it ends. One that came within the leeway has it to its end. */
+static uint64_t token_end_ms(const struct core_settings *settings, const struct jwt_claims *claims,
+                             uint64_t now_ms) {
+    uint64_t end_ms = claims->expires_s * 1000;
+    if (!settings->ends_with_token) return 0;
+    return end_ms > now_ms ? end_ms : end_ms + settings->jwt.leeway_s * 1000;
+}
+
 /* Whose token is it? Its subject owns what it claims. */
 static struct refusal authenticate(struct connect *connect, const struct connect_event *event,
                                    struct arena *arena) {
@@ -204,8 +213,10 @@ static struct refusal authenticate(struct connect *connect, const struct connect
     if (!core->settings.require_auth) return (struct refusal){0};
     struct refusal refusal = find_token(event, arena, &token);
     if (refusal.status) return refusal;
-    if (!jwt_check(&core->settings.jwt, token, core_wall_ms(core) / 1000, &claims, &reason))
+    uint64_t now_ms = core_wall_ms(core);
+    if (!jwt_check(&core->settings.jwt, token, now_ms / 1000, &claims, &reason))
         return (struct refusal){401, reason};
+    connect->claim.member.until_ms = token_end_ms(&core->settings, &claims, now_ms);
     memcpy(connect->claim.owner, "sub:", 4);
     memcpy(connect->claim.owner + 4, claims.subject, strlen(claims.subject) + 1);
     memcpy(connect->token_id, claims.id, sizeof(connect->token_id));
@@ -315,7 +326,7 @@ static void on_stored(void *target, uint64_t ticket, enum status status) {
     struct core *core = connect->operation.core;
     /* where another gateway holds it, that one hears of it from its registry */
     bool is_here = strcmp(connect->earlier.member.link.gateway, connect->claim.member.link.gateway) == 0;
-    if (is_live(&connect->earlier) && is_here) link_retire(core, &connect->earlier.member.link);
+    if (is_live(&connect->earlier) && is_here) link_taken_over(core, &connect->earlier.member.link);
     connect_finish(connect, 200, "");
 }
 

@@ -16,6 +16,7 @@ void core_settings_init(struct core_settings *settings) {
         .subdomain_routing = true,
         .path_routing = true,
         .jwt = {.leeway_s = 30},
+        .ends_with_token = true,
         .limits = HTTP_LIMITS_DEFAULT,
         .v1_body_bytes = 2 * 1024 * 1024,
         .request_timeout_ms = 25 * 1000,
@@ -159,12 +160,12 @@ static void on_connection_gone(void *ctx, struct view connection_id) {
 }
 
 static void on_connection_replaced(void *ctx, const struct link *link) {
-    link_retire(ctx, link);
+    link_taken_over(ctx, link);
 }
 
 static void on_connection_overdue(void *ctx, const struct link *link) {
     struct core *core = ctx;
-    log_from(LOG_LEVEL_INFO, "core", view_from_cstr(link->connection), "was taken over and has had its time");
+    log_from(LOG_LEVEL_INFO, "core", view_from_cstr(link->connection), "was to finish, and has had its time");
     core->ports.agents.close(core->ports.agents.ctx, link);
 }
 

@@ -39,6 +39,8 @@ struct core_settings {
     struct view resume_secret; /* SECRET_LEN bytes; empty: no resume */
     bool require_auth;         /* agents show a token that `jwt` accepts */
     struct jwt_settings jwt;
+    bool ends_with_token; /* true: an agent serves no longer than its token is good; false: it is looked at
+                             when it connects, and no more */
     size_t subject_tunnels_per_day; /* that one subject may begin, as many at once; 0: any */
     bool guards_names; /* of names that people take for the gateway's own only these may be claimed */
     const struct view *allowed_names;
@@ -124,6 +126,10 @@ void core_connect(struct core *core, const struct connect_event *event, core_con
  * answered 502. `done` (may be NULL) fires when the store knows. */
 typedef void core_done_fn(void *ctx, enum status status);
 void core_disconnect(struct core *core, struct view connection_id, core_done_fn *done, void *ctx);
+
+/* The token of a connection has ended (connect_outcome.until_ms): its agent is told, its tunnel is offline,
+ * what it carries may end, and it is closed. */
+void core_expire(struct core *core, struct view connection_id);
 
 /* One v1 text message of an agent. `done` (may be NULL): STATUS_INVALID says that it was dropped as
  * malformed. */

@@ -69,8 +69,11 @@ void link_use_settle(struct link_use *use);
 /* Counts a stream on the link, NULL without memory; link_use_stream_ended() counts it off. */
 struct link_use *link_use_stream(struct core *core, const struct link *link);
 void link_use_stream_ended(struct link_use *use);
-/* The connection has been taken over: told, and closed when its exchanges have ended. */
-void link_retire(struct core *core, const struct link *link);
+/* The connection is not to serve any more: told why (v1.h has the codes), and closed when its exchanges have
+ * ended. */
+void link_retire(struct core *core, const struct link *link, struct view code, struct view message);
+/* The same, because another has its claim. */
+void link_taken_over(struct core *core, const struct link *link);
 void link_use_free(struct link_use *use);
 /* disconnect.c: its connection has ended; the requests it had are sent once more or answered 502. */
 void link_lost(struct core *core, struct view connection_id);
@@ -220,6 +223,11 @@ enum http_error ingress_done(struct exchange *exchange, const struct dispatch_ev
 
 /* disconnect.c: this connection of the claim is gone, whoever found out: offline, unless it has moved on. */
 void claim_gone(struct core *core, const struct claim *claim);
+
+/* expire.c: has the token of the claim's connection ended? Such a one is given nothing more. */
+bool claim_has_expired(const struct core *core, const struct claim *claim);
+/* Somebody came for it. Where no host holds connections and waits for their ends, this ends it. */
+void claim_expired(struct core *core, const struct claim *claim);
 
 /* dispatch.c: finds the agent, waits for it, starts the delivery. */
 void dispatch_start(struct exchange *exchange);

@@ -63,7 +63,7 @@ static void on_connection(void *target, uint64_t ticket, enum status status, con
     core->ports.registry.store(core->ports.registry.ctx, &write, on_offline, disconnect, 0);
 }
 
-/* ---- found out by a message that could not be sent ---- */
+/* ---- found out otherwise: by a message that could not be sent, or its token's end ---- */
 
 struct gone {
     struct operation operation;
@@ -87,7 +87,7 @@ void claim_gone(struct core *core, const struct claim *claim) {
     operation_start(core, &gone->operation, gone_drop);
     struct claim changed = offline(core, claim);
     struct claim_write write = {
-        .claim = &changed, .expected_epoch = claim->epoch, .expected_states = CLAIM_READY};
+        .claim = &changed, .expected_epoch = claim->epoch, .expected_states = CLAIM_CONNECTING | CLAIM_READY};
     core->ports.registry.store(core->ports.registry.ctx, &write, on_gone_stored, gone, 0);
 }
 

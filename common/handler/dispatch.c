@@ -45,7 +45,8 @@ static void serve_peer(struct exchange *exchange, enum status status, const stru
     }
     if (!visitor_policy(exchange, claim, options)) return;
     bool is_old = status == STATUS_OK && claim->epoch < exchange->peer_epoch;
-    bool is_meant = status == STATUS_OK && claim->member.epoch == exchange->peer_epoch &&
+    bool is_meant = status == STATUS_OK && !claim_has_expired(exchange->core, claim) &&
+                    claim->member.epoch == exchange->peer_epoch &&
                     view_eq(view_from_cstr(claim->member.link.gateway), exchange->gateway) &&
                     claim->member.link.protocol == LINK_V2;
     if (is_meant && claim->member.state == CLAIM_READY) {
@@ -59,10 +60,19 @@ static void serve_peer(struct exchange *exchange, enum status status, const stru
     }
 }
 
+/* Is there an agent that may have it? */
+static bool is_there(const struct exchange *exchange, const struct claim *claim) {
+    if (claim->member.state != CLAIM_READY ||
+        strcmp(claim->member.link.connection, exchange->lost_connection) == 0)
+        return false;
+    if (!claim_has_expired(exchange->core, claim)) return true;
+    claim_expired(exchange->core, claim);
+    return false;
+}
+
 static void serve_visitor(struct exchange *exchange, const struct claim *claim, struct view options) {
     if (!visitor_policy(exchange, claim, options)) return;
-    if (claim->member.state == CLAIM_READY &&
-        strcmp(claim->member.link.connection, exchange->lost_connection) != 0) {
+    if (is_there(exchange, claim)) {
         exchange->claim = *claim;
         exchange_stop_waiting(exchange);
         deliver(exchange);

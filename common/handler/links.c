@@ -1,4 +1,4 @@
-/* Which agents have requests of ours, and how a connection that was taken over ends. */
+/* Which agents have requests of ours, and how a connection ends that is not to serve any more. */
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -12,7 +12,7 @@ struct link_use *link_use_find(struct core *core, struct view connection_id) {
 static void on_retire_timer(struct timer *timer) {
     struct link_use *use = LIST_ENTRY(timer, struct link_use, retire_timer);
     log_from(LOG_LEVEL_INFO, "core", view_from_cstr(use->link.connection),
-             "was taken over and did not finish in time");
+             "was to finish, and did not in time");
     use->core->ports.agents.close(use->core->ports.agents.ctx, &use->link);
 }
 
@@ -58,24 +58,27 @@ void link_use_stream_ended(struct link_use *use) {
     link_use_settle(use);
 }
 
-static void tell_taken_over(struct core *core, const struct link *link) {
+static void tell(struct core *core, const struct link *link, struct view code, struct view message) {
     struct buf text;
     buf_init(&text, 1024);
-    if (v1_encode_error(&text, (struct view){0}, VIEW(V1_CODE_TAKEN_OVER),
-                        VIEW("Another agent with the same credentials took this tunnel over."),
-                        (struct view){0}))
+    if (v1_encode_error(&text, (struct view){0}, code, message, (struct view){0}))
         core->ports.agents.send(core->ports.agents.ctx, link, buf_view(&text), NULL, NULL, 0);
     buf_done(&text);
 }
 
-void link_retire(struct core *core, const struct link *link) {
-    owner_let_go(core, view_from_cstr(link->connection)); /* its tunnel is another connection's */
+void link_retire(struct core *core, const struct link *link, struct view code, struct view message) {
+    owner_let_go(core, view_from_cstr(link->connection)); /* its tunnel is another connection's, or will be */
     struct link_use *use = link_use_get(core, link);
     if (!use) return;
     use->retiring = !core->ports.agents.is_shared;
-    tell_taken_over(core, link);
+    tell(core, link, code, message);
     if (!is_used(use))
         link_use_settle(use);
     else if (use->retiring)
         timer_start(core->ports.clock.timers, &use->retire_timer, core->settings.retire_ms);
+}
+
+void link_taken_over(struct core *core, const struct link *link) {
+    link_retire(core, link, VIEW(V1_CODE_TAKEN_OVER),
+                VIEW("Another agent with the same credentials took this tunnel over."));
 }

@@ -59,6 +59,13 @@ static bool encode_resume(struct core *core, const struct claim *claim, struct b
     return resume_encode(out, &resume, (const unsigned char *)core->settings.resume_secret.ptr);
 }
 
+/* Whole ones; 1 at least, as 0 says nothing. */
+static uint64_t token_seconds(const struct core *core, const struct member *member) {
+    uint64_t now = core_wall_ms(core);
+    if (!member->until_ms) return 0;
+    return member->until_ms >= now + 1000 ? (member->until_ms - now) / 1000 : 1;
+}
+
 static void send_established(struct core *core, const struct claim *claim, bool has_policy) {
     struct buf subdomain, path, resume, text;
     buf_init(&subdomain, 1024);
@@ -78,6 +85,7 @@ static void send_established(struct core *core, const struct claim *claim, bool 
         .resume = buf_view(&resume),
         .capabilities = claim->member.capabilities | (has_policy ? V1_CAP_POLICY : 0),
         .heartbeat_s = core->settings.heartbeat_ms / 1000,
+        .token_s = token_seconds(core, &claim->member),
     };
     v1_encode_established(&text, &established);
     send_text(core, &claim->member.link, &text);
@@ -94,7 +102,7 @@ static void on_ready_stored(void *target, uint64_t ticket, enum status status) {
     if (status == STATUS_OK)
         send_established(core, &message->claim, message->has_policy);
     else if (status == STATUS_CONFLICT)
-        link_retire(core, &message->claim.member.link);
+        link_taken_over(core, &message->claim.member.link);
     message_end(message, status);
 }
 

@@ -138,7 +138,8 @@ static bool read_established(struct v1_message *message, size_t body_max) {
            read_string(object, "subdomain_url", false, &message->subdomain_url) &&
            read_string(object, "path_based_url", false, &message->path_based_url) &&
            read_string(object, "resume", false, &message->resume) &&
-           read_unsigned(object, "heartbeat_seconds", &message->heartbeat_s) && read_capabilities(message);
+           read_unsigned(object, "heartbeat_seconds", &message->heartbeat_s) &&
+           read_unsigned(object, "token_seconds", &message->token_s) && read_capabilities(message);
 }
 
 static bool read_chunk(struct v1_message *message, size_t body_max) {

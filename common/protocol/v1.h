@@ -47,6 +47,7 @@ enum v1_capability {
 #define V1_CODE_TAKEN_OVER "taken_over"
 #define V1_CODE_KICKED "kicked"
 #define V1_CODE_QUOTA "quota"
+#define V1_CODE_TOKEN_EXPIRED "token_expired"
 #define V1_REASON_RESPONSE_TOO_LARGE "response_too_large"
 
 /* A piece of a message's text, see chunks.h, which says what makes sense. */
@@ -78,6 +79,7 @@ struct v1_message {
 
     unsigned capabilities;       /* ready, connection_established: enum v1_capability, or'ed */
     uint64_t heartbeat_s;        /* connection_established: the agent's pings; 0 where unsaid */
+    uint64_t token_s;            /* likewise: so long its token is good; 0 where unsaid */
     uint64_t request_timeout_ms; /* ready: how long the agent lets its service take; 0 where unsaid */
 
     struct v1_chunk chunk; /* chunk */
@@ -131,7 +133,7 @@ struct v1_established {
     struct view connection_id, tunnel_id, public_url;
     struct view subdomain_url, path_based_url, resume; /* left out where absent */
     unsigned capabilities;                             /* left out where 0 */
-    uint64_t heartbeat_s;                              /* left out where 0 */
+    uint64_t heartbeat_s, token_s;                     /* left out where 0 */
 };
 bool v1_encode_established(struct buf *out, const struct v1_established *established);
 

@@ -124,5 +124,5 @@ bool v1_encode_established(struct buf *out, const struct v1_established *establi
            member(out, "path_based_url", established->path_based_url) &&
            member(out, "resume", established->resume) && capability_list(out, established->capabilities) &&
            (!established->heartbeat_s || number(out, "heartbeat_seconds", established->heartbeat_s)) &&
-           text(out, "}");
+           (!established->token_s || number(out, "token_seconds", established->token_s)) && text(out, "}");
 }

@@ -50,6 +50,7 @@ static void hand_on(struct ws_candidate *candidate, const struct connect_outcome
         .behind = candidate->behind,
         .peer_reply = peer_reply,
         .connection_id = view_from_cstr(candidate->id),
+        .until_ms = outcome ? outcome->until_ms : 0,
     };
     candidate->behind = NULL;
     agent_ws_adopt(side_of(candidate)->ws, &socket);

@@ -18,6 +18,20 @@
 #define WAITS_LOST_MS 2500
 #define TAKES_BYTES 16384
 #define REST_MS 2000
+#define CLOCK_LOOK_MS 60000 /* who waits by a clock that can be set looks at it so often */
+
+/* The wall clock decides, which may have been set meanwhile. */
+static bool wait_for_token(struct agent_link *link) {
+    uint64_t now = loop_wall_ms(NULL), left = link->until_ms > now ? link->until_ms - now : 0;
+    return timer_start(&link->ws->loop->timers, &link->end_of_token,
+                       left < CLOCK_LOOK_MS ? left : CLOCK_LOOK_MS);
+}
+
+static void on_end_of_token(struct timer *timer) {
+    struct agent_link *link = LIST_ENTRY(timer, struct agent_link, end_of_token);
+    if (loop_wall_ms(NULL) >= link->until_ms || !wait_for_token(link))
+        core_expire(link->ws->core, view_from_cstr(link->id));
+}
 
 static bool make_card(struct agent_link *link, const struct agent_socket *socket) {
     struct agent_card said = socket->card;
@@ -43,6 +57,8 @@ struct agent_link *agent_link_new(struct agent_ws *ws, const struct agent_socket
     link->ws = ws;
     link->is_peer = socket->peer_reply.ptr != NULL;
     link->heard_ms = link->pinged_ms = loop_now(ws->loop);
+    link->until_ms = socket->until_ms;
+    timer_init(&link->end_of_token, on_end_of_token);
     buf_init(&link->message, core_message_max(ws->core));
     agent_turn_init(link);
     if (!make_card(link, socket) || !view_copy_to(socket->connection_id, link->id, sizeof(link->id)) ||
@@ -51,6 +67,12 @@ struct agent_link *agent_link_new(struct agent_ws *ws, const struct agent_socket
     if (socket->protocol == LINK_V2 && !agent_streams_start(link)) {
         table_remove(&ws->links, &link->node);
         return give_up(link);
+    }
+    if (link->until_ms && !wait_for_token(link)) {
+        agent_streams_stop(link);
+        table_remove(&ws->links, &link->node);
+        free(link);
+        return NULL;
     }
     link->client = socket->socket.client;
     link->behind = socket->behind;
@@ -68,6 +90,7 @@ void agent_link_free(struct agent_link *link) {
     if (!link->session) ws->v1_count--;
     agent_streams_stop(link);
     agent_turn_done(link);
+    timer_stop(&ws->loop->timers, &link->end_of_token);
     if (!link->is_peer) core_disconnect(ws->core, view_from_cstr(link->id), NULL, NULL);
     ws_end_done(&link->end);
     agent_card_done(&link->card);

@@ -43,6 +43,8 @@ struct agent_link {
     size_t fragments, held_bytes; /* the second: of it, as counted in ws->held_bytes */
     struct list unfinished;
     struct timer turn; /* until it is read again */
+    struct timer end_of_token;
+    uint64_t until_ms; /* wall clock, of that timer; 0: never */
     uint64_t heard_ms, pinged_ms;
     bool has_sent;         /* v1: a message, and nothing was heard since */
     uint64_t pinged_acked; /* what its TCP had acknowledged then */

@@ -29,6 +29,7 @@ struct agent_socket {
     struct ws_socket socket; /* moved */
     struct client *behind;   /* moved; who came through a trusted proxy, or NULL */
     struct view connection_id;
+    uint64_t until_ms; /* as connect_outcome has it */
     enum link_protocol protocol;
     struct agent_card card; /* of an agent: what is said of it; borrowed views, no number */
     struct view peer_reply; /* another gateway's: the proof it gets in return; absent: an agent's */

@@ -12,7 +12,7 @@
 
 extern char **environ;
 
-#define SET_MAX 26
+#define SET_MAX 27
 #define VARIABLES_MAX 4096 /* "Lambda quotas": all environment variables of a function */
 
 static bool put(struct function_environment *environment, const char *format, ...)
@@ -38,6 +38,7 @@ static bool is_ours(const char *variable) {
                                         "ROUTING=",
                                         "ENABLE_SUBDOMAIN_ROUTING=",
                                         "REQUIRE_AUTH=",
+                                        "ENFORCE_EXP=",
                                         "OTHER_NAMES=",
                                         "ALLOWED_NAMES=",
                                         "PER_TUNNEL_RATE_LIMIT=",
@@ -198,6 +199,7 @@ bool function_environment_init(struct function_environment *environment, const s
            put_time(environment, "OFFLINE_KEEP", config->offline_keep_ms) &&
            put(environment, "PER_TUNNEL_RATE_LIMIT=%zu", config->tunnel_rate) &&
            put(environment, "REQUIRE_AUTH=%s", config->require_auth == ANSWER_YES ? "true" : "false") &&
+           put(environment, "ENFORCE_EXP=%s", config->enforce_exp ? "true" : "false") &&
            put_secrets(environment, config, ret_why) && fits(environment, inherited, ret_why);
 }
 

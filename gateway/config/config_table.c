@@ -123,6 +123,12 @@ const struct setting config_settings[] = {
     {SETTING("jwt-issuer", "JWT_ISSUER", KIND_TEXT, jwt_issuer, NULL,
              "what the iss of agents' tokens must be"),
      .detail = "Without it `iss` is not looked at."},
+    {SETTING("enforce-exp", "ENFORCE_EXP", KIND_BOOL, enforce_exp, "true",
+             "a tunnel ends when the token that it was opened with does (exp)"),
+     .detail =
+         "The agent is told a reason, `token_expired`; requests under way have 30 s more. `ttf` reads a "
+         "token file, or asks a token command, before that, and moves to a fresh connection. False: a "
+         "token is looked at when an agent connects, and not again."},
     {SETTING("first-visit-page", "FIRST_VISIT_PAGE", KIND_BOOL, first_visit_page, "false",
              "tell browsers first that this is somebody's tunnel, where its owner has shown no token"),
      .detail =

@@ -400,6 +400,27 @@ static void a_connection_taken_over_is_overdue_after_a_while(void **state) {
     assert_int_equal(lookup_connection(world, "one"), STATUS_OK); /* its end removes it */
 }
 
+static void the_end_of_a_token_stays_with_its_member(void **state) {
+    struct world *world = *state;
+    struct claim one = new_claim("abcdefghijkl", "one", 1), two = new_claim("abcdefghijkl", "two", 2);
+    one.member.until_ms = one.member.changed_ms + 60000;
+    assert_int_equal(store_it(world, &one, 0, 0), STATUS_OK);
+    assert_int_equal(lookup_connection(world, "one"), STATUS_OK);
+    assert_int_equal(world->claim.member.until_ms, one.member.until_ms);
+    one.member.state = CLAIM_READY;
+    assert_int_equal(store_it(world, &one, 1, ANY_STATE), STATUS_OK);
+    assert_int_equal(lookup(world, "abcdefghijkl"), STATUS_OK);
+    assert_int_equal(world->claim.member.until_ms, one.member.until_ms);
+    assert_int_equal(sweep(world), STATUS_OK);
+    assert_int_equal(world->overdue, 0);
+    advanced_ms += 60000 + world->fixture->core.retire_ms + 2000;
+    assert_int_equal(sweep(world), STATUS_OK);
+    assert_int_equal(world->overdue, 1);
+    assert_int_equal(store_it(world, &two, 1, ANY_STATE), STATUS_OK);
+    assert_int_equal(lookup(world, "abcdefghijkl"), STATUS_OK);
+    assert_int_equal(world->claim.member.until_ms, 0);
+}
+
 /* The answer's text, with a body of `len` bytes 'x'. */
 static void answer_text(struct world *world, size_t len, struct buf *out) {
     struct arena arena;
@@ -703,6 +724,7 @@ int main(void) {
             T(a_stale_connection_of_ours_wins_no_lookup),
             T(the_index_lists_the_newest_connection_alone),
             T(a_connection_taken_over_is_overdue_after_a_while),
+            T(the_end_of_a_token_stays_with_its_member),
             T(a_large_answer_goes_through_parts),
             T(pieces_come_in_any_order_and_twice),
             T(pieces_of_others_and_of_the_dead_leave_nothing),

@@ -30,6 +30,7 @@ MESSAGES = "messages of 128 KB: an agent that knows no chunks gets no more, nor 
 PATHS = "a WebSocket API has one path"
 START = "the function reads its keys when an environment starts; a new package brings new ones"
 PIECES = "an answer of 2 MiB is 30 invocations that put 100 KB: ten at once, or twenty, take DynamoDB Local longer than a request may"
+SLEEPS = "no invocation waits for a token's end: who comes next finds it, and the schedule closes the connection 30 s later"
 LONG = "4000 requests one after the other, each polled for 50 ms and more, take minutes"
 NAMES = "HTTP APIs write the names of an answer's fields in lower case"
 GATEWAYS = "a setting of gateways: the function has none such"
@@ -62,6 +63,8 @@ EXCEPTIONS = [
     ("tls", "a_ an_ ciphers going large no_ old pipelined sessions the_ what who", GATEWAYS),
     ("proxy_protocol", "a_ before byte each ipv6 others the_ what without", GATEWAYS),
     ("jwks", "the_file_changes", START),
+    ("token_end", "nor_by_a_stream", "ttf speaks v1 with API Gateway"),
+    ("token_end", "the_connection_is_closed", SLEEPS),
     ("failures", "slow_reader_does_not visitor_who_leaves_within_the_answer", PIECES),
     ("failures", "memory_stays_bounded", LONG),
 ]  # fmt: skip

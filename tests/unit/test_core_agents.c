@@ -90,6 +90,71 @@ static void an_origin_is_refused(void **state) {
     assert_int_equal(agent_connect(world, "one", "/", NULL, "http://evil.test"), 403);
 }
 
+/* ---- the end of a token ---- */
+
+static void begin_with_token(struct world *world) {
+    assert_int_equal(subject_connects(world, "one", "alice"), 200); /* for 60 s */
+    agent_says(world, "one", "{\"type\":\"ready\"}");
+    assert_int_equal(last_sent(world)->token_s, 60);
+}
+
+static void a_token_that_ends_ends_its_connection(void **state) {
+    struct world *world = *state;
+    struct visitor early, late;
+    begin_with_token(world);
+    pass(world, 59999);
+    visit_tunnel(world, &early, "GET", NULL);
+    struct view id = last_sent(world)->request_id;
+    pass(world, 1);
+    core_expire(world->core, VIEW("one"));
+    settle(world);
+    assert_true(view_eq(last_sent(world)->code, VIEW("token_expired")));
+    assert_string_equal(world->closed, "");
+    size_t sent = world->sent_count;
+    visit_tunnel(world, &late, "GET", NULL);
+    agent_answers(world, "one", id, 200, "");
+    assert_int_equal(early.status, 200);
+    assert_string_equal(world->closed, "one");
+    agent_says(world, "one", "{\"type\":\"ready\"}");
+    pass(world, 5000);
+    assert_refused(&late, HTTP_ERROR_AGENT_OFFLINE);
+    for (size_t i = sent; i < world->sent_count; i++)
+        assert_int_equal(world->sent[i].message->type, V1_ERROR);
+    assert_int_equal(subject_connects(world, "two", "alice"), 200);
+}
+
+/* Nothing is given to it, whoever should have called. */
+static void nor_is_it_used_where_nobody_tells(void **state) {
+    struct world *world = *state;
+    struct visitor visitor;
+    begin_with_token(world);
+    pass(world, 60000);
+    size_t sent = world->sent_count;
+    visit_tunnel(world, &visitor, "GET", NULL);
+    pass(world, 5000);
+    assert_refused(&visitor, HTTP_ERROR_AGENT_OFFLINE);
+    assert_int_equal(world->sent_count, sent);
+}
+
+/* As on AWS: who comes finds it. */
+static void a_shared_agent_hears_of_the_end_of_its_token_with_the_next_visitor(void **state) {
+    struct world *world = *state;
+    struct visitor visitor;
+    begin_with_token(world);
+    pass(world, 60000);
+    visit_tunnel(world, &visitor, "GET", NULL);
+    assert_true(view_eq(last_sent(world)->code, VIEW("token_expired")));
+    size_t sent = world->sent_count;
+    pass(world, 5000);
+    assert_refused(&visitor, HTTP_ERROR_AGENT_OFFLINE);
+    assert_int_equal(world->sent_count, sent);
+    assert_string_equal(world->closed, "");
+}
+
+static int set_up_shared_auth(void **state) {
+    return make_world(state, false, true, 0);
+}
+
 /* ---- how a connection that was taken over ends ---- */
 
 static void it_is_closed_when_its_time_is_over(void **state) {
@@ -259,6 +324,9 @@ int main(void) {
         TEST_IN(set_up_auth, a_subject_keeps_its_name_for_a_day),
         TEST(a_takeover_tells_the_older_and_lets_it_finish),
         TEST_IN(set_up_silent, a_shared_agent_that_was_taken_over_is_closed_when_it_is_overdue),
+        TEST_IN(set_up_auth, a_token_that_ends_ends_its_connection),
+        TEST_IN(set_up_auth, nor_is_it_used_where_nobody_tells),
+        TEST_IN(set_up_shared_auth, a_shared_agent_hears_of_the_end_of_its_token_with_the_next_visitor),
         TEST(a_forged_resume_token_gets_a_tunnel_of_its_own),
         TEST(an_origin_is_refused),
         TEST(it_is_closed_when_its_time_is_over),
