@@ -31,9 +31,10 @@ enum local_error {
 #define LOCAL_LOOKUP_MAX_MS                                                                                  \
     10000u /* a connection opened later looks the service's name up anew, and any where                      \
               connecting failed, once more within the request */
-#define LOCAL_IDLE_MAX_MS 30000u     /* a connection kept without use */
-#define LOCAL_CONTINUE_MAX_MS 1000u  /* silence after which a body that expects 100 is sent anyway */
-#define LOCAL_HEAD_MAX (208u * 1024) /* bytes of an answer's head; 256 fields */
+#define LOCAL_IDLE_MAX_MS 30000u              /* a connection kept without use */
+#define LOCAL_CONTINUE_MAX_MS 1000u           /* silence after which a body that expects 100 is sent anyway */
+#define LOCAL_HEAD_MAX (208u * 1024)          /* bytes of an answer's head; 256 fields */
+#define LOCAL_READ_BYTES ((size_t)192 * 1024) /* of a service, at one go */
 #define LOCAL_BODY_HELD_MAX (9u * 1024 * 1024) /* bytes of one request's body that wait */
 
 /* Gives sockets that are connected already, non-blocking and the client's; -1 and errno otherwise. */
@@ -77,7 +78,7 @@ struct local_events {
      * on_data carry raw bytes, local_request_body_end() closes our direction, and on_end(LOCAL_OK) says that
      * the service closed. */
     void (*on_switched)(void *ctx, const struct headers *headers);
-    void (*on_data)(void *ctx, struct view data); /* decoded from chunked; at most 64 KiB */
+    void (*on_data)(void *ctx, struct view data); /* decoded from chunked; at most LOCAL_READ_BYTES */
     /* So many bytes of the body have left (or were dropped, because the service takes no more): credit for
      * who sends. Each byte once. */
     void (*on_sent)(void *ctx, size_t bytes);

@@ -453,19 +453,28 @@ static bool take(struct local_connection *connection, struct view bytes) {
     return false;
 }
 
+static bool takes_no_more(const struct local_connection *connection) {
+    return connection->held.len || (connection->request && connection->request->reading == READS_NOT);
+}
+
 static void connection_read(struct local_connection *connection) {
+    bool has_read = false;
     for (int i = 0; i < READS_MAX || tls_holds_bytes(connection); i++) {
-        if (connection->held.len || (connection->request && connection->request->reading == READS_NOT)) break;
+        if (takes_no_more(connection)) break;
         ssize_t len = read_some(connection);
         if (len < 0 && errno == EAGAIN) break;
         if (len <= 0) {
             request_on_eof(connection, len < 0 ? errno : 0);
             return;
         }
+        has_read = true;
         if (!take(connection, view_of(connection->client->read_bytes, (size_t)len))) return;
         if (!connection->tls && (size_t)len < LOCAL_READ_BYTES) break;
     }
-    connection_arm(connection);
+    /* Most pauses are over when the loop comes round: to stop polling now would mean to begin again at once.
+     */
+    bool may_wait = has_read && !connection->tls && takes_no_more(connection);
+    if (!may_wait) connection_arm(connection);
 }
 
 void connection_resume(struct local_connection *connection) {

@@ -20,7 +20,6 @@
 
 #define LOCAL_REQUEST_MAGIC 0x6c6f6371u
 #define LOCAL_CONNECTION_MAGIC 0x6c6f636eu
-#define LOCAL_READ_BYTES ((size_t)64 * 1024)
 #define LOCAL_NAME_MAX ((size_t)256)
 #define LOCAL_UPGRADE_MAX ((size_t)HTTP_UPGRADE_MAX)
 #define LOCAL_REPLAY_MAX ((size_t)64 * 1024)

@@ -16,6 +16,7 @@
 
 #define END_MAGIC 0x77735f65u
 #define BLOCK_BYTES (64 * 1024)
+#define READ_BYTES (256 * 1024)               /* at most, of one agent at one go */
 #define UNSENT_BYTES (256 * 1024)             /* in the kernel: what waits there, streams cannot overtake */
 #define WRITE_MAX_BYTES ((size_t)1024 * 1024) /* libwebsockets cuts what is longer */
 #define UNSENT_TLS_MAX (2 * WRITE_MAX_BYTES)
@@ -315,7 +316,7 @@ static bool start(struct ws_server *server) {
         .foreign_loops = loops,
         .options =
             LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DISABLE_IPV6,
-        .pt_serv_buf_size = BLOCK_BYTES,
+        .pt_serv_buf_size = READ_BYTES,
         .retry_and_idle_policy = &no_idle_policy,
         .user = server,
         .pcontext = &server->context, /* NULL once it is freed */

@@ -280,7 +280,7 @@ static inline void on_data(void *ctx, struct view data) {
     struct probe *probe = ctx;
     check_alive(probe);
     assert_true(probe->heads + probe->switches == 1);
-    assert_true(data.len > 0 && data.len <= 65536);
+    assert_true(data.len > 0 && data.len <= LOCAL_READ_BYTES);
     assert_false(probe->paused);
     probe->received += data.len;
     if (probe->in_hash) EVP_DigestUpdate(probe->in_hash, data.ptr, data.len);
