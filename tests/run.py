@@ -296,6 +296,7 @@ def all_stages() -> list[Stage]:
         Stage("Fuzz targets", lambda: check("the fuzz targets find nothing", "fuzz", [*DEV, "fuzz", "15"])),
         Stage("What another parser takes for a request", lambda: check("h11 takes the same for one request", "differential",
                                                                        [*DEV, "fuzz", "--differential", "15"])),
+        Stage("A day in a minute", lambda: check("the soak, in short", "soak", [*DEV, "bench", "--soak", "60", "--tunnels", "100"]), alone=True),
         Stage("The container stack", stack),
         *apps("1"),
     ] if in_ci() else [])
