@@ -85,15 +85,29 @@ static void serve_visitor(struct exchange *exchange, const struct claim *claim, 
     }
 }
 
+/* The store has just lost what it held: whoever holds the agent is about to write its claim again. */
+static bool may_come_back(const struct exchange *exchange) {
+    const struct registry *registry = &exchange->core->ports.registry;
+    return registry->names_reserved && registry->names_reserved(registry->ctx);
+}
+
+static void serve_unknown(struct exchange *exchange) {
+    if (may_come_back(exchange))
+        wait_for_agent(exchange, exchange->core->settings.grace_ms);
+    else
+        exchange_fail(exchange, HTTP_ERROR_TUNNEL_NOT_FOUND);
+}
+
 void dispatch_found(struct exchange *exchange, enum status status, const struct claim *claim,
                     struct view options) {
     if (exchange->from_peer)
         serve_peer(exchange, status, claim, options);
     else if (status == STATUS_OK)
         serve_visitor(exchange, claim, options);
+    else if (status == STATUS_NOT_FOUND)
+        serve_unknown(exchange);
     else
-        exchange_fail(exchange,
-                      status == STATUS_NOT_FOUND ? HTTP_ERROR_TUNNEL_NOT_FOUND : HTTP_ERROR_OVERLOADED);
+        exchange_fail(exchange, HTTP_ERROR_OVERLOADED);
 }
 
 static void on_lookup(void *target, uint64_t ticket, enum status status, const struct claim *claim,

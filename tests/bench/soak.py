@@ -113,7 +113,7 @@ class Gateway(Program):
         public, agent, admin = (f"127.0.0.1:{port}" for port in self.ports)
         super().__init__(
             folder, name, binary / "ttf-gateway", "--public-listen", public, "--agent-listen", agent, "--admin-listen", admin,
-            "--state-dir", folder / name, "--store", store, "--lease", "2s", "--per-tunnel-rate-limit", "50", "--log-level", "info",
+            "--state-dir", folder / name, "--store", store, "--per-tunnel-rate-limit", "50", "--log-level", "info",
             "--access-log-format", "off", "--max-connections", "5000", "--tunnel-secret-file", folder / "secret",
             env={"JWT_SECRET_FILE": str(folder / "jwt"), "REQUIRE_AUTH": "true"},
         )  # fmt: skip

@@ -88,10 +88,11 @@ class Visitors:
         try:
             target, body = f"/{random.getrandbits(64):x}", os.urandom(random.randrange(size))
             head = f"POST {target} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
-            for at in range(0, len(head), 10) if pace else (0,):
-                writer.write(head[at : at + 10] if pace else head)
-                await asyncio.sleep(pace or 0)
-            writer.write(body)
+            while pace and len(head) > 10:
+                writer.write(head[:10])
+                head = head[10:]
+                await asyncio.sleep(pace)
+            writer.write(head + body)  # at once: who is refused early would else write into a connection that is closed
             status, fields = await self.head(reader)
             came = await whole_body(reader, fields)
             if self.note("ask", status, fields) and json.loads(came)["digest"] != digest(host, target, body):

@@ -33,7 +33,7 @@ def gateway(start, redis):
         store = ("--store", url or redis.url())
         if start.protocol == "v1":
             store += ("--agent-protocols", "v1")
-        return start._keep(Gateway(start._folder("gateway"), *store, *LEASE, *options, **more))
+        return start._keep(Gateway(start._folder("gateway"), *store, *(() if "--lease" in options else LEASE), *options, **more))
 
     return make
 
@@ -98,6 +98,26 @@ def test_redis_dies_and_comes_back_empty(start, redis, gateway):
     assert redis.ask("HGET", "ttf1:secret", "value") == secret
     late.wait_established()
     assert works(one, late)
+
+
+@pytest.mark.protocols("v1", "v2")
+def test_no_tunnel_is_unknown_before_its_gateway_could_write_it_again(start, redis, gateway):
+    """The other gateway looks into an empty Redis meanwhile: who asks there waits, and is not told 404."""
+    one, two = gateway("--lease", "10s"), gateway("--lease", "10s", "--grace", "30s")
+    ttf = start.forwarder(one, start.service())
+    redis.kill()
+    eventually(lambda: "degraded" in ready(one)[1] and "degraded" in ready(two)[1], 20)
+    one.process.send_signal(signal.SIGSTOP)
+    try:
+        redis.start()
+        eventually(lambda: ready(two) == (200, "ready\n"), 20)
+        with http_raw.Connection(two.address) as visitor:
+            visitor.send(http_raw.build(target="/here", host=ttf.host))
+            assert not visitor.has_input_within(0.3)
+            one.process.send_signal(signal.SIGCONT)
+            assert visitor.read_response().status == 200
+    finally:
+        one.process.send_signal(signal.SIGCONT)
 
 
 def test_redis_is_emptied_under_way(start, redis, gateway):
