@@ -137,6 +137,9 @@ static void make_world(struct world *world) {
     struct ports ports = memory_ports(world->store, &agents, &clock);
     struct core_settings settings;
     settings_of_localhost(&settings);
+    settings.keeps_links = true;
+    settings.quotas = (struct quota_settings){
+        .owner_rate = 1000, .owner_requests = 1000, .owner_bandwidth = 1000000, .visitor_rate = 1000};
     world->core = core_new(&settings, &ports);
     assert_non_null(world->core);
     store_memory_listen(world->store, core_store_events(world->core));
