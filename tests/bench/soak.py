@@ -35,6 +35,7 @@ EXPECTED = {"TtfGatewayDown", "TtfStoreDown", "TtfAgentsRefused", "TtfConnection
 # What a machine that is busy with other things, or the incidents themselves, may make fire.
 ALLOWED = EXPECTED | {"TtfErrors", "TtfOwnTimeHigh", "TtfLoopLag"}
 PATIENCE_S = 120
+STILL_S, STILL_TRIES = 1.0, 3
 DRIFT = 0.05
 SLACK_KIB = 1024  # what an allocator may hold back, also of a process of 10 MiB
 
@@ -206,7 +207,7 @@ class Soak:
         self.agents = [self._agent(at) for at in range(0, options.tunnels, A_PROCESS)]
         self.old_agents = []
         self.visitors = Visitors([("127.0.0.1", gateway.ports[0]) for gateway in self.gateways])
-        self.memory = []
+        self.memory, self.stood_still = [], 0
 
     # ---- the parts ----
 
@@ -290,7 +291,7 @@ class Soak:
         for renew in self.renewals:
             visitors.add(visitors.ask, lambda renew=renew: f"{renew().tunnel_id}.localhost", 0.5)
         self.bad = BadTokens([("127.0.0.1", gateway.ports[1]) for gateway in self.gateways], 0.2)
-        self.others.append(self.bad.task)
+        self.others += [self.bad.task, asyncio.ensure_future(self.feel())]
 
     async def answers(self, host):
         """Through either gateway?"""
@@ -322,8 +323,27 @@ class Soak:
     def counted(self):
         return sum((gateway.counts() for gateway in self.gateways), collections.Counter())
 
+    async def feel(self):
+        """How long the machine has let nobody run."""
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(0.1)
+            self.stood_still = max(self.stood_still, time.monotonic() - before - 0.1)
+
     async def calm(self, title, seconds):
-        """No request fails, and both sides have counted the same."""
+        """Once more where the machine stood still within, of which deadlines pass."""
+        for _ in range(STILL_TRIES):
+            self.stood_still = 0
+            well, note = await self.calm_once(title, seconds)
+            if well or self.stood_still < STILL_S:
+                break
+            self.notes.append(f"(the machine stood still for {self.stood_still:.1f} s: again) {note}")
+        self.rows.append(well)
+        if not well:
+            self.notes.append(note)
+
+    async def calm_once(self, title, seconds):
+        """No request fails, and both sides have counted the same. (is it so, what was)"""
         visitors = self.visitors
         before, tokens, seen = await asyncio.to_thread(self.counted), self.bad.refused, collections.Counter(visitors.counts)
         failed, wrong = collections.Counter(visitors.failed), len(visitors.wrong)
@@ -341,9 +361,7 @@ class Soak:
         self.memory.append({gateway.log.stem: rss_kib(gateway.pid) for gateway in self.gateways} | {"ttf": sum(rss_kib(agent.pid) for agent in self.agents)})
         well = gained == ours and refused == self.bad.refused - tokens and not failures and len(visitors.wrong) == wrong
         print(f"  {title:46} {sum(ours.values()):6} requests, {refused:4} bad tokens: {'same' if well else 'MISS'}", flush=True)
-        if not well:
-            self.notes.append(f"{title}: gateways counted {gained}, visitors {ours}; bad tokens {refused} and {self.bad.refused - tokens}; failed {dict(failures)}")
-        self.rows.append(well)
+        return well, f"{title}: gateways counted {gained}, visitors {ours}; bad tokens {refused} and {self.bad.refused - tokens}; failed {dict(failures)}"
 
     async def incident(self, title, happen, harmless=False):
         """Under load; then all must come back."""
@@ -402,15 +420,28 @@ class Soak:
         self.service.start()
 
     async def stalled_scrapers(self):
-        """They ask for a page and never read: the port's connections are nearly all taken."""
-        address, held = ("127.0.0.1", self.gateways[1].ports[2]), []
+        """They ask for pages and never read: the port's connections are nearly all taken. Those that time out come again."""
+        held = collections.deque()
+
+        def one_more():
+            one = socket.create_connection(("127.0.0.1", self.gateways[1].ports[2]), 20)
+            one.sendall(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 20)
+            held.append(one)
+
+        async def hold():
+            while True:
+                await asyncio.sleep(0.05)
+                held.popleft().close()
+                one_more()
+
+        for _ in range(60):
+            one_more()
+        holding = asyncio.ensure_future(hold())
         try:
-            for _ in range(60):
-                one = socket.create_connection(address)
-                one.sendall(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 20)
-                held.append(one)
             await self.fires("TtfConnectionsNearlyFull")
         finally:
+            holding.cancel()
+            await asyncio.gather(holding, return_exceptions=True)
             for one in held:
                 one.close()
 
