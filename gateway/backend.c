@@ -25,8 +25,7 @@ struct backend {
     struct reach *reach;
     struct task ready; /* memory is ready at once, but not within backend_new */
     bool was_ready;
-    bool (*answer)(void *ctx, struct view question, struct buf *out); /* NULL: nobody does */
-    void *answer_ctx;
+    struct backend_control control; /* all NULL: nobody listens yet */
 };
 
 /* ---- what Redis says ---- */
@@ -35,6 +34,7 @@ static void on_reached(void *ctx) {
     struct backend *backend = ctx;
     log_info("store", "%s is reached; this gateway is %s", store_redis_where(backend->redis),
              backend->gateway);
+    if (backend->control.reached) backend->control.reached(backend->control.ctx);
     if (backend->was_ready) {
         backend->settings.degraded(backend->settings.ctx, NULL);
     } else {
@@ -64,9 +64,19 @@ static void on_deliver(void *ctx, struct view connection_id, struct view message
         done(target, ticket, STATUS_GONE);
 }
 
-static bool on_asked(void *ctx, struct view question, struct buf *out) {
-    struct backend *backend = ctx;
-    return backend->answer && backend->answer(backend->answer_ctx, question, out);
+static bool on_asked(void *ctx, struct view question, struct buf *answer) {
+    const struct backend_control *control = &((struct backend *)ctx)->control;
+    return control->asked && control->asked(control->ctx, question, answer);
+}
+
+static void on_denial_changed(void *ctx, struct view key, bool was_removed) {
+    const struct backend_control *control = &((struct backend *)ctx)->control;
+    if (control->denial_changed) control->denial_changed(control->ctx, key, was_removed);
+}
+
+static void on_emptied(void *ctx) {
+    const struct backend_control *control = &((struct backend *)ctx)->control;
+    if (control->emptied) control->emptied(control->ctx);
 }
 
 /* ---- making it ---- */
@@ -101,7 +111,9 @@ static bool make_redis(struct backend *backend, const char **ret_why) {
                                                     .lost = on_lost,
                                                     .secret_changed = on_secret_changed,
                                                     .deliver = on_deliver,
-                                                    .asked = on_asked});
+                                                    .asked = on_asked,
+                                                    .denial_changed = on_denial_changed,
+                                                    .emptied = on_emptied});
     return true;
 }
 
@@ -153,10 +165,8 @@ bool backend_ports(struct backend *backend, const struct agents *agents, struct 
     return true;
 }
 
-void backend_answer(struct backend *backend, bool (*answer)(void *ctx, struct view question, struct buf *out),
-                    void *ctx) {
-    backend->answer = answer;
-    backend->answer_ctx = ctx;
+void backend_set_control(struct backend *backend, const struct backend_control *control) {
+    backend->control = *control;
 }
 
 struct store_redis *backend_redis(struct backend *backend) {

@@ -32,9 +32,15 @@ struct backend *backend_new(const struct backend_settings *settings, const char 
  * registry, mailbox and agents. */
 bool backend_ports(struct backend *backend, const struct agents *agents, struct peer_links *peers,
                    struct ports *ports);
-/* What another gateway asks of this one goes there. */
-void backend_answer(struct backend *backend, bool (*answer)(void *ctx, struct view question, struct buf *out),
-                    void *ctx);
+/* What the administration hears of a shared store: store_redis_events, and that it is reached again. */
+struct backend_control {
+    void *ctx;
+    bool (*asked)(void *ctx, struct view question, struct buf *answer);
+    void (*denial_changed)(void *ctx, struct view key, bool was_removed);
+    void (*emptied)(void *ctx);
+    void (*reached)(void *ctx);
+};
+void backend_set_control(struct backend *backend, const struct backend_control *control);
 /* NULL: no store is shared. */
 struct store_redis *backend_redis(struct backend *backend);
 /* The core made with these ports. */

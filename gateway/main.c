@@ -287,6 +287,7 @@ static bool make_core(struct gateway *gateway) {
     struct ports ports = {
         .clock = {.wall_ms = loop_wall_ms, .timers = &gateway->loop.timers, .tasks = &gateway->loop.tasks},
         .ids = {.tunnel = ids_tunnel, .random = ids_random},
+        .denials = administration_denials(&gateway->administration),
     };
     struct peer_links *peers = gateway->peering ? peering_links(gateway->peering) : NULL;
     if (gateway->door) ports.doorman = door_port(gateway->door);
@@ -405,7 +406,9 @@ static void on_backend_ready(void *ctx) {
     struct gateway *gateway = ctx;
     if (backend_secret(gateway->backend).len && !derive_keys(gateway)) abort(); /* OpenSSL does not work */
     ticket_keys_set(&gateway->entrances.tickets, gateway->keys.ticket);
-    if (!make_adapters(gateway) || !administrate(gateway)) {
+    if (!administration_prepare(&gateway->administration, &gateway->loop, &gateway->config,
+                                gateway->backend) ||
+        !make_adapters(gateway) || !administrate(gateway)) {
         loop_quit(&gateway->loop);
         return;
     }

@@ -9,6 +9,7 @@
 #include "protocol/json_text.h"
 
 #define PREFIX "/api/v1/"
+#define LIMIT_DEFAULT 100u
 
 static const struct route {
     const char *method, *path; /* '*': any one segment */
@@ -17,6 +18,9 @@ static const struct route {
     {"GET", PREFIX "tunnels", api_list_tunnels},        {"GET", PREFIX "tunnels/*", api_show_tunnel},
     {"POST", PREFIX "tunnels/*/kick", api_kick_tunnel}, {"POST", PREFIX "names/*/release", api_release_name},
     {"GET", PREFIX "gateways", api_list_gateways},      {"POST", PREFIX "drain", api_drain},
+    {"GET", PREFIX "blocks", api_list_blocks},          {"POST", PREFIX "blocks", api_block},
+    {"DELETE", PREFIX "blocks", api_unblock},           {"GET", PREFIX "revocations", api_list_revocations},
+    {"POST", PREFIX "revocations", api_revoke},         {"DELETE", PREFIX "revocations", api_unrevoke},
 };
 
 bool api_has(const char *url) {
@@ -25,15 +29,40 @@ bool api_has(const char *url) {
 
 /* ---- answers ---- */
 
+static void put_error(struct buf *out, const char *why) {
+    buf_append_view(out, VIEW("{\"error\":"));
+    json_text_string(out, view_from_cstr(why));
+    buf_append_view(out, VIEW("}\n"));
+}
+
 enum MHD_Result api_refuse(const struct api_call *call, unsigned status, const char *why) {
     struct buf out;
     buf_init(&out, 1024);
-    buf_append_view(&out, VIEW("{\"error\":"));
-    json_text_string(&out, view_from_cstr(why));
-    buf_append_view(&out, VIEW("}\n"));
+    put_error(&out, why);
     enum MHD_Result result = admin_answer(call->connection, status, API_JSON, buf_view(&out));
     buf_done(&out);
     return result;
+}
+
+unsigned api_status(enum status status) {
+    switch (status) {
+    case STATUS_OK: return MHD_HTTP_OK;
+    case STATUS_INVALID: return MHD_HTTP_BAD_REQUEST;
+    case STATUS_NOT_FOUND: return MHD_HTTP_NOT_FOUND;
+    case STATUS_CONFLICT: return MHD_HTTP_CONFLICT;
+    default: return MHD_HTTP_SERVICE_UNAVAILABLE;
+    }
+}
+
+void api_say_error(struct waiting *waiting, unsigned status, const char *why) {
+    put_error(&waiting->text, why);
+    waiting_answer(waiting, status);
+}
+
+size_t api_limit(const struct api_call *call) {
+    uint64_t limit;
+    if (!view_parse_u64(admin_argument(call->connection, "limit"), &limit) || !limit) return LIMIT_DEFAULT;
+    return limit < QUESTION_LIMIT_MAX ? (size_t)limit : QUESTION_LIMIT_MAX;
 }
 
 struct waiting *api_wait(const struct api_call *call) {
@@ -92,7 +121,8 @@ struct api *api_new(const struct api_settings *settings) {
     return api;
 }
 
-void api_serve(struct api *api, struct control *control, struct core *core) {
+void api_serve(struct api *api, struct control *control, struct denial_keep *denials, struct core *core) {
+    api->denials = denials;
     api->control = control;
     api->core = core;
 }

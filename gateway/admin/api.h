@@ -8,6 +8,7 @@
 #include "admin/admin.h"
 #include "auth/secret.h"
 #include "control/control.h"
+#include "control/denial_keep.h"
 
 #define API_TOKEN_LABEL "admin" /* of secret_derive() */
 #define API_TOKEN_MIN 16
@@ -22,7 +23,7 @@ struct api_settings {
 /* NULL without memory. */
 struct api *api_new(const struct api_settings *settings);
 /* From now on there is something to ask; until then it is 503. Borrowed. */
-void api_serve(struct api *api, struct control *control, struct core *core);
+void api_serve(struct api *api, struct control *control, struct denial_keep *denials, struct core *core);
 void api_free(struct api *api); /* NULL is fine */
 
 /* Is this URL the API's? */

@@ -13,6 +13,7 @@ struct login_failures;
 struct api {
     struct api_settings settings;
     struct control *control; /* NULL: not yet */
+    struct denial_keep *denials;
     struct core *core;
     struct login_failures *failures; /* NULL: nobody has failed yet */
 };
@@ -37,6 +38,15 @@ void api_audit(const struct api_call *call, const char *what, struct view whom);
 
 /* May this one ask? False: it has been answered, with *ret_result for MHD. */
 bool api_let_in(struct api_call *call, enum MHD_Result *ret_result);
+
+/* As JSON, and the end of the wait. */
+void api_say_error(struct waiting *waiting, unsigned status, const char *why);
+unsigned api_status(enum status status);
+/* `limit` of the query: 1 to 1000, 100 where it is not said. */
+size_t api_limit(const struct api_call *call);
+
+/* api_denials.c */
+api_handler_fn api_list_blocks, api_block, api_unblock, api_list_revocations, api_revoke, api_unrevoke;
 
 /* api_tunnels.c */
 api_handler_fn api_list_tunnels, api_show_tunnel, api_kick_tunnel, api_release_name, api_list_gateways,

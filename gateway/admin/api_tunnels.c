@@ -5,8 +5,6 @@
 #include "http/host.h"
 #include "protocol/json_text.h"
 
-#define LIMIT_DEFAULT 100u
-
 /* An answer that is made when the gateways have spoken. */
 struct pending_answer {
     struct waiting *waiting;
@@ -15,22 +13,6 @@ struct pending_answer {
 };
 
 /* ---- answers ---- */
-
-static unsigned http_status(enum status status) {
-    switch (status) {
-    case STATUS_OK: return MHD_HTTP_OK;
-    case STATUS_NOT_FOUND: return MHD_HTTP_NOT_FOUND;
-    case STATUS_CONFLICT: return MHD_HTTP_CONFLICT;
-    default: return MHD_HTTP_SERVICE_UNAVAILABLE;
-    }
-}
-
-static void say_error(struct waiting *waiting, unsigned status, const char *why) {
-    buf_append_view(&waiting->text, VIEW("{\"error\":"));
-    json_text_string(&waiting->text, view_from_cstr(why));
-    buf_append_view(&waiting->text, VIEW("}\n"));
-    waiting_answer(waiting, status);
-}
 
 static void put_rest(struct buf *out, const struct control_result *result) {
     if (result->next.len) {
@@ -49,9 +31,9 @@ static void on_rows(void *ctx, const struct control_result *result) {
     struct pending_answer *pending = ctx;
     struct buf *out = &pending->waiting->text;
     if (result->status != STATUS_OK) {
-        say_error(pending->waiting, http_status(result->status), why_not(result->status));
+        api_say_error(pending->waiting, api_status(result->status), why_not(result->status));
     } else if (pending->is_one && !result->count) {
-        say_error(pending->waiting, MHD_HTTP_NOT_FOUND, "no agent is connected as this tunnel");
+        api_say_error(pending->waiting, MHD_HTTP_NOT_FOUND, "no agent is connected as this tunnel");
     } else {
         buf_printf(out, "{\"%s\":[", pending->name);
         buf_append_view(out, result->rows);
@@ -65,9 +47,9 @@ static void on_rows(void *ctx, const struct control_result *result) {
 static void on_count(void *ctx, const struct control_result *result) {
     struct pending_answer *pending = ctx;
     if (result->status != STATUS_OK) {
-        say_error(pending->waiting, http_status(result->status), why_not(result->status));
+        api_say_error(pending->waiting, api_status(result->status), why_not(result->status));
     } else if (pending->is_one && !result->count) {
-        say_error(pending->waiting, MHD_HTTP_NOT_FOUND, "no agent is connected as this tunnel");
+        api_say_error(pending->waiting, MHD_HTTP_NOT_FOUND, "no agent is connected as this tunnel");
     } else {
         buf_printf(&pending->waiting->text, "{\"%s\":%zu", pending->name, result->count);
         put_rest(&pending->waiting->text, result);
@@ -86,23 +68,17 @@ static enum MHD_Result ask(struct api_call *call, const struct control_request *
     }
     *pending = (struct pending_answer){.waiting = waiting, .name = name, .is_one = is_one};
     if (control_ask(call->api->control, request, done, pending)) return MHD_YES;
-    say_error(waiting, MHD_HTTP_BAD_REQUEST, "cursor, owner or gateway make no sense");
+    api_say_error(waiting, MHD_HTTP_BAD_REQUEST, "cursor, owner or gateway make no sense");
     free(pending);
     return MHD_YES;
 }
 
 /* ---- tunnels ---- */
 
-static size_t limit_of(const struct api_call *call) {
-    uint64_t limit;
-    if (!view_parse_u64(admin_argument(call->connection, "limit"), &limit) || !limit) return LIMIT_DEFAULT;
-    return limit < QUESTION_LIMIT_MAX ? (size_t)limit : QUESTION_LIMIT_MAX;
-}
-
 enum MHD_Result api_list_tunnels(struct api_call *call) {
     bool by_rate = view_eq(admin_argument(call->connection, "sort"), VIEW("rate"));
     struct control_request request = {.question = {.verb = by_rate ? QUESTION_BUSY : QUESTION_TUNNELS,
-                                                   .limit = limit_of(call),
+                                                   .limit = api_limit(call),
                                                    .owner = admin_argument(call->connection, "owner")},
                                       .cursor =
                                           by_rate ? VIEW("") : admin_argument(call->connection, "cursor"),
@@ -141,10 +117,10 @@ static void on_released(void *ctx, enum status status) {
         waiting_answer(waiting, MHD_HTTP_OK);
         return;
     }
-    say_error(waiting, http_status(status),
-              status == STATUS_NOT_FOUND  ? "nobody has this name"
-              : status == STATUS_CONFLICT ? "this name has an agent: kick or block it first"
-                                          : why_not(status));
+    api_say_error(waiting, api_status(status),
+                  status == STATUS_NOT_FOUND  ? "nobody has this name"
+                  : status == STATUS_CONFLICT ? "this name has an agent: kick or block it first"
+                                              : why_not(status));
 }
 
 enum MHD_Result api_release_name(struct api_call *call) {

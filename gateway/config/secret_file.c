@@ -68,21 +68,27 @@ static bool write_new(const char *path) {
     return linked;
 }
 
-static bool state_path(const struct config *config, char out[4096]) {
+bool config_state_path(const struct config *config, const char *name, char out[STATE_PATH_MAX]) {
     const char *xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
     int len;
     if (config->state_dir)
-        len = snprintf(out, 4096, "%s/secret", config->state_dir);
+        len = snprintf(out, STATE_PATH_MAX, "%s/%s", config->state_dir, name);
     else if (xdg && *xdg)
-        len = snprintf(out, 4096, "%s/ttf-gateway/secret", xdg);
+        len = snprintf(out, STATE_PATH_MAX, "%s/ttf-gateway/%s", xdg, name);
     else
-        len = snprintf(out, 4096, "%s/.local/state/ttf-gateway/secret", home && *home ? home : ".");
-    return len > 0 && len < 4096;
+        len =
+            snprintf(out, STATE_PATH_MAX, "%s/.local/state/ttf-gateway/%s", home && *home ? home : ".", name);
+    return len > 0 && len < STATE_PATH_MAX;
+}
+
+bool config_state_folder(const struct config *config) {
+    char path[STATE_PATH_MAX];
+    return config_state_path(config, "x", path) && make_directories(path);
 }
 
 static bool read_or_make(const struct config *config, struct secret_text *out) {
-    char path[4096];
-    if (!state_path(config, path)) return complain(path, "the path is too long");
+    char path[STATE_PATH_MAX];
+    if (!config_state_path(config, "secret", path)) return complain(path, "the path is too long");
     if (read_file(path, out)) return out->len >= SECRET_MIN || complain(path, "it has fewer than 16 bytes");
     if (errno != ENOENT) return complain(path, file_problem(errno));
     if (!make_directories(path) || !write_new(path) || !read_file(path, out))

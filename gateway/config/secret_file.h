@@ -6,6 +6,12 @@
 #include "auth/secret.h"
 #include "config/config.h"
 
+#define STATE_PATH_MAX 4096
+/* The path of a file in the state directory. False where it is too long. */
+bool config_state_path(const struct config *config, const char *name, char out[STATE_PATH_MAX]);
+/* Makes the state directory where it is missing. False with errno. */
+bool config_state_folder(const struct config *config);
+
 /* Derived from it. */
 struct secret_keys {
     unsigned char resume[SECRET_LEN], peer[SECRET_LEN], ticket[SECRET_LEN];

@@ -157,16 +157,24 @@ static int compare(const void *a, const void *b) {
     return strcmp(a, b);
 }
 
-static void begin(struct gather *gather, const struct view *names, size_t count) {
+static bool choose_gateways(struct gather *gather, const struct view *names, size_t count) {
     gather->gateways = calloc(count + 1, sizeof(gather->gateways[0]));
-    for (size_t i = 0; gather->gateways && i < count; i++) add_gateway(gather, names[i]);
-    if (gather->gateways) qsort(gather->gateways, gather->gateway_count, GATEWAY_MAX + 1, compare);
-    if (!gather->gateways)
-        gather->status = STATUS_NO_MEMORY;
-    else if (gather->gateway_count == 0 && gather->only[0])
-        gather->status = STATUS_NOT_FOUND;
+    if (!gather->gateways) return false;
+    for (size_t i = 0; i < count; i++) add_gateway(gather, names[i]);
+    qsort(gather->gateways, gather->gateway_count, GATEWAY_MAX + 1, compare);
     /* the cursor's gateway may have gone: the next one is listed from its begin */
     if (!gather->gateway_count || strcmp(gather->gateways[0], gather->from) != 0) gather->question.after = 0;
+    return true;
+}
+
+static void begin(struct gather *gather, const struct view *names, size_t count) {
+    if (!choose_gateways(gather, names, count)) {
+        gather->status = STATUS_NO_MEMORY;
+        finish(gather);
+        return;
+    }
+    if (gather->gateway_count == 0 && gather->only[0] && gather->status == STATUS_OK)
+        gather->status = STATUS_NOT_FOUND;
     if (!is_listing(gather)) ask_all(gather);
     go_on(gather);
 }

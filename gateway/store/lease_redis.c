@@ -187,6 +187,7 @@ static void check_store_id(struct store_redis *store, struct view id) {
     log_warn("store", "%s has lost what it held: this gateway's tunnels are registered again",
              store->url.shown);
     const struct store_events *events = &store->events.store;
+    if (store->events.emptied) store->events.emptied(store->events.ctx);
     if (store->was_reached && events->missed)
         events->missed(events->ctx); /* otherwise it is told soon anyway */
 }

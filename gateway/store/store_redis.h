@@ -11,8 +11,8 @@
  *   pending:<request>  hash of a v1 request that waits for its answer: connection, expires, waiter, answer
  *   message:<id>       a v1 message on its way to the gateway that holds the agent, or what one gateway asks
  *                      another, or answers; expires
- *   denials            hash, what is denied -> since when, until when, by whom and why (control/denials.h)
- *   secret             hash: created, value; the tunnel secret where none was given
+ *   denials            hash, what is denied -> since when, until when, by whom and why
+ * (control/denial_list.h) secret             hash: created, value; the tunnel secret where none was given
  *   store              a random id: another one, and Redis has lost what it held
  *   reserved           while it stands names are not given to strangers
  * Channels: ttf1:<database>:claims, heard by all, and ttf1:<database>:to:<gateway>.
@@ -56,6 +56,10 @@ struct store_redis_events {
                     void *target, uint64_t ticket);
     /* Another gateway asks. False: no answer. NULL: nothing is answered. */
     bool (*asked)(void *ctx, struct view question, struct buf *answer);
+    /* Something was written at this key, or removed. NULL: nobody wants to know, nor the next. */
+    void (*denial_changed)(void *ctx, struct view key, bool was_removed);
+    /* The store has lost what it held. */
+    void (*emptied)(void *ctx);
 };
 
 /* NULL with *ret_why (a static text): the URL is wrong, TLS is asked for and this build has none, memory. */
@@ -88,6 +92,21 @@ void store_redis_ask(struct store_redis *store, const char *gateway, struct view
 typedef void store_gateways_fn(void *target, uint64_t ticket, enum status status, const struct view *names,
                                size_t count);
 void store_redis_gateways(struct store_redis *store, store_gateways_fn *done, void *target, uint64_t ticket);
+
+/* ---- who is kept out ---- */
+
+/* `record` is absent where there is none. Both are borrowed, and whatever stands in Redis. */
+typedef void store_denial_fn(void *target, struct view key, struct view record);
+/* `done` gets STATUS_NOT_FOUND where there was nothing to allow. Everybody hears of the change: this gateway,
+ * too. */
+void store_redis_deny(struct store_redis *store, struct view key, struct view record, registry_done_fn *done,
+                      void *target);
+void store_redis_allow(struct store_redis *store, struct view key, registry_done_fn *done, void *target);
+/* One, and nobody is called where the store cannot be asked; or all, some hundreds at a time, perhaps one
+ * twice. */
+void store_redis_denial(struct store_redis *store, struct view key, store_denial_fn *each, void *target);
+void store_redis_denials(struct store_redis *store, store_denial_fn *each, registry_done_fn *done,
+                         void *target);
 
 bool store_redis_is_reached(const struct store_redis *store);
 /* Empty until it was reached, and where the secret is not kept in Redis. */

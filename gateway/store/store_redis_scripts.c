@@ -124,6 +124,18 @@ const char *const store_script_texts[SCRIPTS_COUNT] = {
                            "end "
                            "return there",
 
+    /* KEYS denials; ARGV key, channel, message, record */
+    [SCRIPT_DENY] = WANT "want(KEYS[1], 'hash') "
+                         "redis.call('HSET', KEYS[1], ARGV[1], ARGV[4]) "
+                         "redis.call('PUBLISH', ARGV[2], ARGV[3]) "
+                         "return 1",
+
+    /* KEYS denials; ARGV key, channel, message. 1, or -1: there was none */
+    [SCRIPT_ALLOW] = WANT "want(KEYS[1], 'hash') "
+                          "if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return -1 end "
+                          "redis.call('PUBLISH', ARGV[2], ARGV[3]) "
+                          "return 1",
+
     /* KEYS gateways, links; ARGV gateway. Forgets a gateway whose lease has ended and that holds nothing. */
     [SCRIPT_FORGET] = WANT "want(KEYS[2], 'hash') "
                            "local time = redis.call('TIME') "

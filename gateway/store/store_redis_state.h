@@ -19,6 +19,8 @@ enum store_script {
     SCRIPT_RENEW,
     SCRIPT_SECRET,
     SCRIPT_FORGET,
+    SCRIPT_DENY,
+    SCRIPT_ALLOW,
     SCRIPTS_COUNT
 };
 

@@ -9,7 +9,7 @@ import pytest
 import admin_api
 import backends
 import http_raw
-from admin_api import ask, ask_socket, tunnels
+from admin_api import ANY_PORTS, ask, ask_socket, tunnels
 from programs import BIN
 from test_auth import PROTECTED, token
 from test_redis import eventually
@@ -93,9 +93,9 @@ def test_drain(gateway):
 
 
 def test_the_token(gateway):
-    assert ask(gateway, "tunnels", token=None).status == 401
+    assert ask(gateway, "tunnels", shown=None).status == 401
     for _ in range(10):
-        assert ask(gateway, "tunnels", token=admin_api.TOKEN + "x").status == 401
+        assert ask(gateway, "tunnels", shown=admin_api.TOKEN + "x").status == 401
     gateway.wait_err("WARN audit: 127.0.0.1: refusal of the administration: a wrong token")
     assert ask(gateway, "tunnels").status == 429  # also with the right one
     assert admin_api.TOKEN not in gateway.dump()
@@ -111,8 +111,7 @@ def test_no_token_no_socket(start):
 def test_a_short_token_is_refused(start, tmp_path, secret):
     path = tmp_path / "token"
     path.write_text(secret)
-    program = start.program(BIN / "ttf-gateway", "--admin-token-file", path, "--admin-listen", "127.0.0.1:0", "--public-listen",
-                            "127.0.0.1:0", "--agent-listen", "127.0.0.1:0", "--state-dir", tmp_path / "state", expect_killed=True)  # fmt: skip
+    program = start.program(BIN / "ttf-gateway", "--admin-token-file", path, *ANY_PORTS, "--state-dir", tmp_path / "state", expect_killed=True)
     assert program.wait_exit() == 1
     program.wait_err("it has fewer than 16 bytes")
 
@@ -128,8 +127,7 @@ def test_the_socket(start, tmp_path):
     assert path.exists()
     again = start.gateway("--admin-socket", path)  # what the dead one left is replaced
     assert ask_socket(path, "/api/v1/gateways")[0] == 200
-    other = start.program(BIN / "ttf-gateway", "--admin-socket", path, "--admin-listen", "127.0.0.1:0", "--public-listen", "127.0.0.1:0",
-                          "--agent-listen", "127.0.0.1:0", "--state-dir", tmp_path / "state", expect_killed=True)  # fmt: skip
+    other = start.program(BIN / "ttf-gateway", "--admin-socket", path, *ANY_PORTS, "--state-dir", tmp_path / "state", expect_killed=True)
     assert other.wait_exit() == 1
     other.wait_err("another gateway listens there")
     assert again.stop() == 0 and not path.exists()

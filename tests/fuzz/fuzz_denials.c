@@ -1,0 +1,35 @@
+/* libFuzzer target: entries of who is kept out, as they stand in a file or in Redis (control/denial_file.h,
+ * control/denial_list.h). What is understood can be written, and is read again as the same number. */
+#include "control/denial_file.h"
+#include "fuzz.h"
+
+static uint64_t at_one(void *ctx) {
+    (void)ctx;
+    return 1;
+}
+
+static void ask(struct denial_list *list) {
+    const struct applicant applicant = {
+        .tunnel_id = VIEW("shop"), .owner = VIEW("sub:alice"), .token_id = VIEW("j"), .token_issued_s = 1};
+    const char *why = denial_list_why(list, &applicant);
+    require(!why || strlen(why) < 200);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct denial_list one, two;
+    char *copy = exact_copy(view_of(data, size));
+    struct view text = view_of(copy, size), key;
+    size_t len;
+    denial_list_init(&one, at_one, NULL);
+    denial_list_init(&two, at_one, NULL);
+    if (!denial_file_read(text, &one) && view_split(&text, '=', &key)) denial_list_put(&one, key, text);
+    free(copy);
+    ask(&one);
+    char *written = denial_file_text(&one, &len);
+    require(written && denial_file_read(view_of(written, len), &two));
+    require(two.table.count == one.table.count);
+    free(written);
+    denial_list_done(&one);
+    denial_list_done(&two);
+    return 0;
+}
