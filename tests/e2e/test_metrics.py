@@ -201,6 +201,7 @@ def test_each_alert_fires_and_rests():
     assert check.returncode == 0, check.stdout + check.stderr
     alerts = re.findall(r"alert: (\w+)", rules.with_name("alerts.yml").read_text())
     assert alerts == re.findall(r"- name: (\w+)", rules.read_text())
+    assert alerts == re.findall(r"^\| `(Ttf\w+)`", (ROOT / "docs/OPERATIONS.md").read_text(), re.M), "what to do for each"
 
 
 def test_the_documents_table_is_what_the_program_makes(start):
