@@ -8,6 +8,7 @@
 #include "base/heap.h"
 #include "base/log.h"
 #include "base/regular_file.h"
+#include "confinement.h"
 #include "doctor.h"
 #include "folder/folder.h"
 #include "inspector.h"
@@ -17,6 +18,7 @@
 #include "options.h"
 #include "reload.h"
 #include "resume_store.h"
+#include "sandbox/sandbox.h"
 #include "setup.h"
 #include "user_unit.h"
 #include "version.h"
@@ -190,6 +192,9 @@ static int run(const struct setup *setup) {
     if (shown.qr && shown.json) return usage_error("--qr draws, and --log json gives objects: one of them");
     struct inspect_settings inspecting;
     if (!inspector_choose(&inspecting, options, error, sizeof(error))) return usage_error(error);
+    bool confined;
+    if (!sandbox_parse(options->sandbox, &confined)) return usage_error("--sandbox wants auto or off");
+    if (confined) confinement_enter(setup);
     struct console console;
     if (!console_init(&console, &shown)) return usage_error("out of memory");
     console_line(&console, "HTTP Tunnel Forwarder v" TTF_VERSION);

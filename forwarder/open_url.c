@@ -5,6 +5,7 @@
 
 #include "base/platform.h"
 #include "base/view.h"
+#include "sandbox/sandbox.h"
 
 static void on_closed(uv_handle_t *handle) {
     free(handle);
@@ -24,6 +25,7 @@ const char *open_url(struct loop *loop, const char *url) {
     struct view text = view_from_cstr(url);
     if (!view_starts_with(text, VIEW("http://")) && !view_starts_with(text, VIEW("https://")))
         return "it is no URL of the web";
+    if (sandbox_holds()) return "a browser cannot be started any more: start ttf anew, or with --sandbox off";
     if (!view_copy_to(text, copy, sizeof(copy))) return "it is too long";
     uv_process_t *process = malloc(sizeof(*process));
     if (!process) return "out of memory";

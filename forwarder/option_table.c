@@ -145,6 +145,10 @@ const struct option_row option_rows[] = {
      "how requests are shown: plain (lines) or json (an object a line) instead of the display that a "
      "terminal gets; which: all, pages (what they load is summed up) or errors; both with a comma",
      OPTION_TEXT, PLACE_LINE, MEMBER(log), 0, 0},
+    {0, "sandbox", "HOW", NULL,
+     "auto (default): ttf gives up system calls that it does not need, and writing files but in its own "
+     "folder; off: it does not",
+     OPTION_TEXT, PLACE_LINE, MEMBER(sandbox), 0, 0},
     {0, "qr", NULL, NULL, "draw the public URL as a QR code, for a phone's camera", OPTION_FLAG, PLACE_LINE,
      MEMBER(qr), 0, 0},
     {0, "health", NULL, NULL, "ask by the exit code whether the tunnels of this user are up", OPTION_FLAG,

@@ -18,6 +18,7 @@
 #include "config/secret_file.h"
 #include "config/token_command.h"
 #include "config/token_keys.h"
+#include "confinement.h"
 #include "doorman/doorman.h"
 #include "drain.h"
 #include "entrances.h"
@@ -30,6 +31,7 @@
 #include "notify.h"
 #include "pressure.h"
 #include "public/visitor.h"
+#include "sandbox/sandbox.h"
 #include "sockets/inherited.h"
 #include "successor.h"
 #include "urls.h"
@@ -383,6 +385,7 @@ static void let_in(struct gateway *gateway) {
     listener_hold(gateway->admin_port, false);
     timer_start(&gateway->loop.timers, &gateway->cleanup, CLEANUP_MS);
     admin_set_state(gateway->admin, ADMIN_READY);
+    confinement_log();
     announce(gateway);
     notify_tell("READY=1\nSTATUS=Serving");
 }
@@ -477,6 +480,8 @@ static void stop_adapters(struct gateway *gateway) {
 
 /* In the order in which the parts refer to each other; the loop runs the last close callbacks in between. */
 static void free_all(struct gateway *gateway) {
+    explicit_bzero(&gateway->keys, sizeof(gateway->keys));
+    explicit_bzero(&gateway->jwt_secret, sizeof(gateway->jwt_secret));
     core_free(gateway->core);
     door_free(gateway->door);
     http_client_free(gateway->http);
@@ -521,10 +526,13 @@ static bool find_urls(struct gateway *gateway) {
 
 static int run(struct gateway *gateway, char **argv) {
     successor_init();
+    log_set_level(gateway->config.log_level);
+    sandbox_lock(&gateway->keys, sizeof(gateway->keys));
+    sandbox_lock(&gateway->jwt_secret, sizeof(gateway->jwt_secret));
     if (!load_secrets(gateway)) return 1;
+    confinement_enter(&gateway->config);
     if (!loop_init(&gateway->loop)) return 1;
     loop_on_stop(&gateway->loop, on_stop, gateway);
-    log_set_level(gateway->config.log_level);
     log_buffer_start(&gateway->loop);
     timer_init(&gateway->cleanup, on_cleanup);
     drain_init(&gateway->drain);

@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 COMMON = {"common/base", "common/http", "common/protocol", "common/link", "common/handler", "common/rewrite", "common/auth",
-          "common/net", "common/yaml", "common/metrics", "common/mhd", "common/policy", "common/fetch", "common/doorman"}
+          "common/net", "common/yaml", "common/metrics", "common/mhd", "common/policy", "common/fetch", "common/sandbox", "common/doorman"}
 
 # folder: (folders of ours it may include besides itself, libraries)
 TABLE = {
@@ -29,6 +29,7 @@ TABLE = {
     "common/mhd": ({"common/base", "common/net"}, {"uv", "microhttpd"}),
     "common/metrics": ({"common/base", "common/http"}, set()),
     "common/policy": ({"common/base", "common/http"}, {"openssl"}),
+    "common/sandbox": ({"common/base"}, {"seccomp", "linux"}),
     "common/handler": ({"common/base", "common/http", "common/protocol", "common/rewrite", "common/auth", "common/metrics", "common/policy"},
                        set()),
     "common/doorman": ({"common/base", "common/http", "common/protocol", "common/handler", "common/fetch"}, {"openssl"}),
@@ -80,6 +81,7 @@ LIBRARIES = {
     "zlib": r"zlib\.h",
     "brotli": r"brotli/.*",
     "zstd": r"zstd\.h",
+    "seccomp": r"seccomp\.h",
     "glibc": r"malloc\.h",
     "sanitizer": r"sanitizer/asan_interface\.h",
     "linux": r"sys/epoll\.h|sys/eventfd\.h|sys/timerfd\.h|sys/prctl\.h|sys/syscall\.h|linux/.*",

@@ -66,6 +66,8 @@ struct config {
     enum access_form access_form; /* of access_log_format, once it is checked */
     size_t metrics_tunnels;
     bool access_log_query, request_ids, make_traceparent;
+    char *sandbox_how;
+    bool sandbox; /* by that, once it is checked */
     bool wants_health, wants_help, wants_version, wants_markdown, wants_metrics;
 };
 

@@ -12,6 +12,7 @@
 #include "metrics/metrics_tunnels.h"
 #include "net/ws_url.h"
 #include "policy/policy.h"
+#include "sandbox/sandbox.h"
 #include "sockets/certificates.h"
 #include "store/redis_url.h"
 
@@ -291,6 +292,11 @@ static int check_access_log(struct config *config) {
     return 0;
 }
 
+static int check_sandbox(struct config *config) {
+    if (sandbox_parse(config->sandbox_how, &config->sandbox)) return 0;
+    return complain(config, &config->sandbox_how, "expected auto or off");
+}
+
 /* Right, and perhaps not what was meant. */
 static void warn_of_scheme(const struct config *config) {
     if (!view_starts_with(view_from_cstr(config->public_url), VIEW("https://"))) return;
@@ -365,6 +371,7 @@ int config_check(struct config *config) {
     if (!code) code = check_times(config);
     if (!code && settings_are_of(PROGRAM_GATEWAY)) code = check_heads(config);
     if (!code && settings_are_of(PROGRAM_GATEWAY)) code = check_access_log(config);
+    if (!code) code = check_sandbox(config);
     if (!code) code = check_bounds(config);
     if (!code) code = check_quotas(config);
     if (!code) warn_of_scheme(config);

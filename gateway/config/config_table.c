@@ -454,6 +454,14 @@ const struct setting config_settings[] = {
 
     {SETTING("log-level", "LOG_LEVEL", KIND_LEVEL, log_level, "info", "error, warn, info or debug"),
      .group = "Operation"},
+    {SETTING("sandbox", "SANDBOX", KIND_TEXT, sandbox_how, "auto",
+             "auto: give up what the gateway does not need once it has started; off: do not"),
+     .detail =
+         "What the kernel offers of it: system calls that change the machine, look into other programs or "
+         "make namespaces are refused, files are written in the folders of `state-dir`, `access-log` and "
+         "`admin-socket` alone, and there are no core dumps. A program that takes over (SIGUSR2) has it "
+         "from its predecessor: new folders want a restart.",
+     .only = PROGRAM_GATEWAY},
     {SETTING("access-log-format", "ACCESS_LOG_FORMAT", KIND_TEXT, access_log_format, "text",
              "of the line for each request: text, combined, json or off"),
      .detail =

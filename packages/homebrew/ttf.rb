@@ -18,6 +18,7 @@ class Ttf < Formula
   depends_on "libmicrohttpd"
   depends_on "qrencode"
   depends_on "libnghttp2"
+  depends_on "libseccomp"
   depends_on "libuv"
   depends_on "libwebsockets"
   depends_on "libyaml"

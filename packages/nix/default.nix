@@ -15,6 +15,7 @@ pkgs.stdenv.mkDerivation {
     jansson
     libjwt
     libmicrohttpd
+    libseccomp
     qrencode
     libuv
     libwebsockets

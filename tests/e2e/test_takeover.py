@@ -2,6 +2,7 @@
 
 import collections
 import os
+import re
 import signal
 import socket
 import sys
@@ -392,3 +393,20 @@ def test_a_successor_that_is_killed_before_it_is_ready(start, place, tmp_path):
     os.kill(gateway.pid, signal.SIGUSR2)
     gateway.wait_err(r"has not taken over \(no such file")
     assert http_raw.request(address).status == 404
+
+
+@pytest.mark.skipif(SLOW > 1, reason="with sanitizers nothing is given up")
+def test_what_was_given_up_stays_so_and_does_not_add_up(start, place):
+    """A successor has its sandbox from its predecessor: no second filter, and Landlock has room for sixteen."""
+    gateway = start.gateway()
+    chain = place(gateway)
+    for _ in range(2):
+        chain.reload()
+    said, end = [], time.monotonic() + 20 * SLOW
+    while len(said) < 3:
+        assert time.monotonic() < end, said
+        said = [line.partition("sandbox: ")[2] for line in list(gateway.err) if "sandbox: " in line]
+    assert len(set(said)) == 1, said
+    own = int(re.search(r"Seccomp_filters:\s+(\d+)", Path("/proc/self/status").read_text())[1])
+    heirs = int(re.search(r"Seccomp_filters:\s+(\d+)", Path(f"/proc/{chain.pid}/status").read_text())[1])
+    assert heirs - own == ("system calls" in said[0])

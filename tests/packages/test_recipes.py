@@ -13,7 +13,7 @@ NAMES = {
     "jansson": "jansson", "libjwt": "libjwt", "libcrypto": "openssl", "libssl": "openssl", "libcurl": "curl", "libcares": "c-ares",
     "zlib": "zlib", "libbrotlidec": "brotli", "libbrotlienc": "brotli", "libzstd": "zstd", "libmicrohttpd": "libmicrohttpd",
     "yaml-0.1": "libyaml", "libnghttp2": "nghttp2", "libwebsockets": "libwebsockets", "hiredis": "hiredis", "hiredis_ssl": "hiredis",
-    "libuv": "libuv", "libqrencode": "qrencode",
+    "libuv": "libuv", "libqrencode": "qrencode", "libseccomp": "libseccomp",
 }  # fmt: skip
 
 

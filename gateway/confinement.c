@@ -1,0 +1,43 @@
+/* See confinement.h. */
+#include "confinement.h"
+
+#include <libgen.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/view.h"
+#include "sandbox/sandbox.h"
+
+#define PATH_ROOM 4096
+
+static struct {
+    struct sandbox holds;
+    bool is_wanted;
+} confinement;
+
+/* The folder of a file that is made anew while the gateway runs. NULL: there is none, or its path is too long
+ * to be opened at all. */
+static const char *folder_of(const char *path, char room[PATH_ROOM]) {
+    return path && view_copy_to(view_from_cstr(path), room, PATH_ROOM) ? dirname(room) : NULL;
+}
+
+static const char *access_log_file(const struct config *config) {
+    const char *place = config->access_log;
+    return strcmp(place, "stderr") == 0 || strcmp(place, "syslog") == 0 ? NULL : place;
+}
+
+void confinement_enter(const struct config *config) {
+    char log_room[PATH_ROOM], socket_room[PATH_ROOM];
+    confinement.is_wanted = config->sandbox;
+    if (!config->sandbox) return;
+    const char *writable[] = {config->state_dir, folder_of(access_log_file(config), log_room),
+                              folder_of(config->admin_socket, socket_room), "/dev/null"};
+    confinement.holds = sandbox_enter(writable, sizeof(writable) / sizeof(writable[0]));
+}
+
+void confinement_log(void) {
+    char text[SANDBOX_TEXT_MAX];
+    if (!confinement.is_wanted) return;
+    sandbox_print(&confinement.holds, text);
+    log_info("sandbox", "%s", text);
+}
