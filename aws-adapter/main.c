@@ -55,6 +55,7 @@ static void make_settings(struct program *program) {
     if (config->has_secret) settings->resume_secret = view_of(config->resume_key, sizeof(config->resume_key));
     settings->require_auth = config->require_auth;
     settings->jwt.secret = config->jwt.secret;
+    settings->jwt.older[0] = config->jwt.older[0];
     settings->jwt.keys = config->jwt.keys;
     settings->jwt.audience = config->jwt.audience;
     settings->jwt.issuer = config->jwt.issuer;

@@ -63,6 +63,7 @@ struct gateway {
     struct handover handover;
     bool started; /* visitors and agents are let in */
     struct secret_keys keys;
+    struct secret_text jwt_older[JWT_OLDER_MAX];
     struct secret_text jwt_secret; /* empty: agents' tokens are not signed with one */
     struct token_keys token_keys;
     char public_url[PUBLIC_URL_MAX], peer_url[GATEWAY_MAX + 1];
@@ -254,6 +255,8 @@ static bool make_core(struct gateway *gateway) {
     settings.resume_secret = view_of(gateway->keys.resume, SECRET_LEN);
     settings.require_auth = config->require_auth == ANSWER_YES;
     settings.jwt.secret = view_of(gateway->jwt_secret.bytes, gateway->jwt_secret.len);
+    for (size_t i = 0; i < JWT_OLDER_MAX; i++)
+        settings.jwt.older[i] = view_of(gateway->jwt_older[i].bytes, gateway->jwt_older[i].len);
     settings.jwt.keys = gateway->token_keys.set;
     settings.jwt.audience = view_from_cstr(config->jwt_audience);
     settings.jwt.issuer = view_from_cstr(config->jwt_issuer);
@@ -512,7 +515,8 @@ static bool load_secrets(struct gateway *gateway) {
     bool has_jwt_secret = config->jwt_secret || config->jwt_secret_file;
     return (kept_there || secret_load(config, &gateway->keys)) &&
            (!has_jwt_secret || secret_load_jwt(config, &gateway->jwt_secret)) &&
-           token_keys_load(&gateway->token_keys, config) && entrances_load(&gateway->entrances, config);
+           secret_load_older(config, gateway->jwt_older) && token_keys_load(&gateway->token_keys, config) &&
+           entrances_load(&gateway->entrances, config);
 }
 
 static bool find_urls(struct gateway *gateway) {

@@ -146,6 +146,13 @@ static bool read_key_set(struct lambda_config *config, char why[256]) {
     return config->jwks || absent || complain(why, text ? "JWKS" : "JWKS_PATH", what);
 }
 
+static bool judge_token_secret(const char *name, struct view secret, char why[256]) {
+    if (!secret.len) return true;
+    const char *weakness =
+        secret.len < JWT_SECRET_MIN ? "it has fewer than 32 bytes" : secret_weakness(secret);
+    return !weakness || complain(why, name, weakness);
+}
+
 /* Keys are looked at only where they count. */
 static bool read_auth(struct lambda_config *config, char why[256]) {
     if (!variable("REQUIRE_AUTH"))
@@ -155,20 +162,18 @@ static bool read_auth(struct lambda_config *config, char why[256]) {
         !read_bool("ENFORCE_EXP", &config->enforce_exp, why))
         return false;
     config->jwt = (struct jwt_settings){.secret = view_from_cstr(variable("JWT_SECRET")),
+                                        .older = {view_from_cstr(variable("JWT_OLDER_SECRET"))},
                                         .audience = view_from_cstr(variable("JWT_AUDIENCE")),
                                         .issuer = view_from_cstr(variable("JWT_ISSUER"))};
     if (!config->require_auth) return true;
     if (!read_key_set(config, why)) return false;
     config->jwt.keys = config->jwks;
-    bool has_secret = config->jwt.secret.len > 0;
-    if (!has_secret && config->jwks) return true;
-    const char *weakness =
-        config->jwt.secret.len >= JWT_SECRET_MIN ? secret_weakness(config->jwt.secret) : NULL;
-    if (weakness) return complain(why, "JWT_SECRET", weakness);
-    return config->jwt.secret.len >= JWT_SECRET_MIN ||
-           complain(why, "JWT_SECRET",
-                    has_secret ? "it has fewer than 32 bytes"
-                               : "REQUIRE_AUTH wants it, or JWKS or JWKS_PATH");
+    if (!config->jwt.secret.len && !config->jwks)
+        return complain(why, "JWT_SECRET", "REQUIRE_AUTH wants it, or JWKS or JWKS_PATH");
+    return judge_token_secret("JWT_SECRET", config->jwt.secret, why) &&
+           judge_token_secret("JWT_OLDER_SECRET", config->jwt.older[0], why) &&
+           (config->jwt.secret.len || !config->jwt.older[0].len ||
+            complain(why, "JWT_OLDER_SECRET", "the secret that replaces it is needed, JWT_SECRET"));
 }
 
 static bool read_visitor_policy(struct lambda_config *config, char why[256]) {

@@ -7,13 +7,13 @@
 
 #include "aws/actions.h"
 
-#define SECRETS 2
+#define SECRETS 3
 #define ANSWER_MAX ((size_t)128 * 1024) /* a secret has 64 KiB at most, a parameter 8 */
 #define ATTEMPTS_MAX 3
 #define ATTEMPT_MS 1500
 #define ALL_MS 5000
 
-static const char *const names[SECRETS] = {"TUNNEL_SECRET", "JWT_SECRET"};
+static const char *const names[SECRETS] = {"TUNNEL_SECRET", "JWT_SECRET", "JWT_OLDER_SECRET"};
 
 /* Where secrets are kept. */
 struct secret_store {
@@ -52,7 +52,9 @@ static void complain(struct secret *secret, const char *what) {
 }
 
 bool stored_secrets_wanted(void) {
-    return source_of(names[0]) || source_of(names[1]);
+    for (size_t i = 0; i < SECRETS; i++)
+        if (source_of(names[i])) return true;
+    return false;
 }
 
 /* ---- what came ---- */

@@ -1,7 +1,8 @@
-/* Secrets that stand in AWS's stores instead of in the function's variables. TUNNEL_SECRET_FROM and
- * JWT_SECRET_FROM say where: "ssm:NAME[:VERSION]", a parameter of Systems Manager (GetParameter), or
- * "secretsmanager:ARN[#VERSION]" (GetSecretValue). They are read once, when an environment starts, both at
- * once, and are put where the settings are read from, which is the environment: TUNNEL_SECRET, JWT_SECRET. */
+/* Secrets that stand in AWS's stores instead of in the function's variables. TUNNEL_SECRET_FROM,
+ * JWT_SECRET_FROM and JWT_OLDER_SECRET_FROM say where: "ssm:NAME[:VERSION]", a parameter of Systems Manager
+ * (GetParameter), or "secretsmanager:ARN[#VERSION]" (GetSecretValue). They are read once, when an environment
+ * starts, both at once, and are put where the settings are read from, which is the environment:
+ * TUNNEL_SECRET, JWT_SECRET, JWT_OLDER_SECRET. */
 #ifndef AWS_ADAPTER_STORED_SECRETS_H
 #define AWS_ADAPTER_STORED_SECRETS_H
 

@@ -105,7 +105,8 @@ static enum jwk_verdict read_rsa(const json_t *json, struct jwk *key, const char
     OSSL_PARAM_BLD_free(builder);
     BN_free(modulus);
     BN_free(exponent);
-    key->algs = MASK(JWS_RS256) | MASK(JWS_RS384) | MASK(JWS_RS512);
+    key->algs = MASK(JWS_RS256) | MASK(JWS_RS384) | MASK(JWS_RS512) | MASK(JWS_PS256) | MASK(JWS_PS384) |
+                MASK(JWS_PS512);
     return why ? malformed(ret_why, why) : JWK_USABLE;
 }
 
@@ -159,6 +160,22 @@ static enum jwk_verdict read_ec(const json_t *json, struct jwk *key, const char 
     return JWK_USABLE;
 }
 
+/* RFC 8037 2. */
+static enum jwk_verdict read_okp(const json_t *json, struct jwk *key, const char **ret_why) {
+    struct view crv = text_of(json, "crv");
+    bool is_short = view_eq(crv, VIEW("Ed25519"));
+    struct bytes x;
+    if (!crv.ptr) return malformed(ret_why, "its crv is missing, or no text");
+    if (!is_short && !view_eq(crv, VIEW("Ed448"))) return JWK_OTHER;
+    if (!bytes_of(json, "x", &x) || x.len != (is_short ? 32 : 57))
+        return malformed(ret_why, "its x is missing, or no base64url of the curve's length");
+    const char *type = is_short ? "ED25519" : "ED448";
+    if (!keep_pem(key, EVP_PKEY_new_raw_public_key_ex(NULL, type, NULL, x.at, x.len)))
+        return malformed(ret_why, "its x is no key");
+    key->algs = MASK(JWS_EDDSA);
+    return JWK_USABLE;
+}
+
 /* No shorter than the hash (RFC 7518 3.2). */
 static enum jwk_verdict read_oct(const json_t *json, struct jwk *key, const char **ret_why) {
     struct bytes k;
@@ -203,6 +220,7 @@ static enum jwk_verdict read_material(const json_t *json, struct jwk *key, const
     struct view kty = text_of(json, "kty");
     if (view_eq(kty, VIEW("RSA"))) return read_rsa(json, key, ret_why);
     if (view_eq(kty, VIEW("EC"))) return read_ec(json, key, ret_why);
+    if (view_eq(kty, VIEW("OKP"))) return read_okp(json, key, ret_why);
     if (view_eq(kty, VIEW("oct"))) return read_oct(json, key, ret_why);
     return JWK_OTHER;
 }

@@ -23,7 +23,8 @@ enum jwk_verdict {
     JWK_MALFORMED /* or too weak */
 };
 
-/* Keys of RSA (2048 bits or more), EC (P-256, P-384, P-521) and `oct` (32 bytes or more). Only for JWK_USABLE
+/* Keys of RSA (2048 bits or more), EC (P-256, P-384, P-521), OKP (Ed25519, Ed448) and `oct` (32 bytes or
+ * more). Only for JWK_USABLE
  * there is something in *ret_key, for JWK_MALFORMED a text without a byte of the key in *ret_why. Of a
  * private key the public part is taken. */
 enum jwk_verdict jwk_read(const json_t *json, struct jwk *ret_key, const char **ret_why);

@@ -46,7 +46,7 @@ static bool read_keys(struct jwks *set, const json_t *keys, char why[JWKS_WHY_MA
             set->passed_over++;
     }
     return set->count > 0 ||
-           complain(why, "no key of it can verify a token (RSA, EC or oct, for signatures)");
+           complain(why, "no key of it can verify a token (RSA, EC, OKP or oct, for signatures)");
 }
 
 static json_t *load(struct view text, char why[JWKS_WHY_MAX]) {

@@ -14,6 +14,10 @@ enum jws_alg {
     JWS_ES256,
     JWS_ES384,
     JWS_ES512,
+    JWS_PS256,
+    JWS_PS384,
+    JWS_PS512,
+    JWS_EDDSA, /* RFC 8037: Ed25519 or Ed448, as the key is */
     JWS_ALGS
 };
 

@@ -1,6 +1,6 @@
 /* Tokens of agents: JSON Web Tokens (RFC 7519), signed with HS256 and one secret, or with a key of a set.
- * libjwt checks the signature; everything else is checked here, because it takes the algorithm from the
- * token, takes unsigned tokens where there is no key, and looks at no date (RFC 8725 has the list of what
+ * jws_holds.h checks the signature; everything else is checked here, because libjwt takes the algorithm from
+ * the token, takes unsigned tokens where there is no key, and looks at no date (RFC 8725 has the list of what
  * goes wrong). */
 #ifndef AUTH_JWT_H
 #define AUTH_JWT_H
@@ -10,18 +10,21 @@
 #include "base/buf.h"
 
 #define JWT_SECRET_MIN 32 /* RFC 7518 3.2: no shorter than the hash */
+#define JWT_OLDER_MAX 4
 #define JWT_TOKEN_MAX 4096
 #define JWT_SUBJECT_MAX 128
 #define JWT_ID_MAX 128
 
 struct jwt_settings {
-    struct view secret;      /* of HS256: JWT_SECRET_MIN bytes at least; a shorter one accepts nothing. Empty:
-                                HS256 is `keys`' too */
-    const struct jwks *keys; /* of all other algorithms; NULL: none */
-    struct view audience;    /* `aud` must name it; empty: not looked at */
-    struct view issuer;      /* `iss` must be it; empty: not looked at */
-    uint64_t leeway_s;       /* by which clocks may differ */
-    const char *issue_more;  /* further claims of tokens that are issued, a JSON object; NULL: none */
+    struct view secret; /* of HS256: JWT_SECRET_MIN bytes at least; a shorter one accepts nothing. Empty:
+                           HS256 is `keys`' too */
+    struct view older[JWT_OLDER_MAX]; /* beside it, those of before, as a secret is replaced; nothing is
+                                         signed with them */
+    const struct jwks *keys;          /* of all other algorithms; NULL: none */
+    struct view audience;             /* `aud` must name it; empty: not looked at */
+    struct view issuer;               /* `iss` must be it; empty: not looked at */
+    uint64_t leeway_s;                /* by which clocks may differ */
+    const char *issue_more; /* further claims of tokens that are issued, a JSON object; NULL: none */
 };
 
 struct jwt_claims {

@@ -55,12 +55,19 @@ static bool keep_views(struct core *core, const struct view **views, size_t coun
     return true;
 }
 
+static bool keep_older(struct core *core, struct jwt_settings *jwt) {
+    bool kept = true;
+    for (size_t i = 0; i < JWT_OLDER_MAX; i++) kept = kept && keep_view(core, &jwt->older[i]);
+    return kept;
+}
+
 static bool keep_settings(struct core *core) {
     struct core_settings *settings = &core->settings;
     return keep_view(core, &settings->domain) && keep_view(core, &settings->public_url) &&
            keep_view(core, &settings->resume_secret) && keep_view(core, &settings->gateway) &&
            keep_view(core, &settings->visitor_policy) && keep_view(core, &settings->jwt.secret) &&
-           keep_view(core, &settings->jwt.audience) && keep_view(core, &settings->jwt.issuer) &&
+           keep_older(core, &settings->jwt) && keep_view(core, &settings->jwt.audience) &&
+           keep_view(core, &settings->jwt.issuer) &&
            keep_views(core, &settings->other_names, settings->other_names_count) &&
            keep_views(core, &settings->allowed_names, settings->allowed_names_count) &&
            keep_views(core, &settings->pass_fields, settings->pass_fields_count) &&

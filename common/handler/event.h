@@ -25,7 +25,7 @@ struct connect_outcome {
     struct view token_id;    /* `jti` of its token; empty: none */
     uint64_t token_issued_s; /* 0: unsaid */
     bool took_over;          /* another connection of the owner's had the tunnel */
-    uint64_t until_ms; /* wall clock: the host is to call core_expire() then; 0: never */
+    uint64_t until_ms;       /* wall clock: the host is to call core_expire() then; 0: never */
 };
 
 /* A visitor's request, before the gate. */

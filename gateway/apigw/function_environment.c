@@ -12,7 +12,7 @@
 
 extern char **environ;
 
-#define SET_MAX 27
+#define SET_MAX 28
 #define VARIABLES_MAX 4096 /* "Lambda quotas": all environment variables of a function */
 
 static bool put(struct function_environment *environment, const char *format, ...)
@@ -44,6 +44,7 @@ static bool is_ours(const char *variable) {
                                         "PER_TUNNEL_RATE_LIMIT=",
                                         "TUNNEL_SECRET=",
                                         "JWT_SECRET=",
+                                        "JWT_OLDER_SECRET=",
                                         "JWT_AUDIENCE=",
                                         "JWT_ISSUER=",
                                         "JWKS=",
@@ -142,6 +143,7 @@ static bool put_secrets(struct function_environment *environment, const struct c
     bool has_jwt = config->jwt_secret || config->jwt_secret_file;
     return (!has_own || put_secret(environment, "TUNNEL_SECRET", secret_load_text, config, ret_why)) &&
            (!has_jwt || put_secret(environment, "JWT_SECRET", secret_load_jwt, config, ret_why)) &&
+           put_given(environment, "JWT_OLDER_SECRET", config->jwt_older_secret) &&
            put_given(environment, "JWKS", config->jwks) &&
            put_given(environment, "JWKS_PATH", config->jwks_path) &&
            put_given(environment, "JWT_AUDIENCE", config->jwt_audience) &&

@@ -96,10 +96,20 @@ static const void *token_key(const struct config *config) {
     return config->jwks ? &config->jwks : NULL;
 }
 
+static const void *older_secret(const struct config *config) {
+    if (config->jwt_older_files.count) return &config->jwt_older_files;
+    return config->jwt_older_secret ? &config->jwt_older_secret : NULL;
+}
+
 static int check_auth(const struct config *config) {
-    const void *key = token_key(config);
+    const void *key = token_key(config), *older = older_secret(config);
     if (config->jwt_secret && config->jwt_secret_file)
         return contradict(config, &config->jwt_secret, &config->jwt_secret_file, "one secret is enough");
+    if (older && !config->jwt_secret && !config->jwt_secret_file)
+        return complain(config, older,
+                        "the secret that replaces it is needed, JWT_SECRET or JWT_SECRET_FILE");
+    if (config->jwt_older_files.count > JWT_OLDER_MAX - 1)
+        return complain(config, &config->jwt_older_files, "3 files at most");
     if (config->jwks && config->jwks_path)
         return contradict(config, &config->jwks, &config->jwks_path, "one key set is enough");
     if (config->require_auth == ANSWER_YES && !key)

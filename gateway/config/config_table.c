@@ -106,10 +106,21 @@ const struct setting config_settings[] = {
     {SETTING("jwt-secret-file", "JWT_SECRET_FILE", KIND_TEXT, jwt_secret_file, NULL,
              "a file that holds the secret of agents' tokens"),
      .detail = "A line break at its end does not count.", .is_path = true},
+    {SETTING("jwt-older-secret", "JWT_OLDER_SECRET", KIND_TEXT, jwt_older_secret, NULL,
+             "verifies tokens that were made before the secret was replaced"),
+     .detail =
+         "While a secret is replaced: the new one becomes `jwt-secret`, the old one this, until the last "
+         "token made with it has ended.",
+     .is_secret = true},
+    {SETTING("jwt-older-secret-files", "JWT_OLDER_SECRET_FILES", KIND_LIST, jwt_older_files, NULL,
+             "files that hold such secrets"),
+     .detail = "As `secret.1,secret.2`; up to 3.", .only = PROGRAM_GATEWAY},
     {SETTING("jwks", "JWKS", KIND_TEXT, jwks, NULL, "verifies agents' tokens: a JSON Web Key Set, as text"),
      .detail =
-         "Keys of RSA (RS256, RS384, RS512; 2048 bits or more), EC (ES256, ES384, ES512) and `oct` (HS256, "
-         "HS384, HS512); others, and those for encryption, are passed over. A token names its key (`kid`); "
+         "Keys of RSA (RS256, RS384, RS512, PS256, PS384, PS512; 2048 bits or more), EC (ES256, ES384, "
+         "ES512), "
+         "OKP (EdDSA) and `oct` (HS256, HS384, HS512); others, and those for encryption, are passed over. A "
+         "token names its key (`kid`); "
          "without a name up to 4 keys for its algorithm are tried. Beside a secret HS256 is the secret's. A "
          "set with `oct` keys is itself a secret: others can read command lines."},
     {SETTING("jwks-path", "JWKS_PATH", KIND_TEXT, jwks_path, NULL, "a file that holds the JSON Web Key Set"),

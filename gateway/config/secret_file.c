@@ -125,16 +125,44 @@ bool secret_load(const struct config *config, struct secret_keys *ret_keys) {
     return derived;
 }
 
-bool secret_load_jwt(const struct config *config, struct secret_text *ret_secret) {
-    const char *path = config->jwt_secret_file;
-    ret_secret->len = 0;
-    if (path && !read_file(path, ret_secret)) return complain(path, file_problem(errno));
-    if (!path && !keep_given(config->jwt_secret ? config->jwt_secret : "", "JWT_SECRET", ret_secret))
-        return false;
-    const char *weakness = ret_secret->len < JWT_SECRET_MIN
+/* False after saying what is wrong with it. */
+static bool judge_jwt(const struct secret_text *secret, const char *name) {
+    const char *weakness = secret->len < JWT_SECRET_MIN
                                ? "it has fewer than 32 bytes"
-                               : secret_weakness(view_of(ret_secret->bytes, ret_secret->len));
-    return !weakness || complain(path ? path : "JWT_SECRET", weakness);
+                               : secret_weakness(view_of(secret->bytes, secret->len));
+    return !weakness || complain(name, weakness);
+}
+
+static bool load_jwt_file(const char *path, struct secret_text *ret_secret) {
+    ret_secret->len = 0;
+    return (read_file(path, ret_secret) || complain(path, file_problem(errno))) &&
+           judge_jwt(ret_secret, path);
+}
+
+bool secret_load_jwt(const struct config *config, struct secret_text *ret_secret) {
+    if (config->jwt_secret_file) return load_jwt_file(config->jwt_secret_file, ret_secret);
+    return keep_given(config->jwt_secret ? config->jwt_secret : "", "JWT_SECRET", ret_secret) &&
+           judge_jwt(ret_secret, "JWT_SECRET");
+}
+
+static bool load_listed(struct view path, struct secret_text *ret_secret) {
+    char *text = view_to_cstr(path);
+    bool loaded = text && load_jwt_file(text, ret_secret);
+    free(text);
+    return loaded;
+}
+
+bool secret_load_older(const struct config *config, struct secret_text ret_secrets[JWT_OLDER_MAX]) {
+    size_t count = 0;
+    if (config->jwt_older_secret) {
+        if (!keep_given(config->jwt_older_secret, "JWT_OLDER_SECRET", &ret_secrets[0]) ||
+            !judge_jwt(&ret_secrets[0], "JWT_OLDER_SECRET"))
+            return false;
+        count++;
+    }
+    for (size_t i = 0; i < config->jwt_older_files.count && count < JWT_OLDER_MAX; i++)
+        if (!load_listed(config->jwt_older_files.items[i], &ret_secrets[count++])) return false;
+    return true;
 }
 
 bool secret_load_admin(const struct config *config, struct secret_text *ret_secret) {

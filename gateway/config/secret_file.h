@@ -3,6 +3,7 @@
 #ifndef GATEWAY_SECRET_FILE_H
 #define GATEWAY_SECRET_FILE_H
 
+#include "auth/jwt.h"
 #include "auth/secret.h"
 #include "config/config.h"
 
@@ -32,6 +33,9 @@ struct secret_text {
 
 /* What the keys of secret_load() are derived from. */
 bool secret_load_text(const struct config *config, struct secret_text *ret_secret);
+
+/* Those of agents' tokens of before, each as below; empty where there are fewer. */
+bool secret_load_older(const struct config *config, struct secret_text ret_secrets[JWT_OLDER_MAX]);
 
 /* Of agents' tokens, JWT_SECRET_MIN bytes at least. False after saying why. */
 bool secret_load_jwt(const struct config *config, struct secret_text *ret_secret);

@@ -149,6 +149,31 @@ def test_a_resume_token_of_somebody_else_proves_nothing(start, gateway):
     assert refused(start, gateway, headers={"x-tunnel-resume": resume}) == 401
 
 
+NEWER = "the secret that has replaced it, of more than thirty-two bytes"
+
+
+def test_while_a_secret_is_replaced(start):
+    """Old tokens go on, new ones are made with the new one; without the old one they end."""
+    gateway = start.gateway(env={"JWT_SECRET": NEWER, "JWT_OLDER_SECRET": SECRET, "REQUIRE_AUTH": "true"})
+    for secret in SECRET, NEWER:
+        start.agent(gateway, hello, headers=bearer(token(secret=secret)))
+    assert refused(start, gateway, headers=bearer(token(secret=SECRET + "x"))) == 401
+    after = start.gateway(env={"JWT_SECRET": NEWER, "REQUIRE_AUTH": "true"})
+    assert refused(start, after, headers=bearer(token())) == 401
+
+
+def test_several_files_of_older_secrets(start, tmp_path):
+    older = [f"an older secret, number {n}, of more than thirty-two bytes" for n in range(3)]
+    paths = [tmp_path / f"secret.{n}" for n in range(3)]
+    for path, secret in zip(paths, older):
+        path.write_text(secret + "\n")
+    options = ["--require-auth", "--jwt-older-secret-files", ",".join(map(str, paths))]
+    gateway = start.gateway(*options, env={"JWT_SECRET": NEWER, "JWT_OLDER_SECRET": SECRET})
+    for secret in [NEWER, SECRET, *older]:
+        start.agent(gateway, hello, headers=bearer(token(secret=secret)))
+    assert refused(start, gateway, headers=bearer(token(secret="no secret that was ever used here, none"))) == 401
+
+
 def test_audience_and_issuer(start):
     gateway = start.gateway(env={**PROTECTED, "JWT_AUDIENCE": "tunnels", "JWT_ISSUER": "us"})
     start.agent(gateway, hello, headers=bearer(token(aud=["x", "tunnels"], iss="us")))
@@ -230,6 +255,10 @@ def test_bad_token_commands(start, arguments, env, says):
         ({**PROTECTED, "JWT_SECRET_FILE": "/x"}, "JWT_SECRET and JWT_SECRET_FILE contradict"),
         ({"REQUIRE_AUTH": "true", "JWT_SECRET_FILE": "/nonexistent"}, "No such file"),
         ({"JWT_AUDIENCE": "x"}, "JWT_AUDIENCE"),
+        ({**PROTECTED, "JWT_OLDER_SECRET": "too short"}, "fewer than 32 bytes"),
+        ({"REQUIRE_AUTH": "true", "JWKS": "{}", "JWT_OLDER_SECRET": SECRET}, "the secret that replaces it is needed"),
+        ({**PROTECTED, "JWT_OLDER_SECRET_FILES": "/a,/b,/c,/d"}, "3 files at most"),
+        ({**PROTECTED, "JWT_OLDER_SECRET_FILES": "/nonexistent"}, "No such file"),
     ],
 )
 def test_settings_that_would_let_anybody_in_or_nobody(start, env, says):

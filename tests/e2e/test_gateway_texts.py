@@ -38,7 +38,7 @@ def test_every_text_knows_every_flag(name):
     man = printed(name, "man").replace("\\-", "-")
     assert set(re.findall(r"^(?:\\fB-\w\\fR, )?\\fB--([a-z-]+)\\fR", man, re.M)) == flags
     secrets = set(re.findall(r"^\.TP\n\\fB([a-z-]+):\\fR", man, re.M))
-    assert secrets == {"jwt-secret", "tunnel-secret"} | ({"admin-token"} if name == "ttf-gateway" else set()) and not secrets & flags
+    assert secrets == {"jwt-secret", "jwt-older-secret", "tunnel-secret"} | ({"admin-token"} if name == "ttf-gateway" else set()) and not secrets & flags
 
 
 def test_the_man_page_says_what_the_document_says(name):

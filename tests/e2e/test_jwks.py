@@ -11,7 +11,7 @@ import time
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
 from agent_v1 import hello
 from programs import BIN
@@ -39,6 +39,10 @@ class Key:
         elif isinstance(self.private, rsa.RSAPrivateKey):
             public = self.private.public_key().public_numbers()
             says = {"kty": "RSA", "n": number(public.n, self.private.key_size // 8), "e": number(public.e, 3)}
+        elif isinstance(self.private, (ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)):
+            crv = "Ed25519" if isinstance(self.private, ed25519.Ed25519PrivateKey) else "Ed448"
+            raw = self.private.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+            says = {"kty": "OKP", "crv": crv, "x": base64url(raw)}
         else:
             size = (self.private.key_size + 7) // 8
             public = self.private.public_key().public_numbers()
@@ -63,16 +67,19 @@ ANOTHER = Key("rsa", rsa.generate_private_key(65537, 2048))
 P256 = Key("p256", ec.generate_private_key(ec.SECP256R1()), alg="ES256")
 P384 = Key("p384", ec.generate_private_key(ec.SECP384R1()), key_ops=["verify"])
 P521 = Key("p521", ec.generate_private_key(ec.SECP521R1()))
+ED25519 = Key("ed25519", ed25519.Ed25519PrivateKey.generate(), use="sig")
+ED448 = Key("ed448", ed448.Ed448PrivateKey.generate(), alg="EdDSA")
 SHARED = Key("shared", os.urandom(64))
-OTHERS = [{"kty": "OKP", "crv": "Ed25519", "x": "AA"}, {**RSA.jwk, "kid": "encrypts", "use": "enc"}]
+OTHERS = [{"kty": "OKP", "crv": "X25519", "x": "AA"}, {**RSA.jwk, "kid": "encrypts", "use": "enc"}]
 
 
 def key_set(*keys):
     return json.dumps({"keys": [getattr(key, "jwk", key) for key in keys]})
 
 
-ALL = key_set(*OTHERS, RSA, STRONG, P256, P384, P521, SHARED)
+ALL = key_set(*OTHERS, RSA, STRONG, P256, P384, P521, ED25519, ED448, SHARED)
 GOOD = {
+    "PS256": RSA, "PS384": RSA, "PS512": RSA, "EdDSA": ED25519,
     "RS256": RSA, "RS384": RSA, "RS512": STRONG, "ES256": P256, "ES384": P384, "ES512": P521, "HS256": SHARED, "HS512": SHARED,
 }  # fmt: skip
 
@@ -86,6 +93,7 @@ def test_tokens_of_each_algorithm_get_in(start, gateway):
     for alg, key in GOOD.items():
         agent = start.agent(gateway, hello, name=alg.lower(), headers=bearer(key.token(alg)))
         assert visit(gateway, agent, "/x").body == b"GET /x"
+    start.agent(gateway, hello, headers=bearer(ED448.token("EdDSA")))
     agent.stop()
     ttf = start.forwarder(gateway, start.service(), "-n", "by-ttf", "-t", STRONG.token("RS512"))
     assert ttf.tunnel_id == "by-ttf"
@@ -112,7 +120,8 @@ REFUSED = {
     "the key of another kind": (P256.token("ES256", kid="rsa"), "not for its algorithm"),
     "another algorithm's name": (swapped("ES256"), "not for its algorithm"),
     "no algorithm": (swapped("none"), "algorithm is not"),
-    "PS256": (RSA.token("PS256"), "algorithm is not"),
+    "PS256 with a key for RS512": (STRONG.token("PS256"), "not for its algorithm"),
+    "EdDSA of another": (Key("ed25519", ed25519.Ed25519PrivateKey.generate()).token("EdDSA"), "signature does not hold"),
     "HS256 with the public key": (by_public_key(), "not for its algorithm"),
     "an encryption key": (RSA.token("RS256", kid="encrypts"), "kid"),
     "crit": (RSA.token("RS256", headers={"crit": ["x"], "x": 1}), "extensions"),
