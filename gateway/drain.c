@@ -28,6 +28,14 @@ static bool has_finished(const struct drain_parts *parts) {
            peering_busy(parts->peering) == 0;
 }
 
+static void tell_late(const struct drain_parts *parts) {
+    log_warn("gateway",
+             "not finished in time, and ended: %zu visitors' requests, %zu exchanges, %zu for agents here, "
+             "%zu of peers",
+             visitors_busy(parts->visitors), core_exchange_count(parts->core), backend_busy(parts->backend),
+             peering_busy(parts->peering));
+}
+
 /* The agents and the peers are gone, and the store knows. */
 static bool all_is_told(const struct drain_parts *parts) {
     return agent_ws_count(parts->agents) == 0 && agent_ws_peers(parts->agents) == 0 &&
@@ -50,6 +58,7 @@ static void on_look(struct timer *timer) {
         stop_accepting(parts);
         enter(drain, DRAIN_FINISHING, parts->timeout_ms);
     } else if (drain->phase == DRAIN_FINISHING && (late || has_finished(parts))) {
+        if (!has_finished(parts) && !drain->hurry) tell_late(parts);
         agent_ws_close_all(parts->agents);
         drain->hurry = false;
         enter(drain, DRAIN_CLOSING, CLOSE_AGENTS_MS);

@@ -205,7 +205,7 @@ class Soak:
         self.prometheus = Prometheus(folder, self.gateways, options.factor)
         self.names = [f"soak-{n:04}" for n in range(options.tunnels)]
         self.agents = [self._agent(at) for at in range(0, options.tunnels, A_PROCESS)]
-        self.old_agents = []
+        self.old_agents, self.drained_agents = [], []
         self.visitors = Visitors([("127.0.0.1", gateway.ports[0]) for gateway in self.gateways])
         self.memory, self.stood_still = [], 0
 
@@ -223,7 +223,8 @@ class Soak:
                        env={"XDG_STATE_HOME": str(folder), "HOME": str(folder), "TTF_INSPECT": "off", "TTF_TOKEN": self.token})  # fmt: skip
 
     def _old_agent(self):
-        """Of protocol v1: it does not come back by itself, so each look for its host may make a new one."""
+        """Of protocol v1: it does not come back by itself, so each look for its host may make a new one: where the connection has
+        ended, or the gateway has said that it drains (the older one then finishes what it has)."""
         def reply(request):
             fields = {name.lower(): values[0] for name, values in request["headers"].items()}
             body = base64.b64decode(request.get("body") or "")
@@ -235,7 +236,9 @@ class Soak:
         self.old_agents.append(AgentV1(f"ws://127.0.0.1:{gateway.ports[1]}", reply, {"authorization": f"Bearer {self.token}"}).start())
 
         def renew():
-            if self.old_agents[place].closed.is_set():
+            agent = self.old_agents[place]
+            if agent.closed.is_set() or not agent.messages.empty():
+                self.drained_agents.append(agent)
                 self.old_agents[place] = AgentV1(f"ws://127.0.0.1:{gateway.ports[1]}", reply, {"authorization": f"Bearer {self.token}"}).start()
             return self.old_agents[place]
 
@@ -260,7 +263,7 @@ class Soak:
         for task in self.others:
             task.cancel()
         await self.visitors.stop()
-        for agent in self.old_agents:
+        for agent in self.old_agents + self.drained_agents:
             agent.stop()
         for program in (*self.agents, *self.gateways, self.prometheus, self.service, self.redis):
             if program.process:
