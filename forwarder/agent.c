@@ -290,7 +290,7 @@ struct agent *agent_new(struct loop *loop, const struct agent_settings *settings
     list_init(&agent->leaving);
     task_init(&agent->reap, on_reap);
     agent->uplinks =
-        uplinks_new(loop, settings->endpoint, settings->proxy, settings->ca_file, error, error_size);
+        uplinks_new(loop, settings->endpoint, settings->proxy, &settings->trust, error, error_size);
     if (agent->uplinks && make_token_command(agent, error, error_size)) return agent;
     uplinks_free(agent->uplinks);
     free(agent);

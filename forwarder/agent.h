@@ -11,6 +11,7 @@
 #include "local/local_client.h"
 #include "net/loop.h"
 #include "net/proxy.h"
+#include "net/wire.h"
 #include "token.h"
 #include "tunnel_options.h"
 
@@ -22,7 +23,7 @@ struct agent_settings {
     const struct endpoint *endpoint;
     bool endpoint_is_default;  /* nobody gave it */
     const struct proxy *proxy; /* on the way to it; NULL: none */
-    const char *ca_file;       /* may be NULL */
+    struct wire_trust trust;
     struct token *token;
     uint64_t connect_timeout_ms;
     struct console *console;

@@ -217,7 +217,8 @@ static bool look_at_wire(struct doctor *doctor) {
     char error[400];
     bool is_good = false;
     if (endpoint->tls) {
-        tls = wire_tls_new(endpoint->host, doctor->setup->options.ca_file, error, sizeof(error));
+        struct wire_trust trust = options_trust(&doctor->setup->options);
+        tls = wire_tls_new(endpoint->host, &trust, error, sizeof(error));
         if (!tls) return bad(doctor, "TLS", error, "Name a file of PEM certificates with --ca-file."), false;
     }
     for (size_t i = 0; i < doctor->addresses.count && !is_good; i++) {
@@ -318,8 +319,9 @@ static void look_at_upgrade(struct doctor *doctor) {
                                                 .fill = fill};
     char error[400];
     struct uplink_credentials credentials = {.token = token_text(doctor->token)};
-    struct uplinks *uplinks = uplinks_new(&doctor->loop, doctor->endpoint, doctor->proxy,
-                                          doctor->setup->options.ca_file, error, sizeof(error));
+    struct wire_trust trust = options_trust(&doctor->setup->options);
+    struct uplinks *uplinks =
+        uplinks_new(&doctor->loop, doctor->endpoint, doctor->proxy, &trust, error, sizeof(error));
     struct uplink *uplink = uplinks ? uplink_new(uplinks, &events, doctor) : NULL;
     begin(doctor);
     if (uplink) uplink_connect(uplink, &credentials, STEP_MS);

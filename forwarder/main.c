@@ -167,6 +167,12 @@ static bool is_command(const struct options *options, const char *name) {
     return options->command && strcmp(options->command, name) == 0;
 }
 
+/* NULL, or what does not go together. What the files hold is seen when they are read. */
+static const char *certificate_fault(const struct options *options, const struct endpoint *endpoint) {
+    if (!options->client_cert) return options->client_key ? "--client-key wants --client-cert" : NULL;
+    return endpoint->tls ? NULL : "--client-cert is for wss://: without TLS nobody is shown a certificate";
+}
+
 static int run(const struct setup *setup) {
     const struct options *options = &setup->options;
     char error[512];
@@ -177,6 +183,8 @@ static int run(const struct setup *setup) {
                  options->ca_file);
         return usage_error(error);
     }
+    const char *wrong = certificate_fault(options, &endpoint);
+    if (wrong) return usage_error(wrong);
     struct token token = {
         .given = options->token, .path = options->token_file, .command = options->token_command};
     if (!token_refresh(&token, error, sizeof(error))) return usage_error(error);
@@ -206,7 +214,7 @@ static int run(const struct setup *setup) {
         .endpoint = &endpoint,
         .endpoint_is_default = setup->endpoint_is_default,
         .proxy = proxy,
-        .ca_file = options->ca_file,
+        .trust = options_trust(options),
         .token = &token,
         .connect_timeout_ms = (uint64_t)options->connect_timeout_s * 1000,
         .console = &console,

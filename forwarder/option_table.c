@@ -123,6 +123,11 @@ const struct option_row option_rows[] = {
      OPTION_TEXT, PLACE_LINE, MEMBER(config), 0, 0},
     {0, "ca-file", "FILE", NULL, "trust these certificates too (PEM) for wss://", OPTION_TEXT, PLACE_FILE,
      MEMBER(ca_file), 0, 0},
+    {0, "client-cert", "FILE", NULL,
+     "certificate that says who you are (PEM, with its chain), for gateways that take one instead of a token",
+     OPTION_TEXT, PLACE_FILE, MEMBER(client_cert), 0, 0},
+    {0, "client-key", "FILE", NULL, "its key (default: the same file)", OPTION_TEXT, PLACE_FILE,
+     MEMBER(client_key), 0, 0},
     {0, "proxy", "URL", NULL,
      "the way to the gateway: http:// or socks5://[user:password@]host:port, or off (default: HTTPS_PROXY, "
      "HTTP_PROXY, ALL_PROXY, NO_PROXY)",

@@ -8,6 +8,7 @@
 #define FORWARDER_OPTIONS_H
 
 #include "dotenv.h"
+#include "net/wire.h"
 #include "option_table.h"
 #include "service_word.h"
 #include "tunnel_options.h"
@@ -20,7 +21,7 @@
 struct options {
     const char *endpoint;                           /* NULL: not given */
     const char *token, *token_file, *token_command; /* one of them, or none */
-    const char *ca_file, *proxy;
+    const char *ca_file, *client_cert, *client_key, *proxy;
     const char *inspect, *inspect_memory, *inspect_password_file; /* inspector_choose(); NULL: not said */
     const char *inspect_url;                                      /* agent_api_parse(); NULL: not said */
     const char *log;                                              /* console_choose() */
@@ -40,6 +41,11 @@ struct options {
     struct service_word service; /* of the command line; its parts stand in the fields above */
     char bare_host[256];         /* what tunnel.host points to when it came in brackets */
 };
+
+static inline struct wire_trust options_trust(const struct options *options) {
+    const char *key = options->client_key ? options->client_key : options->client_cert;
+    return (struct wire_trust){options->ca_file, options->client_cert, key};
+}
 
 static inline bool options_say_token(const struct options *options) {
     return options->token || options->token_file || options->token_command;

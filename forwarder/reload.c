@@ -26,14 +26,15 @@ static bool is_same_text(const char *a, const char *b) {
 
 static void look_at_top(const struct reload *reload, const struct options *now) {
     const struct options *before = &reload->setup->file.options;
-    bool is_same = is_same_text(before->endpoint, now->endpoint) && is_same_text(before->proxy, now->proxy) &&
-                   is_same_text(before->token_file, now->token_file) &&
-                   is_same_text(before->token_command, now->token_command) &&
-                   is_same_text(before->ca_file, now->ca_file) &&
-                   is_same_text(before->inspect, now->inspect) &&
-                   is_same_text(before->inspect_memory, now->inspect_memory) &&
-                   is_same_text(before->inspect_password_file, now->inspect_password_file) &&
-                   before->connect_timeout_s == now->connect_timeout_s;
+    bool is_same =
+        is_same_text(before->endpoint, now->endpoint) && is_same_text(before->proxy, now->proxy) &&
+        is_same_text(before->token_file, now->token_file) &&
+        is_same_text(before->token_command, now->token_command) &&
+        is_same_text(before->ca_file, now->ca_file) && is_same_text(before->client_cert, now->client_cert) &&
+        is_same_text(before->client_key, now->client_key) && is_same_text(before->inspect, now->inspect) &&
+        is_same_text(before->inspect_memory, now->inspect_memory) &&
+        is_same_text(before->inspect_password_file, now->inspect_password_file) &&
+        before->connect_timeout_s == now->connect_timeout_s;
     if (!is_same)
         console_error(reload->console,
                       "%s: what has changed above the tunnels counts when ttf is started again",

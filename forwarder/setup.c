@@ -94,6 +94,8 @@ static void choose_rest(struct setup *setup) {
     struct options *options = &setup->options;
     const struct options *file = &setup->file.options;
     if (!options->ca_file) options->ca_file = file->ca_file;
+    if (!options->client_cert) options->client_cert = file->client_cert;
+    if (!options->client_key) options->client_key = file->client_key;
     if (!options->proxy) options->proxy = file->proxy;
     if (!options->inspect) options->inspect = file->inspect;
     if (!options->inspect_memory) options->inspect_memory = file->inspect_memory;

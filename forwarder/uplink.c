@@ -261,14 +261,14 @@ void uplink_connect(struct uplink *uplink, const struct uplink_credentials *cred
 /* ---- life ---- */
 
 struct uplinks *uplinks_new(struct loop *loop, const struct endpoint *endpoint, const struct proxy *proxy,
-                            const char *ca_file, char *error, size_t error_size) {
+                            const struct wire_trust *trust, char *error, size_t error_size) {
     struct uplinks *uplinks = calloc(1, sizeof(*uplinks));
     if (!uplinks) return NULL;
     uplinks->loop = loop;
     uplinks->endpoint = endpoint;
     uplinks->way = (struct wire_way){.proxy = proxy, .host = endpoint->host, .port = endpoint->port};
     if (!endpoint->tls) return uplinks;
-    uplinks->tls = wire_tls_new(endpoint->host, ca_file, error, error_size);
+    uplinks->tls = wire_tls_new(endpoint->host, trust, error, error_size);
     if (uplinks->tls) return uplinks;
     free(uplinks);
     return NULL;

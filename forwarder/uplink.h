@@ -8,6 +8,7 @@
 #include "endpoint.h"
 #include "net/loop.h"
 #include "net/proxy.h"
+#include "net/wire.h"
 
 #define UPLINK_MESSAGE_MAX                                                                                   \
     (4u * 1024 * 1024) /* either direction: a body of 2 MiB in base64, and its headers */
@@ -51,10 +52,10 @@ struct uplink_credentials {
     const char *token, *name, *resume, *policy; /* NULL: not sent */
 };
 
-/* What all uplinks to one gateway share. `endpoint`, `proxy` and `ca_file` (both may be NULL) are borrowed
+/* What all uplinks to one gateway share. `endpoint`, `proxy` and `trust` (both may be NULL) are borrowed
  * for its life. NULL, and a reason, on failure. */
 struct uplinks *uplinks_new(struct loop *loop, const struct endpoint *endpoint, const struct proxy *proxy,
-                            const char *ca_file, char *error, size_t error_size);
+                            const struct wire_trust *trust, char *error, size_t error_size);
 /* When all uplinks have been freed, or aborted and the loop has ended. NULL is fine. */
 void uplinks_free(struct uplinks *uplinks);
 

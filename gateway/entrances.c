@@ -1,6 +1,8 @@
 /* See entrances.h. */
 #include "entrances.h"
 
+#include <stdio.h>
+
 #include "sockets/tls.h"
 
 #define VISITOR_PROTOCOLS "\x08http/1.1"
@@ -18,10 +20,16 @@ static bool is_said(const struct listen_address *address) {
 static bool make_tls(struct entrances *entrances) {
     const struct config *config = entrances->files.config;
     struct certificates *const *set = &entrances->files.set;
+    const char *ca_file = config->agent_client_ca;
+    char why[TLS_SUBJECT_WHY_MAX];
     if (is_said(&config->public_tls_listen))
         entrances->visitor_tls = tls_server_new(set, &entrances->tickets, VISITOR_PROTOCOLS);
     if (is_said(&config->agent_tls_listen))
-        entrances->agent_tls = tls_server_new(set, &entrances->tickets, AGENT_PROTOCOLS);
+        entrances->agent_tls = tls_server_new(set, ca_file ? NULL : &entrances->tickets, AGENT_PROTOCOLS);
+    if (ca_file && entrances->agent_tls && !tls_server_ask(entrances->agent_tls, ca_file, why)) {
+        fprintf(stderr, "ttf-gateway: --agent-client-ca: %s\n", why);
+        return false;
+    }
     return (entrances->visitor_tls || !is_said(&config->public_tls_listen)) &&
            (entrances->agent_tls || !is_said(&config->agent_tls_listen));
 }

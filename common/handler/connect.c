@@ -191,8 +191,24 @@ static struct refusal find_token(const struct connect_event *event, struct arena
     if (field.ptr && !view_eq_nocase(view_slice(field, 0, scheme.len), scheme))
         return (struct refusal){401, "the Authorization is not a Bearer token"};
     *ret_token = field.ptr ? view_trim(view_skip(field, scheme.len)) : parameter(event, arena, VIEW("token"));
-    if (ret_token->len) return (struct refusal){0};
-    return (struct refusal){401, "a token is needed (ttf --token, or TTF_TOKEN)"};
+    return (struct refusal){0};
+}
+
+static struct refusal own(struct connect *connect, struct view subject) {
+    snprintf(connect->claim.owner, sizeof(connect->claim.owner), "sub:%.*s", VIEW_ARG(subject));
+    if (!subject_may_connect(connect->operation.core, view_from_cstr(connect->claim.owner)))
+        return over_quota(connect, QUOTA_OWNER_CONNECTS);
+    return (struct refusal){0};
+}
+
+/* Who shows no token may have shown a certificate when it connected. */
+static struct refusal by_certificate(struct connect *connect, const struct connect_event *event) {
+    if (event->subject.len) return own(connect, event->subject);
+    if (!event->subject_fault.len)
+        return (struct refusal){401, "a token is needed (ttf --token, or TTF_TOKEN)"};
+    snprintf(connect->reason, sizeof(connect->reason), "the certificate is not accepted: %.120s",
+             event->subject_fault.ptr);
+    return (struct refusal){401, connect->reason};
 }
 
 /* When what was let in with it ends. One that came within the leeway has it to its end. */
@@ -213,19 +229,16 @@ static struct refusal authenticate(struct connect *connect, const struct connect
     if (!core->settings.require_auth) return (struct refusal){0};
     struct refusal refusal = find_token(event, arena, &token);
     if (refusal.status) return refusal;
+    if (!token.len) return by_certificate(connect, event);
     uint64_t now_ms = core_wall_ms(core);
     if (!jwt_check(&core->settings.jwt, token, now_ms / 1000, &claims, &reason))
         return (struct refusal){401, reason};
     connect->claim.member.until_ms = token_end_ms(&core->settings, &claims, now_ms);
-    memcpy(connect->claim.owner, "sub:", 4);
-    memcpy(connect->claim.owner + 4, claims.subject, strlen(claims.subject) + 1);
     memcpy(connect->token_id, claims.id, sizeof(connect->token_id));
     connect->token_issued_s = claims.issued_s;
     connect->claim.member.allowance = claims.allowance;
     connect->names = claims.names;
-    if (!subject_may_connect(core, view_from_cstr(connect->claim.owner)))
-        return over_quota(connect, QUOTA_OWNER_CONNECTS);
-    return (struct refusal){0};
+    return own(connect, view_from_cstr(claims.subject));
 }
 
 /* One of another subject (somebody else's, or from before tokens were asked for) proves nothing. */

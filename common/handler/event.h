@@ -15,6 +15,8 @@ struct connect_event {
     const struct headers *headers;
     struct view client; /* address, for the log */
     enum link_protocol protocol;
+    struct view subject;       /* whose certificate it has shown, which is good; absent: nobody's */
+    struct view subject_fault; /* what is wrong with the one that it has shown; absent: nothing */
 };
 
 struct connect_outcome {

@@ -40,9 +40,16 @@ struct wire_events {
     void (*on_end)(void *ctx, const struct wire_end *end); /* the last one */
 };
 
-/* `ca_file` may be NULL; `host` is the name (or address) that certificates must be for. NULL, and a reason,
+/* Files of PEM; each may be NULL. `cert_file`, with its chain, and `key_file` say who we are; both or
+ * neither. */
+struct wire_trust {
+    const char *ca_file, *cert_file, *key_file;
+};
+
+/* `trust` may be NULL; `host` is the name (or address) that certificates must be for. NULL, and a reason,
  * on failure. */
-struct wire_tls *wire_tls_new(const char *host, const char *ca_file, char *error, size_t error_size);
+struct wire_tls *wire_tls_new(const char *host, const struct wire_trust *trust, char *error,
+                              size_t error_size);
 /* For whom has read certificate authorities already: trusts `store`, of which a reference is held. NULL
  * without memory. */
 struct wire_tls *wire_tls_new_trusting(const char *host, struct x509_store_st *store);

@@ -62,10 +62,40 @@ static struct wire_tls *context_new(const char *host) {
     return tls;
 }
 
-struct wire_tls *wire_tls_new(const char *host, const char *ca_file, char *error, size_t error_size) {
+/* Nobody is asked for a key's passphrase: a program that runs by itself would stand still. */
+static int no_passphrase(char *out, int size, int writes, void *ctx) {
+    (void)out, (void)size, (void)writes, (void)ctx;
+    return -1;
+}
+
+static bool complain(const char *what, const char *file, char *error, size_t error_size) {
+    const char *why = ERR_reason_error_string(ERR_peek_last_error());
+    snprintf(error, error_size, "%s %s%s%s", what, file, why ? ": " : "", why ? why : "");
+    ERR_clear_error();
+    return false;
+}
+
+static bool identify(SSL_CTX *context, const struct wire_trust *trust, char *error, size_t error_size) {
+    if (!trust->cert_file) return true;
+    ERR_clear_error();
+    SSL_CTX_set_default_passwd_cb(context, no_passphrase);
+    if (SSL_CTX_use_certificate_chain_file(context, trust->cert_file) != 1)
+        return complain("no certificate (PEM) can be read from", trust->cert_file, error, error_size);
+    if (SSL_CTX_use_PrivateKey_file(context, trust->key_file, SSL_FILETYPE_PEM) != 1)
+        return complain("no key for the certificate (PEM, without a passphrase) can be read from",
+                        trust->key_file, error, error_size);
+    return true;
+}
+
+struct wire_tls *wire_tls_new(const char *host, const struct wire_trust *trust, char *error,
+                              size_t error_size) {
+    static const struct wire_trust none;
     struct wire_tls *tls = context_new(host);
+    if (!trust) trust = &none;
     snprintf(error, error_size, "out of memory");
-    if (tls && load_authorities(tls->context, ca_file, error, error_size)) return tls;
+    if (tls && load_authorities(tls->context, trust->ca_file, error, error_size) &&
+        identify(tls->context, trust, error, error_size))
+        return tls;
     wire_tls_free(tls);
     return NULL;
 }

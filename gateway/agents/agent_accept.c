@@ -8,6 +8,7 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "sockets/behind_proxy.h"
+#include "sockets/tls_subject.h"
 
 struct agent_accept {
     struct ws_candidates candidates;
@@ -90,6 +91,9 @@ static void on_outcome(void *ctx, const struct connect_outcome *outcome) {
 }
 
 static void ask_core(struct agent_accept *side, struct ws_candidate *candidate) {
+    char subject[TLS_SUBJECT_MAX + 1];
+    const char *fault = NULL;
+    bool is_known = candidate->conn.tls && tls_subject(candidate->conn.tls, subject, &fault);
     ws_candidate_wait(candidate);
     ids_uuid4(candidate->id);
     struct connect_event event = {
@@ -99,6 +103,8 @@ static void ask_core(struct agent_accept *side, struct ws_candidate *candidate) 
         .headers = &candidate->handshake.head.headers,
         .client = view_from_cstr(ws_candidate_address(candidate)),
         .protocol = protocol_of(candidate),
+        .subject = view_from_cstr(is_known ? subject : NULL),
+        .subject_fault = view_from_cstr(fault),
     };
     core_connect(side->core, &event, on_outcome, candidate);
 }

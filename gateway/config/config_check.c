@@ -101,6 +101,18 @@ static const void *older_secret(const struct config *config) {
     return config->jwt_older_secret ? &config->jwt_older_secret : NULL;
 }
 
+static int check_client_ca(const struct config *config) {
+    if (!config->agent_client_ca) return 0;
+    if (!said(config, &config->agent_tls_listen))
+        return complain(
+            config, &config->agent_client_ca,
+            "certificates are shown at a port with TLS: say --agent-tls-listen (AGENT_TLS_LISTEN)");
+    return config->require_auth == ANSWER_YES
+               ? 0
+               : complain(config, &config->agent_client_ca,
+                          "it says nothing without --require-auth=true (REQUIRE_AUTH)");
+}
+
 static int check_auth(const struct config *config) {
     const void *key = token_key(config), *older = older_secret(config);
     if (config->jwt_secret && config->jwt_secret_file)
@@ -112,11 +124,11 @@ static int check_auth(const struct config *config) {
         return complain(config, &config->jwt_older_files, "3 files at most");
     if (config->jwks && config->jwks_path)
         return contradict(config, &config->jwks, &config->jwks_path, "one key set is enough");
-    if (config->require_auth == ANSWER_YES && !key)
+    if (config->require_auth == ANSWER_YES && !key && !config->agent_client_ca)
         return complain(
             config, &config->require_auth,
             "tokens cannot be verified without JWT_SECRET or JWT_SECRET_FILE, or a key set (JWKS or "
-            "JWKS_PATH)");
+            "JWKS_PATH), nor agents known by certificates without --agent-client-ca (AGENT_CLIENT_CA)");
     if (config->require_auth == ANSWER_NO && key)
         return contradict(config, &config->require_auth, key, "no token is asked for");
     if (config->require_auth == ANSWER_UNSAID && key)
@@ -375,6 +387,7 @@ int config_check(struct config *config) {
     if (!code) code = check_ports(config);
     if (!code && settings_are_of(PROGRAM_GATEWAY)) code = check_tls(config);
     if (!code) code = check_auth(config);
+    if (!code) code = check_client_ca(config);
     if (!code) code = check_secrets(config);
     if (!code) code = check_visitor_policy(config);
     if (!code) code = check_forward_auth(config);

@@ -78,6 +78,12 @@ const struct setting config_settings[] = {
                "`require-auth` said, true or false.",
      .only = PROGRAM_GATEWAY},
 
+    {SETTING("agent-client-ca", "AGENT_CLIENT_CA", KIND_TEXT, agent_client_ca, NULL,
+             "a file of authorities (PEM) whose certificates agents may show instead of a token"),
+     .detail = "At `agent-tls-listen` ([mutual TLS](TLS.md#certificates-of-agents)). Needs `require-auth`; "
+               "then no key for tokens is needed.",
+     .only = PROGRAM_GATEWAY, .is_path = true},
+
     {SETTING("domain", "DOMAIN_NAME", KIND_TEXT, domain, "localhost", "tunnels are its subdomains"),
      .group = "Names and URLs"},
     {SETTING("public-url", "PUBLIC_URL", KIND_TEXT, public_url, NULL,

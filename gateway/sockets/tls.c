@@ -77,6 +77,10 @@ struct tls_server *tls_server_new(struct certificates *const *certificates, stru
     return server;
 }
 
+bool tls_server_ask(struct tls_server *server, const char *ca_file, char why[TLS_SUBJECT_WHY_MAX]) {
+    return tls_ask_subject(server->context, ca_file, why);
+}
+
 void tls_server_free(struct tls_server *server) {
     if (!server) return;
     SSL_CTX_free(server->context);

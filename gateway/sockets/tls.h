@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 
 #include "base/view.h"
+#include "sockets/tls_subject.h"
 
 struct ssl_st;
 struct certificates;
@@ -23,6 +24,8 @@ struct tls_server; /* what the connections of one port share */
 struct tls_server *tls_server_new(struct certificates *const *certificates, struct ticket_keys *tickets,
                                   const char *protocols);
 void tls_server_free(struct tls_server *server);
+/* As tls_ask_subject(), of a server whose sessions are not taken up again: certificates end. */
+bool tls_server_ask(struct tls_server *server, const char *ca_file, char why[TLS_SUBJECT_WHY_MAX]);
 
 /* One connection, before its handshake; NULL without memory. `fd` stays the caller's. */
 struct ssl_st *tls_new(struct tls_server *server, int fd);

@@ -1,0 +1,24 @@
+/* Who an agent is by the certificate that it shows (mutual TLS): the first of its names that are URIs, mail
+ * addresses or hosts (RFC 5280 4.2.1.6), else its subject's common name. */
+#ifndef GATEWAY_TLS_SUBJECT_H
+#define GATEWAY_TLS_SUBJECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define TLS_SUBJECT_MAX 128
+#define TLS_SUBJECT_WHY_MAX 400
+
+struct ssl_st;
+struct ssl_ctx_st;
+
+/* From now on whoever connects is asked for a certificate of these authorities (a file of PEM), and let in
+ * without one, or with one that is not good, all the same: tls_subject() says so. False, and why: there are
+ * none in it. */
+bool tls_ask_subject(struct ssl_ctx_st *context, const char *ca_file, char why[TLS_SUBJECT_WHY_MAX]);
+
+/* After a handshake: has it shown a certificate that is good? False: *ret_why says what is wrong with it, or
+ * is NULL when there is none. */
+bool tls_subject(const struct ssl_st *tls, char subject[TLS_SUBJECT_MAX + 1], const char **ret_why);
+
+#endif
