@@ -424,11 +424,16 @@ static void leave(struct tunnel *tunnel, const char *why) {
     lane_retire(tunnel->lane);
 }
 
+/* A certificate is read anew for each connection; whether it was renewed, the gateway will say. */
+static bool shows_certificate(const struct tunnel *tunnel) {
+    return !token_text(tunnel->settings.token) && uplinks_show_certificate(tunnel->settings.uplinks);
+}
+
 /* Perhaps there is another one now. */
 static void on_token_expired(struct tunnel *tunnel) {
     struct lane *lane = tunnel->lane;
     if (tunnel->state != TUNNEL_UP) return;
-    if (!token_is_renewed(tunnel->settings.token)) {
+    if (!token_is_renewed(tunnel->settings.token) && !shows_certificate(tunnel)) {
         leave(tunnel, "This tunnel has ended: its token has expired, and ttf was given no other (ttf login, "
                       "--token-file and --token-command can be renewed)");
         return;

@@ -17,6 +17,7 @@ struct uplinks {
     const struct endpoint *endpoint;
     struct wire_way way;  /* its proxy is NULL: straight */
     struct wire_tls *tls; /* NULL: ws:// */
+    bool shows_certificate;
 };
 
 struct uplink {
@@ -268,10 +269,15 @@ struct uplinks *uplinks_new(struct loop *loop, const struct endpoint *endpoint, 
     uplinks->endpoint = endpoint;
     uplinks->way = (struct wire_way){.proxy = proxy, .host = endpoint->host, .port = endpoint->port};
     if (!endpoint->tls) return uplinks;
+    uplinks->shows_certificate = trust && trust->cert_file;
     uplinks->tls = wire_tls_new(endpoint->host, trust, error, error_size);
     if (uplinks->tls) return uplinks;
     free(uplinks);
     return NULL;
+}
+
+bool uplinks_show_certificate(const struct uplinks *uplinks) {
+    return uplinks->shows_certificate;
 }
 
 void uplinks_free(struct uplinks *uplinks) {

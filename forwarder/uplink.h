@@ -58,6 +58,8 @@ struct uplinks *uplinks_new(struct loop *loop, const struct endpoint *endpoint, 
                             const struct wire_trust *trust, char *error, size_t error_size);
 /* When all uplinks have been freed, or aborted and the loop has ended. NULL is fine. */
 void uplinks_free(struct uplinks *uplinks);
+/* Do they say who we are by a certificate? */
+bool uplinks_show_certificate(const struct uplinks *uplinks);
 
 /* NULL without memory. */
 struct uplink *uplink_new(struct uplinks *uplinks, const struct uplink_events *events, void *ctx);

@@ -203,6 +203,8 @@ static struct refusal own(struct connect *connect, struct view subject) {
 
 /* Who shows no token may have shown a certificate when it connected. */
 static struct refusal by_certificate(struct connect *connect, const struct connect_event *event) {
+    bool ends = connect->operation.core->settings.ends_with_token;
+    if (event->subject.len) connect->claim.member.until_ms = ends ? event->subject_end_ms : 0;
     if (event->subject.len) return own(connect, event->subject);
     if (!event->subject_fault.len)
         return (struct refusal){401, "a token is needed (ttf --token, or TTF_TOKEN)"};

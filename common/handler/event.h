@@ -16,6 +16,7 @@ struct connect_event {
     struct view client; /* address, for the log */
     enum link_protocol protocol;
     struct view subject;       /* whose certificate it has shown, which is good; absent: nobody's */
+    uint64_t subject_end_ms;   /* wall clock: when that certificate ends */
     struct view subject_fault; /* what is wrong with the one that it has shown; absent: nothing */
 };
 

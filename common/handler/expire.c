@@ -13,7 +13,7 @@ bool claim_has_expired(const struct core *core, const struct claim *claim) {
 static void end_link(struct core *core, const struct link *link) {
     log_from(LOG_LEVEL_INFO, "core", view_from_cstr(link->connection), "its token has expired");
     link_retire(core, link, VIEW(V1_CODE_TOKEN_EXPIRED),
-                VIEW("The token of this connection has expired: connect with a new one."));
+                VIEW("The token, or certificate, of this connection has expired: connect with a new one."));
 }
 
 void claim_expired(struct core *core, const struct claim *claim) {

@@ -41,7 +41,7 @@ struct wire_events {
 };
 
 /* Files of PEM; each may be NULL. `cert_file`, with its chain, and `key_file` say who we are; both or
- * neither. */
+ * neither, and read again for each connection. */
 struct wire_trust {
     const char *ca_file, *cert_file, *key_file;
 };

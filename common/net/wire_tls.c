@@ -15,6 +15,7 @@
 
 struct wire_tls {
     SSL_CTX *context;
+    struct wire_trust trust;
     char host[NAME_MAX_BYTES];
     bool is_address;
 };
@@ -93,11 +94,22 @@ struct wire_tls *wire_tls_new(const char *host, const struct wire_trust *trust, 
     struct wire_tls *tls = context_new(host);
     if (!trust) trust = &none;
     snprintf(error, error_size, "out of memory");
+    if (tls) tls->trust = *trust;
     if (tls && load_authorities(tls->context, trust->ca_file, error, error_size) &&
         identify(tls->context, trust, error, error_size))
         return tls;
     wire_tls_free(tls);
     return NULL;
+}
+
+/* For the next connection: certificates of machines end soon, and are renewed where they stand. What is no
+ * good is left, and the one of before is shown. */
+static void identify_again(struct wire_tls *tls) {
+    char why[400];
+    SSL_CTX *probe = tls->trust.cert_file ? SSL_CTX_new(TLS_client_method()) : NULL;
+    if (probe && identify(probe, &tls->trust, why, sizeof(why)))
+        identify(tls->context, &tls->trust, why, sizeof(why));
+    SSL_CTX_free(probe);
 }
 
 struct wire_tls *wire_tls_new_trusting(const char *host, X509_STORE *store) {
@@ -122,6 +134,7 @@ static bool name_peer(SSL *ssl, const struct wire_tls *tls) {
 }
 
 bool wire_tls_begin(struct wire *wire) {
+    identify_again(wire->context);
     BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
     wire->tls = SSL_new(wire->context->context);
     if (!wire->tls || !in || !out || !name_peer(wire->tls, wire->context)) {

@@ -91,9 +91,9 @@ static void on_outcome(void *ctx, const struct connect_outcome *outcome) {
 }
 
 static void ask_core(struct agent_accept *side, struct ws_candidate *candidate) {
-    char subject[TLS_SUBJECT_MAX + 1];
+    struct tls_subject subject = {0};
     const char *fault = NULL;
-    bool is_known = candidate->conn.tls && tls_subject(candidate->conn.tls, subject, &fault);
+    bool is_known = candidate->conn.tls && tls_subject(candidate->conn.tls, &subject, &fault);
     ws_candidate_wait(candidate);
     ids_uuid4(candidate->id);
     struct connect_event event = {
@@ -103,7 +103,8 @@ static void ask_core(struct agent_accept *side, struct ws_candidate *candidate) 
         .headers = &candidate->handshake.head.headers,
         .client = view_from_cstr(ws_candidate_address(candidate)),
         .protocol = protocol_of(candidate),
-        .subject = view_from_cstr(is_known ? subject : NULL),
+        .subject = view_from_cstr(is_known ? subject.name : NULL),
+        .subject_end_ms = subject.end_ms,
         .subject_fault = view_from_cstr(fault),
     };
     core_connect(side->core, &event, on_outcome, candidate);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/utf8.h"
 #include "base/view.h"
@@ -100,15 +101,23 @@ static bool read_subject(const X509 *leaf, char subject[TLS_SUBJECT_MAX + 1]) {
     return ok;
 }
 
-bool tls_subject(const SSL *tls, char subject[TLS_SUBJECT_MAX + 1], const char **ret_why) {
+static uint64_t end_ms(const X509 *leaf) {
+    struct tm tm = {0};
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(leaf), &tm) != 1) return 1; /* at once */
+    time_t end = timegm(&tm);
+    return end > 0 ? (uint64_t)end * 1000 : 1;
+}
+
+bool tls_subject(const SSL *tls, struct tls_subject *ret_subject, const char **ret_why) {
     const X509 *leaf = SSL_get0_peer_certificate(tls);
     long fault = leaf ? (long)(intptr_t)SSL_get_ex_data(tls, fault_index()) : X509_V_OK;
     *ret_why = NULL;
     if (!leaf) return false;
     if (fault == X509_V_OK) fault = SSL_get_verify_result(tls);
+    ret_subject->end_ms = end_ms(leaf);
     if (fault != X509_V_OK)
         *ret_why = X509_verify_cert_error_string(fault);
-    else if (!read_subject(leaf, subject))
+    else if (!read_subject(leaf, ret_subject->name))
         *ret_why = "it has no name of 1 to 128 bytes to be called by";
     return !*ret_why;
 }

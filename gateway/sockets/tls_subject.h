@@ -5,9 +5,15 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define TLS_SUBJECT_MAX 128
 #define TLS_SUBJECT_WHY_MAX 400
+
+struct tls_subject {
+    char name[TLS_SUBJECT_MAX + 1];
+    uint64_t end_ms; /* since 1970: when the certificate ends */
+};
 
 struct ssl_st;
 struct ssl_ctx_st;
@@ -19,6 +25,6 @@ bool tls_ask_subject(struct ssl_ctx_st *context, const char *ca_file, char why[T
 
 /* After a handshake: has it shown a certificate that is good? False: *ret_why says what is wrong with it, or
  * is NULL when there is none. */
-bool tls_subject(const struct ssl_st *tls, char subject[TLS_SUBJECT_MAX + 1], const char **ret_why);
+bool tls_subject(const struct ssl_st *tls, struct tls_subject *ret_subject, const char **ret_why);
 
 #endif

@@ -2,12 +2,13 @@
 
 import socket
 import ssl
+import time
 
 import pytest
 
 import backends
 import http_raw
-from programs import BIN
+from programs import BIN, SLOW
 from test_auth import SECRET, token
 from tls_client import Authority, address_of, openssl, tls_options
 
@@ -207,4 +208,27 @@ def test_both_in_one_file(team, join, people, tmp_path):
     both.write_text(certificate.read_text() + key.read_text())
     gateway = team()
     ttf = join(gateway, None, "--client-cert", both)
+    assert http_raw.request(gateway.address, host=ttf.host).status == 200
+
+
+def lasting(authority, name, seconds):
+    """A certificate that ends in so many seconds."""
+    folder = authority.folder
+    expired(authority)
+    end = time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + seconds))
+    openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr", cwd=folder)
+    openssl("ca", "-batch", "-config", "ca.conf", "-in", f"{name}.csr", "-out", f"{name}.pem", "-startdate", "20200101000000Z", "-enddate", end, "-notext", cwd=folder)
+    return folder / f"{name}.pem", folder / f"{name}.key"
+
+
+def test_it_ends_with_its_certificate_and_comes_back_with_a_renewed_one(team, join, people, tmp_path):
+    certificate, key = lasting(people, "soon", 4 * SLOW)
+    both = tmp_path / "soon.pem"
+    both.write_text(certificate.read_text() + key.read_text())
+    gateway = team()
+    ttf = join(gateway, None, "--client-cert", both, "--name", "of-soon")
+    renewed, key = lasting(people, "soon", 3600)
+    both.write_text(renewed.read_text() + key.read_text())
+    gateway.wait_err("its token has expired")
+    ttf.wait_established(after=len(ttf.out) if not ttf.out else 1)
     assert http_raw.request(gateway.address, host=ttf.host).status == 200
