@@ -6,6 +6,7 @@
 
 #include "access_file.h"
 #include "admin/admin.h"
+#include "admin/admin_command.h"
 #include "admin/health.h"
 #include "administration.h"
 #include "agents/agent_accept.h"
@@ -574,6 +575,7 @@ int main(int argc, char **argv) {
     int code;
     heap_init();
     raise_descriptor_limit();
+    if (argc > 1 && strcmp(argv[1], "admin") == 0) return admin_command(argc - 1, argv + 1);
     if (argc > 1 && strcmp(argv[1], "token") == 0) return token_command(argc - 1, argv + 1);
     if (argc > 1 && strcmp(argv[1], "print") == 0) return config_texts_command(argc - 1, argv + 1);
     if (config_init(&gateway.config, argc, argv, &code)) {
