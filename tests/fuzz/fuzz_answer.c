@@ -1,6 +1,7 @@
 /* libFuzzer target: bytes of a service, in pieces: whatever comes, the answer's steps keep their promises,
  * and the pieces' size changes nothing. First byte: how the request was; second: the size of the pieces. */
 #include "fuzz.h"
+#include "fuzz_mutate_http.h"
 #include "local/local_answer.h"
 
 struct outcome {
@@ -75,4 +76,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len) {
     same(&whole, &pieces);
     same(&pieces, &paused);
     return 0;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed) {
+    static const struct grammar grammar = HTTP_GRAMMAR(2);
+    return mutate_pieces(&grammar, data, size, max_size, seed);
 }

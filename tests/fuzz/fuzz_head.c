@@ -1,6 +1,7 @@
 /* libFuzzer target: the head of a message, as a request and as an answer. Whatever comes in pieces must end
  * as it does in one: no part of a whole head is malformed, and none of it is whole. */
 #include "fuzz.h"
+#include "fuzz_mutate_http.h"
 #include "http/chars.h"
 #include "http/head.h"
 
@@ -64,4 +65,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     check(view_of(data, size), true);
     check(view_of(data, size), false);
     return 0;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed) {
+    static const struct grammar grammar = HTTP_GRAMMAR(0);
+    return mutate_pieces(&grammar, data, size, max_size, seed);
 }

@@ -1,10 +1,11 @@
 /* libFuzzer target: a peer that sends anything. Byte 0 chooses the role of the session under test (bit 0),
  * whether the peer begins as it should (bit 1), and how its owner behaves (the rest); byte 1 the size of the
  * pieces in which what follows arrives. What the session sends is drained, and at the end no byte may be left
- * on the account. */
+ * on the account. Mutations are of frames. */
 #include <assert.h>
 #include <stdlib.h>
 
+#include "fuzz_mutate.h"
 #include "link/link.h"
 
 #define STREAMS 4
@@ -281,4 +282,88 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     buf_done(&fuzz->message);
     free(fuzz);
     return 0;
+}
+
+/* ---- frames (RFC 9113 4.1) ---- */
+
+#define FRAME_HEAD 9
+#define PREFACE_LEN 24
+
+static size_t frame_len(struct view rest) {
+    const unsigned char *at = (const unsigned char *)rest.ptr;
+    if (view_starts_with(rest, VIEW("PRI * HTTP/2.0")))
+        return rest.len < PREFACE_LEN ? rest.len : PREFACE_LEN;
+    if (rest.len < FRAME_HEAD) return rest.len;
+    size_t len = FRAME_HEAD + ((size_t)at[0] << 16 | (size_t)at[1] << 8 | at[2]);
+    return len < rest.len ? len : rest.len;
+}
+
+static void put_frame(unsigned type, unsigned flags, uint32_t id, struct view payload, struct buf *out) {
+    char head[FRAME_HEAD] = {
+        (char)(payload.len >> 16), (char)(payload.len >> 8), (char)payload.len, (char)type, (char)flags,
+        (char)(id >> 24),          (char)(id >> 16),         (char)(id >> 8),   (char)id};
+    buf_append(out, head, sizeof(head));
+    buf_append_view(out, payload);
+}
+
+/* Of streams that there may be, ones that nobody has opened, and the connection. */
+static uint32_t some_id(struct dice *dice) {
+    static const uint32_t odd[] = {0, 2, 101, 0x7fffffff, 0x80000001};
+    return roll(dice, 8) ? 1 + 2 * roll(dice, 8) : odd[roll(dice, 5)];
+}
+
+static void change_frame(struct dice *dice, struct view piece, struct buf *out) {
+    const unsigned char *at = (const unsigned char *)piece.ptr;
+    if (piece.len < FRAME_HEAD || at[0] == 'P') {
+        mutate_bytes(piece, out);
+        return;
+    }
+    uint32_t id = (uint32_t)at[5] << 24 | (uint32_t)at[6] << 16 | (uint32_t)at[7] << 8 | at[8];
+    struct view payload = view_skip(piece, FRAME_HEAD);
+    struct buf changed;
+    buf_init(&changed, 65536);
+    switch (roll(dice, 4)) {
+    case 0: put_frame(at[3], at[4] ^ 1u << roll(dice, 8), id, payload, out); break;
+    case 1: put_frame(at[3], at[4], some_id(dice), payload, out); break;
+    case 2: put_frame(roll(dice, 11), at[4], id, payload, out); break;
+    default: mutate_bytes(payload, &changed); put_frame(at[3], at[4], id, buf_view(&changed), out);
+    }
+    buf_done(&changed);
+}
+
+static void fresh_frame(struct dice *dice, struct buf *out) {
+    static const struct {
+        unsigned type, flags;
+        struct view payload;
+    } frames[] = {
+        {0, 0, {"data", 4}},
+        {0, 1, {"", 0}},
+        {0, 9, {"\2da\0\0", 5}},
+        {1, 4, {"\x88", 1}},                /* :status 200 */
+        {1, 5, {"\x82\x86\x84\x41\1a", 6}}, /* GET http / a */
+        {1, 4, {"\x83\x86\x84\x41\1a", 6}}, /* POST */
+        {1, 0, {"\x83\x86", 2}},            /* more in a CONTINUATION */
+        {9, 4, {"\x84\x41\1a", 4}},
+        {1, 5, {"\0\3x-t\1y", 7}},           /* trailers */
+        {1, 4, {"\x48\003100", 5}},          /* :status 100 */
+        {2, 0, {"\0\0\0\0\20", 5}},          /* PRIORITY */
+        {3, 0, {"\0\0\0\x8", 4}},            /* RST_STREAM, CANCEL */
+        {4, 0, {"\0\4\0\0\0\1", 6}},         /* a window of 1 */
+        {4, 0, {"\0\4\x7f\xff\xff\xff", 6}}, /* of the most */
+        {4, 1, {"", 0}},
+        {6, 0, {"12345678", 8}},
+        {6, 1, {"12345678", 8}},
+        {7, 0, {"\0\0\0\3\0\0\0\0", 8}}, /* GOAWAY */
+        {8, 0, {"\0\0\0\1", 4}},
+        {8, 0, {"\x7f\xff\xff\xff", 4}},
+    };
+    size_t which = roll(dice, sizeof(frames) / sizeof(frames[0]));
+    uint32_t id = frames[which].type >= 4 && frames[which].type <= 7 ? 0 : some_id(dice);
+    put_frame(frames[which].type, frames[which].flags, id, frames[which].payload, out);
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed) {
+    static const struct grammar grammar = {
+        .lead = 2, .piece_len = frame_len, .change = change_frame, .fresh = fresh_frame};
+    return mutate_pieces(&grammar, data, size, max_size, seed);
 }

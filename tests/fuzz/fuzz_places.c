@@ -7,6 +7,7 @@
 #include "endpoint.h"
 #include "fuzz.h"
 #include "inspect/place.h"
+#include "mcp/agent_api.h"
 #include "net/ws_url.h"
 #include "service_word.h"
 #include "sockets/address.h"
@@ -64,6 +65,15 @@ static void as_service_word(const char *text) {
     require((service.port == 0) == (service.folder || service.unix_path));
 }
 
+static void as_agent_api(const char *text) {
+    struct agent_api_place place;
+    const char *why = agent_api_parse(text, &place);
+    require(!why || why[0]);
+    if (why) return;
+    TEXT(place.host);
+    require(place.host[0] && place.port);
+}
+
 static void as_addresses(struct view text) {
     struct listen_address listen;
     struct inspect_place place;
@@ -97,6 +107,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!duration_parse(text, &ms)) ms = 0;
     as_endpoint(cstr);
     as_service_word(cstr);
+    as_agent_api(cstr);
     free(cstr);
     free(copy);
     return 0;

@@ -2,6 +2,7 @@
  * and however little room there is for a body, the same requests come out, and what is refused is refused.
  * First byte: the size of the pieces; second: the room. */
 #include "fuzz.h"
+#include "fuzz_mutate_http.h"
 #include "http/chars.h"
 #include "http/request_reader.h"
 
@@ -98,4 +99,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     require(whole.hash == parts.hash && whole.heads == parts.heads && whole.ends == parts.ends);
     require(whole.error == parts.error);
     return 0;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed) {
+    static const struct grammar grammar = HTTP_GRAMMAR(2);
+    return mutate_pieces(&grammar, data, size, max_size, seed);
 }

@@ -5,6 +5,7 @@
 
 #include "fuzz.h"
 #include "fuzz_log.h"
+#include "fuzz_mutate_ws.h"
 #include "net/ws_client_state.h"
 
 #define MESSAGE_MAX 3000
@@ -175,4 +176,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     play(view_of(data + 2, size - 2), 1 + (size_t)data[1] * data[1] / 8);
     if (!scene.is_gone) ws_client_free(scene.client);
     return 0;
+}
+
+/* The answer to the handshake is one piece; then come frames. */
+static size_t piece_len(struct view rest) {
+    static const char end[] = "\r\n\r\n";
+    const char *found = view_starts_with(rest, VIEW("HTTP/")) ? memmem(rest.ptr, rest.len, end, 4) : NULL;
+    return found ? (size_t)(found + 4 - rest.ptr) : ws_frame_len(rest);
+}
+
+static void change(struct dice *dice, struct view piece, struct buf *out) {
+    if (view_starts_with(piece, VIEW("HTTP/")))
+        mutate_bytes(piece, out);
+    else
+        ws_change(dice, piece, out);
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed) {
+    static const struct grammar grammar = {
+        .lead = 2, .piece_len = piece_len, .change = change, .fresh = ws_fresh};
+    return mutate_pieces(&grammar, data, size, max_size, seed);
 }

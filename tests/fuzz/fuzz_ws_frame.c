@@ -2,6 +2,7 @@
  * byte by byte. */
 #include "base/buf.h"
 #include "fuzz.h"
+#include "fuzz_mutate_ws.h"
 #include "http/ws_frame.h"
 
 /* What was told, so that it can be compared; true: it ended by a mistake. */
@@ -44,4 +45,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     check(view_of(data, size), false);
     check(view_of(data, size), true);
     return 0;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed) {
+    static const struct grammar grammar = {
+        .lead = 0, .piece_len = ws_frame_len, .change = ws_change, .fresh = ws_fresh};
+    return mutate_pieces(&grammar, data, size, max_size, seed);
 }
