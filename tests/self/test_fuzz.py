@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/fuzz"))
 
 import differential
+import edges
 import fuzz
 import seeded
 
@@ -171,3 +172,43 @@ def test_what_is_a_difference(ours, others, word):
 def test_h11_reads_what_stands_behind():
     data = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET /2 HTTP/1.1\r\nHost: b\r\n\r\nPUT"
     assert [(one.method, one.body, one.state) for one in differential.theirs(data)] == [(b"POST", b"abc", "whole"), (b"GET", b"", "whole")]
+
+
+# ---- edges ----
+
+
+def function(name, file, entered, *branches):
+    rows = [[line, 1, line, 9, yes, no, 0, 0, 4] for line, yes, no in branches]
+    return {"name": name, "filenames": [str(ROOT / file)], "count": entered, "branches": rows}
+
+
+def test_edges_of_a_function_of_several_programs_count_once():
+    counted = edges.count([
+        function("a.c:look", "common/a.c", 2, (3, 1, 0)),
+        function("a.c:look", "common/a.c", 0, (3, 0, 2), (4, 0, 0)),
+        function("b_parse", "build/x/../../common/b.c", 0),
+        function("main", "../elsewhere.c", 1),
+    ])
+    assert counted == {"common/a.c": {"look": (3, 5)}, "common/b.c": {"b_parse": (0, 1)}}
+
+
+def test_what_is_said_of_edges(capsys):
+    counted = {"common/a.c": {"look": (9, 10), "encode": (0, 30)}, "common/b.c": {"b_parse": (1, 4)}}
+    table = {"common/a.c": ["a"], "common/b.c": ["b"]}
+    assert edges.report(table, counted, {("common/a.c", "encode"): "writes"}) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert "9 of    10 ( 90 %)" in lines[0] and "not taken" not in lines[0]
+    assert "( 25 %)" in lines[1] and lines[1].endswith("not taken: b_parse 3")
+    assert lines[2] == "2 files, 10 of 14 edges (71 %), 1 below 90 %"
+
+
+def test_a_file_that_nothing_reaches_is_said(capsys):
+    assert edges.report({"common/a.c": ["a"]}, {}, {}) == 1
+    assert "all of it" in capsys.readouterr().out
+
+
+def test_what_is_unreached_is_there_and_has_a_reason():
+    for (file, name), reason in edges.unreached().items():
+        assert file in edges.parsers(), file
+        assert re.search(rf"\b{name}\(", (ROOT / file).read_text()), f"{file}: {name}"
+        assert len(reason) > 10, name
