@@ -5,7 +5,7 @@
 
 #include "sockets/tls.h"
 
-#define VISITOR_PROTOCOLS "\x08http/1.1"
+#define VISITOR_PROTOCOLS "\x02h2\x08http/1.1"
 #define AGENT_PROTOCOLS "\x08http/1.1"
 
 bool entrances_load(struct entrances *entrances, const struct config *config) {

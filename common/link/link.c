@@ -149,19 +149,21 @@ out:
 }
 
 static bool submit_settings(struct link_session *session) {
-    bool answers = session->role == LINK_ANSWERS;
+    bool answers = session->role != LINK_OPENS, serves = session->role == LINK_SERVES;
+    uint32_t window = session->limits.connection_bytes;
     nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, TABLE_BYTES},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, session->limits.window_bytes},
-        {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, FRAME_MAX_BYTES},
-        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, answers ? session->limits.streams_max + 1 : 0},
+        {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, serves ? FRAME_SERVED_BYTES : FRAME_MAX_BYTES},
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, answers ? session->limits.streams_max + !serves : 0},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)session->limits.headers_bytes},
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
         {answers ? NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL : NGHTTP2_SETTINGS_ENABLE_PUSH, answers},
     };
     size_t count = sizeof(settings) / sizeof(settings[0]);
     return nghttp2_submit_settings(session->h2, NGHTTP2_FLAG_NONE, settings, count) == 0 &&
-           nghttp2_session_set_local_window_size(session->h2, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW) == 0;
+           nghttp2_session_set_local_window_size(session->h2, NGHTTP2_FLAG_NONE, 0,
+                                                 window ? (int32_t)window : CONNECTION_WINDOW) == 0;
 }
 
 static uint32_t clamp(uint32_t value, uint32_t least, uint32_t most) {
@@ -176,6 +178,7 @@ static void set_limits(struct link_session *session, const struct link_limits *l
     session->limits.streams_max = clamp(limits->streams_max, 0, WINDOW_LIMIT);
     if (limits->requests_max == 0 || limits->requests_max > LINK_REQUESTS_MAX)
         session->limits.requests_max = LINK_REQUESTS_MAX;
+    if (limits->unsent_bytes == 0) session->limits.unsent_bytes = session->limits.window_max_bytes;
     if (limits->message_bytes < FRAME_BYTES) session->limits.message_bytes = FRAME_BYTES;
 }
 
@@ -198,14 +201,15 @@ struct link_session *link_new(enum link_role role, const struct link_limits *lim
     session->events = *events;
     session->announced = true;
     session->loss = STREAM_LOST;
-    session->walk.left = role == LINK_ANSWERS ? NGHTTP2_CLIENT_MAGIC_LEN : 0;
+    session->walk.left = role != LINK_OPENS ? NGHTTP2_CLIENT_MAGIC_LEN : 0;
     set_limits(session, limits);
     lists_init(session);
     control_init(session);
     uint32_t at_once = clamp(session->limits.streams_max, limits->resets_per_second, UINT32_MAX);
     bucket_init(&session->resets, at_once, limits->resets_per_second);
     bucket_init(&session->noise, (uint64_t)limits->noise_per_second * 10, limits->noise_per_second);
-    if (h2_new(session) != 0 || !submit_settings(session) || (role == LINK_OPENS && !control_open(session))) {
+    if (role == LINK_SERVES) session->gone = calloc(1, sizeof(*session->gone));
+    if ((role == LINK_SERVES && !session->gone) || h2_new(session) != 0 || !submit_settings(session) || (role == LINK_OPENS && !control_open(session))) {
         link_free(session);
         return NULL;
     }
@@ -227,6 +231,7 @@ void link_free(struct link_session *session) {
     while ((node = list_pop(&session->streams))) stream_abandon(LIST_ENTRY(node, struct link_stream, node));
     control_done(session);
     nghttp2_session_del(session->h2);
+    free(session->gone);
     head_done(&session->head);
     spares_trim(&session->spare_streams);
     spares_trim(&session->spare_blocks);

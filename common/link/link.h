@@ -17,7 +17,9 @@
 #include "base/status.h"
 #include "http/stream.h"
 
-enum link_role { LINK_OPENS, LINK_ANSWERS }; /* the gateway's, the agent's */
+/* The gateway's, the agent's; and the gateway's toward visitors: plain HTTP/2 with any client, without a control
+ * stream, whose resets and fields are not trusted, and which answers. */
+enum link_role { LINK_OPENS, LINK_ANSWERS, LINK_SERVES };
 
 /* Bytes that the links of a process may hold for slow readers; one for the process. The links keep the
  * account, and stop growing windows at a quarter of it, or when half of it is held or promised; refusing new
@@ -41,6 +43,10 @@ struct link_limits {
         resets_per_second; /* by the answering side, before the link is ended: 200 (streams_max at once) */
     uint32_t
         noise_per_second;  /* likewise frames and interim answers that carry nothing: 100 (1000 at once) */
+    /* 0: the connection's window is credited on receipt (see above). Else it is so large, and credited as the
+     * streams' readers drain: who holds so much without draining it is sent no more, on any stream. */
+    uint32_t connection_bytes;
+    size_t unsent_bytes;   /* the most that a stream may have written and not sent; 0: window_max_bytes */
     uint32_t requests_max; /* LINK_REQUESTS_MAX, also where 0 is said: before link_exhausted() */
 };
 /* Half of the ids that there are. What comes while a link is replaced takes its ids from the other half. */

@@ -46,8 +46,29 @@ static bool is_late(const struct link_session *session, int type, uint32_t id) {
     nghttp2_session *h2 = session->h2;
     if (type != NGHTTP2_DATA && type != NGHTTP2_HEADERS) return false;
     if (id % 2 == 0 || nghttp2_session_find_stream(h2, (int32_t)id)) return false;
-    if (session->role == LINK_ANSWERS) return id <= (uint32_t)nghttp2_session_get_last_proc_stream_id(h2);
+    if (session->role != LINK_OPENS) return id <= (uint32_t)nghttp2_session_get_last_proc_stream_id(h2);
     return id < nghttp2_session_get_next_stream_id(h2);
+}
+
+static void note_gone(struct link_session *session, int32_t id, bool by_us) {
+    struct gone_streams *gone = session->gone;
+    if (!gone) return;
+    gone->last[gone->next].id = id;
+    gone->last[gone->next].by_us = by_us;
+    gone->next = (gone->next + 1) % GONE_MAX;
+}
+
+/* Of visitors it is known which streams have ended, and how: what comes on one that they have ended themselves
+ * is an error, and so is an id that was passed over (RFC 9113 5.1, 5.1.1). */
+static void check_late(struct link_session *session, uint32_t id) {
+    const struct gone_streams *gone = session->gone;
+    uint32_t code = NGHTTP2_PROTOCOL_ERROR;
+    for (size_t i = 0; i < GONE_MAX; i++) {
+        if ((uint32_t)gone->last[i].id != id) continue;
+        if (gone->last[i].by_us) return;
+        code = NGHTTP2_STREAM_CLOSED;
+    }
+    session_fail(session, STATUS_INVALID, code, "frames on a stream that has ended");
 }
 
 static void walk_head(struct link_session *session) {
@@ -56,7 +77,22 @@ static void walk_head(struct link_session *session) {
     uint32_t id = ((uint32_t)at[5] & 0x7f) << 24 | (uint32_t)at[6] << 16 | (uint32_t)at[7] << 8 | at[8];
     walk->left = (size_t)at[0] << 16 | (size_t)at[1] << 8 | at[2];
     walk->head_len = 0;
-    if (is_late(session, at[3], id)) session->late += walk->left ? walk->left : 1;
+    walk->id = id;
+    walk->type = at[3];
+    if (!is_late(session, at[3], id)) return;
+    session->late += walk->left ? walk->left : 1;
+    if (session->gone) check_late(session, id);
+}
+
+/* nghttp2 passes over priorities, since we have no use for them; a stream's is of no stream, and not of itself
+ * (RFC 9113 6.3, RFC 7540 5.3.1). */
+static void check_priority(struct link_session *session, struct view payload) {
+    const struct frame_walk *walk = &session->walk;
+    const unsigned char *at = (const unsigned char *)payload.ptr;
+    if (walk->type != NGHTTP2_PRIORITY || payload.len < 4) return;
+    uint32_t on = ((uint32_t)at[0] & 0x7f) << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+    if (walk->id == 0 || on == walk->id)
+        session_fail(session, STATUS_INVALID, NGHTTP2_PROTOCOL_ERROR, "a priority of itself, or of no stream");
 }
 
 /* nghttp2 passes over late frames in silence, so we look at the heads of all as they pass. */
@@ -103,6 +139,14 @@ static int on_header(nghttp2_session *h2, const nghttp2_frame *frame, nghttp2_rc
     return added ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* resets the stream */
 }
 
+/* nghttp2 would pass over fields with bytes that none may have: of visitors' requests nothing is left out. */
+static int on_invalid_header(nghttp2_session *h2, const nghttp2_frame *frame, nghttp2_rcbuf *name,
+                             nghttp2_rcbuf *value, uint8_t flags, void *user) {
+    const struct link_session *session = user;
+    (void)h2, (void)frame, (void)name, (void)value, (void)flags;
+    return session->role == LINK_SERVES ? NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE : 0;
+}
+
 static void refuse(struct link_session *session, int32_t id) {
     nghttp2_submit_rst_stream(session->h2, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
 }
@@ -124,7 +168,9 @@ static void on_request(struct link_session *session, int32_t id, bool has_body) 
 }
 
 static void on_first_request(struct link_session *session, int32_t id, bool has_body) {
-    if (id == CONTROL_ID)
+    if (session->role == LINK_SERVES)
+        on_request(session, id, has_body);
+    else if (id == CONTROL_ID)
         control_accept(session, has_body);
     else if (!session->control.headed)
         session_fail(session, STATUS_INVALID, NGHTTP2_PROTOCOL_ERROR, "no control stream");
@@ -148,7 +194,7 @@ static void on_head(struct link_session *session, const nghttp2_frame *frame) {
     struct stream_head head = head_view(&session->head);
     bool ends = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
     struct link_stream *stream = stream_of(session, frame->hd.stream_id);
-    if (session->role == LINK_ANSWERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+    if (session->role != LINK_OPENS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
         on_first_request(session, frame->hd.stream_id, !ends);
     else if (!stream || stream->dead)
         ;
@@ -168,7 +214,7 @@ static void on_reset(struct link_session *session, int32_t id, uint32_t code) {
     struct link_stream *stream = stream_of(session, id);
     bool fair = code == NGHTTP2_NO_ERROR && (!stream || stream->remote_ended); /* RFC 9113 8.1 */
     if (stream) stream->remote_reset = true;
-    if (session->role == LINK_OPENS && !fair && !bucket_take(session, &session->resets))
+    if (session->role != LINK_ANSWERS && !fair && !bucket_take(session, &session->resets))
         calm_down(session, "too many resets");
 }
 
@@ -208,9 +254,12 @@ static int on_data(nghttp2_session *h2, uint8_t flags, int32_t id, const uint8_t
                    void *user) {
     struct link_session *session = user;
     (void)flags;
-    nghttp2_session_consume_connection(h2, len);
     struct link_stream *stream = stream_of(session, id);
-    if (!stream || !window_take(stream, len)) return 0; /* nghttp2 has seen it, too, and resets the stream */
+    if (!session->limits.connection_bytes) nghttp2_session_consume_connection(h2, len);
+    if (!stream || !window_take(stream, len)) { /* nghttp2 has seen it, too, and resets the stream */
+        window_free(session, len);
+        return 0;
+    }
     if (stream->dead)
         window_consumed(stream, len);
     else
@@ -222,6 +271,7 @@ static int on_close(nghttp2_session *h2, int32_t id, uint32_t code, void *user) 
     struct link_session *session = user;
     struct link_stream *stream = nghttp2_session_get_stream_user_data(h2, id);
     allow_late(session, stream);
+    note_gone(session, id, !stream || (!stream->remote_ended && !stream->remote_reset));
     if (stream == &session->control) {
         stream->closed = true;
         stream->events->lost(stream->ctx, STREAM_LOST);
@@ -235,6 +285,7 @@ void receive_callbacks(nghttp2_session_callbacks *callbacks) {
     nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback2(callbacks, on_header);
+    nghttp2_session_callbacks_set_on_invalid_header_callback2(callbacks, on_invalid_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
@@ -253,12 +304,28 @@ static void parse(struct link_session *session, struct view bytes) {
         calm_down(session, "the other side does not read");
 }
 
+/* What comes of a visitor is taken frame by frame, so that each is judged by what the streams are then. */
+static void take_by_frames(struct link_session *session, struct view bytes) {
+    const struct frame_walk *walk = &session->walk;
+    while (bytes.len && !session->failed) {
+        bool is_payload = walk->left;
+        struct view part = view_slice(bytes, 0, is_payload ? walk->left : sizeof(walk->head) - walk->head_len);
+        if (is_payload) check_priority(session, part);
+        walk_frames(session, part);
+        if (!session->failed) parse(session, part);
+        bytes = view_skip(bytes, part.len);
+    }
+}
+
 enum status link_receive(struct link_session *session, struct view bytes) {
     assert(!session->busy);
     if (session->failed) return session->failed;
     session->busy = true;
-    walk_frames(session, bytes);
-    if (bytes.len && !session->failed) parse(session, bytes);
+    if (session->gone)
+        take_by_frames(session, bytes);
+    else
+        walk_frames(session, bytes);
+    if (!session->gone && bytes.len && !session->failed) parse(session, bytes);
     session->busy = false;
     session_wake(session);
     return session->failed;

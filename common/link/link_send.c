@@ -111,7 +111,7 @@ static void end_left(struct link_session *session, int32_t id) {
     struct link_stream *stream = stream_of(session, id);
     if (!stream) return;
     stream->local_left = true;
-    if (session->role == LINK_ANSWERS && !stream->remote_ended && !stream->tunnel)
+    if (session->role != LINK_OPENS && !stream->remote_ended && !stream->tunnel)
         nghttp2_submit_rst_stream(session->h2, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
 }
 

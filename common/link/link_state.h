@@ -18,6 +18,7 @@
 
 #define FRAME_BYTES ((size_t)64 * 1024)    /* of DATA that we send */
 #define FRAME_MAX_BYTES (256 * 1024)       /* that we take */
+#define FRAME_SERVED_BYTES (16 * 1024)     /* of visitors */
 #define HEAD_SEND_MAX ((size_t)256 * 1024) /* nghttp2's bound, by its own estimate */
 #define CONNECTION_WINDOW (64 * 1024 * 1024)
 #define WINDOW_FIRST 65535  /* RFC 9113 6.5.2: before our SETTINGS have arrived */
@@ -33,6 +34,19 @@ struct frame_walk {
     unsigned char head[9]; /* RFC 9113 4.1 */
     size_t head_len;
     size_t left; /* of the payload; at the beginning, of the client's preface */
+    uint32_t id;
+    unsigned char type;
+};
+
+#define GONE_MAX 256
+
+/* The streams of a visitor that were closed last. */
+struct gone_streams {
+    struct {
+        int32_t id;
+        bool by_us; /* before its other end had ended it: frames may be under way */
+    } last[GONE_MAX];
+    unsigned next;
 };
 
 /* A piece of a send queue. */
@@ -146,6 +160,7 @@ struct link_session {
     enum stream_end loss; /* of streams that are open when it is freed */
     struct bucket resets, noise;
     struct frame_walk walk;
+    struct gone_streams *gone; /* LINK_SERVES only */
     uint64_t late, late_allowed; /* bytes of frames on streams that had ended; what was under way then */
 
     enum status failed;
@@ -222,6 +237,9 @@ void stream_abandon(struct link_stream *stream);
 void stream_resume(struct link_stream *stream);
 
 /* ---- link_window.c ---- */
+
+/* Bytes that came are held no longer: the connection's window opens again, where it waits for that. */
+void window_free(struct link_session *session, size_t len);
 
 /* Counts what came. False: more than the window allows. */
 bool window_take(struct link_stream *stream, size_t len);

@@ -52,6 +52,7 @@ static void let_go(struct link_stream *stream) {
     list_remove(&stream->sent_node);
     if (stream->closed) list_remove(&stream->other_node);
     stream->session->budget->held_bytes -= stream->held;
+    window_free(stream->session, stream->held);
     stream->held = 0;
 }
 
@@ -237,7 +238,7 @@ enum status link_stream_write(struct link_stream *stream, struct view data) {
     struct link_session *session = stream->session;
     if (session->failed || stream->closed || stream->local_ended) return STATUS_GONE;
     if (data.len == 0) return STATUS_OK;
-    size_t most = stream->id == CONTROL_ID ? CONTROL_QUEUE_MAX : session->limits.window_max_bytes;
+    size_t most = stream == &session->control ? CONTROL_QUEUE_MAX : session->limits.unsent_bytes;
     if (data.len > most - stream->out.bytes) return give_up(stream, STATUS_OVERLOADED);
     if (!queue_append(session, &stream->out, data)) return give_up(stream, STATUS_NO_MEMORY);
     session->budget->held_bytes += data.len;

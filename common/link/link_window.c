@@ -30,7 +30,7 @@ static void grow(struct link_stream *stream) {
     struct link_budget *budget = stream->session->budget;
     uint32_t room = limits->window_max_bytes - stream->window;
     uint32_t more = stream->window < room ? stream->window : room;
-    if (more == 0 || stream->id == CONTROL_ID) return;
+    if (more == 0 || stream == &stream->session->control) return;
     if (budget->granted_bytes + more > budget->max_bytes / 4) return;
     if (budget->held_bytes + budget->granted_bytes + more > budget->max_bytes / 2) return;
     budget->granted_bytes += more;
@@ -67,10 +67,17 @@ bool window_take(struct link_stream *stream, size_t len) {
     return true;
 }
 
+void window_free(struct link_session *session, size_t len) {
+    if (!session->limits.connection_bytes || !len) return;
+    nghttp2_session_consume_connection(session->h2, len);
+    session_wake(session);
+}
+
 void window_consumed(struct link_stream *stream, size_t len) {
     if (len > stream->held) len = stream->held;
     stream->held -= len;
     stream->session->budget->held_bytes -= len;
+    window_free(stream->session, len);
     if (stream->remote_ended || stream->closed) return;
     stream->credit += (uint32_t)len;
     stream->turned += (uint32_t)len;

@@ -9,6 +9,8 @@
 
 #include "handler/access.h"
 #include "http/request_reader.h"
+#include "public/h2_conn.h"
+#include "public/visit_pace.h"
 #include "public/visitor.h"
 
 #define VISIT_MAGIC 0x56495354u /* "VIST" */
@@ -67,13 +69,6 @@ enum visit_framing {
     FRAMED_SWITCHED, /* 101: bytes until one side closes */
 };
 
-/* What its visitor gives of what he owes (visit_pace.c), as of the last look. */
-struct visit_pace {
-    bool is_owed, is_blocked;
-    uint64_t looked_ms, bytes, patience_ms;
-    uint64_t stalled_ms; /* since when nothing has come; 0: something has */
-};
-
 struct visitors {
     struct loop *loop;
     struct core *core;
@@ -86,6 +81,7 @@ struct visitors {
     /* Who can be spared, those that have waited for longest first; both struct visit.waiting. */
     struct list waiting; /* have no request under way */
     struct list stalled; /* have one, and nothing has come of what they owe */
+    struct h2_side h2;
     struct timer sweep;  /* deadlines */
     struct timer leave;
     time_t date_s; /* what `date` says */
@@ -174,6 +170,8 @@ struct answer_sink visit_sink(struct visit *visit);
 bool visit_flush(struct visit *visit);
 /* Is all of the answer in the hands of the kernel? */
 bool visit_is_answered(const struct visit *visit);
+/* What `date` says now; good for this turn. */
+struct view visitors_date(struct visitors *side);
 /* Gives an answer that tells this error, without asking the core. */
 void visit_answer_error(struct visit *visit, enum http_error error);
 

@@ -41,7 +41,7 @@ static void add_fields(struct buf *to, const struct headers *headers) {
 }
 
 /* IMF-fixdate (RFC 9110 5.6.7), made once a second. */
-static struct view date_now(struct visitors *side) {
+struct view visitors_date(struct visitors *side) {
     time_t now = time(NULL);
     if (now != side->date_s) {
         struct tm fields;
@@ -60,7 +60,7 @@ static void begin_head(struct visit *visit, const struct answer_head *head) {
     buf_append_byte(lead, ' ');
     buf_append_view(lead, http_reason(head->status));
     buf_append_view(lead, VIEW("\r\n"));
-    if (!headers_get(head->headers, VIEW("date")).ptr) add_field(lead, VIEW("Date"), date_now(visit->side));
+    if (!headers_get(head->headers, VIEW("date")).ptr) add_field(lead, VIEW("Date"), visitors_date(visit->side));
     if (head->upgrade.ptr) visit_upgrade_fields(visit, head->upgrade);
     add_fields(lead, head->headers);
 }

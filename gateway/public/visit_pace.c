@@ -21,26 +21,9 @@ static uint64_t bytes_given(const struct visit *visit) {
     return visit->access.bytes_in + (visit->is_blocked ? tcp_acked_bytes(visit->conn.fd) : 0);
 }
 
-static void set_stalled(struct visit *visit, uint64_t since_ms) {
-    struct visit_pace *pace = &visit->pace;
-    if (pace->stalled_ms == since_ms) return;
-    pace->stalled_ms = since_ms;
-    list_remove(&visit->waiting);
-    if (since_ms) list_append(&visit->side->stalled, &visit->waiting);
-    if (visit->exchange) exchange_stalled(visit->exchange, since_ms);
-}
-
-static void begin(struct visit *visit, uint64_t now_ms) {
-    visit->pace.patience_ms = visit->side->settings.min_rate_grace_ms;
-    visit->pace.looked_ms = now_ms;
-    visit->pace.bytes = bytes_given(visit);
-    set_stalled(visit, 0);
-}
-
 /* False: his patience is used up. */
-static bool use_patience(struct visit *visit, uint64_t given, uint64_t passed_ms) {
-    const struct visitor_settings *settings = &visit->side->settings;
-    struct visit_pace *pace = &visit->pace;
+static bool use_patience(struct visit_pace *pace, const struct visitor_settings *settings, uint64_t given,
+                         uint64_t passed_ms) {
     if (!settings->min_rate) return true;
     uint64_t most = settings->min_rate_grace_ms,
              more = given < most ? given * 1000 / settings->min_rate : most;
@@ -49,19 +32,35 @@ static bool use_patience(struct visit *visit, uint64_t given, uint64_t passed_ms
     return pace->patience_ms;
 }
 
-bool visit_look(struct visit *visit, uint64_t now_ms) {
-    struct visit_pace *pace = &visit->pace;
-    bool owed = pace->is_owed, is_blocked = pace->is_blocked;
-    if (visit->phase != VISIT_ASKED) return true;
-    pace->is_owed = owes(visit);
-    pace->is_blocked = visit->is_blocked;
-    if (!owed || !pace->is_owed || is_blocked != pace->is_blocked) {
-        begin(visit, now_ms);
+bool pace_look(struct visit_pace *pace, const struct visitor_settings *settings, const struct pace_owed *owed,
+               uint64_t now_ms) {
+    bool goes_on = pace->is_owed && owed->is_owed && pace->is_blocked == owed->is_blocked;
+    uint64_t given = owed->bytes - pace->bytes, since = pace->looked_ms;
+    pace->is_owed = owed->is_owed;
+    pace->is_blocked = owed->is_blocked;
+    pace->bytes = owed->bytes;
+    pace->looked_ms = now_ms;
+    if (!goes_on) {
+        pace->patience_ms = settings->min_rate_grace_ms;
+        pace->stalled_ms = 0;
         return true;
     }
-    uint64_t bytes = bytes_given(visit), given = bytes - pace->bytes, since = pace->looked_ms;
-    pace->bytes = bytes;
-    pace->looked_ms = now_ms;
-    set_stalled(visit, given ? 0 : pace->stalled_ms ? pace->stalled_ms : since);
-    return use_patience(visit, given, now_ms - since);
+    pace->stalled_ms = given ? 0 : pace->stalled_ms ? pace->stalled_ms : since;
+    return use_patience(pace, settings, given, now_ms - since);
+}
+
+static void note_stalled(struct visit *visit, uint64_t since_ms) {
+    list_remove(&visit->waiting);
+    if (since_ms) list_append(&visit->side->stalled, &visit->waiting);
+    if (visit->exchange) exchange_stalled(visit->exchange, since_ms);
+}
+
+bool visit_look(struct visit *visit, uint64_t now_ms) {
+    uint64_t stalled_ms = visit->pace.stalled_ms;
+    if (visit->phase != VISIT_ASKED) return true;
+    const struct pace_owed owed = {
+        .is_owed = owes(visit), .is_blocked = visit->is_blocked, .bytes = bytes_given(visit)};
+    bool goes_on = pace_look(&visit->pace, &visit->side->settings, &owed, now_ms);
+    if (visit->pace.stalled_ms != stalled_ms) note_stalled(visit, visit->pace.stalled_ms);
+    return goes_on;
 }

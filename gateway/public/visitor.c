@@ -3,6 +3,7 @@
 
 #include "public/visit.h"
 #include "sockets/tcp.h"
+#include "sockets/tls.h"
 
 #define NEW_PATIENCE_MS 1000
 #define SPARE_TRIES 8
@@ -13,6 +14,7 @@ static bool on_turn(struct loop_hook *hook) {
     struct visitors *side = LIST_ENTRY(hook, struct visitors, hook);
     struct list *node;
     while ((node = list_pop(&side->changed))) visit_go_on(LIST_ENTRY(node, struct visit, changed));
+    h2_turn(side);
     return false; /* tasks that this posted make another round by themselves */
 }
 
@@ -31,7 +33,9 @@ static void on_sweep(struct timer *timer) {
         next = node->next;
         visit_tick(LIST_ENTRY(node, struct visit, node), now);
     }
-    if (!list_empty(&side->all)) timer_start(&side->loop->timers, &side->sweep, sweep_interval_ms(side));
+    h2_sweep(side, now);
+    bool is_any = !list_empty(&side->all) || !list_empty(&side->h2.all);
+    if (is_any) timer_start(&side->loop->timers, &side->sweep, sweep_interval_ms(side));
 }
 
 /* Who has closed his direction has left, unless his answer comes at once. */
@@ -61,6 +65,7 @@ struct visitors *visitors_new(struct loop *loop, struct core *core, const struct
     list_init(&side->leaving);
     list_init(&side->waiting);
     list_init(&side->stalled);
+    h2_side_init(&side->h2);
     timer_init(&side->sweep, on_sweep);
     timer_init(&side->leave, on_leave);
     loop_hook_init(&side->hook, on_turn);
@@ -70,10 +75,13 @@ struct visitors *visitors_new(struct loop *loop, struct core *core, const struct
 
 void visitors_accept(void *ctx, const struct conn *conn, struct client *client,
                      const struct sockaddr *address, socklen_t len) {
-    (void)address, (void)len;
     struct visitors *side = ctx;
+    bool is_h2 = conn->tls && tls_speaks(conn->tls, H2_PROTOCOL);
     tcp_limit_unsent(conn->fd, UNSENT_BYTES);
-    if (!visit_new(side, conn, client)) return;
+    if (is_h2)
+        h2_accept(side, conn, client, address, len);
+    else
+        visit_new(side, conn, client);
     if (!timer_armed(&side->sweep)) timer_start(&side->loop->timers, &side->sweep, sweep_interval_ms(side));
 }
 
@@ -99,17 +107,23 @@ bool visitors_spare(void *ctx) {
         visit_cut(visit);
         return true;
     }
-    return spare_stalled(side);
+    return h2_spare(side) || spare_stalled(side);
 }
 
 bool visitors_shed(struct visitors *side) {
     struct visit *most = NULL;
+    size_t h2_bytes;
+    struct h2_conn *h2 = h2_fullest(side, &h2_bytes);
     for (struct list *node = side->all.next; node != &side->all; node = node->next) {
         struct visit *visit = LIST_ENTRY(node, struct visit, node);
         if (visit->out.cap > (most ? most->out.cap : 0)) most = visit;
     }
-    if (most) visit_cut(most);
-    return most;
+    bool is_h2 = h2 && h2_bytes > (most ? most->out.cap : 0);
+    if (is_h2)
+        h2_cut(h2);
+    else if (most)
+        visit_cut(most);
+    return most || is_h2;
 }
 
 void visitors_close_after(struct visitors *side) {
@@ -123,6 +137,7 @@ void visitors_hand_over(struct visitors *side, visitors_pass_fn *pass, void *ctx
         next = node->next;
         visit_pass_on(LIST_ENTRY(node, struct visit, node));
     }
+    h2_drain(side);
 }
 
 void visitors_drain(struct visitors *side) {
@@ -137,6 +152,7 @@ void visitors_drain(struct visitors *side) {
         else if (visit->deadline_ms > patience_ms)
             visit->deadline_ms = patience_ms;
     }
+    h2_drain(side);
 }
 
 size_t visitors_busy(const struct visitors *side) {
@@ -145,13 +161,14 @@ size_t visitors_busy(const struct visitors *side) {
         const struct visit *visit = LIST_ENTRY(node, const struct visit, node);
         if (visit->phase != VISIT_IDLE || has_unread(visit)) count++;
     }
-    return count;
+    return count + h2_busy(side);
 }
 
 void visitors_stop(struct visitors *side) {
     if (!side || side->stopped) return;
     side->stopped = side->draining = true;
     while (!list_empty(&side->all)) visit_cut(LIST_ENTRY(side->all.next, struct visit, node));
+    h2_stop(side);
     loop_hook_remove(&side->hook);
     timer_stop(&side->loop->timers, &side->sweep);
     timer_stop(&side->loop->timers, &side->leave);
