@@ -209,7 +209,8 @@ struct link_session *link_new(enum link_role role, const struct link_limits *lim
     bucket_init(&session->resets, at_once, limits->resets_per_second);
     bucket_init(&session->noise, (uint64_t)limits->noise_per_second * 10, limits->noise_per_second);
     if (role == LINK_SERVES) session->gone = calloc(1, sizeof(*session->gone));
-    if ((role == LINK_SERVES && !session->gone) || h2_new(session) != 0 || !submit_settings(session) || (role == LINK_OPENS && !control_open(session))) {
+    if ((role == LINK_SERVES && !session->gone) || h2_new(session) != 0 || !submit_settings(session) ||
+        (role == LINK_OPENS && !control_open(session))) {
         link_free(session);
         return NULL;
     }

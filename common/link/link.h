@@ -17,8 +17,8 @@
 #include "base/status.h"
 #include "http/stream.h"
 
-/* The gateway's, the agent's; and the gateway's toward visitors: plain HTTP/2 with any client, without a control
- * stream, whose resets and fields are not trusted, and which answers. */
+/* The gateway's, the agent's; and the gateway's toward visitors: plain HTTP/2 with any client, without a
+ * control stream, whose resets and fields are not trusted, and which answers. */
 enum link_role { LINK_OPENS, LINK_ANSWERS, LINK_SERVES };
 
 /* Bytes that the links of a process may hold for slow readers; one for the process. The links keep the
@@ -42,7 +42,7 @@ struct link_limits {
     uint32_t
         resets_per_second; /* by the answering side, before the link is ended: 200 (streams_max at once) */
     uint32_t
-        noise_per_second;  /* likewise frames and interim answers that carry nothing: 100 (1000 at once) */
+        noise_per_second; /* likewise frames and interim answers that carry nothing: 100 (1000 at once) */
     /* 0: the connection's window is credited on receipt (see above). Else it is so large, and credited as the
      * streams' readers drain: who holds so much without draining it is sent no more, on any stream. */
     uint32_t connection_bytes;

@@ -58,8 +58,8 @@ static void note_gone(struct link_session *session, int32_t id, bool by_us) {
     gone->next = (gone->next + 1) % GONE_MAX;
 }
 
-/* Of visitors it is known which streams have ended, and how: what comes on one that they have ended themselves
- * is an error, and so is an id that was passed over (RFC 9113 5.1, 5.1.1). */
+/* Of visitors it is known which streams have ended, and how: what comes on one that they have ended
+ * themselves is an error, and so is an id that was passed over (RFC 9113 5.1, 5.1.1). */
 static void check_late(struct link_session *session, uint32_t id) {
     const struct gone_streams *gone = session->gone;
     uint32_t code = NGHTTP2_PROTOCOL_ERROR;
@@ -79,20 +79,23 @@ static void walk_head(struct link_session *session) {
     walk->head_len = 0;
     walk->id = id;
     walk->type = at[3];
+    if (session->gone && walk->type > NGHTTP2_CONTINUATION && !bucket_take(session, &session->noise))
+        calm_down(session, "too many frames of no meaning"); /* nghttp2 passes over them */
     if (!is_late(session, at[3], id)) return;
     session->late += walk->left ? walk->left : 1;
     if (session->gone) check_late(session, id);
 }
 
-/* nghttp2 passes over priorities, since we have no use for them; a stream's is of no stream, and not of itself
- * (RFC 9113 6.3, RFC 7540 5.3.1). */
+/* nghttp2 passes over priorities, since we have no use for them; a stream's is of no stream, and not of
+ * itself (RFC 9113 6.3, RFC 7540 5.3.1). */
 static void check_priority(struct link_session *session, struct view payload) {
     const struct frame_walk *walk = &session->walk;
     const unsigned char *at = (const unsigned char *)payload.ptr;
     if (walk->type != NGHTTP2_PRIORITY || payload.len < 4) return;
     uint32_t on = ((uint32_t)at[0] & 0x7f) << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
     if (walk->id == 0 || on == walk->id)
-        session_fail(session, STATUS_INVALID, NGHTTP2_PROTOCOL_ERROR, "a priority of itself, or of no stream");
+        session_fail(session, STATUS_INVALID, NGHTTP2_PROTOCOL_ERROR,
+                     "a priority of itself, or of no stream");
 }
 
 /* nghttp2 passes over late frames in silence, so we look at the heads of all as they pass. */
@@ -309,7 +312,8 @@ static void take_by_frames(struct link_session *session, struct view bytes) {
     const struct frame_walk *walk = &session->walk;
     while (bytes.len && !session->failed) {
         bool is_payload = walk->left;
-        struct view part = view_slice(bytes, 0, is_payload ? walk->left : sizeof(walk->head) - walk->head_len);
+        struct view part =
+            view_slice(bytes, 0, is_payload ? walk->left : sizeof(walk->head) - walk->head_len);
         if (is_payload) check_priority(session, part);
         walk_frames(session, part);
         if (!session->failed) parse(session, part);

@@ -99,7 +99,8 @@ static bool flush(struct h2_conn *conn) {
         takes = send_output(conn);
     }
     if (lives && takes) return true;
-    if (!lives) log_from(LOG_LEVEL_DEBUG, "h2", view_from_cstr(conn->client->text), "%s", link_error(conn->session));
+    if (!lives)
+        log_from(LOG_LEVEL_DEBUG, "h2", view_from_cstr(conn->client->text), "%s", link_error(conn->session));
     h2_cut(conn);
     return false;
 }

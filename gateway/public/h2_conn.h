@@ -35,13 +35,13 @@ struct h2_conn {
     int events; /* that the poll is armed for */
     struct list node, changed, waiting;
     struct link_session *session;
-    struct buf out; /* made by the session, and not taken by the socket */
-    struct list visits; /* struct h2_visit.node */
-    size_t count;       /* of them */
+    struct buf out;       /* made by the session, and not taken by the socket */
+    struct list visits;   /* struct h2_visit.node */
+    size_t count;         /* of them */
     uint64_t deadline_ms; /* without any request; 0: there are some */
     bool is_blocked;      /* the socket takes no more for now */
     bool has_asked;
-    bool is_ending;       /* to be closed when all is out and answered */
+    bool is_ending; /* to be closed when all is out and answered */
 };
 
 void h2_side_init(struct h2_side *side);

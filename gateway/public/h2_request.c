@@ -81,6 +81,7 @@ enum http_error h2_request_read(const struct stream_head *head, bool has_body, s
         .scheme = VIEW("https"),
     };
     bool is_https = (is_connect && !switches) || view_eq_nocase(head->scheme, VIEW("https"));
-    if (!is_https || !host_agrees(head) || has_connection_fields(head->headers)) return HTTP_ERROR_BAD_REQUEST;
+    if (!is_https || !host_agrees(head) || has_connection_fields(head->headers))
+        return HTTP_ERROR_BAD_REQUEST;
     return add_fields(head, has_body, arena, ret_headers) ? HTTP_ERROR_NONE : HTTP_ERROR_HEADERS_TOO_LARGE;
 }

@@ -22,10 +22,10 @@ struct h2_visit {
     struct access access;
     struct visit_pace pace;
     struct arena arena;
-    struct buf waiting; /* of the body: come, and not granted yet */
-    struct task task;   /* what was granted is handed on, outside the core's call */
-    size_t credit;      /* granted, and not come yet */
-    uint64_t written, sent; /* of the answer's body */
+    struct buf waiting;      /* of the body: come, and not granted yet */
+    struct task task;        /* what was granted is handed on, outside the core's call */
+    size_t credit;           /* granted, and not come yet */
+    uint64_t written, sent;  /* of the answer's body */
     uint64_t content_length; /* that its head has said; LENGTH_UNKNOWN */
     bool has_ended, is_told; /* the body; and the core of that */
     bool expects_continue;
@@ -133,16 +133,15 @@ static bool make_headers(struct h2_visit *visit, const struct answer_head *head,
     return length.ptr;
 }
 
-/* An answer of 2xx to a CONNECT would say that what was asked for begins (RFC 8441 5): that the service has not
- * switched is an error. */
+/* An answer of 2xx to a CONNECT would say that what was asked for begins (RFC 8441 5): that the service has
+ * not switched is an error. */
 static int status_of(const struct h2_visit *visit, const struct answer_head *head) {
     if (head->upgrade.ptr) return 200;
     return visit->switches && head->status < 300 ? 502 : head->status;
 }
 
 static bool has_body(const struct h2_visit *visit, const struct answer_head *head) {
-    return head->upgrade.ptr ||
-           (head->has_body && http_answer_has_body(visit->access.method, head->status));
+    return head->upgrade.ptr || (head->has_body && http_answer_has_body(visit->access.method, head->status));
 }
 
 static void switch_to(struct h2_visit *visit) {
@@ -157,7 +156,8 @@ static void on_head(void *ctx, const struct answer_head *head) {
     struct stream_head out = {.status = status_of(visit, head), .headers = &headers};
     visit->has_answer = true;
     visit->may_idle = head->may_idle || head->upgrade.ptr;
-    visit->content_length = has_body(visit, head) && !head->upgrade.ptr ? head->content_length : LENGTH_UNKNOWN;
+    visit->content_length =
+        has_body(visit, head) && !head->upgrade.ptr ? head->content_length : LENGTH_UNKNOWN;
     access_head(&visit->access, visit->exchange, head, &visit->arena, now_of(visit));
     if (!visit->stream) return;
     if (head->upgrade.ptr) switch_to(visit);
@@ -266,8 +266,7 @@ static bool count_visitor(struct h2_visit *visit, struct forward_event *event) {
     const struct h2_conn *conn = visit->conn;
     struct sockaddr_storage address;
     bool is_behind =
-        conn->client->is_proxy &&
-        behind_proxy(event->headers, conn->client->clients, &address, &event->hops);
+        conn->client->is_proxy && behind_proxy(event->headers, conn->client->clients, &address, &event->hops);
     const struct sockaddr_storage *whose = is_behind ? &address : &conn->address;
     visit->counted = clients_take(side_of(visit)->proxied, (const struct sockaddr *)whose);
     if (!visit->counted) return false;

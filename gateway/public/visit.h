@@ -82,7 +82,7 @@ struct visitors {
     struct list waiting; /* have no request under way */
     struct list stalled; /* have one, and nothing has come of what they owe */
     struct h2_side h2;
-    struct timer sweep;  /* deadlines */
+    struct timer sweep; /* deadlines */
     struct timer leave;
     time_t date_s; /* what `date` says */
     char date[32];

@@ -60,7 +60,8 @@ static void begin_head(struct visit *visit, const struct answer_head *head) {
     buf_append_byte(lead, ' ');
     buf_append_view(lead, http_reason(head->status));
     buf_append_view(lead, VIEW("\r\n"));
-    if (!headers_get(head->headers, VIEW("date")).ptr) add_field(lead, VIEW("Date"), visitors_date(visit->side));
+    if (!headers_get(head->headers, VIEW("date")).ptr)
+        add_field(lead, VIEW("Date"), visitors_date(visit->side));
     if (head->upgrade.ptr) visit_upgrade_fields(visit, head->upgrade);
     add_fields(lead, head->headers);
 }
