@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from browser import browse, needs_chromium
 from h2_client import CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, H2, RST_STREAM, WINDOW_UPDATE, fields, frame, request, settings
 from service import Gate, Response
 from test_tls import authority, pair, secure  # noqa: F401 (fixtures)
@@ -352,3 +353,41 @@ def test_each_stream_counts_for_its_address(h2):
         assert connection.answer(13).status == 200
         gate.open()
         assert connection.answer(1).status == 200
+
+
+PAGE = """<!doctype html><title>over h2</title><body><h1>Hello</h1><img src="/a.svg"><p id=ws>no</p><p id=how></p><script>
+const say = (id, text) => document.getElementById(id).textContent = text;
+say("how", performance.getEntriesByType("navigation")[0].nextHopProtocol);
+const socket = new WebSocket("wss://" + location.host + "/ws");
+socket.onopen = () => socket.send("ping");
+socket.onmessage = (event) => say("ws", "socket " + event.data);
+socket.onerror = () => say("ws", "socket failed");
+</script>"""
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="80" height="80"><circle cx="40" cy="40" r="36" fill="teal"/></svg>'
+
+
+@needs_chromium
+def test_a_browser(h2, tmp_path):
+    """It chooses HTTP/2 by itself, and opens its WebSocket on the same connection."""
+    from service import accept_key
+
+    ttf = h2()
+    ttf.service.answer("/", body=PAGE, headers=[("Content-Type", "text/html")])
+    ttf.service.answer("/a.svg", body=SVG, headers=[("Content-Type", "image/svg+xml")])
+
+    def socket(exchange):
+        exchange.send((
+            "HTTP/1.1 101 Fine\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            f"Sec-WebSocket-Accept: {accept_key(exchange.request.header('sec-websocket-key'))}\r\n\r\n"
+        ).encode())  # fmt: skip
+        if exchange.read():
+            exchange.send(b"\x81\x04pong")
+            exchange.read()
+
+    ttf.service.stream("/ws", socket)
+    options = ("--ignore-certificate-errors", f"--host-resolver-rules=MAP *.{DOMAIN} 127.0.0.1")
+    url = f"https://{ttf.host}:{ttf.address[1]}/"
+    shown = browse(url, tmp_path / "profile", *options, "--dump-dom")
+    assert '<p id="how">h2</p>' in shown and "socket pong" in shown, shown
+    if os.environ.get("TTF_SCREENSHOT"):
+        browse(url, tmp_path / "again", *options, f"--screenshot={os.environ['TTF_SCREENSHOT']}", "--window-size=600,400")
