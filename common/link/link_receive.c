@@ -142,14 +142,6 @@ static int on_header(nghttp2_session *h2, const nghttp2_frame *frame, nghttp2_rc
     return added ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* resets the stream */
 }
 
-/* nghttp2 would pass over fields with bytes that none may have: of visitors' requests nothing is left out. */
-static int on_invalid_header(nghttp2_session *h2, const nghttp2_frame *frame, nghttp2_rcbuf *name,
-                             nghttp2_rcbuf *value, uint8_t flags, void *user) {
-    const struct link_session *session = user;
-    (void)h2, (void)frame, (void)name, (void)value, (void)flags;
-    return session->role == LINK_SERVES ? NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE : 0;
-}
-
 static void refuse(struct link_session *session, int32_t id) {
     nghttp2_submit_rst_stream(session->h2, NGHTTP2_FLAG_NONE, id, NGHTTP2_REFUSED_STREAM);
 }
@@ -288,7 +280,6 @@ void receive_callbacks(nghttp2_session_callbacks *callbacks) {
     nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback2(callbacks, on_header);
-    nghttp2_session_callbacks_set_on_invalid_header_callback2(callbacks, on_invalid_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);

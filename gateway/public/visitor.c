@@ -26,6 +26,10 @@ static uint64_t sweep_interval_ms(const struct visitors *side) {
     return shortest < 20 ? 20 : shortest > 1000 ? 1000 : shortest;
 }
 
+static bool has_any(const struct visitors *side) {
+    return !list_empty(&side->all) || !list_empty(&side->h2.all);
+}
+
 static void on_sweep(struct timer *timer) {
     struct visitors *side = LIST_ENTRY(timer, struct visitors, sweep);
     uint64_t now = loop_now(side->loop);
@@ -34,8 +38,7 @@ static void on_sweep(struct timer *timer) {
         visit_tick(LIST_ENTRY(node, struct visit, node), now);
     }
     h2_sweep(side, now);
-    bool is_any = !list_empty(&side->all) || !list_empty(&side->h2.all);
-    if (is_any) timer_start(&side->loop->timers, &side->sweep, sweep_interval_ms(side));
+    if (has_any(side)) timer_start(&side->loop->timers, &side->sweep, sweep_interval_ms(side));
 }
 
 /* Who has closed his direction has left, unless his answer comes at once. */
@@ -82,7 +85,8 @@ void visitors_accept(void *ctx, const struct conn *conn, struct client *client,
         h2_accept(side, conn, client, address, len);
     else
         visit_new(side, conn, client);
-    if (!timer_armed(&side->sweep)) timer_start(&side->loop->timers, &side->sweep, sweep_interval_ms(side));
+    if (has_any(side) && !timer_armed(&side->sweep))
+        timer_start(&side->loop->timers, &side->sweep, sweep_interval_ms(side));
 }
 
 /* Has it sent something that was not read yet? Then it gets its answer. */
