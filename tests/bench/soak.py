@@ -498,6 +498,7 @@ class Soak:
 
 async def soak(folder, options):
     one = Soak(folder, options)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
     try:
         await one.run()
     except BaseException:
