@@ -16,6 +16,7 @@
 #include "cluster/peering.h"
 #include "config/config.h"
 #include "config/config_texts.h"
+#include "config/jwks_url.h"
 #include "config/secret_file.h"
 #include "config/token_command.h"
 #include "config/token_keys.h"
@@ -67,6 +68,7 @@ struct gateway {
     struct secret_text jwt_older[JWT_OLDER_MAX];
     struct secret_text jwt_secret; /* empty: agents' tokens are not signed with one */
     struct token_keys token_keys;
+    struct jwks_url *jwks_url; /* NULL: the keys are not at a URL */
     char public_url[PUBLIC_URL_MAX], peer_url[GATEWAY_MAX + 1];
 };
 
@@ -213,11 +215,20 @@ static bool open_ports(struct gateway *gateway) {
     return true;
 }
 
+/* Of those that ask others. */
+static bool make_client(struct gateway *gateway) {
+    const struct config *config = &gateway->config;
+    if (!config->forward_auth && !config->jwks_url) return true;
+    authorities_init(&gateway->authorities, authorities_file());
+    gateway->http = http_client_new(&gateway->loop.uv, &gateway->loop.timers, &gateway->authorities);
+    if (gateway->http && config->jwks_url)
+        gateway->jwks_url = jwks_url_new(&gateway->loop, gateway->http, config->jwks_url);
+    return gateway->http && (gateway->jwks_url || !config->jwks_url);
+}
+
 static bool make_door(struct gateway *gateway) {
     const struct config *config = &gateway->config;
     if (!config->forward_auth) return true;
-    authorities_init(&gateway->authorities, authorities_file());
-    gateway->http = http_client_new(&gateway->loop.uv, &gateway->loop.timers, &gateway->authorities);
     struct doorman_settings settings = {.http = gateway->http,
                                         .timers = &gateway->loop.timers,
                                         .tasks = &gateway->loop.tasks,
@@ -227,7 +238,7 @@ static bool make_door(struct gateway *gateway) {
                                         .timeout_ms = config->forward_auth_timeout_ms,
                                         .keep_ms = config->forward_auth_cache_ms,
                                         .per_url = config->forward_auth_per_url};
-    gateway->door = gateway->http ? door_new(&settings) : NULL;
+    gateway->door = door_new(&settings);
     return gateway->door != NULL;
 }
 
@@ -258,7 +269,8 @@ static bool make_core(struct gateway *gateway) {
     settings.jwt.secret = view_of(gateway->jwt_secret.bytes, gateway->jwt_secret.len);
     for (size_t i = 0; i < JWT_OLDER_MAX; i++)
         settings.jwt.older[i] = view_of(gateway->jwt_older[i].bytes, gateway->jwt_older[i].len);
-    settings.jwt.keys = gateway->token_keys.set;
+    settings.jwt.keys = gateway->jwks_url ? jwks_url_keys(gateway->jwks_url) : gateway->token_keys.set;
+    if (gateway->jwks_url) settings.jwt.source = jwks_url_source(gateway->jwks_url);
     settings.jwt.audience = view_from_cstr(config->jwt_audience);
     settings.jwt.issuer = view_from_cstr(config->jwt_issuer);
     settings.ends_with_token = config->enforce_exp;
@@ -324,7 +336,8 @@ static bool make_adapters(struct gateway *gateway) {
     };
     gateway->agents = agent_ws_new(&gateway->loop, config->agent_ping_interval_ms,
                                    (uint32_t)config->agent_link_requests, config->answer_head_bytes);
-    if (!gateway->agents || !make_peering(gateway) || !make_door(gateway) || !make_core(gateway))
+    if (!gateway->agents || !make_peering(gateway) || !make_client(gateway) || !make_door(gateway) ||
+        !make_core(gateway))
         return false;
     gateway->visitors = visitors_new(&gateway->loop, gateway->core, &settings, &gateway->proxied_clients);
     gateway->accept = agent_accept_new(&gateway->loop, gateway->core, gateway->agents,
@@ -336,6 +349,7 @@ static bool make_adapters(struct gateway *gateway) {
     gateway->metrics.peering = gateway->peering;
     gateway->metrics.core = gateway->core;
     token_keys_watch(&gateway->token_keys, &gateway->loop, gateway->core);
+    if (gateway->jwks_url) jwks_url_start(gateway->jwks_url, gateway->core);
     if (!gateway->visitors || !gateway->accept) return false;
     spare_idle(gateway);
     pressure_start(&gateway->pressure, &gateway->loop, gateway->core, gateway->visitors,
@@ -464,6 +478,7 @@ static bool make_backend(struct gateway *gateway) {
 
 static void stop_adapters(struct gateway *gateway) {
     token_keys_stop(&gateway->token_keys);
+    jwks_url_stop(gateway->jwks_url);
     timer_stop(&gateway->loop.timers, &gateway->cleanup);
     metrics_page_stop(&gateway->metrics);
     pressure_stop(&gateway->pressure);
@@ -488,6 +503,7 @@ static void free_all(struct gateway *gateway) {
     explicit_bzero(&gateway->jwt_secret, sizeof(gateway->jwt_secret));
     core_free(gateway->core);
     door_free(gateway->door);
+    jwks_url_free(gateway->jwks_url);
     http_client_free(gateway->http);
     token_keys_done(&gateway->token_keys);
     access_file_stop();
@@ -534,6 +550,7 @@ static int run(struct gateway *gateway, char **argv) {
     log_set_level(gateway->config.log_level);
     sandbox_lock(&gateway->keys, sizeof(gateway->keys));
     sandbox_lock(&gateway->jwt_secret, sizeof(gateway->jwt_secret));
+    sandbox_lock(gateway->jwt_older, sizeof(gateway->jwt_older));
     if (!load_secrets(gateway)) return 1;
     confinement_enter(&gateway->config);
     if (!loop_init(&gateway->loop)) return 1;

@@ -33,13 +33,19 @@ static bool complain_of_key(char why[JWKS_WHY_MAX], size_t index, const json_t *
     return false;
 }
 
-static bool read_keys(struct jwks *set, const json_t *keys, char why[JWKS_WHY_MAX]) {
+#define OF_SECRETS (1u << JWS_HS256 | 1u << JWS_HS384 | 1u << JWS_HS512)
+
+static bool read_keys(struct jwks *set, const json_t *keys, bool is_public, char why[JWKS_WHY_MAX]) {
     size_t index;
     json_t *json;
     json_array_foreach(keys, index, json) {
         const char *what = "";
         enum jwk_verdict verdict = jwk_read(json, &set->keys[set->count], &what);
         if (verdict == JWK_MALFORMED) return complain_of_key(why, index, json, what);
+        if (verdict == JWK_USABLE && is_public && (set->keys[set->count].algs & OF_SECRETS)) {
+            jwk_done(&set->keys[set->count]);
+            verdict = JWK_OTHER;
+        }
         if (verdict == JWK_USABLE)
             set->count++;
         else
@@ -63,12 +69,16 @@ static json_t *load(struct view text, char why[JWKS_WHY_MAX]) {
     return NULL;
 }
 
-struct jwks *jwks_parse(struct view text, char why[JWKS_WHY_MAX]) {
+struct jwks *jwks_none(void) {
+    return calloc(1, sizeof(struct jwks) + JWKS_KEYS_MAX * sizeof(struct jwk));
+}
+
+static struct jwks *parse(struct view text, bool is_public, char why[JWKS_WHY_MAX]) {
     json_t *root = load(text, why);
     if (!root) return NULL;
     const json_t *keys = json_object_get(root, "keys");
     size_t count = json_array_size(keys);
-    struct jwks *set = calloc(1, sizeof(*set) + JWKS_KEYS_MAX * sizeof(set->keys[0]));
+    struct jwks *set = jwks_none();
     bool good = false;
     if (!set)
         complain(why, "out of memory");
@@ -77,11 +87,19 @@ struct jwks *jwks_parse(struct view text, char why[JWKS_WHY_MAX]) {
     else if (count > JWKS_KEYS_MAX)
         complain(why, "it has more than 64 keys");
     else
-        good = read_keys(set, keys, why);
+        good = read_keys(set, keys, is_public, why);
     json_decref(root);
     if (good) return set;
     jwks_free(set);
     return NULL;
+}
+
+struct jwks *jwks_parse(struct view text, char why[JWKS_WHY_MAX]) {
+    return parse(text, false, why);
+}
+
+struct jwks *jwks_parse_public(struct view text, char why[JWKS_WHY_MAX]) {
+    return parse(text, true, why);
 }
 
 static int read_all(int fd, struct buf *out) {

@@ -16,6 +16,10 @@ struct jwks;
 /* NULL, and in `why` what is wrong with which key, without a byte of it: a text that is no set, a malformed
  * key, or none that could verify a token. Keys for other purposes or of other kinds are passed over. */
 struct jwks *jwks_parse(struct view text, char why[JWKS_WHY_MAX]);
+/* Likewise of a text that anybody can read: secrets (`oct`) are passed over. */
+struct jwks *jwks_parse_public(struct view text, char why[JWKS_WHY_MAX]);
+/* A set without keys. NULL without memory. */
+struct jwks *jwks_none(void);
 void jwks_free(struct jwks *set);
 
 /* Appends what stands in the file, or of a larger one enough for jwks_parse to see that it is too large:

@@ -80,13 +80,20 @@ static bool is_key(struct view secret) {
     return secret.len >= JWT_SECRET_MIN && secret.len <= INT32_MAX;
 }
 
+static bool is_awaited(const struct jwt_settings *settings, struct jwt_claims *ret_claims) {
+    const struct jwt_source *source = &settings->source;
+    return ret_claims->try_again = source->renews && source->renews(source->ctx);
+}
+
 static bool is_signed_by_set(const struct jwt_settings *settings, const json_t *header, enum jws_alg alg,
-                             struct view token, const char **ret_reason) {
+                             struct view token, struct jwt_claims *ret_claims, const char **ret_reason) {
     const json_t *name = json_object_get(header, "kid");
     const struct jwk *keys[JWKS_TRIES_MAX];
     if (name && !json_is_string(name)) return refuse(ret_reason, "the token's kid is no text");
     struct view kid = view_of(json_string_value(name), json_string_length(name));
     size_t count = jwks_find(settings->keys, alg, kid, keys);
+    if (count == 0 && is_awaited(settings, ret_claims))
+        return refuse(ret_reason, "the issuer of tokens is being asked for its keys: try again");
     if (count == 0 && name)
         return refuse(ret_reason, "the token's key (kid) is not known here, or not for its algorithm");
     if (count == 0) return refuse(ret_reason, "there is no key for the token's algorithm");
@@ -107,11 +114,11 @@ static bool is_signed_with_secret(const struct jwt_settings *settings, struct vi
 
 /* With both a secret and a set HS256 is the secret's, so that no token chooses between them. */
 static bool signature_holds(const struct jwt_settings *settings, const json_t *header, struct view token,
-                            const char **ret_reason) {
+                            struct jwt_claims *ret_claims, const char **ret_reason) {
     enum jws_alg alg;
     if (!read_alg(settings, header, &alg, ret_reason)) return false;
     if (settings->keys && (alg != JWS_HS256 || settings->secret.len == 0))
-        return is_signed_by_set(settings, header, alg, token, ret_reason);
+        return is_signed_by_set(settings, header, alg, token, ret_claims, ret_reason);
     return is_signed_with_secret(settings, token) ||
            refuse(ret_reason, "the token's signature does not hold");
 }
@@ -203,7 +210,8 @@ bool jwt_check(const struct jwt_settings *settings, struct view token, uint64_t 
     if (!header || !claims)
         refuse(ret_reason, "the token is malformed");
     else
-        good = header_is_ours(header, ret_reason) && signature_holds(settings, header, token, ret_reason) &&
+        good = header_is_ours(header, ret_reason) &&
+               signature_holds(settings, header, token, ret_claims, ret_reason) &&
                claims_hold(settings, claims, now_s, ret_claims, ret_reason);
     json_decref(header);
     json_decref(claims);

@@ -15,12 +15,21 @@
 #define JWT_SUBJECT_MAX 128
 #define JWT_ID_MAX 128
 
+/* Where keys that are not known may still come from. */
+struct jwt_source {
+    void *ctx;
+    /* There is no key for a token: is one being asked for? Then it is worth trying again in a moment. NULL:
+     * there will be no others. */
+    bool (*renews)(void *ctx);
+};
+
 struct jwt_settings {
     struct view secret; /* of HS256: JWT_SECRET_MIN bytes at least; a shorter one accepts nothing. Empty:
                            HS256 is `keys`' too */
     struct view older[JWT_OLDER_MAX]; /* beside it, those of before, as a secret is replaced; nothing is
                                          signed with them */
     const struct jwks *keys;          /* of all other algorithms; NULL: none */
+    struct jwt_source source;         /* of `keys` */
     struct view audience;             /* `aud` must name it; empty: not looked at */
     struct view issuer;               /* `iss` must be it; empty: not looked at */
     uint64_t leeway_s;                /* by which clocks may differ */
@@ -34,6 +43,7 @@ struct jwt_claims {
     char id[JWT_ID_MAX + 1];           /* `jti`; empty: it has none. No control characters */
     struct allowance allowance;
     struct allowance_names names;
+    bool try_again; /* of one that is refused: its key may be known in a moment */
 };
 
 /* Is this a token of ours that is good at that time (seconds since 1970)? If not, *ret_reason is a short text

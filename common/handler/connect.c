@@ -234,7 +234,7 @@ static struct refusal authenticate(struct connect *connect, const struct connect
     if (!token.len) return by_certificate(connect, event);
     uint64_t now_ms = core_wall_ms(core);
     if (!jwt_check(&core->settings.jwt, token, now_ms / 1000, &claims, &reason))
-        return (struct refusal){401, reason};
+        return (struct refusal){claims.try_again ? 503 : 401, reason};
     connect->claim.member.until_ms = token_end_ms(&core->settings, &claims, now_ms);
     memcpy(connect->token_id, claims.id, sizeof(connect->token_id));
     connect->token_issued_s = claims.issued_s;

@@ -44,8 +44,8 @@ struct config {
     enum answer require_auth;
     bool enforce_exp;
     struct text_list jwt_older_files;
-    char *jwt_older_secret, *jwt_secret, *jwt_secret_file, *jwks, *jwks_path, *jwt_audience, *jwt_issuer,
-        *visitor_policy;
+    char *jwt_older_secret, *jwt_secret, *jwt_secret_file, *jwks, *jwks_url, *jwks_path, *jwt_audience,
+        *jwt_issuer, *visitor_policy;
     char *admin_token, *admin_token_file, *admin_socket;
     char *secret, *secret_file, *state_dir, *config_file;
     char *peer_url;    /* may be NULL: made of the agent listener */

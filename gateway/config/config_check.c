@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "config/config_parse.h"
+#include "config/jwks_url.h"
 #include "config/machine.h"
 #include "doorman/doorman.h"
 #include "handler/core.h"
@@ -93,7 +94,21 @@ static const void *token_key(const struct config *config) {
     if (config->jwt_secret_file) return &config->jwt_secret_file;
     if (config->jwt_secret) return &config->jwt_secret;
     if (config->jwks_path) return &config->jwks_path;
+    if (config->jwks_url) return &config->jwks_url;
     return config->jwks ? &config->jwks : NULL;
+}
+
+static int check_jwks_url(const struct config *config) {
+    const char *fault = config->jwks_url ? jwks_url_fault(view_from_cstr(config->jwks_url)) : NULL;
+    const void *other = config->jwks ? &config->jwks : config->jwks_path ? &config->jwks_path : NULL;
+    if (!config->jwks_url) return 0;
+    if (fault) return complain(config, &config->jwks_url, fault);
+    if (other) return contradict(config, &config->jwks_url, other, "one key set is enough");
+    return config->jwt_audience
+               ? 0
+               : complain(config, &config->jwks_url,
+                          "tokens that its issuer makes for others would be let in: say what their aud must "
+                          "be (JWT_AUDIENCE)");
 }
 
 static const void *older_secret(const struct config *config) {
@@ -124,11 +139,12 @@ static int check_auth(const struct config *config) {
         return complain(config, &config->jwt_older_files, "3 files at most");
     if (config->jwks && config->jwks_path)
         return contradict(config, &config->jwks, &config->jwks_path, "one key set is enough");
+    if (check_jwks_url(config)) return 2;
     if (config->require_auth == ANSWER_YES && !key && !config->agent_client_ca)
         return complain(
             config, &config->require_auth,
-            "tokens cannot be verified without JWT_SECRET or JWT_SECRET_FILE, or a key set (JWKS or "
-            "JWKS_PATH), nor agents known by certificates without --agent-client-ca (AGENT_CLIENT_CA)");
+            "tokens cannot be verified without JWT_SECRET or JWT_SECRET_FILE, or a key set (JWKS, "
+            "JWKS_PATH or JWKS_URL), nor agents known by certificates without --agent-client-ca (AGENT_CLIENT_CA)");
     if (config->require_auth == ANSWER_NO && key)
         return contradict(config, &config->require_auth, key, "no token is asked for");
     if (config->require_auth == ANSWER_UNSAID && key)

@@ -101,9 +101,10 @@ const struct setting config_settings[] = {
 
     {SETTING("require-auth", "REQUIRE_AUTH", KIND_ANSWER, require_auth, NULL,
              "must agents show a token? true or false"),
-     .detail = "True needs `jwt-secret`, `jwt-secret-file`, `jwks` or `jwks-path`. False lets whoever "
-               "reaches the agent port open "
-               "tunnels. Unsaid is false where agents can come from this machine only.",
+     .detail =
+         "True needs `jwt-secret`, `jwt-secret-file`, `jwks`, `jwks-path` or `jwks-url`. False lets whoever "
+         "reaches the agent port open "
+         "tunnels. Unsaid is false where agents can come from this machine only.",
      .group = "Agents"},
     {SETTING("jwt-secret", "JWT_SECRET", KIND_TEXT, jwt_secret, NULL,
              "verifies agents' tokens: JSON Web Tokens signed with HS256"),
@@ -134,6 +135,15 @@ const struct setting config_settings[] = {
          "Looked at each second: a new set counts for agents that connect from then on. One that is no good "
          "is told in the log, and the old keys stay.",
      .is_path = true},
+    {SETTING("jwks-url", "JWKS_URL", KIND_TEXT, jwks_url, NULL,
+             "where the issuer of agents' tokens has its JSON Web Key Set"),
+     .detail =
+         "As `https://login.example.com/.well-known/jwks.json`; https alone, redirects are not followed. "
+         "Asked "
+         "at the start, every 10 minutes, and for a key that is not known, at most once a minute; agents are "
+         "told to try again meanwhile. While the issuer does not answer, the keys of before stay. It needs "
+         "`jwt-audience`.",
+     .only = PROGRAM_GATEWAY},
     {SETTING("jwt-audience", "JWT_AUDIENCE", KIND_TEXT, jwt_audience, NULL,
              "what the aud of agents' tokens must name"),
      .detail = "Without it `aud` is not looked at."},

@@ -213,8 +213,8 @@ BROKEN = key_set({"kty": "oct", "kid": "mine", "k": base64url(b"a brief secret")
 @pytest.mark.parametrize(
     "env,says",
     [
-        ({"REQUIRE_AUTH": "true"}, "JWKS or JWKS_PATH"),
-        ({"REQUIRE_AUTH": "true", "JWKS": ""}, "JWKS or JWKS_PATH"),
+        ({"REQUIRE_AUTH": "true"}, "JWKS, JWKS_PATH or JWKS_URL"),
+        ({"REQUIRE_AUTH": "true", "JWKS": ""}, "JWKS, JWKS_PATH or JWKS_URL"),
         ({"REQUIRE_AUTH": "true", "JWKS": "{}"}, "JWKS: it is no object with a list of keys"),
         ({"REQUIRE_AUTH": "true", "JWKS": "nonsense"}, "JWKS: it is no JSON (line 1, column"),
         ({"REQUIRE_AUTH": "true", "JWKS": BROKEN}, 'JWKS: key 1 (kid "mine"): its k has fewer than 32 bytes'),

@@ -54,6 +54,18 @@ static void parse(struct view text) {
     jwks_free(set);
 }
 
+/* What anybody can read is no secret. */
+static void parse_public(struct view text) {
+    char why[JWKS_WHY_MAX] = "";
+    struct jwks *set = jwks_parse_public(text, why);
+    require(set || why[0]);
+    for (int alg = JWS_HS256; set && alg <= JWS_HS512; alg++) {
+        const struct jwk *keys[JWKS_TRIES_MAX];
+        require(jwks_find(set, (enum jws_alg)alg, (struct view){0}, keys) == 0);
+    }
+    jwks_free(set);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct buf text;
     if (size == 0) return 0;
@@ -61,6 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     buf_init(&text, (size_t)1024 * 1024);
     if (data[0] % 2 == 0) {
         parse(input);
+        parse_public(input);
     } else {
         buf_printf(&text, "{\"keys\":[");
         buf_append_view(&text, input);
