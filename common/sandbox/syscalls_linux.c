@@ -124,9 +124,9 @@ static bool refuse_families(scmp_filter_ctx filter) {
     const uint32_t none = SCMP_ACT_ERRNO(EAFNOSUPPORT);
     for (int family = 0; family < FAMILIES; family++)
         if (!is_used(family) && seccomp_rule_add(filter, none, SCMP_SYS(socket), 1,
-                                                 SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family)) != 0)
+                                                 SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family, 0)) != 0)
             return false;
-    return seccomp_rule_add(filter, none, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_GE, FAMILIES)) == 0;
+    return seccomp_rule_add(filter, none, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_GE, FAMILIES, 0)) == 0;
 }
 
 /* clone3() hides its flags behind a pointer; libc goes back to clone(), where they are seen. */
@@ -148,7 +148,7 @@ static bool refuse_code(scmp_filter_ctx filter) {
 
 static bool mark(scmp_filter_ctx filter) {
     return seccomp_rule_add(filter, SCMP_ACT_ERRNO(SYSCALLS_MARK_ERRNO), SCMP_SYS(prctl), 1,
-                            SCMP_A0(SCMP_CMP_EQ, SYSCALLS_MARK)) == 0;
+                            SCMP_A0(SCMP_CMP_EQ, SYSCALLS_MARK, 0)) == 0;
 }
 
 bool syscalls_refuse(void) {
