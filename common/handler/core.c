@@ -91,6 +91,8 @@ struct core *core_new(const struct core_settings *settings, const struct ports *
     list_init(&core->resting);
     table_init(&core->owners);
     table_init(&core->holdings);
+    list_init(&core->spenders);
+    timer_init(&core->spend_timer, spending_on_timer);
     timer_init(&core->rest_timer, tunnels_on_rest);
     chunks_init(&core->chunks, &(struct chunks_limits){.message_bytes = core_message_max(core),
                                                        .sender_bytes = 4 * core_message_max(core),
@@ -176,6 +178,10 @@ static void on_connection_overdue(void *ctx, const struct link *link) {
     core->ports.agents.close(core->ports.agents.ctx, link);
 }
 
+static void on_spent(void *ctx, struct view owner, const struct spending *spent) {
+    spending_heard(ctx, owner, spent);
+}
+
 static void ask_tunnel_again(void *ctx, struct table_node *node) {
     dispatch_claim_changed(ctx, node->key);
 }
@@ -197,6 +203,7 @@ struct store_events core_store_events(struct core *core) {
                                  .connection_gone = on_connection_gone,
                                  .connection_replaced = on_connection_replaced,
                                  .connection_overdue = on_connection_overdue,
+                                 .spent = on_spent,
                                  .missed = on_missed};
 }
 

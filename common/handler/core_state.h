@@ -43,10 +43,12 @@ struct core {
     struct spares spare_exchanges;
     struct login_failures *login_failures; /* NULL: nobody has failed yet */
     struct table owners;                   /* struct owner_use by name */
-    struct table holdings;                 /* struct holding by connection id */
-    struct buckets begins, connects;       /* of subjects */
-    struct buckets visitors;               /* their requests */
-    struct buckets notices;                /* of tunnels, whose agents are told of quotas */
+    struct list spenders;                  /* struct owner_use.untold_node */
+    struct timer spend_timer;
+    struct table holdings;           /* struct holding by connection id */
+    struct buckets begins, connects; /* of subjects */
+    struct buckets visitors;         /* their requests */
+    struct buckets notices;          /* of tunnels, whose agents are told of quotas */
 };
 
 /* ---- links and tunnels in use ---- */

@@ -18,6 +18,7 @@ struct owner_use *owner_use_get(struct core *core, const char *name) {
     struct owner_use *owner = node ? TABLE_ENTRY(node, struct owner_use, node) : calloc(1, sizeof(*owner));
     if (!owner) return NULL;
     if (!node) {
+        list_init(&owner->untold_node);
         view_copy_to(view_from_cstr(name), owner->name, sizeof(owner->name));
         if (!table_put(&core->owners, &owner->node, view_from_cstr(owner->name))) {
             free(owner);
@@ -30,6 +31,7 @@ struct owner_use *owner_use_get(struct core *core, const char *name) {
 
 void owner_use_end(struct core *core, struct owner_use *owner) {
     if (--owner->use_count > 0) return;
+    list_remove(&owner->untold_node);
     table_remove(&core->owners, &owner->node);
     free(owner);
 }
@@ -82,5 +84,6 @@ static void free_holding(void *ctx, struct table_node *node) {
 void owners_done(struct core *core) {
     table_each(&core->holdings, free_holding, core);
     table_done(&core->holdings);
+    timer_stop(core->ports.clock.timers, &core->spend_timer);
     table_done(&core->owners);
 }

@@ -2,8 +2,9 @@
 #ifndef HANDLER_OWNERS_H
 #define HANDLER_OWNERS_H
 
+#include "base/list.h"
 #include "base/table.h"
-#include "handler/claim.h"
+#include "handler/ports.h"
 
 struct core;
 
@@ -15,6 +16,10 @@ struct owner_use {
     size_t exchange_count; /* of them: exchanges that have been sent to an agent */
     /* When its buckets are full again, by the monotonic clock: of requests, and of bytes. */
     uint64_t full_ns, bytes_full_ns;
+    size_t rate;             /* of his last request; 0: any */
+    uint64_t bandwidth;      /* likewise */
+    struct spending untold;  /* to other processes */
+    struct list untold_node; /* of core.spenders, while there is some */
 };
 
 /* Made if need be, with a use more; NULL without memory. */
@@ -27,6 +32,12 @@ void owner_use_end(struct core *core, struct owner_use *owner);
 bool owner_hold(struct core *core, const struct claim *claim, size_t most, bool replaces);
 /* It counts no more, whether or not it did. */
 void owner_let_go(struct core *core, struct view connection);
+
+/* spending.c: he has used so much here, which others are told of. */
+void spending_note(struct core *core, struct owner_use *owner, size_t requests, size_t bytes);
+/* Likewise elsewhere. */
+void spending_heard(struct core *core, struct view name, const struct spending *spent);
+void spending_on_timer(struct timer *timer); /* of core.spend_timer */
 
 /* No exchange and no tunnel in use may be left. */
 void owners_done(struct core *core);

@@ -16,9 +16,10 @@ struct pace {
 
 /* ---- one bucket ---- */
 
-static void take(uint64_t *full_ns, uint64_t now_ns, uint64_t bandwidth, size_t bytes) {
+void pace_take(uint64_t *full_ns, uint64_t now_ns, uint64_t bandwidth, uint64_t bytes) {
     uint64_t full = *full_ns > now_ns ? *full_ns : now_ns, most = now_ns + PACE_BURST_NS + PACE_OWED_MAX_NS;
-    full += (uint64_t)bytes * BUCKET_NS_PER_S / bandwidth;
+    if (bytes > PACE_COUNTED_MAX) bytes = PACE_COUNTED_MAX;
+    full += bytes * BUCKET_NS_PER_S / bandwidth;
     *full_ns = full < most ? full : most;
 }
 
@@ -38,9 +39,10 @@ static uint64_t wait_ms(uint64_t full_ns, uint64_t now_ns) {
 static void count(struct pace *pace, size_t bytes) {
     struct tunnel_use *tunnel = pace->exchange->tunnel;
     uint64_t now_ns = core_now_ns(pace->exchange->core);
-    if (pace->tunnel_bandwidth) take(&tunnel->bytes_full_ns, now_ns, pace->tunnel_bandwidth, bytes);
-    if (pace->owner_bandwidth)
-        take(&pace->exchange->owner->bytes_full_ns, now_ns, pace->owner_bandwidth, bytes);
+    if (pace->tunnel_bandwidth) pace_take(&tunnel->bytes_full_ns, now_ns, pace->tunnel_bandwidth, bytes);
+    if (!pace->owner_bandwidth) return;
+    pace_take(&pace->exchange->owner->bytes_full_ns, now_ns, pace->owner_bandwidth, bytes);
+    spending_note(pace->exchange->core, pace->exchange->owner, 0, bytes);
 }
 
 static uint64_t must_wait_ms(const struct pace *pace) {

@@ -12,6 +12,11 @@ struct exchange;
 #define PACE_LATE_NS (2 * BUCKET_NS_PER_S)      /* beyond it; then nobody begins a request */
 #define PACE_OWED_MAX_NS (60 * BUCKET_NS_PER_S) /* more is forgotten */
 
+#define PACE_COUNTED_MAX ((uint64_t)1 << 33) /* bytes at once; more would overflow */
+
+/* Takes so many bytes out of a bucket that fills by `bandwidth` a second, also more than there are. */
+void pace_take(uint64_t *full_ns, uint64_t now_ns, uint64_t bandwidth, uint64_t bytes);
+
 /* From now on its bytes count. 0: no quota of that kind. False without memory. */
 bool pace_start(struct exchange *exchange, uint64_t tunnel_bandwidth, uint64_t owner_bandwidth);
 /* Harmless without a pace. */

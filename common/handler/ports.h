@@ -31,6 +31,11 @@ struct claim_write {
     struct view options;      /* absent: those that stand there stay; who connects says them */
 };
 
+/* What an owner has used of his quotas. */
+struct spending {
+    uint64_t requests, bytes;
+};
+
 struct registry {
     void *ctx;
 
@@ -66,6 +71,10 @@ struct registry {
      * have sent too many of late, by what the last lookup knew. Counts it, and waits for nothing. NULL: who
      * asks counts alone. */
     bool (*admit)(void *ctx, struct view tunnel_id, size_t per_second);
+
+    /* Tells the other processes what this owner has used in this one since it was told last. NULL: there are
+     * none, or they are not told. */
+    void (*spend)(void *ctx, struct view owner, const struct spending *spent);
 
     /* True while the store has just lost what it held: names that nobody proves are not given away. NULL
      * where a store cannot know. */
@@ -132,6 +141,8 @@ struct store_events {
     void (*connection_replaced)(void *ctx, const struct link *link);
     /* This connection was taken over, and has had the time to finish what it had. */
     void (*connection_overdue)(void *ctx, const struct link *link);
+    /* Another process has told what this owner used there (registry.spend). */
+    void (*spent)(void *ctx, struct view owner, const struct spending *spent);
     /* Changes may have been missed until now: what is remembered of claims, or waited for, is to be asked
      * anew. */
     void (*missed)(void *ctx);

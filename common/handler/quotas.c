@@ -94,6 +94,9 @@ static enum quota admit_owner(struct exchange *exchange, const struct bounds *bo
     if (bounds->owner_bandwidth && pace_is_late(owner->bytes_full_ns, now_ns)) return QUOTA_OWNER_BANDWIDTH;
     if (bounds->owner_rate && !bucket_take(&owner->full_ns, now_ns, bounds->owner_rate))
         return QUOTA_OWNER_RATE;
+    owner->rate = bounds->owner_rate;
+    owner->bandwidth = bounds->owner_bandwidth;
+    if (bounds->owner_rate) spending_note(exchange->core, owner, 1, 0);
     count_request(exchange, owner);
     return QUOTA_NONE;
 }

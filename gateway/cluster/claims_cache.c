@@ -365,6 +365,11 @@ static void cache_forget(void *ctx, struct view tunnel_id) {
     forget_tunnel(ctx, tunnel_id);
 }
 
+static void cache_spend(void *ctx, struct view owner, const struct spending *spent) {
+    const struct registry *inner = &((struct claims_cache *)ctx)->settings.inner;
+    inner->spend(inner->ctx, owner, spent);
+}
+
 static bool cache_names_reserved(void *ctx) {
     const struct registry *inner = &((struct claims_cache *)ctx)->settings.inner;
     return inner->names_reserved && inner->names_reserved(inner->ctx);
@@ -378,6 +383,7 @@ struct registry claims_cache_registry(struct claims_cache *cache) {
                              .remove_connection = cache_remove_connection,
                              .sweep = cache_sweep,
                              .forget = cache_forget,
+                             .spend = cache->settings.inner.spend ? cache_spend : NULL,
                              .names_reserved = cache_names_reserved};
 }
 
@@ -420,6 +426,11 @@ static void on_connection_gone(void *ctx, struct view connection_id) {
     }
 }
 
+static void on_spent(void *ctx, struct view owner, const struct spending *spent) {
+    struct claims_cache *cache = ctx;
+    if (cache->events.spent) cache->events.spent(cache->events.ctx, owner, spent);
+}
+
 static void on_missed(void *ctx) {
     struct claims_cache *cache = ctx;
     cache->deaf = false;
@@ -434,6 +445,7 @@ struct store_events claims_cache_store_events(struct claims_cache *cache) {
                                  .claim_changed = on_claim_changed,
                                  .request_completed = on_request_completed,
                                  .connection_gone = on_connection_gone,
+                                 .spent = on_spent,
                                  .missed = on_missed};
 }
 

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "store/claim_record.h"
 #include "store/redis_tls.h"
+#include "store/spent.h"
 #include "store/store_redis_state.h"
 
 /* ---- jobs ---- */
@@ -257,6 +258,19 @@ static void redis_sweep(void *ctx, registry_swept_fn *done, void *target, uint64
     job_done_later(job, STATUS_OK);
 }
 
+/* Lost where Redis is away: each gateway then counts for itself. */
+static void redis_spend(void *ctx, struct view owner, const struct spending *spending) {
+    struct store_redis *store = ctx;
+    struct buf text;
+    buf_init(&text, SPENT_MAX + 2);
+    const struct spent spent = {
+        .gateway = view_from_cstr(store->gateway), .owner = owner, .spending = *spending};
+    bool made = buf_append_view(&text, VIEW("u\n")) && spent_encode(&text, &spent);
+    const struct view words[] = {VIEW("PUBLISH"), view_from_cstr(store->claims_channel), buf_view(&text)};
+    if (made) store_call(store, words, 3, false, NULL, NULL);
+    buf_done(&text);
+}
+
 struct registry store_redis_registry(struct store_redis *store) {
     return (struct registry){.ctx = store,
                              .lookup = redis_lookup,
@@ -264,10 +278,19 @@ struct registry store_redis_registry(struct store_redis *store) {
                              .store = redis_store,
                              .remove_connection = redis_remove_connection,
                              .sweep = redis_sweep,
+                             .spend = redis_spend,
                              .names_reserved = lease_names_reserved};
 }
 
 /* ---- what is heard ---- */
+
+/* Our own word comes back to us as well. */
+static void heard_spent(struct store_redis *store, struct view text) {
+    const struct store_events *events = &store->events.store;
+    struct spent spent;
+    if (!spent_decode(text, &spent) || view_eq(spent.gateway, view_from_cstr(store->gateway))) return;
+    if (events->spent) events->spent(events->ctx, spent.owner, &spent.spending);
+}
 
 static void on_heard(void *ctx, struct view channel, struct view message) {
     struct store_redis *store = ctx;
@@ -283,6 +306,7 @@ static void on_heard(void *ctx, struct view channel, struct view message) {
     case 'g':
         if (events->connection_gone) events->connection_gone(events->ctx, rest);
         break;
+    case 'u': heard_spent(store, rest); break;
     case 'e': store->echoes++; break;
     case 'b':
         if (store->events.denial_changed && rest.len)

@@ -185,6 +185,48 @@ static void a_visitor_has_so_many_requests_a_second(void **state) {
     visits_in_vain(world, QUOTA_VISITOR_RATE);
 }
 
+/* ---- other processes ---- */
+
+static struct spending told;
+static unsigned times_told;
+
+static void spend(void *ctx, struct view owner, const struct spending *spent) {
+    (void)ctx;
+    assert_true(view_eq(owner, VIEW("sub:alice")));
+    told = *spent;
+    times_told++;
+}
+
+static void what_others_have_let_pass_counts(void **state) {
+    struct world *world = *state;
+    struct store_events events = core_store_events(world->core);
+    times_told = 0;
+    settings_of(world)->quotas.owner_rate = 10;
+    world->core->ports.registry.spend = spend;
+    assert_int_equal(connects(world, "1", "alice", "name=one&", NULL), 200);
+    events.spent(events.ctx, VIEW("sub:alice"), &(struct spending){10, 10}); /* has nothing here yet */
+    for (int i = 0; i < 2; i++) visits(world, "1");
+    assert_int_equal(times_told, 0);
+    pass(world, 200);
+    assert_int_equal(times_told, 1);
+    assert_int_equal(told.requests, 2);
+    events.spent(events.ctx, VIEW("sub:bob"), &(struct spending){1000, 0});
+    events.spent(events.ctx, VIEW("sub:alice"), &(struct spending){9, 5});
+    visits(world, "1"); /* 10, of which 2 were had here and 9 there; 2 have come back */
+    visits_in_vain(world, QUOTA_OWNER_RATE);
+    events.spent(events.ctx, VIEW("sub:alice"), &(struct spending){UINT64_MAX, UINT64_MAX});
+    pass(world, 900);
+    visits_in_vain(world, QUOTA_OWNER_RATE);
+    pass(world, 300); /* a second's worth at most is held against him */
+    visits(world, "1");
+    pass(world, 200);
+    assert_int_equal(times_told, 3);
+    pass(world, 1000);
+    pass(world, 1000);
+    assert_int_equal(world->core->owners.count, 0);
+    assert_int_equal(world->timers.count, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST_IN(set_up_auth, a_token_is_for_its_names),
@@ -194,6 +236,7 @@ int main(void) {
         TEST_IN(set_up_auth, an_owner_has_so_many_requests_a_second),
         TEST_IN(set_up_auth, an_owner_has_so_many_requests_at_once),
         TEST_IN(set_up_auth, elsewhere_a_tokens_rate_is_the_tunnels),
+        TEST_IN(set_up_auth, what_others_have_let_pass_counts),
         TEST_IN(set_up_auth, a_visitor_has_so_many_requests_a_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
