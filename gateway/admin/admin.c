@@ -6,6 +6,7 @@
 
 #include "admin/admin_state.h"
 #include "admin/api.h"
+#include "admin/status_page.h"
 #include "base/log.h"
 #include "http/host.h"
 
@@ -13,19 +14,28 @@
 #define WATCHED_MS 60000
 #define PAGE_BYTES_MAX ((size_t)1024 * 1024)
 
-enum MHD_Result admin_answer(struct MHD_Connection *connection, unsigned status, const char *type,
-                             struct view body) {
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.ptr, MHD_RESPMEM_MUST_COPY);
-    if (!response) return MHD_NO;
+enum MHD_Result admin_answer_response(struct MHD_Connection *connection, unsigned status, const char *type,
+                                      struct MHD_Response *response, const char *policy) {
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
     MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     MHD_add_response_header(response, "Content-Security-Policy",
-                            "default-src 'none'; frame-ancestors 'none'");
+                            policy ? policy : "default-src 'none'; frame-ancestors 'none'");
     enum MHD_Result queued = MHD_queue_response(connection, status, response);
     MHD_destroy_response(response);
     return queued;
+}
+
+enum MHD_Result admin_answer_with(struct MHD_Connection *connection, unsigned status, const char *type,
+                                  struct view body, const char *policy) {
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(body.len, (void *)(uintptr_t)body.ptr, MHD_RESPMEM_MUST_COPY);
+    return response ? admin_answer_response(connection, status, type, response, policy) : MHD_NO;
+}
+
+enum MHD_Result admin_answer(struct MHD_Connection *connection, unsigned status, const char *type,
+                             struct view body) {
+    return admin_answer_with(connection, status, type, body, NULL);
 }
 
 enum MHD_Result admin_say(struct MHD_Connection *connection, unsigned status, const char *text) {
@@ -95,6 +105,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
     if (admin->api && api_has(url)) return api_request(admin->api, connection, url, method, request);
     if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
         return admin_say(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET and HEAD only.\n");
+    if (strcmp(url, "/") == 0 && admin->api) return status_page_answer(connection);
     if (strcmp(url, "/healthz") == 0) return admin_say(connection, MHD_HTTP_OK, "ok\n");
     if (strcmp(url, "/readyz") == 0) return answer_ready(admin, connection);
     if (strcmp(url, "/api/v1/tls-ask") == 0 && admin->core) {
@@ -189,6 +200,7 @@ void admin_set_api(struct admin *admin, struct api *api) {
 void admin_stop(struct admin *admin) {
     if (!admin) return;
     waitings_stop(admin);
+    api_stop(admin->api);
     MHD_run(admin->mhd.daemon); /* nothing may be suspended when it stops */
     mhd_loop_stop(&admin->mhd);
 }

@@ -31,6 +31,11 @@ struct admin {
 
 enum MHD_Result admin_answer(struct MHD_Connection *connection, unsigned status, const char *type,
                              struct view body);
+/* `policy`: the page's Content-Security-Policy; NULL: it needs nothing. The response moves. */
+enum MHD_Result admin_answer_with(struct MHD_Connection *connection, unsigned status, const char *type,
+                                  struct view body, const char *policy);
+enum MHD_Result admin_answer_response(struct MHD_Connection *connection, unsigned status, const char *type,
+                                      struct MHD_Response *response, const char *policy);
 enum MHD_Result admin_say(struct MHD_Connection *connection, unsigned status, const char *text);
 /* Of the query, decoded; absent: there is none. */
 struct view admin_argument(struct MHD_Connection *connection, const char *name);

@@ -3,7 +3,9 @@
 
 #include <stdlib.h>
 
+#include "admin/api_events.h"
 #include "admin/api_state.h"
+#include "admin/status_page.h"
 #include "base/log.h"
 #include "policy/login_failures.h"
 #include "protocol/json_text.h"
@@ -15,12 +17,19 @@ static const struct route {
     const char *method, *path; /* '*': any one segment */
     api_handler_fn *handler;
 } routes[] = {
-    {"GET", PREFIX "tunnels", api_list_tunnels},        {"GET", PREFIX "tunnels/*", api_show_tunnel},
-    {"POST", PREFIX "tunnels/*/kick", api_kick_tunnel}, {"POST", PREFIX "names/*/release", api_release_name},
-    {"GET", PREFIX "gateways", api_list_gateways},      {"POST", PREFIX "drain", api_drain},
-    {"GET", PREFIX "blocks", api_list_blocks},          {"POST", PREFIX "blocks", api_block},
-    {"DELETE", PREFIX "blocks", api_unblock},           {"GET", PREFIX "revocations", api_list_revocations},
-    {"POST", PREFIX "revocations", api_revoke},         {"DELETE", PREFIX "revocations", api_unrevoke},
+    {"GET", PREFIX "tunnels", api_list_tunnels},
+    {"GET", PREFIX "tunnels/*", api_show_tunnel},
+    {"POST", PREFIX "tunnels/*/kick", api_kick_tunnel},
+    {"POST", PREFIX "names/*/release", api_release_name},
+    {"GET", PREFIX "gateways", api_list_gateways},
+    {"POST", PREFIX "drain", api_drain},
+    {"GET", PREFIX "events", api_watch},
+    {"GET", PREFIX "blocks", api_list_blocks},
+    {"POST", PREFIX "blocks", api_block},
+    {"DELETE", PREFIX "blocks", api_unblock},
+    {"GET", PREFIX "revocations", api_list_revocations},
+    {"POST", PREFIX "revocations", api_revoke},
+    {"DELETE", PREFIX "revocations", api_unrevoke},
 };
 
 bool api_has(const char *url) {
@@ -108,6 +117,7 @@ enum MHD_Result api_request(struct api *api, struct MHD_Connection *connection, 
     struct api_call call = {.api = api, .connection = connection, .request = request};
     enum MHD_Result result;
     if (strcmp(method, "HEAD") == 0) method = "GET";
+    if (strcmp(url, PREFIX "openapi.json") == 0) return status_page_openapi(connection);
     if (!api_let_in(&call, &result)) return result;
     if (!api->control) return api_refuse(&call, MHD_HTTP_SERVICE_UNAVAILABLE, "the gateway is starting");
     return route(&call, url, method);
@@ -117,8 +127,12 @@ enum MHD_Result api_request(struct api *api, struct MHD_Connection *connection, 
 
 struct api *api_new(const struct api_settings *settings) {
     struct api *api = calloc(1, sizeof(*api));
-    if (api) api->settings = *settings;
-    return api;
+    if (!api) return NULL;
+    api->settings = *settings;
+    api->events = api_events_new(api);
+    if (api->events) return api;
+    api_free(api);
+    return NULL;
 }
 
 void api_serve(struct api *api, struct control *control, struct denial_keep *denials, struct core *core) {
@@ -127,8 +141,13 @@ void api_serve(struct api *api, struct control *control, struct denial_keep *den
     api->core = core;
 }
 
+void api_stop(struct api *api) {
+    if (api) api_events_stop(api->events);
+}
+
 void api_free(struct api *api) {
     if (!api) return;
+    api_events_free(api->events);
     login_failures_free(api->failures);
     explicit_bzero(api->settings.token, sizeof(api->settings.token));
     free(api);

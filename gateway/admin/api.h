@@ -24,7 +24,9 @@ struct api_settings {
 struct api *api_new(const struct api_settings *settings);
 /* From now on there is something to ask; until then it is 503. Borrowed. */
 void api_serve(struct api *api, struct control *control, struct denial_keep *denials, struct core *core);
-void api_free(struct api *api); /* NULL is fine */
+/* Before the admin port's daemon stops. NULL is fine, here and below. */
+void api_stop(struct api *api);
+void api_free(struct api *api);
 
 /* Is this URL the API's? */
 bool api_has(const char *url);

@@ -14,6 +14,7 @@ struct api {
     struct api_settings settings;
     struct control *control; /* NULL: not yet */
     struct denial_keep *denials;
+    struct api_events *events;
     struct core *core;
     struct login_failures *failures; /* NULL: nobody has failed yet */
 };
@@ -44,6 +45,9 @@ void api_say_error(struct waiting *waiting, unsigned status, const char *why);
 unsigned api_status(enum status status);
 /* `limit` of the query: 1 to 1000, 100 where it is not said. */
 size_t api_limit(const struct api_call *call);
+
+/* api_events.c */
+api_handler_fn api_watch;
 
 /* api_denials.c */
 api_handler_fn api_list_blocks, api_block, api_unblock, api_list_revocations, api_revoke, api_unrevoke;
