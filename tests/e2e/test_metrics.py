@@ -204,6 +204,15 @@ def test_each_alert_fires_and_rests():
     assert alerts == re.findall(r"^\| `(Ttf\w+)`", (ROOT / "docs/OPERATIONS.md").read_text(), re.M), "what to do for each"
 
 
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool (Debian's package prometheus) is not there")
+def test_the_stack_s_prometheus_asks_the_gateways_that_there_are():
+    file = ROOT / "docker/observe/prometheus.yml"
+    check = subprocess.run(["promtool", "check", "config", file], capture_output=True, text=True, timeout=60)
+    assert check.returncode == 0 and "rules found" in check.stdout, check.stdout + check.stderr
+    gateways = re.findall(r"^  (gateway-\d+):$", (ROOT / "compose.yaml").read_text(), re.M)
+    assert re.findall(r"(gateway-\d+):8082", file.read_text()) == gateways
+
+
 def test_the_documents_table_is_what_the_program_makes(start):
     program = start.program(BIN / "ttf-gateway", "--help-metrics")
     assert program.wait_exit() == 0
