@@ -297,6 +297,8 @@ def all_stages() -> list[Stage]:
         Stage("What another parser takes for a request", lambda: check("h11 takes the same for one request", "differential",
                                                                        [*DEV, "fuzz", "--differential", "15"])),
         Stage("A day in a minute", lambda: check("the soak, in short", "soak", [*DEV, "bench", "--soak", "60", "--tunnels", "100"]), alone=True),
+        Stage("Everybody at once", lambda: check("a good visitor is served", "starve", [
+            *DEV, "bench", "--starve", "--seconds", "12", "--slow", "600", "--idle", "1500", "--agents", "300"]), alone=True),
         Stage("The container stack", stack),
         *apps("1"),
     ] if in_ci() else [])

@@ -174,6 +174,7 @@ def test_every_stage_is_there(monkeypatch):
         assert f"End-to-end tests ({name})" in titles
     assert [stage.title for stage in run.all_stages() if stage.alone] == ["End-to-end tests (alone)"]
     monkeypatch.setenv("CI", "1")
-    assert [stage.title for stage in run.all_stages()][-6:] == [
-        "Fuzz targets", "What another parser takes for a request", "A day in a minute", "The container stack", "Applications", "Applications on AWS"
+    assert [stage.title for stage in run.all_stages()][-7:] == [
+        "Fuzz targets", "What another parser takes for a request", "A day in a minute", "Everybody at once", "The container stack",
+        "Applications", "Applications on AWS"
     ]  # fmt: skip
