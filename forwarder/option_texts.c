@@ -93,7 +93,13 @@ static void print_bash(FILE *out) {
 }
 
 static void print_zsh(FILE *out) {
-    fputs("#compdef ttf\n_arguments -s \\\n", out);
+    fputs("#compdef ttf\n_ttf_first() {\n    _alternative 'commands:command:((", out);
+    for (size_t i = 0; i < command_rows_count; i++) {
+        fprintf(out, "%s%s\\:\"", i ? " " : "", command_rows[i].name);
+        escape_put_zsh(out, command_rows[i].help);
+        fputs("\"", out);
+    }
+    fputs("))' 'folders:folder:_files -/'\n}\n_arguments -s \\\n", out);
     for (size_t i = 0; i < option_rows_count; i++) {
         const struct option_row *row = &option_rows[i];
         if (!option_is_flag(row)) continue;
@@ -106,13 +112,7 @@ static void print_zsh(FILE *out) {
         if (row->argument) fprintf(out, ":%s:%s", row->argument, wants_file(row) ? "_files" : "");
         fputs("' \\\n", out);
     }
-    fputs("    '1:command or service:((", out);
-    for (size_t i = 0; i < command_rows_count; i++) {
-        fprintf(out, "%s%s\\:\"", i ? " " : "", command_rows[i].name);
-        escape_put_zsh(out, command_rows[i].help);
-        fputs("\"", out);
-    }
-    fputs("))' \\\n    '*:word:'\n", out);
+    fputs("    '1:command, service or folder:_ttf_first' \\\n    '*:word:'\n", out);
 }
 
 static void print_fish(FILE *out) {

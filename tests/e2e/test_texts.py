@@ -75,6 +75,18 @@ def test_other_shells_take_it(shell):
     assert subprocess.run([shell, "-n"], input=printed(shell), text=True).returncode == 0
 
 
+def test_zsh_offers_commands_and_folders():
+    """What its functions are told, by stand-ins of them."""
+    if not shutil.which("zsh"):
+        pytest.skip("no zsh")
+    script = "_alternative() { print -rl -- $@ }; _arguments() { print -rl -- $@ }\n" + printed("zsh") + "\n_ttf_first"
+    done = subprocess.run(["zsh", "-fc", script], capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    lines = done.stdout.splitlines()
+    assert "1:command, service or folder:_ttf_first" in lines and lines[-1] == "folders:folder:_files -/"
+    assert lines[-2].startswith("commands:command:((start\\:") and "store a gateway's URL" in lines[-2]
+
+
 @pytest.mark.parametrize("page", ["man", "man-yaml"])
 def test_man_pages_are_whole(page):
     text = printed(page)
