@@ -14,7 +14,7 @@
 #define MESSAGE_BYTES ((size_t)64 * 1024)
 #define OUT_BYTES ((size_t)512 * 1024)
 #define BUDGET_BYTES ((size_t)32 * 1024 * 1024)
-#define ENDING_MS 2000
+#define ENDING_MS 2000 /* to take what was said last */
 
 static const struct link_limits limits = {
     .window_bytes = H2_STREAM_WINDOW,
@@ -39,7 +39,8 @@ static void on_closed(uv_handle_t *handle) {
 
 void h2_cut(struct h2_conn *conn) {
     conn->magic = 0;
-    link_free(conn->session); /* each stream is told */
+    conn->is_over = true;
+    link_free(conn->session);
     list_remove(&conn->node);
     list_remove(&conn->changed);
     list_remove(&conn->waiting);
@@ -51,7 +52,7 @@ void h2_cut(struct h2_conn *conn) {
 
 /* What the session has to say last (GOAWAY) still leaves. */
 static void end_soon(struct h2_conn *conn) {
-    if (conn->is_ending) return;
+    if (conn->is_ending || !conn->session) return;
     conn->is_ending = true;
     link_drain(conn->session);
     conn->deadline_ms = loop_now(conn->side->loop) + ENDING_MS;
@@ -90,6 +91,33 @@ static bool send_output(struct h2_conn *conn) {
     return true;
 }
 
+/* The session has failed: why, is said as far as the socket takes it. Closing with bytes unread would take
+ * that back (RST), so what comes is thrown away for a moment. */
+static void give_up(struct h2_conn *conn) {
+    log_from(LOG_LEVEL_DEBUG, "h2", view_from_cstr(conn->client->text), "%s", link_error(conn->session));
+    if (!conn->out.len) link_send(conn->session, &conn->out);
+    send_output(conn);
+    conn->is_over = true;
+    link_free(conn->session); /* each stream is told */
+    conn->session = NULL;
+    buf_done(&conn->out);
+    conn_end(&conn->conn);
+    list_remove(&conn->waiting);
+    conn->deadline_ms = loop_now(conn->side->loop) + ENDING_MS;
+}
+
+/* False: it was closed. */
+static bool throw_away(struct h2_conn *conn) {
+    for (int i = 0; i < READS_A_TURN; i++) {
+        ssize_t len = recv(conn->conn.fd, conn->side->block, VISIT_BLOCK_BYTES, MSG_DONTWAIT);
+        if (len < 0 && errno == EAGAIN) return true;
+        if (len > 0) continue;
+        h2_cut(conn);
+        return false;
+    }
+    return true;
+}
+
 /* False: it was closed. */
 static bool flush(struct h2_conn *conn) {
     bool lives = true, takes = true;
@@ -99,14 +127,16 @@ static bool flush(struct h2_conn *conn) {
         takes = send_output(conn);
     }
     if (lives && takes) return true;
-    if (!lives)
-        log_from(LOG_LEVEL_DEBUG, "h2", view_from_cstr(conn->client->text), "%s", link_error(conn->session));
-    h2_cut(conn);
+    if (takes)
+        give_up(conn);
+    else
+        h2_cut(conn);
     return false;
 }
 
 /* Going down: who asks is answered, and told to ask elsewhere from now on. */
 static void go_on(struct h2_conn *conn) {
+    if (!conn->session) return;
     if (conn->has_asked && (conn->side->draining || conn->side->pass)) end_soon(conn);
     if (!flush(conn)) return;
     list_remove(&conn->changed);
@@ -125,22 +155,19 @@ void h2_turn(struct visitors *side) {
 
 /* ---- in ---- */
 
-/* False: it was closed. */
+/* False: it was closed, or the session is over. */
 static bool receive(struct h2_conn *conn) {
     char *block = conn->side->block;
     link_tick(conn->session, loop_now(conn->side->loop));
     for (int i = 0; i < READS_A_TURN; i++) {
         ssize_t len = conn_recv(&conn->conn, block, VISIT_BLOCK_BYTES);
         if (len < 0 && errno == EAGAIN) return true;
-        enum status status = len > 0 ? link_receive(conn->session, view_of(block, (size_t)len)) : STATUS_GONE;
-        if (status != STATUS_OK) {
-            if (len > 0) { /* why, as far as the socket takes it */
-                log_from(LOG_LEVEL_DEBUG, "h2", view_from_cstr(conn->client->text), "%s",
-                         link_error(conn->session));
-                link_send(conn->session, &conn->out);
-                send_output(conn);
-            }
+        if (len <= 0) {
             h2_cut(conn);
+            return false;
+        }
+        if (link_receive(conn->session, view_of(block, (size_t)len)) != STATUS_OK) {
+            give_up(conn);
             return false;
         }
         if (!conn->conn.holds && len < (ssize_t)VISIT_BLOCK_BYTES) return true;
@@ -155,13 +182,11 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
         h2_cut(conn);
         return;
     }
-    if (events & UV_WRITABLE) {
-        conn->is_blocked = false;
-        if (!send_output(conn)) {
-            h2_cut(conn);
-            return;
-        }
+    if (!conn->session) {
+        throw_away(conn);
+        return;
     }
+    if (events & UV_WRITABLE) conn->is_blocked = false;
     if (((events & UV_READABLE) || conn->conn.holds) && !receive(conn)) return;
     go_on(conn);
 }
@@ -207,10 +232,10 @@ void h2_count(struct h2_conn *conn, int more) {
     if (conn->count) {
         list_remove(&conn->waiting);
         if (!conn->is_ending) conn->deadline_ms = 0;
-    } else if (!conn->is_ending && conn->magic) {
+    } else if (!conn->is_ending && !conn->is_over) {
         set_idle(conn, conn->side->settings.keepalive_timeout_ms);
     }
-    if (!conn->count && conn->is_ending && conn->magic) h2_wake(conn);
+    if (!conn->count && conn->is_ending && !conn->is_over) h2_wake(conn);
 }
 
 static struct h2_conn *conn_new(struct visitors *side, const struct conn *conn, struct client *client) {
@@ -259,10 +284,10 @@ void h2_accept(struct visitors *side, const struct conn *conn, struct client *cl
 
 /* Behind its deadline: told to go, and then cut. */
 static void look(struct h2_conn *conn, uint64_t now_ms) {
-    link_tick(conn->session, now_ms);
+    if (conn->session) link_tick(conn->session, now_ms);
     h2_visits_look(conn, now_ms);
     if (!conn->deadline_ms || conn->deadline_ms > now_ms) return;
-    if (conn->is_ending && !conn->count)
+    if (!conn->session || (conn->is_ending && !conn->count))
         h2_cut(conn);
     else
         end_soon(conn);

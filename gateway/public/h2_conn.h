@@ -34,13 +34,14 @@ struct h2_conn {
     uv_poll_t poll;
     int events; /* that the poll is armed for */
     struct list node, changed, waiting;
-    struct link_session *session;
-    struct buf out;       /* made by the session, and not taken by the socket */
-    struct list visits;   /* struct h2_visit.node */
-    size_t count;         /* of them */
-    uint64_t deadline_ms; /* without any request; 0: there are some */
-    bool is_blocked;      /* the socket takes no more for now */
+    struct link_session *session; /* NULL: over; what comes is thrown away */
+    struct buf out;               /* made by the session, and not taken by the socket */
+    struct list visits;           /* struct h2_visit.node */
+    size_t count;                 /* of them */
+    uint64_t deadline_ms;         /* without any request; 0: there are some */
+    bool is_blocked;              /* the socket takes no more for now */
     bool has_asked;
+    bool is_over;   /* no session, or none for long */
     bool is_ending; /* to be closed when all is out and answered */
 };
 

@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from h2_client import (
-    CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PADDED, PING, PREFACE, PRIORITY_FLAG, RST_STREAM, SETTINGS, WINDOW_UPDATE,
+    CANCEL, COMPRESSION_ERROR, CONTINUATION, DATA, ENHANCE_YOUR_CALM, FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR, PROTOCOL_ERROR, STREAM_CLOSED, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PADDED, PING, PREFACE, PRIORITY_FLAG, RST_STREAM, SETTINGS, WINDOW_UPDATE,
     fields, frame, integer, literal, request, settings,
 )  # fmt: skip
 from test_h2 import h2  # noqa: F401 (a fixture)
@@ -211,6 +211,20 @@ SPECIAL = {
     "HTTP/1.1": lambda host: f"GET {ATTACK} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode(),
 }
 
+# Why, where there is one right word for it.
+CODES = {
+    "an id that goes back": PROTOCOL_ERROR,
+    "HEADERS behind its reset": STREAM_CLOSED,
+    "DATA behind its reset": STREAM_CLOSED,
+    "SETTINGS of another size": FRAME_SIZE_ERROR,
+    "a frame larger than we take": FRAME_SIZE_ERROR,
+    "INITIAL_WINDOW_SIZE too large": FLOW_CONTROL_ERROR,
+    "HPACK: an index of nothing": COMPRESSION_ERROR,
+    "rapid reset": ENHANCE_YOUR_CALM,
+    "PING without end": ENHANCE_YOUR_CALM,
+    "unknown frames without end": ENHANCE_YOUR_CALM,
+}
+
 # Odd, and right.
 FINE = {
     "te: trailers": with_field("te", "trailers"),
@@ -292,6 +306,7 @@ def test_what_ends_the_connection(shared, row):
         connection.send(make(shared.host))
         connection.wait(lambda c: c.closed)
         assert connection.goaway != 0, "an end without an error"
+        assert row not in CODES or connection.goaway == CODES[row]
     lives(shared)
     assert ATTACK not in [seen.path for seen in shared.service.requests]
 
