@@ -10,8 +10,9 @@ import pytest
 
 import backends
 import http_raw
-from programs import BIN
-from service import Gate
+import ws_client
+from programs import BIN, SLOW
+from service import Gate, echo
 from test_auth import PROTECTED, token
 from test_cli import fails
 
@@ -129,6 +130,24 @@ def test_requests_at_once_of_an_owner(start):
 
 
 @not_on_aws
+@pytest.mark.protocols("v2")  # the only one with WebSockets
+def test_a_websocket_is_a_request_at_once(start):
+    """And its bytes count: a message comes back whole, and not before its time."""
+    gateway, service = start.gateway(env=PROTECTED), start.websockets(echo)
+    ttf = ttf_with(start, gateway, service, max_connections=1, max_bandwidth=200_000)
+    url, message = f"ws://127.0.0.1:{gateway.address[1]}/{ttf.tunnel_id}/", "x" * 500_000
+    with ws_client.Socket(url, seconds=60) as visitor:
+        refused_by(ask(gateway, ttf), "owner-requests")
+        began = time.monotonic()
+        visitor.send(message)
+        assert visitor.recv() == message
+        assert time.monotonic() - began >= 1  # 1 000 000 bytes both ways; a second's worth at once, and windows
+    end = time.monotonic() + 20 * SLOW
+    while ask(gateway, ttf).header("x-tunnel-quota") == "owner-requests":
+        assert time.monotonic() < end, "it still counts"
+
+
+@not_on_aws
 def test_requests_a_second_of_a_visitor(start):
     """By the true address behind a trusted proxy; an IPv6 network of 64 bits is one."""
     gateway = start.gateway("--per-visitor-rate-limit", "3", "--trusted-proxies", "127.0.0.0/8")
@@ -174,3 +193,11 @@ def test_settings_that_make_no_sense(start):
         (("--per-owner-rate-limit", "1000001"), "per-owner-rate-limit"),
     ):
         assert word in fails(start, BIN / "ttf-gateway", *options)
+
+
+@not_on_aws
+def test_bounds_that_something_else_reaches_first_are_said(start):
+    options = ("--max-connections", "100", "--max-tunnels-per-owner", "101", "--max-requests-per-owner", "101", "--max-requests-per-tunnel", "101")
+    gateway = start.gateway(*options, "--memory-limit", "1000000GiB", "--max-connections-per-address", "99")
+    said = {name for line in gateway.err for name in re.findall(r"--([a-z-]+).*: it is no bound here", line)}
+    assert said == {"max-tunnels-per-owner", "max-requests-per-owner", "max-requests-per-tunnel", "memory-limit"}, gateway.err
