@@ -52,6 +52,7 @@ static void make_settings(struct program *program) {
     settings->allowed_names_count = config->allowed_names.count;
     settings->subdomain_routing = config->subdomain_routing;
     settings->path_routing = config->path_routing;
+    settings->custom_domains = config->custom_domains;
     if (config->has_secret) settings->resume_secret = view_of(config->resume_key, sizeof(config->resume_key));
     settings->require_auth = config->require_auth;
     settings->jwt.secret = config->jwt.secret;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "auth/domain.h"
 #include "base/log.h"
 #include "folder/folder.h"
 #include "heartbeat.h"
@@ -19,7 +20,8 @@ struct agent_tunnel {
     struct agent *agent;
     struct tunnel_options options; /* its strings are in `texts` */
     void *texts;
-    char service[300]; /* the local one, for people */
+    char service[300];                     /* the local one, for people */
+    char domain_name[DOMAIN_NAME_LEN + 1]; /* of options.domain */
     struct visitor_rules rules;
     struct folder *folder; /* whose files are the service; NULL: it is a service */
     struct resume_store resume;
@@ -85,6 +87,11 @@ static void on_tunnel_exit(void *ctx, int code) {
 
 /* ---- one more ---- */
 
+/* That the gateway is asked for; NULL: none. */
+static const char *name_of(const struct agent_tunnel *tunnel) {
+    return tunnel->options.domain ? tunnel->domain_name : tunnel->options.name;
+}
+
 /* False when another ttf, or another tunnel of this one, uses that name. */
 static bool open_resume_store(struct agent_tunnel *tunnel, char *error, size_t error_size) {
     const struct agent *agent = tunnel->agent;
@@ -94,7 +101,7 @@ static bool open_resume_store(struct agent_tunnel *tunnel, char *error, size_t e
     char *folder = options->folder ? realpath(options->folder, NULL) : NULL;
     char *without_query = view_to_cstr(view_slice(url, 0, view_find(url, '?')));
     struct resume_key key = {.endpoint = without_query ? without_query : "",
-                             .name = options->name,
+                             .name = name_of(tunnel),
                              .label = options->label,
                              .folder = folder,
                              .port = (uint16_t)options->port};
@@ -107,7 +114,7 @@ static bool open_resume_store(struct agent_tunnel *tunnel, char *error, size_t e
     free(dir);
     if (claim == RESUME_BUSY)
         snprintf(error, error_size, "another ttf on this machine already runs the tunnel '%s' for %s",
-                 options->name, place);
+                 options->domain ? options->domain : options->name, place);
     else if (claim == RESUME_UNAVAILABLE)
         console_error(agent->settings.console, "the tunnel's URL will not survive a restart of ttf: %s",
                       error);
@@ -133,14 +140,15 @@ static struct tunnel *make_tunnel(struct agent_tunnel *tunnel) {
         .token = agent->settings.token,
         .token_command = agent->token_command,
         .label = options->label,
-        .name = options->name,
+        .name = name_of(tunnel),
+        .domain = options->domain,
         .service = tunnel->service,
         .target = &target,
         .host_field = &tunnel->host_field,
         .health_check = options->health_check,
         .rewrite = options->rewrite,
         .opens_url = options->open,
-        .may_index = options->name || options->index,
+        .may_index = name_of(tunnel) || options->index,
         .rules = &tunnel->rules,
         .hints = &tunnel->hints,
         .connect_timeout_ms = agent->settings.connect_timeout_ms,
@@ -156,6 +164,7 @@ static struct tunnel *make_tunnel(struct agent_tunnel *tunnel) {
 static bool init_parts(struct agent_tunnel *tunnel, const struct tunnel_options *options, char *error,
                        size_t error_size) {
     const char *how = options->host_header ? options->host_header : "preserve";
+    if (options->domain && !domain_name(view_from_cstr(options->domain), tunnel->domain_name)) return false;
     tunnel->resume = (struct resume_store){.lock_fd = -1};
     hints_init(&tunnel->hints, tunnel->agent->settings.console, NULL, &tunnel->host_field, true);
     snprintf(error, error_size, "out of memory");

@@ -55,6 +55,10 @@ const struct option_row option_rows[] = {
      OPTION_TEXT, PLACE_FILE, MEMBER(token_command), 0, 0},
     {'n', "name", "NAME", NULL, "name to ask for, the first label of the public URL", OPTION_TEXT,
      PLACE_TUNNEL, MEMBER(tunnel.name), 0, 0},
+    {0, "domain", "DOMAIN", NULL,
+     "be reached by a domain of your own, as app.example.com, whose DNS leads to the gateway "
+     "(docs/DOMAINS.md)",
+     OPTION_TEXT, PLACE_TUNNEL, MEMBER(tunnel.domain), 0, 0},
     {0, "open", NULL, NULL, "open the public URL in a browser (" PLATFORM_OPENER ")", OPTION_FLAG,
      PLACE_TUNNEL, MEMBER(tunnel.open), 0, 0},
     {'v', "verbose", NULL, NULL, "tell on standard error what goes on", OPTION_FLAG, PLACE_LINE,

@@ -135,6 +135,7 @@ static void connect_with(struct tunnel *tunnel, const char *error) {
     struct uplink_credentials credentials = {
         .token = token_text(tunnel->settings.token),
         .name = tunnel->settings.name,
+        .domain = tunnel->settings.domain,
         .resume = tunnel->resume,
         .policy = tunnel->settings.rules->policy,
     };
@@ -386,13 +387,37 @@ static bool holds_policy(struct tunnel *tunnel, const struct v1_message *message
     return false;
 }
 
+/* One of before domains would take the name, and answer for the domain to nobody. */
+static bool has_domains(struct tunnel *tunnel, const struct v1_message *message) {
+    bool is_had = !tunnel->settings.domain || (message->capabilities & V1_CAP_DOMAINS);
+    if (!is_had) fail(tunnel, "this gateway has no domains but its own (--domain): it is too old");
+    return is_had;
+}
+
+/* The gateway's URL with the domain for its host. */
+static struct view url_of_domain(const struct tunnel *tunnel, struct view url, struct buf *out) {
+    size_t scheme = view_find(url, ':');
+    struct view authority = view_skip(url, scheme + 3);
+    authority = view_slice(authority, 0, view_find(authority, '/'));
+    struct view port = view_skip(authority, view_find_last(authority, ':'));
+    if (view_ends_with(authority, VIEW("]"))) port = VIEW("");
+    buf_printf(out, "%.*s://%s%.*s/", VIEW_ARG(view_slice(url, 0, scheme)), tunnel->settings.domain,
+               VIEW_ARG(port));
+    return buf_view(out);
+}
+
 static void on_established(struct tunnel *tunnel, const struct v1_message *message) {
-    if (tunnel->state != TUNNEL_GREETING || !holds_policy(tunnel, message)) return;
+    if (tunnel->state != TUNNEL_GREETING || !holds_policy(tunnel, message) || !has_domains(tunnel, message))
+        return;
     tunnel->calls.is_shut = false;
     struct view url = message->subdomain_url.len ? message->subdomain_url : message->public_url;
+    struct buf of_domain;
+    buf_init(&of_domain, 1024);
     if (!url_is_sane(url)) {
         log_warn("tunnel", "the gateway sent no usable URL");
         url = VIEW("(the gateway sent no URL)");
+    } else if (tunnel->settings.domain) {
+        url = url_of_domain(tunnel, url, &of_domain);
     }
     timer_stop(&tunnel->loop->timers, &tunnel->timer);
     tunnel->state = TUNNEL_UP;
@@ -406,6 +431,7 @@ static void on_established(struct tunnel *tunnel, const struct v1_message *messa
     tunnel->is_new_url = !tunnel->url || !view_eq(url, view_from_cstr(tunnel->url));
     keep_urls(tunnel, url, message->path_based_url);
     share_link_make(&tunnel->share, tunnel->settings.rules, url, message->tunnel_id);
+    buf_done(&of_domain);
     tunnel->latency_ms = (int64_t)(loop_now(tunnel->loop) - tunnel->greeted_ms);
     show_state(tunnel, BOARD_UP, NULL);
     tunnel->is_new_url = false;

@@ -25,6 +25,7 @@ struct tunnel_settings {
     struct token_command *token_command; /* that prints it; NULL: none */
     const char *label; /* in front of what is said, where there are several tunnels; otherwise NULL */
     const char *name;
+    const char *domain;  /* that stands for the name; NULL: none */
     const char *service; /* the local one, for people */
     const struct local_target *target;
     const struct host_field *host_field;

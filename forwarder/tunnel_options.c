@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "auth/domain.h"
 #include "folder/folder.h"
 #include "host_field.h"
 #include "http/chars.h"
@@ -23,7 +24,7 @@ static const size_t texts[] = {
     offsetof(struct tunnel_options, share),          offsetof(struct tunnel_options, password),
     offsetof(struct tunnel_options, password_file),  offsetof(struct tunnel_options, verify_webhook),
     offsetof(struct tunnel_options, webhook_secret), offsetof(struct tunnel_options, webhook_secret_file),
-    offsetof(struct tunnel_options, folder),
+    offsetof(struct tunnel_options, folder),         offsetof(struct tunnel_options, domain),
 };
 #define TEXT_COUNT (sizeof(texts) / sizeof(texts[0]))
 
@@ -61,6 +62,10 @@ bool tunnel_options_check(const struct tunnel_options *options, const char *pref
     char why[256];
     if (options->name && !host_is_tunnel_label(view_from_cstr(options->name)))
         reason = "name must be 3 to 63 of a-z, 0-9 and '-', with no '-' at either end";
+    else if (options->domain && !domain_is_sane(view_from_cstr(options->domain)))
+        reason = "domain wants a host name in lower case, as app.example.com (other scripts as xn--...)";
+    else if (options->domain && options->name)
+        reason = "domain and name are two ways to be reached: one of them";
     else if (!is_host(options->host))
         reason = "host must be a host name or an address, nothing else";
     else if (options->rewrite && !rewrite_wish_is_one(options->rewrite))

@@ -9,9 +9,10 @@
 
 /* Strings are borrowed; NULL: not said. */
 struct tunnel_options {
-    const char *label; /* what it is called here, where there are several; NULL: it is the only one */
-    const char *name;  /* that the gateway is asked for */
-    const char *host;  /* of the local service, no brackets */
+    const char *label;  /* what it is called here, where there are several; NULL: it is the only one */
+    const char *name;   /* that the gateway is asked for */
+    const char *domain; /* likewise; then there is no name */
+    const char *host;   /* of the local service, no brackets */
     const char *unix_path, *host_header, *rewrite;
     const char *folder;       /* whose files are the service; then no host, port or unix_path counts */
     const char *health_check; /* a path of the service */

@@ -27,7 +27,7 @@ struct uplink {
     struct uplink_events events;
     void *ctx;
 
-    char *token, *name, *resume, *policy;
+    char *token, *name, *domain, *resume, *policy;
     struct resolver_job *job; /* NULL: no name is being looked up */
     struct timer deadline;    /* of that */
     uint64_t until_ms;        /* of the whole handshake */
@@ -200,6 +200,7 @@ static void dial(struct uplink *uplink, const struct addresses *addresses) {
     print_field(&fields, "User-Agent: ", "ttf/" TTF_VERSION);
     print_field(&fields, "Authorization: Bearer ", uplink->token);
     print_field(&fields, "x-tunnel-name: ", uplink->name);
+    print_field(&fields, "x-tunnel-domain: ", uplink->domain);
     print_field(&fields, "x-tunnel-resume: ", uplink->resume);
     print_field(&fields, "x-tunnel-policy: ", uplink->policy);
     struct ws_client_request request = {.target = endpoint->target,
@@ -249,6 +250,7 @@ void uplink_connect(struct uplink *uplink, const struct uplink_credentials *cred
     uplink->end = (struct uplink_end){0};
     replace(&uplink->token, credentials->token);
     replace(&uplink->name, credentials->name);
+    replace(&uplink->domain, credentials->domain);
     replace(&uplink->resume, credentials->resume);
     replace(&uplink->policy, credentials->policy);
     uplink->until_ms = loop_now(uplink->loop) + timeout_ms;
@@ -304,6 +306,7 @@ void uplink_free(struct uplink *uplink) {
     reset(uplink);
     free(uplink->token);
     free(uplink->name);
+    free(uplink->domain);
     free(uplink->resume);
     free(uplink->policy);
     free(uplink);

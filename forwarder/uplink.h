@@ -49,7 +49,7 @@ struct uplink_events {
 };
 
 struct uplink_credentials {
-    const char *token, *name, *resume, *policy; /* NULL: not sent */
+    const char *token, *name, *domain, *resume, *policy; /* NULL: not sent */
 };
 
 /* What all uplinks to one gateway share. `endpoint`, `proxy` and `trust` (both may be NULL) are borrowed

@@ -252,6 +252,7 @@ static bool make_core(struct gateway *gateway) {
     settings.other_names_count = config->names.count;
     settings.subdomain_routing = config->subdomain_routing;
     settings.path_routing = config->path_routing;
+    settings.custom_domains = config->custom_domains;
     settings.guards_names = true;
     settings.subject_tunnels_per_day = config->subject_tunnels;
     settings.allowed_names = config->allowed_names.items;

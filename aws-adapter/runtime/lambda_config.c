@@ -251,7 +251,8 @@ bool lambda_config_read(struct lambda_config *config, char why[256]) {
               required("WEBSOCKET_API_ENDPOINT", &config->websocket_endpoint, why) &&
               read_names(config, why) && read_list("OTHER_NAMES", NULL, &config->other_names, why) &&
               read_list("ALLOWED_NAMES", NULL, &config->allowed_names, why) && read_routing(config, why) &&
-              read_bool("PUBLISH_EVENTS", &publish, why) && read_secret(config, why) &&
+              read_bool("PUBLISH_EVENTS", &publish, why) &&
+              read_bool("CUSTOM_DOMAINS", &config->custom_domains, why) && read_secret(config, why) &&
               read_auth(config, why) && read_visitor_policy(config, why) && read_forward_auth(config, why) &&
               read_rate(config, why) && read_wait_mode(config, why) && read_level(config, why) &&
               read_metrics(config, why);

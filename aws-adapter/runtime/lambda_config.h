@@ -27,6 +27,7 @@ struct lambda_config {
     char public_url[512];              /* no slash at the end */
     struct lambda_names other_names;   /* of the host */
     struct lambda_names allowed_names; /* that agents may claim, see core.h */
+    bool custom_domains;
     bool subdomain_routing, path_routing, require_auth, enforce_exp;
     size_t tunnel_rate;      /* requests a second of each tunnel; 0: any */
     struct jwt_settings jwt; /* require_auth; into the environment, and to `jwks` */

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "auth/domain.h"
+
 enum { PATTERN_MAX = 63 }; /* as long as a tunnel's name */
 
 /* ---- the claims ---- */
@@ -20,46 +22,58 @@ static bool read_number(const json_t *claims, const char *name, uint64_t least, 
     return *ret_number >= least && *ret_number <= most;
 }
 
+struct kind {
+    const char *claim;
+    bool has_dots;
+    size_t most; /* bytes of one */
+};
+static const struct kind tunnels = {"tunnels", false, PATTERN_MAX}, domains = {"domains", true, DOMAIN_MAX};
+
 /* A name, in which stars may stand. */
-static bool is_pattern(struct view text) {
+static bool is_pattern(struct view text, const struct kind *kind) {
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '*')) return false;
+        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '*' ||
+              (c == '.' && kind->has_dots)))
+            return false;
     }
-    return text.len > 0 && text.len <= PATTERN_MAX;
+    return text.len > 0 && text.len <= kind->most;
 }
 
-static bool add_name(const json_t *value, struct allowance_names *names, size_t *len) {
+static bool add_name(const json_t *value, const struct kind *kind, char *out, size_t *len) {
     struct view text = view_of(json_string_value(value), json_string_length(value));
-    if (!json_is_string(value) || !is_pattern(text) || *len + text.len + 1 > ALLOWANCE_NAMES_MAX)
+    if (!json_is_string(value) || !is_pattern(text, kind) || *len + text.len + 1 > ALLOWANCE_NAMES_MAX)
         return false;
-    memcpy(names->text + *len, text.ptr, text.len);
+    memcpy(out + *len, text.ptr, text.len);
     *len += text.len;
-    names->text[(*len)++] = ' ';
-    names->text[*len] = '\0';
+    out[(*len)++] = ' ';
+    out[*len] = '\0';
     return true;
 }
 
 /* An empty array allows none. */
-static bool read_names(const json_t *claims, struct allowance_names *names) {
-    const json_t *value = json_object_get(claims, "tunnels");
+static bool read_names(const json_t *claims, const struct kind *kind, char *out, bool *ret_is_said) {
+    const json_t *value = json_object_get(claims, kind->claim);
     size_t len = 0;
+    *ret_is_said = value != NULL;
     if (!value) return true;
-    names->is_bound = true;
-    if (json_is_string(value)) return add_name(value, names, &len);
+    if (json_is_string(value)) return add_name(value, kind, out, &len);
     for (size_t i = 0; i < json_array_size(value); i++)
-        if (!add_name(json_array_get(value, i), names, &len)) return false;
+        if (!add_name(json_array_get(value, i), kind, out, &len)) return false;
     return json_is_array(value);
 }
 
 bool allowance_read(const struct json_t *claims, struct allowance *ret_allowance,
                     struct allowance_names *ret_names, const char **ret_reason) {
-    uint64_t tunnels, rate, connections, bandwidth;
+    uint64_t most, rate, connections, bandwidth;
+    bool says_domains;
     *ret_names = (struct allowance_names){.tunnels = 0};
     *ret_reason = "the token's tunnels are not names of a-z, 0-9 and '-', or patterns of them with '*'";
-    if (!read_names(claims, ret_names)) return false;
+    if (!read_names(claims, &tunnels, ret_names->text, &ret_names->is_bound)) return false;
+    *ret_reason = "the token's domains are not host names in lower case, or patterns of them with '*'";
+    if (!read_names(claims, &domains, ret_names->domains, &says_domains)) return false;
     *ret_reason = "the token's max_tunnels is no whole number from 1 to 1000000";
-    if (!read_number(claims, "max_tunnels", 1, ALLOWANCE_NUMBER_MAX, &tunnels)) return false;
+    if (!read_number(claims, "max_tunnels", 1, ALLOWANCE_NUMBER_MAX, &most)) return false;
     *ret_reason = "the token's max_rate is no whole number from 1 to 1000000";
     if (!read_number(claims, "max_rate", 1, ALLOWANCE_NUMBER_MAX, &rate)) return false;
     *ret_reason = "the token's max_connections is no whole number from 1 to 1000000";
@@ -67,7 +81,7 @@ bool allowance_read(const struct json_t *claims, struct allowance *ret_allowance
     *ret_reason = "the token's max_bandwidth is no whole number from 1000 to 1000000000000";
     if (!read_number(claims, "max_bandwidth", ALLOWANCE_BANDWIDTH_MIN, ALLOWANCE_BANDWIDTH_MAX, &bandwidth))
         return false;
-    ret_names->tunnels = (uint32_t)tunnels;
+    ret_names->tunnels = (uint32_t)most;
     *ret_allowance = (struct allowance){
         .rate = (uint32_t)rate, .connections = (uint32_t)connections, .bandwidth = bandwidth};
     return true;
@@ -105,12 +119,19 @@ static bool matches(struct view pattern, struct view name) {
     return p == pattern.len;
 }
 
-bool allowance_has(const struct allowance_names *names, struct view name) {
-    struct view rest = view_from_cstr(names->text), pattern;
-    if (!names->is_bound) return true;
+static bool has(const char *patterns, struct view name) {
+    struct view rest = view_from_cstr(patterns), pattern;
     while (view_split(&rest, ' ', &pattern))
         if (pattern.len && matches(pattern, name)) return true;
     return false;
+}
+
+bool allowance_has(const struct allowance_names *names, struct view name) {
+    return !names->is_bound || has(names->text, name);
+}
+
+bool allowance_has_domain(const struct allowance_names *names, struct view domain) {
+    return has(names->domains, domain);
 }
 
 struct view allowance_only_name(const struct allowance_names *names) {

@@ -1,6 +1,7 @@
 /* What a token allows its holder (docs/QUOTAS.md), as claims of its own:
  *
  *   tunnels           a name or an array of names and patterns: "shop", "alice-*"
+ *   domains           a domain or an array of domains and patterns: "app.example.com", "*.example.com"
  *   max_tunnels       tunnels at once
  *   max_rate          requests a second
  *   max_bandwidth     bytes a second, ALLOWANCE_BANDWIDTH_MIN at least
@@ -27,9 +28,10 @@ struct allowance {
 
 /* What holds when an agent connects. */
 struct allowance_names {
-    uint32_t tunnels;                   /* at once; 0: the gateway's setting */
-    bool is_bound;                      /* to the names below; false: any */
-    char text[ALLOWANCE_NAMES_MAX + 1]; /* "shop alice-* " */
+    uint32_t tunnels;                      /* at once; 0: the gateway's setting */
+    bool is_bound;                         /* to the names below; false: any */
+    char text[ALLOWANCE_NAMES_MAX + 1];    /* "shop alice-* " */
+    char domains[ALLOWANCE_NAMES_MAX + 1]; /* likewise; empty: none */
 };
 
 struct json_t;
@@ -43,6 +45,9 @@ bool allowance_check(struct view claims, const char **ret_reason);
 
 /* May its holder have this name? '*' in a pattern stands for any characters, or none. */
 bool allowance_has(const struct allowance_names *names, struct view name);
+/* May it bring this domain? '*' stands for any characters, dots, too; who says nothing of domains has none.
+ */
+bool allowance_has_domain(const struct allowance_names *names, struct view domain);
 /* The one name that there is; absent where there are more, or patterns. */
 struct view allowance_only_name(const struct allowance_names *names);
 

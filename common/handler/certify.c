@@ -52,6 +52,7 @@ bool core_certify(struct core *core, struct view name, core_done_fn *done, void 
     certify->verdict = STATUS_NOT_FOUND;
     if (host_parse(name, &arena, &host) && !host.is_ip && !host.port) {
         label = route_tunnel_label(&core->names, host.name);
+        if (!label.ptr) label = route_custom_name(&core->names, host.name, &arena);
         if (route_is_own_name(&core->names, host.name)) certify->verdict = STATUS_OK;
     }
     if (label.ptr && host_is_tunnel_label(label) && !claim_id_is_generated(label))

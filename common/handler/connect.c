@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "auth/domain.h"
 #include "auth/resume.h"
 #include "base/heap.h"
 #include "base/ids.h"
@@ -34,6 +35,7 @@ struct connect {
     char token_id[JWT_ID_MAX + 1];
     uint64_t token_issued_s;
     struct allowance_names names; /* of its token */
+    bool has_domain;              /* its name is made of a domain that it may bring */
     char reason[REASON_MAX];      /* of a refusal that names something */
     char *options;                /* who may visit (policy.h); NULL: everybody */
     struct claim claim;           /* what is to be written */
@@ -133,6 +135,27 @@ static struct refusal read_name(struct connect *connect, struct view name) {
     return (struct refusal){0};
 }
 
+/* A domain of its own, whose name it has asked for. */
+static struct refusal read_domain(struct connect *connect, struct view domain) {
+    const struct core *core = connect->operation.core;
+    struct view name = view_from_cstr(connect->name);
+    struct arena arena;
+    if (!domain.ptr && !domain_is_name(name)) return (struct refusal){0};
+    if (!domain.ptr) return (struct refusal){403, "this name stands for a domain (ttf --domain)"};
+    if (!core->settings.custom_domains)
+        return (struct refusal){403, "this gateway has no domains but its own (its setting custom-domains)"};
+    arena_init(&arena, 4096);
+    connect->has_domain = view_eq(route_custom_name(&core->names, domain, &arena), name) && name.len;
+    arena_done(&arena);
+    if (!connect->has_domain)
+        return (struct refusal){403, "this is no domain that a tunnel can have: a host name of the "
+                                     "gateway's own, or none"};
+    if (allowance_has_domain(&connect->names, domain)) return (struct refusal){0};
+    snprintf(connect->reason, sizeof(connect->reason),
+             "this token is not for the domain %.100s (its claim domains)", domain.ptr);
+    return (struct refusal){403, connect->reason};
+}
+
 /* Rules that we do not know are refused: nobody is let in because this gateway is older than the agent. */
 static struct refusal read_policy(struct connect *connect, struct view policy) {
     if (!policy.ptr) return (struct refusal){0};
@@ -172,7 +195,7 @@ static struct refusal over_quota(struct connect *connect, enum quota quota) {
 /* Who asks for none gets the one that his token is for, if it is for one. */
 static struct refusal check_names(struct connect *connect) {
     const struct allowance_names *names = &connect->names;
-    if (!names->is_bound) return (struct refusal){0};
+    if (!names->is_bound || connect->has_domain) return (struct refusal){0};
     if (!allowance_has(names, view_from_cstr(connect->resume_id))) connect->resume_id[0] = '\0';
     struct view only = allowance_only_name(names);
     struct refusal refusal = {0};
@@ -260,6 +283,7 @@ static void read_resume(struct connect *connect, struct view token) {
     }
     if (connect->name[0] && !view_eq(resume.tunnel_id, view_from_cstr(connect->name))) return;
     if (!host_is_tunnel_label(resume.tunnel_id)) return;
+    if (domain_is_name(resume.tunnel_id) && !connect->has_domain) return; /* it may have lost it */
     if (!resume_is_own(connect, resume.owner)) return;
     if (!view_copy_to(resume.owner, connect->claim.owner, sizeof(connect->claim.owner))) return;
     view_copy_to(resume.tunnel_id, connect->resume_id, sizeof(connect->resume_id));
@@ -296,6 +320,7 @@ static struct refusal read_event(struct connect *connect, const struct connect_e
     struct refusal refusal = authenticate(connect, event, &arena);
     if (!refusal.status)
         refusal = read_name(connect, said(event, &arena, VIEW("x-tunnel-name"), VIEW("name")));
+    if (!refusal.status) refusal = read_domain(connect, headers_get(event->headers, VIEW("x-tunnel-domain")));
     if (!refusal.status) refusal = read_policy(connect, headers_get(event->headers, VIEW("x-tunnel-policy")));
     if (!refusal.status) read_resume(connect, said(event, &arena, VIEW("x-tunnel-resume"), VIEW("resume")));
     if (!refusal.status) refusal = check_names(connect);

@@ -107,6 +107,7 @@ struct core *core_new(const struct core_settings *settings, const struct ports *
                                        .other_names = core->settings.other_names,
                                        .other_names_count = core->settings.other_names_count,
                                        .subdomain_routing = core->settings.subdomain_routing,
+                                       .custom_domains = core->settings.custom_domains,
                                        .path_routing = core->settings.path_routing};
     return core;
 }

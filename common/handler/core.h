@@ -33,6 +33,7 @@ struct core_settings {
     const struct view *other_names; /* further host names that take path mode */
     size_t other_names_count;
     bool subdomain_routing, path_routing; /* at least one */
+    bool custom_domains;                  /* agents may bring domains of theirs (auth/domain.h) */
     const struct view *pass_fields;       /* that say who a visitor is, and are taken from anybody */
     size_t pass_fields_count;
     struct view gateway;       /* link.gateway of the agents that are here; empty where links have none */

@@ -95,7 +95,8 @@ static void serve_unknown(struct exchange *exchange) {
     if (may_come_back(exchange))
         wait_for_agent(exchange, exchange->core->settings.grace_ms);
     else
-        exchange_fail(exchange, HTTP_ERROR_TUNNEL_NOT_FOUND);
+        exchange_fail(exchange,
+                      exchange->route.is_custom ? HTTP_ERROR_UNKNOWN_HOST : HTTP_ERROR_TUNNEL_NOT_FOUND);
 }
 
 void dispatch_found(struct exchange *exchange, enum status status, const struct claim *claim,

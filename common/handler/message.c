@@ -83,7 +83,9 @@ static void send_established(struct core *core, const struct claim *claim, bool 
         .subdomain_url = buf_view(&subdomain),
         .path_based_url = buf_view(&path),
         .resume = buf_view(&resume),
-        .capabilities = claim->member.capabilities | (has_policy ? V1_CAP_POLICY : 0),
+        .capabilities = (claim->member.capabilities & ~(unsigned)V1_CAP_DOMAINS) |
+                        (has_policy ? V1_CAP_POLICY : 0) |
+                        (core->settings.custom_domains ? V1_CAP_DOMAINS : 0),
         .heartbeat_s = core->settings.heartbeat_ms / 1000,
         .token_s = token_seconds(core, &claim->member),
     };

@@ -1,6 +1,8 @@
 /* Routing, see route.h and docs/ARCHITECTURE.md, Routing. */
 #include "handler/route.h"
 
+#include "auth/domain.h"
+
 static const char *const routings[] = {"subdomain", "path", "both"};
 
 bool routing_parse(struct view text, bool *ret_subdomain, bool *ret_path) {
@@ -41,6 +43,25 @@ static enum http_error route_subdomain(struct view label, const struct gate_verd
     return route->target.ptr ? HTTP_ERROR_NONE : HTTP_ERROR_INTERNAL;
 }
 
+/* What is below the gateway's own name is nobody else's. */
+struct view route_custom_name(const struct route_names *names, struct view domain, struct arena *arena) {
+    struct view none = {0}, end = view_skip(domain, domain.len - names->domain.len - 1);
+    bool is_below =
+        domain.len > names->domain.len && end.ptr[0] == '.' && view_eq(view_skip(end, 1), names->domain);
+    char name[DOMAIN_NAME_LEN + 1];
+    if (!names->custom_domains || is_below || route_is_own_name(names, domain) || !domain_is_sane(domain))
+        return none;
+    return domain_name(domain, name) ? arena_copy(arena, view_of(name, DOMAIN_NAME_LEN)) : none;
+}
+
+static enum http_error route_custom(const struct route_names *names, const struct gate_verdict *verdict,
+                                    struct arena *arena, struct route *route) {
+    struct view name = route_custom_name(names, verdict->host.name, arena);
+    if (!name.ptr) return HTTP_ERROR_UNKNOWN_HOST;
+    route->is_custom = true;
+    return route_subdomain(name, verdict, arena, route);
+}
+
 static enum http_error route_path(const struct gate_verdict *verdict, struct arena *arena,
                                   struct route *route) {
     if (verdict->target.form == TARGET_ASTERISK) return HTTP_ERROR_TUNNEL_NOT_FOUND;
@@ -73,6 +94,7 @@ enum http_error route_request(const struct route_names *names, const struct gate
     *ret_route = (struct route){0};
     struct view label = route_tunnel_label(names, verdict->host.name);
     if (label.ptr) return route_subdomain(label, verdict, arena, ret_route);
-    if (!verdict->host.is_ip && !route_is_own_name(names, verdict->host.name)) return HTTP_ERROR_UNKNOWN_HOST;
+    if (!verdict->host.is_ip && !route_is_own_name(names, verdict->host.name))
+        return route_custom(names, verdict, arena, ret_route);
     return names->path_routing ? route_path(verdict, arena, ret_route) : HTTP_ERROR_TUNNEL_NOT_FOUND;
 }

@@ -8,7 +8,7 @@ struct route_names {
     struct view domain;             /* tunnels are its one-label subdomains; itself takes path mode */
     const struct view *other_names; /* these take path mode too */
     size_t other_names_count;
-    bool subdomain_routing, path_routing;
+    bool subdomain_routing, path_routing, custom_domains;
 };
 
 enum route_mode { ROUTE_SUBDOMAIN, ROUTE_PATH };
@@ -18,6 +18,7 @@ struct route {
     struct view tunnel_id; /* absent where the request names none */
     struct view target;    /* origin form, what the local service is asked for */
     struct view prefix;    /* path mode: "/<id>"; otherwise absent */
+    bool is_custom;        /* by a domain of the tunnel's owner (auth/domain.h) */
     bool is_bare;          /* path mode: the path ends behind the prefix, without a slash */
     bool is_guess;         /* path mode: the request's own path has not the prefix (stray.h) */
 };
@@ -38,6 +39,8 @@ const char *routing_name(bool subdomain, bool path); /* at least one */
 
 /* The domain, or one of the other names. Names are as host_parse() makes them. */
 bool route_is_own_name(const struct route_names *names, struct view name);
+/* The name of the tunnel that would have this domain, in the arena; absent where it can be none's. */
+struct view route_custom_name(const struct route_names *names, struct view domain, struct arena *arena);
 /* The one label in front of the domain; absent when there is none, or more than one. */
 struct view route_tunnel_label(const struct route_names *names, struct view name);
 

@@ -87,6 +87,7 @@ static bool read_capabilities(struct v1_message *message) {
         if (view_eq(name, VIEW("upgrades"))) message->capabilities |= V1_CAP_UPGRADES;
         if (view_eq(name, VIEW("policy"))) message->capabilities |= V1_CAP_POLICY;
         if (view_eq(name, VIEW("index"))) message->capabilities |= V1_CAP_INDEX;
+        if (view_eq(name, VIEW("domains"))) message->capabilities |= V1_CAP_DOMAINS;
     }
     return true;
 }

@@ -35,7 +35,8 @@ enum v1_capability {
     V1_CAP_RESUME = 2,
     V1_CAP_UPGRADES = 4,
     V1_CAP_POLICY = 8,
-    V1_CAP_INDEX = 16
+    V1_CAP_INDEX = 16,
+    V1_CAP_DOMAINS = 32
 };
 
 /* Codes of `error` that an agent may send about a request, and those that a server sends about a connection.

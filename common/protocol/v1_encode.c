@@ -53,11 +53,8 @@ static bool capability_list(struct buf *out, unsigned capabilities) {
     static const struct {
         unsigned bit;
         const char *name;
-    } known[] = {{V1_CAP_CHUNKS, "chunks"},
-                 {V1_CAP_RESUME, "resume"},
-                 {V1_CAP_UPGRADES, "upgrades"},
-                 {V1_CAP_POLICY, "policy"},
-                 {V1_CAP_INDEX, "index"}};
+    } known[] = {{V1_CAP_CHUNKS, "chunks"}, {V1_CAP_RESUME, "resume"}, {V1_CAP_UPGRADES, "upgrades"},
+                 {V1_CAP_POLICY, "policy"}, {V1_CAP_INDEX, "index"},   {V1_CAP_DOMAINS, "domains"}};
     if (capabilities == 0) return true;
     bool ok = text(out, ",\"capabilities\":[");
     const char *comma = "";

@@ -39,7 +39,7 @@ struct config {
     struct text_list tls_cert, tls_key; /* paths; one for each other, once they are checked */
     bool proxy_protocol;
     char *routing;
-    bool first_visit_page;
+    bool first_visit_page, custom_domains;
     bool subdomain_routing, path_routing; /* by both of the settings, once they are checked */
     enum answer require_auth;
     bool enforce_exp;

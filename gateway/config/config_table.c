@@ -92,6 +92,10 @@ const struct setting config_settings[] = {
                "`public-tls-listen`. Behind a proxy that does TLS it is `https://<domain>`."},
     {SETTING("names", "OTHER_NAMES", KIND_LIST, names, NULL,
              "further host names of the gateway, for URLs with the tunnel in the path")},
+    {SETTING("custom-domains", "CUSTOM_DOMAINS", KIND_BOOL, custom_domains, "false",
+             "may agents bring domains of theirs (ttf --domain)?"),
+     .detail = "Those that their token names (claim `domains`, [domains of your own](DOMAINS.md)).",
+     .only = PROGRAM_GATEWAY},
     {SETTING("routing", "ROUTING", KIND_TEXT, routing, "both",
              "how tunnels are reached: subdomain, path or both"),
      .detail = "`subdomain`: as `<tunnel>.<domain>`. `path`: as `<domain>/<tunnel>/`, also by an IP address "

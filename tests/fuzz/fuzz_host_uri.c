@@ -1,4 +1,5 @@
 /* libFuzzer target: the Host field and request targets. The whole input is read as each of them. */
+#include "auth/domain.h"
 #include "fuzz.h"
 #include "http/host.h"
 #include "http/uri.h"
@@ -22,6 +23,10 @@ static void check_host(struct view text, struct arena *arena) {
         require((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || memchr("-_.:", c, 4));
     }
     require_canonical(&host, arena);
+    char name[DOMAIN_NAME_LEN + 1];
+    if (domain_is_sane(host.name))
+        require(!host.is_ip && domain_name(host.name, name) && domain_is_name(view_from_cstr(name)) &&
+                host_is_tunnel_label(view_from_cstr(name)));
 }
 
 /* path_escapes() in other words: over the decoded path, empty segments left out. */

@@ -1,6 +1,7 @@
 /* Routing: a table of hosts and targets. */
 #include <stdio.h>
 
+#include "auth/domain.h"
 #include "cmocka_setup.h"
 #include "handler/route.h"
 
@@ -40,7 +41,7 @@ static const struct row {
 static void each_row(void **state) {
     (void)state;
     const struct view others[] = {VIEW("gateway.test")};
-    struct route_names names = {VIEW("localhost"), others, 1, true, true};
+    struct route_names names = {VIEW("localhost"), others, 1, true, true, false};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct row *row = &rows[i];
         struct arena arena;
@@ -140,8 +141,30 @@ static void routings_have_names(void **state) {
     assert_false(routing_parse(VIEW(""), &subdomain, &path));
 }
 
+static void a_domain_of_somebodys_own_has_a_name(void **state) {
+    (void)state;
+    static const struct view others[] = {{"dev.example.org", 15}};
+    struct route_names names = {VIEW("tunnel.example"), others, 1, true, true, true};
+    struct arena arena;
+    struct route route;
+    arena_init(&arena, 65536);
+    assert_int_equal(ask(&names, "App.Example.com.:80", "/a?b", &arena, &route), HTTP_ERROR_NONE);
+    assert_true(domain_is_name(route.tunnel_id) && route.is_custom && route.mode == ROUTE_SUBDOMAIN);
+    assert_true(view_eq(route.target, VIEW("/a?b")) && !route.prefix.ptr);
+    static const char *const foreign[] = {"a.b.tunnel.example", "example", "a_b.example", "-a.example",
+                                          "x.y.1"};
+    for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
+        assert_int_equal(ask(&names, foreign[i], "/", &arena, &route), HTTP_ERROR_UNKNOWN_HOST);
+    assert_int_equal(ask(&names, "dev.example.org", "/app/", &arena, &route), HTTP_ERROR_NONE);
+    assert_false(route.is_custom);
+    names.custom_domains = false;
+    assert_int_equal(ask(&names, "app.example.com", "/", &arena, &route), HTTP_ERROR_UNKNOWN_HOST);
+    arena_done(&arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(each_row),
+                                       cmocka_unit_test(a_domain_of_somebodys_own_has_a_name),
                                        cmocka_unit_test(without_paths_a_domain_has_no_tunnels),
                                        cmocka_unit_test(a_path_that_ends_with_the_prefix_is_bare),
                                        cmocka_unit_test(a_guess_is_of_the_whole_path),
