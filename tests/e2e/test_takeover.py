@@ -15,6 +15,7 @@ import pytest
 import http_raw
 from programs import BIN, SLOW, Gateway, Program
 from service import Gate
+from test_tls import authority, pair, secure  # noqa: F401 (fixtures)
 from ws_client import Socket
 
 LAUNCH = """
@@ -318,6 +319,23 @@ def test_a_request_waits_for_an_agent_that_is_slow_to_move(start, place):
     finally:
         ttf.process.send_signal(signal.SIGCONT)
     assert service.seen("/x")
+
+
+def test_visitors_and_agents_by_tls_move_as_well(secure, place):  # noqa: F811
+    """A connection that is kept cannot go with TLS: it ends between two requests, as any server may end it, and never within one."""
+    ttf = secure()
+    here = place(ttf.gateway)
+    kept, late = ttf.connect("http/1.1"), ttf.connect("http/1.1")
+    with kept, late:
+        assert kept.get(ttf.host).status == 200
+        late.send(http_raw.build(target="/late", host=ttf.host)[:-2])  # a part of a head
+        for _ in range(2):
+            here.reload()
+            with ttf.connect("http/1.1") as fresh:
+                assert fresh.get(ttf.host).status == 200
+        late.send(b"\r\n")
+        assert late.read_response().status in (200, 502)  # by the old one, whose agents may have gone
+        assert hasattr(ttf.gateway, "front") or kept.is_closed_within(20)
 
 
 def test_a_name_stays_its_owners(start, place):
