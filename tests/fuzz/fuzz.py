@@ -71,8 +71,8 @@ def where(log: str) -> str:
     return next((f"{name} ({Path(place).name})" for name, place in frames if "/fuzz.h:" not in place), "")
 
 
-def command(target: str, build: Path = BUILD) -> list[str]:
-    return [str(build / "bin" / f"fuzz_{target}"), f"-rss_limit_mb={MEMORY_MB}"]
+def command(target: str, build: Path | None = None) -> list[str]:
+    return [str((build or BUILD) / "bin" / f"fuzz_{target}"), f"-rss_limit_mb={MEMORY_MB}"]
 
 
 def is_really_slow(target: str, log: str) -> bool:
@@ -95,6 +95,9 @@ def run_target(target: str, seconds: int) -> Result:
     path = BUILD / f"log-fuzz_{target}.txt"
     options = [f"-max_total_time={seconds}", f"-max_len={INPUT_BYTES}", f"-timeout={SLOW_CLOCK_S}",
                "-print_final_stats=1", f"-artifact_prefix={found}/fuzz_{target}-"]
+    if not Path(command(target)[0]).exists():
+        path.write_text("")
+        return Result(target, 0, "it is not built", path)
     with path.open("wb") as out:
         status = subprocess.run([*command(target), *options, corpus, *seeds(target)], stdout=out, stderr=out,
                                 check=False).returncode

@@ -54,6 +54,11 @@ def test_the_last_lines_name_who_found_what(tmp_path):
     assert lines[-1] == "2 targets, 23 inputs, 1 found something"
 
 
+def test_a_target_that_is_not_built_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(fuzz, "BUILD", tmp_path)
+    assert fuzz.run_target("nothing", 1).found == "it is not built"
+
+
 def test_a_target_has_inputs_to_begin_with():
     thin = {target: [folder for folder in fuzz.seeds(target) if not folder.is_dir() or not any(folder.iterdir())]
             for target in fuzz.all_targets()}
