@@ -144,7 +144,8 @@ static int check_auth(const struct config *config) {
         return complain(
             config, &config->require_auth,
             "tokens cannot be verified without JWT_SECRET or JWT_SECRET_FILE, or a key set (JWKS, "
-            "JWKS_PATH or JWKS_URL), nor agents known by certificates without --agent-client-ca (AGENT_CLIENT_CA)");
+            "JWKS_PATH or JWKS_URL), nor agents known by certificates without --agent-client-ca "
+            "(AGENT_CLIENT_CA)");
     if (config->require_auth == ANSWER_NO && key)
         return contradict(config, &config->require_auth, key, "no token is asked for");
     if (config->require_auth == ANSWER_UNSAID && key)

@@ -184,6 +184,27 @@ def test_bytes_a_second(start, setting):
     assert metric(gateway, "ttf_quota_held_bytes_total") > 0
 
 
+@not_on_aws
+def test_who_waits_for_his_share_is_not_slow(start):
+    """A body that may not come faster, and an answer that does not: the bounds on slow visitors are not meant."""
+    rate, size = 100_000, 700_000
+    gateway = start.gateway("--per-tunnel-bandwidth", str(rate), "--min-rate", str(rate // 2), "--min-rate-grace", "1s", "--body-idle-timeout", "60s")
+    service = start.service()
+    service.answer("/big", body=bytes(size))
+    ttf = start.forwarder(gateway, service)
+    began = time.monotonic()
+    with http_raw.Connection(gateway.address, timeout=60 * SLOW) as connection:
+        connection.send(http_raw.build("POST", "/", ttf.host, body=bytes(size)))
+        answer = connection.read_response()
+    assert answer.status == 200, (answer.status, answer.error)
+    assert start.protocol == "v1" or time.monotonic() - began >= 2
+    end = time.monotonic() + 60 * SLOW
+    while (answer := ask(gateway, ttf, target="/big")).status == 429:  # two seconds behind
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    assert answer.status == 200 and len(answer.body) == size
+
+
 # ---- settings ----
 
 
