@@ -342,9 +342,9 @@ def test_a_name_stays_its_owners(start, place):
     gateway = start.gateway()
     service = start.service()
     ttf = start.forwarder(gateway, service, "-n", "mine")
-    here = place(gateway)
+    here, after = place(gateway), len(ttf.out)
     here.reload()
-    ttf.wait_line("Tunnel established", after=len(ttf.out) - 1)
+    ttf.wait_established(after)
     thief = start.forwarder(gateway, service, "-n", "mine", wait=False)
     thief.expect_killed = True
     thief.wait_err("taken by somebody else")
