@@ -111,7 +111,12 @@ bool administration_serve(struct administration *it, const struct control_settin
     it->control = control_new(&settings);
     if (!it->control) return false;
     it->agents = settings.agents;
-    api_serve(it->api, it->control, it->denials, settings.core);
+    api_serve(it->api, &(struct api_sources){.control = it->control,
+                                             .denials = it->denials,
+                                             .core = settings.core,
+                                             .names = {.tasks = &settings.loop->tasks,
+                                                       .redis = settings.redis,
+                                                       .memory = backend_memory(backend)}});
     return true;
 }
 

@@ -169,6 +169,10 @@ void backend_set_control(struct backend *backend, const struct backend_control *
     backend->control = *control;
 }
 
+struct store_memory *backend_memory(struct backend *backend) {
+    return backend->memory;
+}
+
 struct store_redis *backend_redis(struct backend *backend) {
     return backend->redis;
 }

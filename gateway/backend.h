@@ -5,6 +5,7 @@
 #include "cluster/peer_links.h"
 #include "handler/ports.h"
 #include "net/loop.h"
+#include "store/store_memory.h"
 #include "store/store_redis.h"
 
 struct backend;
@@ -43,6 +44,7 @@ struct backend_control {
 void backend_set_control(struct backend *backend, const struct backend_control *control);
 /* NULL: no store is shared. */
 struct store_redis *backend_redis(struct backend *backend);
+struct store_memory *backend_memory(struct backend *backend);
 /* The core made with these ports. */
 void backend_listen(struct backend *backend, struct store_events events);
 

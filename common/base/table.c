@@ -131,3 +131,12 @@ void table_each(struct table *table, void (*fn)(void *ctx, struct table_node *no
             fn(ctx, node);
         }
 }
+
+/* A table that grows moves nodes to buckets further back only. */
+size_t table_part(const struct table *table, size_t from, size_t most,
+                  void (*fn)(void *ctx, struct table_node *node), void *ctx) {
+    size_t seen = 0;
+    for (; from < table->bucket_count && seen < most; from++)
+        for (struct table_node *node = table->buckets[from]; node; node = node->next, seen++) fn(ctx, node);
+    return from < table->bucket_count ? from : 0;
+}

@@ -30,6 +30,12 @@ bool table_put(struct table *table, struct table_node *node, struct view key);
 /* The node must be in the table. */
 void table_remove(struct table *table, struct table_node *node);
 
+/* The same a part at a time, of as many nodes as `most` or a few more: begins at 0, and returns where the
+ * next part does, or 0 behind the last. Between two parts nodes may come and go: who stays is seen, perhaps
+ * twice. fn removes nothing. */
+size_t table_part(const struct table *table, size_t from, size_t most,
+                  void (*fn)(void *ctx, struct table_node *node), void *ctx);
+
 /* Calls fn for each node; fn may remove (and free) the node it is given, nothing else. */
 void table_each(struct table *table, void (*fn)(void *ctx, struct table_node *node), void *ctx);
 

@@ -13,6 +13,7 @@
 
 static const char *const tunnel_columns[] = {"tunnel", "owner",    "state", "address", "software", "protocol",
                                              "since",  "requests", "rate",  "gateway", NULL};
+static const char *const name_columns[] = {"name", "owner", "state", "until", "gateway", NULL};
 static const char *const gateway_columns[] = {"gateway",   "version",  "state", "agents",
                                               "in_flight", "requests", "rate",  NULL};
 static const char *const block_columns[] = {"name", "owner", "since", "until", "by", "reason", NULL};
@@ -33,6 +34,8 @@ static const struct verb {
      "[NAME] [--owner OWNER] [--sort rate]", "tunnels whose agent is connected"},
     {"kick", "POST", "tunnels", "/kick", NULL, MUST_HAVE, "kicked", NULL, "NAME",
      "ends its agent's connection, which may come back"},
+    {"names", "GET", "names", NULL, NULL, NO_ARGUMENT, "names", name_columns, "",
+     "names that are held, also for owners who are away"},
     {"release", "POST", "names", "/release", NULL, MUST_HAVE, "released", NULL, "NAME",
      "gives a name back whose agent is away"},
     {"block", "POST", "blocks", NULL, "name", OR_OWNER, NULL, NULL, "NAME | --owner OWNER",

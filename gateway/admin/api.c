@@ -20,6 +20,7 @@ static const struct route {
     {"GET", PREFIX "tunnels", api_list_tunnels},
     {"GET", PREFIX "tunnels/*", api_show_tunnel},
     {"POST", PREFIX "tunnels/*/kick", api_kick_tunnel},
+    {"GET", PREFIX "names", api_list_names},
     {"POST", PREFIX "names/*/release", api_release_name},
     {"GET", PREFIX "gateways", api_list_gateways},
     {"POST", PREFIX "drain", api_drain},
@@ -119,7 +120,8 @@ enum MHD_Result api_request(struct api *api, struct MHD_Connection *connection, 
     if (strcmp(method, "HEAD") == 0) method = "GET";
     if (strcmp(url, PREFIX "openapi.json") == 0) return status_page_openapi(connection);
     if (!api_let_in(&call, &result)) return result;
-    if (!api->control) return api_refuse(&call, MHD_HTTP_SERVICE_UNAVAILABLE, "the gateway is starting");
+    if (!api->sources.control)
+        return api_refuse(&call, MHD_HTTP_SERVICE_UNAVAILABLE, "the gateway is starting");
     return route(&call, url, method);
 }
 
@@ -135,10 +137,8 @@ struct api *api_new(const struct api_settings *settings) {
     return NULL;
 }
 
-void api_serve(struct api *api, struct control *control, struct denial_keep *denials, struct core *core) {
-    api->denials = denials;
-    api->control = control;
-    api->core = core;
+void api_serve(struct api *api, const struct api_sources *sources) {
+    api->sources = *sources;
 }
 
 void api_stop(struct api *api) {

@@ -9,6 +9,7 @@
 #include "auth/secret.h"
 #include "control/control.h"
 #include "control/denial_keep.h"
+#include "control/names.h"
 
 #define API_TOKEN_LABEL "admin" /* of secret_derive() */
 #define API_TOKEN_MIN 16
@@ -22,8 +23,14 @@ struct api_settings {
 
 /* NULL without memory. */
 struct api *api_new(const struct api_settings *settings);
+struct api_sources {
+    struct control *control;
+    struct denial_keep *denials;
+    struct core *core;
+    struct names_source names;
+};
 /* From now on there is something to ask; until then it is 503. Borrowed. */
-void api_serve(struct api *api, struct control *control, struct denial_keep *denials, struct core *core);
+void api_serve(struct api *api, const struct api_sources *sources);
 /* Before the admin port's daemon stops. NULL is fine, here and below. */
 void api_stop(struct api *api);
 void api_free(struct api *api);

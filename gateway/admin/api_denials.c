@@ -50,7 +50,7 @@ static bool put_denial(struct buf *out, const struct words *words, const struct 
 }
 
 static enum MHD_Result list(const struct api_call *call, const char *name, const struct words *words) {
-    const struct denial_list *denials = denial_keep_list(call->api->denials);
+    const struct denial_list *denials = denial_keep_list(call->api->sources.denials);
     const struct list *node = denials->all.next;
     uint64_t after = 0, last = 0;
     size_t count = 0, limit = api_limit(call);
@@ -145,7 +145,7 @@ static enum MHD_Result deny(struct api_call *call, const char *what, const struc
     struct waiting *waiting = api_wait(call);
     if (!waiting) return MHD_NO;
     api_audit(call, what, view_from_cstr(denial.key));
-    denial_keep_deny(call->api->denials, &denial, on_kept, waiting);
+    denial_keep_deny(call->api->sources.denials, &denial, on_kept, waiting);
     return MHD_YES;
 }
 
@@ -156,7 +156,7 @@ static enum MHD_Result allow(struct api_call *call, const char *what, const stru
     struct waiting *waiting = api_wait(call);
     if (!waiting) return MHD_NO;
     api_audit(call, what, view_from_cstr(key));
-    denial_keep_allow(call->api->denials, view_from_cstr(key), on_kept, waiting);
+    denial_keep_allow(call->api->sources.denials, view_from_cstr(key), on_kept, waiting);
     return MHD_YES;
 }
 

@@ -64,7 +64,7 @@ static void on_gateways(void *ctx, const struct control_result *result) {
     struct control_request request = {.question = {.verb = QUESTION_BUSY, .limit = BUSIEST}};
     put_rows(&events->next, "gateways", result);
     buf_printf(&events->next, ",\"silent\":[%.*s],", VIEW_ARG(result->silent));
-    control_ask(events->api->control, &request, on_busiest, events);
+    control_ask(events->api->sources.control, &request, on_busiest, events);
 }
 
 static void take_picture(struct api_events *events) {
@@ -73,7 +73,7 @@ static void take_picture(struct api_events *events) {
     events->is_asking = true;
     buf_clear(&events->next);
     buf_append_view(&events->next, VIEW("data: {"));
-    control_ask(events->api->control, &request, on_gateways, events);
+    control_ask(events->api->sources.control, &request, on_gateways, events);
 }
 
 static void on_timer(struct timer *timer) {

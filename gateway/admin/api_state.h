@@ -12,10 +12,8 @@ struct login_failures;
 
 struct api {
     struct api_settings settings;
-    struct control *control; /* NULL: not yet */
-    struct denial_keep *denials;
+    struct api_sources sources; /* control NULL: not yet */
     struct api_events *events;
-    struct core *core;
     struct login_failures *failures; /* NULL: nobody has failed yet */
 };
 
@@ -53,7 +51,7 @@ api_handler_fn api_watch;
 api_handler_fn api_list_blocks, api_block, api_unblock, api_list_revocations, api_revoke, api_unrevoke;
 
 /* api_tunnels.c */
-api_handler_fn api_list_tunnels, api_show_tunnel, api_kick_tunnel, api_release_name, api_list_gateways,
-    api_drain;
+api_handler_fn api_list_names, api_list_tunnels, api_show_tunnel, api_kick_tunnel, api_release_name,
+    api_list_gateways, api_drain;
 
 #endif

@@ -5,7 +5,7 @@
 #include "http/host.h"
 #include "protocol/json_text.h"
 
-/* An answer that is made when the gateways have spoken. */
+/* An answer that is made when the gateways have spoken; waiting->extra. */
 struct pending_answer {
     struct waiting *waiting;
     const char *name; /* of the member that holds the rows, or the count */
@@ -41,7 +41,6 @@ static void on_rows(void *ctx, const struct control_result *result) {
         put_rest(out, result);
         waiting_answer(pending->waiting, MHD_HTTP_OK);
     }
-    free(pending);
 }
 
 static void on_count(void *ctx, const struct control_result *result) {
@@ -55,21 +54,27 @@ static void on_count(void *ctx, const struct control_result *result) {
         put_rest(&pending->waiting->text, result);
         waiting_answer(pending->waiting, MHD_HTTP_OK);
     }
-    free(pending);
 }
 
-static enum MHD_Result ask(struct api_call *call, const struct control_request *request,
-                           control_done_fn *done, const char *name, bool is_one) {
+/* NULL without memory; else the call waits. */
+static struct pending_answer *pending_new(struct api_call *call, const char *name, bool is_one) {
     struct pending_answer *pending = calloc(1, sizeof(*pending));
     struct waiting *waiting = pending ? api_wait(call) : NULL;
     if (!waiting) {
         free(pending);
-        return MHD_NO;
+        return NULL;
     }
+    waiting->extra = pending;
     *pending = (struct pending_answer){.waiting = waiting, .name = name, .is_one = is_one};
-    if (control_ask(call->api->control, request, done, pending)) return MHD_YES;
-    api_say_error(waiting, MHD_HTTP_BAD_REQUEST, "cursor, owner or gateway make no sense");
-    free(pending);
+    return pending;
+}
+
+static enum MHD_Result ask(struct api_call *call, const struct control_request *request,
+                           control_done_fn *done, const char *name, bool is_one) {
+    struct pending_answer *pending = pending_new(call, name, is_one);
+    if (!pending) return MHD_NO;
+    if (control_ask(call->api->sources.control, request, done, pending)) return MHD_YES;
+    api_say_error(pending->waiting, MHD_HTTP_BAD_REQUEST, "cursor, owner or gateway make no sense");
     return MHD_YES;
 }
 
@@ -110,6 +115,17 @@ enum MHD_Result api_kick_tunnel(struct api_call *call) {
 
 /* ---- names ---- */
 
+enum MHD_Result api_list_names(struct api_call *call) {
+    uint64_t cursor = 0;
+    struct view text = admin_argument(call->connection, "cursor");
+    if (text.ptr && !view_parse_u64(text, &cursor))
+        return api_refuse(call, MHD_HTTP_BAD_REQUEST, "the cursor makes no sense");
+    struct pending_answer *pending = pending_new(call, "names", false);
+    if (!pending) return MHD_NO;
+    names_list(&call->api->sources.names, cursor, api_limit(call), on_rows, pending);
+    return MHD_YES;
+}
+
 static void on_released(void *ctx, enum status status) {
     struct waiting *waiting = ctx;
     if (status == STATUS_OK) {
@@ -129,7 +145,7 @@ enum MHD_Result api_release_name(struct api_call *call) {
     struct waiting *waiting = api_wait(call);
     if (!waiting) return MHD_NO;
     api_audit(call, "release", call->segment);
-    if (!core_release(call->api->core, call->segment, on_released, waiting))
+    if (!core_release(call->api->sources.core, call->segment, on_released, waiting))
         on_released(waiting, STATUS_NO_MEMORY);
     return MHD_YES;
 }

@@ -5,11 +5,15 @@
 
 #include "admin/admin_state.h"
 
-static void settle(struct waiting *waiting) {
-    if (!waiting->is_answered || !waiting->is_ended) return;
+static void waiting_free(struct waiting *waiting) {
     list_remove(&waiting->node);
     buf_done(&waiting->text);
+    free(waiting->extra);
     free(waiting);
+}
+
+static void settle(struct waiting *waiting) {
+    if (waiting->is_answered && waiting->is_ended) waiting_free(waiting);
 }
 
 static void resume(struct waiting *waiting) {
@@ -54,9 +58,5 @@ void waitings_stop(struct admin *admin) {
 }
 
 void waitings_free(struct admin *admin) {
-    for (struct list *node; (node = list_pop(&admin->waiting));) {
-        struct waiting *waiting = LIST_ENTRY(node, struct waiting, node);
-        buf_done(&waiting->text);
-        free(waiting);
-    }
+    while (!list_empty(&admin->waiting)) waiting_free(LIST_ENTRY(admin->waiting.next, struct waiting, node));
 }

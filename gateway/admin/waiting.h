@@ -20,6 +20,7 @@ struct waiting {
     unsigned status;
     const char *type; /* static */
     struct buf text;  /* the answer */
+    void *extra;      /* malloc'ed, whoever answers keeps something there; goes with it */
 };
 
 /* Suspends the connection; every one is answered, once, or freed with the port. NULL without memory. */

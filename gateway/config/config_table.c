@@ -542,7 +542,8 @@ const struct setting_command config_commands[] = {
     {"token", "--sub NAME [--ttl 30d] [--tunnels NAMES] [flags]", "prints a token for an agent",
      PROGRAM_GATEWAY},
     {"admin",
-     "tunnels|kick|release|block|unblock|blocks|revoke|unrevoke|revocations|gateways|drain [--json] [flags]",
+     "tunnels|kick|names|release|block|unblock|blocks|revoke|unrevoke|revocations|gateways|drain [--json] "
+     "[flags]",
      "looks after the gateways that run; --help tells more", PROGRAM_GATEWAY},
     {"print", "bash|zsh|fish|man", "prints completions for shells, or the man page", PROGRAM_BOTH},
 };

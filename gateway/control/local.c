@@ -8,23 +8,37 @@
 
 #define ROWS_SPARED_BYTES ((size_t)16 * 1024) /* a row is never as long */
 
-static void put_text(struct buf *out, const char *name, struct view text) {
-    buf_printf(out, ",\"%s\":", name);
+/* Between a member and the one before it. */
+#define MEMBER(name) VIEW(",\"" name "\":")
+
+static void put_text(struct buf *out, struct view member, struct view text) {
+    buf_append_view(out, member);
     json_text_string(out, text.ptr ? text : VIEW(""));
 }
 
-static void put_number(struct buf *out, const char *name, uint64_t number) {
-    buf_printf(out, ",\"%s\":", name);
+static void put_number(struct buf *out, struct view member, uint64_t number) {
+    buf_append_view(out, member);
     buf_append_number(out, number);
 }
 
-static void put_time(struct buf *out, const char *name, uint64_t wall_ms) {
+static void put_time(struct buf *out, struct view member, uint64_t wall_ms) {
     char text[32];
     struct tm tm;
     time_t seconds = (time_t)(wall_ms / 1000);
     gmtime_r(&seconds, &tm);
-    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-    buf_printf(out, ",\"%s\":\"%s\"", name, text);
+    size_t len = strftime(text, sizeof(text), "\"%Y-%m-%dT%H:%M:%SZ\"", &tm);
+    buf_append_view(out, member);
+    buf_append(out, text, len);
+}
+
+/* Hundredths. */
+static void put_rate(struct buf *out, double rate) {
+    uint64_t number = (uint64_t)(rate * 100 + 0.5);
+    const char digits[2] = {(char)('0' + number % 100 / 10), (char)('0' + number % 10)};
+    put_number(out, MEMBER("rate"), number / 100);
+    buf_append_byte(out, '.');
+    buf_append(out, digits, sizeof(digits));
+    buf_append_byte(out, '}');
 }
 
 /* ---- tunnels ---- */
@@ -41,18 +55,18 @@ static void put_tunnel(const struct listing *listing, const struct agent_card *c
     if (listing->answer->count++) buf_append_byte(out, ',');
     buf_append_view(out, VIEW("{\"tunnel\":"));
     json_text_string(out, card->tunnel);
-    put_text(out, "owner", card->owner);
-    put_text(out, "token", card->token_id);
-    put_text(out, "state", card->is_leaving ? VIEW("leaving") : VIEW("online"));
-    put_text(out, "gateway", view_from_cstr(listing->settings->gateway));
-    put_text(out, "address", card->address);
-    put_text(out, "software", card->software);
-    put_text(out, "protocol", card->protocol == LINK_V2 ? VIEW("v2") : VIEW("v1"));
-    put_time(out, "since", card->since_ms);
-    put_number(out, "requests", card->requests);
-    put_number(out, "request_bytes", card->request_bytes);
-    put_number(out, "answer_bytes", card->answer_bytes);
-    buf_printf(out, ",\"rate\":%.2f}", card->rate);
+    put_text(out, MEMBER("owner"), card->owner);
+    put_text(out, MEMBER("token"), card->token_id);
+    put_text(out, MEMBER("state"), card->is_leaving ? VIEW("leaving") : VIEW("online"));
+    put_text(out, MEMBER("gateway"), view_from_cstr(listing->settings->gateway));
+    put_text(out, MEMBER("address"), card->address);
+    put_text(out, MEMBER("software"), card->software);
+    put_text(out, MEMBER("protocol"), card->protocol == LINK_V2 ? VIEW("v2") : VIEW("v1"));
+    put_time(out, MEMBER("since"), card->since_ms);
+    put_number(out, MEMBER("requests"), card->requests);
+    put_number(out, MEMBER("request_bytes"), card->request_bytes);
+    put_number(out, MEMBER("answer_bytes"), card->answer_bytes);
+    put_rate(out, card->rate);
 }
 
 static bool is_meant(const struct question *question, const struct agent_card *card) {
@@ -123,13 +137,13 @@ static void put_gateway(struct listing *listing) {
     agent_ws_each(settings->agents, 0, add_one, &sums);
     buf_append_view(out, VIEW("{\"gateway\":"));
     json_text_string(out, view_from_cstr(settings->gateway));
-    put_text(out, "version", VIEW(TTF_VERSION));
-    put_text(out, "state", settings->is_draining(settings->ctx) ? VIEW("draining") : VIEW("ready"));
-    put_number(out, "agents", agent_ws_count(settings->agents));
-    put_number(out, "in_flight", core_exchange_count(settings->core));
-    put_number(out, "requests", sums.requests);
-    put_number(out, "bytes", sums.bytes);
-    buf_printf(out, ",\"rate\":%.2f}", sums.rate);
+    put_text(out, MEMBER("version"), VIEW(TTF_VERSION));
+    put_text(out, MEMBER("state"), settings->is_draining(settings->ctx) ? VIEW("draining") : VIEW("ready"));
+    put_number(out, MEMBER("agents"), agent_ws_count(settings->agents));
+    put_number(out, MEMBER("in_flight"), core_exchange_count(settings->core));
+    put_number(out, MEMBER("requests"), sums.requests);
+    put_number(out, MEMBER("bytes"), sums.bytes);
+    put_rate(out, sums.rate);
     listing->answer->count = 1;
 }
 

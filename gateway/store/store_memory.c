@@ -389,6 +389,12 @@ void store_memory_each(const struct store_memory *store, store_memory_claim_fn *
     table_each((struct table *)(uintptr_t)&store->claims, tell_claim, &telling);
 }
 
+uint64_t store_memory_page(const struct store_memory *store, uint64_t from, size_t limit,
+                           store_memory_claim_fn *fn, void *ctx) {
+    struct telling telling = {.fn = fn, .ctx = ctx, .now_ms = now(store)};
+    return table_part(&store->claims, (size_t)from, limit, tell_claim, &telling);
+}
+
 bool store_memory_restore(struct store_memory *store, const struct claim *claim, struct view options) {
     return !find(&store->claims, view_from_cstr(claim->tunnel_id)) && claim_put(store, claim, options);
 }

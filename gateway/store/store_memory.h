@@ -21,6 +21,10 @@ void store_memory_listen(struct store_memory *store, struct store_events events)
 /* Each claim that has not expired, in any order. */
 typedef void store_memory_claim_fn(void *ctx, const struct claim *claim, struct view options);
 void store_memory_each(const struct store_memory *store, store_memory_claim_fn *fn, void *ctx);
+/* The same a part at a time: as many as `limit` or a few more; `from` is 0, then what is returned; 0: that
+ * was all. */
+uint64_t store_memory_page(const struct store_memory *store, uint64_t from, size_t limit,
+                           store_memory_claim_fn *fn, void *ctx);
 /* As it stood in another process; nobody is told. False when that tunnel has a claim, or without memory. */
 bool store_memory_restore(struct store_memory *store, const struct claim *claim, struct view options);
 

@@ -108,6 +108,13 @@ void store_redis_denial(struct store_redis *store, struct view key, store_denial
 void store_redis_denials(struct store_redis *store, store_denial_fn *each, registry_done_fn *done,
                          void *target);
 
+/* The names that are held, about `count` at a time; `cursor` is 0, then `next`, until that is 0. One may come
+ * twice. */
+typedef void store_name_fn(void *target, const struct claim *claim);
+typedef void store_page_fn(void *target, enum status status, uint64_t next);
+void store_redis_names(struct store_redis *store, uint64_t cursor, size_t count, store_name_fn *each,
+                       store_page_fn *done, void *target);
+
 bool store_redis_is_reached(const struct store_redis *store);
 /* Empty until it was reached, and where the secret is not kept in Redis. */
 struct view store_redis_secret(const struct store_redis *store);

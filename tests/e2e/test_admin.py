@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+import time
 
 import pytest
 
@@ -10,9 +11,9 @@ import admin_api
 import backends
 import http_raw
 from admin_api import ANY_PORTS, ask, ask_socket, tunnels
-from programs import BIN
+from programs import BIN, Gateway
 from test_auth import PROTECTED, token
-from test_redis import eventually
+from test_redis import eventually, redis  # noqa: F401 (a fixture)
 from test_takeover import place  # noqa: F401 (a fixture)
 
 pytestmark = pytest.mark.skipif(backends.STACK == "aws", reason="of ttf-gateway")
@@ -171,3 +172,50 @@ def test_hostile_values(gateway):
     for owner in ("x" * 5000, "a\nb", "\0", "\xff" * 100, '"}]'):
         assert ask(gateway, "tunnels", owner=owner).status in (200, 400)
     assert json.dumps(ask(gateway, "tunnels", limit="-5").json) == '{"tunnels": []}'
+
+
+def names(gateway, **arguments):
+    """All pages, each name once."""
+    found, arguments = {}, {"limit": 50, **arguments}
+    while True:
+        page = ask(gateway, "names", **arguments)
+        assert page.status == 200 and len(page.json["names"]) < 500, page
+        found |= {row["name"]: row for row in page.json["names"]}
+        if "next" not in page.json:
+            return found
+        arguments["cursor"] = page.json["next"]
+
+
+def test_names(gateway, start):
+    service = start.service()
+    gone, here = start.forwarder(gateway, service, "--name", "gone"), start.forwarder(gateway, service, "--name", "here")
+    gone.stop()
+    eventually(lambda: names(gateway)["gone"]["state"] == "offline")
+    rows = names(front(gateway))
+    assert rows.keys() == {"gone", "here"} and rows["here"]["state"] == "online" and here.process.poll() is None
+    assert "until" in rows["gone"] and rows["gone"]["owner"].startswith("anon:") and "until" not in rows["here"]
+    for cursor in ("x", "-1", "1 ", "99999999999999999999999"):
+        assert ask(gateway, "names", cursor=cursor).status == 400
+    assert ask(gateway, "names", cursor="12345678").status == 200
+
+
+def test_many_names_in_redis(start, redis):
+    """Listing goes over them in bounded steps: other requests come in between, and tunnels cost no more."""
+    gateway = start._keep(Gateway(start._folder("gateway"), "--store", redis.url(), env=OPEN))
+    start.forwarder(gateway, start.service(), "--name", "mine")
+    record = redis.ask("GET", "ttf1:claim:mine")
+    fill = "for n = 1, tonumber(ARGV[1]) do redis.call('SET', 'ttf1:claim:other-' .. n, ARGV[2]) end return 1"
+    redis.ask("EVAL", fill, "0", "200000", record.replace("mine", "other"))
+    redis.ask("SET", "ttf1:claim:foreign", "no record")
+    redis.ask("RPUSH", "ttf1:claim:list", "a list")
+    begin = time.monotonic()
+    assert len(tunnels(gateway)) == 1
+    listed = time.monotonic() - begin
+    pages, cursor, longest = 0, {}, 0
+    while pages < 40:
+        before = time.monotonic()
+        page = ask(gateway, "names", limit=500, **cursor).json
+        longest = max(longest, time.monotonic() - before)
+        assert len(page["names"]) < 2000
+        pages, cursor = pages + 1, {"cursor": page["next"]}
+    assert listed < 5 and longest < 5  # a page is no longer for there being many; a whole listing at once would be

@@ -170,6 +170,43 @@ static void test_removal_while_walking(void **state) {
     table_done(&table);
 }
 
+static void note(void *ctx, struct table_node *node) {
+    size_t *calls = ctx;
+    struct entry *entry = TABLE_ENTRY(node, struct entry, node);
+    entry->present = true;
+    ++*calls;
+}
+
+/* Whoever is there from begin to end is seen, though the table grows meanwhile. */
+static void test_parts(void **state) {
+    (void)state;
+    struct table table;
+    struct entry *entries[1000];
+    struct walk walk = {&table, 0};
+    size_t calls = 0, parts = 0, from = 0, made = 0;
+    table_init(&table);
+    assert_int_equal(table_part(&table, 0, 10, note, &calls), 0);
+    for (; made < 300; made++) {
+        entries[made] = entry_new(made);
+        table_put(&table, &entries[made]->node, key_of(entries[made]));
+    }
+    do {
+        size_t before = calls;
+        from = table_part(&table, from, 10, note, &calls);
+        assert_in_range(calls - before, 0, 30);
+        parts++;
+        for (size_t i = 0; i < 20 && made < 1000; i++, made++) {
+            entries[made] = entry_new(made);
+            table_put(&table, &entries[made]->node, key_of(entries[made]));
+        }
+    } while (from);
+    assert_true(parts >= 30);
+    for (size_t i = 0; i < 300; i++) assert_true(entries[i]->present);
+    assert_int_equal(table_part(&table, 1u << 30, 10, note, &calls), 0);
+    table_each(&table, free_all, &walk);
+    table_done(&table);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_empty),
@@ -178,6 +215,7 @@ int main(void) {
         cmocka_unit_test(test_keys_of_any_bytes),
         cmocka_unit_test(test_chains_stay_short),
         cmocka_unit_test(test_removal_while_walking),
+        cmocka_unit_test(test_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
