@@ -13,6 +13,7 @@ static size_t seen_count;
 static struct exchange_facts facts;
 static uint64_t passed_after_us; /* the service's answer; 0: nothing has passed */
 static bool sent_again;
+static enum quota quota;
 
 struct exchange_facts exchange_facts(const struct exchange *exchange) {
     assert_non_null(exchange);
@@ -55,6 +56,7 @@ static void end(struct view target, struct view agent, bool from_peer) {
                                     .given_us = access.begin_us + 10,
                                     .answered_us = access.begin_us + 1500020,
                                     .sent_again = sent_again,
+                                    .quota = quota,
                                     .protocol = LINK_V2};
     access_head(&access, (const struct exchange *)(const void *)&none, &head, &arena, 1010);
     facts = (struct exchange_facts){0};
@@ -113,16 +115,20 @@ static void test_json_of_what_has_passed(void **state) {
     choose(ACCESS_FORM_JSON, false);
     passed_after_us = 1000030;
     sent_again = true;
+    quota = QUOTA_OWNER_RATE;
     end(VIEW("/"), VIEW(""), false);
     passed_after_us = 0;
     sent_again = false;
+    quota = QUOTA_NONE;
     json_t *object = parsed();
     assert_true(json_is_true(json_object_get(object, "sent_again")));
+    assert_string_equal(text_of(object, "quota"), "owner-rate");
     assert_true(json_real_value(json_object_get(object, "own_duration")) == 1.00004);
     json_decref(object);
     end(VIEW("/"), VIEW(""), false);
     object = parsed();
     assert_null(json_object_get(object, "sent_again"));
+    assert_null(json_object_get(object, "quota"));
     assert_null(json_object_get(object, "own_duration"));
     json_decref(object);
 }
