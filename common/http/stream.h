@@ -30,6 +30,7 @@ struct stream_head {
     struct view method;   /* CONNECT for an upgrade */
     struct view protocol; /* extended CONNECT (RFC 8441): the Upgrade token; otherwise absent */
     struct view scheme, authority, path;
+    bool is_excess;   /* of a visitor: it was larger than the limits, and fields were left out */
     uint64_t visitor; /* whose it is, for other gateways only; 0: nobody's */
     /* of an answer; 0 in a request */
     int status;

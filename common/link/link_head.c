@@ -15,6 +15,7 @@ void head_clear(struct inbound_head *head) {
     head->kept_count = 0;
     head->headers.count = head->headers.bytes = 0;
     head->pseudo_bytes = 0;
+    head->is_excess = false;
     head->method = head->protocol = head->scheme = head->authority = head->path = (struct view){NULL, 0};
     head->status = 0;
 }
@@ -96,6 +97,7 @@ struct stream_head head_view(const struct inbound_head *head) {
                                 .authority = head->authority,
                                 .path = head->path,
                                 .status = head->status,
+                                .is_excess = head->is_excess,
                                 .headers = &head->headers};
 }
 

@@ -138,7 +138,11 @@ static int on_header(nghttp2_session *h2, const nghttp2_frame *frame, nghttp2_rc
                      nghttp2_rcbuf *value, uint8_t flags, void *user) {
     struct link_session *session = user;
     (void)h2, (void)frame, (void)flags;
-    bool added = head_add(&session->head, &session->limits, name, value);
+    bool added = !session->head.is_excess && head_add(&session->head, &session->limits, name, value);
+    if (!added && session->role == LINK_SERVES) {
+        session->head.is_excess = true; /* who asks is told so */
+        return 0;
+    }
     return added ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* resets the stream */
 }
 

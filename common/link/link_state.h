@@ -67,6 +67,7 @@ struct inbound_head {
     struct headers headers; /* without an arena */
     nghttp2_rcbuf **kept;
     size_t kept_count, kept_cap;
+    bool is_excess; /* fields were left out (LINK_SERVES) */
     size_t pseudo_bytes;
     struct view method, protocol, scheme, authority, path;
     int status;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "http/limits.h"
 #include "public/h2_visit.h"
 #include "public/visit.h"
 #include "sockets/tcp.h"
@@ -16,14 +17,13 @@
 #define BUDGET_BYTES ((size_t)32 * 1024 * 1024)
 #define ENDING_MS 2000 /* to take what was said last */
 
-static const struct link_limits limits = {
+static const struct link_limits base_limits = {
     .window_bytes = H2_STREAM_WINDOW,
     .window_max_bytes = H2_STREAM_WINDOW,
     .connection_bytes = H2_CONNECTION_WINDOW,
     .unsent_bytes = VISIT_OUT_BYTES,
     .streams_max = H2_STREAMS_MAX,
-    .headers_bytes = (size_t)64 * 1024,
-    .headers_count = 256,
+    .headers_count = 512, /* the gate has its own bound, and tells of it */
     .message_bytes = MESSAGE_BYTES,
     .resets_per_second = 50,
     .noise_per_second = 50,
@@ -246,6 +246,8 @@ static struct h2_conn *conn_new(struct visitors *side, const struct conn *conn, 
                                        .control = on_control,
                                        .writable = on_writable,
                                        .draining = on_draining};
+    struct link_limits limits = base_limits;
+    limits.headers_bytes = side->settings.head_bytes + HTTP_HEAD_SLACK;
     made->session = link_new(LINK_SERVES, &limits, &side->h2.budget, &events);
     if (made->session && uv_poll_init(&side->loop->uv, &made->poll, conn->fd) == 0) {
         made->magic = MAGIC;

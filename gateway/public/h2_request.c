@@ -80,6 +80,7 @@ enum http_error h2_request_read(const struct stream_head *head, bool has_body, s
         .headers = ret_headers,
         .scheme = VIEW("https"),
     };
+    if (head->is_excess) return HTTP_ERROR_HEADERS_TOO_LARGE;
     bool is_https = (is_connect && !switches) || view_eq_nocase(head->scheme, VIEW("https"));
     if (!is_https || !host_agrees(head) || has_connection_fields(head->headers))
         return HTTP_ERROR_BAD_REQUEST;

@@ -61,7 +61,8 @@ static bool begin(const struct ticket_key *key, unsigned char *iv, EVP_CIPHER_CT
            EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->cipher, iv, seals) == 1;
 }
 
-/* -1: failure; 0: no ticket, or one that is not ours; 1: fine; 2: fine, and a fresh one is wanted. */
+/* -1: failure; 0: no ticket, or one that is not ours; 1: here is one; 2: fine, and a fresh one is wanted, for
+ * clients use each once (RFC 8446 C.4). */
 static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                      EVP_MAC_CTX *mac, int seals) {
     struct ticket_keys *keys = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
@@ -69,8 +70,7 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
     if (!seals) {
         const struct ticket_key *key = by_name(keys, name);
         if (!key) return 0;
-        if (!begin(key, iv, cipher, mac, false)) return -1;
-        return key == &keys->now ? 1 : 2;
+        return begin(key, iv, cipher, mac, false) ? 2 : -1;
     }
     memcpy(name, keys->now.name, TICKET_NAME_LEN);
     bool sealed = RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) == 1 &&
