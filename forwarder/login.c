@@ -11,12 +11,12 @@
 
 #include "base/buf.h"
 #include "endpoint.h"
+#include "login_oidc.h"
 #include "setup.h"
 #include "token.h"
 #include "user_dir.h"
 
 #define KEY(letter) ((letter)-64) /* with Ctrl */
-#define TOKEN_NAME "login.token"
 
 __attribute__((format(printf, 1, 2))) static int fail(const char *format, ...) {
     va_list arguments;
@@ -112,15 +112,31 @@ static void append_quoted(struct buf *out, const char *text) {
     buf_append_byte(out, '\'');
 }
 
-static bool store_both(const char *dir, const char *url, const char *token) {
+/* Of an issuer's token the command is stored that renews it. */
+static bool append_source(struct buf *login, bool is_renewed) {
+    char command[4200];
+    if (!is_renewed) return buf_printf(login, "\ntoken-file: %s\n", LOGIN_TOKEN_NAME);
+    if (!login_oidc_command(command, sizeof(command))) return fail("where ttf is makes no command"), false;
+    buf_append_view(login, VIEW("\ntoken-command: "));
+    append_quoted(login, command);
+    return buf_append_byte(login, '\n');
+}
+
+static void forget_issuer(const char *dir) {
+    char *path = user_path(dir, LOGIN_OIDC_NAME);
+    if (path) unlink(path);
+    free(path);
+}
+
+static bool store_both(const char *dir, const char *url, const char *token, bool is_renewed) {
     struct buf login, word;
-    buf_init(&login, 8192);
+    buf_init(&login, 16384);
     buf_init(&word, TOKEN_MAX + 2);
     buf_append_view(&login, VIEW("# written by ttf login\nendpoint: "));
     append_quoted(&login, url);
-    buf_printf(&login, "\ntoken-file: %s\n", TOKEN_NAME);
     buf_printf(&word, "%s\n", token);
-    bool good = !login.failed && !word.failed && store(dir, TOKEN_NAME, buf_view(&word)) &&
+    bool good = append_source(&login, is_renewed) && !login.failed && !word.failed &&
+                store(dir, LOGIN_TOKEN_NAME, buf_view(&word)) &&
                 store(dir, SETUP_LOGIN_NAME, buf_view(&login));
     buf_done(&login);
     buf_done(&word);
@@ -140,7 +156,9 @@ int login_run(const struct options *options) {
     else if (!user_dir_prepare(dir, error, sizeof(error)))
         fail("%s", error);
     else
-        good = get_token(options, token) && store_both(dir, url, token);
+        good = (options->oidc ? login_oidc(options, dir, token) : get_token(options, token)) &&
+               store_both(dir, url, token, options->oidc != NULL);
+    if (good && !options->oidc) forget_issuer(dir);
     if (good) printf("Stored in %s; ttf uses %s where nothing else is said.\n", dir, endpoint.shown);
     free(dir);
     return good ? 0 : 1;

@@ -13,6 +13,7 @@
 #include "folder/folder.h"
 #include "inspector.h"
 #include "login.h"
+#include "login_oidc.h"
 #include "mcp/mcp.h"
 #include "option_texts.h"
 #include "options.h"
@@ -259,6 +260,7 @@ static int run_command(const struct options *options) {
     if (is_command(options, "print")) return print_text(options);
     if (is_command(options, "service")) return user_unit_run(options);
     if (is_command(options, "login")) return login_run(options);
+    if (is_command(options, "token")) return login_oidc_print();
     if (is_command(options, "mcp")) return run_mcp(options);
     return set_up_and_run(options);
 }

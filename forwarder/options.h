@@ -25,6 +25,7 @@ struct options {
     const char *inspect, *inspect_memory, *inspect_password_file; /* inspector_choose(); NULL: not said */
     const char *inspect_url;                                      /* agent_api_parse(); NULL: not said */
     const char *log;                                              /* console_choose() */
+    const char *oidc, *client_id, *oidc_scope;                    /* of `ttf login`; NULL: not said */
     const char *sandbox;                                          /* sandbox_parse() */
     struct tunnel_options tunnel;         /* the one that the command line describes */
     long connect_timeout_s;               /* 0: not said */

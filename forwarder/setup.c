@@ -72,8 +72,10 @@ static void choose_token(struct setup *setup) {
     if (options_say_token(file) && (is_anybodys || is_same_endpoint(file->endpoint, options->endpoint))) {
         options->token_file = file->token_file;
         options->token_command = file->token_command;
-    } else if (is_same_endpoint(login->endpoint, options->endpoint))
+    } else if (is_same_endpoint(login->endpoint, options->endpoint)) {
         options->token_file = login->token_file;
+        options->token_command = login->token_command;
+    }
     if (options_say_token(options)) options->token_withheld = false;
 }
 
