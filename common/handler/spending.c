@@ -4,17 +4,24 @@
 #include "handler/core_state.h"
 #include "handler/pace.h"
 
-enum { TELL_MS = 200 };
+enum { TELL_MS = 200, SHARE = 20 };
 
 static const struct registry *registry_of(const struct core *core) {
     return &core->ports.registry;
+}
+
+/* A twentieth of what he may have in a second: who uses little is hardly spoken of. */
+static bool is_worth_telling(const struct owner_use *owner) {
+    const struct spending *untold = &owner->untold;
+    return (owner->rate && untold->requests && untold->requests >= owner->rate / SHARE) ||
+           (owner->bandwidth && untold->bytes && untold->bytes >= owner->bandwidth / SHARE);
 }
 
 void spending_note(struct core *core, struct owner_use *owner, size_t requests, size_t bytes) {
     if (!registry_of(core)->spend) return;
     owner->untold.requests += requests;
     owner->untold.bytes += bytes;
-    if (!list_empty(&owner->untold_node)) return;
+    if (!list_empty(&owner->untold_node) || !is_worth_telling(owner)) return;
     list_append(&core->spenders, &owner->untold_node);
     if (!timer_armed(&core->spend_timer)) timer_start(core->ports.clock.timers, &core->spend_timer, TELL_MS);
 }

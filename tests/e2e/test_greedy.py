@@ -121,8 +121,11 @@ ASKS = Wish(64, "GET /small", "reads", "ttf_requests_total", 1000)
 WAITS = Wish(200, "GET /big", "waits", "ttf_requests_in_flight", 190)
 
 
+@pytest.mark.protocols("v2", "v1")
 @pytest.mark.parametrize("wish", [READS, ASKS, WAITS], ids=["reads", "asks", "waits"])
 def test_the_other_hardly_notices(start, tmp_path, wish):
+    if start.protocol == "v1" and wish is not ASKS:
+        pytest.skip("answers of v1 end at 2 MiB")
     ratio = slowdown(*scene(start, tmp_path), wish)
     print(f"p99 is {ratio:.2f} x as long")
     assert ratio <= ENOUGH

@@ -227,6 +227,28 @@ static void what_others_have_let_pass_counts(void **state) {
     assert_int_equal(world->timers.count, 0);
 }
 
+/* Not of each request of one who may have many. */
+static void who_uses_little_is_hardly_spoken_of(void **state) {
+    struct world *world = *state;
+    times_told = 0;
+    settings_of(world)->quotas.owner_rate = 200;
+    world->core->ports.registry.spend = spend;
+    assert_int_equal(connects(world, "1", "alice", "name=one&", NULL), 200);
+    struct visitor waiting; /* keeps its owner in use */
+    visit_tunnel(world, &waiting, "GET", NULL);
+    struct view id = last_sent(world)->request_id;
+    for (int i = 0; i < 8; i++) {
+        visits(world, "1");
+        pass(world, 200);
+    }
+    assert_int_equal(times_told, 0);
+    visits(world, "1");
+    pass(world, 200);
+    assert_int_equal(times_told, 1);
+    assert_int_equal(told.requests, 10);
+    agent_answers(world, "1", id, 204, "");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST_IN(set_up_auth, a_token_is_for_its_names),
@@ -237,6 +259,7 @@ int main(void) {
         TEST_IN(set_up_auth, an_owner_has_so_many_requests_at_once),
         TEST_IN(set_up_auth, elsewhere_a_tokens_rate_is_the_tunnels),
         TEST_IN(set_up_auth, what_others_have_let_pass_counts),
+        TEST_IN(set_up_auth, who_uses_little_is_hardly_spoken_of),
         TEST_IN(set_up_auth, a_visitor_has_so_many_requests_a_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
