@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/view.h"
+#include "config/secret_file.h"
 #include "sandbox/sandbox.h"
 
 #define PATH_ROOM 4096
@@ -27,10 +28,13 @@ static const char *access_log_file(const struct config *config) {
 }
 
 void confinement_enter(const struct config *config) {
-    char log_room[PATH_ROOM], socket_room[PATH_ROOM];
+    char log_room[PATH_ROOM], socket_room[PATH_ROOM], state[STATE_PATH_MAX];
     confinement.is_wanted = config->sandbox;
     if (!config->sandbox) return;
-    const char *writable[] = {config->state_dir, folder_of(access_log_file(config), log_room),
+    if (strcmp(config->store_url, "memory") == 0)
+        config_state_folder(config); /* later it could not be made */
+    bool has_state = config_state_path(config, "denials", state);
+    const char *writable[] = {has_state ? dirname(state) : NULL, folder_of(access_log_file(config), log_room),
                               folder_of(config->admin_socket, socket_room), "/dev/null"};
     confinement.holds = sandbox_enter(writable, sizeof(writable) / sizeof(writable[0]));
 }

@@ -219,3 +219,31 @@ def test_many_names_in_redis(start, redis):
         assert len(page["names"]) < 2000
         pages, cursor = pages + 1, {"cursor": page["next"]}
     assert listed < 5 and longest < 5  # a page is no longer for there being many; a whole listing at once would be
+
+
+def test_a_gateway_that_does_not_answer(start, redis):
+    """One of an earlier version, which hears the question and passes over it."""
+    gateway = start._keep(Gateway(start._folder("gateway"), "--store", redis.url(), env=OPEN))
+    start.forwarder(gateway, start.service(), "--name", "mine")
+    with redis.connect() as connection:
+        connection.sendall(b"SUBSCRIBE ttf1:0:to:ws://old:1\r\n")
+        connection.recv(1000)
+        redis.ask("ZADD", "ttf1:gateways", str((int(time.time()) + 600) * 1000), "ws://old:1")
+        for path in ("tunnels", "gateways"):
+            answer = ask(gateway, path)
+            assert answer.status == 200 and answer.json["silent"] == ["ws://old:1"] and len(answer.json[path]) == 1
+        assert ask(gateway, "tunnels/mine/kick", "POST").json == {"kicked": 1, "silent": ["ws://old:1"]}
+
+
+def test_what_makes_no_sense_on_the_channels(start, redis):
+    gateway = start._keep(Gateway(start._folder("gateway"), "--store", redis.url(), env=OPEN))
+    own, key = f"ttf1:0:to:ws://127.0.0.1:{gateway.agents[1]}", "11111111-1111-4111-8111-111111111111"
+    for text in ("1\nd\n0\n0\n", "1\nk\n0\n0\n\n", "9\nt\n0\n1\n\n", "1\nt\n0\n9999\n\n", "x" * 100000, ""):
+        redis.ask("SET", f"ttf1:message:{key}", text if text != "1\nd\n0\n0\n" else "1\nx\n0\n0\n\n")
+        redis.ask("PUBLISH", own, f"q\n{key}\n1\nttf1:0:to:ws://nobody:1")
+    for text in ("0\n1\nnot json", "0\n2\n{}", "x\n1\n{}", "0\n99999\n" + ",".join(["{}"] * 99999), ""):
+        redis.ask("SET", f"ttf1:message:{key}", text)
+        redis.ask("PUBLISH", own, f"a\n{key}\n1")
+    for message in ("q", "a", "q\n", "a\n\n\n", f"q\n{key}", f"q\n{key}\nx\ny", f"a\n{key}\n1\nz", "q\n" + "x" * 5000):
+        redis.ask("PUBLISH", own, message)
+    assert ask(gateway, "tunnels").json == {"tunnels": []}

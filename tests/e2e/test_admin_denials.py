@@ -156,3 +156,15 @@ def test_what_one_gateway_removes_while_another_is_deaf(start, redis):
     redis.ask("HDEL", "ttf1:denials", "name:shop")  # as another one would, and nobody hears of it
     for gateway in gateways:
         eventually(lambda: refused(gateway, "shop") is None, 30)  # noqa: B023
+
+
+@pytest.mark.skipif(backends.STACK != "memory", reason="of the file")
+def test_it_is_kept_in_the_usual_place(start, tmp_path):
+    """Without --state-dir, and where the gateway makes no secret, so that nothing else has made the folder."""
+    env = OPEN | {"HOME": str(tmp_path), "XDG_STATE_HOME": None, "TUNNEL_SECRET": "sixteen bytes, or more"}
+    gateway = start.program(BIN / "ttf-gateway", *ANY_PORTS, env=env)
+    gateway.wait_line("^Ready")
+    gateway.admin = Gateway._address(gateway, r"^Admin: +http://(\S+)")
+    assert ask(gateway, "blocks", "POST", name="shop").status == 200
+    kept = tmp_path / ".local/state/ttf-gateway/denials"
+    assert "name:shop" in kept.read_text() and kept.stat().st_mode & 0o777 == 0o600
