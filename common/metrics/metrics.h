@@ -105,6 +105,10 @@ enum metric_outcome { /* of an agent's wish to connect */
       "Connections that a port had no room for, in all or of one address.")                                  \
     X(CONNECTIONS_EVICTED, COUNTER, "ttf_connections_evicted", PLAIN, PORT,                                  \
       "Connections that carried no request and were ended, because a port was full, for one that came.")     \
+    X(TLS_HANDSHAKES, COUNTER, "ttf_tls_handshakes", PLAIN, RESULT,                                          \
+      "Handshakes of TLS on ports of our own that have ended.")                                              \
+    X(TLS_END, GAUGE, "ttf_tls_certificate_end_seconds", SECONDS, NOTHING,                                   \
+      "When the first of our own certificates ends, in seconds since 1970; 0: there is none.")               \
     X(MEMORY, GAUGE, "ttf_memory_bytes", PLAIN, NOTHING, "Memory that the process holds, of its limit.")     \
     X(MEMORY_LIMIT, GAUGE, "ttf_memory_limit_bytes", PLAIN, NOTHING,                                         \
       "What it may hold: from four fifths of it on requests are refused.")                                   \

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "metrics/metrics.h"
 
 #define LOOK_MS 1000
 #define LOOKS_A_DAY 86400
@@ -49,8 +50,9 @@ static struct certificates *read_files(struct tls_files *files, char why[CERTIFI
                              (int64_t)time(NULL), why);
 }
 
-static void warn_of_end(const struct tls_files *files) {
-    int64_t left_s = certificates_end_s(files->set) - (int64_t)time(NULL);
+static void tell_end(const struct tls_files *files) {
+    int64_t end_s = certificates_end_s(files->set), left_s = end_s - (int64_t)time(NULL);
+    metrics_set(METRIC_TLS_END, 0, (uint64_t)end_s * 1000000);
     if (left_s < SOON_S)
         log_warn("tls", "a certificate ends in %" PRId64 " days: renew it", left_s < 0 ? 0 : left_s / 86400);
 }
@@ -84,7 +86,7 @@ static void read_again(struct tls_files *files) {
     certificates_free(files->set); /* connections have references of their own */
     files->set = set;
     log_info("tls", "%zu certificates were read anew", certificates_count(set));
-    warn_of_end(files);
+    tell_end(files);
 }
 
 static void on_look(struct timer *timer) {
@@ -93,7 +95,7 @@ static void on_look(struct timer *timer) {
     bool is_settled = mark == files->seen, is_new = mark != files->read;
     files->seen = mark;
     if (is_settled && is_new) read_again(files);
-    if (++files->looks % LOOKS_A_DAY == 0) warn_of_end(files);
+    if (++files->looks % LOOKS_A_DAY == 0) tell_end(files);
     timer_start(&files->loop->timers, &files->look, LOOK_MS);
 }
 
@@ -105,7 +107,7 @@ static void on_hangup(uv_signal_t *signal, int number) {
 void tls_files_watch(struct tls_files *files, struct loop *loop) {
     if (!files->set) return;
     files->loop = loop;
-    warn_of_end(files);
+    tell_end(files);
     warn_of_name(files);
     timer_init(&files->look, on_look);
     timer_start(&loop->timers, &files->look, LOOK_MS);

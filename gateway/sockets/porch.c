@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "metrics/metrics.h"
 #include "sockets/proxy_header.h"
 #include "sockets/tls.h"
 
@@ -54,6 +55,7 @@ static void cut(struct guest *guest) {
 }
 
 static void refuse(struct guest *guest, const char *what, const char *why) {
+    if (guest->conn.tls) metrics_add(METRIC_TLS_HANDSHAKES, METRIC_RESULT_FAILED, 1);
     const char *from = guest->client ? guest->client->text : "?";
     log_from(LOG_LEVEL_DEBUG, "porch", view_from_cstr(from), "%s: %s", what, why);
     cut(guest);
@@ -144,6 +146,7 @@ static void go_on(struct guest *guest) {
     enum tls_shake step = guest->conn.tls ? tls_shake(guest->conn.tls) : TLS_DONE;
     switch (step) {
     case TLS_DONE:
+        if (guest->conn.tls) metrics_add(METRIC_TLS_HANDSHAKES, METRIC_RESULT_OK, 1);
         guest->conn.holds = guest->conn.tls != NULL; /* behind the handshake something may have come */
         let_through(guest);
         break;

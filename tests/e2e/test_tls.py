@@ -6,6 +6,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -245,6 +246,23 @@ def test_what_is_refused_at_start(start, authority, pair, tmp_path):
     assert "no port has TLS" in refusal(start, "--tls-cert", certificate, "--tls-key", key)
     said = refusal(start, "--agent-tls-listen", "*:0", "--tls-cert", certificate, "--tls-key", key)
     assert "others than this machine could open tunnels" in said, said
+
+
+def test_metrics(secure):
+    """When the certificate ends, and how handshakes went."""
+    ttf = secure()
+    front = getattr(ttf.gateway, "front", ttf.gateway)
+    with socket.create_connection(ttf.address, timeout=30) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        while connection.recv(4096):
+            pass
+    with ttf.connect() as connection:
+        assert connection.get(ttf.host).status == 200
+    page = http_raw.request(front.admin, target="/metrics").body.decode()
+    values = dict(line.rsplit(" ", 1) for line in page.splitlines() if not line.startswith("#"))
+    assert float(values['ttf_tls_handshakes_total{result="ok"}']) >= 1
+    assert float(values['ttf_tls_handshakes_total{result="failed"}']) == 1
+    assert 0 < float(values["ttf_tls_certificate_end_seconds"]) - time.time() < 3 * 86400
 
 
 # ---- TLS itself ----
