@@ -1,6 +1,7 @@
 /* libFuzzer target: DynamoDB's answers. What the stores ask for is asked for; then each line of the input
- * answers the oldest call: JSON with 200, or behind '!' with 400 and the error's name in front of the first
- * space; '~' lets a second pass. Each completion comes once. */
+ * answers the oldest call: JSON with 200 (behind '^': an earlier attempt may have been executed), or behind
+ * '!' with 400 and the error's name in front of the first space; '~' lets a second pass. Each completion
+ * comes once. */
 #include "fuzz.h"
 #include "fuzz_log.h"
 #include "store/store_dynamodb.h"
@@ -90,6 +91,16 @@ static void on_put(void *target, uint64_t ticket, enum status status, struct vie
     if (status == STATUS_OK) require(view_copy_to(request_id, target, V1_REQUEST_ID_MAX + 1));
 }
 
+static struct v1_message *an_answer(void) {
+    enum status status;
+    struct v1_message *message =
+        v1_message_parse(VIEW("{\"type\":\"http_response\",\"request_id\":\"r\",\"status_code\":200,"
+                              "\"headers\":{},\"body\":\"aGk=\"}"),
+                         1024, &status);
+    require(message != NULL);
+    return message;
+}
+
 /* Which of the ports' calls, and in which order, the first byte says. */
 static void ask(struct store_dynamodb *store, uint8_t what) {
     static char request_id[V1_REQUEST_ID_MAX + 1];
@@ -104,7 +115,7 @@ static void ask(struct store_dynamodb *store, uint8_t what) {
     const struct claim_write write = {.claim = &claim, .expected_epoch = 1, .expected_states = 7};
     const struct pending pending = {.connection_id = VIEW("c"), .expires_ms = WALL_MS + 1000};
     world.asked++;
-    switch (what % 8) {
+    switch (what % 10) {
     case 0: registry.lookup(registry.ctx, VIEW("t"), on_claim, NULL, 1); break;
     case 1: registry.lookup_connection(registry.ctx, VIEW("c"), on_claim, NULL, 1); break;
     case 2: registry.store(registry.ctx, &write, on_done, NULL, 1); break;
@@ -112,6 +123,11 @@ static void ask(struct store_dynamodb *store, uint8_t what) {
     case 4: mailbox.put(mailbox.ctx, &pending, on_put, request_id, 1); break;
     case 5: mailbox.take(mailbox.ctx, view_from_cstr(request_id), on_take, NULL, 1); break;
     case 6: registry.remove_connection(registry.ctx, VIEW("c"), on_done, NULL, 1); break;
+    case 7: mailbox.complete(mailbox.ctx, VIEW("r"), VIEW("c"), an_answer(), on_done, NULL, 1); break;
+    case 8:
+        world.asked--; /* nobody is told */
+        mailbox.remove(mailbox.ctx, view_from_cstr(request_id));
+        break;
     default:
         mailbox.complete_part(mailbox.ctx, VIEW("r"), VIEW("c"),
                               &(struct v1_chunk){.total = 1, .data = VIEW("e30=")}, on_done, NULL, 1);
@@ -127,6 +143,8 @@ static void take_line_of(struct view line) {
         return;
     }
     bool is_error = view_starts_with(line, VIEW("!"));
+    said.repeated = view_starts_with(line, VIEW("^"));
+    if (said.repeated) line = view_skip(line, 1);
     if (is_error) {
         struct view rest = view_skip(line, 1);
         said.http_status = 400;

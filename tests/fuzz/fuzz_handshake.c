@@ -66,6 +66,7 @@ static void with_fields(struct view rest, struct buf *request) {
     struct peer_greeting greeting = {
         .from = VIEW("ws://a:8081"), .to = VIEW("ws://b:8081"), .time_ms = NOW_MS + line.len};
     greeting.nonce = view_skip(line, 1);
+    require(!peer_reply_check(line, &greeting, key)); /* nobody guesses it */
     if (!view_starts_with(line, VIEW("=")) || !peer_proof_encode(request, &greeting, key))
         buf_append_view(request, line);
     buf_printf(request, "\r\n");

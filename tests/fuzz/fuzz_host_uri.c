@@ -43,6 +43,17 @@ static bool climbs(struct view decoded) {
     return false;
 }
 
+/* A domain is a host as it stands, and its name no domain. */
+static void check_domain(struct view text, struct arena *arena) {
+    struct host host;
+    char name[DOMAIN_NAME_LEN + 1];
+    if (domain_is_name(text)) require(text.len == DOMAIN_NAME_LEN);
+    if (!domain_is_sane(text)) return;
+    require(host_parse(text, arena, &host) && view_eq(host.name, text) && !host.is_ip && !host.port);
+    require(domain_name(text, name) && domain_is_name(view_from_cstr(name)));
+    require(host_is_tunnel_label(view_from_cstr(name)));
+}
+
 static void check_path(struct view path, struct arena *arena) {
     bool escapes = path_escapes(path);
     struct view decoded = uri_decode(path, arena);
@@ -71,6 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct view text = view_of(copy, size);
     arena_init(&arena, (size_t)4 * 1024 * 1024);
     check_host(text, &arena);
+    check_domain(text, &arena);
     check_target(text, &arena);
     check_path(text, &arena);
     query_get(text, VIEW("a"), &arena);

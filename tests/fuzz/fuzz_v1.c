@@ -99,10 +99,24 @@ static void write_again(const struct v1_message *message) {
     buf_done(&text);
 }
 
+/* As the answer to its own request, and to another one. */
+static void answer_again(struct view text, const struct v1_message *message) {
+    enum status status = STATUS_OK;
+    bool is_answer = message && message->request_id.len &&
+                     (message->type == V1_HTTP_RESPONSE || message->type == V1_ERROR);
+    struct view asked = message && message->request_id.len ? message->request_id : VIEW("6f1c2b1e");
+    struct v1_message *answer = v1_answer_parse(text, asked, BODY_MAX, &status);
+    require((answer != NULL) == is_answer && (answer || status == STATUS_INVALID));
+    if (answer) require_same(message, answer);
+    v1_message_free(answer);
+    if (!view_eq(asked, VIEW("another"))) require(!v1_answer_parse(text, VIEW("another"), BODY_MAX, &status));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     enum status status = STATUS_OK;
     char *copy = exact_copy(view_of(data, size));
     struct v1_message *message = v1_message_parse(view_of(copy, size), BODY_MAX, &status);
+    answer_again(view_of(copy, size), message);
     free(copy); /* the message has its own */
     if (message) {
         require_promises(message);

@@ -1,6 +1,7 @@
 /* libFuzzer target: a WebSocket server that says anything to a client of ours: its answer to the handshake,
- * then frames. Byte 0: bit 0, whether the handshake is answered rightly before; the rest, how the owner
- * behaves. Byte 1: the size of the pieces. No end comes twice, and nothing after it. */
+ * then frames. Byte 0: bit 0, whether the handshake is answered rightly before (bit 6: but for further
+ * fields); the rest, how the owner behaves. Byte 1: the size of the pieces. No end comes twice, and nothing
+ * after it. */
 #include <stdio.h>
 
 #include "fuzz.h"
@@ -123,12 +124,13 @@ static void deliver(struct view piece) {
     free(copy);
 }
 
-static void shake_hands(void) {
+/* `goes_on`: further fields are the input's to say. */
+static void shake_hands(bool goes_on) {
     char text[256];
     int len =
         snprintf(text, sizeof(text),
-                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %s\r\n\r\n",
-                 scene.client->accept);
+                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %s\r\n%s",
+                 scene.client->accept, goes_on ? "" : "\r\n");
     deliver(view_of(text, (size_t)len));
 }
 
@@ -172,7 +174,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     require(scene.client != NULL);
     scene.wire.events->on_connected(scene.wire.ctx);
     scene.wire.events->on_up(scene.wire.ctx);
-    if (data[0] & 1) shake_hands();
+    if (data[0] & 1) shake_hands(data[0] & 64);
     play(view_of(data + 2, size - 2), 1 + (size_t)data[1] * data[1] / 8);
     if (!scene.is_gone) ws_client_free(scene.client);
     return 0;
