@@ -155,7 +155,7 @@ static bool keep(const struct options *options, const char *dir, const struct is
 bool login_oidc(const struct options *options, const char *dir, char ret_token[TOKEN_MAX + 1]) {
     struct issuer issuer;
     struct issuer_device device;
-    struct issuer_grant grant;
+    struct issuer_grant grant = {.ends_s = 0};
     if (!options->client_id) return fail("--oidc wants --client-id, by which the issuer knows ttf");
     if (!https_url_is_sane(view_from_cstr(options->oidc)))
         return fail("--oidc wants the issuer's https URL, such as https://login.example.com");
@@ -210,7 +210,7 @@ static bool store_renewed(struct login *login, const struct issuer_grant *grant)
 /* One that is good is used while the issuer does not answer. */
 static bool renew(struct login *login) {
     const struct oidc_state *state = &login->state;
-    struct issuer_grant grant;
+    struct issuer_grant grant = {.ends_s = 0};
     struct answer answer;
     struct buf form;
     char why[ISSUER_WHY_MAX] = "";

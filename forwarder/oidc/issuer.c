@@ -100,11 +100,11 @@ bool issuer_device_read(int status, struct view text, struct issuer_device *ret_
 /* ---- tokens ---- */
 
 static bool read_end(const char *token, const char *name, uint64_t *ret_ends_s) {
-    struct view rest = view_from_cstr(token), part = {0};
+    struct view header, claims_part, rest = view_from_cstr(token);
     char bytes[ISSUER_TOKEN_MAX + 3];
     size_t len;
-    if (!view_split(&rest, '.', &part) || !view_split(&rest, '.', &part) || !rest.ptr ||
-        !base64url_decode(part, bytes, &len))
+    if (!view_split(&rest, '.', &header) || !rest.ptr) return false;
+    if (!view_split(&rest, '.', &claims_part) || !rest.ptr || !base64url_decode(claims_part, bytes, &len))
         return false;
     json_t *claims = load(view_of(bytes, len));
     const json_t *end = json_object_get(claims, "exp");
