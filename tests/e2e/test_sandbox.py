@@ -137,3 +137,17 @@ def test_ttf_that_starts_programs_keeps_what_they_need(start, tmp_path):
     own = Path("/proc/self/status").read_text()
     line = next(line for line in own.splitlines() if line.startswith("Seccomp:"))
     assert line in trace.read_text()
+
+
+def test_ttf_that_is_to_start_a_browser_later(start, tmp_path):
+    """What was given up does not come back: ttf says what to do."""
+    gateway, port = start.gateway(), start.service().port
+    file = tmp_path / "ttf.yaml"
+    file.write_text(f"endpoint: {gateway.endpoint}\ntunnels:\n  one: {port}\n")
+    ttf = start.program(BIN / "ttf", "--verbose", env={"HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}, cwd=tmp_path)
+    ttf.wait_line("one: Tunnel established")
+    if "system calls" not in said(ttf):
+        pytest.skip("no libseccomp here")
+    file.write_text(f"endpoint: {gateway.endpoint}\ntunnels:\n  one: {port}\n  two: {{service: {port}, open: true}}\n")
+    ttf.wait_line("two: Tunnel established")
+    ttf.wait_err("the URL is not opened: a browser cannot be started any more: start ttf anew, or with --sandbox off")
