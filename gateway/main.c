@@ -551,6 +551,7 @@ static int run(struct gateway *gateway, char **argv) {
     log_set_level(gateway->config.log_level);
     sandbox_lock(&gateway->keys, sizeof(gateway->keys));
     sandbox_lock(&gateway->jwt_secret, sizeof(gateway->jwt_secret));
+    sandbox_lock(&gateway->entrances.tickets, sizeof(gateway->entrances.tickets));
     sandbox_lock(gateway->jwt_older, sizeof(gateway->jwt_older));
     if (!load_secrets(gateway)) return 1;
     confinement_enter(&gateway->config);

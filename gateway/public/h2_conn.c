@@ -12,6 +12,7 @@
 
 #define MAGIC 0x48325f43u /* "H2_C" */
 #define READS_A_TURN 4
+#define SPARE_TRIES 64
 #define MESSAGE_BYTES ((size_t)64 * 1024)
 #define OUT_BYTES ((size_t)512 * 1024)
 #define BUDGET_BYTES ((size_t)32 * 1024 * 1024)
@@ -306,6 +307,18 @@ bool h2_spare(struct visitors *side) {
     if (list_empty(&side->h2.idle)) return false;
     h2_cut(LIST_ENTRY(side->h2.idle.next, struct h2_conn, waiting));
     return true;
+}
+
+bool h2_spare_stalled(struct visitors *side, uint64_t least_ms) {
+    uint64_t now_ms = loop_now(side->loop);
+    struct list *node = side->h2.all.next;
+    for (int i = 0; i < SPARE_TRIES && node != &side->h2.all; i++, node = node->next) {
+        struct h2_conn *conn = LIST_ENTRY(node, struct h2_conn, node);
+        if (!conn->session || !h2_visits_have_stalled(conn, now_ms, least_ms)) continue;
+        h2_cut(conn);
+        return true;
+    }
+    return false;
 }
 
 void h2_drain(struct visitors *side) {

@@ -55,6 +55,8 @@ void h2_turn(struct visitors *side);
 void h2_sweep(struct visitors *side, uint64_t now_ms);
 /* As the functions of visitor.h. */
 bool h2_spare(struct visitors *side);
+/* Ends one whose requests have all stalled for so long. */
+bool h2_spare_stalled(struct visitors *side, uint64_t least_ms);
 void h2_drain(struct visitors *side);
 size_t h2_busy(const struct visitors *side);
 void h2_stop(struct visitors *side);

@@ -366,3 +366,11 @@ size_t h2_visits_unsent(const struct h2_conn *conn) {
     }
     return bytes;
 }
+
+bool h2_visits_have_stalled(const struct h2_conn *conn, uint64_t now_ms, uint64_t least_ms) {
+    for (const struct list *node = conn->visits.next; node != &conn->visits; node = node->next) {
+        uint64_t since_ms = LIST_ENTRY(node, const struct h2_visit, node)->pace.stalled_ms;
+        if (!since_ms || now_ms - since_ms < least_ms) return false;
+    }
+    return conn->count;
+}

@@ -10,6 +10,8 @@ void h2_visit_begin(struct h2_conn *conn, struct link_stream *stream, const stru
                     bool has_body);
 /* With each sweep: who gives too little of what he owes is ended. */
 void h2_visits_look(struct h2_conn *conn, uint64_t now_ms);
+/* Has each of them, of some, stalled for so long? */
+bool h2_visits_have_stalled(const struct h2_conn *conn, uint64_t now_ms, uint64_t least_ms);
 /* Bytes of answers that are not sent. */
 size_t h2_visits_unsent(const struct h2_conn *conn);
 

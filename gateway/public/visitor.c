@@ -111,7 +111,7 @@ bool visitors_spare(void *ctx) {
         visit_cut(visit);
         return true;
     }
-    return h2_spare(side) || spare_stalled(side);
+    return h2_spare(side) || spare_stalled(side) || h2_spare_stalled(side, STALL_LEAST_MS);
 }
 
 bool visitors_shed(struct visitors *side) {

@@ -4,12 +4,14 @@ import os
 import signal
 import struct
 import threading
+import time
 
 import pytest
 
 from browser import browse, needs_chromium
 from h2_client import CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, H2, RST_STREAM, WINDOW_UPDATE, fields, frame, request, settings
 from service import Gate, Response
+from test_takeover import place  # noqa: F401
 from test_tls import authority, pair, secure  # noqa: F401 (fixtures)
 from tls_client import DOMAIN
 
@@ -214,6 +216,27 @@ def test_who_never_opens_his_window_is_ended(h2):
         assert connection.goaway is None, "the others on the connection live"
 
 
+def test_who_has_stalled_makes_room(h2):
+    """When all connections are taken by visitors who open no window, one of them ends for a new one."""
+    ttf = h2("--max-connections", "4", "--min-rate", "0", "--body-idle-timeout", "10m")
+    ttf.service.answer("/large", body=b"x" * 100_000)
+    taken = [ttf.connect(window=0, grants=False) for _ in range(4)]
+    for connection in taken:
+        connection.send(request(1, path="/large", authority=ttf.host))
+        connection.wait(lambda c: 1 in c.answers and c.answers[1].headers)
+    end = time.monotonic() + 60
+    while True:
+        try:
+            with ttf.connect() as fresh:
+                assert fresh.get(1, "/", ttf.host).status == 200
+                break
+        except OSError:  # not for so long yet
+            assert time.monotonic() < end
+            time.sleep(0.2)
+    for connection in taken:
+        connection.connection.close()
+
+
 def test_a_slow_reader_holds_up_no_other_stream(h2):
     ttf = h2()
     ttf.service.answer("/large", body=b"x" * 5_000_000)
@@ -405,3 +428,21 @@ def test_a_browser(h2, tmp_path):
     assert '<p id="how">h2</p>' in shown and "socket pong" in shown, shown
     if os.environ.get("TTF_SCREENSHOT"):
         browse(url, tmp_path / "again", *options, f"--screenshot={os.environ['TTF_SCREENSHOT']}", "--window-size=600,400")
+
+
+@pytest.mark.skipif(os.environ.get("TTF_STACK", "memory") != "memory", reason="one gateway that is replaced")
+def test_another_program_takes_over(h2, place):  # noqa: F811
+    """What runs is finished by the old one, which says GOAWAY; the next connection is the new one's."""
+    ttf = h2()
+    gate = ttf.service.on("/held", Gate())
+    with ttf.connect() as running, ttf.connect() as resting:
+        assert resting.get(1, "/", ttf.host).status == 200
+        running.send(request(1, path="/held", authority=ttf.host))
+        gate.wait_arrived()
+        place(ttf.gateway).reload()
+        resting.wait(lambda c: c.closed)
+        assert resting.goaway == 0
+        with ttf.connect() as fresh:
+            assert fresh.get(1, "/", ttf.host).status == 200
+        gate.open()
+        assert running.answer(1).body == b"at last"
