@@ -21,6 +21,7 @@
 #include "config/token_command.h"
 #include "config/token_keys.h"
 #include "confinement.h"
+#include "dns/dns_proofs.h"
 #include "doorman/doorman.h"
 #include "drain.h"
 #include "entrances.h"
@@ -49,8 +50,9 @@ struct gateway {
     struct agent_ws *agents;
     struct peering *peering; /* NULL: no other gateways */
     struct authorities authorities;
-    struct http_client *http; /* NULL: nobody is asked anything */
-    struct door *door;        /* NULL: no doorman */
+    struct http_client *http;  /* NULL: nobody is asked anything */
+    struct door *door;         /* NULL: no doorman */
+    struct dns_proofs *proofs; /* NULL: domains are not asked for */
     struct core *core;
     struct agent_accept *accept;
     struct visitors *visitors;
@@ -242,6 +244,14 @@ static bool make_door(struct gateway *gateway) {
     return gateway->door != NULL;
 }
 
+static bool make_proofs(struct gateway *gateway) {
+    const struct config *config = &gateway->config;
+    if (!config->custom_domains || config->require_auth != ANSWER_YES) return true;
+    gateway->proofs = dns_proofs_new(&gateway->loop, config->dns_servers, view_from_cstr(config->domain));
+    if (!gateway->proofs) fprintf(stderr, "ttf-gateway: --dns-servers: no name server can be asked\n");
+    return gateway->proofs != NULL;
+}
+
 static bool make_core(struct gateway *gateway) {
     const struct config *config = &gateway->config;
     struct core_settings settings;
@@ -310,6 +320,7 @@ static bool make_core(struct gateway *gateway) {
     };
     struct peer_links *peers = gateway->peering ? peering_links(gateway->peering) : NULL;
     if (gateway->door) ports.doorman = door_port(gateway->door);
+    if (gateway->proofs) ports.proofs = dns_proofs_port(gateway->proofs);
     if (!backend_ports(gateway->backend, &agents, peers, &ports)) return false;
     gateway->core = core_new(&settings, &ports);
     if (!gateway->core) return false;
@@ -338,7 +349,7 @@ static bool make_adapters(struct gateway *gateway) {
     gateway->agents = agent_ws_new(&gateway->loop, config->agent_ping_interval_ms,
                                    (uint32_t)config->agent_link_requests, config->answer_head_bytes);
     if (!gateway->agents || !make_peering(gateway) || !make_client(gateway) || !make_door(gateway) ||
-        !make_core(gateway))
+        !make_proofs(gateway) || !make_core(gateway))
         return false;
     gateway->visitors = visitors_new(&gateway->loop, gateway->core, &settings, &gateway->proxied_clients);
     gateway->accept = agent_accept_new(&gateway->loop, gateway->core, gateway->agents,
@@ -478,6 +489,7 @@ static bool make_backend(struct gateway *gateway) {
 }
 
 static void stop_adapters(struct gateway *gateway) {
+    dns_proofs_stop(gateway->proofs);
     token_keys_stop(&gateway->token_keys);
     jwks_url_stop(gateway->jwks_url);
     timer_stop(&gateway->loop.timers, &gateway->cleanup);
@@ -503,6 +515,7 @@ static void free_all(struct gateway *gateway) {
     explicit_bzero(&gateway->keys, sizeof(gateway->keys));
     explicit_bzero(&gateway->jwt_secret, sizeof(gateway->jwt_secret));
     core_free(gateway->core);
+    dns_proofs_free(gateway->proofs);
     door_free(gateway->door);
     jwks_url_free(gateway->jwks_url);
     http_client_free(gateway->http);

@@ -7,6 +7,7 @@
 #include "agents/ws_server.h"
 #include "base/version.h"
 #include "config/config_table.h"
+#include "dns/ares_loop.h"
 #include "fetch/http_client.h"
 #include "link/link.h"
 #include "mhd/mhd_loop.h"
@@ -16,7 +17,7 @@
 
 void version_print(FILE *out) {
     version_line(out, program_name());
-    fprintf(out, "%s\nlibuv %s, %s, %s, %s, %s, %s, %s, %s\n", OpenSSL_version(OPENSSL_VERSION),
+    fprintf(out, "%s\nlibuv %s, %s, %s, %s, %s, %s, %s, %s, %s\n", OpenSSL_version(OPENSSL_VERSION),
             uv_version_string(), link_library(), ws_server_library(), mhd_loop_library(), v1_library(),
-            config_file_library(), redis_link_library(), http_client_library());
+            config_file_library(), redis_link_library(), http_client_library(), ares_loop_library());
 }

@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 COMMON = {"common/base", "common/http", "common/protocol", "common/link", "common/handler", "common/rewrite", "common/auth",
-          "common/net", "common/yaml", "common/metrics", "common/mhd", "common/policy", "common/fetch", "common/sandbox", "common/doorman"}
+          "common/net", "common/yaml", "common/metrics", "common/mhd", "common/policy", "common/fetch", "common/sandbox", "common/doorman", "common/dns"}
 
 # folder: (folders of ours it may include besides itself, libraries)
 TABLE = {
@@ -32,6 +32,7 @@ TABLE = {
     "common/sandbox": ({"common/base"}, {"seccomp", "linux"}),
     "common/handler": ({"common/base", "common/http", "common/protocol", "common/rewrite", "common/auth", "common/metrics", "common/policy"},
                        set()),
+    "common/dns": ({"common/base", "common/http", "common/protocol", "common/net", "common/handler"}, {"uv", "ares"}),
     "common/doorman": ({"common/base", "common/http", "common/protocol", "common/handler", "common/fetch"}, {"openssl"}),
     # the rooms of the gateway, lowest first: each may include those above it here, never the other way
     "gateway/sockets": (COMMON, {"uv", "openssl", "linux"}),

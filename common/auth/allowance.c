@@ -66,12 +66,11 @@ static bool read_names(const json_t *claims, const struct kind *kind, char *out,
 bool allowance_read(const struct json_t *claims, struct allowance *ret_allowance,
                     struct allowance_names *ret_names, const char **ret_reason) {
     uint64_t most, rate, connections, bandwidth;
-    bool says_domains;
     *ret_names = (struct allowance_names){.tunnels = 0};
     *ret_reason = "the token's tunnels are not names of a-z, 0-9 and '-', or patterns of them with '*'";
     if (!read_names(claims, &tunnels, ret_names->text, &ret_names->is_bound)) return false;
     *ret_reason = "the token's domains are not host names in lower case, or patterns of them with '*'";
-    if (!read_names(claims, &domains, ret_names->domains, &says_domains)) return false;
+    if (!read_names(claims, &domains, ret_names->domains, &ret_names->says_domains)) return false;
     *ret_reason = "the token's max_tunnels is no whole number from 1 to 1000000";
     if (!read_number(claims, "max_tunnels", 1, ALLOWANCE_NUMBER_MAX, &most)) return false;
     *ret_reason = "the token's max_rate is no whole number from 1 to 1000000";

@@ -31,6 +31,7 @@ struct allowance_names {
     uint32_t tunnels;                      /* at once; 0: the gateway's setting */
     bool is_bound;                         /* to the names below; false: any */
     char text[ALLOWANCE_NAMES_MAX + 1];    /* "shop alice-* " */
+    bool says_domains;                     /* those below, and no others */
     char domains[ALLOWANCE_NAMES_MAX + 1]; /* likewise; empty: none */
 };
 

@@ -34,12 +34,13 @@ struct connect {
     uint64_t epoch_floor;
     char token_id[JWT_ID_MAX + 1];
     uint64_t token_issued_s;
-    struct allowance_names names; /* of its token */
-    bool has_domain;              /* its name is made of a domain that it may bring */
-    char reason[REASON_MAX];      /* of a refusal that names something */
-    char *options;                /* who may visit (policy.h); NULL: everybody */
-    struct claim claim;           /* what is to be written */
-    struct claim earlier;         /* what stood there; epoch 0 if nothing */
+    struct allowance_names names;  /* of its token */
+    bool has_domain;               /* its name is made of a domain that it brings */
+    char to_prove[DOMAIN_MAX + 1]; /* a domain that its token does not speak of; "": none */
+    char reason[REASON_MAX];       /* of a refusal that names something */
+    char *options;                 /* who may visit (policy.h); NULL: everybody */
+    struct claim claim;            /* what is to be written */
+    struct claim earlier;          /* what stood there; epoch 0 if nothing */
 };
 
 static void connect_free(struct connect *connect) {
@@ -151,6 +152,9 @@ static struct refusal read_domain(struct connect *connect, struct view domain) {
         return (struct refusal){403, "this is no domain that a tunnel can have: a host name of the "
                                      "gateway's own, or none"};
     if (allowance_has_domain(&connect->names, domain)) return (struct refusal){0};
+    bool may_prove = core->ports.proofs.ask && !connect->names.says_domains && connect->claim.owner[0];
+    if (may_prove && view_copy_to(domain, connect->to_prove, sizeof(connect->to_prove)))
+        return (struct refusal){0};
     snprintf(connect->reason, sizeof(connect->reason),
              "this token is not for the domain %.100s (its claim domains)", domain.ptr);
     return (struct refusal){403, connect->reason};
@@ -453,6 +457,31 @@ static void look_up(struct connect *connect) {
     registry->lookup(registry->ctx, view_from_cstr(connect->claim.tunnel_id), on_lookup, connect, 0);
 }
 
+/* ---- a domain that its owner speaks for ---- */
+
+static void on_proof(void *target, uint64_t ticket, enum proof proof) {
+    struct connect *connect = target;
+    (void)ticket;
+    if (proof == PROOF_HOLDS) {
+        look_up(connect);
+        return;
+    }
+    snprintf(connect->reason, sizeof(connect->reason),
+             proof == PROOF_NONE
+                 ? "neither this token nor a TXT record of _ttf.%.100s says that the domain is yours"
+                 : "the TXT records of _ttf.%.100s could not be looked up; try again",
+             connect->to_prove);
+    connect_finish(connect, proof == PROOF_NONE ? 403 : 503, connect->reason);
+}
+
+static void prove(struct connect *connect) {
+    const struct proofs *proofs = &connect->operation.core->ports.proofs;
+    struct view subject = view_skip(view_from_cstr(connect->claim.owner), strlen("sub:"));
+    if (proofs->ask(proofs->ctx, view_from_cstr(connect->to_prove), subject, on_proof, connect, 0)) return;
+    connect->refusal = (struct refusal){503, "out of memory"};
+    tasks_post(connect->operation.core->ports.clock.tasks, &connect->task);
+}
+
 /* ---- refusals that need no store ---- */
 
 static void on_refused(struct task *task) {
@@ -505,6 +534,8 @@ void core_connect(struct core *core, const struct connect_event *event, core_con
     connect->refusal = read_event(connect, event);
     if (connect->refusal.status)
         tasks_post(core->ports.clock.tasks, &connect->task);
+    else if (connect->to_prove[0])
+        prove(connect);
     else
         look_up(connect);
 }

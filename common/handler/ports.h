@@ -230,6 +230,23 @@ struct denials {
     const char *(*why)(void *ctx, const struct applicant *applicant);
 };
 
+/* ---- proofs: does the owner of a domain say that it is this subject's? ---- */
+
+enum proof {
+    PROOF_HOLDS,
+    PROOF_NONE,   /* he says nothing of the kind */
+    PROOF_UNKNOWN /* nobody could be asked */
+};
+
+typedef void proof_done_fn(void *target, uint64_t ticket, enum proof proof);
+
+struct proofs {
+    void *ctx;
+    /* NULL: nobody is asked. `done` follows in bounded time; false without memory, then it does not. */
+    bool (*ask)(void *ctx, struct view domain, struct view subject, proof_done_fn *done, void *target,
+                uint64_t ticket);
+};
+
 /* ---- clock, ids ---- */
 
 struct clock {
@@ -249,6 +266,7 @@ struct ports {
     struct mailbox mailbox;
     struct agents agents;
     struct doorman doorman;
+    struct proofs proofs;
     struct denials denials;
     struct clock clock;
     struct ids ids;

@@ -31,6 +31,7 @@ struct config {
         *store_url; /* public_url may be NULL: made of the domain and the public port */
     struct text_list names, proxies_text, pass_fields, allowed_names, allowed_origins, agent_protocols;
     char *agent_client_ca;
+    char *dns_servers;  /* NULL: the system's */
     char *forward_auth; /* NULL: nobody is asked */
     struct text_list forward_auth_headers, forward_auth_cookies;
     uint64_t forward_auth_timeout_ms, forward_auth_cache_ms;

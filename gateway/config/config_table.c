@@ -94,7 +94,12 @@ const struct setting config_settings[] = {
              "further host names of the gateway, for URLs with the tunnel in the path")},
     {SETTING("custom-domains", "CUSTOM_DOMAINS", KIND_BOOL, custom_domains, "false",
              "may agents bring domains of theirs (ttf --domain)?"),
-     .detail = "Those that their token names (claim `domains`, [domains of your own](DOMAINS.md)).",
+     .detail = "Those that their token names (claim `domains`), or DNS says to be theirs ([domains of your "
+               "own](DOMAINS.md)).",
+     .only = PROGRAM_GATEWAY},
+    {SETTING("dns-servers", "DNS_SERVERS", KIND_TEXT, dns_servers, NULL,
+             "name servers that are asked whose a domain is"),
+     .detail = "As `10.0.0.2:53,10.0.0.3`. Without it the system's (`/etc/resolv.conf`, read at the start).",
      .only = PROGRAM_GATEWAY},
     {SETTING("routing", "ROUTING", KIND_TEXT, routing, "both",
              "how tunnels are reached: subdomain, path or both"),
