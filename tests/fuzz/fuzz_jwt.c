@@ -63,6 +63,21 @@ static void issue_and_break(struct view subject, struct buf *token) {
     require(!check(buf_view(token), &claims));
 }
 
+/* Public keys of RFC 7515 A.3 and RFC 8037 A.1; beside them HS256 is the secret's. */
+static const struct jwks *public_keys(void) {
+    static struct jwks *set;
+    char why[JWKS_WHY_MAX];
+    if (!set)
+        set = jwks_parse(VIEW("{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"kid\":\"e\","
+                              "\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","
+                              "\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"},"
+                              "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"kid\":\"o\","
+                              "\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}"),
+                         why);
+    require(set != NULL);
+    return set;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct jwt_claims claims;
     struct buf token;
@@ -70,6 +85,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct view input = view_of(data + 1, size - 1);
     settings.audience = data[0] & 64 ? VIEW("gate") : VIEW("");
     settings.issuer = data[0] & 128 ? VIEW("us") : VIEW("");
+    settings.keys = data[0] & 32 ? public_keys() : NULL;
     buf_init(&token, (size_t)1024 * 1024);
     if (data[0] % 3 == 0) {
         require(!check(input, &claims)); /* nobody guesses a signature */
