@@ -134,6 +134,15 @@ static bool begin_tls(struct guest *guest) {
     return guest->conn.tls;
 }
 
+/* For people who forgot an s. */
+static void say_https(const struct guest *guest) {
+    static const char text[] = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n"
+                               "Content-Length: 64\r\nConnection: close\r\n\r\n"
+                               "This port speaks TLS: https:// for browsers, wss:// for agents.\n";
+    (void)!send(guest->conn.fd, text, sizeof(text) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    shutdown(guest->conn.fd, SHUT_WR);
+}
+
 static void go_on(struct guest *guest) {
     if (guest->awaits_header) {
         if (read_header(guest) != 0) return;
@@ -152,7 +161,10 @@ static void go_on(struct guest *guest) {
         break;
     case TLS_WANTS_READ: await(guest, UV_READABLE); break;
     case TLS_WANTS_WRITE: await(guest, UV_WRITABLE); break;
-    case TLS_FAILED: refuse(guest, "no TLS handshake", tls_why(guest->conn.tls)); break;
+    case TLS_FAILED:
+        if (tls_was_http()) say_https(guest);
+        refuse(guest, "no TLS handshake", tls_why(guest->conn.tls));
+        break;
     }
 }
 

@@ -114,6 +114,10 @@ enum tls_shake tls_shake(SSL *tls) {
     return why == SSL_ERROR_WANT_WRITE ? TLS_WANTS_WRITE : TLS_FAILED;
 }
 
+bool tls_was_http(void) {
+    return ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_HTTP_REQUEST;
+}
+
 const char *tls_why(const SSL *tls) {
     const char *why = ERR_reason_error_string(ERR_peek_last_error());
     if (why) return why;

@@ -34,7 +34,8 @@ void tls_free(struct ssl_st *tls);
 enum tls_shake { TLS_DONE, TLS_WANTS_READ, TLS_WANTS_WRITE, TLS_FAILED };
 /* One step of the handshake. What the other side sends for it has a bound. */
 enum tls_shake tls_shake(struct ssl_st *tls);
-/* After TLS_FAILED: why, for the log. */
+/* After TLS_FAILED: has it sent a request of plain HTTP? And why it failed, for the log. */
+bool tls_was_http(void);
 const char *tls_why(const struct ssl_st *tls);
 /* After TLS_DONE: whether ALPN chose this. */
 bool tls_speaks(const struct ssl_st *tls, struct view protocol);

@@ -351,6 +351,13 @@ def test_who_does_not_shake_hands_is_cut(secure, data):
         assert connection.get(ttf.host).status == 200
 
 
+def test_plain_http_is_told_what_is_spoken(secure):
+    ttf = secure()
+    for address in (ttf.address, address_of(ttf.gateway, "Agents: +wss")):
+        answer = http_raw.request(address, host=ttf.host)
+        assert answer.status == 400 and b"https://" in answer.body
+
+
 def test_who_stands_at_the_door_makes_room(secure):
     """All connections are taken by handshakes that do not go on."""
     ttf = secure("--max-connections", "20")
