@@ -247,3 +247,13 @@ def test_what_makes_no_sense_on_the_channels(start, redis):
     for message in ("q", "a", "q\n", "a\n\n\n", f"q\n{key}", f"q\n{key}\nx\ny", f"a\n{key}\n1\nz", "q\n" + "x" * 5000):
         redis.ask("PUBLISH", own, message)
     assert ask(gateway, "tunnels").json == {"tunnels": []}
+
+
+def test_a_takeover_is_in_the_audit_log(start):
+    gateway = start.gateway(env=PROTECTED | OPEN)
+    service = start.service()
+    first = start.forwarder(gateway, service, "--name", "shop", "--token", token("alice", jti="one"))
+    first.expect_killed = True  # it ends by itself, and says that it was taken over
+    start.forwarder(gateway, service, "--name", "shop", "--token", token("alice", jti="two"))
+    gateway.wait_err(r"INFO audit: 127\.0\.0\.1: registration tunnel=shop owner=sub:alice token=one")
+    gateway.wait_err(r"INFO audit: 127\.0\.0\.1: takeover tunnel=shop owner=sub:alice token=two")
