@@ -16,22 +16,19 @@
 #include "cluster/peering.h"
 #include "config/config.h"
 #include "config/config_texts.h"
-#include "config/jwks_url.h"
 #include "config/secret_file.h"
 #include "config/token_command.h"
 #include "config/token_keys.h"
 #include "confinement.h"
-#include "dns/dns_proofs.h"
-#include "doorman/doorman.h"
+#include "core_setup.h"
 #include "drain.h"
 #include "entrances.h"
-#include "fetch/authorities.h"
 #include "handover.h"
 #include "log_buffer.h"
 #include "metrics/metrics_table.h"
 #include "metrics_page.h"
-#include "net/authorities.h"
 #include "notify.h"
+#include "outside.h"
 #include "pressure.h"
 #include "public/visitor.h"
 #include "sandbox/sandbox.h"
@@ -49,10 +46,7 @@ struct gateway {
     struct backend *backend;
     struct agent_ws *agents;
     struct peering *peering; /* NULL: no other gateways */
-    struct authorities authorities;
-    struct http_client *http;  /* NULL: nobody is asked anything */
-    struct door *door;         /* NULL: no doorman */
-    struct dns_proofs *proofs; /* NULL: domains are not asked for */
+    struct outside outside;
     struct core *core;
     struct agent_accept *accept;
     struct visitors *visitors;
@@ -70,7 +64,6 @@ struct gateway {
     struct secret_text jwt_older[JWT_OLDER_MAX];
     struct secret_text jwt_secret; /* empty: agents' tokens are not signed with one */
     struct token_keys token_keys;
-    struct jwks_url *jwks_url; /* NULL: the keys are not at a URL */
     char public_url[PUBLIC_URL_MAX], peer_url[GATEWAY_MAX + 1];
 };
 
@@ -217,100 +210,20 @@ static bool open_ports(struct gateway *gateway) {
     return true;
 }
 
-/* Of those that ask others. */
-static bool make_client(struct gateway *gateway) {
-    const struct config *config = &gateway->config;
-    if (!config->forward_auth && !config->jwks_url) return true;
-    authorities_init(&gateway->authorities, authorities_file());
-    gateway->http = http_client_new(&gateway->loop.uv, &gateway->loop.timers, &gateway->authorities);
-    if (gateway->http && config->jwks_url)
-        gateway->jwks_url = jwks_url_new(&gateway->loop, gateway->http, config->jwks_url);
-    return gateway->http && (gateway->jwks_url || !config->jwks_url);
-}
-
-static bool make_door(struct gateway *gateway) {
-    const struct config *config = &gateway->config;
-    if (!config->forward_auth) return true;
-    struct doorman_settings settings = {.http = gateway->http,
-                                        .timers = &gateway->loop.timers,
-                                        .tasks = &gateway->loop.tasks,
-                                        .url = view_from_cstr(config->forward_auth),
-                                        .fields = config->forward_auth_headers.items,
-                                        .fields_count = config->forward_auth_headers.count,
-                                        .timeout_ms = config->forward_auth_timeout_ms,
-                                        .keep_ms = config->forward_auth_cache_ms,
-                                        .per_url = config->forward_auth_per_url};
-    gateway->door = door_new(&settings);
-    return gateway->door != NULL;
-}
-
-static bool make_proofs(struct gateway *gateway) {
-    const struct config *config = &gateway->config;
-    if (!config->custom_domains || config->require_auth != ANSWER_YES) return true;
-    gateway->proofs = dns_proofs_new(&gateway->loop, config->dns_servers, view_from_cstr(config->domain));
-    if (!gateway->proofs) fprintf(stderr, "ttf-gateway: --dns-servers: no name server can be asked\n");
-    return gateway->proofs != NULL;
+static void set_keys(const struct gateway *gateway, struct core_settings *settings) {
+    settings->resume_secret = view_of(gateway->keys.resume, SECRET_LEN);
+    settings->jwt.secret = view_of(gateway->jwt_secret.bytes, gateway->jwt_secret.len);
+    for (size_t i = 0; i < JWT_OLDER_MAX; i++)
+        settings->jwt.older[i] = view_of(gateway->jwt_older[i].bytes, gateway->jwt_older[i].len);
+    settings->jwt.keys = gateway->token_keys.set;
 }
 
 static bool make_core(struct gateway *gateway) {
-    const struct config *config = &gateway->config;
     struct core_settings settings;
-    core_settings_init(&settings);
-    settings.domain = view_from_cstr(config->domain);
+    core_setup(&gateway->config, &settings);
+    set_keys(gateway, &settings);
+    outside_keys(&gateway->outside, &settings);
     settings.public_url = view_from_cstr(gateway->public_url);
-    settings.other_names = config->names.items;
-    settings.other_names_count = config->names.count;
-    settings.subdomain_routing = config->subdomain_routing;
-    settings.path_routing = config->path_routing;
-    settings.custom_domains = config->custom_domains;
-    settings.guards_names = true;
-    settings.subject_tunnels_per_day = config->subject_tunnels;
-    settings.allowed_names = config->allowed_names.items;
-    settings.allowed_names_count = config->allowed_names.count;
-    settings.first_visit_page = config->first_visit_page;
-    settings.visitor_policy = view_from_cstr(config->visitor_policy);
-    settings.door_fields = config->forward_auth_headers.items;
-    settings.door_fields_count = config->forward_auth_headers.count;
-    settings.door_cookies = config->forward_auth_cookies.items;
-    settings.door_cookies_count = config->forward_auth_cookies.count;
-    settings.pass_fields = config->pass_fields.items;
-    settings.pass_fields_count = config->pass_fields.count;
-    settings.resume_secret = view_of(gateway->keys.resume, SECRET_LEN);
-    settings.require_auth = config->require_auth == ANSWER_YES;
-    settings.jwt.secret = view_of(gateway->jwt_secret.bytes, gateway->jwt_secret.len);
-    for (size_t i = 0; i < JWT_OLDER_MAX; i++)
-        settings.jwt.older[i] = view_of(gateway->jwt_older[i].bytes, gateway->jwt_older[i].len);
-    settings.jwt.keys = gateway->jwks_url ? jwks_url_keys(gateway->jwks_url) : gateway->token_keys.set;
-    if (gateway->jwks_url) settings.jwt.source = jwks_url_source(gateway->jwks_url);
-    settings.jwt.audience = view_from_cstr(config->jwt_audience);
-    settings.jwt.issuer = view_from_cstr(config->jwt_issuer);
-    settings.ends_with_token = config->enforce_exp;
-    settings.allowed_origins = config->allowed_origins.items;
-    settings.allowed_origins_count = config->allowed_origins.count;
-    settings.v1_body_bytes = config->body_bytes;
-    settings.limits.headers_bytes = config->request_head_bytes;
-    settings.limits.answer_bytes = config->answer_head_bytes;
-    settings.request_timeout_ms = config->request_timeout_ms;
-    settings.body_idle_timeout_ms = config->body_idle_timeout_ms;
-    settings.grace_ms = config->grace_ms;
-    settings.keep_anonymous_ms = config->offline_keep_ms;
-    if (settings.pending_ms < settings.request_timeout_ms + 5000)
-        settings.pending_ms = settings.request_timeout_ms + 5000;
-    settings.exchanges_total = config->max_connections;
-    settings.exchanges_per_tunnel = config->tunnel_requests;
-    settings.visitor_share_percent = config->visitor_share;
-    settings.tunnel_requests_per_second = config->tunnel_rate;
-    settings.quotas = (struct quota_settings){.owner_rate = config->owner_rate,
-                                              .visitor_rate = config->visitor_rate,
-                                              .owner_requests = config->owner_requests,
-                                              .tunnel_bandwidth = config->tunnel_bandwidth,
-                                              .owner_bandwidth = config->owner_bandwidth,
-                                              .owner_tunnels = config->owner_tunnels,
-                                              .owner_connects = config->owner_connects};
-    settings.keeps_links = true;
-    settings.request_ids = config->request_ids;
-    if (config->access_form == ACCESS_FORM_JSON) settings.traces = TRACES_NOTED;
-    if (config->make_traceparent) settings.traces = TRACES_MADE;
     if (backend_is_shared(gateway->backend)) settings.gateway = view_from_cstr(gateway->peer_url);
     struct agents agents = agent_ws_port(gateway->agents);
     struct ports ports = {
@@ -319,8 +232,7 @@ static bool make_core(struct gateway *gateway) {
         .denials = administration_denials(&gateway->administration),
     };
     struct peer_links *peers = gateway->peering ? peering_links(gateway->peering) : NULL;
-    if (gateway->door) ports.doorman = door_port(gateway->door);
-    if (gateway->proofs) ports.proofs = dns_proofs_port(gateway->proofs);
+    outside_ports(&gateway->outside, &ports);
     if (!backend_ports(gateway->backend, &agents, peers, &ports)) return false;
     gateway->core = core_new(&settings, &ports);
     if (!gateway->core) return false;
@@ -348,8 +260,8 @@ static bool make_adapters(struct gateway *gateway) {
     };
     gateway->agents = agent_ws_new(&gateway->loop, config->agent_ping_interval_ms,
                                    (uint32_t)config->agent_link_requests, config->answer_head_bytes);
-    if (!gateway->agents || !make_peering(gateway) || !make_client(gateway) || !make_door(gateway) ||
-        !make_proofs(gateway) || !make_core(gateway))
+    if (!gateway->agents || !make_peering(gateway) ||
+        !outside_open(&gateway->outside, &gateway->loop, config) || !make_core(gateway))
         return false;
     gateway->visitors = visitors_new(&gateway->loop, gateway->core, &settings, &gateway->proxied_clients);
     gateway->accept = agent_accept_new(&gateway->loop, gateway->core, gateway->agents,
@@ -361,7 +273,7 @@ static bool make_adapters(struct gateway *gateway) {
     gateway->metrics.peering = gateway->peering;
     gateway->metrics.core = gateway->core;
     token_keys_watch(&gateway->token_keys, &gateway->loop, gateway->core);
-    if (gateway->jwks_url) jwks_url_start(gateway->jwks_url, gateway->core);
+    outside_start(&gateway->outside, gateway->core);
     if (!gateway->visitors || !gateway->accept) return false;
     spare_idle(gateway);
     pressure_start(&gateway->pressure, &gateway->loop, gateway->core, gateway->visitors,
@@ -489,9 +401,8 @@ static bool make_backend(struct gateway *gateway) {
 }
 
 static void stop_adapters(struct gateway *gateway) {
-    dns_proofs_stop(gateway->proofs);
     token_keys_stop(&gateway->token_keys);
-    jwks_url_stop(gateway->jwks_url);
+    outside_stop(&gateway->outside);
     timer_stop(&gateway->loop.timers, &gateway->cleanup);
     metrics_page_stop(&gateway->metrics);
     pressure_stop(&gateway->pressure);
@@ -515,10 +426,7 @@ static void free_all(struct gateway *gateway) {
     explicit_bzero(&gateway->keys, sizeof(gateway->keys));
     explicit_bzero(&gateway->jwt_secret, sizeof(gateway->jwt_secret));
     core_free(gateway->core);
-    dns_proofs_free(gateway->proofs);
-    door_free(gateway->door);
-    jwks_url_free(gateway->jwks_url);
-    http_client_free(gateway->http);
+    outside_free(&gateway->outside);
     token_keys_done(&gateway->token_keys);
     access_file_stop();
     log_buffer_stop();
@@ -530,7 +438,7 @@ static void free_all(struct gateway *gateway) {
     admin_free(gateway->admin);
     administration_free(&gateway->administration);
     backend_free(gateway->backend);
-    authorities_done(&gateway->authorities);
+    outside_done(&gateway->outside);
     clients_done(&gateway->visitor_clients);
     clients_done(&gateway->proxied_clients);
     clients_done(&gateway->agent_clients);

@@ -1,0 +1,33 @@
+/* Whom the gateway asks outside, each where a setting names it: a doorman about visitors, an issuer for the
+ * keys of agents' tokens, name servers about domains. */
+#ifndef GATEWAY_OUTSIDE_H
+#define GATEWAY_OUTSIDE_H
+
+#include "config/config.h"
+#include "fetch/authorities.h"
+#include "handler/core.h"
+#include "net/loop.h"
+
+/* Zeroed: nobody is asked. */
+struct outside {
+    struct authorities authorities;
+    struct http_client *http;  /* NULL: neither of the next two */
+    struct jwks_url *jwks_url; /* NULL: the keys are not at a URL */
+    struct door *door;         /* NULL: no doorman */
+    struct dns_proofs *proofs; /* NULL: domains are not proved by DNS */
+};
+
+/* False, and why on standard error where it is a setting: they cannot be asked. */
+bool outside_open(struct outside *outside, struct loop *loop, const struct config *config);
+/* Where the issuer's keys are instead of those of a file. */
+void outside_keys(const struct outside *outside, struct core_settings *settings);
+void outside_ports(const struct outside *outside, struct ports *ports);
+/* Once there is a core. */
+void outside_start(struct outside *outside, struct core *core);
+void outside_stop(struct outside *outside);
+/* Behind the core, while the loop still runs close callbacks. */
+void outside_free(struct outside *outside);
+/* What is left, behind the loop. */
+void outside_done(struct outside *outside);
+
+#endif
