@@ -319,7 +319,14 @@ class Soak:
 
         await until(look, what)
         for renew in self.renewals:
-            await asyncio.to_thread(renew)
+            await until(lambda renew=renew: self.old_answers(renew), f"{what}: an agent of v1")
+
+    async def old_answers(self, renew):
+        try:
+            agent = await asyncio.to_thread(renew)
+        except (OSError, AssertionError):  # its gateway is not there yet
+            return False
+        return await self.answers(self.host(agent.tunnel_id))
 
     # ---- calm times ----
 

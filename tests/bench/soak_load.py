@@ -10,7 +10,7 @@ import random
 from soak_service import PIECES, SOCKET_KEY, digest, read_body, read_frame, read_head, whole_body
 
 PATIENCE_S = 60
-FAILURES = (OSError, EOFError, asyncio.TimeoutError, asyncio.LimitOverrunError, ValueError)
+FAILURES = (OSError, EOFError, asyncio.TimeoutError, asyncio.LimitOverrunError, ValueError, AssertionError)
 
 
 def status_class(status):
