@@ -77,7 +77,8 @@ def test_pages_and_completions_are_in_it(debs):
 
 def test_it_serves_as_its_user(debs, system, tmp_path):
     install(system, *debs.values())
-    run("chroot", system, "install", "-d", "-o", "ttf-gateway", "-m", "700", "/var/lib/ttf-gateway")
+    for folder in ("/var/lib/ttf-gateway", "/run/ttf-gateway"):  # as systemd does by StateDirectory and RuntimeDirectory
+        run("chroot", system, "install", "-d", "-o", "ttf-gateway", "-m", "700", folder)
     anywhere = [word for name in ("public", "agent", "admin") for word in (f"--{name}-listen", "127.0.0.1:0")]
     user = run("chroot", system, "id", "-u", "ttf-gateway").strip()
     gateway = Program(["chroot", f"--userspec={user}:{user}", system, "ttf-gateway", "--config", "/etc/ttf-gateway/config.yaml", *anywhere],
@@ -88,6 +89,7 @@ def test_it_serves_as_its_user(debs, system, tmp_path):
         endpoint = gateway.wait_line(r"^Agents: +(ws://\S+)")[1]
         agent = Program(["chroot", system, "ttf", "-e", endpoint, "1"], env={"HOME": "/root"})
         agent.wait_line(r"^Tunnel established: ")
+        assert " online " in inside(system, "ttf-gateway", "admin", "tunnels")  # by the socket that the settings name
         assert agent.stop() == 0
     finally:
         for program in (agent, gateway):
