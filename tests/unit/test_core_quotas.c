@@ -83,6 +83,22 @@ static void so_many_tunnels_at_once(void **state) {
     assert_int_equal(world->core->owners.count, 0);
 }
 
+/* The older connection of a tunnel may finish what it has, and is none of his tunnels any more. */
+static void what_was_taken_over_counts_no_more(void **state) {
+    struct world *world = *state;
+    struct visitor visitor;
+    const char *two = "{\"max_tunnels\":2}";
+    settings_of(world);
+    assert_int_equal(connects(world, "1", "alice", "name=one&", two), 200);
+    visit_tunnel(world, &visitor, "GET", NULL);
+    struct view id = last_sent(world)->request_id;
+    assert_int_equal(connects(world, "2", "alice", "name=one&", two), 200);
+    assert_int_equal(connects(world, "3", "alice", "name=two&", two), 200);
+    agent_answers(world, "1", id, 204, "");
+    agent_leaves(world, "1");
+    assert_int_equal(connects(world, "4", "alice", "name=three&", two), 429);
+}
+
 /* A connection that got no tunnel holds none. */
 static void who_is_refused_holds_nothing(void **state) {
     struct world *world = *state;
@@ -253,6 +269,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST_IN(set_up_auth, a_token_is_for_its_names),
         TEST_IN(set_up_auth, so_many_tunnels_at_once),
+        TEST_IN(set_up_auth, what_was_taken_over_counts_no_more),
         TEST_IN(set_up_auth, who_is_refused_holds_nothing),
         TEST_IN(set_up_auth, so_many_connects_a_minute),
         TEST_IN(set_up_auth, an_owner_has_so_many_requests_a_second),
