@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "admin/api_state.h"
+#include "http/host.h"
 #include "protocol/json_text.h"
 
 #define SECONDS_MAX 3155760000ull /* 100 years */
@@ -60,7 +61,8 @@ static enum MHD_Result list(const struct api_call *call, const char *name, const
     buf_printf(&out, "{\"%s\":[", name);
     for (; node != &denials->all && count < limit; node = node->next) {
         const struct denial *denial = LIST_ENTRY(node, const struct denial, all);
-        if (denial->number <= after || !put_denial(&out, words, denial, count == 0)) continue;
+        bool is_shown = denial->number > after && !denial_list_is_over(denials, denial, 0);
+        if (!is_shown || !put_denial(&out, words, denial, count == 0)) continue;
         last = denial->number;
         count++;
     }
@@ -134,6 +136,16 @@ static void on_kept(void *target, uint64_t ticket, enum status status) {
                                                 : "it could not be kept; try again");
 }
 
+/* Nobody is ever called otherwise, so that such an entry would keep nobody out. NULL: it may. */
+static const char *why_nobody(struct view key) {
+    struct view kind;
+    view_split(&key, ':', &kind);
+    if (view_eq(kind, VIEW("name"))) return host_is_tunnel_label(key) ? NULL : "this is no tunnel's name";
+    bool is_owner = view_eq(kind, VIEW("owner")) || view_eq(kind, VIEW("tokens"));
+    bool is_good = !is_owner || view_starts_with(key, VIEW("sub:")) || view_starts_with(key, VIEW("anon:"));
+    return is_good ? NULL : "this is no owner: they are sub:… or anon:…, as the list of tunnels shows them";
+}
+
 static enum MHD_Result refuse(const struct api_call *call, const char *why) {
     return api_refuse(call, MHD_HTTP_BAD_REQUEST, why);
 }
@@ -142,6 +154,8 @@ static enum MHD_Result deny(struct api_call *call, const char *what, const struc
                             const char *why_not) {
     struct denial denial;
     if (!read_denial(call, words, &denial)) return refuse(call, why_not);
+    const char *why = why_nobody(view_from_cstr(denial.key));
+    if (why) return refuse(call, why);
     struct waiting *waiting = api_wait(call);
     if (!waiting) return MHD_NO;
     api_audit(call, what, view_from_cstr(denial.key));

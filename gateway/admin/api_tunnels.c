@@ -81,7 +81,10 @@ static enum MHD_Result ask(struct api_call *call, const struct control_request *
 /* ---- tunnels ---- */
 
 enum MHD_Result api_list_tunnels(struct api_call *call) {
-    bool by_rate = view_eq(admin_argument(call->connection, "sort"), VIEW("rate"));
+    struct view sort = admin_argument(call->connection, "sort");
+    bool by_rate = view_eq(sort, VIEW("rate"));
+    if (sort.len && !by_rate)
+        return api_refuse(call, MHD_HTTP_BAD_REQUEST, "tunnels are sorted by rate only");
     struct control_request request = {.question = {.verb = by_rate ? QUESTION_BUSY : QUESTION_TUNNELS,
                                                    .limit = api_limit(call),
                                                    .owner = admin_argument(call->connection, "owner")},

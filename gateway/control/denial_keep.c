@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "control/denial_file.h"
 
+enum { FORGOTTEN_MAX = 500, CLOCKS_DIFFER_MS = 60000 };
+
 /* Somebody who waits until a change is kept. */
 struct keeper {
     struct list node; /* of keep->waiting, or keep->saved */
@@ -81,6 +83,35 @@ static void save(struct denial_keep *keep, enum status status, registry_done_fn 
     tasks_post(&keep->settings.loop->tasks, &keep->save);
 }
 
+/* ---- those that are over ---- */
+
+static void ignore(void *target, uint64_t ticket, enum status status) {
+    (void)target, (void)ticket, (void)status;
+}
+
+/* In the store as well, unless another gateway has put a new one there. */
+static void forget(struct denial_keep *keep, const struct denial *denial) {
+    struct view key = view_from_cstr(denial->key);
+    struct buf record;
+    buf_init(&record, 1024);
+    if (keep->settings.redis && denial_record_encode(&record, denial))
+        store_redis_allow(keep->settings.redis, key, buf_view(&record), ignore, NULL);
+    buf_done(&record);
+    denial_list_drop(&keep->list, key);
+}
+
+/* The list grows by changes only, so that is when it is looked through. */
+static void forget_some(struct denial_keep *keep) {
+    size_t left = FORGOTTEN_MAX;
+    for (struct list *node = keep->list.all.next, *next; left && node != &keep->list.all; node = next) {
+        const struct denial *denial = LIST_ENTRY(node, const struct denial, all);
+        next = node->next;
+        if (!denial_list_is_over(&keep->list, denial, CLOCKS_DIFFER_MS)) continue;
+        forget(keep, denial);
+        left--;
+    }
+}
+
 /* ---- changes ---- */
 
 static void tell_changed(struct denial_keep *keep) {
@@ -91,6 +122,7 @@ void denial_keep_deny(struct denial_keep *keep, const struct denial *denial, reg
                       void *target) {
     struct view key = view_from_cstr(denial->key);
     struct buf record;
+    forget_some(keep);
     buf_init(&record, 1024);
     denial_record_encode(&record, denial);
     bool is_shared = keep->settings.redis;
@@ -106,7 +138,7 @@ void denial_keep_deny(struct denial_keep *keep, const struct denial *denial, reg
 void denial_keep_allow(struct denial_keep *keep, struct view key, registry_done_fn *done, void *target) {
     bool was = denial_list_drop(&keep->list, key);
     if (keep->settings.redis)
-        store_redis_allow(keep->settings.redis, key, done, target);
+        store_redis_allow(keep->settings.redis, key, (struct view){0}, done, target);
     else
         save(keep, was ? STATUS_OK : STATUS_NOT_FOUND, done, target);
 }
@@ -127,16 +159,12 @@ static void take_one(void *target, struct view key, struct view record) {
     tell_changed(target);
 }
 
-static void on_given_back(void *target, uint64_t ticket, enum status status) {
-    (void)target, (void)ticket, (void)status; /* what fails is tried again when the store is reached */
-}
-
+/* What fails is tried again when the store is reached. */
 static void give_back(struct denial_keep *keep, const struct denial *denial) {
     struct buf record;
     buf_init(&record, 1024);
     if (denial_record_encode(&record, denial))
-        store_redis_deny(keep->settings.redis, view_from_cstr(denial->key), buf_view(&record), on_given_back,
-                         NULL);
+        store_redis_deny(keep->settings.redis, view_from_cstr(denial->key), buf_view(&record), ignore, NULL);
     buf_done(&record);
 }
 

@@ -109,12 +109,16 @@ bool denial_list_drop(struct denial_list *list, struct view key) {
 
 /* ---- who is denied ---- */
 
+bool denial_list_is_over(const struct denial_list *list, const struct denial *denial, uint64_t since_ms) {
+    return denial->until_ms && denial->until_ms <= now(list) && now(list) - denial->until_ms >= since_ms;
+}
+
 static const struct denial *find_live(const struct denial_list *list, const char *kind, struct view value) {
     char key[DENIAL_KEY_MAX + 1];
     int len = snprintf(key, sizeof(key), "%s%.*s", kind, VIEW_ARG(value));
     if (!value.len || len >= (int)sizeof(key)) return NULL;
     const struct denial *denial = find(list, view_from_cstr(key));
-    return denial && (!denial->until_ms || denial->until_ms > now(list)) ? denial : NULL;
+    return denial && !denial_list_is_over(list, denial, 0) ? denial : NULL;
 }
 
 /* One that does not say when it was issued may be an old one. */

@@ -52,6 +52,8 @@ bool denial_record_encode(struct buf *out, const struct denial *denial);
 enum status denial_list_put(struct denial_list *list, struct view key, struct view record);
 /* False: there was none. */
 bool denial_list_drop(struct denial_list *list, struct view key);
+/* It keeps nobody out any more, and has not done so for `since_ms`. */
+bool denial_list_is_over(const struct denial_list *list, const struct denial *denial, uint64_t since_ms);
 
 /* Why he may not; NULL: he may. The text lives until the next call. */
 const char *denial_list_why(struct denial_list *list, const struct applicant *applicant);

@@ -24,7 +24,7 @@ static void change(struct store_redis *store, enum store_script script, struct v
     buf_printf(&message, "b\n%c%.*s", script == SCRIPT_DENY ? '+' : '-', VIEW_ARG(key));
     const struct view words[] = {key_of(&hash, "denials", VIEW("")), key,
                                  view_from_cstr(store->claims_channel), buf_view(&message), record};
-    store_script(store, script, words, 1, script == SCRIPT_DENY ? 5 : 4, true, on_changed, job);
+    store_script(store, script, words, 1, record.ptr ? 5 : 4, true, on_changed, job);
     buf_done(&message);
 }
 
@@ -33,8 +33,9 @@ void store_redis_deny(struct store_redis *store, struct view key, struct view re
     change(store, SCRIPT_DENY, key, record, done, target);
 }
 
-void store_redis_allow(struct store_redis *store, struct view key, registry_done_fn *done, void *target) {
-    change(store, SCRIPT_ALLOW, key, (struct view){0}, done, target);
+void store_redis_allow(struct store_redis *store, struct view key, struct view record, registry_done_fn *done,
+                       void *target) {
+    change(store, SCRIPT_ALLOW, key, record, done, target);
 }
 
 /* ---- one ---- */

@@ -101,7 +101,9 @@ typedef void store_denial_fn(void *target, struct view key, struct view record);
  * too. */
 void store_redis_deny(struct store_redis *store, struct view key, struct view record, registry_done_fn *done,
                       void *target);
-void store_redis_allow(struct store_redis *store, struct view key, registry_done_fn *done, void *target);
+/* `record`: only while it is this one; absent: whatever it is. */
+void store_redis_allow(struct store_redis *store, struct view key, struct view record, registry_done_fn *done,
+                       void *target);
 /* One, and nobody is called where the store cannot be asked; or all, some hundreds at a time, perhaps one
  * twice. */
 void store_redis_denial(struct store_redis *store, struct view key, store_denial_fn *each, void *target);

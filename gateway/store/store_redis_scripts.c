@@ -130,8 +130,10 @@ const char *const store_script_texts[SCRIPTS_COUNT] = {
                          "redis.call('PUBLISH', ARGV[2], ARGV[3]) "
                          "return 1",
 
-    /* KEYS denials; ARGV key, channel, message. 1, or -1: there was none */
+    /* KEYS denials; ARGV key, channel, message, and the record where it must be this one. 1, or -1: there was
+       none */
     [SCRIPT_ALLOW] = WANT "want(KEYS[1], 'hash') "
+                          "if ARGV[4] and redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[4] then return -1 end "
                           "if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return -1 end "
                           "redis.call('PUBLISH', ARGV[2], ARGV[3]) "
                           "return 1",

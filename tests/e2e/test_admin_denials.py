@@ -1,5 +1,6 @@
 """Who is kept out: blocked names and owners, revoked tokens."""
 
+import json
 import time
 
 import pytest
@@ -95,7 +96,8 @@ def test_for_a_while(gateway):
 @pytest.mark.parametrize(
     "arguments", [{}, {"name": ""}, {"name": "a", "owner": "b"}, {"name": "x" * 64}, {"owner": "x" * 161}, {"owner": "a\nb"}, {"name": "a\0"},
                   {"name": "a", "reason": "x" * 121}, {"name": "a", "reason": "a\nb"}, {"name": "a", "seconds": "0"},
-                  {"name": "a", "seconds": "-1"}, {"name": "a", "seconds": "99999999999999"}]
+                  {"name": "a", "seconds": "-1"}, {"name": "a", "seconds": "99999999999999"}, {"name": "Shop"}, {"name": 'sh"op'},
+                  {"owner": "alice"}, {"owner": "Sub:alice"}]
 )  # fmt: skip
 def test_what_makes_no_sense(gateway, arguments):
     assert ask(gateway, "blocks", "POST", **arguments).status == 400
@@ -130,6 +132,30 @@ def test_a_file_that_makes_no_sense(start, tmp_path, text):
     gateway = start.program(BIN / "ttf-gateway", *ANY_PORTS, "--state-dir", tmp_path, expect_killed=True)
     assert gateway.wait_exit() == 1
     gateway.wait_err("denials: it cannot be understood")
+
+
+@pytest.mark.skipif(backends.STACK != "memory", reason="of the file")
+def test_those_that_are_over_leave_the_file(start, tmp_path):
+    home = tmp_path / "state"
+    home.mkdir()
+    (home / "denials").write_text(json.dumps({"name:past": "1\n2\nme\n", "name:ever": "1\n0\nme\n"}))
+    gateway = start.gateway(env=PROTECTED | OPEN, state_dir=home)
+    assert [entry["name"] for entry in ask(gateway, "blocks").json["blocks"]] == ["ever"]
+    assert ask(gateway, "blocks", "POST", name="shop").status == 200
+    assert set(json.loads((home / "denials").read_text())) == {"name:ever", "name:shop"}
+
+
+def test_those_that_are_over_leave_redis(start, redis):
+    """More than are looked after at once; one that another gateway has made anew stays."""
+    past = [word for n in range(600) for word in (f"name:past-{n}", "1\n2\nme\n")]
+    redis.ask("HSET", "ttf1:denials", *past)
+    gateway = start._keep(Gateway(start._folder("gateway"), "--store", redis.url(), "--lease", "1s", env=PROTECTED | OPEN))
+    assert ask(gateway, "blocks").json["blocks"] == []
+    redis.ask("HSET", "ttf1:denials", "name:past-7", "1\n0\nother\n")  # which this gateway has not heard of
+    for name in ("one", "two"):
+        assert ask(gateway, "blocks", "POST", name=name).status == 200
+    eventually(lambda: int(redis.ask("HLEN", "ttf1:denials")) == 3, 30)
+    assert redis.ask("HGET", "ttf1:denials", "name:past-7")
 
 
 def test_redis_loses_it(start, redis):

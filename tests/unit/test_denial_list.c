@@ -65,6 +65,19 @@ static void test_until(void **state) {
     assert_null(why(list, "shop", "", "", 0));
 }
 
+static void test_over(void **state) {
+    struct denial_list *list = *state;
+    put(list, "name:shop", "1\n10001\nme\n");
+    put(list, "name:ever", "1\n0\nme\n");
+    const struct denial *shop = LIST_ENTRY(list->all.next, struct denial, all);
+    const struct denial *ever = LIST_ENTRY(list->all.next->next, struct denial, all);
+    assert_false(denial_list_is_over(list, shop, 0));
+    now_ms = 10101;
+    assert_true(denial_list_is_over(list, shop, 100));
+    assert_false(denial_list_is_over(list, shop, 101));
+    assert_false(denial_list_is_over(list, ever, 0));
+}
+
 static void test_put_again_and_drop(void **state) {
     struct denial_list *list = *state;
     put(list, "name:shop", "1\n0\nme\nfirst");
@@ -103,6 +116,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_each_kind, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tokens_of_before, setup, teardown),
         cmocka_unit_test_setup_teardown(test_until, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_over, setup, teardown),
         cmocka_unit_test_setup_teardown(test_put_again_and_drop, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_is_no_entry, setup, teardown),
     };
