@@ -7,6 +7,7 @@
 #include "handler/trace.h"
 #include "http/error_page.h"
 #include "http/hop.h"
+#include "policy/pass.h"
 #include "policy/policy.h"
 
 static void on_task(struct task *task);
@@ -58,12 +59,12 @@ static void take_words(struct exchange *exchange, struct headers *headers) {
 /* A service may not say for its visitors that they have seen the page of a first visit. */
 static bool is_our_cookie(void *ctx, const struct header *field) {
     (void)ctx;
-    return view_eq(field->name, VIEW("set-cookie")) &&
-           view_starts_with(view_trim(field->value), VIEW(POLICY_COOKIES));
+    return view_eq(field->name, VIEW("set-cookie")) && cookie_is_set_as(field->value, VIEW(POLICY_COOKIES));
 }
 
-static void drop_our_cookies(struct headers *headers) {
-    headers_remove_if(headers, is_our_cookie, NULL);
+static void drop_our_cookies(const struct exchange *exchange, struct headers *headers) {
+    if (exchange->core->settings.first_visit_page && !exchange->from_peer)
+        headers_remove_if(headers, is_our_cookie, NULL);
 }
 
 /* What has no name that somebody chose is shown to a few people for a while. */
@@ -92,7 +93,7 @@ bool answer_begin(struct exchange *exchange, int status, struct headers *headers
     if (!exchange->from_peer) headers_remove(headers, VIEW("x-tunnel-rewrite"));
     headers_add(headers, VIEW("x-tunnel-routing-mode"),
                 exchange->route.mode == ROUTE_SUBDOMAIN ? VIEW("subdomain") : VIEW("path"));
-    if (exchange->core->settings.first_visit_page && !exchange->from_peer) drop_our_cookies(headers);
+    drop_our_cookies(exchange, headers);
     visitor_door_answer(exchange, headers);
     if (hides_from_search(exchange)) headers_add(headers, VIEW("x-robots-tag"), VIEW("noindex"));
     trace_answer(exchange, headers);
@@ -106,6 +107,7 @@ void answer_switch(struct exchange *exchange, struct headers *headers, struct vi
     headers_remove(headers, VIEW("content-length"));
     headers_remove(headers, VIEW("sec-websocket-accept"));
     if (exchange->site) path_mode_fields(exchange, headers, false);
+    drop_our_cookies(exchange, headers);
     visitor_door_answer(exchange, headers);
     trace_answer(exchange, headers);
     struct answer_head head = {.status = 101,

@@ -2,18 +2,22 @@
  * is not told what was for these. What he says of the visitor reaches the service, and nobody else may say
  * it; cookies between him and the visitor do not. */
 #include "handler/core_state.h"
+#include "policy/pass.h"
 
 /* ---- what is his alone ---- */
 
-/* Some services take '_' for '-': what looks like the doorman's to them is no visitor's to say. */
+/* As CGI and what comes of it (WSGI, PHP) make a variable of a name: each does so with '-', some do with all
+ * that is no letter or digit. */
+static char folded(char c) {
+    if (c >= 'A' && c <= 'Z') return (char)(c | 0x20);
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ? c : '_';
+}
+
+/* What looks like the doorman's to some service is no visitor's to say. */
 static bool is_same_name(struct view a, struct view b) {
     if (a.len != b.len) return false;
-    for (size_t i = 0; i < a.len; i++) {
-        char x = a.ptr[i] == '_' ? '-' : a.ptr[i], y = b.ptr[i] == '_' ? '-' : b.ptr[i];
-        if (x >= 'A' && x <= 'Z') x = (char)(x | 0x20);
-        if (y >= 'A' && y <= 'Z') y = (char)(y | 0x20);
-        if (x != y) return false;
-    }
+    for (size_t i = 0; i < a.len; i++)
+        if (folded(a.ptr[i]) != folded(b.ptr[i])) return false;
     return true;
 }
 
@@ -28,7 +32,7 @@ static bool is_his_cookie(void *ctx, const struct header *field) {
     const struct core_settings *settings = ctx;
     if (!view_eq(field->name, VIEW("set-cookie"))) return false;
     for (size_t i = 0; i < settings->door_cookies_count; i++)
-        if (view_starts_with(view_trim(field->value), settings->door_cookies[i])) return true;
+        if (cookie_is_set_as(field->value, settings->door_cookies[i])) return true;
     return false;
 }
 

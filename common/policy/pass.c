@@ -55,6 +55,12 @@ struct view cookie_next(struct view *rest, struct view name) {
     return (struct view){0};
 }
 
+bool cookie_is_set_as(struct view set_cookie, struct view prefix) {
+    struct view rest = view_trim(set_cookie);
+    while (rest.len && rest.ptr[0] == '=') rest = view_trim(view_skip(rest, 1));
+    return view_starts_with(rest, prefix);
+}
+
 bool pass_in_cookies(const struct headers *headers, struct view name, const unsigned char key[PASS_KEY_LEN],
                      struct view purpose, struct view tunnel, uint64_t now_s) {
     uint64_t expires_s;

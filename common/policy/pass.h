@@ -23,6 +23,10 @@ bool pass_holds(struct view pass, const unsigned char key[PASS_KEY_LEN], struct 
 /* Takes the value of the next cookie of that name off the front of *rest, a Cookie's value; absent: none. */
 struct view cookie_next(struct view *rest, struct view name);
 
+/* Does a Set-Cookie's value set a cookie whose name, as it comes back, begins so? One without a name comes
+ * back as its value alone, which may look like a name with another value ("=a=b", RFC 6265bis 5.6). */
+bool cookie_is_set_as(struct view set_cookie, struct view prefix);
+
 /* Does one of the cookies of this name, of the first few, hold such a pass? */
 bool pass_in_cookies(const struct headers *headers, struct view name, const unsigned char key[PASS_KEY_LEN],
                      struct view purpose, struct view tunnel, uint64_t now_s);

@@ -5,6 +5,7 @@ import urllib.parse
 import pytest
 
 import backends
+import http_raw
 from browser import Page, needs_chromium
 from service import Response
 from test_auth import PROTECTED, token
@@ -65,8 +66,20 @@ def test_nobody_presses_it_for_others(visited):
     own = ("Sec-Fetch-Site", "same-origin")
     for to in ("//evil.example", "https://evil.example", "/\\evil.example", "/.tunnel/visit", ""):
         assert press(stack, own, to=to).header("location") == "/"
-    stack.service.on("/set", lambda request: Response(headers=[("Set-Cookie", "x-tunnel-seen=1"), ("Set-Cookie", "mine=1")], body=b"x"))
+    set_by_service = [("Set-Cookie", "x-tunnel-seen=1"), ("Set-Cookie", "=x-tunnel-seen=1"), ("Set-Cookie", "mine=1")]  # browsers send the second as the first
+    stack.service.on("/set", lambda request: Response(headers=set_by_service, body=b"x"))
     assert stack.request(target="/set").all("set-cookie") == ["mine=1"]
+
+
+@pytest.mark.protocols("v2")
+def test_nor_with_a_switch_to_another_protocol(visited):
+    stack = visited()
+    head = "HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: foo\r\nSet-Cookie: x-tunnel-seen=1; Domain=localhost\r\nSet-Cookie: mine=1\r\n\r\n"
+    stack.service.on("/switch", lambda request: Response(raw=head.encode(), close=True))
+    with stack.connect() as connection:
+        connection.send(http_raw.build("GET", "/switch", stack.ttf.host, [("Connection", "Upgrade"), ("Upgrade", "foo")]))
+        answer = connection.read_response("GET")
+    assert (answer.status, answer.all("set-cookie")) == (101, ["mine=1"]), answer
 
 
 def test_an_owner_with_a_token_is_known(start, visited, tmp_path):

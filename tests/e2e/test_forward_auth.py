@@ -55,13 +55,13 @@ def test_who_has_no_session_is_told_so(guarded, oauth):
 
 def test_who_has_one_comes_in_and_the_service_learns_who(guarded):
     answer = guarded.request("POST", "/a?b=c", headers=[("Cookie", f"a=b; _oauth2_proxy={SESSION}; _oauth2_proxy_1=x; z=1"), ("Remote-User", "root"),
-                                                       ("X-Auth-Request-Email", "root@example.com"), ("X_Auth_Request_Groups", "wheel")], body=b"abc")  # fmt: skip
+                                                       ("X-Auth-Request-Email", "root@example.com"), ("X_Auth_Request_Groups", "wheel"), ("Remote.Groups", "wheel"), ("x-auth~request*user", "root")], body=b"abc")  # fmt: skip
     assert answer.status == 200
     (got,) = guarded.service.requests
     assert (got.method, got.target, got.body) == ("POST", "/a?b=c", b"abc")
     assert got.header("cookie") == "a=b; z=1"
     assert (got.all("x-auth-request-user"), got.all("x-auth-request-email")) == (["ann"], ["ann@example.com"])
-    assert not {"remote-user", "x_auth_request_groups", "x-auth-request-groups", "x-other"} & {name for name, _ in got.headers}
+    assert not {"remote-user", "x_auth_request_groups", "x-auth-request-groups", "x-other", "remote.groups", "x-auth~request*user"} & {name for name, _ in got.headers}
 
 
 def test_a_login_page_is_led_to(fresh, oauth):
@@ -76,7 +76,7 @@ def test_a_login_page_is_led_to(fresh, oauth):
 
 def test_a_renewed_session_reaches_the_visitor(guarded, oauth):
     oauth.refreshes = True
-    guarded.service.on("/", lambda request: Response(headers=[("Set-Cookie", "own=1"), ("Set-Cookie", "_oauth2_proxy=fixed; Domain=localhost")], body=b"x"))
+    guarded.service.on("/", lambda request: Response(headers=[("Set-Cookie", value) for value in ("own=1", "_oauth2_proxy=fixed; Domain=localhost", " = _oauth2_proxy=fixed")], body=b"x"))
     answer = guarded.request(headers=[session()])
     found = [value.split(";")[0] for field in answer.all("set-cookie") for value in field.split(", ") if "=" in value.split(";")[0]]
     assert sorted(found) == ["_oauth2_proxy=fresh", "own=1"], answer
