@@ -2,6 +2,7 @@
  * nothing passes here that would mean something else there (RFC 9113 8.3, 10.3). nghttp2 has seen to names in
  * lower case, bytes of values, pseudo fields (once each, and first), and lengths that fit the body. */
 #include "base/base64.h"
+#include "base/buf.h"
 #include "base/ids.h"
 #include "handler/event.h"
 #include "public/h2_visit.h"
@@ -19,17 +20,20 @@ static bool host_agrees(const struct stream_head *head) {
     return count == 0 || (count == 1 && (!head->authority.len || view_eq_nocase(host, head->authority)));
 }
 
-/* It may come in pieces, for compression (RFC 9113 8.2.3). */
-static bool join_cookies(const struct stream_head *head, struct arena *arena, struct headers *to) {
-    struct view joined = {NULL, 0};
+/* It may come in pieces, for compression (RFC 9113 8.2.3): hundreds of them, so each is copied once. */
+static bool join_cookies(const struct stream_head *head, struct headers *to) {
+    struct buf joined;
+    size_t pieces = 0;
+    buf_init(&joined, head->headers->bytes);
     for (size_t i = 0; i < head->headers->count; i++) {
         const struct header *field = &head->headers->fields[i];
         if (!view_eq(field->name, VIEW("cookie"))) continue;
-        joined = joined.ptr ? arena_printf(arena, "%.*s; %.*s", VIEW_ARG(joined), VIEW_ARG(field->value))
-                            : field->value;
-        if (!joined.ptr) return false;
+        if (pieces++) buf_append_view(&joined, VIEW("; "));
+        buf_append_view(&joined, field->value);
     }
-    return !joined.ptr || headers_add(to, VIEW("cookie"), joined);
+    bool is_added = !joined.failed && (!pieces || headers_add(to, VIEW("cookie"), buf_view(&joined)));
+    buf_done(&joined);
+    return is_added;
 }
 
 /* Extended CONNECT (RFC 8441): the handshake that it stands for. What the service makes of the key is for the
@@ -45,15 +49,14 @@ static bool add_upgrade(const struct stream_head *head, struct headers *to) {
            headers_add(to, VIEW("sec-websocket-key"), view_of(key, len));
 }
 
-static bool add_fields(const struct stream_head *head, bool has_body, struct arena *arena,
-                       struct headers *to) {
+static bool add_fields(const struct stream_head *head, bool has_body, struct headers *to) {
     struct view authority = head->authority.len ? head->authority : headers_get(head->headers, VIEW("host"));
     if (authority.ptr && !headers_add(to, VIEW("host"), authority)) return false;
     for (size_t i = 0; i < head->headers->count; i++) {
         const struct header *field = &head->headers->fields[i];
         if (!is_ours(field->name) && !headers_add(to, field->name, field->value)) return false;
     }
-    if (!join_cookies(head, arena, to)) return false;
+    if (!join_cookies(head, to)) return false;
     if (head->protocol.ptr) return add_upgrade(head, to);
     bool is_counted = headers_count(head->headers, VIEW("content-length")) > 0;
     return !has_body || is_counted || headers_add(to, VIEW("transfer-encoding"), VIEW("chunked"));
@@ -84,5 +87,5 @@ enum http_error h2_request_read(const struct stream_head *head, bool has_body, s
     bool is_https = (is_connect && !switches) || view_eq_nocase(head->scheme, VIEW("https"));
     if (!is_https || !host_agrees(head) || has_connection_fields(head->headers))
         return HTTP_ERROR_BAD_REQUEST;
-    return add_fields(head, has_body, arena, ret_headers) ? HTTP_ERROR_NONE : HTTP_ERROR_HEADERS_TOO_LARGE;
+    return add_fields(head, has_body, ret_headers) ? HTTP_ERROR_NONE : HTTP_ERROR_HEADERS_TOO_LARGE;
 }

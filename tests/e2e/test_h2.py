@@ -137,6 +137,20 @@ def test_cookies_in_pieces_are_one_field(h2):
     assert ttf.service.seen("/told")[0].all("cookie") == ["a=1; b=2"]
 
 
+def test_a_cookie_in_hundreds_of_pieces(h2):
+    """As large as one over HTTP/1.1 may be, in the pieces that browsers make of it."""
+    ttf = h2()
+    pieces = [f"c{i}=" + "x" * 120 for i in range(400)]
+    with ttf.connect() as connection:
+        block = fields((":method", "GET"), (":scheme", "https"), (":authority", ttf.host), (":path", "/told"), *(("cookie", piece) for piece in pieces))
+        whole = [block[at : at + 16000] for at in range(0, len(block), 16000)]
+        sent = frame(HEADERS, END_STREAM, 1, whole[0])
+        sent += b"".join(frame(CONTINUATION, END_HEADERS if part is whole[-1] else 0, 1, part) for part in whole[1:])
+        connection.send(sent)
+        assert connection.answer(1).status == 200
+    assert ttf.service.seen("/told")[0].all("cookie") == ["; ".join(pieces)]
+
+
 def test_many_requests_beside_each_other(h2):
     """A slow one holds up nobody."""
     ttf = h2()
