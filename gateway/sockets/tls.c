@@ -70,10 +70,12 @@ struct tls_server *tls_server_new(struct certificates *const *certificates, stru
     }
     SSL_CTX_set_cert_cb(server->context, on_certificate, server);
     SSL_CTX_set_alpn_select_cb(server->context, on_protocols, server);
-    if (tickets)
+    if (tickets) {
         ticket_keys_use(tickets, server->context);
-    else
-        SSL_CTX_set_num_tickets(server->context, 0);
+    } else {
+        SSL_CTX_set_options(server->context, SSL_OP_NO_TICKET); /* TLS 1.2 */
+        SSL_CTX_set_num_tickets(server->context, 0);            /* TLS 1.3 */
+    }
     return server;
 }
 

@@ -142,10 +142,12 @@ def test_one_that_is_not_good_is_told_so(team, join, people, strangers, servers,
     assert http_raw.request(gateway.address, host=host).error == "tunnel_not_found"
 
 
-def test_a_session_is_not_taken_up_again(team, people, servers):
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=["TLS 1.2", "TLS 1.3"])
+def test_a_session_is_not_taken_up_again(team, people, servers, version):
     """A certificate ends; a ticket of a session that it began would not."""
     gateway = team()
     context = ssl.create_default_context(cafile=servers.ca)
+    context.minimum_version = context.maximum_version = version
     context.load_cert_chain(*people.certificate("ann", ""))
     port = address_of(gateway, "Agents: +wss")[1]
 
