@@ -129,6 +129,8 @@ static bool refuse_families(scmp_filter_ctx filter) {
     return seccomp_rule_add(filter, none, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_GE, FAMILIES, 0)) == 0;
 }
 
+#define SHARED_EXEC 0100000 /* SHM_EXEC of shmat() */
+
 /* clone3() hides its flags behind a pointer; libc goes back to clone(), where they are seen. */
 static bool refuse_namespaces(scmp_filter_ctx filter) {
     for (size_t i = 0; i < NAMESPACES_COUNT; i++)
@@ -143,7 +145,11 @@ static bool refuse_code(scmp_filter_ctx filter) {
     return seccomp_rule_add(filter, refusal, SCMP_SYS(mmap), 1, SCMP_A2(SCMP_CMP_MASKED_EQ, both, both)) ==
                0 &&
            seccomp_rule_add(filter, refusal, SCMP_SYS(mprotect), 1,
-                            SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC)) == 0;
+                            SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC)) == 0 &&
+           seccomp_rule_add(filter, refusal, SCMP_SYS(pkey_mprotect), 1,
+                            SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC)) == 0 &&
+           seccomp_rule_add(filter, refusal, SCMP_SYS(shmat), 1,
+                            SCMP_A2(SCMP_CMP_MASKED_EQ, SHARED_EXEC, SHARED_EXEC)) == 0;
 }
 
 static bool mark(scmp_filter_ctx filter) {

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -112,6 +113,19 @@ static int ask_code_later(void) {
     void *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return memory == MAP_FAILED ? 255 : error_of(mprotect(memory, 4096, PROT_READ | PROT_EXEC));
 }
+static int ask_code_later_by_key(void) {
+    void *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return 255;
+    return error_of(syscall(SYS_pkey_mprotect, memory, 4096, PROT_READ | PROT_EXEC, -1));
+}
+static int ask_code_shared(void) {
+    int id = shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600);
+    if (id < 0) return 255;
+    const void *memory = shmat(id, NULL, SHM_EXEC);
+    int error = memory == (void *)-1 ? errno : 0;
+    shmctl(id, IPC_RMID, NULL);
+    return error;
+}
 static int ask_namespace_by_clone(void) {
     long child = syscall(SYS_clone, 0x10000000 | SIGCHLD, 0, 0, 0, 0);
     if (child == 0) _exit(0);
@@ -137,6 +151,8 @@ static void test_calls_that_are_refused(void **state) {
         {"a family that is none", ask_strange_family, EAFNOSUPPORT},
         {"memory to write and to execute", ask_code, EPERM},
         {"memory made executable", ask_code_later, EPERM},
+        {"memory made executable, with a key", ask_code_later_by_key, EPERM},
+        {"shared memory to execute", ask_code_shared, EPERM},
         {"a namespace by clone", ask_namespace_by_clone, EPERM},
     };
     if (!holds(1)) skip();
