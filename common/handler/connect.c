@@ -356,6 +356,26 @@ static void taken(struct connect *connect) {
     look_up(connect);
 }
 
+/* What the administration says of this tunnel and whose it would be; NULL: nothing. */
+static const char *denied(const struct connect *connect) {
+    const struct denials *denials = &connect->operation.core->ports.denials;
+    struct applicant applicant = {.tunnel_id = view_from_cstr(connect->claim.tunnel_id),
+                                  .owner = view_from_cstr(connect->claim.owner),
+                                  .token_id = view_from_cstr(connect->token_id),
+                                  .token_issued_s = connect->token_issued_s};
+    return denials->why ? denials->why(denials->ctx, &applicant) : NULL;
+}
+
+/* Denied while it was being written: whoever is connected is told, and this one is not yet. */
+static bool gives_up(struct connect *connect) {
+    const char *reason = denied(connect);
+    if (!reason) return false;
+    core_disconnect(connect->operation.core, view_from_cstr(connect->claim.member.link.connection), NULL,
+                    NULL);
+    connect_finish(connect, 403, reason);
+    return true;
+}
+
 static void on_stored(void *target, uint64_t ticket, enum status status) {
     (void)ticket;
     struct connect *connect = target;
@@ -367,6 +387,7 @@ static void on_stored(void *target, uint64_t ticket, enum status status) {
         connect_finish(connect, 503, "the registry of tunnels cannot be reached; try again");
         return;
     }
+    if (gives_up(connect)) return;
     struct core *core = connect->operation.core;
     /* where another gateway holds it, that one hears of it from its registry */
     bool is_here = strcmp(connect->earlier.member.link.gateway, connect->claim.member.link.gateway) == 0;
@@ -397,16 +418,6 @@ static bool name_is_reserved(const struct connect *connect) {
     const struct registry *registry = &connect->operation.core->ports.registry;
     return connect->name[0] && !connect->resume_id[0] && registry->names_reserved &&
            registry->names_reserved(registry->ctx);
-}
-
-/* What the administration says of this tunnel and whose it would be; NULL: nothing. */
-static const char *denied(const struct connect *connect) {
-    const struct denials *denials = &connect->operation.core->ports.denials;
-    struct applicant applicant = {.tunnel_id = view_from_cstr(connect->claim.tunnel_id),
-                                  .owner = view_from_cstr(connect->claim.owner),
-                                  .token_id = view_from_cstr(connect->token_id),
-                                  .token_issued_s = connect->token_issued_s};
-    return denials->why ? denials->why(denials->ctx, &applicant) : NULL;
 }
 
 /* Who proves that a tunnel was his begins none; who takes one over has no more than before. */

@@ -17,6 +17,7 @@ struct trouble {
     enum status lookup, store;
     unsigned conflicts; /* so many writes are too late */
     bool names_reserved;
+    bool denied_when_written;
     struct task task;
     registry_claim_fn *claim_done;
     registry_done_fn *done;
@@ -106,6 +107,11 @@ static bool names_reserved(void *ctx) {
     return trouble->names_reserved;
 }
 
+static const char *why_denied(void *ctx, const struct applicant *applicant) {
+    (void)ctx, (void)applicant;
+    return trouble->denied_when_written && writing->written.epoch ? "blocked" : NULL;
+}
+
 static void random_bytes(void *out, size_t len) {
     for (size_t i = 0; i < len; i++) ((unsigned char *)out)[i] = (unsigned char)(0x0f + 0x11 * i);
 }
@@ -120,6 +126,7 @@ static struct ports ports_of(struct world *world) {
     ports.registry.store = store;
     ports.registry.names_reserved = names_reserved;
     ports.ids.random = random_bytes;
+    ports.denials.why = why_denied;
     return ports;
 }
 
@@ -422,6 +429,16 @@ static void a_registry_that_is_away_is_told_of(void **state) {
     assert_reason(world, "cannot be reached");
 }
 
+static void who_is_denied_while_the_claim_is_written_stays_out(void **state) {
+    struct world *world = *state;
+    world->trouble.denied_when_written = true;
+    assert_int_equal(connects(world, "one", "/?name=app", ""), 403);
+    assert_reason(world, "blocked");
+    assert_int_equal(world->written.member.state, CLAIM_OFFLINE);
+    world->trouble.denied_when_written = false;
+    assert_int_equal(connects(world, "two", "/?name=app", ""), 200);
+}
+
 static void reserved_names_are_for_who_can_prove_them(void **state) {
     struct world *world = *state;
     assert_int_equal(connects(world, "one", "/?name=app", ""), 200);
@@ -462,6 +479,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_is_another_ones_meanwhile_is_not_given, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_race_that_is_lost_is_run_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_registry_that_is_away_is_told_of, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_is_denied_while_the_claim_is_written_stays_out, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(reserved_names_are_for_who_can_prove_them, set_up, tear_down),
         cmocka_unit_test_setup_teardown(ids_have_a_bound, set_up, tear_down),
     };
