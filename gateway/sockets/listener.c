@@ -45,6 +45,18 @@ static void close_all(struct listener *listener) {
     listener->count = 0;
 }
 
+/* 0: it is not bound. */
+static uint16_t port_of(int fd) {
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } address = {.v6 = {0}};
+    socklen_t len = sizeof(address);
+    if (getsockname(fd, &address.any, &len) != 0) return 0;
+    return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
+}
+
 /* Returns an errno, 0 for success. */
 static int bind_one(struct listener *listener, const struct addrinfo *info, uint16_t port) {
     struct sockaddr_storage address = {0};
@@ -58,15 +70,12 @@ static int bind_one(struct listener *listener, const struct addrinfo *info, uint
     int one = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     if (info->ai_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-    socklen_t len = sizeof(address);
-    if (bind(fd, (struct sockaddr *)&address, info->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
+    if (bind(fd, (struct sockaddr *)&address, info->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
         int error = errno;
         close(fd);
         return error;
     }
-    listener->port = ntohs(info->ai_family == AF_INET6 ? ((struct sockaddr_in6 *)(void *)&address)->sin6_port
-                                                       : ((struct sockaddr_in *)(void *)&address)->sin_port);
+    listener->port = port_of(fd);
     listener->sockets[listener->count].fd = fd;
     listener->sockets[listener->count++].listener = listener;
     return 0;
@@ -183,14 +192,6 @@ struct listener *listener_new(struct loop *loop, const struct listen_address *ad
     }
     begin(listener);
     return listener;
-}
-
-static uint16_t port_of(int fd) {
-    struct sockaddr_storage address = {0};
-    socklen_t len = sizeof(address);
-    if (getsockname(fd, (struct sockaddr *)&address, &len) != 0) return 0;
-    return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)(void *)&address)->sin6_port
-                                               : ((struct sockaddr_in *)(void *)&address)->sin_port);
 }
 
 /* Those that were handed over for "public-tls-listen" are called "public-tls". NULL: there are none. */

@@ -1,5 +1,7 @@
 """How ttf speaks to the local service: the Host it says, TLS, unix sockets, kept connections."""
 
+import contextlib
+import socket
 import time
 
 import pytest
@@ -123,19 +125,34 @@ def test_rewrite_with_a_host_of_its_own(start):
     assert seen(service, gateway, ttf.host).all("host") == [f"localhost:{service.port}"]
 
 
+@pytest.fixture
+def on_ipv6(start):
+    """(a service on ::1, a socket): that holds its port on 127.0.0.1, where another test's server may get it otherwise."""
+    with contextlib.ExitStack() as kept:
+        while True:
+            service, held = start.service(address="::1"), kept.enter_context(socket.socket())
+            try:
+                held.bind(("127.0.0.1", service.port))
+            except OSError:
+                continue
+            yield service, held
+            return
+
+
 @pytest.mark.parametrize("options", [(), ("--host", "[::1]"), ("--host", "::1"), ("--host", "localhost")])
-def test_a_service_on_ipv6_alone(local, start, options):
+def test_a_service_on_ipv6_alone(local, on_ipv6, options):
     """What Node since 17 makes of "localhost"."""
-    service, gateway, ttf = local(*options, service=start.service(address="::1"))
+    service, gateway, ttf = local(*options, service=on_ipv6[0])
     for _ in range(3):
         assert http_raw.request(gateway.address, host=ttf.host).status == 200
 
 
-def test_a_service_that_moves_to_the_other_family(local, start):
+def test_a_service_that_moves_to_the_other_family(local, start, on_ipv6):
     """What answered last is tried first, and the other one when that is refused."""
-    service, gateway, ttf = local(service=start.service(address="::1"))
+    service, gateway, ttf = local(service=on_ipv6[0])
     assert http_raw.request(gateway.address, "POST", target="/", host=ttf.host, body=b"x").status == 200
     service.stop()
+    on_ipv6[1].close()
     second = start.service(service.port)
     end = time.monotonic() + 10
     while http_raw.request(gateway.address, "POST", target="/", host=ttf.host, body=b"x").status != 200:
