@@ -85,7 +85,8 @@ enum http_error h2_request_read(const struct stream_head *head, bool has_body, s
     };
     if (head->is_excess) return HTTP_ERROR_HEADERS_TOO_LARGE;
     bool is_https = (is_connect && !switches) || view_eq_nocase(head->scheme, VIEW("https"));
-    if (!is_https || !host_agrees(head) || has_connection_fields(head->headers))
-        return HTTP_ERROR_BAD_REQUEST;
+    bool has_length = headers_count(head->headers, VIEW("content-length")) > 0;
+    if (!is_https || !host_agrees(head) || has_connection_fields(head->headers) || (switches && has_length))
+        return HTTP_ERROR_BAD_REQUEST; /* a stream that is switched has no length (RFC 8441 5) */
     return add_fields(head, has_body, ret_headers) ? HTTP_ERROR_NONE : HTTP_ERROR_HEADERS_TOO_LARGE;
 }

@@ -107,6 +107,7 @@ MALFORMED = {
     "CONNECT elsewhere": lambda host: block((":method", "CONNECT"), (":authority", "127.0.0.1:22"), end=False),
     "CONNECT with a path": lambda host: block((":method", "CONNECT"), (":authority", host), (":path", ATTACK)),
     "CONNECT to a protocol of nonsense": lambda host: block(*pseudo(host, method="CONNECT"), (":protocol", "a\r\nb"), end=False),
+    "CONNECT to a protocol, of a length": lambda host: block(*pseudo(host, method="CONNECT"), (":protocol", "websocket"), ("content-length", "5"), end=False),
     "no fields at all": raw(frame(HEADERS, END_HEADERS | END_STREAM, 1)),
     "content-length of nonsense": with_field("content-length", "1x"),
     "content-length negative": with_field("content-length", "-1"),
