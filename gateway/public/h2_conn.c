@@ -103,6 +103,8 @@ static void give_up(struct h2_conn *conn) {
     conn->session = NULL;
     buf_done(&conn->out);
     conn_end(&conn->conn);
+    conn->is_blocked = conn->conn.holds = false;
+    arm(conn); /* half closed it is always writable */
     list_remove(&conn->waiting);
     conn->deadline_ms = loop_now(conn->side->loop) + ENDING_MS;
 }

@@ -3,13 +3,16 @@ service that is not exactly what was said."""
 
 import os
 import struct
+import time
 
 import pytest
 
+import http_raw
 from h2_client import (
     CANCEL, COMPRESSION_ERROR, CONTINUATION, DATA, ENHANCE_YOUR_CALM, FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR, PROTOCOL_ERROR, STREAM_CLOSED, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PADDED, PING, PREFACE, PRIORITY_FLAG, RST_STREAM, SETTINGS, WINDOW_UPDATE,
     fields, frame, integer, literal, request, settings,
 )  # fmt: skip
+from kernel_queues import queued_bytes
 from test_h2 import h2  # noqa: F401 (a fixture)
 from test_tls import authority, pair, secure  # noqa: F401
 
@@ -352,4 +355,32 @@ def test_who_asks_and_does_not_read(h2):  # noqa: F811
         except OSError:
             pass
         assert front.rss_kib() - before < 64 * 1024
+    lives(ttf)
+
+
+def counted(gateway, name):
+    page = http_raw.request(gateway.admin, target="/metrics").body.decode()
+    return float(next(line.rpartition(" ")[2] for line in page.splitlines() if line.startswith(name + " ")))
+
+
+def wait_for(holds):
+    deadline = time.monotonic() + http_raw.DEADLINE
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_who_is_told_to_go_and_stays_costs_nothing(h2):  # noqa: F811
+    """His socket was full, so the gateway waits until it takes more; half closed it says so without end."""
+    ttf = h2()
+    ttf.service.answer("/large", body=b"x" * 8_000_000)
+    front = getattr(ttf.gateway, "front", ttf.gateway)
+    with ttf.connect(window=(1 << 31) - 1) as connection:
+        queued = []
+        connection.send(b"".join(request(stream, path="/large", authority=ttf.host) for stream in (1, 3, 5)))
+        wait_for(lambda: queued.append(queued_bytes({ttf.address[1]})) or (queued[-1] > 0 and len(queued) > 10 and len(set(queued[-10:])) == 1))
+        before = counted(front, "process_cpu_seconds_total")
+        connection.send(frame(PRIORITY, 0, 1, b"\0\0\0\1\0"))
+        wait_for(lambda: counted(front, 'ttf_connections{port="public"}') == 0)
+        assert counted(front, "process_cpu_seconds_total") - before < 0.5
     lives(ttf)
