@@ -255,6 +255,8 @@ int admin_command(int argc, char **argv) {
     if (config_load(&config, request.rest_count, request.rest, &code)) {
         if (config.wants_help)
             print_help();
+        else if (argc < 2)
+            code = complain("say what to do, as `ttf-gateway admin tunnels`", "");
         else if (!is_split || !request.verb)
             code = complain(request.verb ? "there is a word too many behind " : "there is no such command",
                             request.verb ? request.verb->name : "");

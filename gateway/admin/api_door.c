@@ -63,7 +63,7 @@ bool api_let_in(struct api_call *call, enum MHD_Result *ret_result) {
             api_refuse(call, MHD_HTTP_UNAUTHORIZED, "Authorization: Bearer and the admin token are needed");
     } else if (!secret_is(token, VIEW(API_TOKEN_LABEL), api->settings.token)) {
         note_failure(api, address);
-        *ret_result = api_refuse(call, MHD_HTTP_UNAUTHORIZED, "the admin token is another one");
+        *ret_result = api_refuse(call, MHD_HTTP_UNAUTHORIZED, "this is not the admin token");
     } else {
         snprintf(call->who, sizeof(call->who), "token");
         return true;

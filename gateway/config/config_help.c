@@ -10,6 +10,8 @@ static void print_setting(const struct setting *setting) {
     size_t used = strlen(left);
     if (setting_is_flag(setting))
         snprintf(left + used, sizeof(left) - used, "--%s %s", setting->name, setting_kind_name(setting));
+    else
+        snprintf(left + used, sizeof(left) - used, "%s (no flag)", setting->name);
     printf("  %-44s %s\n", left, setting->help);
     if (!setting->variable) return;
     printf("  %-44s [$%s%s%s]\n", "", setting->variable, setting_fallback(setting) ? ", " : "",
@@ -28,10 +30,9 @@ static const char *const apigw_about =
     "Usage: ttf-apigw --bootstrap PROGRAM --dynamodb-endpoint URL [flags]\n";
 
 static void print_command(const struct setting_command *command) {
-    char left[64];
     if (command->only != PROGRAM_BOTH && !settings_are_of(command->only)) return;
-    snprintf(left, sizeof(left), "%s %s %s", program_name(), command->name, command->arguments);
-    printf("       %-48s  %s\n", left, command->help);
+    printf("       %s %s %s\n           %s\n", program_name(), command->name, command->arguments,
+           command->help);
 }
 
 void config_print_help(void) {

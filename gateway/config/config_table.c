@@ -23,9 +23,10 @@ const struct setting config_settings[] = {
     {SETTING("admin-listen", "ADMIN_LISTEN", KIND_ADDRESS, admin_listen, "loopback:8082",
              "/healthz, /readyz, and what the program counts")},
     {SETTING("admin-token", "ADMIN_TOKEN", KIND_TEXT, admin_token, NULL,
-             "opens the administration at the admin port ([Administration](ADMINISTRATION.md))"),
-     .detail = "At least 16 bytes, as `openssl rand -hex 32` makes them.", .only = PROGRAM_GATEWAY,
-     .is_secret = true},
+             "opens the administration at the admin port"),
+     .detail = "At least 16 bytes, as `openssl rand -hex 32` makes them "
+               "([Administration](ADMINISTRATION.md)).",
+     .only = PROGRAM_GATEWAY, .is_secret = true},
     {SETTING("admin-token-file", "ADMIN_TOKEN_FILE", KIND_TEXT, admin_token_file, NULL,
              "a file that holds the token of the administration"),
      .detail = "A line break at its end does not count.", .only = PROGRAM_GATEWAY, .is_path = true},

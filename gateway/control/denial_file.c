@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/log.h"
+
 #define FILE_BYTES_MAX ((size_t)64 * 1024 * 1024)
 
 char *denial_file_text(const struct denial_list *list, size_t *ret_len) {
@@ -30,8 +32,13 @@ bool denial_file_read(struct view text, struct denial_list *list) {
     json_t *object = json_loadb(text.ptr ? text.ptr : "", text.len, JSON_REJECT_DUPLICATES, NULL);
     const char *key;
     json_t *record;
-    json_object_foreach(object, key, record) denial_list_put(
-        list, view_from_cstr(key), view_of(json_string_value(record), json_string_length(record)));
+    size_t lost = 0;
+    json_object_foreach(object, key, record) {
+        struct view text_of_it = view_of(json_string_value(record), json_string_length(record));
+        if (denial_list_put(list, view_from_cstr(key), text_of_it) != STATUS_OK) lost++;
+    }
+    if (lost)
+        log_warn("control", "%zu of those who are kept out cannot be understood, and are left out", lost);
     bool is_object = json_is_object(object);
     json_decref(object);
     return is_object;

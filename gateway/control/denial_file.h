@@ -6,7 +6,8 @@
 
 /* A malloc'ed text of *ret_len bytes. NULL without memory. */
 char *denial_file_text(const struct denial_list *list, size_t *ret_len);
-/* False for what is no such text; entries that make no sense are passed over. */
+/* False for what is no such text; entries that make no sense are left out, and the log says how
+ * many. */
 bool denial_file_read(struct view text, struct denial_list *list);
 
 /* A file that is not there is an empty one. False with errno, EINVAL for what cannot be understood. */

@@ -135,6 +135,16 @@ def test_a_file_that_makes_no_sense(start, tmp_path, text):
 
 
 @pytest.mark.skipif(backends.STACK != "memory", reason="of the file")
+def test_entries_that_make_no_sense_are_told_of(start, tmp_path):
+    home = tmp_path / "state"
+    home.mkdir()
+    (home / "denials").write_text(json.dumps({"name:shop": "1\n0", "name:ever": "1\n0\nme\n", "what:x": "1\n0\nme\n"}))
+    gateway = start.gateway(env=PROTECTED | OPEN, state_dir=home)
+    gateway.wait_err("2 of those who are kept out cannot be understood")
+    assert [entry["name"] for entry in ask(gateway, "blocks").json["blocks"]] == ["ever"]
+
+
+@pytest.mark.skipif(backends.STACK != "memory", reason="of the file")
 def test_those_that_are_over_leave_the_file(start, tmp_path):
     home = tmp_path / "state"
     home.mkdir()

@@ -104,7 +104,7 @@ def test_in_a_browser(gateway, start, tmp_path, width, scheme):
         page.open(url(gateway))
         page.wait("!document.getElementById('door').hidden")
         page.evaluate("document.getElementById('token').value = 'wrong'; document.querySelector('button').click()")
-        page.wait("document.getElementById('state').textContent.includes('another one')")
+        page.wait("document.getElementById('state').textContent.includes('not the admin token')")
         page.evaluate(f"document.getElementById('token').value = '{admin_api.TOKEN}'; document.querySelector('button').click()")
         page.wait("document.getElementById('state').textContent === 'live'")
         page.wait("document.getElementById('tunnels').textContent.includes('a-tunnel-with')")

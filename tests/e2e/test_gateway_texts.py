@@ -29,6 +29,14 @@ def flags_of(name):
     return flags
 
 
+def test_the_help_is_whole(name):
+    """Nothing is cut off, nothing is there for Markdown alone, and each line of help says what it is of."""
+    text = said(name, "--help").stdout
+    assert "](" not in text and not re.search(r"^ {20,}[^ \[]", text, re.M)
+    usage = text.split("\n\n")[1]
+    assert ("gateways|drain [--json] [flags]" in usage) == (name == "ttf-gateway") and "bash|zsh|fish|man\n" in usage
+
+
 def test_every_text_knows_every_flag(name):
     flags = flags_of(name)
     bash = printed(name, "bash")
