@@ -74,15 +74,24 @@ static int no_password(char *to, int size, int writes, void *ctx) {
     return -1;
 }
 
+/* What ended the reading is more than the end of what there is. */
+static bool is_broken_off(void) {
+    unsigned long error = ERR_peek_last_error();
+    return error && ERR_GET_REASON(error) != PEM_R_NO_START_LINE;
+}
+
 static bool read_chain(const struct pair *pair, BIO *bio, struct certificate *out) {
     bool asked = false;
     out->leaf = PEM_read_bio_X509_AUX(bio, NULL, no_password, &asked);
     out->chain = sk_X509_new_null();
     if (!out->leaf) return complain(pair, pair->path, "there is no certificate in it (PEM)");
+    ERR_clear_error();
     X509 *next;
     while (out->chain && sk_X509_num(out->chain) < CHAIN_MAX &&
            (next = PEM_read_bio_X509(bio, NULL, no_password, &asked)))
         if (sk_X509_push(out->chain, next) == 0) X509_free(next);
+    if (is_broken_off())
+        return complain(pair, pair->path, "its chain is broken behind the first certificate");
     ERR_clear_error();
     return out->chain || complain(pair, pair->path, "out of memory");
 }

@@ -222,8 +222,13 @@ def test_what_is_refused_at_start(start, authority, pair, tmp_path):
     openssl("req", "-x509", "-newkey", "rsa:1024", "-nodes", "-days", "2", "-subj", "/CN=w", "-addext", "subjectAltName=DNS:w.example",
             "-keyout", str(weak_key), "-out", str(weak), cwd=tmp_path)  # fmt: skip
     empty.write_text("")
+    cut, garbled = tmp_path / "cut.pem", tmp_path / "garbled.pem"
+    cut.write_text(open(certificate).read() + open(authority.ca).read()[:-60])
+    garbled.write_text(open(certificate).read() + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
     rows = [
         (certificate, other_key, "does not belong to the key"),
+        (cut, key, "its chain is broken"),
+        (garbled, key, "its chain is broken"),
         (nameless, nameless_key, "names no host"),
         (expired, old_key, "expired at 2020-02-01"),
         (ahead, old_key, "not valid before 2098-01-01"),
