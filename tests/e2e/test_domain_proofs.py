@@ -1,11 +1,16 @@
 """Domains whose owner says by DNS that they are a subject's (docs/DOMAINS.md), with a name server of the test's own."""
 
+import contextlib
+import time
+
 import pytest
 
 import backends
+import http_raw
 from dns_server import DnsServer
 from programs import BIN
-from test_domains import MINE, ON, bring, refused, visit  # noqa: F401 (fixtures)
+from test_auth import token
+from test_domains import MINE, ON, bring, name_of, refused, visit  # noqa: F401 (fixtures)
 
 pytestmark = pytest.mark.skipif(backends.STACK == "aws", reason="the function asks no name server")
 
@@ -78,6 +83,21 @@ def test_an_odd_server_lets_nobody_in(gateway, dns, bring, odd):  # noqa: F811
     other = bring(gateway, None)  # and it keeps nobody waiting
     assert visit(gateway, other.host).status == 200
     ttf.expect_killed = True
+
+
+def test_so_many_are_asked_at_once(gateway, dns):
+    upgrade = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA==")]
+    domains = [f"d{i}.example" for i in range(65)]
+    dns.odd.update({f"_ttf.{domain}": None for domain in domains})
+    with contextlib.ExitStack() as stack:
+        for domain in domains:
+            connection = stack.enter_context(http_raw.Connection(gateway.agents))
+            fields = [*upgrade, ("Authorization", f"Bearer {token('ann')}"), ("x-tunnel-domain", domain), ("x-tunnel-name", name_of(domain))]
+            connection.send(http_raw.build(headers=fields))
+        assert connection.read_response().status == 503
+        while len(asked := {name for name, _ in dns.asked}) < 64:  # the server may be behind; what it has missed is asked for again
+            time.sleep(0.02)
+        assert f"_ttf.{domains[64]}" not in asked
 
 
 def test_what_holds_is_remembered_for_a_while(gateway, dns, bring):  # noqa: F811
