@@ -147,6 +147,7 @@ struct exchange {
     enum exchange_state state;
     enum http_error error; /* FAILING */
     bool from_peer;        /* taken in by another gateway, which meant the agent of peer_epoch */
+    struct view rules;     /* of the tunnel's owner, that it has passed */
     bool passes_rules;     /* the rules for visitors have been looked at (visitor_policy.c) */
     bool is_let_in;        /* and the doorman has been heard, if there is one (visitor_door.c) */
     bool tells_cookie;     /* its answer tells the browser which tunnel's page it shows (stray.h) */

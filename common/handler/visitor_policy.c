@@ -254,23 +254,31 @@ static bool passes_rules(struct exchange *exchange, const struct claim *claim, s
     unsigned takes = policy_takes(policies[0]) | policy_takes(policies[1]) | policy_takes(policies[2]);
     if (!passes_all(exchange, policies, takes)) return false;
     exchange->passes_rules = true;
-    if (take(exchange, takes)) return true;
+    exchange->rules = arena_copy(&exchange->arena, options);
+    if (exchange->rules.ptr && take(exchange, takes)) return true;
     exchange_fail(exchange, HTTP_ERROR_HEADERS_TOO_LARGE);
     return false;
+}
+
+/* An agent that has come back meanwhile may have others: what was shown for those of before does not count.
+ */
+static bool has_passed(const struct exchange *exchange, struct view options) {
+    return exchange->passes_rules && view_eq(exchange->rules, options);
 }
 
 bool visitor_policy(struct exchange *exchange, const struct claim *claim, struct view options) {
     const struct core_settings *settings = &exchange->core->settings;
     bool has_doorman = exchange->core->ports.doorman.ask != NULL;
-    if (exchange->is_let_in) return true;
     if (exchange->from_peer) {
+        if (exchange->is_let_in) return true;
         bool is_guarded = options.len || settings->visitor_policy.len || has_doorman;
         if (is_guarded) exchange_fail(exchange, HTTP_ERROR_FORBIDDEN);
         return !is_guarded;
     }
     bool has_rules = options.len || settings->visitor_policy.len || settings->first_visit_page;
     if (!has_rules && !has_doorman) return true;
-    if (!exchange->passes_rules && !passes_rules(exchange, claim, options)) return false;
+    if (!has_passed(exchange, options) && !passes_rules(exchange, claim, options)) return false;
+    if (exchange->is_let_in) return true;
     exchange->is_let_in = !has_doorman;
     if (has_doorman) visitor_door_ask(exchange);
     return exchange->is_let_in;

@@ -1,12 +1,15 @@
 """Who may visit a tunnel (docs/VISITORS.md): rules of its owner and of the gateway, on every stack, and ways around them."""
 
 import base64
+from types import SimpleNamespace
 
 import pytest
 
 import backends
+import http_raw
 from before import gateway_before
 from programs import BIN, Gateway
+from test_metrics import wait_for
 
 pytestmark = pytest.mark.protocols("v2", "v1")
 
@@ -177,4 +180,20 @@ def test_a_gateway_of_before_rules_is_not_used(start):
     ttf = start.forwarder(gateway, service, "--basic-auth", "ann:secret-12", wait=False)
     assert ends_with(ttf) == 1
     assert any("does not hold visitors to rules" in line for line in ttf.err), ttf.dump()
+    assert service.requests == []
+
+
+@pytest.mark.skipif(backends.STACK == "aws", reason="a request waits there for another reason")
+def test_who_waits_for_an_agent_is_held_to_its_rules(start, tmp_path):
+    """He was let in by those of before, which were others."""
+    gateway = start.gateway("--grace", "60s")
+    service, home = start.service(), tmp_path / "home"
+    home.mkdir()
+    start.forwarder(gateway, service, "--name", "shop", "--methods", "GET", state_home=home).stop()
+    host = "shop.localhost"
+    with http_raw.Connection(gateway.address) as connection:
+        connection.send(http_raw.build(target="/early", host=host))
+        wait_for(SimpleNamespace(gateway=gateway), "ttf_requests_in_flight", 1)
+        start.forwarder(gateway, service, "--name", "shop", "--deny-ip", "127.0.0.1", state_home=home)
+        refused(connection.read_response(), 403, "forbidden")
     assert service.requests == []
