@@ -151,6 +151,18 @@ def test_a_cookie_in_hundreds_of_pieces(h2):
     assert ttf.service.seen("/told")[0].all("cookie") == ["; ".join(pieces)]
 
 
+def test_how_much_may_be_sent_that_no_service_has_taken(h2):
+    ttf = h2()
+    with ttf.connect() as connection:
+        connection.send(request(1, authority=ttf.host))
+        granted = 65535
+        while 1 not in connection.answers or not connection.answers[1].ended:
+            kind, _, stream, payload = connection.next_frame()
+            if (kind, stream) == (WINDOW_UPDATE, 0):
+                granted += struct.unpack(">I", payload)[0]
+        assert (granted, connection.settings[4]) == (1 << 20, 256 * 1024)
+
+
 def test_many_requests_beside_each_other(h2):
     """A slow one holds up nobody."""
     ttf = h2()
