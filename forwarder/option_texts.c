@@ -155,7 +155,7 @@ static void man_setting(FILE *out, const struct option_row *row, bool as_flag) {
 static void print_man(FILE *out) {
     fputs(
         ".TH TTF 1 \"\" \"ttf " TTF_VERSION
-        "\"\n.SH NAME\nttf \\- gives a local web service, or a folder, a public URL\n"
+        "\"\n.ad l\n.SH NAME\nttf \\- gives a local web service, or a folder, a public URL\n"
         ".SH SYNOPSIS\n\\fBttf\\fR [\\fIOPTIONS\\fR] [\\fISERVICE\\fR]\n.br\n"
         "\\fBttf\\fR \\fICOMMAND\\fR [\\fIOPTIONS\\fR] [\\fIWORDS\\fR]\n.SH DESCRIPTION\n"
         "\\fISERVICE\\fR is where the service listens: a port, host:port, http(s)://host:port or unix:/path, "
@@ -180,7 +180,7 @@ static void print_man(FILE *out) {
 
 static void print_man_yaml(FILE *out) {
     fputs(".TH TTF.YAML 5 \"\" \"ttf " TTF_VERSION
-          "\"\n.SH NAME\nttf.yaml \\- tunnels of ttf\n.SH DESCRIPTION\n"
+          "\"\n.ad l\n.SH NAME\nttf.yaml \\- tunnels of ttf\n.SH DESCRIPTION\n"
           "One YAML mapping. \\fBttf\\fR(1) reads it in the working directory, or else in "
           "$XDG_CONFIG_HOME/ttf (~/.config/ttf). Below \\fBtunnels\\fR stands a section for each tunnel, "
           "under a name "

@@ -201,8 +201,8 @@ static void man_synopsis(const char *name) {
 
 static void print_man(const char *name) {
     bool is_gateway = settings_are_of(PROGRAM_GATEWAY);
-    printf(".TH %s 8 \"\" \"%s " TTF_VERSION "\"\n.SH NAME\n", is_gateway ? "TTF\\-GATEWAY" : "TTF\\-APIGW",
-           name);
+    printf(".TH %s 8 \"\" \"%s " TTF_VERSION "\"\n.ad l\n.SH NAME\n",
+           is_gateway ? "TTF\\-GATEWAY" : "TTF\\-APIGW", name);
     escape_put_man(stdout, name);
     puts(is_gateway ? " \\- the public end of HTTP tunnels"
                     : " \\- stands in for API Gateway and AWS Lambda");

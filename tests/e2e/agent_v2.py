@@ -4,6 +4,7 @@ binary messages. It answers properly what it is asked, and a test can have it sa
 import asyncio
 import json
 import queue
+import time
 
 import h2.config
 import h2.connection
@@ -166,6 +167,14 @@ class AgentV2(AgentThread):
 
     def next_request(self, seconds=20):
         return self.requests.get(timeout=seconds)
+
+    def next_whole_request(self, seconds=20):
+        """With its body: an answer before that would decline the rest."""
+        request, end = self.next_request(seconds), time.monotonic() + seconds
+        while not request.ended:
+            assert time.monotonic() < end, "the request does not end"
+            time.sleep(0.005)
+        return request
 
     def reply(self, request, *fields, **more):
         async def run():

@@ -102,7 +102,7 @@ def test_the_man_page_is_whole(name):
     text = printed(name, "man")
     assert text.startswith(f".TH {name.upper().replace('-', chr(92) + '-')} 8 ") and "`" not in text and "](" not in text
     if shutil.which("groff"):
-        done = subprocess.run(["groff", "-k", "-man", "-ww", "-Tutf8", "-z"], input=text, capture_output=True, text=True)
+        done = subprocess.run(["groff", "-k", "-man", "-ww", "-rLL=78n", "-Tutf8", "-z"], input=text, capture_output=True, text=True)
         assert not done.stderr, done.stderr
 
 

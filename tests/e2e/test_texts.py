@@ -92,7 +92,7 @@ def test_man_pages_are_whole(page):
     text = printed(page)
     assert text.startswith(".TH TTF") and ".SH NAME\n" in text
     if shutil.which("groff"):
-        done = subprocess.run(["groff", "-man", "-ww", "-Tutf8", "-z"], input=text, capture_output=True, text=True)
+        done = subprocess.run(["groff", "-man", "-ww", "-rLL=78n", "-Tutf8", "-z"], input=text, capture_output=True, text=True)
         assert not done.stderr, done.stderr
 
 

@@ -645,7 +645,7 @@ def test_agent_that_knows_extended_connect_alone(start):
         for method, token in [("POST", "tcp"), ("GET", "TLS/1.2"), ("GET", "a, b")]:
             body = b"hello" if method == "POST" else b""
             connection.send(offer(agent.host, token, method, body=body))
-            request = agent.next_request()
+            request = agent.next_whole_request()
             assert request.method == method and request.headers.get("content-length", "0") == str(len(body))
             assert not [name for name in request.headers if name.startswith("x-tunnel")], request.headers
             agent.reply(request, body=b"served")
