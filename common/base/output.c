@@ -54,8 +54,11 @@ struct output *output_new(int fd, output_notice_fn *notice) {
     return NULL;
 }
 
+/* A pipe (mkfifo) that nobody reads is refused: to open it would wait for ever. The thread may wait. */
 static int open_file(const char *path) {
-    return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+    if (fd >= 0) fcntl(fd, F_SETFL, O_APPEND);
+    return fd;
 }
 
 struct output *output_new_file(const char *path, output_notice_fn *notice) {

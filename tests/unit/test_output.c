@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -217,6 +218,26 @@ static void test_a_file_that_was_moved(void **state) {
     assert_null(output_new_file("/nowhere/log", notice));
 }
 
+static void test_a_pipe_that_nobody_reads_is_refused(void **state) {
+    (void)state;
+    char folder[] = "/tmp/test_output_XXXXXX", path[64], text[8];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof(path), "%s/pipe", folder);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    alarm(30); /* where it waits for ever */
+    assert_null(output_new_file(path, notice));
+    alarm(0);
+    int reader = open(path, O_RDONLY | O_NONBLOCK);
+    struct output *output = output_new_file(path, notice);
+    assert_non_null(output);
+    output_write(output, view_from_cstr("one\n"));
+    assert_true(output_close(output, 5000));
+    assert_int_equal(read_all(reader, text, sizeof(text)), 4);
+    close(reader);
+    unlink(path);
+    rmdir(folder);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_that_is_read_arrives),
@@ -226,6 +247,7 @@ int main(void) {
         cmocka_unit_test(test_a_full_disk_is_said_when_it_has_room),
         cmocka_unit_test(test_syslog),
         cmocka_unit_test(test_a_file_that_was_moved),
+        cmocka_unit_test(test_a_pipe_that_nobody_reads_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
