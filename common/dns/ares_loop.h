@@ -3,6 +3,7 @@
 #ifndef DNS_ARES_LOOP_H
 #define DNS_ARES_LOOP_H
 
+#define CARES_NO_DEPRECATED /* c-ares 1.34 wants calls that 1.18, Debian 12's, does not have */
 #include <ares.h>
 
 #include "base/list.h"
