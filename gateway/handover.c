@@ -168,7 +168,7 @@ void handover_init(struct handover *handover, const struct handover_parts *parts
 /* -1 without memory; the successor then knows of no tunnels. */
 static int file_of(struct view text) {
     int fd = memfd_create("claims", MFD_CLOEXEC);
-    while (fd >= 0 && text.len) {
+    while (fd >= 0 && text.ptr && text.len) {
         ssize_t written = write(fd, text.ptr, text.len);
         if (written <= 0) break;
         text = view_skip(text, (size_t)written);
