@@ -3,30 +3,21 @@
 #include "login.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/regular_file.h"
 #include "endpoint.h"
+#include "failure.h"
 #include "login_oidc.h"
 #include "setup.h"
 #include "token.h"
 #include "user_dir.h"
 
 #define KEY(letter) ((letter)-64) /* with Ctrl */
-
-__attribute__((format(printf, 1, 2))) static int fail(const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    fputs("ttf: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    va_end(arguments);
-    return 1;
-}
 
 /* ---- the token ---- */
 
@@ -79,25 +70,24 @@ static bool get_token(const struct options *options, char text[TOKEN_MAX + 1]) {
     const char *wrong;
     struct token token = {.given = options->token, .path = options->token_file};
     if (options->token_command)
-        return fail("ttf login stores a token; a command that prints one stands in ttf.yaml (token-command)"),
-               false;
+        return say_failure(
+            "ttf login stores a token; a command that prints one stands in ttf.yaml (token-command)");
     if (options->token || options->token_file) {
-        if (!token_refresh(&token, error, sizeof(error))) return fail("%s", error), false;
+        if (!token_refresh(&token, error, sizeof(error))) return say_failure("%s", error);
         return view_copy_to(view_from_cstr(token_text(&token)), text, TOKEN_MAX + 1);
     }
     size_t len;
     if (!read_unseen(bytes, sizeof(bytes), &len)) return false;
     if (token_take(view_of(bytes, len), text, &wrong)) return true;
-    fail("what standard input gave as token %s", wrong);
-    return false;
+    return say_failure("what standard input gave as token %s", wrong);
 }
 
 /* ---- both, stored ---- */
 
 static bool store(const char *dir, const char *name, struct view content) {
     char *path = user_path(dir, name);
-    bool good = path && user_file_replace(path, content);
-    if (!good) fail("%s cannot be written: %s", path ? path : name, strerror(errno));
+    bool good = path && file_replace(path, content);
+    if (!good) say_failure("%s cannot be written: %s", path ? path : name, strerror(errno));
     free(path);
     return good;
 }
@@ -116,7 +106,7 @@ static void append_quoted(struct buf *out, const char *text) {
 static bool append_source(struct buf *login, bool is_renewed) {
     char command[4200];
     if (!is_renewed) return buf_printf(login, "\ntoken-file: %s\n", LOGIN_TOKEN_NAME);
-    if (!login_oidc_command(command, sizeof(command))) return fail("where ttf is makes no command"), false;
+    if (!login_oidc_command(command, sizeof(command))) return say_failure("where ttf is makes no command");
     buf_append_view(login, VIEW("\ntoken-command: "));
     append_quoted(login, command);
     return buf_append_byte(login, '\n');
@@ -147,14 +137,14 @@ int login_run(const struct options *options) {
     char error[512], token[TOKEN_MAX + 1];
     struct endpoint endpoint;
     const char *url = options->word_count ? options->words[0] : options->endpoint;
-    if (!url) return fail("ttf login wants a gateway: ttf login wss://tunnel.example.com"), 2;
-    if (!endpoint_parse(url, &endpoint, error, sizeof(error))) return fail("%s", error), 2;
+    if (!url) return say_failure("ttf login wants a gateway: ttf login wss://tunnel.example.com"), 2;
+    if (!endpoint_parse(url, &endpoint, error, sizeof(error))) return say_failure("%s", error), 2;
     char *dir = user_dir("XDG_CONFIG_HOME", ".config");
     bool good = false;
     if (!dir)
-        fail("there is no place to store it: neither XDG_CONFIG_HOME nor HOME is set");
+        say_failure("there is no place to store it: neither XDG_CONFIG_HOME nor HOME is set");
     else if (!user_dir_prepare(dir, error, sizeof(error)))
-        fail("%s", error);
+        say_failure("%s", error);
     else
         good = (options->oidc ? login_oidc(options, dir, token) : get_token(options, token)) &&
                store_both(dir, url, token, options->oidc != NULL);

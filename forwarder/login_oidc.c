@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -11,22 +10,13 @@
 #include <unistd.h>
 
 #include "base/regular_file.h"
+#include "failure.h"
 #include "oidc/oidc_state.h"
 #include "user_dir.h"
 
 #define SCOPE "openid offline_access"
 #define DEVICE_GRANT "urn:ietf:params:oauth:grant-type:device_code"
 #define STATE_MAX ((size_t)32 * 1024)
-
-__attribute__((format(printf, 1, 2))) static bool fail(const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    fputs("ttf: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    va_end(arguments);
-    return false;
-}
 
 static uint64_t now_s(void) {
     return (uint64_t)time(NULL);
@@ -60,9 +50,9 @@ static bool discover(const char *name, const char *ca_file, struct issuer *ret_i
              name);
     ask(&answer, url, (struct view){0}, ca_file);
     bool good = answer.status == 200 && issuer_read(buf_view(&answer.body), name, ret_issuer, &why);
-    if (!answer.status) fail("the issuer %.300s cannot be asked: %s", name, answer.error);
-    if (answer.status && !why && !good) fail("%.400s answers %d", url, answer.status);
-    if (why) fail("the issuer %.300s: %s", name, why);
+    if (!answer.status) say_failure("the issuer %.300s cannot be asked: %s", name, answer.error);
+    if (answer.status && !why && !good) say_failure("%.400s answers %d", url, answer.status);
+    if (why) say_failure("the issuer %.300s: %s", name, why);
     answer_done(&answer);
     return good;
 }
@@ -78,7 +68,7 @@ static bool begin(const struct options *options, const struct issuer *issuer, st
     issuer_form_add(&form, "scope", options->oidc_scope ? options->oidc_scope : SCOPE);
     ask(&answer, issuer->device_url, buf_view(&form), options->ca_file);
     bool good = answer.status && issuer_device_read(answer.status, buf_view(&answer.body), device, why);
-    if (!good) fail("the issuer gives no code: %s", answer.status ? why : answer.error);
+    if (!good) say_failure("the issuer gives no code: %s", answer.status ? why : answer.error);
     answer_done(&answer);
     buf_done(&form);
     return good;
@@ -112,12 +102,12 @@ static bool wait_for_user(const struct options *options, const struct issuer *is
         sleep((unsigned)device->interval_s);
         switch (poll_once(options, issuer, device, grant, why)) {
         case ISSUER_GIVES: return true;
-        case ISSUER_REFUSES: return fail("the issuer refuses: %s", why);
+        case ISSUER_REFUSES: return say_failure("the issuer refuses: %s", why);
         case ISSUER_WAITS: break;
         case ISSUER_WAITS_LONGER: device->interval_s += 5; break;
         }
     }
-    return fail("nobody has confirmed the code in time");
+    return say_failure("nobody has confirmed the code in time");
 }
 
 /* ---- what is kept ---- */
@@ -126,8 +116,8 @@ static bool store_state(const char *dir, const struct oidc_state *state) {
     struct buf text;
     char *path = user_path(dir, LOGIN_OIDC_NAME);
     buf_init(&text, STATE_MAX);
-    bool stored = path && oidc_state_encode(state, &text) && user_file_replace(path, buf_view(&text));
-    if (!stored) fail("%s cannot be written: %s", path ? path : LOGIN_OIDC_NAME, strerror(errno));
+    bool stored = path && oidc_state_encode(state, &text) && file_replace(path, buf_view(&text));
+    if (!stored) say_failure("%s cannot be written: %s", path ? path : LOGIN_OIDC_NAME, strerror(errno));
     buf_done(&text);
     free(path);
     return stored;
@@ -149,16 +139,16 @@ static bool keep(const struct options *options, const char *dir, const struct is
     take_grant(&state, grant);
     if (!state.refresh[0])
         fprintf(stderr, "The issuer gave nothing to renew the login with: it ends with its token.\n");
-    return (fits || fail("--oidc, --client-id or --ca-file is too long")) && store_state(dir, &state);
+    return (fits || say_failure("--oidc, --client-id or --ca-file is too long")) && store_state(dir, &state);
 }
 
 bool login_oidc(const struct options *options, const char *dir, char ret_token[TOKEN_MAX + 1]) {
     struct issuer issuer;
     struct issuer_device device;
     struct issuer_grant grant = {.ends_s = 0};
-    if (!options->client_id) return fail("--oidc wants --client-id, by which the issuer knows ttf");
+    if (!options->client_id) return say_failure("--oidc wants --client-id, by which the issuer knows ttf");
     if (!https_url_is_sane(view_from_cstr(options->oidc)))
-        return fail("--oidc wants the issuer's https URL, such as https://login.example.com");
+        return say_failure("--oidc wants the issuer's https URL, such as https://login.example.com");
     bool good = discover(options->oidc, options->ca_file, &issuer) && begin(options, &issuer, &device) &&
                 wait_for_user(options, &issuer, &device, &grant) && keep(options, dir, &issuer, &grant);
     if (good) memcpy(ret_token, grant.token, TOKEN_MAX + 1);
@@ -184,12 +174,12 @@ struct login {
 static bool read_state(struct login *login) {
     char bytes[STATE_MAX];
     FILE *file = login->state_path ? regular_file_open(login->state_path) : NULL;
-    if (!file) return fail("nobody has logged in at an issuer: ttf login GATEWAY --oidc ISSUER");
+    if (!file) return say_failure("nobody has logged in at an issuer: ttf login GATEWAY --oidc ISSUER");
     size_t len = fread(bytes, 1, sizeof(bytes), file);
     fclose(file);
     bool good = oidc_state_decode(view_of(bytes, len), &login->state);
     explicit_bzero(bytes, sizeof(bytes));
-    return good || fail("%s makes no sense: ttf login again", login->state_path);
+    return good || say_failure("%s makes no sense: ttf login again", login->state_path);
 }
 
 static bool read_token(struct login *login) {
@@ -204,7 +194,7 @@ static bool store_renewed(struct login *login, const struct issuer_grant *grant)
     take_grant(&login->state, grant);
     memcpy(login->token, grant->token, sizeof(login->token));
     return store_state(login->dir, &login->state) &&
-           user_file_replace(login->token_path, view_from_cstr(login->token));
+           file_replace(login->token_path, view_from_cstr(login->token));
 }
 
 /* One that is good is used while the issuer does not answer. */
@@ -214,7 +204,8 @@ static bool renew(struct login *login) {
     struct answer answer;
     struct buf form;
     char why[ISSUER_WHY_MAX] = "";
-    if (!state->refresh[0]) return now_s() < state->ends_s || fail("the login has ended: ttf login again");
+    if (!state->refresh[0])
+        return now_s() < state->ends_s || say_failure("the login has ended: ttf login again");
     buf_init(&form, STATE_MAX);
     issuer_form_add(&form, "grant_type", "refresh_token");
     issuer_form_add(&form, "refresh_token", state->refresh);
@@ -224,7 +215,8 @@ static bool renew(struct login *login) {
                                                     &grant, why) == ISSUER_GIVES;
     bool good = given ? store_renewed(login, &grant) : now_s() < state->ends_s;
     if (!good)
-        fail("the issuer does not renew the login (%s): ttf login again", answer.status ? why : answer.error);
+        say_failure("the issuer does not renew the login (%s): ttf login again",
+                    answer.status ? why : answer.error);
     answer_done(&answer);
     buf_done(&form);
     explicit_bzero(&grant, sizeof(grant));

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/regular_file.h"
 #include "http/chars.h"
 #include "user_dir.h"
 
@@ -169,7 +170,7 @@ bool resume_store_save(struct resume_store *store, struct view token, char *erro
     buf_init(&content, 16384);
     errno = ENOMEM;
     bool ok = buf_printf(&content, "%s\n%.*s\n", store->label, VIEW_ARG(token)) &&
-              user_file_replace(store->path, buf_view(&content));
+              file_replace(store->path, buf_view(&content));
     if (!ok) snprintf(error, error_size, "%s: %s", store->path, strerror(errno));
     buf_done(&content);
     return ok;

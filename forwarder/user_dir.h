@@ -14,7 +14,5 @@ char *user_dir(const char *variable, const char *fallback);
 char *user_path(const char *dir, const char *name);
 /* The directory exists from now on, is ours, and nobody else may look into it; or `error` says why not. */
 bool user_dir_prepare(const char *dir, char *error, size_t error_size);
-/* Whole or not at all, for the user alone (0600). One writer at a time. False: errno says why. */
-bool user_file_replace(const char *path, struct view content);
 
 #endif

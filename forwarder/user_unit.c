@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -12,19 +11,11 @@
 
 #include "agent_file.h"
 #include "base/buf.h"
+#include "base/regular_file.h"
+#include "failure.h"
 #include "user_dir.h"
 
 #define UNIT "ttf.service"
-
-__attribute__((format(printf, 1, 2))) static int fail(const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    fputs("ttf: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    va_end(arguments);
-    return 1;
-}
 
 /* Its exit code; 127 where there is none. */
 static int systemctl(const char *verb, const char *option, const char *unit) {
@@ -42,8 +33,9 @@ static int systemctl(const char *verb, const char *option, const char *unit) {
 }
 
 static int fail_systemctl(int code) {
-    if (code == 127) return fail("there is no systemctl here: this machine's services are not systemd's");
-    return fail("the user's systemd does not take it (systemctl --user ends with %d)", code);
+    if (code == 127)
+        return say_failure("there is no systemctl here: this machine's services are not systemd's"), 1;
+    return say_failure("the user's systemd does not take it (systemctl --user ends with %d)", code), 1;
 }
 
 /* ---- the file ---- */
@@ -102,12 +94,12 @@ static char *choose_config(const struct options *options) {
     struct agent_file *file = calloc(1, sizeof(*file));
     bool good = false;
     if (!absolute)
-        fail("%s: %s (name the file of the tunnels with --config)", path ? path : "ttf.yaml",
-             strerror(errno));
+        say_failure("%s: %s (name the file of the tunnels with --config)", path ? path : "ttf.yaml",
+                    strerror(errno));
     else if (!file || !agent_file_load(file, absolute, true, error, sizeof(error)))
-        fail("%s", file ? error : "out of memory");
+        say_failure("%s", file ? error : "out of memory");
     else if (!(good = file->count))
-        fail("%s names no tunnels", absolute);
+        say_failure("%s names no tunnels", absolute);
     if (file) agent_file_done(file);
     free(file);
     free(own);
@@ -137,9 +129,9 @@ static int install(const struct options *options, char *dir, const char *path) {
     buf_init(&unit, (size_t)4 * PATH_MAX);
     int code = 1;
     if (len <= 0 || !print_unit(&unit, program, config))
-        fail("a path here has a byte that systemd does not take");
-    else if (!make_dirs(dir) || !user_file_replace(path, buf_view(&unit)))
-        fail("%s cannot be written: %s", path, strerror(errno));
+        say_failure("a path here has a byte that systemd does not take");
+    else if (!make_dirs(dir) || !file_replace(path, buf_view(&unit)))
+        say_failure("%s cannot be written: %s", path, strerror(errno));
     else
         code = start_unit(path);
     buf_done(&unit);
@@ -148,10 +140,10 @@ static int install(const struct options *options, char *dir, const char *path) {
 }
 
 static int uninstall(const char *path) {
-    if (access(path, F_OK) != 0) return fail("%s: %s", path, strerror(errno));
+    if (access(path, F_OK) != 0) return say_failure("%s: %s", path, strerror(errno)), 1;
     int code = systemctl("disable", "--now", UNIT);
     if (code) return fail_systemctl(code);
-    if (unlink(path) != 0) return fail("%s: %s", path, strerror(errno));
+    if (unlink(path) != 0) return say_failure("%s: %s", path, strerror(errno)), 1;
     systemctl("daemon-reload", NULL, NULL);
     return printf("%s is removed\n", path), 0;
 }
@@ -161,7 +153,8 @@ int user_unit_run(const struct options *options) {
     char *dir = unit_dir(), *path = user_path(dir, UNIT);
     int code = 2;
     if (!path) {
-        code = fail("there is no place for a unit: neither XDG_CONFIG_HOME nor HOME is set");
+        say_failure("there is no place for a unit: neither XDG_CONFIG_HOME nor HOME is set");
+        code = 1;
     } else if (strcmp(verb, "install") == 0) {
         code = install(options, dir, path);
     } else if (strcmp(verb, "uninstall") == 0) {
@@ -170,7 +163,7 @@ int user_unit_run(const struct options *options) {
         code = systemctl("status", "--no-pager", UNIT);
         if (code == 127) fail_systemctl(code);
     } else {
-        fail("ttf service wants install, uninstall or status");
+        say_failure("ttf service wants install, uninstall or status");
     }
     free(path);
     free(dir);

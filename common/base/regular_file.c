@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -17,6 +19,47 @@ FILE *regular_file_open(const char *path) {
     close(fd);
     errno = error;
     return NULL;
+}
+
+static bool write_all(int fd, const char *bytes, size_t len) {
+    while (len) {
+        ssize_t done = write(fd, bytes, len);
+        if (done < 0 && errno == EINTR) continue;
+        if (done < 0) return false;
+        bytes += done;
+        len -= (size_t)done;
+    }
+    return true;
+}
+
+static bool replace_by(const char *path, const char *temporary, struct view content) {
+    if (unlink(temporary) != 0 && errno != ENOENT) return false;
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) return false;
+    bool ok = write_all(fd, content.ptr, content.len) && fsync(fd) == 0;
+    int reason = errno;
+    if (close(fd) != 0 && ok) {
+        ok = false;
+        reason = errno;
+    }
+    ok = ok && rename(temporary, path) == 0;
+    if (ok) return true;
+    if (reason == 0) reason = errno;
+    unlink(temporary);
+    errno = reason;
+    return false;
+}
+
+bool file_replace(const char *path, struct view content) {
+    size_t size = strlen(path) + sizeof(".new");
+    char *temporary = malloc(size);
+    if (!temporary) return false;
+    snprintf(temporary, size, "%s.new", path);
+    bool good = replace_by(path, temporary, content);
+    int reason = errno;
+    free(temporary);
+    errno = reason;
+    return good;
 }
 
 bool file_others_can_write(int fd) {

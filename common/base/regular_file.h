@@ -1,13 +1,18 @@
-/* Files that are named by people, or lie where the program starts. */
+/* Files that are named by people, or lie where the program starts, and those that it keeps. */
 #ifndef BASE_REGULAR_FILE_H
 #define BASE_REGULAR_FILE_H
 
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "base/view.h"
+
 /* Opens a regular file for reading, following links. NULL and errno (EINVAL: it is something else) on
  * failure. Never waits, which opening a FIFO does until somebody writes to it. */
 FILE *regular_file_open(const char *path);
+
+/* Whole or not at all, for the user alone (0600). One writer at a time; blocks. False: errno says why. */
+bool file_replace(const char *path, struct view content);
 
 /* Can others change the open file? Who can, knows a secret in it, or has another one believed. A group of
  * one's own is oneself. */

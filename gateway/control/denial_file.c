@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -59,19 +58,4 @@ bool denial_file_load(const char *path, struct denial_list *list) {
     if (len == 0 || text.failed) errno = EINVAL;
     buf_done(&text);
     return is_read;
-}
-
-bool denial_file_save(const char *path, const char *text, size_t len) {
-    char beside[4200];
-    if (snprintf(beside, sizeof(beside), "%s.new", path) >= (int)sizeof(beside)) return false;
-    int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0) return false;
-    bool written = true;
-    for (size_t at = 0; written && at < len;) {
-        ssize_t count = write(fd, text + at, len - at);
-        written = count > 0;
-        if (written) at += (size_t)count;
-    }
-    written = written && fsync(fd) == 0;
-    return close(fd) == 0 && written && rename(beside, path) == 0;
 }

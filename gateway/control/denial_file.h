@@ -12,7 +12,5 @@ bool denial_file_read(struct view text, struct denial_list *list);
 
 /* A file that is not there is an empty one. False with errno, EINVAL for what cannot be understood. */
 bool denial_file_load(const char *path, struct denial_list *list);
-/* Replaces it, mode 0600, in one step. Blocks: not on the loop. False with errno. */
-bool denial_file_save(const char *path, const char *text, size_t len);
 
 #endif

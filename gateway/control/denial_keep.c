@@ -7,6 +7,7 @@
 
 #include "base/heap.h"
 #include "base/log.h"
+#include "base/regular_file.h"
 #include "control/denial_file.h"
 
 enum { FORGOTTEN_MAX = 500, CLOCKS_DIFFER_MS = 60000 };
@@ -47,7 +48,7 @@ static void tell(struct list *keepers, int error) {
 
 static void write_file(uv_work_t *work) {
     struct denial_keep *keep = work->data;
-    keep->error = denial_file_save(keep->path, keep->text, keep->len) ? 0 : errno;
+    keep->error = file_replace(keep->path, view_of(keep->text, keep->len)) ? 0 : errno;
 }
 
 static void on_written(uv_work_t *work, int status) {
@@ -254,7 +255,7 @@ static void drop_all(struct list *keepers) {
 static void save_last(struct denial_keep *keep) {
     size_t len;
     char *text = keep->path && !list_empty(&keep->waiting) ? denial_file_text(&keep->list, &len) : NULL;
-    if (text && !denial_file_save(keep->path, text, len))
+    if (text && !file_replace(keep->path, view_of(text, len)))
         log_error("control", "%s: %s", keep->path, strerror(errno));
     free(text);
 }
