@@ -7,6 +7,7 @@
 #include "admin/admin_client.h"
 #include "admin/admin_table.h"
 #include "config/config_value.h"
+#include "config/flag_value.h"
 #include "config/secret_file.h"
 
 #define PREFIX "/api/v1/"
@@ -74,17 +75,6 @@ static int complain_of(const struct verb *verb) {
 
 /* ---- what was said ---- */
 
-static bool take(const char *name, int argc, char **argv, int *i, struct view *ret_value) {
-    struct view argument = view_from_cstr(argv[*i]), flag = view_from_cstr(name);
-    struct view behind = view_skip(argument, flag.len);
-    if (!view_starts_with(argument, flag) || (behind.len && behind.ptr[0] != '=')) return false;
-    if (behind.len)
-        *ret_value = view_skip(behind, 1);
-    else
-        *ret_value = *i + 1 < argc ? view_from_cstr(argv[++*i]) : VIEW("");
-    return true;
-}
-
 static const struct verb *find_verb(const char *name) {
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
         if (strcmp(verbs[i].name, name) == 0) return &verbs[i];
@@ -102,9 +92,10 @@ static void keep_flag(struct request *request, int argc, char **argv, int *i) {
 static bool split(int argc, char **argv, struct request *request) {
     request->rest[request->rest_count++] = argv[0];
     for (int i = 1; i < argc; i++) {
-        if (take("--owner", argc, argv, &i, &request->owner) ||
-            take("--reason", argc, argv, &i, &request->reason) ||
-            take("--for", argc, argv, &i, &request->lasts) || take("--sort", argc, argv, &i, &request->sort))
+        if (flag_value("--owner", argc, argv, &i, &request->owner) ||
+            flag_value("--reason", argc, argv, &i, &request->reason) ||
+            flag_value("--for", argc, argv, &i, &request->lasts) ||
+            flag_value("--sort", argc, argv, &i, &request->sort))
             continue;
         if (strcmp(argv[i], "--json") == 0)
             request->as_json = true;

@@ -8,6 +8,7 @@
 #include "auth/jwt.h"
 #include "config/config.h"
 #include "config/config_value.h"
+#include "config/flag_value.h"
 #include "config/secret_file.h"
 
 #define TTL_MAX_MS ((uint64_t)3650 * 24 * 3600 * 1000)
@@ -34,29 +35,18 @@ static int complain(const char *what) {
     return 2;
 }
 
-static bool take(const char *name, int argc, char **argv, int *i, struct view *ret_value) {
-    struct view argument = view_from_cstr(argv[*i]), flag = view_from_cstr(name);
-    struct view behind = view_skip(argument, flag.len);
-    if (!view_starts_with(argument, flag) || (behind.len && behind.ptr[0] != '=')) return false;
-    if (behind.len)
-        *ret_value = view_skip(behind, 1);
-    else
-        *ret_value = *i + 1 < argc ? view_from_cstr(argv[++*i]) : VIEW("");
-    return true;
-}
-
 static bool take_bound(int argc, char **argv, int *i, struct request *request) {
     for (size_t k = 0; k < BOUNDS_COUNT; k++)
-        if (take(bounds[k].flag, argc, argv, i, &request->bounds[k])) return true;
+        if (flag_value(bounds[k].flag, argc, argv, i, &request->bounds[k])) return true;
     return false;
 }
 
 static void split(int argc, char **argv, struct request *request) {
     request->rest[request->rest_count++] = argv[0];
     for (int i = 1; i < argc; i++)
-        if (!take("--sub", argc, argv, &i, &request->subject) &&
-            !take("--ttl", argc, argv, &i, &request->lifetime) &&
-            !take("--tunnels", argc, argv, &i, &request->names) && !take_bound(argc, argv, &i, request))
+        if (!flag_value("--sub", argc, argv, &i, &request->subject) &&
+            !flag_value("--ttl", argc, argv, &i, &request->lifetime) &&
+            !flag_value("--tunnels", argc, argv, &i, &request->names) && !take_bound(argc, argv, &i, request))
             request->rest[request->rest_count++] = argv[i];
 }
 
