@@ -9,6 +9,7 @@ import backends
 import http_raw
 from agent_v1 import AgentV1
 from agent_v2 import AgentV2
+from arenas import arenas_of
 from programs import BIN, Forwarder, Program
 from relay import Relay, make_authority, make_certificate
 from service import Service, WebSocketService
@@ -159,21 +160,8 @@ class Stack(SimpleNamespace):
 @pytest.fixture(scope="session")
 def stacks(tmp_path_factory):
     """stacks(protocol): one gateway with everything at its defaults, for the many tests that leave it as it was."""
-    starters, made = [], {}
-
-    def get(protocol):
-        if protocol not in made:
-            starter = Starter(tmp_path_factory.mktemp("shared"), protocol)
-            starters.append(starter)
-            service = starter.service()
-            gateway = starter.gateway()
-            ttf = starter.forwarder(gateway, service)
-            made[protocol] = Stack(gateway=gateway, ttf=ttf, service=service)
-        return made[protocol]
-
-    yield get
-    for starter in starters:
-        starter.stop_all()
+    with arenas_of(tmp_path_factory, lambda starter: starter.service()) as get:
+        yield get
 
 
 @pytest.fixture

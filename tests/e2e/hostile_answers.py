@@ -11,6 +11,7 @@ import socket
 import threading
 
 from smuggling_rows import BAD_CODINGS, BAD_LENGTHS, BAD_SIZES, BROKEN_NAMES, CONTROLS, name_of
+from threaded_server import ThreadedServer
 
 BAD, CUT, FINE, ANY = "bad", "cut", "fine", "any"
 
@@ -210,30 +211,13 @@ GROUPS = {
 }
 
 
-class HostileService:
+class HostileService(ThreadedServer):
     """Answers `/<group>/<number>` as that row has it, and everything else with its target."""
 
     def __init__(self):
         self.late, self.closed = threading.Event(), threading.Event()  # see _answer_twice
         self.rows = {f"/{group.replace(' ', '-')}/{number}": row for group in GROUPS for number, row in enumerate(GROUPS[group]())}
-        self.socket = socket.create_server(("127.0.0.1", 0), backlog=1024)
-        self.port = self.socket.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def stop(self):
-        try:
-            self.socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        self.socket.close()
-
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+        super().__init__()
 
     def _serve(self, connection):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

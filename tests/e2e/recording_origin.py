@@ -5,6 +5,8 @@ import re
 import socket
 import threading
 
+from threaded_server import ThreadedServer
+
 REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([!-\"$-~\x80-\xff]+) HTTP/1\.1")
 FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+): ?([\t -~\x80-\xff]*)")
 LENGTH = re.compile(rb"\d{1,18}")
@@ -98,32 +100,15 @@ class _Reader:
         return request
 
 
-class RecordingOrigin:
+class RecordingOrigin(ThreadedServer):
     def __init__(self):
         self.lock = threading.Lock()
         self.seen, self.unclear = [], []
-        self.socket = socket.create_server(("127.0.0.1", 0), backlog=1024)
-        self.port = self.socket.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__()
 
     def of(self, row):
         with self.lock:
             return [request for request in self.seen if request.row == row]
-
-    def stop(self):
-        try:
-            self.socket.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        self.socket.close()
-
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

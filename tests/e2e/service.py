@@ -17,6 +17,8 @@ import time
 
 from websockets.legacy.server import serve
 
+from threaded_server import ThreadedServer
+
 
 class Request:
     """`headers` with names in lower case; `names` as they came."""
@@ -181,7 +183,7 @@ class Gate:
         self.opened.set()
 
 
-class Service:
+class Service(ThreadedServer):
     """`unix`: listens on that path instead. `tls`: (certificate file, key file)."""
 
     def __init__(self, port=0, unix=None, tls=None, address="127.0.0.1"):
@@ -198,16 +200,13 @@ class Service:
         self.connections = set()
         self.closes = 0  # connections closed after an answer that did not say so
         if unix:
-            self.socket = socket.socket(socket.AF_UNIX)
-            self.socket.bind(str(unix))
-            self.socket.listen(1024)
-            self.port = 0
+            listening = socket.socket(socket.AF_UNIX)
+            listening.bind(str(unix))
+            listening.listen(1024)
         else:
-            self.socket = socket.create_server(
-                (address, port), family=socket.AF_INET6 if ":" in address else socket.AF_INET, backlog=4096
-            )
-            self.port = self.socket.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            listening = socket.create_server((address, port), family=family, backlog=4096)
+        super().__init__(listening)
 
     def on(self, path, handler):
         self.handlers[path] = handler
@@ -243,11 +242,7 @@ class Service:
         self.default = report
 
     def stop(self):
-        try:
-            self.socket.shutdown(socket.SHUT_RDWR)  # wakes the thread in accept()
-        except OSError:
-            pass
-        self.socket.close()
+        super().stop()
         with self.lock:
             connections = list(self.connections)
         for connection in connections:
@@ -255,14 +250,6 @@ class Service:
                 connection.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
-
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self.socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection):
         try:

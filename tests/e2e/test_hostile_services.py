@@ -6,6 +6,7 @@ import concurrent.futures
 import pytest
 
 import http_raw
+from arenas import many
 from hostile_answers import ANY, BAD, CUT, FINE, GROUPS, HostileService
 from programs import SLOW
 
@@ -15,22 +16,8 @@ pytestmark = pytest.mark.protocols("v1", "v2")
 @pytest.fixture(scope="module")
 def arenas(tmp_path_factory):
     """arenas(protocol): a gateway, a ttf and a hostile service for all groups."""
-    from conftest import Stack, Starter
-
-    starters, made = [], {}
-
-    def get(protocol):
-        if protocol not in made:
-            starter = Starter(tmp_path_factory.mktemp("hostile"), protocol)
-            starters.append(starter)
-            service = starter._other(HostileService())
-            gateway = starter.gateway("--connection-rate-per-address", "100000")
-            made[protocol] = Stack(gateway=gateway, ttf=starter.forwarder(gateway, service, "--no-hints"), service=service)
-        return made[protocol]
-
-    yield get
-    for starter in starters:
-        starter.stop_all()
+    with many(tmp_path_factory, HostileService, ttf=("--no-hints",)) as get:
+        yield get
 
 
 def judge(row, response):

@@ -9,6 +9,7 @@ import zlib
 import pytest
 
 import http_raw
+from arenas import many
 from programs import SLOW
 from recording_origin import RecordingOrigin
 from smuggling_rows import CUT, FOREIGN, GROUPS, PASSED, REFUSED, SMUGGLED, rows
@@ -19,22 +20,8 @@ pytestmark = pytest.mark.protocols("v1", "v2")
 @pytest.fixture(scope="module")
 def arenas(tmp_path_factory):
     """arenas(protocol): a gateway, a ttf and a recording origin for all groups."""
-    from conftest import Stack, Starter
-
-    starters, made = [], {}
-
-    def get(protocol):
-        if protocol not in made:
-            starter = Starter(tmp_path_factory.mktemp("smuggling"), protocol)
-            starters.append(starter)
-            service = starter._other(RecordingOrigin())
-            gateway = starter.gateway("--connection-rate-per-address", "100000")
-            made[protocol] = Stack(gateway=gateway, ttf=starter.forwarder(gateway, service), service=service)
-        return made[protocol]
-
-    yield get
-    for starter in starters:
-        starter.stop_all()
+    with many(tmp_path_factory, RecordingOrigin) as get:
+        yield get
 
 
 def fill(data, arena, row):
