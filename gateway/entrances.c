@@ -1,8 +1,6 @@
 /* See entrances.h. */
 #include "entrances.h"
 
-#include <stdio.h>
-
 #include "sockets/tls.h"
 
 #define VISITOR_PROTOCOLS "\x02h2\x08http/1.1"
@@ -20,16 +18,12 @@ static bool is_said(const struct listen_address *address) {
 static bool make_tls(struct entrances *entrances) {
     const struct config *config = entrances->files.config;
     struct certificates *const *set = &entrances->files.set;
-    const char *ca_file = config->agent_client_ca;
-    char why[TLS_SUBJECT_WHY_MAX];
     if (is_said(&config->public_tls_listen))
         entrances->visitor_tls = tls_server_new(set, &entrances->tickets, VISITOR_PROTOCOLS);
     if (is_said(&config->agent_tls_listen))
-        entrances->agent_tls = tls_server_new(set, ca_file ? NULL : &entrances->tickets, AGENT_PROTOCOLS);
-    if (ca_file && entrances->agent_tls && !tls_server_ask(entrances->agent_tls, ca_file, why)) {
-        fprintf(stderr, "ttf-gateway: --agent-client-ca: %s\n", why);
-        return false;
-    }
+        entrances->agent_tls =
+            tls_server_new(set, config->agent_client_ca ? NULL : &entrances->tickets, AGENT_PROTOCOLS);
+    if (!agent_trust_open(&entrances->agent_trust, config, entrances->agent_tls)) return false;
     return (entrances->visitor_tls || !is_said(&config->public_tls_listen)) &&
            (entrances->agent_tls || !is_said(&config->agent_tls_listen));
 }
@@ -59,10 +53,11 @@ bool entrances_open(struct entrances *entrances, struct loop *loop, const struct
     return entrance_open(&entrances->visitors, &visitors) && entrance_open(&entrances->agents, &agents);
 }
 
-void entrances_admit(struct entrances *entrances, struct loop *loop) {
+void entrances_admit(struct entrances *entrances, struct loop *loop, struct agent_ws *agents) {
     entrance_admit(&entrances->visitors);
     entrance_admit(&entrances->agents);
     tls_files_watch(&entrances->files, loop);
+    agent_trust_watch(&entrances->agent_trust, loop, agents);
 }
 
 void entrances_print_port(struct buf *lines, const char *what, const struct listener *port) {
@@ -83,10 +78,12 @@ void entrances_stop(struct entrances *entrances) {
     entrance_stop(&entrances->visitors);
     entrance_stop(&entrances->agents);
     tls_files_stop(&entrances->files);
+    agent_trust_stop(&entrances->agent_trust);
 }
 
 void entrances_done(struct entrances *entrances) {
     tls_server_free(entrances->visitor_tls);
     tls_server_free(entrances->agent_tls);
     tls_files_done(&entrances->files);
+    agent_trust_done(&entrances->agent_trust);
 }

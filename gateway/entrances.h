@@ -2,6 +2,7 @@
 #ifndef GATEWAY_ENTRANCES_H
 #define GATEWAY_ENTRANCES_H
 
+#include "agent_trust.h"
 #include "config/tls_files.h"
 #include "entrance.h"
 #include "sockets/ticket_keys.h"
@@ -9,6 +10,7 @@
 struct entrances {
     struct entrance visitors, agents;
     struct tls_files files;
+    struct agent_trust agent_trust;
     struct ticket_keys tickets;
     struct tls_server *visitor_tls, *agent_tls; /* NULL: that port has none */
 };
@@ -24,8 +26,8 @@ struct entrances_owner {
 bool entrances_load(struct entrances *entrances, const struct config *config);
 /* Binds, and holds who connects. False after saying why. */
 bool entrances_open(struct entrances *entrances, struct loop *loop, const struct entrances_owner *owner);
-/* From now on connections pass, and changed certificates are heeded. */
-void entrances_admit(struct entrances *entrances, struct loop *loop);
+/* From now on connections pass, and changed certificates are heeded; `agents` have theirs. */
+void entrances_admit(struct entrances *entrances, struct loop *loop, struct agent_ws *agents);
 /* The lines that scripts wait for: all addresses. */
 void entrances_print(const struct entrances *entrances, struct buf *lines);
 void entrances_print_port(struct buf *lines, const char *what, const struct listener *port);

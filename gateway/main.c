@@ -323,7 +323,7 @@ static void let_in(struct gateway *gateway) {
     gateway->started = true;
     administration_show(&gateway->administration);
     metrics_set(METRIC_STORE_UP, 0, 1);
-    entrances_admit(&gateway->entrances, &gateway->loop);
+    entrances_admit(&gateway->entrances, &gateway->loop, gateway->agents);
     listener_hold(gateway->admin_port, false);
     timer_start(&gateway->loop.timers, &gateway->cleanup, CLEANUP_MS);
     admin_set_state(gateway->admin, ADMIN_READY);

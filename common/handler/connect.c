@@ -34,6 +34,7 @@ struct connect {
     uint64_t epoch_floor;
     char token_id[JWT_ID_MAX + 1];
     uint64_t token_issued_s;
+    bool by_certificate;
     struct allowance_names names;  /* of its token */
     bool has_domain;               /* its name is made of a domain that it brings */
     char to_prove[DOMAIN_MAX + 1]; /* a domain that its token does not speak of; "": none */
@@ -79,6 +80,7 @@ static struct connect_outcome outcome_of(const struct connect *connect, int stat
                                     .owner = view_from_cstr(claim->owner),
                                     .token_id = view_from_cstr(connect->token_id),
                                     .token_issued_s = connect->token_issued_s,
+                                    .by_certificate = connect->by_certificate,
                                     .until_ms = claim->member.until_ms,
                                     .took_over = status == 200 && is_live(&connect->earlier)};
 }
@@ -231,8 +233,12 @@ static struct refusal own(struct connect *connect, struct view subject) {
 /* Who shows no token may have shown a certificate when it connected. */
 static struct refusal by_certificate(struct connect *connect, const struct connect_event *event) {
     bool ends = connect->operation.core->settings.ends_with_token;
-    if (event->subject.len) connect->claim.member.until_ms = ends ? event->subject_end_ms : 0;
-    if (event->subject.len) return own(connect, event->subject);
+    if (event->subject.len) {
+        connect->claim.member.until_ms = ends ? event->subject_end_ms : 0;
+        connect->token_issued_s = event->subject_begin_s;
+        connect->by_certificate = true;
+        return own(connect, event->subject);
+    }
     if (!event->subject_fault.len)
         return (struct refusal){401, "a token is needed (ttf --token, or TTF_TOKEN)"};
     snprintf(connect->reason, sizeof(connect->reason), "the certificate is not accepted: %.120s",

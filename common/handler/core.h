@@ -128,9 +128,9 @@ void core_connect(struct core *core, const struct connect_event *event, core_con
 typedef void core_done_fn(void *ctx, enum status status);
 void core_disconnect(struct core *core, struct view connection_id, core_done_fn *done, void *ctx);
 
-/* The token of a connection has ended (connect_outcome.until_ms): its agent is told, its tunnel is offline,
- * what it carries may end, and it is closed. */
-void core_expire(struct core *core, struct view connection_id);
+/* The token of a connection, or its certificate, has ended (connect_outcome.until_ms): its agent is told, its
+ * tunnel is offline, what it carries may end, and it is closed. */
+void core_expire(struct core *core, struct view connection_id, bool by_certificate);
 
 /* One v1 text message of an agent. `done` (may be NULL): STATUS_INVALID says that it was dropped as
  * malformed. */

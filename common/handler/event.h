@@ -17,6 +17,7 @@ struct connect_event {
     enum link_protocol protocol;
     struct view subject;       /* whose certificate it has shown, which is good; absent: nobody's */
     uint64_t subject_end_ms;   /* wall clock: when that certificate ends */
+    uint64_t subject_begin_s;  /* and began: as a token's `iat` */
     struct view subject_fault; /* what is wrong with the one that it has shown; absent: nothing */
 };
 
@@ -27,6 +28,7 @@ struct connect_outcome {
     struct view owner;       /* of its claim; empty where it did not come to one */
     struct view token_id;    /* `jti` of its token; empty: none */
     uint64_t token_issued_s; /* 0: unsaid */
+    bool by_certificate;     /* it has shown no token: the two above are none of one */
     bool took_over;          /* another connection of the owner's had the tunnel */
     uint64_t until_ms;       /* wall clock: the host is to call core_expire() then; 0: never */
 };

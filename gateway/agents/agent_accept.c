@@ -38,14 +38,16 @@ static struct agent_card card_of(const struct ws_candidate *candidate,
                                .owner = outcome->owner,
                                .token_id = outcome->token_id,
                                .token_issued_s = outcome->token_issued_s,
+                               .shown = outcome->by_certificate ? candidate->conn.tls : NULL,
                                .address = view_from_cstr(ws_candidate_address(candidate)),
                                .software = headers_get(headers, VIEW("user-agent"))};
 }
 
 static void hand_on(struct ws_candidate *candidate, const struct connect_outcome *outcome,
                     struct view peer_reply) {
+    const struct agent_card card = card_of(candidate, outcome); /* before its connection is taken */
     const struct agent_socket socket = {
-        .card = card_of(candidate, outcome),
+        .card = card,
         .socket = ws_candidate_take(candidate),
         .protocol = peer_reply.ptr ? LINK_V2 : protocol_of(candidate),
         .behind = candidate->behind,
@@ -105,6 +107,7 @@ static void ask_core(struct agent_accept *side, struct ws_candidate *candidate) 
         .protocol = protocol_of(candidate),
         .subject = view_from_cstr(is_known ? subject.name : NULL),
         .subject_end_ms = subject.end_ms,
+        .subject_begin_s = subject.begin_s,
         .subject_fault = view_from_cstr(fault),
     };
     core_connect(side->core, &event, on_outcome, candidate);

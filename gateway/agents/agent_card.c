@@ -24,6 +24,7 @@ bool agent_card_init(struct agent_card *card, const struct agent_card *said) {
                                 .protocol = said->protocol,
                                 .since_ms = said->since_ms,
                                 .token_issued_s = said->token_issued_s,
+                                .shown = said->shown,
                                 .rated_ms = said->rated_ms,
                                 .texts = malloc(len)};
     if (!card->texts) return false;

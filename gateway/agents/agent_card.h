@@ -7,13 +7,16 @@
 #include "handler/claim.h"
 
 /* Views live as long as the card, and are never absent. */
+struct ssl_st;
+
 struct agent_card {
     uint64_t number; /* in the order in which they came; from 1 */
     struct view tunnel, owner;
     struct view token_id; /* `jti`; empty: none */
     uint64_t token_issued_s;
-    struct view address;  /* without its port */
-    struct view software; /* its User-Agent, as "ttf/1.2.0"; whoever connects chooses it */
+    const struct ssl_st *shown; /* its connection, if it is known by the certificate shown there; NULL: not */
+    struct view address;        /* without its port */
+    struct view software;       /* its User-Agent, as "ttf/1.2.0"; whoever connects chooses it */
     enum link_protocol protocol;
     uint64_t since_ms; /* wall clock */
     bool is_leaving;   /* another connection has its tunnel, or it is being closed */

@@ -30,7 +30,7 @@ static bool wait_for_token(struct agent_link *link) {
 static void on_end_of_token(struct timer *timer) {
     struct agent_link *link = LIST_ENTRY(timer, struct agent_link, end_of_token);
     if (loop_wall_ms(NULL) >= link->until_ms || !wait_for_token(link))
-        core_expire(link->ws->core, view_from_cstr(link->id));
+        core_expire(link->ws->core, view_from_cstr(link->id), link->card.shown);
 }
 
 static bool make_card(struct agent_link *link, const struct agent_socket *socket) {

@@ -30,7 +30,7 @@ struct config {
     char *domain, *public_url,
         *store_url; /* public_url may be NULL: made of the domain and the public port */
     struct text_list names, proxies_text, pass_fields, allowed_names, allowed_origins, agent_protocols;
-    char *agent_client_ca;
+    char *agent_client_ca, *agent_client_crl;
     char *dns_servers;  /* NULL: the system's */
     char *forward_auth; /* NULL: nobody is asked */
     struct text_list forward_auth_headers, forward_auth_cookies;

@@ -117,7 +117,11 @@ static const void *older_secret(const struct config *config) {
 }
 
 static int check_client_ca(const struct config *config) {
-    if (!config->agent_client_ca) return 0;
+    if (!config->agent_client_ca)
+        return config->agent_client_crl
+                   ? complain(config, &config->agent_client_crl,
+                              "it says nothing without --agent-client-ca (AGENT_CLIENT_CA)")
+                   : 0;
     if (!said(config, &config->agent_tls_listen))
         return complain(
             config, &config->agent_client_ca,

@@ -84,6 +84,12 @@ const struct setting config_settings[] = {
      .detail = "At `agent-tls-listen` ([mutual TLS](TLS.md#certificates-of-agents)). Needs `require-auth`; "
                "then no key for tokens is needed.",
      .only = PROGRAM_GATEWAY, .is_path = true},
+    {SETTING("agent-client-crl", "AGENT_CLIENT_CRL", KIND_TEXT, agent_client_crl, NULL,
+             "a file of lists of revoked certificates (CRL, PEM), one of each authority"),
+     .detail =
+         "Needs `agent-client-ca`. A changed file is read again within seconds, and at SIGHUP; agents whose "
+         "certificate is revoked are disconnected then. A list whose time is over lets nobody in.",
+     .only = PROGRAM_GATEWAY, .is_path = true},
 
     {SETTING("domain", "DOMAIN_NAME", KIND_TEXT, domain, "localhost", "tunnels are its subdomains"),
      .group = "Names and URLs"},

@@ -135,7 +135,7 @@ const char *denial_list_why(struct denial_list *list, const struct applicant *ap
     if (!denial && (denial = find_live(list, "token:", applicant->token_id)))
         what = "this token has been revoked";
     if (!denial && (denial = find_older(list, applicant)))
-        what = "this owner's tokens of before have been revoked";
+        what = "this owner's tokens and certificates of before have been revoked";
     if (!denial) return NULL;
     snprintf(list->text, sizeof(list->text), "%s%s%s", what, denial->reason[0] ? ": " : "", denial->reason);
     return list->text;

@@ -9,6 +9,8 @@
 
 #include "sockets/certificates.h"
 #include "sockets/ticket_keys.h"
+#include "sockets/tls_subject.h"
+#include "sockets/trust.h"
 
 #define SHAKE_BYTES_MAX 65536 /* of a client: hellos have some 2 KiB */
 #define RECORD_BYTES ((size_t)16 * 1024)
@@ -79,8 +81,8 @@ struct tls_server *tls_server_new(struct certificates *const *certificates, stru
     return server;
 }
 
-bool tls_server_ask(struct tls_server *server, const char *ca_file, char why[TLS_SUBJECT_WHY_MAX]) {
-    return tls_ask_subject(server->context, ca_file, why);
+bool tls_server_ask(struct tls_server *server, const struct trust *trust) {
+    return tls_ask_subject(server->context) && trust_use(trust, server->context);
 }
 
 void tls_server_free(struct tls_server *server) {

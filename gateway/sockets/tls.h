@@ -10,11 +10,11 @@
 #include <sys/uio.h>
 
 #include "base/view.h"
-#include "sockets/tls_subject.h"
 
 struct ssl_st;
 struct certificates;
 struct ticket_keys;
+struct trust;
 struct tls_server; /* what the connections of one port share */
 
 /* `certificates` is where the newest set is looked up for each handshake, `tickets` (NULL: sessions are not
@@ -24,8 +24,9 @@ struct tls_server; /* what the connections of one port share */
 struct tls_server *tls_server_new(struct certificates *const *certificates, struct ticket_keys *tickets,
                                   const char *protocols);
 void tls_server_free(struct tls_server *server);
-/* As tls_ask_subject(), of a server whose sessions are not taken up again: certificates end. */
-bool tls_server_ask(struct tls_server *server, const char *ca_file, char why[TLS_SUBJECT_WHY_MAX]);
+/* Asks for certificates (tls_subject.h), of a server whose sessions are not taken up again: certificates end.
+ * Once more when there is another trust. False without memory. */
+bool tls_server_ask(struct tls_server *server, const struct trust *trust);
 
 /* One connection, before its handshake; NULL without memory. `fd` stays the caller's. */
 struct ssl_st *tls_new(struct tls_server *server, int fd);

@@ -6,8 +6,6 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #include "base/utf8.h"
@@ -29,19 +27,8 @@ static int on_verified(int is_good, X509_STORE_CTX *ctx) {
     return SSL_set_ex_data(tls, fault_index(), (void *)fault);
 }
 
-bool tls_ask_subject(SSL_CTX *context, const char *ca_file, char why[TLS_SUBJECT_WHY_MAX]) {
-    ERR_clear_error();
-    STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(ca_file);
-    bool ok = names && fault_index() >= 0 && SSL_CTX_load_verify_file(context, ca_file) == 1;
-    if (!ok) {
-        const char *reason = ERR_reason_error_string(ERR_peek_last_error());
-        snprintf(why, TLS_SUBJECT_WHY_MAX, "\"%.200s\" holds no certificates of authorities (PEM): %s",
-                 ca_file, reason ? reason : "it cannot be read");
-        sk_X509_NAME_pop_free(names, X509_NAME_free);
-        ERR_clear_error();
-        return false;
-    }
-    SSL_CTX_set_client_CA_list(context, names);
+bool tls_ask_subject(SSL_CTX *context) {
+    if (fault_index() < 0) return false;
     SSL_CTX_set_verify_depth(context, DEPTH_MAX);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, on_verified);
     return true;
@@ -108,6 +95,13 @@ static uint64_t end_ms(const X509 *leaf) {
     return end > 0 ? (uint64_t)end * 1000 : 1;
 }
 
+static uint64_t begin_s(const X509 *leaf) {
+    struct tm tm = {0};
+    if (ASN1_TIME_to_tm(X509_get0_notBefore(leaf), &tm) != 1) return 0;
+    time_t begin = timegm(&tm);
+    return begin > 0 ? (uint64_t)begin : 0;
+}
+
 bool tls_subject(const SSL *tls, struct tls_subject *ret_subject, const char **ret_why) {
     const X509 *leaf = SSL_get0_peer_certificate(tls);
     long fault = leaf ? (long)(intptr_t)SSL_get_ex_data(tls, fault_index()) : X509_V_OK;
@@ -115,6 +109,7 @@ bool tls_subject(const SSL *tls, struct tls_subject *ret_subject, const char **r
     if (!leaf) return false;
     if (fault == X509_V_OK) fault = SSL_get_verify_result(tls);
     ret_subject->end_ms = end_ms(leaf);
+    ret_subject->begin_s = begin_s(leaf);
     if (fault != X509_V_OK)
         *ret_why = X509_verify_cert_error_string(fault);
     else if (!read_subject(leaf, ret_subject->name))

@@ -8,20 +8,20 @@
 #include <stdint.h>
 
 #define TLS_SUBJECT_MAX 128
-#define TLS_SUBJECT_WHY_MAX 400
 
 struct tls_subject {
     char name[TLS_SUBJECT_MAX + 1];
-    uint64_t end_ms; /* since 1970: when the certificate ends */
+    uint64_t end_ms;  /* since 1970: when the certificate ends */
+    uint64_t begin_s; /* and began */
 };
 
 struct ssl_st;
 struct ssl_ctx_st;
 
-/* From now on whoever connects is asked for a certificate of these authorities (a file of PEM), and let in
- * without one, or with one that is not good, all the same: tls_subject() says so. False, and why: there are
- * none in it. */
-bool tls_ask_subject(struct ssl_ctx_st *context, const char *ca_file, char why[TLS_SUBJECT_WHY_MAX]);
+/* From now on whoever connects is asked for a certificate, and let in without one, or with one that is not
+ * good, all the same: tls_subject() says so. By whom it is to be signed trust_use() says. False without
+ * memory. */
+bool tls_ask_subject(struct ssl_ctx_st *context);
 
 /* After a handshake: has it shown a certificate that is good? False: *ret_why says what is wrong with it, or
  * is NULL when there is none. */

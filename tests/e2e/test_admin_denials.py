@@ -76,7 +76,7 @@ def test_a_revoked_token(gateway, start):
 def test_tokens_of_before(gateway):
     now = int(time.time())
     assert ask(front(gateway), "revocations", "POST", owner="sub:alice").status == 200
-    expected = (403, "this owner's tokens of before have been revoked")
+    expected = (403, "this owner's tokens and certificates of before have been revoked")
     eventually(lambda: refused(gateway, "one", iat=now - 5) == expected)
     assert refused(gateway, "one") == expected  # it does not say since when it is
     assert refused(gateway, "two", "bob", iat=now - 5) is None

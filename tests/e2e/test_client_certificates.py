@@ -38,7 +38,7 @@ def team(start, servers, people):
 
     def make(*options, **more):
         pair = servers.certificate()
-        gateway = start.gateway("--require-auth", "true", "--agent-client-ca", people.ca, *tls_options(pair), *options, **more)
+        gateway = start.gateway("--require-auth", "true", "--agent-client-ca", more.pop("ca", people.ca), *tls_options(pair), *options, **more)
         gateway.wss = f"wss://localhost:{address_of(gateway, 'Agents: +wss')[1]}"
         return gateway
 
@@ -183,7 +183,7 @@ def test_settings_that_do_not_go_together(start, servers, people, tmp_path):
         (2, "without --require-auth=true", (*tls, "--agent-client-ca", people.ca)),
         (2, "without --require-auth=true", (*tls, "--require-auth", "false", "--agent-client-ca", people.ca)),
         (1, "holds no certificates of authorities", (*tls, "--require-auth", "true", "--agent-client-ca", tmp_path / "empty.pem")),
-        (1, "holds no certificates of authorities", (*tls, "--require-auth", "true", "--agent-client-ca", tmp_path / "nowhere.pem")),
+        (1, "nowhere.pem", (*tls, "--require-auth", "true", "--agent-client-ca", tmp_path / "nowhere.pem")),
     ):
         ports = ("--public-listen", "127.0.0.1:0", "--agent-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--state-dir", tmp_path)
         ends_with(start.program(BIN / "ttf-gateway", *ports, *options), code, says)
@@ -231,6 +231,6 @@ def test_it_ends_with_its_certificate_and_comes_back_with_a_renewed_one(team, jo
     ttf = join(gateway, None, "--client-cert", both, "--name", "of-soon")
     renewed, key = lasting(people, "soon", 3600)
     both.write_text(renewed.read_text() + key.read_text())
-    gateway.wait_err("its token has expired")
+    gateway.wait_err("its certificate has expired")
     ttf.wait_established(after=len(ttf.out) if not ttf.out else 1)
     assert http_raw.request(gateway.address, host=ttf.host).status == 200

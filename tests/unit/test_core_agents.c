@@ -106,7 +106,7 @@ static void a_token_that_ends_ends_its_connection(void **state) {
     visit_tunnel(world, &early, "GET", NULL);
     struct view id = last_sent(world)->request_id;
     pass(world, 1);
-    core_expire(world->core, VIEW("one"));
+    core_expire(world->core, VIEW("one"), false);
     settle(world);
     assert_true(view_eq(last_sent(world)->code, VIEW("token_expired")));
     assert_string_equal(world->closed, "");
