@@ -26,7 +26,9 @@ from typing import Callable
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
 SHOWN_CASES = 20  # failed tests whose text is shown
+REASON_LINES = 6
 SHOWN_LINES = 60  # lines of each
+REASON_LINES = 6  # and before them, of what pytest calls the error
 SKIPPED = 77  # what a program says that cannot run here
 DEV = [str(ROOT / "dev")]
 
@@ -76,6 +78,11 @@ def last_lines(text: str, count: int) -> list[str]:
     lines = text.rstrip("\n").splitlines()
     left_out = len(lines) - count
     return lines if left_out <= 0 else [f"… {left_out} lines before these", *lines[-count:]]
+
+
+def reasons(text: str) -> list[str]:
+    """What pytest marks as the error itself: it stands first, for whoever sees the beginning only."""
+    return ["    " + line for line in text.splitlines() if line.startswith("E  ")][:REASON_LINES]
 
 
 def run_logged(command: list[str], log: Path, environment: dict[str, str] | None = None, echo: bool = False) -> int:
@@ -132,7 +139,7 @@ def tally_report(report: Path, log: Path, status: int, quiet: bool = False) -> T
         setattr(tally, outcome, getattr(tally, outcome) + 1)
     failed = [(name, text) for name, (outcome, text) in cases.items() if outcome == "failed"]
     for name, text in [] if quiet else failed[:SHOWN_CASES]:
-        tally.lines += [f"FAILED: {name}", *("    " + line for line in last_lines(text, SHOWN_LINES))]
+        tally.lines += [f"FAILED: {name}", *reasons(text), *("    " + line for line in last_lines(text, SHOWN_LINES))]
     if len(failed) > SHOWN_CASES and not quiet:
         tally.lines += [f"FAILED: {name}" for name, _ in failed[SHOWN_CASES:]]
     if not failed and (status != 0 or tally.passed == 0):

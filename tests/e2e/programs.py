@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get("TTF_BIN", ROOT / "build" / "bin"))
 SLOW = 4 if os.environ.get("TTF_SLOW") else 1  # sanitizers: the same deadlines, stretched
+END_SECONDS = 45  # for a program to end: it tells one that hangs from one that has little of a busy machine, nothing finer
 
 SANITIZER_REPORTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "AddressSanitizer:DEADLYSIGNAL")
 
@@ -92,7 +93,7 @@ class Program:
             + ["  err| " + line for line in self.err[-120:]]
         )
 
-    def wait_exit(self, seconds=20):
+    def wait_exit(self, seconds=END_SECONDS):
         try:
             code = self.process.wait(seconds * SLOW)
         except subprocess.TimeoutExpired:
@@ -101,11 +102,11 @@ class Program:
             reader.join(10)
         return code
 
-    def wait_exit_of_process(self, seconds=20):
+    def wait_exit_of_process(self, seconds=END_SECONDS):
         """As wait_exit(), where children of its may still write: did it end well?"""
         return self.process.wait(seconds * SLOW) == 0
 
-    def stop(self, number=signal.SIGTERM, seconds=15):
+    def stop(self, number=signal.SIGTERM, seconds=END_SECONDS):
         """Asks it to end and returns its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(number)

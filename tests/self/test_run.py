@@ -99,6 +99,11 @@ def test_what_is_shown_is_bounded(tmp_path):
     assert "FAILED: t49" in tally.lines
 
 
+def test_the_error_itself_comes_first(tmp_path):
+    tally = tally_of(tmp_path, "def test_it():\n    assert 1 == 2, 'this is why'\n")
+    assert tally.lines[0].startswith("FAILED: ") and "this is why" in tally.lines[1]
+
+
 @pytest.mark.parametrize("program, expected", [("true", (1, 0, 0)), ("false", (0, 1, 0)), ("exit 77", (0, 1, 1))])
 def test_ctest(tmp_path, program, expected):
     """A program that fails is a failure; one that cannot run is skipped, and nothing but that is no run."""
