@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 COMMON = {"common/base", "common/http", "common/protocol", "common/link", "common/handler", "common/rewrite", "common/auth",
-          "common/net", "common/yaml", "common/metrics", "common/mhd", "common/policy", "common/fetch", "common/sandbox", "common/doorman", "common/dns"}
+          "common/net", "common/yaml", "common/metrics", "common/mhd", "common/policy", "common/fetch", "common/sandbox", "common/doorman", "common/dns", "common/coding"}
 
 # folder: (folders of ours it may include besides itself, libraries)
 TABLE = {
@@ -21,7 +21,8 @@ TABLE = {
     "common/http": ({"common/base"}, set()),
     "common/protocol": ({"common/base", "common/http"}, {"jansson"}),
     "common/link": ({"common/base", "common/http", "common/protocol"}, {"nghttp2"}),
-    "common/rewrite": ({"common/base", "common/http"}, {"zlib", "brotli", "zstd"}),
+    "common/coding": ({"common/base"}, {"zlib", "brotli", "zstd"}),
+    "common/rewrite": ({"common/base", "common/http", "common/coding"}, {"zlib", "brotli", "zstd"}),
     "common/net": ({"common/base", "common/http", "common/auth"}, {"uv", "openssl"}),
     "common/auth": ({"common/base"}, {"openssl", "jwt", "jansson"}),
     "common/fetch": ({"common/base", "common/http", "common/net"}, {"uv", "curl", "openssl"}),
@@ -30,7 +31,7 @@ TABLE = {
     "common/metrics": ({"common/base", "common/http"}, set()),
     "common/policy": ({"common/base", "common/http"}, {"openssl"}),
     "common/sandbox": ({"common/base"}, {"seccomp", "linux"}),
-    "common/handler": ({"common/base", "common/http", "common/protocol", "common/rewrite", "common/auth", "common/metrics", "common/policy"},
+    "common/handler": ({"common/base", "common/http", "common/protocol", "common/rewrite", "common/coding", "common/auth", "common/metrics", "common/policy"},
                        set()),
     "common/dns": ({"common/base", "common/http", "common/protocol", "common/net", "common/handler"}, {"uv", "ares"}),
     "common/doorman": ({"common/base", "common/http", "common/protocol", "common/handler", "common/fetch"}, {"openssl"}),

@@ -5,7 +5,7 @@
 #define REWRITE_CHAIN_H
 
 #include "base/buf.h"
-#include "rewrite/decoder.h"
+#include "coding/decoder.h"
 #include "rewrite/filter.h"
 
 /* A step takes so many bytes at most, of those that were decoded. What comes of it is as much with prefixes

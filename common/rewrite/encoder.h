@@ -12,8 +12,8 @@
 #ifndef REWRITE_ENCODER_H
 #define REWRITE_ENCODER_H
 
-#include "rewrite/coding.h"
-#include "rewrite/coding_memory.h"
+#include "coding/coding.h"
+#include "coding/coding_memory.h"
 #include "rewrite/filter.h"
 
 /* Of a coding other than identity; takes of `memory` until it is freed. NULL without any. */

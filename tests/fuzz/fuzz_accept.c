@@ -1,8 +1,8 @@
 /* libFuzzer target: what a visitor likes best (RFC 9110 12.5): Accept, Accept-Encoding, and a service's
  * Content-Encoding. A choice is always one that was allowed. */
+#include "coding/coding.h"
 #include "fuzz.h"
 #include "http/error.h"
-#include "rewrite/coding.h"
 
 /* "br" alone, as a member of its own, decides nothing else than itself. */
 static void check_choice(struct view accepted) {

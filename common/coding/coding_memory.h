@@ -1,7 +1,7 @@
 /* The memory of what decodes and encodes. How much it takes is up to who sends, so it is counted, for each
  * tunnel and for the process: what would need more gets none. All of one thread. */
-#ifndef REWRITE_CODING_MEMORY_H
-#define REWRITE_CODING_MEMORY_H
+#ifndef CODING_CODING_MEMORY_H
+#define CODING_CODING_MEMORY_H
 
 #include "base/view.h"
 

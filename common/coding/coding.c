@@ -1,4 +1,4 @@
-#include "rewrite/coding.h"
+#include "coding/coding.h"
 
 static const struct {
     struct view name;

@@ -4,11 +4,11 @@
  * Memory is the libraries', and counted (coding_memory.h): gzip and deflate 40 KiB; br its window, whose size
  * the sender chooses, 16 MiB at most; zstd likewise, 8 MiB at most (RFC 9659), beyond which a stream is
  * refused. Where a tunnel has used its share, what needs more fails. */
-#ifndef REWRITE_DECODER_H
-#define REWRITE_DECODER_H
+#ifndef CODING_DECODER_H
+#define CODING_DECODER_H
 
-#include "rewrite/coding.h"
-#include "rewrite/coding_memory.h"
+#include "coding/coding.h"
+#include "coding/coding_memory.h"
 
 struct decoder;
 

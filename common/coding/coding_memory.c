@@ -1,5 +1,5 @@
 /* See coding_memory.h. */
-#include "rewrite/coding_memory.h"
+#include "coding/coding_memory.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* See decoder.h. */
-#include "rewrite/decoder.h"
+#include "coding/decoder.h"
 
 #include <brotli/decode.h>
 #include <stdlib.h>

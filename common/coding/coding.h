@@ -1,6 +1,6 @@
 /* The content codings that we know (RFC 9110 8.4.1), and which of them a visitor gets. */
-#ifndef REWRITE_CODING_H
-#define REWRITE_CODING_H
+#ifndef CODING_CODING_H
+#define CODING_CODING_H
 
 #include "base/view.h"
 
