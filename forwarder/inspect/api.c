@@ -74,7 +74,7 @@ static enum MHD_Result on_record(struct inspect *inspect, struct MHD_Connection 
     if (inspect_is_unread(inspect))
         return inspect_refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE, TOO_MUCH_UNREAD);
     buf_init(&out, API_ANSWER_MAX);
-    record_json(inspect, record, &out);
+    record_json_decoded(inspect, record, &out);
     return inspect_answer_large(inspect, connection, &out);
 }
 

@@ -93,6 +93,9 @@ enum MHD_Result metrics_answer(struct inspect *inspect, struct MHD_Connection *c
 
 /* In ngrok's shape, with the raw messages. */
 void record_json(const struct inspect *inspect, const struct store_record *record, struct buf *out);
+/* The same, and the bodies without their content codings besides (decoded.h): not for lists, it takes time.
+ */
+void record_json_decoded(const struct inspect *inspect, const struct store_record *record, struct buf *out);
 /* What a line of the page's list says. */
 void record_json_line(const struct inspect *inspect, const struct store_record *record, struct buf *out);
 

@@ -2,6 +2,7 @@
 #include <time.h>
 
 #include "http/reason.h"
+#include "inspect/decoded.h"
 #include "inspect/inspect_state.h"
 #include "protocol/json_text.h"
 
@@ -82,8 +83,25 @@ static void add_raw(struct buf *out, struct view line, const struct store_messag
     buf_done(&raw);
 }
 
+static struct view coding_of(const struct store_message *message) {
+    for (size_t i = 0; i < message->count; i++)
+        if (view_eq(message->fields[i].name, VIEW("content-encoding"))) return message->fields[i].value;
+    return VIEW("");
+}
+
+static void add_decoded(struct buf *out, const struct store_message *message) {
+    struct buf decoded;
+    bool is_whole;
+    if (decoded_body(coding_of(message), buf_view(&message->body), &decoded, &is_whole)) {
+        buf_printf(out, ",\"decoded\":");
+        json_text_base64(out, buf_view(&decoded));
+        buf_printf(out, ",\"decoded_whole\":%s", is_whole ? "true" : "false");
+    }
+    buf_done(&decoded);
+}
+
 /* The fields in their order, and the bodies: what the page shows and what is sent when it is repeated. */
-static void add_message(struct buf *out, const struct store_message *message) {
+static void add_message(struct buf *out, const struct store_message *message, bool decodes) {
     buf_printf(out, ",\"fields\":[");
     for (size_t i = 0; i < message->count; i++) {
         buf_append_view(out, i ? VIEW(",[") : VIEW("["));
@@ -94,10 +112,11 @@ static void add_message(struct buf *out, const struct store_message *message) {
     }
     buf_printf(out, "],\"body_bytes\":%llu,\"body\":", (unsigned long long)message->body_bytes);
     json_text_base64(out, buf_view(&message->body));
-    buf_printf(out, "}");
+    if (decodes) add_decoded(out, message);
+    buf_append_byte(out, '}');
 }
 
-static void add_request(struct buf *out, const struct store_record *record) {
+static void add_request(struct buf *out, const struct store_record *record, bool decodes) {
     struct buf line;
     buf_init(&line, (size_t)256 * 1024);
     buf_append_view(&line, record->method);
@@ -112,11 +131,11 @@ static void add_request(struct buf *out, const struct store_record *record) {
     json_text_string(out, record->target);
     buf_printf(out, ",\"raw\":");
     add_raw(out, buf_view(&line), &record->request);
-    add_message(out, &record->request);
+    add_message(out, &record->request, decodes);
     buf_done(&line);
 }
 
-static void add_answer(struct buf *out, const struct store_record *record) {
+static void add_answer(struct buf *out, const struct store_record *record, bool decodes) {
     char line[128], status[100];
     int code = record->service_status;
     snprintf(status, sizeof(status), "%d %.*s", code, VIEW_ARG(http_reason(code)));
@@ -126,7 +145,7 @@ static void add_answer(struct buf *out, const struct store_record *record) {
     add_fields(out, &record->answer);
     buf_printf(out, ",\"raw\":");
     add_raw(out, view_from_cstr(line), &record->answer);
-    add_message(out, &record->answer);
+    add_message(out, &record->answer, decodes);
 }
 
 /* What both shapes begin with. */
@@ -152,7 +171,8 @@ static void add_common(const struct inspect *inspect, const struct store_record 
     if (record->replay_of) buf_printf(out, ",\"replay_of\":\"%llu\"", (unsigned long long)record->replay_of);
 }
 
-void record_json(const struct inspect *inspect, const struct store_record *record, struct buf *out) {
+static void add_record(const struct inspect *inspect, const struct store_record *record, bool decodes,
+                       struct buf *out) {
     struct view visitor = {0};
     for (size_t i = 0; i < record->request.count; i++)
         if (view_eq(record->request.fields[i].name, VIEW("x-forwarded-for")))
@@ -164,9 +184,17 @@ void record_json(const struct inspect *inspect, const struct store_record *recor
         buf_printf(out, ",\"detail\":");
         json_text_string(out, view_from_cstr(record->detail));
     }
-    add_request(out, record);
-    if (record->answer.is_there) add_answer(out, record);
+    add_request(out, record, decodes);
+    if (record->answer.is_there) add_answer(out, record, decodes);
     buf_append_byte(out, '}');
+}
+
+void record_json(const struct inspect *inspect, const struct store_record *record, struct buf *out) {
+    add_record(inspect, record, false, out);
+}
+
+void record_json_decoded(const struct inspect *inspect, const struct store_record *record, struct buf *out) {
+    add_record(inspect, record, true, out);
 }
 
 void record_json_line(const struct inspect *inspect, const struct store_record *record, struct buf *out) {

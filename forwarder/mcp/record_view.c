@@ -117,7 +117,8 @@ static json_t *parameters(struct view text, bool reveal) {
 /* ---- bodies ---- */
 
 bool record_view_body(const json_t *message, struct buf *out) {
-    const json_t *encoded = json_object_get(message, "body");
+    const json_t *decoded_one = json_object_get(message, "decoded");
+    const json_t *encoded = decoded_one ? decoded_one : json_object_get(message, "body");
     struct view text = view_of(json_string_value(encoded), json_string_length(encoded));
     size_t len;
     char *room = text.len ? buf_reserve(out, base64_decoded_max(text.len)) : NULL;
@@ -187,20 +188,28 @@ static void add_text(json_t *body, struct view text, const char *type, const str
     buf_done(&masked);
 }
 
+/* True: it is not all of the body. */
+static bool note_what_lacks(json_t *body, const json_t *message, size_t len) {
+    const json_t *is_whole = json_object_get(message, "decoded_whole");
+    bool is_cut = is_whole ? !json_is_true(is_whole)
+                           : (json_int_t)len < json_integer_value(json_object_get(message, "body_bytes"));
+    if (is_whole) json_object_set_new(body, "decoded_bytes", json_integer((json_int_t)len));
+    if (is_cut) json_object_set_new(body, "kept", json_integer((json_int_t)len));
+    return is_cut;
+}
+
 static json_t *view_body(const json_t *message, const struct record_wish *wish) {
     json_t *body = json_object();
     const char *type = record_view_get(message, "content-type");
     const char *coding = record_view_get(message, "content-encoding");
-    json_int_t bytes = json_integer_value(json_object_get(message, "body_bytes"));
     struct buf kept;
     buf_init(&kept, TEXT_MAX);
-    json_object_set_new(body, "bytes", json_integer(bytes));
+    copy(body, "bytes", message, "body_bytes");
     if (type) json_object_set_new(body, "type", json_string(type));
     if (coding) json_object_set_new(body, "encoding", json_string(coding));
     if (record_view_body(message, &kept)) {
         struct view all = buf_view(&kept);
-        bool is_cut = (json_int_t)all.len < bytes;
-        if (is_cut) json_object_set_new(body, "kept", json_integer((json_int_t)all.len));
+        bool is_cut = note_what_lacks(body, message, all.len);
         if (record_view_is_text(all, is_cut))
             add_text(body, all, type, wish);
         else

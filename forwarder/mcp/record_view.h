@@ -24,7 +24,8 @@ json_t *record_view(const json_t *record, const struct record_wish *wish);
 /* A target or the value of a field, to be shown. */
 json_t *record_view_target(const char *target, bool reveal);
 json_t *record_view_field(const char *name, const char *value, bool reveal);
-/* The body's bytes as far as they are kept; in `out`. False: there are none. */
+/* The body's bytes as far as they are kept, without their content coding where the API could decode it; in
+ * `out`. False: there are none. */
 bool record_view_body(const json_t *message, struct buf *out);
 /* The value of a field of a message; NULL: it has none. The name is in lower case. */
 const char *record_view_get(const json_t *message, const char *name);

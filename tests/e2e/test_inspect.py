@@ -1,6 +1,7 @@
 """The inspector of ttf: what it keeps of requests, its API, replay, and who may ask."""
 
 import base64
+import gzip
 import hashlib
 import hmac
 import json
@@ -656,6 +657,31 @@ def test_the_page_shows_and_repeats_and_runs_nothing_of_a_visitor(inspected, tmp
         page.wait("document.querySelectorAll('#list [role=option]').length === 2")
         assert page.evaluate("window.hacked === undefined && !document.querySelector('#detail img, #detail iframe')")
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@needs_chromium
+def test_the_page_decodes_what_is_compressed(inspected, tmp_path):
+    text = '{"n": "é"}' * 200
+    packed = gzip.compress(text.encode())
+    inspected.service.answer("/", headers=[("Content-Encoding", "gzip"), ("Content-Type", "text/plain")], body=packed)
+    inspected.request("POST", "/", body=packed, headers=[("Content-Encoding", "gzip")])
+    inspected.inspector.wait_ended(1)
+    with Page(tmp_path / "chromium") as page:
+        page.open(inspected.inspector.url)
+        page.wait("document.querySelectorAll('#list [role=option]').length === 1")
+        page.evaluate("document.querySelector('#list [role=option]').click()")
+        page.wait("document.querySelector('#detail').innerText.includes('\"é\"')")
+        assert f"{len(packed)} B gzip, 2.20 kB decoded" in page.evaluate("document.querySelector('#detail').innerText")
+        content = json.loads(page.evaluate("JSON.stringify(harContent(record.response))"))
+        assert content == {"size": 2200, "compression": 2200 - len(packed), "mimeType": "text/plain", "text": text}
+        assert "content-encoding" not in page.evaluate("curl()")
+        page.evaluate("document.querySelector('#edit').click()")
+        page.wait("document.querySelectorAll('#detail textarea').length === 2")
+        page.evaluate("document.querySelectorAll('#detail .tools button')[0].click()")
+        page.wait("document.querySelectorAll('#list [role=option]').length === 2")
+    inspected.inspector.wait_ended(2)
+    sent = inspected.service.seen("/")[-1]
+    assert sent.body == text.encode() and sent.header("content-encoding") is None
 
 
 VIEWS = [

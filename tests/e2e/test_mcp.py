@@ -1,12 +1,14 @@
 """ttf mcp: the inspector's tools for coding agents, on a running ttf with a service behind it."""
 
 import base64
+import gzip
 import hashlib
 import hmac
 import json
 import os
 import subprocess
 import time
+import zlib
 
 import pytest
 
@@ -109,6 +111,51 @@ def test_bodies_come_in_pieces(inspected, mcp):
     whole = mcp.call("inspect_request", id="1")
     assert base64.b64decode(whole["response"]["body"]["base64"]) == bytes(range(256))
     assert mcp.call("inspect_request", id="1", body_limit=0)["request"]["body"]["text"] == ""
+
+
+TEXT = b'{"event": "paid", "token": "s3cr3t", "amount": 5}' * 400
+BROTLI = bytes.fromhex("1b1b25f88dd305f32b795a53fa84e1b582c80b8f02e6b712a10d3ecc01b0be00")  # 500 times a line of HTML
+CODED = {"gzip": gzip.compress(TEXT), "deflate": zlib.compress(TEXT), "br": BROTLI}
+
+
+@pytest.mark.parametrize("coding", CODED)
+def test_compressed_bodies_are_text(inspected, mcp, coding):
+    body = CODED[coding]
+    text = (b'<a href="/x">x</a>\n' * 500 if coding == "br" else TEXT.replace(b"s3cr3t", b"***")).decode()
+    inspected.service.answer("/", headers=[("Content-Encoding", coding), ("Content-Type", "application/json")], body=body)
+    inspected.request("POST", "/", body=body, headers=[("Content-Encoding", coding)])
+    inspected.inspector.wait_ended(1)
+    found = mcp.call("inspect_request", id="1", body_limit=100000)
+    for shown in (found["request"]["body"], found["response"]["body"]):
+        assert (shown["bytes"], shown["encoding"]) == (len(body), coding)
+        assert shown["text"] == text and "base64" not in shown and "kept" not in shown
+    later = mcp.call("inspect_request", id="1", body_limit=10, body_offset=5000)["response"]["body"]
+    assert later["text"] == text[5000:5010] and later["next_offset"] == 5010
+    mcp.call("replay_request", id="1")
+    assert inspected.service.seen("/")[-1].body == body, "what is sent again is as it came"
+
+
+def test_compressed_bodies_that_would_be_huge_or_are_broken(inspected, mcp):
+    bomb, cut = gzip.compress(bytes(50 << 20)), gzip.compress(os.urandom(1000).hex().encode())[:-20]
+    inspected.service.answer("/", headers=[("Content-Encoding", "gzip")], body=bomb)
+    inspected.request("POST", "/", body=cut, headers=[("Content-Encoding", "gzip")])
+    inspected.inspector.wait_ended(1)
+    found = mcp.call("inspect_request", id="1")
+    assert found["response"]["body"]["decoded_bytes"] == found["response"]["body"]["kept"] == 1 << 20
+    assert 0 < found["request"]["body"]["kept"] < 2000 and "text" in found["request"]["body"]
+    inspected.request("POST", "/", body=b"no gzip \0", headers=[("Content-Encoding", "gzip")])
+    inspected.inspector.wait_ended(2)
+    shown = mcp.call("inspect_request", id="2")["request"]["body"]
+    assert base64.b64decode(shown["base64"]) == b"no gzip \0" and "decoded_bytes" not in shown
+
+
+def test_compressed_bodies_are_compared(inspected, mcp):
+    for amount in (5, 6):
+        body = gzip.compress(json.dumps({"event": "paid", "amount": amount}).encode())
+        inspected.request("POST", "/", body=body, headers=[("Content-Encoding", "gzip")])
+    inspected.inspector.wait_ended(2)
+    differences = mcp.call("compare_requests", a=1, b=2)["differences"]
+    assert {"where": "request.body.amount", "a": 5, "b": 6} in differences, differences
 
 
 def test_a_signed_webhook_is_replayed_and_compared(inspected, mcp):

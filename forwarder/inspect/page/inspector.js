@@ -60,6 +60,10 @@ const bytesOf = base64 => Uint8Array.from(atob(base64), character => character.c
 const base64Of = bytes => btoa(Array.from(bytes, byte => String.fromCharCode(byte)).join(''));
 const textOf = bytes => new TextDecoder().decode(bytes);
 const isText = bytes => { try { new TextDecoder('utf-8', {fatal: true}).decode(bytes); return !bytes.includes(0); } catch { return false; } };
+const sentBytes = message => bytesOf(message.body);                       // as far as they are kept
+const shownBytes = message => bytesOf(message.decoded ?? message.body);   // without their content coding
+const isPlain = message => message.decoded !== undefined || !fieldOf(message, 'content-encoding');
+const isWhole = message => message.decoded_whole ?? sentBytes(message).length === message.body_bytes;
 const fieldOf = (message, name) => (message.fields.find(field => field[0].toLowerCase() === name) || [])[1] || '';
 
 function hex(bytes) {
@@ -159,9 +163,8 @@ function multipart(bytes, type) {
 }
 
 function views(message) {
-  const bytes = bytesOf(message.body), type = fieldOf(message, 'content-type').toLowerCase();
-  const isPlain = !fieldOf(message, 'content-encoding'), found = {};
-  if (isPlain && isText(bytes)) {
+  const bytes = shownBytes(message), type = fieldOf(message, 'content-type').toLowerCase(), found = {};
+  if (isPlain(message) && isText(bytes)) {
     const text = textOf(bytes);
     if (/json/.test(type)) try { found.JSON = () => element('pre', {}, JSON.stringify(JSON.parse(text), null, 2)); } catch { /* as text */ }
     if (/x-www-form-urlencoded/.test(type)) found.Form = () => table(parameters(text), hidesParameter);
@@ -172,10 +175,16 @@ function views(message) {
     const parts = multipart(bytes, type === '' ? '' : fieldOf(message, 'content-type'));
     if (parts) found.Parts = () => table(parts, hidesParameter);
   }
-  if (isPlain && /^image\/(png|jpeg|gif|webp)/.test(type) && bytes.length === message.body_bytes)
+  if (isPlain(message) && /^image\/(png|jpeg|gif|webp)/.test(type) && isWhole(message))
     found.Image = () => element('img', {alt: 'the image of this body', src: URL.createObjectURL(new Blob([bytes], {type: type.split(';')[0]}))});
   found.Hex = () => element('pre', {}, hex(bytes));
   return found;
+}
+
+function lengthOf(message) {
+  const kept = sentBytes(message).length, coding = fieldOf(message, 'content-encoding');
+  return size(message.body_bytes) + (coding ? ' ' + coding : '') + (kept < message.body_bytes ? ', the first ' + size(kept) + ' are kept' : '') +
+    (message.decoded === undefined ? '' : ', ' + (isWhole(message) ? '' : 'the first ') + size(shownBytes(message).length) + ' decoded');
 }
 
 function body(message) {
@@ -186,9 +195,7 @@ function body(message) {
     place.replaceChildren(make());
   }}, name));
   place.append(Object.values(found)[0]());
-  const kept = bytesOf(message.body).length;
-  return [element('div', {className: 'tools'}, ...buttons, element('span', {className: 'dim'},
-    size(message.body_bytes) + (kept < message.body_bytes ? ', the first ' + size(kept) + ' are kept' : ''))), place];
+  return [element('div', {className: 'tools'}, ...buttons, element('span', {className: 'dim'}, lengthOf(message))), place];
 }
 
 // The frames of a WebSocket (RFC 6455 5.2), as far as their bytes are kept.
@@ -222,7 +229,7 @@ function half(title, message) {
 
 function difference(answer, other) {
   const text = message => message ? message.status + '\n' + message.fields.map(field => field.join(': ')).join('\n') + '\n\n' +
-    (isText(bytesOf(message.body)) ? textOf(bytesOf(message.body)) : hex(bytesOf(message.body))) : '(no answer)';
+    (isText(shownBytes(message)) ? textOf(shownBytes(message)) : hex(shownBytes(message))) : '(no answer)';
   const mine = text(answer).split('\n'), others = text(other).split('\n');
   if (mine.join('\n') === others.join('\n')) return section('Compared', element('p', {}, 'Both answers are the same.'));
   const gone = others.filter(line => !mine.includes(line)), come = mine.filter(line => !others.includes(line));
@@ -276,10 +283,14 @@ async function replay(wish) {
   say('Sent again');
 }
 
+// What is written by hand is not encoded again.
+const isKeptField = message => ([name]) => message.decoded === undefined || name !== 'content-encoding';
+
 function edit() {
-  const {request} = record, bytes = bytesOf(request.body);
+  const {request} = record, bytes = shownBytes(request);
   if (!isText(bytes)) { say('This body is no text'); return; }
-  const head = element('textarea', {'aria-label': 'line and fields', value: request.method + ' ' + request.uri + '\n' + request.fields.map(field => field.join(': ')).join('\n')});
+  const fields = request.fields.filter(isKeptField(request));
+  const head = element('textarea', {'aria-label': 'line and fields', value: request.method + ' ' + request.uri + '\n' + fields.map(field => field.join(': ')).join('\n')});
   const text = element('textarea', {'aria-label': 'body', value: textOf(bytes)});
   const send = attempt(async () => {
     const [line, ...fields] = head.value.split('\n').filter(Boolean), [method, uri] = line.split(' ');
@@ -294,16 +305,23 @@ function edit() {
 
 function curl() {
   const quote = text => "'" + text.replaceAll("'", "'\\''") + "'";
-  const {request} = record, bytes = bytesOf(request.body);
+  const {request} = record, bytes = shownBytes(request);
   const url = tunnelUrl(record.tunnel_name).replace(/\/$/, '') + request.uri;
   const parts = ['curl', '-X', request.method, quote(url)];
-  for (const [name, value] of request.fields)
+  for (const [name, value] of request.fields.filter(isKeptField(request)))
     if (!/^(host|x-forwarded-|forwarded|via)/.test(name)) parts.push('-H', quote(name + ': ' + value));
   if (bytes.length && isText(bytes)) parts.push('--data-raw', quote(textOf(bytes)));
   return parts.join(' ');
 }
 
-// http://www.softwareishard.com/blog/har-12-spec/
+// http://www.softwareishard.com/blog/har-12-spec/ ("content": decoded, `compression` is what its coding saved)
+function harContent(answer) {
+  const bytes = shownBytes(answer), mimeType = fieldOf(answer, 'content-type');
+  const text = isPlain(answer) && isText(bytes) ? {text: textOf(bytes)} : {text: base64Of(bytes), encoding: 'base64'};
+  if (answer.decoded === undefined || !isWhole(answer)) return {size: answer.body_bytes, mimeType, ...text};
+  return {size: bytes.length, compression: bytes.length - answer.body_bytes, mimeType, ...text};
+}
+
 function saveHar(withSecrets) {
   const fields = message => message.fields.map(([name, value]) => ({name, value: !withSecrets && SECRET_FIELDS.test(name) ? HIDDEN : value}));
   const {request, response} = record, url = withSecrets ? request.uri : hideQuery(request.uri);
@@ -314,9 +332,9 @@ function saveHar(withSecrets) {
     startedDateTime: record.start, time: whole, cache: {}, timings: {send: 0, wait, receive: Math.max(0, whole - wait)},
     request: {method: request.method, url: tunnelUrl(record.tunnel_name).replace(/\/$/, '') + url, httpVersion: 'HTTP/1.1', cookies: [], headers: fields(request),
       queryString: parameters(url.split('?').slice(1).join('?')).map(([name, value]) => ({name, value})), headersSize: -1, bodySize: request.body_bytes,
-      postData: request.body ? {mimeType: fieldOf(request, 'content-type'), text: textOf(bytesOf(request.body))} : undefined},
+      postData: request.body ? {mimeType: fieldOf(request, 'content-type'), text: textOf(shownBytes(request))} : undefined},
     response: {status: answer.status_code || 0, statusText: String(answer.status).slice(4), httpVersion: 'HTTP/1.1', cookies: [], headers: fields(answer),
-      content: {size: answer.body_bytes, mimeType: fieldOf(answer, 'content-type'), text: answer.body, encoding: 'base64'}, redirectURL: '', headersSize: -1, bodySize: answer.body_bytes},
+      content: harContent(answer), redirectURL: '', headersSize: -1, bodySize: answer.body_bytes},
   }]}};
   const link = element('a', {href: URL.createObjectURL(new Blob([JSON.stringify(har, null, 2)], {type: 'application/json'})), download: 'request-' + record.id + '.har'});
   link.click();
