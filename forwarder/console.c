@@ -202,6 +202,10 @@ void console_tunnel(struct console *console, const struct console_tunnel *tunnel
     console->form->tunnel(console, tunnel);
 }
 
+void console_latency(struct console *console, const void *tunnel, uint64_t latency_ms) {
+    if (console->form->latency) console->form->latency(console, tunnel, latency_ms);
+}
+
 void console_qr(struct console *console, const struct console_tunnel *tunnel, struct qr *ret_qr) {
     const char *url = tunnel->share_url ? tunnel->share_url : tunnel->url;
     ret_qr->width = 0;

@@ -65,6 +65,7 @@ struct console_tunnel {
     const void *key;   /* stays the same */
     const char *label; /* where there are several; otherwise NULL */
     enum board_state state;
+    const char *gateway;                  /* "tunnel.example.com" */
     const char *service, *url, *path_url; /* `path_url` where only some programs know the host of `url` */
     const char *share_url;                /* what to give to visitors, where that is not `url` */
     uint64_t share_until_s;               /* since 1970: how long it is good */
@@ -92,6 +93,8 @@ static inline bool console_wants_kinds(const struct console *console);
 /* Where the inspector's page is; borrowed for as long as the loop runs. */
 void console_inspector(struct console *console, const char *url);
 void console_tunnel(struct console *console, const struct console_tunnel *tunnel);
+/* What a message to the gateway and back takes now: of a tunnel that is up. Only the display shows it. */
+void console_latency(struct console *console, const void *tunnel, uint64_t latency_ms);
 /* It has ended for good. */
 void console_forget(struct console *console, const void *tunnel);
 /* The local service of that tunnel does not answer any more, and why; or it does again (NULL). Of the tunnel
@@ -108,6 +111,7 @@ struct console_form {
     void (*request)(struct console *console, const struct console_request *request);
     void (*tunnel)(struct console *console, const struct console_tunnel *tunnel);
     void (*service)(struct console *console, const struct console_tunnel *tunnel, const char *fault);
+    void (*latency)(struct console *console, const void *tunnel, uint64_t latency_ms); /* may be NULL */
     void (*end)(struct console *console); /* of the loop: nothing more comes */
 };
 

@@ -86,6 +86,7 @@ static void tunnel(struct console *console, const struct console_tunnel *tunnel)
     struct board_tunnel *shown = console->live ? board_tunnel(live_board(console->live), tunnel->key) : NULL;
     if (!shown) return;
     shown->state = tunnel->state;
+    set(shown->gateway, sizeof(shown->gateway), tunnel->gateway);
     set(shown->service, sizeof(shown->service), tunnel->service);
     set(shown->url, sizeof(shown->url), tunnel->url);
     set(shown->path_url, sizeof(shown->path_url), tunnel->path_url);
@@ -103,6 +104,14 @@ static void service(struct console *console, const struct console_tunnel *tunnel
     console_lines_form.service(console, tunnel, fault);
 }
 
+static void latency(struct console *console, const void *tunnel, uint64_t latency_ms) {
+    struct board_tunnel *shown = console->live ? board_tunnel(live_board(console->live), tunnel) : NULL;
+    if (!shown || (shown->has_latency && shown->latency_ms == latency_ms)) return;
+    shown->has_latency = true;
+    shown->latency_ms = latency_ms;
+    live_changed(console->live);
+}
+
 static void end(struct console *console) {
     if (!console->live) return;
     const struct board *board = live_board(console->live);
@@ -112,5 +121,10 @@ static void end(struct console *console) {
     console_line(console, "%llu request%s, %llu failed", requests, requests == 1 ? "" : "s", failed);
 }
 
-const struct console_form console_live_form = {
-    .wants_kinds = true, .text = text, .request = request, .tunnel = tunnel, .service = service, .end = end};
+const struct console_form console_live_form = {.wants_kinds = true,
+                                               .text = text,
+                                               .request = request,
+                                               .tunnel = tunnel,
+                                               .service = service,
+                                               .latency = latency,
+                                               .end = end};

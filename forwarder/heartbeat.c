@@ -36,7 +36,7 @@ static void on_beat(struct timer *timer) {
         fall_silent(heartbeat, quiet_ms);
         return;
     }
-    if (quiet_ms >= interval_ms) heartbeat->host.ask(heartbeat->host.ctx);
+    if (quiet_ms >= interval_ms || heartbeat->asks_always) heartbeat->host.ask(heartbeat->host.ctx);
     timer_start(&heartbeat->loop->timers, &heartbeat->beat, interval_ms - quiet_ms % interval_ms);
 }
 

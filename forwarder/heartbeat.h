@@ -24,6 +24,7 @@ struct heartbeat {
     uint64_t interval_ms;
     struct timer beat, watch;
     bool is_on;
+    bool asks_always;          /* also where there is more to hear, so that what a ping takes is known */
     uint64_t asked_ms;         /* when there was reason to doubt, 0 otherwise */
     uint64_t patience_ms;      /* from then on */
     uint64_t (*boot_ms)(void); /* a clock that goes on while the machine sleeps */

@@ -20,6 +20,7 @@ struct lane {
     struct chunks chunks;    /* v1: requests that come in pieces */
     bool cuts_messages;      /* v1: the gateway takes answers in pieces */
     struct heartbeat heartbeat;
+    uint64_t asked_ms;  /* by a ping that is not answered yet; 0: there is none */
     struct task settle; /* looks whether a retired lane has finished */
     bool is_retired;
 };
@@ -67,12 +68,20 @@ bool lane_greet(struct lane *lane) {
 
 static void ask(void *ctx) {
     struct lane *lane = ctx;
+    if (!lane->asked_ms) lane->asked_ms = loop_now(lane->settings.loop);
     if (uplink_is_v2(lane->uplink)) {
         streams_ping(lane->streams);
         return;
     }
     say(lane, encode_ping);
     uplink_ping(lane->uplink); /* answered by any WebSocket server, also one that does not know ours */
+}
+
+static void on_pong(void *ctx) {
+    struct lane *lane = ctx;
+    uint64_t asked_ms = lane->asked_ms;
+    lane->asked_ms = 0;
+    if (asked_ms) lane->events.measured(lane->ctx, lane, loop_now(lane->settings.loop) - asked_ms);
 }
 
 static uint64_t heard_ms(void *ctx) {
@@ -87,6 +96,7 @@ static void on_silent(void *ctx, uint64_t for_ms) {
 
 void lane_watch(struct lane *lane, uint64_t heartbeat_ms) {
     lane->heartbeat.interval_ms = heartbeat_ms;
+    lane->heartbeat.asks_always = uplink_is_v2(lane->uplink); /* on v1 a message may cost (AWS) */
     heartbeat_start(&lane->heartbeat);
 }
 
@@ -173,6 +183,8 @@ static void on_message(void *ctx, struct view text) {
         lane->cuts_messages = (message->capabilities & V1_CAP_CHUNKS) && !uplink_is_v2(lane->uplink);
     if (message->type == V1_PING)
         say(lane, encode_pong);
+    else if (message->type == V1_PONG)
+        on_pong(lane);
     else if (message->type != V1_HTTP_REQUEST)
         lane->events.message(lane->ctx, lane, message);
     v1_message_free(message);
@@ -258,8 +270,11 @@ static bool make_relay(struct lane *lane) {
 }
 
 static bool make_streams(struct lane *lane) {
-    const struct streams_host host = {
-        .ctx = lane, .control = on_message, .writable = on_streams_writable, .idle = settle_later};
+    const struct streams_host host = {.ctx = lane,
+                                      .control = on_message,
+                                      .writable = on_streams_writable,
+                                      .idle = settle_later,
+                                      .pong = on_pong};
     lane->streams = streams_new(lane->settings.calls, &host);
     return lane->streams != NULL;
 }
@@ -327,6 +342,7 @@ void lane_free(struct lane *lane) {
 
 void lane_connect(struct lane *lane, const struct uplink_credentials *credentials, uint64_t timeout_ms) {
     lane->is_retired = false;
+    lane->asked_ms = 0;
     uplink_connect(lane->uplink, credentials, timeout_ms);
 }
 

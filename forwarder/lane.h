@@ -16,6 +16,8 @@ struct lane_events {
     /* Of the gateway, requests and pings excepted; borrowed until return. */
     void (*message)(void *ctx, struct lane *lane, const struct v1_message *message);
     void (*ended)(void *ctx, struct lane *lane, const struct uplink_end *end);
+    /* A ping and its answer have taken so long. */
+    void (*measured)(void *ctx, struct lane *lane, uint64_t took_ms);
     /* Nothing was heard for so long: it is dead, and to be aborted. */
     void (*silent)(void *ctx, struct lane *lane, uint64_t for_ms);
     /* Retired, and all that it carried has been answered and has left. */

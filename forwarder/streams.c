@@ -342,6 +342,11 @@ static void on_writable(void *ctx) {
     streams->host.writable(streams->host.ctx);
 }
 
+static void on_pong(void *ctx) {
+    struct streams *streams = ctx;
+    streams->host.pong(streams->host.ctx);
+}
+
 static void on_tick(struct timer *timer) {
     struct streams *streams = LIST_ENTRY(timer, struct streams, tick);
     link_tick(streams->session, loop_now(streams->loop));
@@ -364,8 +369,11 @@ bool streams_start(struct streams *streams) {
     struct link_limits link_limits = LINK_LIMITS_DEFAULT;
     link_limits.headers_bytes =
         HTTP_HEAD_MOST + HTTP_HEAD_SLACK; /* what is too large, the gateway has refused */
-    struct link_events events = {
-        .ctx = streams, .request = on_request, .control = on_control, .writable = on_writable};
+    struct link_events events = {.ctx = streams,
+                                 .request = on_request,
+                                 .control = on_control,
+                                 .writable = on_writable,
+                                 .pong = on_pong};
     streams->session = link_new(LINK_ANSWERS, &link_limits, &streams->budget, &events);
     return streams->session && timer_start(&streams->loop->timers, &streams->tick, TICK_MS);
 }

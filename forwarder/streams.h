@@ -15,6 +15,7 @@ struct streams_host {
     void (*control)(void *ctx, struct view line); /* of the gateway, JSON */
     void (*writable)(void *ctx);                  /* streams_send() has something */
     void (*idle)(void *ctx);                      /* the last request has been answered */
+    void (*pong)(void *ctx);                      /* what streams_ping() asked for */
 };
 
 /* `settings` are borrowed. NULL without memory. */

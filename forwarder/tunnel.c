@@ -96,6 +96,7 @@ static void show_state(const struct tunnel *tunnel, enum board_state state, cons
                                          .label = tunnel->settings.label,
                                          .state = state,
                                          .service = tunnel->settings.service,
+                                         .gateway = tunnel->settings.endpoint->authority,
                                          .url = tunnel->url,
                                          .path_url = tunnel->path_url,
                                          .share_url = tunnel->share.url,
@@ -316,6 +317,13 @@ static void on_silent(void *ctx, struct lane *lane, uint64_t for_ms) {
     connect_later(tunnel, "Connection lost", reason);
 }
 
+static void on_measured(void *ctx, struct lane *lane, uint64_t took_ms) {
+    struct tunnel *tunnel = ctx;
+    if (is_older(tunnel, lane) || tunnel->state != TUNNEL_UP) return;
+    tunnel->latency_ms = (int64_t)took_ms;
+    console_latency(tunnel->settings.console, tunnel, took_ms);
+}
+
 /* ---- messages ---- */
 
 static void on_open(void *ctx, struct lane *lane) {
@@ -515,6 +523,7 @@ static struct lane *make_lane(struct tunnel *tunnel) {
     static const struct lane_events events = {.opened = on_open,
                                               .message = on_message,
                                               .ended = on_end,
+                                              .measured = on_measured,
                                               .silent = on_silent,
                                               .finished = on_finished};
     const struct lane_settings settings = {

@@ -73,6 +73,8 @@ struct link_events {
     void (*writable)(void *ctx);
     /* The other side will take no new streams (GOAWAY). May be NULL. */
     void (*draining)(void *ctx);
+    /* What link_ping() asked for has come. May be NULL. */
+    void (*pong)(void *ctx);
 };
 
 /* The library that speaks HTTP/2, and its version. */

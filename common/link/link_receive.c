@@ -228,6 +228,13 @@ static void on_goaway(struct link_session *session, const nghttp2_goaway *goaway
     }
 }
 
+/* nghttp2 lets pass those that nobody asked for, too. */
+static void on_pong(struct link_session *session) {
+    bool was_asked = session->pinging;
+    session->pinging = false;
+    if (was_asked && session->events.pong) session->events.pong(session->events.ctx);
+}
+
 static int on_frame(nghttp2_session *h2, const nghttp2_frame *frame, void *user) {
     struct link_session *session = user;
     struct headers none = {.count = 0};
@@ -242,7 +249,7 @@ static int on_frame(nghttp2_session *h2, const nghttp2_frame *frame, void *user)
     case NGHTTP2_RST_STREAM: on_reset(session, frame->hd.stream_id, frame->rst_stream.error_code); break;
     case NGHTTP2_GOAWAY: on_goaway(session, &frame->goaway); break;
     case NGHTTP2_PING:
-        if (frame->hd.flags & NGHTTP2_FLAG_ACK) session->pinging = false;
+        if (frame->hd.flags & NGHTTP2_FLAG_ACK) on_pong(session);
         break;
     default: break;
     }

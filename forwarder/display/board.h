@@ -17,6 +17,7 @@ struct board_tunnel {
     const void *key; /* whose it is; NULL: a place that is free */
     enum board_state state;
     char url[256], path_url[256], share_url[512]; /* empty: not known, not needed */
+    char gateway[128];                            /* which it is connected to */
     char service[128];
     char why[160]; /* BOARD_DOWN: in the terms of people; also where a service is down */
     bool service_down;

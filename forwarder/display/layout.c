@@ -67,6 +67,14 @@ static void wrapped(struct page *page, const char *label, const char *text, enum
 
 /* ---- the header ---- */
 
+/* "12 ms to tunnel.example.com" */
+static void latency_text(struct line *line, const struct board_tunnel *tunnel) {
+    char latency[MEASURE_BYTES];
+    if (!tunnel->has_latency) return;
+    line_printf(line, ", %s to ", tunnel->latency_ms ? measure_time(tunnel->latency_ms, latency) : "< 1 ms");
+    line_text(line, tunnel->gateway[0] ? view_from_cstr(tunnel->gateway) : VIEW("the gateway"), SIZE_MAX);
+}
+
 static void state_text(struct line *line, const struct board_tunnel *tunnel) {
     static const struct {
         const char *text;
@@ -74,13 +82,11 @@ static void state_text(struct line *line, const struct board_tunnel *tunnel) {
     } states[] = {[BOARD_CONNECTING] = {"connecting", COLOUR_YELLOW},
                   [BOARD_UP] = {"online", COLOUR_GREEN},
                   [BOARD_DOWN] = {"offline", COLOUR_RED}};
-    char latency[MEASURE_BYTES];
     line_colour(line, states[tunnel->state].colour);
     line_text(line, view_from_cstr(states[tunnel->state].text), SIZE_MAX);
     line_colour(line, COLOUR_NONE);
-    if (tunnel->state == BOARD_UP && tunnel->has_latency)
-        line_printf(line, ", %s to the gateway",
-                    tunnel->latency_ms ? measure_time(tunnel->latency_ms, latency) : "< 1 ms");
+    if (tunnel->state == BOARD_UP)
+        latency_text(line, tunnel);
     else if (tunnel->state != BOARD_UP && tunnel->why[0])
         line_printf(line, ", %s", tunnel->why);
 }
@@ -128,6 +134,24 @@ static void draw_brief(struct page *page, const struct board_tunnel *tunnel) {
     line_printf(&line, "  %s", tunnel->service);
 }
 
+/* Of several: how many are up, and what the slowest of them takes to the gateway, which is the same for all.
+ */
+static void draw_sum(struct page *page, size_t count) {
+    const struct board_tunnel *slowest = NULL;
+    size_t up = 0;
+    for (size_t i = 0; i < BOARD_TUNNELS; i++) {
+        const struct board_tunnel *tunnel = &page->board->tunnels[i];
+        if (!tunnel->key || tunnel->state != BOARD_UP) continue;
+        up++;
+        if (!slowest || tunnel->latency_ms > slowest->latency_ms) slowest = tunnel;
+    }
+    struct line line = labelled(page, "Status");
+    line_colour(&line, up == count ? COLOUR_GREEN : COLOUR_RED);
+    line_printf(&line, "%zu of %s%zu online", up, count < BOARD_TUNNELS ? "" : "the first ", count);
+    line_colour(&line, COLOUR_NONE);
+    if (slowest) latency_text(&line, slowest);
+}
+
 static size_t tunnel_count(const struct board *board) {
     size_t count = 0;
     for (size_t i = 0; i < BOARD_TUNNELS; i++) count += board->tunnels[i].key != NULL;
@@ -135,7 +159,9 @@ static size_t tunnel_count(const struct board *board) {
 }
 
 static void draw_tunnels(struct page *page) {
-    bool is_single = tunnel_count(page->board) == 1;
+    size_t count = tunnel_count(page->board);
+    bool is_single = count == 1;
+    if (count > 1 && page->detail != DETAIL_LEAST) draw_sum(page, count);
     for (size_t i = 0; i < BOARD_TUNNELS; i++) {
         const struct board_tunnel *tunnel = &page->board->tunnels[i];
         if (!tunnel->key) continue;

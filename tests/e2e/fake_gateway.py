@@ -46,10 +46,10 @@ class Link:
 
 
 class FakeGateway:
-    """`greets`: answers `ready` by itself. `refusing`: a status for whoever connects."""
+    """`greets`: answers `ready` by itself. `refusing`: a status for whoever connects. `pong_after`: seconds that a ping waits for its answer."""
 
     def __init__(self, greets=True):
-        self.greets, self.refusing, self.refused = greets, None, 0
+        self.greets, self.refusing, self.refused, self.pong_after = greets, None, 0, 0
         self.links = queue.Queue()  # in the order of their `ready`
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
@@ -84,6 +84,7 @@ class FakeGateway:
                         self._loop.run_in_executor(None, link.establish)
                 elif message["type"] == "ping":
                     link.pings.put(time.monotonic())
+                    await asyncio.sleep(self.pong_after)
                     await socket.send('{"type":"pong"}')
                 else:
                     link.messages.put(message)

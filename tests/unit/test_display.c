@@ -21,6 +21,7 @@ static struct board_tunnel *up(struct board *board) {
     tunnel->state = BOARD_UP;
     tunnel->has_latency = true;
     tunnel->latency_ms = 12;
+    snprintf(tunnel->gateway, sizeof(tunnel->gateway), "localhost:8080");
     snprintf(tunnel->url, sizeof(tunnel->url), "http://k3v9x0q2m7pd.localhost:8080");
     snprintf(tunnel->path_url, sizeof(tunnel->path_url), "http://localhost:8080/k3v9x0q2m7pd/");
     snprintf(tunnel->service, sizeof(tunnel->service), "localhost:3000");
@@ -96,7 +97,7 @@ static void usual_terminal(void **state) {
     expect_screen(board, 80, 24,
                   "ttf 0.1.0                                                         Ctrl-C ends it\n"
                   "\n"
-                  "Status     online, 12 ms to the gateway\n"
+                  "Status     online, 12 ms to localhost:8080\n"
                   "URL        http://k3v9x0q2m7pd.localhost:8080\n"
                   "or         http://localhost:8080/k3v9x0q2m7pd/\n"
                   "Service    localhost:3000\n"
@@ -116,7 +117,7 @@ static void small_terminal(void **state) {
     struct board *board = new_board();
     fill(board);
     expect_screen(board, 40, 10,
-                  "online, 12 ms to the gateway\n"
+                  "online, 12 ms to localhost:8080\n"
                   "http://k3v9x0q2m7pd.localhost:8080\n"
                   "localhost:3000\n"
                   "24 requests, 1 failed, p50 12 ms, p95 1\xe2\x80\xa6\n"
@@ -175,6 +176,7 @@ static void hostile_text(void **state) {
     snprintf(tunnel->path_url, sizeof(tunnel->path_url), "%s", evil);
     snprintf(tunnel->service, sizeof(tunnel->service), "%s", evil);
     snprintf(tunnel->why, sizeof(tunnel->why), "%s", evil);
+    snprintf(tunnel->gateway, sizeof(tunnel->gateway), "%s", evil);
     snprintf(board->hint, sizeof(board->hint), "%s", evil);
     snprintf(board->inspector, sizeof(board->inspector), "%s", evil);
     struct board_row row = row_of(board, evil, evil, 502);
@@ -215,7 +217,8 @@ static void several_tunnels(void **state) {
     snprintf(second->why, sizeof(second->why), "the name is taken");
     snprintf(second->service, sizeof(second->service), "localhost:4000");
     char *text = screen(board, 80, 24, plain);
-    assert_non_null(strstr(text, "+ http://k3v9x0q2m7pd.localhost:8080  localhost:3000\n"
+    assert_non_null(strstr(text, "Status     1 of 2 online, 12 ms to localhost:8080\n"
+                                 "+ http://k3v9x0q2m7pd.localhost:8080  localhost:3000\n"
                                  "- the name is taken  localhost:4000\n"));
     free(text);
     board_forget_tunnel(board, &second);

@@ -8,7 +8,7 @@ struct world {
     struct timer timer, limit;
     uint64_t heard_ms, silent_ms;
     unsigned asked;
-    bool answers;
+    bool answers, is_busy;
 };
 
 static void ask(void *ctx) {
@@ -18,7 +18,8 @@ static void ask(void *ctx) {
 }
 
 static uint64_t heard_ms(void *ctx) {
-    return ((struct world *)ctx)->heard_ms;
+    const struct world *world = ctx;
+    return world->is_busy ? loop_now(&world->loop) : world->heard_ms;
 }
 
 static void on_silent(void *ctx, uint64_t for_ms) {
@@ -77,6 +78,23 @@ static void an_answer_keeps_it_alive(void **state) {
     end(&world);
 }
 
+/* Who always hears something has no reason to ask, unless what a ping takes is to be known. */
+static void a_busy_link_is_asked_where_that_is_free(void **state) {
+    (void)state;
+    for (int always = 0; always < 2; always++) {
+        struct world world = {.is_busy = true};
+        run(&world, 100, 700);
+        world.heartbeat.asks_always = always;
+        loop_run(&world.loop);
+        assert_int_equal(world.silent_ms, 0);
+        if (always)
+            assert_true(world.asked >= 1);
+        else
+            assert_int_equal(world.asked, 0);
+        end(&world);
+    }
+}
+
 /* Long before the beat would have asked. */
 static void a_doubt_asks_at_once(void **state) {
     (void)state;
@@ -132,6 +150,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(silence_is_noticed_after_two_intervals),
         cmocka_unit_test(an_answer_keeps_it_alive),
+        cmocka_unit_test(a_busy_link_is_asked_where_that_is_free),
         cmocka_unit_test(a_doubt_asks_at_once),
         cmocka_unit_test(a_machine_that_slept_waits_for_a_second),
         cmocka_unit_test(one_that_is_known_to_be_dead_is_given_up_at_once),

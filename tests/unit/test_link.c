@@ -410,10 +410,14 @@ static void test_ping(void **state) {
     link_ping(pair.opens.session); /* one is under way */
     assert_false(link_wants_send(pair.opens.session));
     pair_run(&pair);
+    assert_int_equal(pair.opens.pongs, 1);
+    assert_int_equal(pair.answers.pongs, 0);
     link_ping(pair.opens.session);
     assert_true(link_wants_send(pair.opens.session));
     link_ping(pair.answers.session);
     pair_run(&pair);
+    assert_int_equal(pair.opens.pongs, 2);
+    assert_int_equal(pair.answers.pongs, 1);
 }
 
 static void test_too_many_streams(void **state) {

@@ -48,6 +48,7 @@ struct side {
     struct buf pipe; /* what it has sent and the other side not yet received */
     struct buf control;
     bool writable, draining, refuse;
+    unsigned pongs;
     enum status status; /* the first failure */
     size_t largest_message;
     struct tap *taps[TAPS_MAX];
@@ -274,12 +275,18 @@ static inline void on_draining(void *ctx) {
     side->draining = true;
 }
 
+static inline void on_pong(void *ctx) {
+    struct side *side = ctx;
+    side->pongs++;
+}
+
 static inline void side_init(struct side *side, struct pair *pair, enum link_role role) {
     struct link_events events = {.ctx = side,
                                  .request = on_request,
                                  .control = on_control,
                                  .writable = on_writable,
-                                 .draining = on_draining};
+                                 .draining = on_draining,
+                                 .pong = on_pong};
     *side = (struct side){.pair = pair, .role = role, .budget = {.max_bytes = 32 * 1024 * 1024}};
     buf_init(&side->pipe, 64 * 1024 * 1024);
     buf_init(&side->control, 1024 * 1024);
