@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/platform.h"
+#include "net/pacing.h"
 #include "net/wire_state.h"
 
 #define UNSENT_BYTES (256 * 1024) /* in the kernel: what waits there, streams cannot overtake */
@@ -266,6 +267,17 @@ static void on_connect(uv_connect_t *connect, int error) {
     if (!wire->way) begin(wire);
 }
 
+/* 0, or an error of libuv. The handle is there in any case. */
+static int open_socket(struct wire *wire, const struct sockaddr *address) {
+    uv_os_fd_t fd;
+    int error = uv_tcp_init_ex(&wire->loop->uv, &wire->tcp, address->sa_family);
+    if (error)
+        uv_tcp_init(&wire->loop->uv, &wire->tcp);
+    else if (uv_fileno((const uv_handle_t *)&wire->tcp, &fd) == 0)
+        pacing_spare(fd, address);
+    return error;
+}
+
 struct wire *wire_open(struct loop *loop, const struct sockaddr *address, const struct wire_way *way,
                        struct wire_tls *tls, const struct wire_events *events, void *ctx) {
     struct wire *wire = malloc(sizeof(*wire)); /* not zeroed: most of it is room to read into */
@@ -280,11 +292,8 @@ struct wire *wire_open(struct loop *loop, const struct sockaddr *address, const 
     buf_init(&wire->out, WIRE_QUEUE_MAX);
     buf_init(&wire->flying, WIRE_QUEUE_MAX);
     task_init(&wire->failing, on_failing);
-    if (uv_tcp_init(&loop->uv, &wire->tcp) != 0) {
-        free(wire);
-        return NULL;
-    }
-    int error = uv_tcp_connect(&wire->connect, &wire->tcp, address, on_connect);
+    int error = open_socket(wire, address);
+    if (!error) error = uv_tcp_connect(&wire->connect, &wire->tcp, address, on_connect);
     if (error) fail_soon(wire, WIRE_UNREACHABLE, error);
     return wire;
 }

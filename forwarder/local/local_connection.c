@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "local/local_state.h"
+#include "net/pacing.h"
 
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* SO_NOSIGPIPE there */
@@ -166,7 +167,9 @@ static int connect_socket(const struct local_connection *connection, int *ret_fd
     socklen_t len = address_of(connection, &address);
     if (!len) return ENAMETOOLONG;
     *ret_fd = open_socket(address.ss_family);
-    return *ret_fd >= 0 && connect(*ret_fd, (struct sockaddr *)&address, len) == 0 ? 0 : errno;
+    if (*ret_fd < 0) return errno;
+    pacing_spare(*ret_fd, (struct sockaddr *)&address);
+    return connect(*ret_fd, (struct sockaddr *)&address, len) == 0 ? 0 : errno;
 }
 
 /* Zero, or what kept it from beginning. */

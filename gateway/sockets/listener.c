@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "net/pacing.h"
 #include "sockets/inherited.h"
 
 #define SOCKETS_MAX 8
@@ -70,6 +71,7 @@ static int bind_one(struct listener *listener, const struct addrinfo *info, uint
     int one = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     if (info->ai_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+    pacing_spare(fd, (struct sockaddr *)&address);
     if (bind(fd, (struct sockaddr *)&address, info->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
         int error = errno;
         close(fd);
