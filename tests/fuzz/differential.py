@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Compares what we take for a request with what Python's h11 does: what both call a request must be the same one, and end
-at the same byte. Whatever one of them refuses says nothing: there the connection ends.
+"""Compares what we take for a request with what Python's h11 and nginx do: what two of them call a request must be the same one,
+and end at the same byte. Whatever one of them refuses says nothing: there the connection ends.
 
-    differential.py [SECONDS] [--seed N]  for so long (30), from inputs of a grammar of doubtful requests
+    differential.py [SECONDS] [--seed N] [--with h11|nginx]  for so long (30), from inputs of a grammar of doubtful requests
 
 `./dev fuzz --differential` builds what it runs (reads_requests.c). A find is kept in build/fuzz/found, and
 `differential.py --file FILE` shows it once more.
@@ -14,27 +14,19 @@ import struct
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import h11
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import fuzz
+import nginx
+from request import Request
 
 READER = fuzz.BUILD / "bin/reads_requests"
 
 
-@dataclass
-class Request:
-    method: bytes
-    target: bytes
-    fields: list[tuple[bytes, bytes]]
-    body: bytes = b""
-    state: str = "part"  # whole, part (more is awaited), cut (refused within), other (another protocol's from there)
-
-
-# ---- the two parsers ----
+# ---- the parsers; nginx is nginx.py's ----
 
 
 class Ours:
@@ -76,7 +68,7 @@ def answer(connection: h11.Connection) -> bool:
     return True
 
 
-def theirs(data: bytes) -> list[Request]:
+def h11_requests(data: bytes) -> list[Request]:
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=65536)
     requests: list[Request] = []
     connection.receive_data(data)
@@ -99,22 +91,40 @@ def theirs(data: bytes) -> list[Request]:
         return requests
 
 
-# ---- what they must agree on ----
-
 FRAMING = (b"content-length", b"transfer-encoding", b"host")
 
 
 def seen(request: Request) -> tuple:
     """Of its fields those that decide, as h11 writes them: in lower case."""
-    fields = sorted((name.lower(), value.lower()) for name, value in request.fields if name.lower() in FRAMING)
-    return request.method, request.target, fields, len(request.fields)
+    return request.method, request.target, [sorted(request.values(name)) for name in FRAMING], len(request.fields)
 
 
-def difference(ours: list[Request], others: list[Request]) -> str:
+class H11:
+    name = "h11"
+
+    @staticmethod
+    def read(data: bytes) -> list[Request]:
+        return h11_requests(data)
+
+    @staticmethod
+    def differs(ours: Request, theirs: Request) -> str:
+        return "" if seen(ours) == seen(theirs) else f"{seen(ours)}, {seen(theirs)}"
+
+    def close(self) -> None:
+        pass
+
+
+PARSERS = {"h11": H11, "nginx": nginx.Nginx}
+
+
+# ---- what they must agree on ----
+
+
+def difference(ours: list[Request], others: list[Request], differs=H11.differs) -> str:
     """"": none."""
     for number, (one, other) in enumerate(zip(ours, others), 1):
-        if seen(one) != seen(other):
-            return f"request {number} is another one: {seen(one)}, {seen(other)}"
+        if what := differs(one, other):
+            return f"request {number} is another one: {what}"
         if one.state == other.state == "whole" and one.body != other.body:
             return f"request {number} has another body: {one.body}, {other.body}"
         if one.state != "whole" or other.state != "whole":
@@ -212,43 +222,62 @@ def seeds() -> list[bytes]:
 # ---- running ----
 
 
-def show(ours: Ours, data: bytes) -> int:
-    one, other = ours.read(data), theirs(data)
-    print(f"{data!r}\nours:  {one}\nh11's: {other}\n{difference(one, other) or 'no difference'}")
-    return 1 if difference(one, other) else 0
+def is_whole(requests: list[Request]) -> bool:
+    return any(request.state == "whole" for request in requests)
 
 
-def compare(ours: Ours, seconds: float, seed: int) -> int:
+def show(ours: Ours, parsers: list, data: bytes) -> int:
+    one, found = ours.read(data), 0
+    print(f"{data!r}\nours: {one}")
+    for parser in parsers:
+        other = parser.read(data)
+        what = difference(one, other, parser.differs)
+        found += bool(what)
+        print(f"{parser.name}: {other}\n{what or 'no difference'}")
+    return 1 if found else 0
+
+
+def compare(ours: Ours, parsers: list, seconds: float, seed: int) -> int:
     maker, until = Maker(seed, seeds()), time.monotonic() + seconds
-    inputs = agreed = 0
+    inputs, agreed = 0, {parser.name: 0 for parser in parsers}
     while time.monotonic() < until:
         data = maker.next()
-        one, other = ours.read(data), theirs(data)
+        one = ours.read(data)
         inputs += 1
-        agreed += any("whole" == request.state for request in one) and any("whole" == request.state for request in other)
-        if difference(one, other):
-            found = fuzz.BUILD / "found" / f"differential-{seed}-{inputs}"
-            found.parent.mkdir(parents=True, exist_ok=True)
-            found.write_bytes(data)
-            show(ours, data)
-            print(f"FOUND: the input is in {found}")
-            return 1
-    print(f"{inputs} inputs (seed {seed}), {agreed} with a request that both take: nothing found")
-    return 0 if agreed else 1
+        for parser in parsers:
+            other = parser.read(data)
+            agreed[parser.name] += is_whole(one) and is_whole(other)
+            if difference(one, other, parser.differs):
+                return tell(ours, parsers, data, f"differential-{seed}-{inputs}")
+    said = ", ".join(f"{number} with a request that {name} takes, too" for name, number in agreed.items())
+    print(f"{inputs} inputs (seed {seed}), {said}: nothing found")
+    return 0 if all(agreed.values()) else 1
+
+
+def tell(ours: Ours, parsers: list, data: bytes, name: str) -> int:
+    found = fuzz.BUILD / "found" / name
+    found.parent.mkdir(parents=True, exist_ok=True)
+    found.write_bytes(data)
+    show(ours, parsers, data)
+    print(f"FOUND: the input is in {found}")
+    return 1
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="./dev fuzz --differential", description=__doc__.splitlines()[0])
     parser.add_argument("seconds", type=float, nargs="?", default=30, help="(30)")
     parser.add_argument("--seed", type=int, default=None, help="of chance; said with what was found")
-    parser.add_argument("--file", type=Path, help="shows what both make of these bytes")
+    parser.add_argument("--with", dest="names", action="append", choices=PARSERS, help="this parser alone (both)")
+    parser.add_argument("--file", type=Path, help="shows what all make of these bytes")
     chosen = parser.parse_args(arguments)
     seed = chosen.seed if chosen.seed is not None else random.SystemRandom().randrange(2**32)
     ours = Ours()
+    parsers = [PARSERS[name]() for name in chosen.names or PARSERS]
     try:
-        return show(ours, chosen.file.read_bytes()) if chosen.file else compare(ours, chosen.seconds, seed)
+        return show(ours, parsers, chosen.file.read_bytes()) if chosen.file else compare(ours, parsers, chosen.seconds, seed)
     finally:
-        ours.close()
+        for one in [ours, *parsers]:
+            one.close()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """tests/fuzz/fuzz.py: what a log says was found, and what the last lines say."""
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ sys.path.insert(0, str(ROOT / "tests/fuzz"))
 import differential
 import edges
 import fuzz
+import nginx
 import seeded
 
 LEAK = """==1==ERROR: LeakSanitizer: detected memory leaks
@@ -176,7 +178,62 @@ def test_what_is_a_difference(ours, others, word):
 
 def test_h11_reads_what_stands_behind():
     data = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET /2 HTTP/1.1\r\nHost: b\r\n\r\nPUT"
-    assert [(one.method, one.body, one.state) for one in differential.theirs(data)] == [(b"POST", b"abc", "whole"), (b"GET", b"", "whole")]
+    assert [(one.method, one.body, one.state) for one in differential.h11_requests(data)] == [(b"POST", b"abc", "whole"), (b"GET", b"", "whole")]
+
+
+def line(status=200, **others):
+    return {"method": "POST", "target": "/", "status": status, "host": "a", "length": "", "coding": "", "body": "", **others}
+
+
+WAITED = b"1 client prematurely closed connection, client: unix:"
+IN_HEAD = b"1 client prematurely closed connection while reading client request headers, client: unix:"
+IN_CHUNK = b"1 client sent invalid chunked body, client: unix:"
+
+
+@pytest.mark.parametrize("lines, errors, states", [
+    ([line(), line()], b"", ["whole", "whole"]),
+    ([line(), line(400, body="ab"), line()], WAITED, ["whole", "part"]),
+    ([line(400, body="ab")], IN_CHUNK, ["cut"]),
+    ([line(), line(400)], IN_HEAD, ["whole"]),
+    ([line(405), line()], b"", []),
+])
+def test_what_the_log_of_nginx_says(lines, errors, states):
+    taken = nginx.requests(lines, errors)
+    assert [one.state for one in taken] == states
+    assert all(one.fields == [(b"host", b"a")] and one.body == said["body"].encode() for one, said in zip(taken, lines))
+
+
+@pytest.mark.parametrize("ours, theirs, word", [
+    (request(), request(), ""),
+    (request(fields=[(b"Host", b"A"), (b"X", b"y")]), request(), ""),
+    (request(target=b"http://b/x?y"), request(target=b"/x?y"), ""),
+    (request(target=b"HTTP://b"), request(target=b"/"), ""),
+    (request(target=b"http://b/x"), request(target=b"/y"), "/y"),
+    (request(target=b"/x"), request(target=b"/"), "/x"),
+    (request(method=b"PUT"), request(), "PUT"),
+    (request(fields=[(b"host", b"b")]), request(), "host"),
+    (request(fields=[(b"host", b"a"), (b"Content-Length", b"3")]), request(), "content-length"),
+    (request(), request(fields=[(b"host", b"a"), (b"transfer-encoding", b"chunked")]), "transfer-encoding"),
+])
+def test_what_differs_from_nginx(ours, theirs, word):
+    said = nginx.differs(ours, theirs)
+    assert word in said if word else not said
+
+
+@pytest.mark.skipif(not nginx.program() and not os.environ.get("CI"), reason="no nginx")
+def test_nginx_reads_what_stands_behind():
+    parser = nginx.Nginx()
+    try:
+        data = (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n\x00\n\xff\r\n0\r\n\r\n"
+                b"GET http://b/2 HTTP/1.1\r\nHost: b\r\n\r\nPUT /3 HTTP/1.1\r\nHost: c\r\nContent-Length: 3\r\n\r\nab")
+        for _ in range(2):  # nothing of the first is left over
+            assert [(one.method, one.target, one.body, one.state) for one in parser.read(data)] == [
+                (b"POST", b"/", b"\x00\n\xff", "whole"), (b"GET", b"/2", b"", "whole"), (b"PUT", b"/3", b"ab", "part")]
+        assert parser.read(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx")[0].state == "cut"
+        assert parser.read(b"GET / HTTP/1.1\r\nHo") == []
+    finally:
+        parser.close()
+    assert not parser.folder.exists()
 
 
 # ---- edges ----

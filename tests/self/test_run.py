@@ -180,6 +180,6 @@ def test_every_stage_is_there(monkeypatch):
     assert [stage.title for stage in run.all_stages() if stage.alone] == ["End-to-end tests (alone)"]
     monkeypatch.setenv("CI", "1")
     assert [stage.title for stage in run.all_stages()][-7:] == [
-        "Fuzz targets", "What another parser takes for a request", "A day in a minute", "Everybody at once", "The container stack",
+        "Fuzz targets", "What other parsers take for a request", "A day in a minute", "Everybody at once", "The container stack",
         "Applications", "Applications on AWS"
     ]  # fmt: skip
