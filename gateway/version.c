@@ -12,12 +12,15 @@
 #include "link/link.h"
 #include "mhd/mhd_loop.h"
 #include "protocol/v1.h"
+#include "sandbox/sandbox.h"
 #include "store/redis_link.h"
 #include "yaml/config_file.h"
 
 void version_print(FILE *out) {
     version_line(out, program_name());
-    fprintf(out, "%s\nlibuv %s, %s, %s, %s, %s, %s, %s, %s, %s\n", OpenSSL_version(OPENSSL_VERSION),
-            uv_version_string(), link_library(), ws_server_library(), mhd_loop_library(), v1_library(),
-            config_file_library(), redis_link_library(), http_client_library(), ares_loop_library());
+    fprintf(out, "%s\nlibuv %s, ", OpenSSL_version(OPENSSL_VERSION), uv_version_string());
+    const char *const names[] = {link_library(),        ws_server_library(),   mhd_loop_library(),
+                                 v1_library(),          config_file_library(), redis_link_library(),
+                                 http_client_library(), ares_loop_library(),   sandbox_library()};
+    version_libraries(out, names, sizeof(names) / sizeof(names[0]));
 }

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # sysroot.sh x86_64|arm64: makes build/lambda/ARCHITECTURE/root, what `bootstrap` and the static `ttf` are linked from, unless that is there already.
 # root/versions tells what there is to link: a library's file, Debian's source package and its version a line.
-# libc, jansson, libuv, c-ares, zlib, brotli, zstd, nghttp2 and libyaml are Debian's packages (their static libraries), of one release.
+# libc, jansson, libuv, c-ares, zlib, brotli, zstd, nghttp2, libyaml and libseccomp are Debian's packages (their static libraries), of one release.
 # OpenSSL, libcurl, libjwt and libmicrohttpd are built here from Debian's source packages: of libjwt Debian has no static library; its
 # libcurl would bring 18 MB with it, its libmicrohttpd GnuTLS, and its OpenSSL a megabyte of what TLS 1.2 and 1.3 have no use for.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-PACKAGES=(libc6-dev libjansson-dev libuv1-dev libc-ares-dev zlib1g-dev libbrotli-dev libzstd-dev libnghttp2-dev libyaml-dev)
+PACKAGES=(libc6-dev libjansson-dev libuv1-dev libc-ares-dev zlib1g-dev libbrotli-dev libzstd-dev libnghttp2-dev libyaml-dev libseccomp-dev)
 
 ARCHITECTURE=$1
 FOLDER=$(cd "$HERE/../.." && pwd)/build/lambda/$ARCHITECTURE

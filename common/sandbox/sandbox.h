@@ -30,6 +30,8 @@ struct sandbox sandbox_enter(const char *const *writable, size_t count);
 bool sandbox_hide(void);
 /* This process, or the one that started it, has entered. */
 bool sandbox_holds(void);
+/* The library that refuses system calls, and its version; NULL in a build without. */
+const char *sandbox_library(void);
 /* For the log: what holds. */
 void sandbox_print(const struct sandbox *sandbox, char text[SANDBOX_TEXT_MAX]);
 

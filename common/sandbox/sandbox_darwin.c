@@ -12,6 +12,10 @@ bool sandbox_hide(void) {
     return false;
 }
 
+const char *sandbox_library(void) {
+    return NULL;
+}
+
 bool sandbox_holds(void) {
     return false;
 }

@@ -25,6 +25,10 @@ bool sandbox_holds(void) {
     return prctl(SYSCALLS_MARK, 0, 0, 0, 0) == -1 && errno == SYSCALLS_MARK_ERRNO;
 }
 
+const char *sandbox_library(void) {
+    return syscalls_library();
+}
+
 bool sandbox_hide(void) {
     return !IS_SANITIZED && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
 }

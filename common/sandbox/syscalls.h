@@ -15,4 +15,7 @@
  * kernel has it not. */
 bool syscalls_refuse(void);
 
+/* As sandbox_library(). */
+const char *syscalls_library(void);
+
 #endif

@@ -2,6 +2,7 @@
  * (Linux 5.11). */
 #include <errno.h>
 #include <seccomp.h>
+#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
@@ -167,4 +168,11 @@ bool syscalls_refuse(void) {
                 refuse_code(filter) && mark(filter) && seccomp_load(filter) == 0;
     seccomp_release(filter);
     return done;
+}
+
+const char *syscalls_library(void) {
+    static char text[48];
+    const struct scmp_version *version = seccomp_version();
+    snprintf(text, sizeof(text), "libseccomp %u.%u.%u", version->major, version->minor, version->micro);
+    return text;
 }

@@ -21,6 +21,8 @@ struct qr {
 
 /* NULL, or why there is none (static): it is too long, or this program was built without libqrencode. */
 const char *qr_make(struct qr *ret_qr, const char *text);
+/* The library that makes it, and its version; NULL in a program that was built without. */
+const char *qr_library(void);
 
 /* Cells, with `quiet` modules around it. */
 static inline size_t qr_columns(const struct qr *qr, size_t quiet) {

@@ -1,5 +1,6 @@
 /* qr_make() (qr.h) by libqrencode. */
 #include <qrencode.h>
+#include <stdio.h>
 
 #include "display/qr.h"
 
@@ -13,4 +14,10 @@ const char *qr_make(struct qr *ret_qr, const char *text) {
     }
     QRcode_free(code);
     return ret_qr->width ? NULL : "the URL is too long for it";
+}
+
+const char *qr_library(void) {
+    static char text[48];
+    snprintf(text, sizeof(text), "libqrencode %.30s", QRcode_APIVersionString());
+    return text;
 }

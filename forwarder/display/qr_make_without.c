@@ -6,3 +6,7 @@ const char *qr_make(struct qr *ret_qr, const char *text) {
     ret_qr->width = 0;
     return "this ttf was built without libqrencode";
 }
+
+const char *qr_library(void) {
+    return NULL;
+}

@@ -1,5 +1,6 @@
 """ttf as one static program: where there is nothing else."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -33,6 +34,34 @@ def test_small_and_static(program):
     path, _ = program
     assert path.stat().st_size <= MOST_BYTES
     assert "INTERP" not in run("readelf", "-lW", path)
+
+
+def test_it_has_the_libraries_that_ttf_can_do_without(program):
+    path, words = program
+    assert re.search(r", libseccomp 2\.\S+, libqrencode \S+\n$", run(*(path if word == "{}" else word for word in words), "--version"))
+
+
+def status(pid):
+    return dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
+
+
+def test_it_gives_up_what_it_does_not_need(program, tmp_path):
+    path, words = program
+    if words != ["{}"]:
+        pytest.skip("qemu has no seccomp")
+    service, gateway = Service(), Gateway(tmp_path / "gateway")
+    ttf = Program([path, "-e", f"ws://127.0.0.1:{gateway.agents[1]}", str(service.port), "-n", "demo", "--verbose"],
+                  env={"HOME": str(tmp_path)}, cwd=tmp_path)  # fmt: skip
+    try:
+        assert "system calls it does not need" in ttf.wait_err(r"sandbox: (.*)")[1]
+        ttf.wait_line(r"Tunnel established: ")
+        assert (status(ttf.pid)["NoNewPrivs"], status(ttf.pid)["Seccomp"]) == ("1", "2")
+        assert http_raw.request(gateway.address, target="/here", host=f"demo.localhost:{gateway.address[1]}").status == 200
+    finally:
+        for one in (ttf, gateway):
+            if one.process.poll() is None:
+                one.stop()
+        service.stop()
 
 
 def test_in_an_empty_root(program, tmp_path):
