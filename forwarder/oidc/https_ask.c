@@ -111,12 +111,17 @@ static void on_bytes(void *ctx, struct view bytes) {
         continue;
 }
 
+static const char *reason_of(const struct wire_end *end) {
+    if (end->reason) return end->reason;
+    return end->error ? uv_strerror(end->error) : "its answer ends too soon";
+}
+
 static void on_end(void *ctx, const struct wire_end *end) {
     struct asking *asking = ctx;
     if (end->failure == WIRE_CUT && !end->error && local_answer_eof(&asking->answer) == ANSWER_END)
         over(asking, asking->answer.head.status, NULL);
     asking->may_try_next = end->failure == WIRE_UNREACHABLE;
-    over(asking, 0, end->reason ? end->reason : uv_strerror(end->error));
+    over(asking, 0, reason_of(end));
 }
 
 static void try_address(struct asking *asking, const struct sockaddr *address, struct wire_tls *tls) {
