@@ -16,6 +16,7 @@ from test_agents import Visit
 MESSAGE_MAX = 128 * 1024
 FRAME_MAX = 32 * 1024
 BODY = random.Random(1).randbytes(2 * 1024 * 1024)
+SHORTER = BODY[:600_000]  # nine pieces: on AWS each is an invocation
 READY = {"type": "ready", "capabilities": ["chunks"]}
 
 
@@ -101,13 +102,13 @@ def test_an_agent_without_the_capability_gets_whole_messages(start):
 def test_pieces_that_make_no_sense_are_dropped(start, spoil):
     gateway, agent = chunked_agent(start)
     waiting = Visit(gateway, agent)
-    pieces = cut(answer(agent.next_request(), body=BODY))
+    pieces = cut(answer(agent.next_request(), body=SHORTER))
     for piece in spoil(pieces):
         agent.send(piece)
     agent.settle()
     for piece in pieces:
         agent.send(piece)
-    assert waiting.result().body == BODY
+    assert waiting.result().body == SHORTER
 
 
 def test_pieces_that_join_to_no_message_are_dropped(start):
