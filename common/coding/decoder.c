@@ -2,6 +2,7 @@
 #include "coding/decoder.h"
 
 #include <brotli/decode.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <zlib.h>
 #define ZSTD_STATIC_LINKING_ONLY /* for ZSTD_createDCtx_advanced(), which every shared library has, too */
@@ -174,4 +175,12 @@ void decoder_free(struct decoder *decoder) {
     if (decoder->coding == CODING_BR && decoder->of.brotli) BrotliDecoderDestroyInstance(decoder->of.brotli);
     if (decoder->coding == CODING_ZSTD) ZSTD_freeDCtx(decoder->of.zstd);
     free(decoder);
+}
+
+const char *decoder_libraries(void) {
+    static char text[100];
+    uint32_t brotli = BrotliDecoderVersion(); /* 0x01000009 is 1.0.9 */
+    snprintf(text, sizeof(text), "zlib %s, brotli %u.%u.%u, zstd %s", zlibVersion(), brotli >> 24,
+             brotli >> 12 & 0xfff, brotli & 0xfff, ZSTD_versionString());
+    return text;
 }

@@ -24,4 +24,8 @@ bool decoder_read(struct decoder *decoder, struct view *rest, char *out, size_t 
 /* Has all of it come? Also of nothing at all. */
 bool decoder_is_whole(const struct decoder *decoder);
 
+/* The libraries that do it, and their versions: "zlib 1.2.13, brotli 1.0.9, zstd 1.5.4". NULL in a program
+ * that was built without. */
+const char *decoder_libraries(void);
+
 #endif

@@ -20,3 +20,7 @@ bool decoder_is_whole(const struct decoder *decoder) {
     (void)decoder;
     return false;
 }
+
+const char *decoder_libraries(void) {
+    return NULL;
+}

@@ -139,7 +139,7 @@ def test_version_and_help(start, program):
     assert one.wait_exit() == 0
     assert re.search(r"\d+\.\d+\.\d+", "\n".join(one.out)), one.dump()
     if program == "ttf":
-        assert re.match(r"OpenSSL 3\S+ ", one.out[1]) and re.match(r"libuv \S+, nghttp2 \S+, .*libyaml \S+, libseccomp \S+, libqrencode \S+$", one.out[2]), one.dump()
+        assert re.match(r"OpenSSL 3\S+ ", one.out[1]) and re.match(r"libuv \S+, nghttp2 \S+, .*libyaml \S+, zlib \S+, brotli \S+, zstd \S+, libseccomp \S+, libqrencode \S+$", one.out[2]), one.dump()
     two = start.program(BIN / program, "--help")
     assert two.wait_exit() == 0
     assert two.out and not two.err

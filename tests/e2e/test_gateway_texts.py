@@ -111,7 +111,7 @@ def test_the_version_names_commit_and_libraries(name):
     assert re.fullmatch(rf"{name} \d+\.\d+\.\d+( \([0-9a-f]{{7,}}\))?", first)
     assert re.match(r"OpenSSL \d", tls)
     assert [word.split(" ")[0] for word in others.split(", ")] == [
-        "libuv", "nghttp2", "libwebsockets", "libmicrohttpd", "jansson", "libyaml", "hiredis", "libcurl", "c-ares", "libseccomp"]  # fmt: skip
+        "libuv", "nghttp2", "libwebsockets", "libmicrohttpd", "jansson", "libyaml", "hiredis", "libcurl", "c-ares", "zlib", "brotli", "zstd", "libseccomp"]  # fmt: skip
     assert all(re.fullmatch(r"\S+ v?\d+\.\d+\S*", word) for word in others.split(", "))
 
 

@@ -118,9 +118,9 @@ BROTLI = bytes.fromhex("1b1b25f88dd305f32b795a53fa84e1b582c80b8f02e6b712a10d3ecc
 CODED = {"gzip": gzip.compress(TEXT), "deflate": zlib.compress(TEXT), "br": BROTLI}
 
 
-@pytest.mark.parametrize("coding", CODED)
+@pytest.mark.parametrize("coding", [*CODED, "zstd"])
 def test_compressed_bodies_are_text(inspected, mcp, coding):
-    body = CODED[coding]
+    body = CODED.get(coding) or subprocess.run(["zstd", "-c"], input=TEXT, capture_output=True, check=True).stdout
     text = (b'<a href="/x">x</a>\n' * 500 if coding == "br" else TEXT.replace(b"s3cr3t", b"***")).decode()
     inspected.service.answer("/", headers=[("Content-Encoding", coding), ("Content-Type", "application/json")], body=body)
     inspected.request("POST", "/", body=body, headers=[("Content-Encoding", coding)])

@@ -17,7 +17,7 @@ import check_vulnerabilities  # noqa: E402
 
 PROGRAMS = [*(BIN / name for name in ("ttf", "ttf-gateway", "ttf-apigw", "bootstrap")), PACKAGES / "ttf-linux-amd64", PACKAGES / "ttf-linux-arm64"]
 CORE = {"openssl", "libuv1", "nghttp2", "jansson", "libyaml", "libmicrohttpd", "glibc"}
-OF_TTF = {"libseccomp", "qrencode"}
+OF_TTF = {"libseccomp", "qrencode", "zlib", "brotli", "libzstd"}
 MORE = {"ttf-gateway": {"libwebsockets", "hiredis", "libseccomp"}, "ttf-apigw": {"libwebsockets", "hiredis", "curl"},
         "ttf": OF_TTF, "ttf-linux-amd64": OF_TTF, "ttf-linux-arm64": OF_TTF}  # fmt: skip
 
