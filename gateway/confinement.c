@@ -31,7 +31,7 @@ void confinement_enter(const struct config *config) {
     char log_room[PATH_ROOM], socket_room[PATH_ROOM], state[STATE_PATH_MAX];
     confinement.is_wanted = config->sandbox;
     if (!config->sandbox) return;
-    if (strcmp(config->store_url, "memory") == 0)
+    if (strcmp(config->store_url, "memory") == 0 || config->acme_email)
         config_state_folder(config); /* later it could not be made */
     bool has_state = config_state_path(config, "denials", state);
     const char *writable[] = {has_state ? dirname(state) : NULL, folder_of(access_log_file(config), log_room),

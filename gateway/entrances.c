@@ -8,6 +8,7 @@
 
 bool entrances_load(struct entrances *entrances, const struct config *config) {
     ticket_keys_init(&entrances->tickets, loop_wall_ms);
+    challenges_init(&entrances->challenges);
     return tls_files_load(&entrances->files, config);
 }
 
@@ -20,6 +21,8 @@ static bool make_tls(struct entrances *entrances) {
     struct certificates *const *set = &entrances->files.set;
     if (is_said(&config->public_tls_listen))
         entrances->visitor_tls = tls_server_new(set, &entrances->tickets, VISITOR_PROTOCOLS);
+    if (entrances->visitor_tls && config->acme_email)
+        tls_server_show(entrances->visitor_tls, &entrances->challenges);
     if (is_said(&config->agent_tls_listen))
         entrances->agent_tls =
             tls_server_new(set, config->agent_client_ca ? NULL : &entrances->tickets, AGENT_PROTOCOLS);
@@ -86,4 +89,5 @@ void entrances_done(struct entrances *entrances) {
     tls_server_free(entrances->agent_tls);
     tls_files_done(&entrances->files);
     agent_trust_done(&entrances->agent_trust);
+    challenges_done(&entrances->challenges);
 }

@@ -69,6 +69,7 @@ struct gateway {
 
 /* `to`: who takes over, or NULL. */
 static void begin_drain(struct gateway *gateway, struct handover *to) {
+    outside_stop_acme(&gateway->outside);
     struct drain_parts parts = {.loop = &gateway->loop,
                                 .admin = gateway->admin,
                                 .visitors = gateway->visitors,
@@ -261,7 +262,8 @@ static bool make_adapters(struct gateway *gateway) {
     gateway->agents = agent_ws_new(&gateway->loop, config->agent_ping_interval_ms,
                                    (uint32_t)config->agent_link_requests, config->answer_head_bytes);
     if (!gateway->agents || !make_peering(gateway) ||
-        !outside_open(&gateway->outside, &gateway->loop, config) || !make_core(gateway))
+        !outside_open(&gateway->outside, &gateway->loop, config, &gateway->entrances) ||
+        !make_core(gateway))
         return false;
     gateway->visitors = visitors_new(&gateway->loop, gateway->core, &settings, &gateway->proxied_clients);
     gateway->accept = agent_accept_new(&gateway->loop, gateway->core, gateway->agents,
@@ -324,6 +326,7 @@ static void let_in(struct gateway *gateway) {
     administration_show(&gateway->administration);
     metrics_set(METRIC_STORE_UP, 0, 1);
     entrances_admit(&gateway->entrances, &gateway->loop, gateway->agents);
+    outside_start_acme(&gateway->outside, gateway->core);
     listener_hold(gateway->admin_port, false);
     timer_start(&gateway->loop.timers, &gateway->cleanup, CLEANUP_MS);
     admin_set_state(gateway->admin, ADMIN_READY);

@@ -224,6 +224,10 @@ enum http_error ingress(struct exchange *exchange, const struct forward_event *e
 enum http_error ingress_routed(struct exchange *exchange);
 enum http_error ingress_done(struct exchange *exchange, const struct dispatch_event *event);
 
+/* challenge.c: it is an authority's that looks whose a name is, and is answered; else false, and nothing has
+ * changed. Only where ports.challenges are. */
+bool challenge_take(struct exchange *exchange, const struct forward_event *event);
+
 /* disconnect.c: this connection of the claim is gone, whoever found out: offline, unless it has moved on. */
 void claim_gone(struct core *core, const struct claim *claim);
 

@@ -206,6 +206,7 @@ struct exchange *core_forward(struct core *core, const struct forward_event *eve
                               size_t window_bytes) {
     struct exchange *exchange = begin(core, source, sink, window_bytes);
     if (!exchange) return NULL;
+    if (core->ports.challenges.answer && challenge_take(exchange, event)) return exchange;
     go_on(exchange, ingress(exchange, event));
     return exchange;
 }

@@ -247,6 +247,15 @@ struct proofs {
                 uint64_t ticket);
 };
 
+/* ---- challenges: what an authority of certificates looks for (RFC 8555 8.3) ---- */
+
+struct challenges_port {
+    void *ctx;
+    /* What is to be said at this name for this token, borrowed until the loop goes on; absent: nothing, then
+     * it is a request as any other. NULL: certificates do not come so. */
+    struct view (*answer)(void *ctx, struct view name, struct view token);
+};
+
 /* ---- clock, ids ---- */
 
 struct clock {
@@ -268,6 +277,7 @@ struct ports {
     struct doorman doorman;
     struct proofs proofs;
     struct denials denials;
+    struct challenges_port challenges;
     struct clock clock;
     struct ids ids;
 };

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "config/acme_settings.h"
 #include "config/config_parse.h"
 #include "config/jwks_url.h"
 #include "config/machine.h"
@@ -73,8 +74,10 @@ static int check_tls(const struct config *config) {
     const void *port = said(config, &config->public_tls_listen)  ? &config->public_tls_listen
                        : said(config, &config->agent_tls_listen) ? &config->agent_tls_listen
                                                                  : NULL;
-    if (port && !has_cert)
-        return complain(config, port, "TLS needs a certificate: name it with --tls-cert and --tls-key");
+    if (port && !has_cert && !config->acme_email)
+        return complain(config, port,
+                        "TLS needs a certificate: name it with --tls-cert and --tls-key, or have it come by "
+                        "itself with --acme-email");
     if (has_cert && !port)
         return complain(config, has_cert,
                         "no port has TLS: say --public-tls-listen :443, and --agent-tls-listen for agents");
@@ -87,6 +90,27 @@ static int check_tls(const struct config *config) {
         return complain(config, &config->proxy_protocol,
                         "it is believed of trusted proxies alone: name them with --trusted-proxies");
     return 0;
+}
+
+static int check_acme(const struct config *config) {
+    const void *email = &config->acme_email, *hook = &config->acme_dns_hook, *url = &config->acme_directory;
+    const void *alone = config->acme_dns_hook ? hook : said(config, url) ? url : NULL;
+    const char *fault;
+    if (!config->acme_email)
+        return alone ? complain(config, alone, "it says nothing without --acme-email (ACME_EMAIL)") : 0;
+    if ((fault = acme_email_fault(view_from_cstr(config->acme_email)))) return complain(config, email, fault);
+    if ((fault = acme_directory_fault(view_from_cstr(config->acme_directory))))
+        return complain(config, url, fault);
+    if ((fault = acme_domain_fault(view_from_cstr(config->domain))))
+        return complain(config, &config->domain, fault);
+    if (config->acme_dns_hook && (fault = acme_hook_fault(config->acme_dns_hook)))
+        return complain(config, hook, fault);
+    if (!said(config, &config->public_tls_listen))
+        return complain(config, email, "no port has TLS: say --public-tls-listen :443 (PUBLIC_TLS_LISTEN)");
+    return config->acme_agree ? 0
+                              : complain(config, email,
+                                         "the authority has terms of service: read them, and say --acme-agree "
+                                         "(ACME_AGREE=true)");
 }
 
 /* A setting that verifies tokens, of those that were said; NULL: none was. */
@@ -407,6 +431,7 @@ int config_check(struct config *config) {
     if (!code) code = check_store(config);
     if (!code) code = check_ports(config);
     if (!code && settings_are_of(PROGRAM_GATEWAY)) code = check_tls(config);
+    if (!code && settings_are_of(PROGRAM_GATEWAY)) code = check_acme(config);
     if (!code) code = check_auth(config);
     if (!code) code = check_client_ca(config);
     if (!code) code = check_secrets(config);

@@ -79,6 +79,27 @@ const struct setting config_settings[] = {
                "`require-auth` said, true or false.",
      .only = PROGRAM_GATEWAY},
 
+    {SETTING("acme-email", "ACME_EMAIL", KIND_TEXT, acme_email, NULL,
+             "certificates come by themselves (ACME), and this address hears of trouble with them"),
+     .detail = "Needs `public-tls-listen`, and the authority's port 80 or 443 must lead here "
+               "([certificates by themselves](TLS.md#certificates-by-themselves)).",
+     .only = PROGRAM_GATEWAY},
+    {SETTING("acme-agree", "ACME_AGREE", KIND_BOOL, acme_agree, "false",
+             "you agree to the terms of service of the authority"),
+     .detail = "Let's Encrypt has them at <https://letsencrypt.org/repository/>.", .only = PROGRAM_GATEWAY},
+    {SETTING("acme-directory", "ACME_DIRECTORY", KIND_TEXT, acme_directory,
+             "https://acme-v02.api.letsencrypt.org/directory", "the authority that certificates come from"),
+     .detail = "For trying things out `https://acme-staging-v02.api.letsencrypt.org/directory`, whose "
+               "certificates no browser takes, and which does not count failures as strictly.",
+     .only = PROGRAM_GATEWAY},
+    {SETTING("acme-dns-hook", "ACME_DNS_HOOK", KIND_TEXT, acme_dns_hook, NULL,
+             "a program that puts records into DNS, for a certificate of all subdomains"),
+     .detail = "Started as `PROGRAM set _acme-challenge.<domain> <value>`, and with `clear` when the record is "
+               "not needed any more. It ends when the record can be seen, within 5 minutes, with 0. It gets "
+               "`PATH`, `HOME`, `LANG`, `TMPDIR` and what begins with `ACME_DNS_` of the environment, and "
+               "lives in the gateway's [sandbox](SECURITY.md).",
+     .only = PROGRAM_GATEWAY, .is_path = true},
+
     {SETTING("agent-client-ca", "AGENT_CLIENT_CA", KIND_TEXT, agent_client_ca, NULL,
              "a file of authorities (PEM) whose certificates agents may show instead of a token"),
      .detail = "At `agent-tls-listen` ([mutual TLS](TLS.md#certificates-of-agents)). Needs `require-auth`; "

@@ -3,13 +3,16 @@
  * the same, so that a pair that is being replaced is not read in the middle of it. */
 #include "config/tls_files.h"
 
+#include <dirent.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
 
 #include "base/log.h"
+#include "config/acme_settings.h"
 #include "metrics/metrics.h"
 
 #define LOOK_MS 1000
@@ -34,8 +37,10 @@ static void mix_file(uint64_t *mark, struct view path) {
     mix(mark, (uint64_t)status.st_mtim.tv_nsec);
 }
 
-static uint64_t mark_of(const struct config *config) {
+static uint64_t mark_of(const struct tls_files *files) {
+    const struct config *config = files->config;
     uint64_t mark = 0xcbf29ce484222325u;
+    if (files->folder) mix_file(&mark, view_from_cstr(files->folder)); /* files come to it by rename */
     for (size_t i = 0; i < config->tls_cert.count; i++) {
         mix_file(&mark, config->tls_cert.items[i]);
         mix_file(&mark, config->tls_key.items[i]);
@@ -43,14 +48,33 @@ static uint64_t mark_of(const struct config *config) {
     return mark;
 }
 
+static void add_one(struct certificates *set, const char *folder, const char *name) {
+    char why[CERTIFICATES_WHY_MAX], path[4400];
+    int len = snprintf(path, sizeof(path), "%s/%s", folder, name);
+    struct view file = view_of(path, (size_t)len);
+    if (len < (int)sizeof(path) && !certificates_add(set, file, file, (int64_t)time(NULL), why))
+        log_warn("tls", "a certificate by ACME is passed over: %s", why);
+}
+
+static void add_folder(struct certificates *set, const char *folder) {
+    DIR *dir = opendir(folder);
+    for (struct dirent *entry; dir && (entry = readdir(dir));)
+        if (view_ends_with(view_from_cstr(entry->d_name), VIEW(".pem"))) add_one(set, folder, entry->d_name);
+    if (dir) closedir(dir);
+}
+
 static struct certificates *read_files(struct tls_files *files, char why[CERTIFICATES_WHY_MAX]) {
     const struct config *config = files->config;
-    files->seen = files->read = mark_of(config);
-    return certificates_load(config->tls_cert.items, config->tls_key.items, config->tls_cert.count,
-                             (int64_t)time(NULL), why);
+    files->seen = files->read = mark_of(files);
+    struct certificates *set =
+        certificates_load(config->tls_cert.items, config->tls_key.items, config->tls_cert.count,
+                          (int64_t)time(NULL), why);
+    if (set && files->folder) add_folder(set, files->folder);
+    return set;
 }
 
 static void tell_end(const struct tls_files *files) {
+    if (certificates_count(files->set) == 0) return;
     int64_t end_s = certificates_end_s(files->set), left_s = end_s - (int64_t)time(NULL);
     metrics_set(METRIC_TLS_END, 0, (uint64_t)end_s * 1000000);
     if (left_s < SOON_S)
@@ -60,6 +84,7 @@ static void tell_end(const struct tls_files *files) {
 static void warn_of_name(const struct tls_files *files) {
     const char *domain = files->config->domain;
     char below[300];
+    if (files->folder) return; /* they are on their way, and asked for by name */
     snprintf(below, sizeof(below), "name.%s", domain);
     if (!certificates_name(files->set, domain) && !certificates_name(files->set, below))
         log_warn("tls", "no certificate is for %s, which is what tunnels are reached by", domain);
@@ -70,7 +95,8 @@ static void warn_of_name(const struct tls_files *files) {
 bool tls_files_load(struct tls_files *files, const struct config *config) {
     char why[CERTIFICATES_WHY_MAX];
     *files = (struct tls_files){.config = config};
-    if (!config->tls_cert.count) return true;
+    if (!config->tls_cert.count && !config->acme_email) return true;
+    if (config->acme_email && !(files->folder = config_acme_folder(config))) return false;
     files->set = read_files(files, why);
     if (!files->set) fprintf(stderr, "ttf-gateway: --tls-cert: %s\n", why);
     return files->set;
@@ -91,7 +117,7 @@ static void read_again(struct tls_files *files) {
 
 static void on_look(struct timer *timer) {
     struct tls_files *files = LIST_ENTRY(timer, struct tls_files, look);
-    uint64_t mark = mark_of(files->config);
+    uint64_t mark = mark_of(files);
     bool is_settled = mark == files->seen, is_new = mark != files->read;
     files->seen = mark;
     if (is_settled && is_new) read_again(files);
@@ -126,4 +152,6 @@ void tls_files_stop(struct tls_files *files) {
 void tls_files_done(struct tls_files *files) {
     certificates_free(files->set);
     files->set = NULL;
+    free(files->folder);
+    files->folder = NULL;
 }

@@ -1,5 +1,6 @@
 /* The files of our certificates and their keys: read at the start, looked at each second, and read again when
- * they have changed, or at SIGHUP. What is no good then is told in the log, and the old ones stay. */
+ * they have changed, or at SIGHUP. What is no good then is told in the log, and the old ones stay. Those that
+ * come by ACME, a file each in one folder, join them; of these one that is no good is passed over. */
 #ifndef GATEWAY_TLS_FILES_H
 #define GATEWAY_TLS_FILES_H
 
@@ -9,6 +10,7 @@
 
 struct tls_files {
     const struct config *config;
+    char *folder;             /* of certificates by ACME; NULL: none come so */
     struct certificates *set; /* NULL: there is no TLS */
     struct loop *loop;        /* NULL: not watched */
     struct timer look;

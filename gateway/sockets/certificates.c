@@ -26,7 +26,7 @@ struct certificate {
 
 struct certificates {
     size_t count;
-    struct certificate items[];
+    struct certificate items[CERTIFICATES_MAX];
 };
 
 /* The two files that are being read, and where what is wrong is said. */
@@ -212,26 +212,40 @@ static bool load_pair(struct view path, struct view key_path, int64_t now_s, str
     return loaded;
 }
 
+static void certificate_done(struct certificate *item) {
+    X509_free(item->leaf);
+    sk_X509_pop_free(item->chain, X509_free);
+    EVP_PKEY_free(item->key);
+    *item = (struct certificate){0};
+}
+
 struct certificates *certificates_load(const struct view *certificate_paths, const struct view *key_paths,
                                        size_t count, int64_t now_s, char ret_why[CERTIFICATES_WHY_MAX]) {
-    struct certificates *set = calloc(1, sizeof(*set) + count * sizeof(set->items[0]));
+    struct certificates *set = calloc(1, sizeof(*set));
     snprintf(ret_why, CERTIFICATES_WHY_MAX, "out of memory");
     for (size_t i = 0; set && i < count; i++) {
-        set->count++;
-        if (load_pair(certificate_paths[i], key_paths[i], now_s, &set->items[i], ret_why)) continue;
+        if (certificates_add(set, certificate_paths[i], key_paths[i], now_s, ret_why)) continue;
         certificates_free(set);
         return NULL;
     }
     return set;
 }
 
+bool certificates_add(struct certificates *set, struct view certificate_path, struct view key_path,
+                      int64_t now_s, char ret_why[CERTIFICATES_WHY_MAX]) {
+    struct certificate *item = &set->items[set->count];
+    snprintf(ret_why, CERTIFICATES_WHY_MAX, "there are %d already", CERTIFICATES_MAX);
+    if (set->count == CERTIFICATES_MAX) return false;
+    set->count++;
+    if (load_pair(certificate_path, key_path, now_s, item, ret_why)) return true;
+    certificate_done(item);
+    set->count--;
+    return false;
+}
+
 void certificates_free(struct certificates *set) {
     if (!set) return;
-    for (size_t i = 0; i < set->count; i++) {
-        X509_free(set->items[i].leaf);
-        sk_X509_pop_free(set->items[i].chain, X509_free);
-        EVP_PKEY_free(set->items[i].key);
-    }
+    for (size_t i = 0; i < set->count; i++) certificate_done(&set->items[i]);
     free(set);
 }
 
@@ -244,6 +258,7 @@ static const struct certificate *find(const struct certificates *set, const char
 
 int certificates_use(const struct certificates *set, const char *name, SSL *tls) {
     const struct certificate *chosen = find(set, name);
+    if (!chosen && set->count == 0) return 0;
     if (!chosen) chosen = &set->items[0];
     return SSL_use_cert_and_key(tls, chosen->leaf, chosen->key, chosen->chain, 1);
 }

@@ -22,13 +22,17 @@ struct certificates;
 struct certificates *certificates_load(const struct view *certificate_paths, const struct view *key_paths,
                                        size_t count, int64_t now_s, char ret_why[CERTIFICATES_WHY_MAX]);
 void certificates_free(struct certificates *set);
+/* One more, before the set is used. False and why, as above, or that there is no room. */
+bool certificates_add(struct certificates *set, struct view certificate_path, struct view key_path,
+                      int64_t now_s, char ret_why[CERTIFICATES_WHY_MAX]);
 
-/* Puts the one for `name` (NULL: it has not said one) into a handshake; 1, or 0 on failure. */
+/* Puts the one for `name` (NULL: it has not said one) into a handshake; 1, or 0 on failure, as when there is
+ * none at all. */
 int certificates_use(const struct certificates *set, const char *name, struct ssl_st *tls);
 /* Is there one for this name? */
 bool certificates_name(const struct certificates *set, const char *name);
 size_t certificates_count(const struct certificates *set);
-/* When the first of them ends, in seconds since 1970. */
+/* When the first of them ends, in seconds since 1970. There is one. */
 int64_t certificates_end_s(const struct certificates *set);
 
 #endif

@@ -157,7 +157,10 @@ static void go_on(struct guest *guest) {
     case TLS_DONE:
         if (guest->conn.tls) metrics_add(METRIC_TLS_HANDSHAKES, METRIC_RESULT_OK, 1);
         guest->conn.holds = guest->conn.tls != NULL; /* behind the handshake something may have come */
-        let_through(guest);
+        if (guest->conn.tls && tls_is_over(guest->conn.tls))
+            cut(guest);
+        else
+            let_through(guest);
         break;
     case TLS_WANTS_READ: await(guest, UV_READABLE); break;
     case TLS_WANTS_WRITE: await(guest, UV_WRITABLE); break;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "sockets/certificates.h"
+#include "sockets/challenges.h"
 #include "sockets/ticket_keys.h"
 #include "sockets/tls_subject.h"
 #include "sockets/trust.h"
@@ -19,15 +20,44 @@
 struct tls_server {
     SSL_CTX *context;
     struct certificates *const *certificates;
+    const struct challenges *challenges; /* NULL: there are none */
     const char *protocols;
 };
 
 /* ---- what the connections share ---- */
 
+/* What ALPN offers when an authority looks, and nothing else does (RFC 8737 3). */
+static const unsigned char challenge_offer[] = "\0\x0b\x0a" CHALLENGE_PROTOCOL;
+
+static int challenge_index(void) {
+    static int index = -1;
+    if (index < 0) index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    return index;
+}
+
+static bool is_challenge(const SSL *ssl) {
+    return SSL_get_ex_data(ssl, challenge_index()) != NULL;
+}
+
+/* First of all: certificates are chosen before ALPN is looked at. */
+static int on_hello(SSL *ssl, int *alert, void *ctx) {
+    const unsigned char *offer;
+    size_t len;
+    (void)alert;
+    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation, &offer, &len) &&
+        len == sizeof(challenge_offer) - 1 && memcmp(offer, challenge_offer, len) == 0)
+        SSL_set_ex_data(ssl, challenge_index(), ctx);
+    return SSL_CLIENT_HELLO_SUCCESS;
+}
+
 /* RFC 6066 3: a name that nobody has gets the first certificate, which the client will refuse by itself. */
 static int on_certificate(SSL *ssl, void *ctx) {
     const struct tls_server *server = ctx;
+    const struct challenges *challenges = server->challenges;
     const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    if (challenges && is_challenge(ssl)) return challenges_use(challenges, name, ssl);
+    if (challenges && challenges->missing && name && !certificates_name(*server->certificates, name))
+        challenges->missing(challenges->ctx, view_from_cstr(name));
     return certificates_use(*server->certificates, name, ssl);
 }
 
@@ -37,7 +67,11 @@ static int on_protocols(SSL *ssl, const unsigned char **out, unsigned char *out_
     const struct tls_server *server = ctx;
     const unsigned char *ours = (const unsigned char *)server->protocols;
     unsigned char *chosen;
-    (void)ssl;
+    if (server->challenges && is_challenge(ssl)) {
+        *out = in + 1;
+        *out_len = in[0];
+        return SSL_TLSEXT_ERR_OK;
+    }
     if (SSL_select_next_proto(&chosen, out_len, ours, (unsigned)strlen(server->protocols), in, in_len) !=
         OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL;
@@ -83,6 +117,11 @@ struct tls_server *tls_server_new(struct certificates *const *certificates, stru
 
 bool tls_server_ask(struct tls_server *server, const struct trust *trust) {
     return tls_ask_subject(server->context) && trust_use(trust, server->context);
+}
+
+void tls_server_show(struct tls_server *server, const struct challenges *challenges) {
+    server->challenges = challenges;
+    SSL_CTX_set_client_hello_cb(server->context, on_hello, server);
 }
 
 void tls_server_free(struct tls_server *server) {
@@ -133,6 +172,10 @@ bool tls_speaks(const SSL *tls, struct view protocol) {
     unsigned len;
     SSL_get0_alpn_selected(tls, &chosen, &len);
     return len && view_eq(view_of(chosen, len), protocol);
+}
+
+bool tls_is_over(const SSL *tls) {
+    return tls_speaks(tls, VIEW(CHALLENGE_PROTOCOL));
 }
 
 /* ---- bytes ---- */

@@ -13,6 +13,7 @@
 
 struct ssl_st;
 struct certificates;
+struct challenges;
 struct ticket_keys;
 struct trust;
 struct tls_server; /* what the connections of one port share */
@@ -24,6 +25,9 @@ struct tls_server; /* what the connections of one port share */
 struct tls_server *tls_server_new(struct certificates *const *certificates, struct ticket_keys *tickets,
                                   const char *protocols);
 void tls_server_free(struct tls_server *server);
+/* From now on an authority finds here what it looks for, and `challenges`, which outlive the server, hear of
+ * names that there is no certificate for. */
+void tls_server_show(struct tls_server *server, const struct challenges *challenges);
 /* Asks for certificates (tls_subject.h), of a server whose sessions are not taken up again: certificates end.
  * Once more when there is another trust. False without memory. */
 bool tls_server_ask(struct tls_server *server, const struct trust *trust);
@@ -40,6 +44,9 @@ bool tls_was_http(void);
 const char *tls_why(const struct ssl_st *tls);
 /* After TLS_DONE: whether ALPN chose this. */
 bool tls_speaks(const struct ssl_st *tls, struct view protocol);
+
+/* After TLS_DONE: it was the handshake alone that was wanted (RFC 8737 3). */
+bool tls_is_over(const struct ssl_st *tls);
 
 /* See conn.h. *ret_more: it ended for want of room, not of bytes. */
 ssize_t tls_recv(struct ssl_st *tls, void *to, size_t max, bool *ret_more);

@@ -1,0 +1,308 @@
+/* See acme.h. */
+#include "acme/acme.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "acme/acme_files.h"
+#include "acme/acme_names.h"
+#include "acme/acme_order.h"
+#include "base/ids.h"
+#include "base/log.h"
+#include "base/regular_file.h"
+
+#define LOOK_MS 60000       /* at the latest: the wall clock may be set */
+#define FAILURES_MAX 8      /* then a name that is not ours is forgotten until somebody comes for it */
+#define QUESTIONS_MAX 9     /* of core_certify() at once */
+#define QUESTIONS_A_SECOND 8
+
+/* Somebody came for a name; or one that is not ours is to be renewed. */
+struct question {
+    struct acme *acme; /* NULL: it is none */
+    bool is_renewal;
+    char name[ACME_NAME_MAX + 1];
+};
+
+struct acme {
+    struct acme_settings settings;
+    char *folder;
+    EVP_PKEY *account;
+    struct acme_session *session;
+    struct core *core; /* NULL: not started, or stopped */
+    struct acme_names names;
+    struct acme_order *order;              /* NULL: none is under way */
+    char ordered[ACME_NAME_MAX + 1];       /* whose it is */
+    bool awaits_verdict;                   /* whether a name that is not ours may be renewed */
+    struct timer timer;
+    struct question questions[QUESTIONS_MAX];
+    uint64_t second; /* in which so many were asked */
+    size_t questions_in_second;
+    bool was_full;
+};
+
+static void plan(struct acme *acme);
+
+static uint64_t now_ms(void) {
+    return loop_wall_ms(NULL);
+}
+
+static uint32_t dice(void) {
+    uint32_t value;
+    ids_random(&value, sizeof(value));
+    return value;
+}
+
+/* ---- an order ---- */
+
+static bool read_dates(struct acme *acme, struct acme_name *name) {
+    struct view views[ACME_NAMES_MAX];
+    int64_t begin_s, end_s;
+    size_t count = acme_name_views(name, views);
+    if (!acme_files_dates(acme->folder, views, count, &begin_s, &end_s)) return false;
+    name->due_ms = acme_renewal_ms(begin_s, end_s, dice());
+    return true;
+}
+
+static void failed(struct acme *acme, struct acme_name *name, const struct acme_result *result,
+                   const char *why) {
+    uint64_t pause_ms = acme_pause_ms(++name->failures, result->is_out_of_reach, dice());
+    if (result->retry_after_ms > pause_ms) pause_ms = result->retry_after_ms;
+    name->due_ms = now_ms() + pause_ms;
+    log_error("acme", "no certificate for %s from %s: %s; tried again in %u s", name->text,
+              acme->settings.directory, why, (unsigned)(pause_ms / 1000));
+    if (!name->is_ours && name->failures >= FAILURES_MAX) acme_names_remove(&acme->names, name);
+}
+
+static void keep(struct acme *acme, struct acme_name *name, const struct acme_result *result) {
+    char why[ACME_WHY_MAX];
+    struct view views[ACME_NAMES_MAX];
+    size_t count = acme_name_views(name, views);
+    if (!acme_files_put(acme->folder, views, count, result->chain, result->key, why)) {
+        failed(acme, name, result, why);
+        return;
+    }
+    name->failures = 0;
+    if (!read_dates(acme, name)) name->due_ms = now_ms() + LOOK_MS;
+    log_info("acme", "a certificate for %s%s%s is here; the next one comes in %" PRIu64 " h", name->text,
+             name->has_wildcard ? " and " : "", name->has_wildcard ? name->wildcard : "",
+             name->due_ms > now_ms() ? (name->due_ms - now_ms()) / 3600000 : 0);
+}
+
+static void on_ordered(void *ctx, const struct acme_result *result) {
+    struct acme *acme = ctx;
+    struct acme_name *name = acme_names_find(&acme->names, view_from_cstr(acme->ordered));
+    acme->order = NULL;
+    if (name && result->chain.ptr)
+        keep(acme, name, result);
+    else if (name)
+        failed(acme, name, result, result->why);
+    plan(acme);
+}
+
+static void order(struct acme *acme, struct acme_name *name) {
+    const struct acme_order_settings settings = {.loop = acme->settings.loop,
+                                                 .session = acme->session,
+                                                 .account = acme->account,
+                                                 .challenges = acme->settings.challenges,
+                                                 .hook = name->has_wildcard ? acme->settings.hook : NULL,
+                                                 .way = name->failures % 2 ? ACME_TLS : ACME_HTTP,
+                                                 .name = view_from_cstr(name->text),
+                                                 .has_wildcard = name->has_wildcard};
+    view_copy_to(settings.name, acme->ordered, sizeof(acme->ordered));
+    log_info("acme", "a certificate for %s is ordered", name->text);
+    acme->order = acme_order_start(&settings, on_ordered, acme);
+    if (!acme->order) name->due_ms = now_ms() + LOOK_MS;
+}
+
+/* ---- names of others ---- */
+
+static void forget(struct acme *acme, struct acme_name *name) {
+    int64_t begin_s, end_s;
+    struct view text = view_from_cstr(name->text);
+    bool has_one = acme_files_dates(acme->folder, &text, 1, &begin_s, &end_s);
+    log_info("acme", "%s has no tunnel any more: its certificate is not renewed", name->text);
+    if (has_one && (uint64_t)end_s * 1000 > now_ms())
+        name->due_ms = (uint64_t)end_s * 1000;
+    else {
+        acme_files_remove(acme->folder, text);
+        acme_names_remove(&acme->names, name);
+    }
+}
+
+static void renew(struct acme *acme, struct view text, enum status verdict) {
+    struct acme_name *name = acme_names_find(&acme->names, text);
+    acme->awaits_verdict = false;
+    if (name && verdict == STATUS_OK)
+        order(acme, name);
+    else if (name && verdict == STATUS_NOT_FOUND)
+        forget(acme, name);
+    else if (name)
+        name->due_ms = now_ms() + LOOK_MS;
+}
+
+static void welcome(struct acme *acme, struct view text) {
+    struct acme_name *name = acme_names_find(&acme->names, text);
+    if (name) return;
+    name = acme_names_add(&acme->names, text, false);
+    if (name)
+        name->due_ms = now_ms();
+    else if (!acme->was_full)
+        log_warn("acme", "%.*s gets no certificate: there are %d already", VIEW_ARG(text), ACME_NAMES_ROOM);
+    acme->was_full = !name;
+}
+
+static void on_verdict(void *ctx, enum status status) {
+    struct question *question = ctx;
+    struct acme *acme = question->acme;
+    struct view text = view_from_cstr(question->name);
+    question->acme = NULL;
+    if (acme->core && question->is_renewal)
+        renew(acme, text, status);
+    else if (acme->core && status == STATUS_OK)
+        welcome(acme, text);
+    if (acme->core) plan(acme);
+}
+
+static bool ask(struct acme *acme, struct view name, bool is_renewal) {
+    struct question *question = acme->questions;
+    while (question < acme->questions + QUESTIONS_MAX && question->acme) question++;
+    if (question == acme->questions + QUESTIONS_MAX) return false;
+    *question = (struct question){.acme = acme, .is_renewal = is_renewal};
+    view_copy_to(name, question->name, sizeof(question->name));
+    if (core_certify(acme->core, view_from_cstr(question->name), on_verdict, question)) return true;
+    question->acme = NULL;
+    return false;
+}
+
+/* Strangers choose the names: only so many are looked up. */
+static bool may_ask(struct acme *acme) {
+    uint64_t second = loop_now(acme->settings.loop) / 1000;
+    if (acme->second != second) acme->questions_in_second = 0;
+    acme->second = second;
+    return acme->questions_in_second++ < QUESTIONS_A_SECOND;
+}
+
+/* The wildcard will do for it. */
+static bool is_covered(const struct acme *acme, struct view name) {
+    const struct acme_name *first = acme->names.items;
+    struct view above = view_skip(name, view_find(name, '.') + 1);
+    return acme->names.count && first->has_wildcard && view_eq(above, view_from_cstr(first->text));
+}
+
+static void on_missing(void *ctx, struct view name) {
+    struct acme *acme = ctx;
+    char text[ACME_NAME_MAX + 1];
+    if (!acme->core || !view_copy_to(name, text, sizeof(text))) return;
+    for (char *at = text; *at; at++)
+        if (*at >= 'A' && *at <= 'Z') *at = (char)(*at + ('a' - 'A'));
+    struct view lower = view_from_cstr(text);
+    if (acme_name_is_good(lower) && !acme_names_find(&acme->names, lower) && !is_covered(acme, lower) &&
+        may_ask(acme))
+        ask(acme, lower, false);
+}
+
+/* ---- when ---- */
+
+static void on_timer(struct timer *timer) {
+    struct acme *acme = LIST_ENTRY(timer, struct acme, timer);
+    struct acme_name *next = acme_names_next(&acme->names);
+    if (next && next->due_ms <= now_ms()) {
+        acme->awaits_verdict = !next->is_ours && ask(acme, view_from_cstr(next->text), true);
+        if (next->is_ours)
+            order(acme, next);
+        else if (!acme->awaits_verdict)
+            next->due_ms = now_ms() + LOOK_MS;
+    }
+    plan(acme);
+}
+
+static void plan(struct acme *acme) {
+    struct acme_name *next = acme_names_next(&acme->names);
+    uint64_t now = now_ms(), wait_ms = LOOK_MS;
+    timer_stop(&acme->settings.loop->timers, &acme->timer);
+    if (!acme->core || acme->order || acme->awaits_verdict) return;
+    if (next && next->due_ms < now + LOOK_MS) wait_ms = next->due_ms > now ? next->due_ms - now : 0;
+    timer_start(&acme->settings.loop->timers, &acme->timer, wait_ms);
+}
+
+/* ---- life ---- */
+
+static void on_kept(void *ctx, struct view text) {
+    struct acme *acme = ctx;
+    struct acme_name *name = acme_names_add(&acme->names, text, false);
+    if (name && !name->is_ours && !read_dates(acme, name)) acme_names_remove(&acme->names, name);
+}
+
+static void add_ours(struct acme *acme) {
+    const struct acme_settings *settings = &acme->settings;
+    for (size_t i = 0; i < settings->names_count; i++) {
+        struct acme_name *name = acme_names_add(&acme->names, settings->names[i], true);
+        if (!name) continue; /* an address, or one that no authority knows */
+        name->has_wildcard = i == 0 && settings->hook;
+        read_dates(acme, name);
+    }
+}
+
+static bool prepare(struct acme *acme, char why[ACME_WHY_MAX]) {
+    const struct acme_settings *settings = &acme->settings;
+    snprintf(why, ACME_WHY_MAX, "out of memory");
+    acme->folder = view_to_cstr(view_from_cstr(settings->folder));
+    if (!acme->folder) return false;
+    if (!acme_files_prepare(acme->folder)) {
+        snprintf(why, ACME_WHY_MAX, "%.300s: %s", acme->folder, file_problem(errno));
+        return false;
+    }
+    acme->account = acme_files_account(acme->folder, why);
+    if (!acme->account) return false;
+    const struct acme_session_settings session = {.http = settings->http,
+                                                  .directory = settings->directory,
+                                                  .email = settings->email,
+                                                  .key = acme->account};
+    acme->session = acme_session_new(&session);
+    return acme->session;
+}
+
+struct acme *acme_new(const struct acme_settings *settings, const char **ret_why) {
+    static char why[ACME_WHY_MAX];
+    struct acme *acme = calloc(1, sizeof(*acme));
+    *ret_why = why;
+    if (!acme) return NULL;
+    acme->settings = *settings;
+    timer_init(&acme->timer, on_timer);
+    if (prepare(acme, why)) return acme;
+    acme_free(acme);
+    return NULL;
+}
+
+void acme_start(struct acme *acme, struct core *core) {
+    acme->core = core;
+    add_ours(acme);
+    acme_files_list(acme->folder, on_kept, acme);
+    acme->settings.challenges->ctx = acme;
+    acme->settings.challenges->missing = on_missing;
+    plan(acme);
+}
+
+void acme_stop(struct acme *acme) {
+    if (!acme || !acme->core) return;
+    acme->core = NULL;
+    acme->settings.challenges->missing = NULL;
+    timer_stop(&acme->settings.loop->timers, &acme->timer);
+    acme_order_cancel(acme->order);
+    acme->order = NULL;
+}
+
+void acme_free(struct acme *acme) {
+    if (!acme) return;
+    acme_stop(acme);
+    acme_session_free(acme->session);
+    EVP_PKEY_free(acme->account);
+    free(acme->folder);
+    free(acme);
+}
+
+struct view acme_answer(void *ctx, struct view name, struct view token) {
+    return challenges_text(ctx, name, token);
+}
