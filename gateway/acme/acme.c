@@ -235,12 +235,11 @@ static void on_kept(void *ctx, struct view text) {
     if (name && !name->is_ours && !read_dates(acme, name)) acme_names_remove(&acme->names, name);
 }
 
-static void add_ours(struct acme *acme) {
-    const struct acme_settings *settings = &acme->settings;
-    for (size_t i = 0; i < settings->names_count; i++) {
-        struct acme_name *name = acme_names_add(&acme->names, settings->names[i], true);
+static void add_ours(struct acme *acme, const struct view *names, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        struct acme_name *name = acme_names_add(&acme->names, names[i], true);
         if (!name) continue; /* an address, or one that no authority knows */
-        name->has_wildcard = i == 0 && settings->hook;
+        name->has_wildcard = i == 0 && acme->settings.hook;
         read_dates(acme, name);
     }
 }
@@ -271,15 +270,17 @@ struct acme *acme_new(const struct acme_settings *settings, const char **ret_why
     if (!acme) return NULL;
     acme->settings = *settings;
     timer_init(&acme->timer, on_timer);
-    if (prepare(acme, why)) return acme;
+    if (prepare(acme, why)) {
+        add_ours(acme, settings->names, settings->names_count);
+        acme_files_list(acme->folder, on_kept, acme);
+        return acme;
+    }
     acme_free(acme);
     return NULL;
 }
 
 void acme_start(struct acme *acme, struct core *core) {
     acme->core = core;
-    add_ours(acme);
-    acme_files_list(acme->folder, on_kept, acme);
     acme->settings.challenges->ctx = acme;
     acme->settings.challenges->missing = on_missing;
     plan(acme);

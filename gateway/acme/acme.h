@@ -20,7 +20,7 @@ struct acme_settings {
     const char *directory, *email;
     const char *hook;   /* NULL: no wildcard */
     const char *folder; /* acme_files.h; copied */
-    const struct view *names; /* of the gateway; the first with its wildcard, where there is a hook */
+    const struct view *names; /* of the gateway, copied; the first with its wildcard, where there is a hook */
     size_t names_count;
 };
 
