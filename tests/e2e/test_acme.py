@@ -1,0 +1,396 @@
+"""Certificates that come by themselves (--acme-email, docs/TLS.md): an empty machine serves https; renewal; an authority that is not
+there, or says something else than it should."""
+
+import json
+import os
+import re
+import shutil
+import ssl
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+import backends
+import http_raw
+from acme_authority import AcmeAuthority
+from programs import BIN, ROOT, SLOW, Program, free_port
+from test_auth import PROTECTED, token
+from tls_client import TlsConnection, address_of
+
+DOMAIN = "tunnel.example"
+LONG = 90
+
+pytestmark = pytest.mark.skipif(backends.STACK in ("aws", "redis", "redis2"), reason="one gateway with a store of its own")
+
+
+def wait_for(true, seconds=30):
+    end = time.monotonic() + seconds * SLOW
+    while not (value := true()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return value
+
+
+@pytest.fixture
+def authority(start, tmp_path):
+    return start._other(AcmeAuthority(tmp_path / "acme"))
+
+
+@pytest.fixture
+def acme(start, authority):
+    """make(*options): a gateway whose certificates come from the authority, which can look at it."""
+
+    def make(*options, env=None, **more):
+        gateway = start.gateway("--domain", DOMAIN, "--public-tls-listen", "127.0.0.1:0", "--acme-email", "me@example.com", "--acme-agree",
+                                *options, env={**authority.env(), **(env or {})}, **more)  # fmt: skip
+        authority.http_address, authority.tls_address = gateway.address, address_of(gateway)
+        return gateway
+
+    return make
+
+
+def comes(gateway, name=DOMAIN, after=0):
+    """A certificate, and it is used."""
+    gateway.wait_err(rf"acme: a certificate for {re.escape(name)}.* is here", LONG, after)
+    return gateway.wait_err(r"tls: \d+ certificates were read anew", LONG, after)
+
+
+def shown(gateway, authority, name=DOMAIN):
+    """The certificate for this name, which is trusted; None: there is none."""
+    try:
+        with TlsConnection(address_of(gateway), authority.context(), name) as connection:
+            return connection.socket.getpeercert()
+    except (ssl.SSLError, ConnectionError):
+        return None
+
+
+def no_faults(authority):
+    assert authority.faults == []
+
+
+# ---- as one has it ----
+
+
+def test_an_empty_machine_serves_https(acme, authority, start):
+    gateway = acme()
+    assert shown(gateway, authority) is None  # the port is there, and no certificate yet
+    comes(gateway)
+    wait_for(lambda: shown(gateway, authority))
+    ttf = start.forwarder(gateway, start.service())
+    with TlsConnection(address_of(gateway), authority.context()) as connection:
+        assert connection.get(DOMAIN, f"/{ttf.tunnel_id}/").status == 200
+    assert authority.contact == ["mailto:me@example.com"]
+    assert authority.looked == [("http-01", DOMAIN, None)]
+    no_faults(authority)
+
+
+def test_what_is_kept_is_used_again(acme, authority, tmp_path):
+    state = tmp_path / "state"
+    first = acme(state_dir=state)
+    comes(first)
+    first.stop()
+    second = acme(state_dir=state)
+    assert shown(second, authority)
+    second.stop()
+    assert authority.count("order") - authority.count("finalize") >= 1
+    assert len(authority.orders) == 1
+    kept = [path for path in (state / "acme").rglob("*") if path.is_file()]
+    assert sorted(path.name for path in kept) == ["account.key", f"{DOMAIN}.pem"]
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in kept)
+
+
+def test_by_tls(acme, authority):
+    authority.ways = ["tls-alpn-01"]
+    gateway = acme()
+    comes(gateway)
+    assert authority.looked == [("tls-alpn-01", DOMAIN, None)]
+    no_faults(authority)
+
+
+def test_the_other_way_when_the_first_is_closed(acme, authority):
+    gateway = acme()
+    authority.http_address = ("127.0.0.1", 1)
+    authority.nonces.clear()
+    gateway.wait_err("unauthorized: http-01", LONG)
+    comes(gateway)
+    assert [way for way, _, _ in authority.looked] == ["http-01", "tls-alpn-01"]
+
+
+def test_all_subdomains_by_a_program(acme, authority, tmp_path):
+    hook, log = tmp_path / "hook", tmp_path / "records"
+    hook.write_text('#!/bin/sh\nenv > "$ACME_DNS_LOG.env"\necho "$1 $2 $3" >> "$ACME_DNS_LOG"\n')
+    hook.chmod(0o755)
+
+    class Records(dict):
+        def get(self, name, default):
+            lines = [line.split() for line in log.read_text().splitlines()]
+            return [value for verb, of, value in lines if verb == "set" and of == name and ["clear", of, value] not in lines]
+
+    authority.txt = Records()
+    gateway = acme("--acme-dns-hook", hook, "--sandbox", "off", env={"ACME_DNS_LOG": str(log), "MY_SECRET": "hidden"})
+    comes(gateway)
+    wait_for(lambda: shown(gateway, authority, f"any.{DOMAIN}"))
+    names = shown(gateway, authority)["subjectAltName"]
+    assert sorted(name for _, name in names) == [f"*.{DOMAIN}", DOMAIN]
+    verbs = [line.split()[0] for line in log.read_text().splitlines()]
+    assert verbs == ["set", "clear"] * 2
+    assert "hidden" not in Path(f"{log}.env").read_text()
+    no_faults(authority)
+
+
+def test_a_program_that_fails(acme, authority, tmp_path):
+    hook = tmp_path / "hook"
+    hook.write_text("#!/bin/sh\nexit 3\n")
+    hook.chmod(0o755)
+    gateway = acme("--acme-dns-hook", hook)
+    gateway.wait_err(r"acme: no certificate for tunnel.example .*--acme-dns-hook: it exited with 3; tried again in", LONG)
+    assert authority.looked == []
+
+
+# ---- names of others ----
+
+
+def test_a_tunnel_with_a_name(acme, authority, start):
+    """Somebody comes for it by https: then it is asked for, once."""
+    gateway = acme(env=PROTECTED)
+    comes(gateway)
+    ttf = start.forwarder(gateway, start.service(), "--name", "shop", "--token", token())
+    mark = len(gateway.err)
+    assert shown(gateway, authority, ttf.host.split(":")[0]) is None
+    comes(gateway, "shop.tunnel.example", mark)
+    wait_for(lambda: shown(gateway, authority, "shop.tunnel.example"))
+    assert len(authority.orders) == 2
+
+
+@pytest.mark.parametrize("name", ["nobody.tunnel.example", "other.example", "a.b.tunnel.example", "localhost", "x" * 63 + ".example"])
+def test_names_that_nobody_has(acme, authority, name):
+    gateway = acme()
+    comes(gateway)
+    for _ in range(3):
+        shown(gateway, authority, name)
+    with TlsConnection(address_of(gateway), authority.context()) as connection:
+        assert connection.get(DOMAIN).status == 404
+    assert len(authority.orders) == 1
+
+
+def test_challenges_of_services_reach_them(acme, authority, start):
+    """Only what is looked for now, at its name, is the gateway's."""
+    gateway = acme()
+    comes(gateway)
+    service = start.service()
+    service.answer("/.well-known/acme-challenge/mine", body=b"of the service")
+    ttf = start.forwarder(gateway, service)
+    response = http_raw.request(gateway.address, target="/.well-known/acme-challenge/mine", host=ttf.host)
+    assert response.status == 200 and response.body == b"of the service"
+
+
+def test_a_token_is_answered_at_its_name_alone_and_not_for_long(acme, authority):
+    """While the authority looks: elsewhere, and afterwards, it is a request as any other."""
+    seen = {}
+
+    def look(name, token, proof):
+        target = f"/.well-known/acme-challenge/{token}"
+        seen["there"] = http_raw.request(authority.http_address, target=target, host=name).body
+        seen["elsewhere"] = http_raw.request(authority.http_address, target=target, host=f"x.{name}").status
+        seen["other token"] = http_raw.request(authority.http_address, target=target + "x", host=name).status
+        seen["longer"] = http_raw.request(authority.http_address, target=target + "?a", host=name).status
+        seen["post"] = http_raw.request(authority.http_address, "POST", target, name).status
+        seen["target"], seen["proof"] = target, proof.encode()
+        time.sleep(0)
+
+    authority._look_http = look
+    real = authority._address
+    authority._look_http = lambda *a: (real("http_address"), look(*a))
+    gateway = acme()
+    comes(gateway)
+    assert seen["there"] == seen["proof"]
+    assert [seen[name] for name in ("elsewhere", "other token", "longer", "post")] == [404] * 4
+    assert http_raw.request(gateway.address, target=seen["target"], host=DOMAIN).status == 404
+
+
+# ---- time ----
+
+
+def test_renewal_without_a_lost_connection(acme, authority):
+    authority.life_s = 15
+    gateway = acme()
+    comes(gateway)
+    first = wait_for(lambda: shown(gateway, authority))
+    with TlsConnection(address_of(gateway), authority.context()) as connection:
+        assert connection.get(DOMAIN).status == 404
+        wait_for(lambda: (now := shown(gateway, authority)) and now["serialNumber"] != first["serialNumber"], LONG)
+        assert connection.get(DOMAIN).status == 404
+    no_faults(authority)
+
+
+def test_an_authority_that_is_down(acme, authority):
+    authority.is_down = True
+    gateway = acme()
+    gateway.wait_err(r"acme: no certificate for tunnel.example from .*: it answers 503; tried again in \d+ s", LONG)
+    assert http_raw.request(gateway.address, host=DOMAIN).status == 404  # all else goes on
+    authority.is_down = False
+    comes(gateway)
+
+
+def test_an_authority_that_says_when(acme, authority):
+    authority.is_down, authority.retry_after = True, "7200"
+    acme().wait_err(r"it answers 503; tried again in 7200 s", LONG)
+
+
+def test_nonces_that_are_old(acme, authority):
+    authority.old_nonces = 3
+    comes(acme())
+    assert authority.old_nonces == 0
+
+
+def test_nonces_that_are_always_old(acme, authority):
+    authority.old_nonces = 10**6
+    acme().wait_err(r"badNonce: it is old; tried again", LONG)
+    assert authority.count("account") <= 5
+
+
+# ---- what it may say ----
+
+GOOD = {"newNonce": "https://localhost/n", "newAccount": "https://localhost/a", "newOrder": "https://localhost/o"}
+
+
+@pytest.mark.parametrize(
+    "what, answer",
+    [
+        ("directory", (200, {}, b"")),
+        ("directory", (200, {}, b"[]")),
+        ("directory", (200, {}, b"{" * 100000)),
+        ("directory", (200, {}, b'{"a":' * 1000)),
+        ("directory", (200, {}, json.dumps({**GOOD, "newNonce": "http://localhost/n"}).encode())),
+        ("directory", (200, {}, json.dumps({**GOOD, "newOrder": 'https://localhost/"x'}).encode())),
+        ("directory", (200, {}, json.dumps({**GOOD, "newNonce": "https://localhost/" + "n" * 5000}).encode())),
+        ("directory", (200, {}, json.dumps({**GOOD, "meta": {"externalAccountRequired": True}}).encode())),
+        ("directory", (302, {"Location": "https://localhost/x"}, b"")),
+        ("directory", (200, {}, b"x" * 2_000_000)),
+        ("nonce", (200, {"Replay-Nonce": None}, b"")),
+        ("nonce", (200, {"Replay-Nonce": 'a"b'}, b"")),
+        ("nonce", (200, {"Replay-Nonce": "a" * 5000}, b"")),
+        ("account", (201, {}, b"{}")),
+        ("account", (201, {"Location": "http://localhost/a"}, b"{}")),
+        ("account", (403, {}, b'{"type":"urn:ietf:params:acme:error:unauthorized","detail":"no \\u0007\\n you"}')),
+        ("order", (201, {"Location": "https://localhost/o"}, b"{}")),
+        ("order", (201, {"Location": "https://localhost/o"}, b'{"status":"pending","authorizations":[]}')),
+        ("order", (201, {"Location": "https://localhost/o"},
+                   json.dumps({"status": "pending", "finalize": "https://localhost/f",
+                               "authorizations": ["https://localhost/a"] * 3}).encode())),  # fmt: skip
+        ("order", (201, {"Location": "https://localhost/o"}, b'{"status":"invalid","authorizations":["https://a/a"],"finalize":"https://a/f"}')),
+        ("order", (429, {"Retry-After": "3600"}, b'{"type":"urn:ietf:params:acme:error:rateLimited","detail":"too many"}')),
+        ("authorization", (200, {}, b'{"status":"pending","identifier":{"type":"dns","value":"other.example"},"challenges":[]}')),
+        ("authorization", (200, {}, b'{"status":"pending","identifier":{"type":"dns","value":"tunnel.example"},"challenges":[]}')),
+        ("authorization", (200, {}, b'{"status":"pending","identifier":{"type":"dns","value":"tunnel.example"},"challenges":'
+                                    b'[{"type":"http-01","url":"https://localhost/c","token":"../../x"}]}')),
+        ("authorization", (200, {}, b'{"status":"revoked","identifier":{"type":"dns","value":"tunnel.example"},"challenges":[]}')),
+        ("finalize", (200, {}, b'{"status":"valid","authorizations":["https://a/a"],"finalize":"https://a/f"}')),
+        ("finalize", (403, {}, b'{"type":"urn:ietf:params:acme:error:badCSR"}')),
+        ("certificate", (200, {}, b"")),
+        ("certificate", (200, {}, b"no PEM")),
+        ("certificate", (200, {}, b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")),
+    ],
+)  # fmt: skip
+def test_wrong_answers(acme, authority, what, answer):
+    authority.answers[what] = lambda: answer
+    gateway = acme()
+    line = gateway.wait_err(r"acme: no certificate for tunnel.example from \S+: (.+); tried again in \d+ s", LONG)
+    assert line[1].strip()
+    assert http_raw.request(gateway.address, host=DOMAIN).status == 404
+    if what == "certificate":
+        assert shown(gateway, authority) is None
+
+
+def test_a_certificate_of_somebody_else(acme, authority):
+    """A chain that is none of our key's is not kept."""
+    authority.answers["certificate"] = lambda: (200, {}, authority.root_path.read_bytes())
+    gateway = acme()
+    gateway.wait_err("no certificate of our key comes first in it", LONG)
+
+
+def test_it_hangs_and_we_go_down(acme, authority):
+    """An order under way is no reason to stay."""
+    authority.http_address = None
+    gateway = acme()
+    authority.http_address = None
+    assert gateway.stop() == 0
+
+
+# ---- settings ----
+
+
+@pytest.mark.parametrize(
+    "options, says",
+    [
+        (("--acme-email", "me@example.com", "--acme-agree"), "say --public-tls-listen :443"),
+        (("--acme-email", "me@example.com", "--public-tls-listen", ":0"), "say --acme-agree"),
+        (("--acme-email", "me", "--acme-agree", "--public-tls-listen", ":0"), "expected one address"),
+        (("--acme-email", 'a"@b.c', "--acme-agree", "--public-tls-listen", ":0"), "bytes that are not expected"),
+        (("--acme-email", "a@b.c", "--acme-agree", "--public-tls-listen", ":0", "--acme-directory", "http://a/"), "expected https://"),
+        (("--acme-email", "a@b.c", "--acme-agree", "--public-tls-listen", ":0", "--acme-dns-hook", "/nowhere"), "it cannot be found"),
+        (("--acme-email", "a@b.c", "--acme-agree", "--public-tls-listen", ":0", "--acme-dns-hook", "/etc/passwd"), "no program"),
+        (("--acme-email", "a@b.c", "--acme-agree", "--public-tls-listen", ":0", "--domain", "localhost"), "say a domain of yours"),
+        (("--acme-email", "a@b.c", "--acme-agree", "--public-tls-listen", ":0", "--domain", "192.0.2.1"), "not for addresses"),
+        (("--acme-email", "a@b.c", "--acme-agree", "--public-tls-listen", ":0", "--store", "redis://localhost"), "a store of its own"),
+        (("--acme-dns-hook", "/bin/true"), "says nothing without --acme-email"),
+        (("--acme-directory", "https://a/"), "says nothing without --acme-email"),
+    ],
+)
+def test_settings_that_contradict_each_other(tmp_path, options, says):
+    domain = () if "--domain" in options else ("--domain", DOMAIN)
+    done = subprocess.run([BIN / "ttf-gateway", "--state-dir", tmp_path, *domain, *options], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and says in done.stderr, done.stderr
+
+
+def test_a_key_that_is_none(start, authority, tmp_path):
+    folder = tmp_path / "state" / "acme" / f"localhost_{authority.port}_directory"
+    folder.mkdir(parents=True)
+    (folder / "account.key").write_text("nothing")
+    done = subprocess.run([BIN / "ttf-gateway", "--state-dir", tmp_path / "state", "--domain", DOMAIN, "--acme-email", "a@b.c", "--acme-agree",
+                           "--public-tls-listen", "127.0.0.1:0", "--public-listen", "127.0.0.1:0", "--agent-listen", "127.0.0.1:0",
+                           "--admin-listen", "127.0.0.1:0"], capture_output=True, text=True, timeout=60,
+                          env={**os.environ, **authority.env()})  # fmt: skip
+    assert done.returncode == 1 and "it holds no key of P-256" in done.stderr, done.stderr
+
+
+# ---- an authority that others have written ----
+
+PEBBLE = os.environ.get("TTF_PEBBLE") or shutil.which("pebble") or str(ROOT / "build" / "pebble" / "pebble")
+NAMES = os.environ.get("TTF_CHALLTESTSRV") or shutil.which("pebble-challtestsrv") or str(ROOT / "build" / "pebble" / "pebble-challtestsrv")
+
+
+@pytest.fixture
+def pebble(start, tmp_path, authority):
+    """Let's Encrypt's own, for tests: refuses what is not as the RFC has it, and one good nonce in twenty."""
+    if not (os.path.exists(PEBBLE) and os.path.exists(NAMES)):
+        pytest.skip("Pebble is not here (`./dev pebble`)")
+    ports = {name: free_port() for name in ("acme", "management", "http", "tls", "dns", "names")}
+    config = tmp_path / "pebble.json"
+    certificate = tmp_path / "acme" / "authority"
+    config.write_text(json.dumps({"pebble": {
+        "listenAddress": f"127.0.0.1:{ports['acme']}", "managementListenAddress": f"127.0.0.1:{ports['management']}",
+        "certificate": f"{certificate}.pem", "privateKey": f"{certificate}.key", "httpPort": ports["http"], "tlsPort": ports["tls"],
+        "keyAlgorithm": "ecdsa", "retryAfter": {"authz": 1, "order": 1},
+        "profiles": {"default": {"description": "as it is", "validityPeriod": 3600}}}}))  # fmt: skip
+    names = start._keep(Program([NAMES, "-dnsserver", f"127.0.0.1:{ports['dns']}", "-management", f"127.0.0.1:{ports['names']}", "-http01", "",
+                                 "-https01", "", "-tlsalpn01", "", "-doh", "", "-defaultIPv6", ""], expect_killed=True))  # fmt: skip
+    program = start._keep(Program([PEBBLE, "-strict", "-config", config, "-dnsserver", f"127.0.0.1:{ports['dns']}"],
+                                  env={"PEBBLE_VA_NOSLEEP": "1"}, expect_killed=True))  # fmt: skip
+    names.wait_line("Starting management server", stream=names.out)
+    program.wait_line("ACME directory available", stream=program.out)
+    program.names, program.known = ports, ports
+    return program
+
+
+@pytest.mark.parametrize("way", ["http", "tls"])
+def test_pebble(start, pebble, authority, way):
+    ports = pebble.known
+    tls = ports["tls"] if way == "tls" else 0
+    public = ports["http"] if way == "http" else 0
+    gateway = start.gateway("--domain", DOMAIN, "--public-tls-listen", f"127.0.0.1:{tls}", "--acme-email", "me@example.com", "--acme-agree",
+                            "--acme-directory", f"https://localhost:{ports['acme']}/dir", ports=(public, 0, 0),
+                            env={"SSL_CERT_FILE": str(authority.ca)})  # fmt: skip
+    comes(gateway)
