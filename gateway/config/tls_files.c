@@ -77,7 +77,7 @@ static void tell_end(const struct tls_files *files) {
     if (certificates_count(files->set) == 0) return;
     int64_t end_s = certificates_end_s(files->set), left_s = end_s - (int64_t)time(NULL);
     metrics_set(METRIC_TLS_END, 0, (uint64_t)end_s * 1000000);
-    if (left_s < SOON_S)
+    if (left_s < SOON_S && files->config->tls_cert.count) /* of what comes by ACME it is said there */
         log_warn("tls", "a certificate ends in %" PRId64 " days: renew it", left_s < 0 ? 0 : left_s / 86400);
 }
 

@@ -52,7 +52,7 @@ class AcmeAuthority:
         self.ways = ["http-01", "tls-alpn-01", "dns-01"]
         self.life_s, self.answers, self.is_down, self.old_nonces, self.retry_after = 86400, {}, False, 0, None
         self.http_address = self.tls_address = None  # None: it waits until it is told
-        self.txt = {}
+        self.txt, self.gives_nonces = {}, True
         self.nonces, self.accounts, self.orders, self.authorizations, self.certificates = set(), {}, {}, {}, {}
         self.faults, self.asked, self.looked = [], [], []
         self.lock = threading.RLock()
@@ -112,7 +112,7 @@ class AcmeAuthority:
                 except ConnectionAbortedError:
                     self.close_connection = True
                     return
-                fields = {"Replay-Nonce": authority._nonce(), "Cache-Control": "no-store", **fields}
+                fields = {**authority._nonce_field(), "Cache-Control": "no-store", **fields}
                 self.send_response(status)
                 for name, value in fields.items():
                     if value is not None:
@@ -122,6 +122,9 @@ class AcmeAuthority:
                 self.wfile.write(text)
 
         return Handler
+
+    def _nonce_field(self):
+        return {"Replay-Nonce": self._nonce()} if self.gives_nonces else {}
 
     def _nonce(self):
         nonce = encode(secrets.token_bytes(16))
