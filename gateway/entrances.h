@@ -13,7 +13,7 @@ struct entrances {
     struct tls_files files;
     struct agent_trust agent_trust;
     struct ticket_keys tickets;
-    struct challenges challenges; /* of the authority, where certificates come by ACME */
+    struct challenges challenges;               /* of the authority, where certificates come by ACME */
     struct tls_server *visitor_tls, *agent_tls; /* NULL: that port has none */
 };
 

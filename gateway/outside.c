@@ -48,7 +48,8 @@ static bool make_acme(struct outside *outside, struct loop *loop, const struct c
     size_t count = 1;
     const char *why;
     if (!config->acme_email) return true;
-    for (size_t i = 0; i < config->names.count && count < NAMES_MAX; i++) names[count++] = config->names.items[i];
+    for (size_t i = 0; i < config->names.count && count < NAMES_MAX; i++)
+        names[count++] = config->names.items[i];
     const struct acme_settings settings = {.loop = loop,
                                            .http = outside->http,
                                            .challenges = &entrances->challenges,

@@ -12,11 +12,11 @@
 /* Zeroed: nobody is asked. */
 struct outside {
     struct authorities authorities;
-    struct http_client *http;  /* NULL: neither of the next two */
-    struct jwks_url *jwks_url; /* NULL: the keys are not at a URL */
-    struct door *door;         /* NULL: no doorman */
-    struct dns_proofs *proofs; /* NULL: domains are not proved by DNS */
-    struct acme *acme;         /* NULL: certificates do not come by themselves */
+    struct http_client *http;      /* NULL: neither of the next two */
+    struct jwks_url *jwks_url;     /* NULL: the keys are not at a URL */
+    struct door *door;             /* NULL: no doorman */
+    struct dns_proofs *proofs;     /* NULL: domains are not proved by DNS */
+    struct acme *acme;             /* NULL: certificates do not come by themselves */
     struct challenges *challenges; /* acme's */
 };
 
@@ -28,7 +28,8 @@ void outside_keys(const struct outside *outside, struct core_settings *settings)
 void outside_ports(const struct outside *outside, struct ports *ports);
 /* Once there is a core. */
 void outside_start(struct outside *outside, struct core *core);
-/* Once visitors can come, which is how the authority looks who we are; and when another gateway takes over. */
+/* Once visitors can come, which is how the authority looks who we are; and when another gateway takes over.
+ */
 void outside_start_acme(struct outside *outside, struct core *core);
 void outside_stop_acme(struct outside *outside);
 void outside_stop(struct outside *outside);

@@ -13,9 +13,9 @@
 #include "base/log.h"
 #include "base/regular_file.h"
 
-#define LOOK_MS 60000       /* at the latest: the wall clock may be set */
-#define FAILURES_MAX 8      /* then a name that is not ours is forgotten until somebody comes for it */
-#define QUESTIONS_MAX 9     /* of core_certify() at once */
+#define LOOK_MS 60000   /* at the latest: the wall clock may be set */
+#define FAILURES_MAX 8  /* then a name that is not ours is forgotten until somebody comes for it */
+#define QUESTIONS_MAX 9 /* of core_certify() at once */
 #define QUESTIONS_A_SECOND 8
 
 /* Somebody came for a name; or one that is not ours is to be renewed. */
@@ -32,9 +32,9 @@ struct acme {
     struct acme_session *session;
     struct core *core; /* NULL: not started, or stopped */
     struct acme_names names;
-    struct acme_order *order;              /* NULL: none is under way */
-    char ordered[ACME_NAME_MAX + 1];       /* whose it is */
-    bool awaits_verdict;                   /* whether a name that is not ours may be renewed */
+    struct acme_order *order;        /* NULL: none is under way */
+    char ordered[ACME_NAME_MAX + 1]; /* whose it is */
+    bool awaits_verdict;             /* whether a name that is not ours may be renewed */
     struct timer timer;
     struct question questions[QUESTIONS_MAX];
     uint64_t second; /* in which so many were asked */

@@ -9,8 +9,6 @@
 #include "net/loop.h"
 #include "sockets/challenges.h"
 
-
-
 struct acme;
 
 struct acme_settings {
@@ -18,8 +16,8 @@ struct acme_settings {
     struct http_client *http;
     struct challenges *challenges;
     const char *directory, *email;
-    const char *hook;   /* NULL: no wildcard */
-    const char *folder; /* acme_files.h; copied */
+    const char *hook;         /* NULL: no wildcard */
+    const char *folder;       /* acme_files.h; copied */
     const struct view *names; /* of the gateway, copied; the first with its wildcard, where there is a hook */
     size_t names_count;
 };

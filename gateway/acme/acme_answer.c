@@ -153,7 +153,8 @@ static void take_challenge(const json_t *json, struct acme_authorization *out) {
 }
 
 static bool take_authorization(const json_t *json, struct acme_authorization *out) {
-    const json_t *identifier = json_object_get(json, "identifier"), *list = json_object_get(json, "challenges");
+    const json_t *identifier = json_object_get(json, "identifier"),
+                 *list = json_object_get(json, "challenges");
     out->state = state_of(json);
     for (size_t i = 0; i < json_array_size(list); i++) take_challenge(json_array_get(list, i), out);
     return view_eq(text_of(identifier, "type"), VIEW("dns")) &&

@@ -142,8 +142,7 @@ static bool is_for(X509 *leaf, struct view name) {
         const GENERAL_NAME *one = sk_GENERAL_NAME_value(names, i);
         if (one->type != GEN_DNS) continue;
         const ASN1_STRING *text = one->d.dNSName;
-        found = view_eq_nocase(
-            view_of(ASN1_STRING_get0_data(text), (size_t)ASN1_STRING_length(text)), name);
+        found = view_eq_nocase(view_of(ASN1_STRING_get0_data(text), (size_t)ASN1_STRING_length(text)), name);
     }
     GENERAL_NAMES_free(names);
     return found;
@@ -158,7 +157,8 @@ static bool is_for_all(X509 *leaf, const struct view *names, size_t count) {
 static bool write_pair(const char *path, struct view chain, EVP_PKEY *key) {
     struct buf text;
     buf_init(&text, FILE_MAX);
-    bool ok = buf_append_view(&text, chain) && (chain.ptr[chain.len - 1] == '\n' || buf_append_byte(&text, '\n')) &&
+    bool ok = buf_append_view(&text, chain) &&
+              (chain.ptr[chain.len - 1] == '\n' || buf_append_byte(&text, '\n')) &&
               acme_key_print(key, &text);
     errno = ENOMEM;
     ok = ok && write_file(path, buf_view(&text));
@@ -173,7 +173,8 @@ bool acme_files_put(const char *folder, const struct view *names, size_t count, 
                     EVP_PKEY *key, char why[ACME_WHY_MAX]) {
     char path[PATH_MAX_BYTES];
     X509 *leaf = chain.len ? parse_leaf(chain) : NULL;
-    bool is_ours = leaf && X509_check_private_key(leaf, key) == 1, fits = leaf && is_for_all(leaf, names, count);
+    bool is_ours = leaf && X509_check_private_key(leaf, key) == 1,
+         fits = leaf && is_for_all(leaf, names, count);
     X509_free(leaf);
     ERR_clear_error();
     if (!is_ours) return complain(why, "its chain", "no certificate of our key comes first in it");

@@ -1,6 +1,6 @@
 /* What is kept of an authority: the account's key, and each certificate with its key in one file of PEM,
- * `<folder>/<name>.pem`, where config/tls_files.h finds it. All is readable by our user alone, and replaced in
- * one step. */
+ * `<folder>/<name>.pem`, where config/tls_files.h finds it. All is readable by our user alone, and replaced
+ * in one step. */
 #ifndef GATEWAY_ACME_FILES_H
 #define GATEWAY_ACME_FILES_H
 

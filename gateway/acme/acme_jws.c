@@ -1,4 +1,5 @@
-/* See acme_jws.h. URL and nonce were read by acme_answer.c, which lets no byte pass that JSON would escape. */
+/* See acme_jws.h. URL and nonce were read by acme_answer.c, which lets no byte pass that JSON would escape.
+ */
 #include "acme/acme_jws.h"
 
 #include "base/base64.h"

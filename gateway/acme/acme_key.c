@@ -108,10 +108,9 @@ bool acme_key_sign(EVP_PKEY *key, struct view text, unsigned char out[ACME_SIGNA
     unsigned char der[128];
     size_t len = sizeof(der);
     EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool ok =
-        context && EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key) == 1 &&
-        EVP_DigestSign(context, der, &len, (const unsigned char *)text.ptr, text.len) == 1 &&
-        unpack(der, len, out);
+    bool ok = context && EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key) == 1 &&
+              EVP_DigestSign(context, der, &len, (const unsigned char *)text.ptr, text.len) == 1 &&
+              unpack(der, len, out);
     EVP_MD_CTX_free(context);
     ERR_clear_error();
     return ok;

@@ -34,8 +34,8 @@ size_t acme_name_views(const struct acme_name *name, struct view out[ACME_NAMES_
 /* When a certificate of these dates is to be renewed: two thirds into its life, and up to a fiftieth of it
  * later by `random`. */
 uint64_t acme_renewal_ms(int64_t begin_s, int64_t end_s, uint32_t random);
-/* How long to wait after so many failures, a fifth more or less by `random`. Where the authority was not there
- * it is asked soon again; where it said no, and counts that, later. */
+/* How long to wait after so many failures, a fifth more or less by `random`. Where the authority was not
+ * there it is asked soon again; where it said no, and counts that, later. */
 uint64_t acme_pause_ms(unsigned failures, bool is_out_of_reach, uint32_t random);
 
 #endif

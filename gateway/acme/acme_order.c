@@ -238,9 +238,8 @@ static void on_reply(void *ctx, const struct acme_reply *reply) {
         char why[sizeof(reply->problem.detail) + 80];
         snprintf(why, sizeof(why), "%s%s%s", reply->problem.type, reply->problem.type[0] ? ": " : "",
                  reply->problem.detail);
-        const struct acme_result result = {.why = why,
-                                           .is_out_of_reach = reply->is_out_of_reach,
-                                           .retry_after_ms = reply->retry_after_ms};
+        const struct acme_result result = {
+            .why = why, .is_out_of_reach = reply->is_out_of_reach, .retry_after_ms = reply->retry_after_ms};
         end(order, &result);
         return;
     }
@@ -324,8 +323,8 @@ struct acme_order *acme_order_start(const struct acme_order_settings *settings, 
     timer_init(&order->wait, on_wait);
     timer_init(&order->deadline, on_deadline);
     task_init(&order->failed, on_failed);
-    if (order->key && order->name[0] &&
-        timer_start(&settings->loop->timers, &order->deadline, MOST_MS) && ask_step(order))
+    if (order->key && order->name[0] && timer_start(&settings->loop->timers, &order->deadline, MOST_MS) &&
+        ask_step(order))
         return order;
     order_free(order);
     return NULL;

@@ -14,18 +14,18 @@ struct acme_order_settings {
     struct acme_session *session; /* which is this order's alone as long as it runs */
     EVP_PKEY *account;            /* the session's key */
     struct challenges *challenges;
-    const char *hook;    /* NULL: no records are put into DNS */
-    enum acme_way way;   /* where it is not offered: the first that is, and that we can */
-    struct view name;    /* a domain */
-    bool has_wildcard;   /* and all below it */
+    const char *hook;  /* NULL: no records are put into DNS */
+    enum acme_way way; /* where it is not offered: the first that is, and that we can */
+    struct view name;  /* a domain */
+    bool has_wildcard; /* and all below it */
 };
 
 struct acme_result {
-    struct view chain;        /* PEM; absent: there is none, and `why` */
-    EVP_PKEY *key;            /* of the certificate; borrowed */
-    const char *why;          /* in words that may be the authority's */
-    bool is_out_of_reach;     /* it is the authority that is not there */
-    uint64_t retry_after_ms;  /* as it says; 0: unsaid */
+    struct view chain;       /* PEM; absent: there is none, and `why` */
+    EVP_PKEY *key;           /* of the certificate; borrowed */
+    const char *why;         /* in words that may be the authority's */
+    bool is_out_of_reach;    /* it is the authority that is not there */
+    uint64_t retry_after_ms; /* as it says; 0: unsaid */
 };
 
 /* Borrowed until return; the order is gone then. */

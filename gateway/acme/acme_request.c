@@ -40,7 +40,8 @@ static GENERAL_NAMES *make_names(const struct view *texts, size_t count) {
 static bool add_names(X509_REQ *request, const struct view *texts, size_t count) {
     GENERAL_NAMES *names = make_names(texts, count);
     STACK_OF(X509_EXTENSION) *extensions = NULL;
-    bool ok = names && X509V3_add1_i2d(&extensions, NID_subject_alt_name, names, 0, X509V3_ADD_DEFAULT) == 1 &&
+    bool ok = names &&
+              X509V3_add1_i2d(&extensions, NID_subject_alt_name, names, 0, X509V3_ADD_DEFAULT) == 1 &&
               X509_REQ_add_extensions(request, extensions) == 1;
     sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
     GENERAL_NAMES_free(names);
@@ -85,7 +86,8 @@ static bool add_digest(X509 *certificate, struct view text) {
 
 static bool add_name(X509 *certificate, struct view text) {
     GENERAL_NAMES *names = make_names(&text, 1);
-    bool ok = names && X509_add1_ext_i2d(certificate, NID_subject_alt_name, names, 0, X509V3_ADD_DEFAULT) == 1;
+    bool ok =
+        names && X509_add1_ext_i2d(certificate, NID_subject_alt_name, names, 0, X509V3_ADD_DEFAULT) == 1;
     GENERAL_NAMES_free(names);
     return ok;
 }

@@ -20,8 +20,8 @@ struct acme_session {
     struct acme_session_settings settings;
     struct acme_directory directory;
     bool has_directory;
-    char nonce[ACME_NONCE_MAX + 1];   /* empty: there is none */
-    char account[ACME_URL_MAX + 1];   /* likewise */
+    char nonce[ACME_NONCE_MAX + 1]; /* empty: there is none */
+    char account[ACME_URL_MAX + 1]; /* likewise */
     struct http_call *call;
     enum asking asking;
     /* the question */
@@ -78,8 +78,9 @@ static void take(struct acme_session *session, const struct http_answer *answer,
     if (session->asking == FOR_DIRECTORY) ok = take_directory(session, answer);
     if (session->asking == FOR_ACCOUNT) ok = take_account(session, answer);
     if (session->asking == FOR_DIRECTORY && ok && session->directory.wants_binding)
-        fail(session, reply, "it takes only accounts that belong to another one (external account binding), "
-                             "which the gateway does not know: choose another authority");
+        fail(session, reply,
+             "it takes only accounts that belong to another one (external account binding), "
+             "which the gateway does not know: choose another authority");
     else if (ok)
         step(session);
     else
@@ -168,8 +169,9 @@ static bool start_signed(struct acme_session *session, const char *url, struct v
 
 static bool start_account(struct acme_session *session) {
     char payload[600];
-    int len = snprintf(payload, sizeof(payload),
-                       "{\"termsOfServiceAgreed\":true,\"contact\":[\"mailto:%s\"]}", session->settings.email);
+    int len =
+        snprintf(payload, sizeof(payload), "{\"termsOfServiceAgreed\":true,\"contact\":[\"mailto:%s\"]}",
+                 session->settings.email);
     return len > 0 && len < (int)sizeof(payload) &&
            start_signed(session, session->directory.new_account, view_of(payload, (size_t)len));
 }

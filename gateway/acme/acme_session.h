@@ -22,7 +22,7 @@ struct acme_session *acme_session_new(const struct acme_session_settings *settin
 void acme_session_free(struct acme_session *session);
 
 struct acme_reply {
-    bool is_ok; /* 2xx; else `problem` says what is wrong, in the authority's words or in ours */
+    bool is_ok;           /* 2xx; else `problem` says what is wrong, in the authority's words or in ours */
     bool is_out_of_reach; /* nobody has answered, or 5xx */
     struct view body, location;
     uint64_t retry_after_ms; /* 0: unsaid */

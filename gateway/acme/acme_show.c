@@ -86,8 +86,7 @@ static bool put_text(struct acme_show *show) {
 
 static bool put_certificate(struct acme_show *show) {
     EVP_PKEY *key = acme_key_new();
-    X509 *certificate =
-        key ? acme_request_challenge(key, name_of(show), view_from_cstr(show->proof)) : NULL;
+    X509 *certificate = key ? acme_request_challenge(key, name_of(show), view_from_cstr(show->proof)) : NULL;
     if (certificate)
         return challenges_add_certificate(show->settings.challenges, name_of(show), certificate, key);
     EVP_PKEY_free(key);

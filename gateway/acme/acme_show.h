@@ -18,7 +18,7 @@ struct acme_show_settings {
     EVP_PKEY *account;
     const char *hook; /* NULL: none; not with ACME_DNS */
     enum acme_way way;
-    const char *name;                        /* copied, as the next is */
+    const char *name; /* copied, as the next is */
     const struct acme_challenge *challenge;
     acme_show_fn *done; /* it can be seen; never from inside */
     void *ctx;

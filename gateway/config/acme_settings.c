@@ -49,7 +49,8 @@ const char *acme_directory_fault(struct view url) {
 
 const char *acme_domain_fault(struct view domain) {
     struct view last = view_skip(domain, view_find_last(domain, '.') + 1);
-    if (view_find(domain, '.') == domain.len) return "no authority knows it: say a domain of yours with --domain";
+    if (view_find(domain, '.') == domain.len)
+        return "no authority knows it: say a domain of yours with --domain";
     if (last.len && last.ptr[0] >= '0' && last.ptr[0] <= '9')
         return "certificates are for names, not for addresses: say a domain of yours with --domain";
     return NULL;

@@ -37,7 +37,7 @@ struct config {
     uint64_t forward_auth_timeout_ms, forward_auth_cache_ms;
     bool forward_auth_per_url;
     struct network *proxies;
-    struct text_list tls_cert, tls_key; /* paths; one for each other, once they are checked */
+    struct text_list tls_cert, tls_key;                /* paths; one for each other, once they are checked */
     char *acme_email, *acme_directory, *acme_dns_hook; /* acme_email NULL: no certificates by ACME */
     bool acme_agree;
     bool proxy_protocol;

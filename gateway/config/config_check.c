@@ -108,13 +108,15 @@ static int check_acme(const struct config *config) {
     if (!said(config, &config->public_tls_listen))
         return complain(config, email, "no port has TLS: say --public-tls-listen :443 (PUBLIC_TLS_LISTEN)");
     if (strcmp(config->store_url, "memory") != 0)
-        return contradict(config, email, &config->store_url,
-                          "it is for one gateway with a store of its own; where several share one, have the "
-                          "certificates come to each by --tls-cert and --tls-key, or from the proxy in front");
-    return config->acme_agree ? 0
-                              : complain(config, email,
-                                         "the authority has terms of service: read them, and say --acme-agree "
-                                         "(ACME_AGREE=true)");
+        return contradict(
+            config, email, &config->store_url,
+            "it is for one gateway with a store of its own; where several share one, have the "
+            "certificates come to each by --tls-cert and --tls-key, or from the proxy in front");
+    return config->acme_agree
+               ? 0
+               : complain(config, email,
+                          "the authority has terms of service: read them, and say --acme-agree "
+                          "(ACME_AGREE=true)");
 }
 
 /* A setting that verifies tokens, of those that were said; NULL: none was. */

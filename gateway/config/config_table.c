@@ -94,10 +94,11 @@ const struct setting config_settings[] = {
      .only = PROGRAM_GATEWAY},
     {SETTING("acme-dns-hook", "ACME_DNS_HOOK", KIND_TEXT, acme_dns_hook, NULL,
              "a program that puts records into DNS, for a certificate of all subdomains"),
-     .detail = "Started as `PROGRAM set _acme-challenge.<domain> <value>`, and with `clear` when the record is "
-               "not needed any more. It ends when the record can be seen, within 5 minutes, with 0. It gets "
-               "`PATH`, `HOME`, `LANG`, `TMPDIR` and what begins with `ACME_DNS_` of the environment, and "
-               "lives in the gateway's [sandbox](SECURITY.md).",
+     .detail =
+         "Started as `PROGRAM set _acme-challenge.<domain> <value>`, and with `clear` when the record is "
+         "not needed any more. It ends when the record can be seen, within 5 minutes, with 0. It gets "
+         "`PATH`, `HOME`, `LANG`, `TMPDIR` and what begins with `ACME_DNS_` of the environment, and "
+         "lives in the gateway's [sandbox](SECURITY.md).",
      .only = PROGRAM_GATEWAY, .is_path = true},
 
     {SETTING("agent-client-ca", "AGENT_CLIENT_CA", KIND_TEXT, agent_client_ca, NULL,

@@ -66,9 +66,8 @@ static void add_folder(struct certificates *set, const char *folder) {
 static struct certificates *read_files(struct tls_files *files, char why[CERTIFICATES_WHY_MAX]) {
     const struct config *config = files->config;
     files->seen = files->read = mark_of(files);
-    struct certificates *set =
-        certificates_load(config->tls_cert.items, config->tls_key.items, config->tls_cert.count,
-                          (int64_t)time(NULL), why);
+    struct certificates *set = certificates_load(config->tls_cert.items, config->tls_key.items,
+                                                 config->tls_cert.count, (int64_t)time(NULL), why);
     if (set && files->folder) add_folder(set, files->folder);
     return set;
 }

@@ -1,6 +1,6 @@
 /* libFuzzer target: what an authority of certificates says. Byte 0 says what the rest is: a directory, an
- * order, an authorization, a problem, or a chain. What is taken can stand in the next question, and in the log,
- * as it is. */
+ * order, an authorization, a problem, or a chain. What is taken can stand in the next question, and in the
+ * log, as it is. */
 #include "acme/acme_answer.h"
 #include "acme/acme_files.h"
 #include "fuzz.h"
@@ -59,8 +59,8 @@ static void read_chain(struct view text) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static void (*const readers[])(struct view) = {read_directory, read_order, read_authorization, read_problem,
-                                                   read_chain};
+    static void (*const readers[])(struct view) = {read_directory, read_order, read_authorization,
+                                                   read_problem, read_chain};
     if (size == 0) return 0;
     char *copy = exact_copy(view_of(data + 1, size - 1));
     readers[(uint8_t)(data[0] - '0') % (sizeof(readers) / sizeof(readers[0]))](view_of(copy, size - 1));

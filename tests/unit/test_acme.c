@@ -10,21 +10,24 @@
 
 /* ---- answers ---- */
 
-#define DIRECTORY(more) "{\"newNonce\":\"https://a/n\",\"newAccount\":\"https://a/a\",\"newOrder\":\"https://a/o\"" more "}"
+#define DIRECTORY(more)                                                                                      \
+    "{\"newNonce\":\"https://a/n\",\"newAccount\":\"https://a/a\",\"newOrder\":\"https://a/o\"" more "}"
 
 static const struct {
     const char *text;
     bool is_good, wants_binding;
 } directories[] = {
     {DIRECTORY(""), true, false},
-    {DIRECTORY(",\"meta\":{\"termsOfService\":\"https://a/t\",\"externalAccountRequired\":true}"), true, true},
+    {DIRECTORY(",\"meta\":{\"termsOfService\":\"https://a/t\",\"externalAccountRequired\":true}"), true,
+     true},
     {DIRECTORY(",\"meta\":[]"), true, false},
     {DIRECTORY(",\"newNonce\":\"https://b/n\""), false, false}, /* twice */
     {DIRECTORY("") "x", false, false},
     {"", false, false},
     {"[]", false, false},
     {"null", false, false},
-    {"{\"newNonce\":\"http://a/n\",\"newAccount\":\"https://a/a\",\"newOrder\":\"https://a/o\"}", false, false},
+    {"{\"newNonce\":\"http://a/n\",\"newAccount\":\"https://a/a\",\"newOrder\":\"https://a/o\"}", false,
+     false},
     {"{\"newNonce\":\"https://a/n\",\"newAccount\":7,\"newOrder\":\"https://a/o\"}", false, false},
     {"{\"newNonce\":\"https://a/n\",\"newOrder\":\"https://a/o\"}", false, false},
 };
@@ -34,7 +37,8 @@ static void test_directories(void **state) {
     for (size_t i = 0; i < sizeof(directories) / sizeof(directories[0]); i++) {
         struct acme_directory directory;
         bool is_good = acme_directory_parse(view_from_cstr(directories[i].text), &directory);
-        if (is_good != directories[i].is_good || (is_good && directory.wants_binding != directories[i].wants_binding))
+        if (is_good != directories[i].is_good ||
+            (is_good && directory.wants_binding != directories[i].wants_binding))
             fail_msg("%s", directories[i].text);
     }
 }
@@ -43,11 +47,14 @@ static const struct {
     const char *url;
     bool is_good;
 } urls[] = {
-    {"https://a", true},          {"https://a:14000/x?y=%20", true}, {"https://[::1]/", true},
-    {"http://a/", false},         {"https://", false},               {"https:///x", false},
-    {"https://:1/", false},       {"https://u@a/", false},           {"https://a/\"", false},
-    {"https://a/\\", false},      {"https://a/ b", false},           {"https://a/#f", false},
-    {"https://a/\xc3\xa4", false}, {"HTTPS://a/", false},            {"https://a/\r\nx: y", false},
+    {"https://a", true},           {"https://a:14000/x?y=%20", true},
+    {"https://[::1]/", true},      {"http://a/", false},
+    {"https://", false},           {"https:///x", false},
+    {"https://:1/", false},        {"https://u@a/", false},
+    {"https://a/\"", false},       {"https://a/\\", false},
+    {"https://a/ b", false},       {"https://a/#f", false},
+    {"https://a/\xc3\xa4", false}, {"HTTPS://a/", false},
+    {"https://a/\r\nx: y", false},
 };
 
 static void test_urls(void **state) {
@@ -79,7 +86,8 @@ static void test_retry_after(void **state) {
     assert_int_equal(acme_retry_after_ms((struct view){0}), 0);
 }
 
-#define ORDER(status, urls, more) "{\"status\":\"" status "\",\"authorizations\":[" urls "],\"finalize\":\"https://a/f\"" more "}"
+#define ORDER(status, urls, more)                                                                            \
+    "{\"status\":\"" status "\",\"authorizations\":[" urls "],\"finalize\":\"https://a/f\"" more "}"
 
 static void test_orders(void **state) {
     (void)state;
@@ -89,10 +97,12 @@ static void test_orders(void **state) {
     assert_int_equal(order.count, 2);
     assert_string_equal(order.authorizations[1], "https://a/2");
     assert_false(acme_order_parse(VIEW(ORDER("pending", "", "")), &order));
-    assert_false(acme_order_parse(VIEW(ORDER("pending", "\"https://a/1\",\"https://a/2\",\"https://a/3\"", "")), &order));
+    assert_false(acme_order_parse(
+        VIEW(ORDER("pending", "\"https://a/1\",\"https://a/2\",\"https://a/3\"", "")), &order));
     assert_false(acme_order_parse(VIEW(ORDER("pending", "1", "")), &order));
     assert_false(acme_order_parse(VIEW(ORDER("valid", "\"https://a/1\"", "")), &order)); /* where is it? */
-    assert_true(acme_order_parse(VIEW(ORDER("valid", "\"https://a/1\"", ",\"certificate\":\"https://a/c\"")), &order));
+    assert_true(acme_order_parse(VIEW(ORDER("valid", "\"https://a/1\"", ",\"certificate\":\"https://a/c\"")),
+                                 &order));
     assert_string_equal(order.certificate, "https://a/c");
     assert_true(acme_order_parse(
         VIEW(ORDER("invalid", "\"https://a/1\"",
@@ -107,21 +117,25 @@ static void test_orders(void **state) {
 static void test_authorizations(void **state) {
     (void)state;
     struct acme_authorization authorization;
-    assert_true(acme_authorization_parse(
-        VIEW("{\"status\":\"pending\",\"identifier\":{\"type\":\"dns\",\"value\":\"a.example\"},\"challenges\":["
-             "{\"type\":\"new-99\",\"url\":\"https://a/9\",\"token\":\"t\"},"
-             "{\"type\":\"http-01\",\"url\":\"https://a/h\",\"token\":\"a/../b\"},"
-             "{\"type\":\"dns-01\",\"url\":\"https://a/d\",\"token\":\"tok_en-1\",\"error\":{\"detail\":\"hm\"}}, 7]}"),
-        &authorization));
+    assert_true(
+        acme_authorization_parse(VIEW("{\"status\":\"pending\",\"identifier\":{\"type\":\"dns\",\"value\":"
+                                      "\"a.example\"},\"challenges\":["
+                                      "{\"type\":\"new-99\",\"url\":\"https://a/9\",\"token\":\"t\"},"
+                                      "{\"type\":\"http-01\",\"url\":\"https://a/h\",\"token\":\"a/../b\"},"
+                                      "{\"type\":\"dns-01\",\"url\":\"https://a/"
+                                      "d\",\"token\":\"tok_en-1\",\"error\":{\"detail\":\"hm\"}}, 7]}"),
+                                 &authorization));
     assert_string_equal(authorization.name, "a.example");
     assert_string_equal(authorization.challenges[ACME_HTTP].url, ""); /* its token is a path */
     assert_string_equal(authorization.challenges[ACME_TLS].url, "");
     assert_string_equal(authorization.challenges[ACME_DNS].url, "https://a/d");
     assert_string_equal(authorization.challenges[ACME_DNS].token, "tok_en-1");
     assert_string_equal(authorization.problem.detail, "hm");
-    assert_false(acme_authorization_parse(VIEW("{\"status\":\"pending\",\"challenges\":[]}"), &authorization));
+    assert_false(
+        acme_authorization_parse(VIEW("{\"status\":\"pending\",\"challenges\":[]}"), &authorization));
     assert_false(acme_authorization_parse(
-        VIEW("{\"status\":\"valid\",\"identifier\":{\"type\":\"ip\",\"value\":\"192.0.2.1\"}}"), &authorization));
+        VIEW("{\"status\":\"valid\",\"identifier\":{\"type\":\"ip\",\"value\":\"192.0.2.1\"}}"),
+        &authorization));
 }
 
 /* ---- names ---- */
@@ -130,17 +144,19 @@ static const struct {
     const char *name;
     bool is_good;
 } names[] = {
-    {"a.example", true},      {"a-b.c1.example", true}, {"xn--bcher-kva.example", true}, {"a1.example", true},
-    {"example", false},       {"", false},              {".example", false},             {"a..example", false},
-    {"a.example.", false},    {"-a.example", false},    {"a-.example", false},           {"A.example", false},
-    {"*.example", false},     {"a_b.example", false},   {"192.0.2.1", false},            {"../x.example", false},
-    {"a/b.example", false},
+    {"a.example", true},     {"a-b.c1.example", true}, {"xn--bcher-kva.example", true},
+    {"a1.example", true},    {"example", false},       {"", false},
+    {".example", false},     {"a..example", false},    {"a.example.", false},
+    {"-a.example", false},   {"a-.example", false},    {"A.example", false},
+    {"*.example", false},    {"a_b.example", false},   {"192.0.2.1", false},
+    {"../x.example", false}, {"a/b.example", false},
 };
 
 static void test_names(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (acme_name_is_good(view_from_cstr(names[i].name)) != names[i].is_good) fail_msg("%s", names[i].name);
+        if (acme_name_is_good(view_from_cstr(names[i].name)) != names[i].is_good)
+            fail_msg("%s", names[i].name);
     char label[70];
     memset(label, 'a', sizeof(label));
     memcpy(label + 64, ".b", 2);
@@ -213,7 +229,8 @@ static void test_a_signature(void **state) {
     buf_init(&out, 65536);
     assert_true(acme_jws_print(&jws, &out));
     decode_part(buf_view(&out), "protected", head);
-    assert_string_equal(head, "{\"alg\":\"ES256\",\"nonce\":\"n-1\",\"url\":\"https://a/o\",\"kid\":\"https://a/1\"}");
+    assert_string_equal(
+        head, "{\"alg\":\"ES256\",\"nonce\":\"n-1\",\"url\":\"https://a/o\",\"kid\":\"https://a/1\"}");
     decode_part(buf_view(&out), "payload", payload);
     assert_string_equal(payload, "{}");
     assert_int_equal(decode_part(buf_view(&out), "signature", signature), ACME_SIGNATURE_LEN);
