@@ -26,6 +26,7 @@ struct backend {
     struct task ready; /* memory is ready at once, but not within backend_new */
     bool was_ready;
     struct backend_control control; /* all NULL: nobody listens yet */
+    struct backend_acme acme;       /* likewise */
 };
 
 /* ---- what Redis says ---- */
@@ -35,6 +36,7 @@ static void on_reached(void *ctx) {
     log_info("store", "%s is reached; this gateway is %s", store_redis_where(backend->redis),
              backend->gateway);
     if (backend->control.reached) backend->control.reached(backend->control.ctx);
+    if (backend->acme.reached) backend->acme.reached(backend->acme.ctx);
     if (backend->was_ready) {
         backend->settings.degraded(backend->settings.ctx, NULL);
     } else {
@@ -72,6 +74,11 @@ static bool on_asked(void *ctx, struct view question, struct buf *answer) {
 static void on_denial_changed(void *ctx, struct view key, bool was_removed) {
     const struct backend_control *control = &((struct backend *)ctx)->control;
     if (control->denial_changed) control->denial_changed(control->ctx, key, was_removed);
+}
+
+static void on_acme_changed(void *ctx, struct view key, bool was_removed) {
+    const struct backend_acme *acme = &((struct backend *)ctx)->acme;
+    if (acme->changed) acme->changed(acme->ctx, key, was_removed);
 }
 
 static void on_emptied(void *ctx) {
@@ -113,6 +120,7 @@ static bool make_redis(struct backend *backend, const char **ret_why) {
                                                     .deliver = on_deliver,
                                                     .asked = on_asked,
                                                     .denial_changed = on_denial_changed,
+                                                    .acme_changed = on_acme_changed,
                                                     .emptied = on_emptied});
     return true;
 }
@@ -167,6 +175,10 @@ bool backend_ports(struct backend *backend, const struct agents *agents, struct 
 
 void backend_set_control(struct backend *backend, const struct backend_control *control) {
     backend->control = *control;
+}
+
+void backend_set_acme(struct backend *backend, const struct backend_acme *acme) {
+    backend->acme = *acme;
 }
 
 struct store_memory *backend_memory(struct backend *backend) {

@@ -42,6 +42,13 @@ struct backend_control {
     void (*reached)(void *ctx);
 };
 void backend_set_control(struct backend *backend, const struct backend_control *control);
+/* What hears of certificates that gateways share; likewise. */
+struct backend_acme {
+    void *ctx;
+    void (*changed)(void *ctx, struct view key, bool was_removed);
+    void (*reached)(void *ctx);
+};
+void backend_set_acme(struct backend *backend, const struct backend_acme *acme);
 /* NULL: no store is shared. */
 struct store_redis *backend_redis(struct backend *backend);
 struct store_memory *backend_memory(struct backend *backend);

@@ -43,7 +43,7 @@ static bool make_proofs(struct outside *outside, struct loop *loop, const struct
 #define NAMES_MAX 16
 
 static bool make_acme(struct outside *outside, struct loop *loop, const struct config *config,
-                      struct entrances *entrances) {
+                      struct entrances *entrances, struct backend *backend) {
     struct view names[NAMES_MAX] = {view_from_cstr(config->domain)};
     size_t count = 1;
     const char *why;
@@ -53,6 +53,7 @@ static bool make_acme(struct outside *outside, struct loop *loop, const struct c
     const struct acme_settings settings = {.loop = loop,
                                            .http = outside->http,
                                            .challenges = &entrances->challenges,
+                                           .store = backend_redis(backend),
                                            .directory = config->acme_directory,
                                            .email = config->acme_email,
                                            .hook = config->acme_dns_hook,
@@ -62,13 +63,15 @@ static bool make_acme(struct outside *outside, struct loop *loop, const struct c
     outside->challenges = &entrances->challenges;
     outside->acme = acme_new(&settings, &why);
     if (!outside->acme) fprintf(stderr, "ttf-gateway: --acme-email: %s\n", why);
-    return outside->acme;
+    if (!outside->acme) return false;
+    backend_set_acme(backend, &(struct backend_acme){outside->acme, acme_changed, acme_reached});
+    return true;
 }
 
 bool outside_open(struct outside *outside, struct loop *loop, const struct config *config,
-                  struct entrances *entrances) {
+                  struct entrances *entrances, struct backend *backend) {
     return make_client(outside, loop, config) && make_door(outside, loop, config) &&
-           make_proofs(outside, loop, config) && make_acme(outside, loop, config, entrances);
+           make_proofs(outside, loop, config) && make_acme(outside, loop, config, entrances, backend);
 }
 
 void outside_keys(const struct outside *outside, struct core_settings *settings) {

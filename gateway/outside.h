@@ -3,6 +3,7 @@
 #ifndef GATEWAY_OUTSIDE_H
 #define GATEWAY_OUTSIDE_H
 
+#include "backend.h"
 #include "config/config.h"
 #include "entrances.h"
 #include "fetch/authorities.h"
@@ -22,7 +23,7 @@ struct outside {
 
 /* False, and why on standard error where it is a setting: they cannot be asked. */
 bool outside_open(struct outside *outside, struct loop *loop, const struct config *config,
-                  struct entrances *entrances);
+                  struct entrances *entrances, struct backend *backend);
 /* Where the issuer's keys are instead of those of a file. */
 void outside_keys(const struct outside *outside, struct core_settings *settings);
 void outside_ports(const struct outside *outside, struct ports *ports);

@@ -42,7 +42,7 @@ TABLE = {
     "gateway/agents": (COMMON | {"gateway/sockets"}, {"uv", "libwebsockets"}),
     "gateway/cluster": (COMMON | {"gateway/agents"}, {"uv", "openssl"}),
     "gateway/config": (COMMON | {"gateway/sockets", "gateway/store"}, {"uv"}),
-    "gateway/acme": (COMMON | {"gateway/sockets"}, {"uv", "openssl", "jansson"}),
+    "gateway/acme": (COMMON | {"gateway/sockets", "gateway/store"}, {"uv", "openssl", "jansson"}),
     "gateway/control": (COMMON | {"gateway/store", "gateway/agents"}, {"uv", "jansson"}),
     "gateway/admin": (COMMON | {"gateway/sockets", "gateway/config", "gateway/control"}, {"uv", "microhttpd", "jansson"}),
     "gateway/apigw": (COMMON | {"gateway", "gateway/sockets", "gateway/agents", "gateway/config", "gateway/admin", "aws-adapter/aws"},

@@ -9,10 +9,13 @@
 #include "acme/acme_files.h"
 #include "acme/acme_names.h"
 #include "acme/acme_order.h"
+#include "acme/acme_shared.h"
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/regular_file.h"
 
+#define TURN_MS 10000   /* another gateway has the right to order */
+#define WAIT_MAX_MS ((uint64_t)2 * 24 * 3600 * 1000)
 #define LOOK_MS 60000   /* at the latest: the wall clock may be set */
 #define FAILURES_MAX 8  /* then a name that is not ours is forgotten until somebody comes for it */
 #define QUESTIONS_MAX 9 /* of core_certify() at once */
@@ -34,7 +37,8 @@ struct acme {
     struct acme_names names;
     struct acme_order *order;        /* NULL: none is under way */
     char ordered[ACME_NAME_MAX + 1]; /* whose it is */
-    bool awaits_verdict;             /* whether a name that is not ours may be renewed */
+    struct acme_shared *shared;      /* NULL: nothing is */
+    bool is_busy;                    /* no order can begin, though none is under way */
     struct timer timer;
     struct question questions[QUESTIONS_MAX];
     uint64_t second; /* in which so many were asked */
@@ -72,7 +76,16 @@ static void failed(struct acme *acme, struct acme_name *name, const struct acme_
     name->due_ms = now_ms() + pause_ms;
     log_error("acme", "no certificate for %s from %s: %s; tried again in %u s", name->text,
               acme->settings.directory, why, (unsigned)(pause_ms / 1000));
+    if (acme->shared)
+        acme_shared_put_wait(acme->shared, view_from_cstr(name->text), name->failures, name->due_ms);
     if (!name->is_ours && name->failures >= FAILURES_MAX) acme_names_remove(&acme->names, name);
+}
+
+static void share(struct acme *acme, struct acme_name *name) {
+    if (!acme->shared) return;
+    acme_shared_put_certificate(acme->shared, view_from_cstr(name->text));
+    acme_shared_put_wait(acme->shared, view_from_cstr(name->text), 0, 0);
+    name->is_shared = true;
 }
 
 static void keep(struct acme *acme, struct acme_name *name, const struct acme_result *result) {
@@ -84,6 +97,7 @@ static void keep(struct acme *acme, struct acme_name *name, const struct acme_re
         return;
     }
     name->failures = 0;
+    share(acme, name);
     if (!read_dates(acme, name)) name->due_ms = now_ms() + LOOK_MS;
     log_info("acme", "a certificate for %s%s%s is here; the next one comes in %" PRIu64 " h", name->text,
              name->has_wildcard ? " and " : "", name->has_wildcard ? name->wildcard : "",
@@ -98,22 +112,129 @@ static void on_ordered(void *ctx, const struct acme_result *result) {
         keep(acme, name, result);
     else if (name)
         failed(acme, name, result, result->why);
+    if (acme->shared) acme_shared_end(acme->shared);
     plan(acme);
 }
 
-static void order(struct acme *acme, struct acme_name *name) {
+static void order_now(struct acme *acme, struct acme_name *name) {
     const struct acme_order_settings settings = {.loop = acme->settings.loop,
                                                  .session = acme->session,
                                                  .account = acme->account,
                                                  .challenges = acme->settings.challenges,
+                                                 .shared = acme->shared,
                                                  .hook = name->has_wildcard ? acme->settings.hook : NULL,
                                                  .way = name->failures % 2 ? ACME_TLS : ACME_HTTP,
                                                  .name = view_from_cstr(name->text),
                                                  .has_wildcard = name->has_wildcard};
-    view_copy_to(settings.name, acme->ordered, sizeof(acme->ordered));
     log_info("acme", "a certificate for %s is ordered", name->text);
     acme->order = acme_order_start(&settings, on_ordered, acme);
-    if (!acme->order) name->due_ms = now_ms() + LOOK_MS;
+    if (acme->order) return;
+    name->due_ms = now_ms() + LOOK_MS;
+    if (acme->shared) acme_shared_end(acme->shared);
+}
+
+/* ---- with other gateways ---- */
+
+static bool make_session(struct acme *acme) {
+    const struct acme_session_settings session = {.http = acme->settings.http,
+                                                  .directory = acme->settings.directory,
+                                                  .email = acme->settings.email,
+                                                  .key = acme->account};
+    acme_session_free(acme->session);
+    acme->session = acme_session_new(&session);
+    return acme->session;
+}
+
+/* All order by one account: whose key was there first. */
+static bool settle_account(struct acme *acme) {
+    EVP_PKEY *key = acme_shared_account(acme->shared);
+    if (!key) acme_shared_put_account(acme->shared, acme->account);
+    if (!key || EVP_PKEY_eq(key, acme->account) == 1) return true;
+    EVP_PKEY_up_ref(key);
+    EVP_PKEY_free(acme->account);
+    acme->account = key;
+    return make_session(acme);
+}
+
+static void on_begun(void *ctx, enum status status) {
+    struct acme *acme = ctx;
+    struct acme_name *name = acme_names_find(&acme->names, view_from_cstr(acme->ordered));
+    acme->is_busy = false;
+    if (status != STATUS_OK && name) name->due_ms = now_ms() + TURN_MS + dice() % TURN_MS;
+    if (status == STATUS_OK && name && name->due_ms <= now_ms() && settle_account(acme))
+        order_now(acme, name);
+    else
+        acme_shared_end(acme->shared); /* another has done it meanwhile, or does it */
+    plan(acme);
+}
+
+static void order(struct acme *acme, struct acme_name *name) {
+    view_copy_to(view_from_cstr(name->text), acme->ordered, sizeof(acme->ordered));
+    acme->is_busy = acme->shared;
+    if (acme->shared)
+        acme_shared_begin(acme->shared, on_begun);
+    else
+        order_now(acme, name);
+}
+
+static void on_came(void *ctx, struct view text, bool is_new) {
+    struct acme *acme = ctx;
+    struct acme_name *name = acme_names_add(&acme->names, text, false);
+    if (!name) return;
+    name->is_shared = true;
+    if (!is_new) return;
+    name->failures = 0;
+    read_dates(acme, name);
+    log_info("acme", "a certificate for %s has come from another gateway", name->text);
+}
+
+static void on_waits(void *ctx, struct view text, unsigned failures, uint64_t due_ms) {
+    struct acme *acme = ctx;
+    struct acme_name *name = acme_names_find(&acme->names, text);
+    if (!name || due_ms <= name->due_ms || due_ms > now_ms() + WAIT_MAX_MS) return;
+    name->failures = failures;
+    name->due_ms = due_ms;
+}
+
+/* What the store does not have is given to it: it may be new, or have lost it. */
+static void on_loaded(void *ctx, enum status status) {
+    struct acme *acme = ctx;
+    struct view views[ACME_NAMES_MAX];
+    int64_t begin_s, end_s;
+    acme->is_busy = false;
+    for (size_t i = 0; status == STATUS_OK && i < acme->names.count; i++) {
+        struct acme_name *name = &acme->names.items[i];
+        size_t count = acme_name_views(name, views);
+        if (!name->is_shared && acme_files_dates(acme->folder, views, count, &begin_s, &end_s))
+            share(acme, name);
+    }
+    plan(acme);
+}
+
+void acme_changed(void *ctx, struct view key, bool was_removed) {
+    struct acme *acme = ctx;
+    if (acme->core && acme->shared) acme_shared_changed(acme->shared, key, was_removed);
+}
+
+void acme_reached(void *ctx) {
+    struct acme *acme = ctx;
+    if (!acme->core || !acme->shared || acme->is_busy || acme->order) return;
+    acme->is_busy = true;
+    for (size_t i = 0; i < acme->names.count; i++) acme->names.items[i].is_shared = false;
+    acme_shared_load(acme->shared, on_loaded);
+}
+
+static bool make_shared(struct acme *acme) {
+    const struct acme_shared_settings settings = {.loop = acme->settings.loop,
+                                                  .store = acme->settings.store,
+                                                  .folder = acme->folder,
+                                                  .challenges = acme->settings.challenges,
+                                                  .ctx = acme,
+                                                  .came = on_came,
+                                                  .waits = on_waits};
+    if (!acme->settings.store) return true;
+    acme->shared = acme_shared_new(&settings);
+    return acme->shared;
 }
 
 /* ---- names of others ---- */
@@ -133,7 +254,7 @@ static void forget(struct acme *acme, struct acme_name *name) {
 
 static void renew(struct acme *acme, struct view text, enum status verdict) {
     struct acme_name *name = acme_names_find(&acme->names, text);
-    acme->awaits_verdict = false;
+    acme->is_busy = false;
     if (name && verdict == STATUS_OK)
         order(acme, name);
     else if (name && verdict == STATUS_NOT_FOUND)
@@ -209,10 +330,10 @@ static void on_timer(struct timer *timer) {
     struct acme *acme = LIST_ENTRY(timer, struct acme, timer);
     struct acme_name *next = acme_names_next(&acme->names);
     if (next && next->due_ms <= now_ms()) {
-        acme->awaits_verdict = !next->is_ours && ask(acme, view_from_cstr(next->text), true);
+        acme->is_busy = !next->is_ours && ask(acme, view_from_cstr(next->text), true);
         if (next->is_ours)
             order(acme, next);
-        else if (!acme->awaits_verdict)
+        else if (!acme->is_busy)
             next->due_ms = now_ms() + LOOK_MS;
     }
     plan(acme);
@@ -222,7 +343,7 @@ static void plan(struct acme *acme) {
     struct acme_name *next = acme_names_next(&acme->names);
     uint64_t now = now_ms(), wait_ms = LOOK_MS;
     timer_stop(&acme->settings.loop->timers, &acme->timer);
-    if (!acme->core || acme->order || acme->awaits_verdict) return;
+    if (!acme->core || acme->order || acme->is_busy) return;
     if (next && next->due_ms < now + LOOK_MS) wait_ms = next->due_ms > now ? next->due_ms - now : 0;
     timer_start(&acme->settings.loop->timers, &acme->timer, wait_ms);
 }
@@ -255,12 +376,7 @@ static bool prepare(struct acme *acme, char why[ACME_WHY_MAX]) {
     }
     acme->account = acme_files_account(acme->folder, why);
     if (!acme->account) return false;
-    const struct acme_session_settings session = {.http = settings->http,
-                                                  .directory = settings->directory,
-                                                  .email = settings->email,
-                                                  .key = acme->account};
-    acme->session = acme_session_new(&session);
-    return acme->session;
+    return make_session(acme) && make_shared(acme);
 }
 
 struct acme *acme_new(const struct acme_settings *settings, const char **ret_why) {
@@ -283,7 +399,10 @@ void acme_start(struct acme *acme, struct core *core) {
     acme->core = core;
     acme->settings.challenges->ctx = acme;
     acme->settings.challenges->missing = on_missing;
-    plan(acme);
+    if (acme->shared)
+        acme_reached(acme);
+    else
+        plan(acme);
 }
 
 void acme_stop(struct acme *acme) {
@@ -293,12 +412,14 @@ void acme_stop(struct acme *acme) {
     timer_stop(&acme->settings.loop->timers, &acme->timer);
     acme_order_cancel(acme->order);
     acme->order = NULL;
+    acme_shared_stop(acme->shared);
 }
 
 void acme_free(struct acme *acme) {
     if (!acme) return;
     acme_stop(acme);
     acme_session_free(acme->session);
+    acme_shared_free(acme->shared);
     EVP_PKEY_free(acme->account);
     free(acme->folder);
     free(acme);

@@ -8,6 +8,7 @@
 #include "handler/core.h"
 #include "net/loop.h"
 #include "sockets/challenges.h"
+#include "store/store_redis.h"
 
 struct acme;
 
@@ -15,6 +16,7 @@ struct acme_settings {
     struct loop *loop;
     struct http_client *http;
     struct challenges *challenges;
+    struct store_redis *store; /* that several gateways share; NULL: none is */
     const char *directory, *email;
     const char *hook;         /* NULL: no wildcard */
     const char *folder;       /* acme_files.h; copied */
@@ -28,6 +30,10 @@ void acme_start(struct acme *acme, struct core *core);
 /* No order goes on, and nothing is told any more. NULL is fine for both. */
 void acme_stop(struct acme *acme);
 void acme_free(struct acme *acme);
+
+/* What the shared store says: something has changed, or it is reached again. ctx is the acme. */
+void acme_changed(void *acme, struct view key, bool was_removed);
+void acme_reached(void *acme);
 
 /* For ports.challenges; ctx is the struct challenges. */
 struct view acme_answer(void *ctx, struct view name, struct view token);

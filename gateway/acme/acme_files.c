@@ -206,6 +206,35 @@ bool acme_files_dates(const char *folder, const struct view *names, size_t count
     return ok;
 }
 
+bool acme_files_read(const char *folder, struct view name, struct buf *out) {
+    char path[PATH_MAX_BYTES];
+    return path_of(folder, name, ENDING, path) && read_file(path, out);
+}
+
+/* Its leaf is for the name, and of the key behind it; then when it begins. */
+static bool check_pair(struct view name, struct view pem, int64_t *ret_begin_s) {
+    X509 *leaf = parse_leaf(pem);
+    EVP_PKEY *key = acme_key_parse(pem);
+    bool ok = leaf && key && X509_check_private_key(leaf, key) == 1 && is_for(leaf, name) &&
+              seconds_of(X509_get0_notBefore(leaf), ret_begin_s);
+    X509_free(leaf);
+    EVP_PKEY_free(key);
+    ERR_clear_error();
+    return ok;
+}
+
+bool acme_files_adopt(const char *folder, struct view name, struct view pem, bool *ret_new,
+                      char why[ACME_WHY_MAX]) {
+    char path[PATH_MAX_BYTES];
+    int64_t begin_s, ours_s, end_s;
+    *ret_new = false;
+    if (!check_pair(name, pem, &begin_s)) return complain(why, "it", "no certificate for it with its key");
+    if (!path_of(folder, name, ENDING, path)) return complain(why, folder, "the path is too long");
+    if (acme_files_dates(folder, &name, 1, &ours_s, &end_s) && ours_s >= begin_s) return true;
+    *ret_new = write_file(path, pem);
+    return *ret_new || complain(why, path, file_problem(errno));
+}
+
 void acme_files_remove(const char *folder, struct view name) {
     char path[PATH_MAX_BYTES];
     if (path_of(folder, name, ENDING, path)) unlink(path);

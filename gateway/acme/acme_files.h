@@ -22,6 +22,12 @@ bool acme_files_put(const char *folder, const struct view *names, size_t count, 
 /* Since 1970, of the certificate that is there for these names. False: none is. */
 bool acme_files_dates(const char *folder, const struct view *names, size_t count, int64_t *ret_begin_s,
                       int64_t *ret_end_s);
+/* Another gateway's file for this name. Written where there is none that begins as late or later (*ret_new).
+ * False and why: it is none, or cannot be written. */
+bool acme_files_adopt(const char *folder, struct view name, struct view pem, bool *ret_new,
+                      char ret_why[ACME_WHY_MAX]);
+/* All of the file. `out` has room for 1 MiB and a byte. */
+bool acme_files_read(const char *folder, struct view name, struct buf *out);
 void acme_files_remove(const char *folder, struct view name);
 /* Every name that there is a file of. */
 void acme_files_list(const char *folder, void (*found)(void *ctx, struct view name), void *ctx);

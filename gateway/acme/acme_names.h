@@ -9,6 +9,7 @@
 struct acme_name {
     char text[ACME_NAME_MAX + 1], wildcard[ACME_NAME_MAX + 3];
     bool has_wildcard;
+    bool is_shared;    /* the store that gateways share has its certificate */
     bool is_ours;      /* else somebody's who has a tunnel here */
     uint64_t due_ms;   /* since 1970 */
     unsigned failures; /* since the last success */

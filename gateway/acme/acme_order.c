@@ -152,6 +152,7 @@ static void show(struct acme_order *order) {
     enum acme_way way = choose(order);
     const struct acme_show_settings settings = {.loop = order->settings.loop,
                                                 .challenges = order->settings.challenges,
+                                                .shared = order->settings.shared,
                                                 .account = order->settings.account,
                                                 .hook = order->settings.hook,
                                                 .way = way,

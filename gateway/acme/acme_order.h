@@ -8,12 +8,14 @@
 #include "sockets/challenges.h"
 
 struct acme_order;
+struct acme_shared;
 
 struct acme_order_settings {
     struct loop *loop;
     struct acme_session *session; /* which is this order's alone as long as it runs */
     EVP_PKEY *account;            /* the session's key */
     struct challenges *challenges;
+    struct acme_shared *shared; /* NULL: no other gateway is asked for the name */
     const char *hook;  /* NULL: no records are put into DNS */
     enum acme_way way; /* where it is not offered: the first that is, and that we can */
     struct view name;  /* a domain */

@@ -6,8 +6,10 @@
 
 #include "acme/acme_hook.h"
 #include "acme/acme_request.h"
+#include "acme/acme_shared.h"
 #include "base/log.h"
 
+#define SETTLE_MS 1000
 #define PROOF_MAX (ACME_TOKEN_MAX + 1 + ACME_THUMBPRINT_LEN)
 
 struct acme_show {
@@ -16,7 +18,8 @@ struct acme_show {
     struct acme_challenge challenge;
     char proof[PROOF_MAX + 1]; /* the token and the account's thumbprint (8.1) */
     struct acme_hook *hook;    /* runs; NULL: none does */
-    struct task task;          /* `settings.done` is to be called */
+    struct timer settle;
+    struct task task; /* `settings.done` is to be called */
     const char *why;
     bool is_shown, is_over; /* `is_over`: free it when it has told */
 };
@@ -27,6 +30,9 @@ static struct view name_of(const struct acme_show *show) {
 
 static void show_free(struct acme_show *show) {
     challenges_remove(show->settings.challenges, name_of(show));
+    if (show->settings.shared && show->settings.way != ACME_DNS)
+        acme_shared_hide(show->settings.shared, name_of(show));
+    timer_stop(&show->settings.loop->timers, &show->settle);
     acme_hook_cancel(show->hook);
     task_cancel(&show->task);
     free(show);
@@ -79,18 +85,35 @@ static void start_hook(struct acme_show *show, const char *verb) {
 
 /* ---- here ---- */
 
-static bool put_text(struct acme_show *show) {
-    return challenges_add_text(show->settings.challenges, name_of(show),
-                               view_from_cstr(show->challenge.token), view_from_cstr(show->proof));
-}
-
-static bool put_certificate(struct acme_show *show) {
+static bool put_certificate(struct challenges *challenges, struct view name, struct view text) {
     EVP_PKEY *key = acme_key_new();
-    X509 *certificate = key ? acme_request_challenge(key, name_of(show), view_from_cstr(show->proof)) : NULL;
-    if (certificate)
-        return challenges_add_certificate(show->settings.challenges, name_of(show), certificate, key);
+    X509 *certificate = key ? acme_request_challenge(key, name, text) : NULL;
+    if (certificate) return challenges_add_certificate(challenges, name, certificate, key);
     EVP_PKEY_free(key);
     return false;
+}
+
+bool acme_show_put(struct challenges *challenges, enum acme_way way, struct view name, struct view token,
+                   struct view text) {
+    return way == ACME_TLS ? put_certificate(challenges, name, text)
+                           : challenges_add_text(challenges, name, token, text);
+}
+
+/* The authority may come to any of the gateways: the others are given time to hear of it. */
+static bool start_here(struct acme_show *show) {
+    const struct acme_show_settings *settings = &show->settings;
+    struct view token = view_from_cstr(show->challenge.token), text = view_from_cstr(show->proof);
+    if (!acme_show_put(settings->challenges, settings->way, name_of(show), token, text)) return false;
+    if (settings->shared) {
+        acme_shared_show(settings->shared, name_of(show), settings->way, token, text);
+        return timer_start(&settings->loop->timers, &show->settle, SETTLE_MS);
+    }
+    tell_later(show, NULL);
+    return true;
+}
+
+static void on_settled(struct timer *timer) {
+    tell(LIST_ENTRY(timer, struct acme_show, settle), NULL);
 }
 
 /* ---- life ---- */
@@ -108,17 +131,12 @@ struct acme_show *acme_show_start(const struct acme_show_settings *settings) {
     *show = (struct acme_show){.settings = *settings, .challenge = *settings->challenge};
     view_copy_to(view_from_cstr(settings->name), show->name, sizeof(show->name));
     task_init(&show->task, on_task);
-    bool ok = make_proof(show);
-    if (ok && settings->way == ACME_HTTP) ok = put_text(show);
-    if (ok && settings->way == ACME_TLS) ok = put_certificate(show);
-    if (!ok) {
+    timer_init(&show->settle, on_settled);
+    if (!make_proof(show) || (settings->way != ACME_DNS && !start_here(show))) {
         show_free(show);
         return NULL;
     }
-    if (settings->way == ACME_DNS)
-        start_hook(show, "set");
-    else
-        tell_later(show, NULL);
+    if (settings->way == ACME_DNS) start_hook(show, "set");
     return show;
 }
 

@@ -8,6 +8,11 @@
 #include "sockets/challenges.h"
 
 struct acme_show;
+struct acme_shared;
+
+/* Puts it among what is shown here. False without memory. */
+bool acme_show_put(struct challenges *challenges, enum acme_way way, struct view name, struct view token,
+                   struct view text);
 
 /* `why`: NULL when it is done. */
 typedef void acme_show_fn(void *ctx, const char *why);
@@ -15,6 +20,7 @@ typedef void acme_show_fn(void *ctx, const char *why);
 struct acme_show_settings {
     struct loop *loop;
     struct challenges *challenges;
+    struct acme_shared *shared; /* NULL: no other gateway is asked for the name */
     EVP_PKEY *account;
     const char *hook; /* NULL: none; not with ACME_DNS */
     enum acme_way way;

@@ -107,11 +107,6 @@ static int check_acme(const struct config *config) {
         return complain(config, hook, fault);
     if (!said(config, &config->public_tls_listen))
         return complain(config, email, "no port has TLS: say --public-tls-listen :443 (PUBLIC_TLS_LISTEN)");
-    if (strcmp(config->store_url, "memory") != 0)
-        return contradict(
-            config, email, &config->store_url,
-            "it is for one gateway with a store of its own; where several share one, have the "
-            "certificates come to each by --tls-cert and --tls-key, or from the proxy in front");
     return config->acme_agree
                ? 0
                : complain(config, email,

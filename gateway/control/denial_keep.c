@@ -96,7 +96,7 @@ static void forget(struct denial_keep *keep, const struct denial *denial) {
     struct buf record;
     buf_init(&record, 1024);
     if (keep->settings.redis && denial_record_encode(&record, denial))
-        store_redis_allow(keep->settings.redis, key, buf_view(&record), ignore, NULL);
+        store_redis_take_off(keep->settings.redis, SHELF_DENIALS, key, buf_view(&record), ignore, NULL);
     buf_done(&record);
     denial_list_drop(&keep->list, key);
 }
@@ -130,7 +130,7 @@ void denial_keep_deny(struct denial_keep *keep, const struct denial *denial, reg
     enum status status = denial_list_put(&keep->list, key, buf_view(&record));
     if (status == STATUS_OK) tell_changed(keep);
     if (status == STATUS_OK && is_shared)
-        store_redis_deny(keep->settings.redis, key, buf_view(&record), done, target);
+        store_redis_put_on(keep->settings.redis, SHELF_DENIALS, key, buf_view(&record), done, target);
     else
         save(keep, status, done, target);
     buf_done(&record);
@@ -139,7 +139,7 @@ void denial_keep_deny(struct denial_keep *keep, const struct denial *denial, reg
 void denial_keep_allow(struct denial_keep *keep, struct view key, registry_done_fn *done, void *target) {
     bool was = denial_list_drop(&keep->list, key);
     if (keep->settings.redis)
-        store_redis_allow(keep->settings.redis, key, (struct view){0}, done, target);
+        store_redis_take_off(keep->settings.redis, SHELF_DENIALS, key, (struct view){0}, done, target);
     else
         save(keep, was ? STATUS_OK : STATUS_NOT_FOUND, done, target);
 }
@@ -165,7 +165,7 @@ static void give_back(struct denial_keep *keep, const struct denial *denial) {
     struct buf record;
     buf_init(&record, 1024);
     if (denial_record_encode(&record, denial))
-        store_redis_deny(keep->settings.redis, view_from_cstr(denial->key), buf_view(&record), ignore, NULL);
+        store_redis_put_on(keep->settings.redis, SHELF_DENIALS, view_from_cstr(denial->key), buf_view(&record), ignore, NULL);
     buf_done(&record);
 }
 
@@ -199,7 +199,7 @@ static void load(struct denial_keep *keep) {
     if (keep->is_loading) return;
     keep->is_loading = true;
     keep->list.generation++;
-    store_redis_denials(keep->settings.redis, take, on_loaded, keep);
+    store_redis_shelf(keep->settings.redis, SHELF_DENIALS, take, on_loaded, keep);
 }
 
 void denial_keep_reached(struct denial_keep *keep) {
@@ -210,7 +210,7 @@ void denial_keep_reached(struct denial_keep *keep) {
  */
 void denial_keep_changed(struct denial_keep *keep, struct view key, bool was_removed) {
     if (denial_key_valid(key))
-        store_redis_denial(keep->settings.redis, key, was_removed ? take : take_one, keep);
+        store_redis_look_at(keep->settings.redis, SHELF_DENIALS, key, was_removed ? take : take_one, keep);
 }
 
 void denial_keep_emptied(struct denial_keep *keep) {

@@ -312,6 +312,10 @@ static void on_heard(void *ctx, struct view channel, struct view message) {
         if (store->events.denial_changed && rest.len)
             store->events.denial_changed(store->events.ctx, view_skip(rest, 1), rest.ptr[0] == '-');
         break;
+    case 'z':
+        if (store->events.acme_changed && rest.len)
+            store->events.acme_changed(store->events.ctx, view_skip(rest, 1), rest.ptr[0] == '-');
+        break;
     case 'q': ask_heard(store, true, rest); break;
     case 'a': ask_heard(store, false, rest); break;
     default: mailbox_heard(store, kind, rest); break;

@@ -11,6 +11,8 @@
  *   pending:<request>  hash of a v1 request that waits for its answer: connection, expires, waiter, answer
  *   message:<id>       a v1 message on its way to the gateway that holds the agent, or what one gateway asks
  *                      another, or answers; expires
+ *   acme               hash, what gateways share of certificates that come by themselves (acme/acme_shared.h)
+ *   lock:<what>        the instance that does what only one is to do; expires
  *   denials            hash, what is denied -> since when, until when, by whom and why
  * (control/denial_list.h) secret             hash: created, value; the tunnel secret where none was given
  *   store              a random id: another one, and Redis has lost what it held
@@ -56,8 +58,10 @@ struct store_redis_events {
                     void *target, uint64_t ticket);
     /* Another gateway asks. False: no answer. NULL: nothing is answered. */
     bool (*asked)(void *ctx, struct view question, struct buf *answer);
-    /* Something was written at this key, or removed. NULL: nobody wants to know, nor the next. */
+    /* Something was written at this key, or removed. NULL: nobody wants to know, nor the next two.
+     */
     void (*denial_changed)(void *ctx, struct view key, bool was_removed);
+    void (*acme_changed)(void *ctx, struct view key, bool was_removed);
     /* The store has lost what it held. */
     void (*emptied)(void *ctx);
 };
@@ -93,22 +97,34 @@ typedef void store_gateways_fn(void *target, uint64_t ticket, enum status status
                                size_t count);
 void store_redis_gateways(struct store_redis *store, store_gateways_fn *done, void *target, uint64_t ticket);
 
-/* ---- who is kept out ---- */
+/* ---- shelves: what gateways have in common beside claims ---- */
+
+enum store_shelf {
+    SHELF_DENIALS, /* who is kept out */
+    SHELF_ACME     /* certificates that come by themselves */
+};
 
 /* `record` is absent where there is none. Both are borrowed, and whatever stands in Redis. */
-typedef void store_denial_fn(void *target, struct view key, struct view record);
-/* `done` gets STATUS_NOT_FOUND where there was nothing to allow. Everybody hears of the change: this gateway,
- * too. */
-void store_redis_deny(struct store_redis *store, struct view key, struct view record, registry_done_fn *done,
-                      void *target);
+typedef void store_shelf_fn(void *target, struct view key, struct view record);
+/* `done` gets STATUS_NOT_FOUND where there was nothing to take off. Everybody hears of the change: this
+ * gateway, too. */
+void store_redis_put_on(struct store_redis *store, enum store_shelf shelf, struct view key,
+                        struct view record, registry_done_fn *done, void *target);
 /* `record`: only while it is this one; absent: whatever it is. */
-void store_redis_allow(struct store_redis *store, struct view key, struct view record, registry_done_fn *done,
-                       void *target);
+void store_redis_take_off(struct store_redis *store, enum store_shelf shelf, struct view key,
+                          struct view record, registry_done_fn *done, void *target);
 /* One, and nobody is called where the store cannot be asked; or all, some hundreds at a time, perhaps one
  * twice. */
-void store_redis_denial(struct store_redis *store, struct view key, store_denial_fn *each, void *target);
-void store_redis_denials(struct store_redis *store, store_denial_fn *each, registry_done_fn *done,
-                         void *target);
+void store_redis_look_at(struct store_redis *store, enum store_shelf shelf, struct view key,
+                         store_shelf_fn *each, void *target);
+void store_redis_shelf(struct store_redis *store, enum store_shelf shelf, store_shelf_fn *each,
+                       registry_done_fn *done, void *target);
+
+/* What only one gateway is to do at a time: STATUS_OK, it is this one's for so long, and who has it already
+ * has it for longer; STATUS_CONFLICT: another one's; STATUS_UNAVAILABLE. */
+void store_redis_lock(struct store_redis *store, struct view what, uint64_t lease_ms, registry_done_fn *done,
+                      void *target);
+void store_redis_unlock(struct store_redis *store, struct view what, registry_done_fn *done, void *target);
 
 /* The names that are held, about `count` at a time; `cursor` is 0, then `next`, until that is 0. One may come
  * twice. */

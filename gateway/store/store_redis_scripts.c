@@ -124,19 +124,31 @@ const char *const store_script_texts[SCRIPTS_COUNT] = {
                            "end "
                            "return there",
 
-    /* KEYS denials; ARGV key, channel, message, record */
-    [SCRIPT_DENY] = WANT "want(KEYS[1], 'hash') "
+    /* KEYS hash; ARGV key, channel, message, record */
+    [SCRIPT_PUT_ON] = WANT "want(KEYS[1], 'hash') "
                          "redis.call('HSET', KEYS[1], ARGV[1], ARGV[4]) "
                          "redis.call('PUBLISH', ARGV[2], ARGV[3]) "
                          "return 1",
 
-    /* KEYS denials; ARGV key, channel, message, and the record where it must be this one. 1, or -1: there was
+    /* KEYS hash; ARGV key, channel, message, and the record where it must be this one. 1, or -1: there was
        none */
-    [SCRIPT_ALLOW] = WANT "want(KEYS[1], 'hash') "
+    [SCRIPT_TAKE_OFF] = WANT "want(KEYS[1], 'hash') "
                           "if ARGV[4] and redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[4] then return -1 end "
                           "if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return -1 end "
                           "redis.call('PUBLISH', ARGV[2], ARGV[3]) "
                           "return 1",
+
+    /* KEYS lock; ARGV instance, milliseconds. 1: it is his from now on; 0: another one's */
+    [SCRIPT_LOCK] = WANT "want(KEYS[1], 'string') "
+                         "local has = redis.call('GET', KEYS[1]) "
+                         "if has and has ~= ARGV[1] then return 0 end "
+                         "redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) "
+                         "return 1",
+
+    /* KEYS lock; ARGV instance */
+    [SCRIPT_UNLOCK] = WANT "want(KEYS[1], 'string') "
+                           "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end "
+                           "return 1",
 
     /* KEYS gateways, links; ARGV gateway. Forgets a gateway whose lease has ended and that holds nothing. */
     [SCRIPT_FORGET] = WANT "want(KEYS[2], 'hash') "
