@@ -262,7 +262,8 @@ static bool make_adapters(struct gateway *gateway) {
     gateway->agents = agent_ws_new(&gateway->loop, config->agent_ping_interval_ms,
                                    (uint32_t)config->agent_link_requests, config->answer_head_bytes);
     if (!gateway->agents || !make_peering(gateway) ||
-        !outside_open(&gateway->outside, &gateway->loop, config, &gateway->entrances, gateway->backend) || !make_core(gateway))
+        !outside_open(&gateway->outside, &gateway->loop, config, &gateway->entrances, gateway->backend) ||
+        !make_core(gateway))
         return false;
     gateway->visitors = visitors_new(&gateway->loop, gateway->core, &settings, &gateway->proxied_clients);
     gateway->accept = agent_accept_new(&gateway->loop, gateway->core, gateway->agents,

@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "base/regular_file.h"
 
-#define TURN_MS 10000   /* another gateway has the right to order */
+#define TURN_MS 10000 /* another gateway has the right to order */
 #define WAIT_MAX_MS ((uint64_t)2 * 24 * 3600 * 1000)
 #define LOOK_MS 60000   /* at the latest: the wall clock may be set */
 #define FAILURES_MAX 8  /* then a name that is not ours is forgotten until somebody comes for it */

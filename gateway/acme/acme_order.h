@@ -16,10 +16,10 @@ struct acme_order_settings {
     EVP_PKEY *account;            /* the session's key */
     struct challenges *challenges;
     struct acme_shared *shared; /* NULL: no other gateway is asked for the name */
-    const char *hook;  /* NULL: no records are put into DNS */
-    enum acme_way way; /* where it is not offered: the first that is, and that we can */
-    struct view name;  /* a domain */
-    bool has_wildcard; /* and all below it */
+    const char *hook;           /* NULL: no records are put into DNS */
+    enum acme_way way;          /* where it is not offered: the first that is, and that we can */
+    struct view name;           /* a domain */
+    bool has_wildcard;          /* and all below it */
 };
 
 struct acme_result {

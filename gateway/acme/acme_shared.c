@@ -131,7 +131,8 @@ void acme_shared_begin(struct acme_shared *shared, acme_shared_fn *done) {
 }
 
 static void on_ignored(void *target, uint64_t ticket, enum status status) {
-    (void)target, (void)ticket, (void)status; /* what the store does not get is ordered again, or waited for */
+    (void)target, (void)ticket,
+        (void)status; /* what the store does not get is ordered again, or waited for */
 }
 
 void acme_shared_end(struct acme_shared *shared) {

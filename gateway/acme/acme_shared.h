@@ -1,6 +1,6 @@
-/* What gateways with one store share of certificates: the account, the certificates, which each keeps in its own
- * folder as well, what the authority is shown meanwhile, and the right to order. One orders at a time, for all;
- * the right ends by itself when its gateway dies.
+/* What gateways with one store share of certificates: the account, the certificates, which each keeps in its
+ * own folder as well, what the authority is shown meanwhile, and the right to order. One orders at a time,
+ * for all; the right ends by itself when its gateway dies.
  *
  * Records, on SHELF_ACME:
  *   account             its key, PEM
@@ -40,8 +40,8 @@ typedef void acme_shared_fn(void *ctx, enum status status); /* ctx of the settin
 
 /* Takes all that is there. */
 void acme_shared_load(struct acme_shared *shared, acme_shared_fn *done);
-/* The right to order, and then all that is there: STATUS_OK, until acme_shared_end(); STATUS_CONFLICT: another
- * gateway has it. One at a time. */
+/* The right to order, and then all that is there: STATUS_OK, until acme_shared_end(); STATUS_CONFLICT:
+ * another gateway has it. One at a time. */
 void acme_shared_begin(struct acme_shared *shared, acme_shared_fn *done);
 void acme_shared_end(struct acme_shared *shared);
 /* The store says that something has changed. */

@@ -165,7 +165,8 @@ static void give_back(struct denial_keep *keep, const struct denial *denial) {
     struct buf record;
     buf_init(&record, 1024);
     if (denial_record_encode(&record, denial))
-        store_redis_put_on(keep->settings.redis, SHELF_DENIALS, view_from_cstr(denial->key), buf_view(&record), ignore, NULL);
+        store_redis_put_on(keep->settings.redis, SHELF_DENIALS, view_from_cstr(denial->key),
+                           buf_view(&record), ignore, NULL);
     buf_done(&record);
 }
 

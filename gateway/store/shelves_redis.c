@@ -27,7 +27,8 @@ static void change(struct store_redis *store, enum store_shelf shelf, enum store
     struct buf message;
     job->fn.done = done;
     buf_init(&message, KEY_MAX);
-    buf_printf(&message, "%c\n%c%.*s", shelves[shelf].kind, script == SCRIPT_PUT_ON ? '+' : '-', VIEW_ARG(key));
+    buf_printf(&message, "%c\n%c%.*s", shelves[shelf].kind, script == SCRIPT_PUT_ON ? '+' : '-',
+               VIEW_ARG(key));
     const struct view words[] = {key_of(&hash, shelves[shelf].hash, VIEW("")), key,
                                  view_from_cstr(store->claims_channel), buf_view(&message), record};
     store_script(store, script, words, 1, record.ptr ? 5 : 4, true, on_changed, job);
@@ -116,7 +117,8 @@ static void next_batch(struct scan *scan) {
 void store_redis_shelf(struct store_redis *store, enum store_shelf shelf, store_shelf_fn *each,
                        registry_done_fn *done, void *target) {
     struct scan *scan = heap_alloc_owed(sizeof(*scan));
-    *scan = (struct scan){.store = store, .shelf = shelf, .each = each, .done = done, .target = target, .cursor = "0"};
+    *scan = (struct scan){
+        .store = store, .shelf = shelf, .each = each, .done = done, .target = target, .cursor = "0"};
     next_batch(scan);
 }
 

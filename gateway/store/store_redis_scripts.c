@@ -126,17 +126,18 @@ const char *const store_script_texts[SCRIPTS_COUNT] = {
 
     /* KEYS hash; ARGV key, channel, message, record */
     [SCRIPT_PUT_ON] = WANT "want(KEYS[1], 'hash') "
-                         "redis.call('HSET', KEYS[1], ARGV[1], ARGV[4]) "
-                         "redis.call('PUBLISH', ARGV[2], ARGV[3]) "
-                         "return 1",
+                           "redis.call('HSET', KEYS[1], ARGV[1], ARGV[4]) "
+                           "redis.call('PUBLISH', ARGV[2], ARGV[3]) "
+                           "return 1",
 
     /* KEYS hash; ARGV key, channel, message, and the record where it must be this one. 1, or -1: there was
        none */
-    [SCRIPT_TAKE_OFF] = WANT "want(KEYS[1], 'hash') "
-                          "if ARGV[4] and redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[4] then return -1 end "
-                          "if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return -1 end "
-                          "redis.call('PUBLISH', ARGV[2], ARGV[3]) "
-                          "return 1",
+    [SCRIPT_TAKE_OFF] =
+        WANT "want(KEYS[1], 'hash') "
+             "if ARGV[4] and redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[4] then return -1 end "
+             "if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return -1 end "
+             "redis.call('PUBLISH', ARGV[2], ARGV[3]) "
+             "return 1",
 
     /* KEYS lock; ARGV instance, milliseconds. 1: it is his from now on; 0: another one's */
     [SCRIPT_LOCK] = WANT "want(KEYS[1], 'string') "

@@ -15,14 +15,15 @@ import pytest
 import backends
 import http_raw
 from acme_authority import AcmeAuthority
-from programs import BIN, ROOT, SLOW, Program, free_port
+from programs import BIN, ROOT, SLOW, Gateway, Program, free_port
+from redis_server import PROGRAM, Redis
 from test_auth import PROTECTED, token
 from tls_client import TlsConnection, address_of
 
 DOMAIN = "tunnel.example"
 LONG = 90
 
-pytestmark = pytest.mark.skipif(backends.STACK in ("aws", "redis", "redis2"), reason="one gateway with a store of its own")
+pytestmark = pytest.mark.skipif(backends.STACK in ("aws", "redis2"), reason="API Gateway has its own; several gateways are below")
 
 
 def wait_for(true, seconds=30):
@@ -332,7 +333,6 @@ def test_it_hangs_and_we_go_down(acme, authority):
         (("--acme-email", "a@b.c", "--acme-agree", "--public-tls-listen", ":0", "--acme-dns-hook", "/etc/passwd"), "no program"),
         (("--acme-email", "a@b.c", "--acme-agree", "--public-tls-listen", ":0", "--domain", "localhost"), "say a domain of yours"),
         (("--acme-email", "a@b.c", "--acme-agree", "--public-tls-listen", ":0", "--domain", "192.0.2.1"), "not for addresses"),
-        (("--acme-email", "a@b.c", "--acme-agree", "--public-tls-listen", ":0", "--store", "redis://localhost"), "a store of its own"),
         (("--acme-dns-hook", "/bin/true"), "says nothing without --acme-email"),
         (("--acme-directory", "https://a/"), "says nothing without --acme-email"),
     ],
@@ -352,6 +352,92 @@ def test_a_key_that_is_none(start, authority, tmp_path):
                            "--admin-listen", "127.0.0.1:0"], capture_output=True, text=True, timeout=60,
                           env={**os.environ, **authority.env()})  # fmt: skip
     assert done.returncode == 1 and "it holds no key of P-256" in done.stderr, done.stderr
+
+
+# ---- several gateways ----
+
+
+@pytest.fixture
+def pair(start, authority, tmp_path):
+    """make(name): one more gateway that shares a store with those before. `looks_at`: where the authority looks, at all of them."""
+    if PROGRAM is None:
+        pytest.skip("redis-server is not installed")
+    redis = start._other(Redis())
+    looks_at = []
+
+    def make(name, *options):
+        (tmp_path / name).mkdir(exist_ok=True)
+        gateway = start._keep(Gateway(tmp_path / name, "--store", redis.url(), "--domain", DOMAIN, "--public-tls-listen", "127.0.0.1:0",
+                                      "--acme-email", "me@example.com", "--acme-agree", *options, env=authority.env()))  # fmt: skip
+        looks_at.append(gateway)
+        return gateway
+
+    http, tls = authority._look_http, authority._look_tls
+
+    def everywhere(look, which):
+        def looks(*arguments):
+            wait_for(lambda: make.is_whole)
+            for gateway in looks_at:
+                authority.http_address, authority.tls_address = gateway.address, address_of(gateway)
+                look(*arguments)
+
+        return looks
+
+    authority._look_http, authority._look_tls = everywhere(http, "http"), everywhere(tls, "tls")
+    make.is_whole, make.redis = False, redis
+    return make
+
+
+@pytest.mark.parametrize("way", ["http-01", "tls-alpn-01"])
+def test_two_gateways_order_once(pair, authority, way):
+    """The authority may come to either while it looks, and both serve what comes of it."""
+    authority.ways = [way]
+    one, other = pair("one"), pair("other")
+    pair.is_whole = True
+    serials = {wait_for(lambda gateway=gateway: shown(gateway, authority), LONG)["serialNumber"] for gateway in (one, other)}
+    assert len(serials) == 1 and len(authority.orders) == 1 and len(authority.accounts) == 1
+    later = pair("later")
+    assert wait_for(lambda: shown(later, authority), LONG)["serialNumber"] in serials
+    assert len(authority.orders) == 1
+    no_faults(authority)
+
+
+def test_renewal_by_one_of_them(pair, authority):
+    authority.life_s = 40
+    one, other = pair("one"), pair("other")
+    pair.is_whole = True
+    first = wait_for(lambda: shown(one, authority), LONG)["serialNumber"]
+    for gateway in (one, other):
+        wait_for(lambda gateway=gateway: (now := shown(gateway, authority)) and now["serialNumber"] != first, LONG)
+    assert shown(one, authority)["serialNumber"] == shown(other, authority)["serialNumber"]
+    assert len(authority.orders) == 2 and len(authority.accounts) == 1
+
+
+def test_what_fails_is_tried_by_one_of_them(pair, authority):
+    """A second gateway does not ask at once what the first was refused."""
+    pair.is_whole = True
+    authority.answers["order"] = lambda: (429, {"Retry-After": "3600"}, b'{"type":"urn:ietf:params:acme:error:rateLimited","detail":"no"}')
+    one = pair("one")
+    one.wait_err("rateLimited: no; tried again in 3600 s", LONG)
+    asked = authority.count("order")
+    other = pair("other")
+    wait_for(lambda: http_raw.request(other.address, host=DOMAIN).status == 404)
+    end = time.monotonic() + 3
+    while time.monotonic() < end:  # nothing is to come: there is nothing to wait for
+        assert authority.count("order") == asked
+        time.sleep(0.1)
+
+
+def test_a_store_that_has_lost_it_is_given_it_again(pair, authority):
+    one = pair("one")
+    pair.is_whole = True
+    serial = wait_for(lambda: shown(one, authority), LONG)["serialNumber"]
+    pair.redis.ask("DEL", "ttf1:acme")
+    one.stop()
+    again = pair("one")
+    assert shown(again, authority)["serialNumber"] == serial
+    wait_for(lambda: pair.redis.ask("HEXISTS", "ttf1:acme", f"certificate {DOMAIN}") == 1)
+    assert len(authority.orders) == 1
 
 
 # ---- an authority that others have written ----
