@@ -7,6 +7,7 @@ import re
 import shutil
 import ssl
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -163,6 +164,34 @@ def test_a_tunnel_with_a_name(acme, authority, start):
     comes(gateway, "shop.tunnel.example", mark)
     wait_for(lambda: shown(gateway, authority, "shop.tunnel.example"))
     assert len(authority.orders) == 2
+
+
+def test_a_domain_of_an_owner(acme, authority, start, tmp_path):
+    gateway = acme(env={**PROTECTED, "CUSTOM_DOMAINS": "true"})
+    comes(gateway)
+    file = tmp_path / "token"
+    file.write_text(token("ann", domains=["app.example.com"]))
+    service = start.service()
+    start.forwarder(gateway, service, "--domain", "app.example.com", "--token-file", file)
+    mark = len(gateway.err)
+    assert shown(gateway, authority, "app.example.com") is None
+    comes(gateway, "app.example.com", mark)
+    wait_for(lambda: shown(gateway, authority, "app.example.com"))
+    with TlsConnection(address_of(gateway), authority.context(), "app.example.com") as connection:
+        assert connection.get("app.example.com").status == 200
+    assert shown(gateway, authority)  # and the gateway's own is still there
+    no_faults(authority)
+
+
+def test_a_domain_whose_tunnel_has_gone_is_not_renewed(acme, authority, start):
+    authority.life_s = 20
+    gateway = acme("--offline-keep", "1s", env=PROTECTED)
+    comes(gateway)
+    agent = start.agent(gateway, name="shop", headers={"authorization": f"Bearer {token()}"})
+    shown(gateway, authority, "shop.tunnel.example")
+    comes(gateway, "shop.tunnel.example")
+    agent.stop()
+    gateway.wait_err("acme: shop.tunnel.example has no tunnel any more", LONG)
 
 
 @pytest.mark.parametrize("name", ["nobody.tunnel.example", "other.example", "a.b.tunnel.example", "localhost", "x" * 63 + ".example"])
@@ -384,7 +413,7 @@ def pair(start, authority, tmp_path):
         return looks
 
     authority._look_http, authority._look_tls = everywhere(http, "http"), everywhere(tls, "tls")
-    make.is_whole, make.redis = False, redis
+    make.is_whole, make.redis, make.looks_at = False, redis, looks_at
     return make
 
 
@@ -411,6 +440,22 @@ def test_renewal_by_one_of_them(pair, authority):
         wait_for(lambda gateway=gateway: (now := shown(gateway, authority)) and now["serialNumber"] != first, LONG)
     assert shown(one, authority)["serialNumber"] == shown(other, authority)["serialNumber"]
     assert len(authority.orders) == 2 and len(authority.accounts) == 1
+
+
+@pytest.mark.slow
+def test_the_one_that_orders_dies(pair, authority):
+    """In the middle of it; the right to order ends by itself."""
+    held = threading.Event()
+    real = authority._look_http
+    authority._look_http = lambda *arguments: (held.set(), time.sleep(0) if pair.is_whole else wait_for(lambda: pair.is_whole, 300), real(*arguments))
+    one = pair("one")
+    assert held.wait(LONG)
+    other = pair("other")
+    one.kill()
+    pair.looks_at.remove(one)
+    pair.is_whole = True
+    wait_for(lambda: shown(other, authority), 150)
+    assert len(authority.accounts) == 1
 
 
 def test_what_fails_is_tried_by_one_of_them(pair, authority):
@@ -450,7 +495,7 @@ NAMES = os.environ.get("TTF_CHALLTESTSRV") or shutil.which("pebble-challtestsrv"
 def pebble(start, tmp_path, authority):
     """Let's Encrypt's own, for tests: refuses what is not as the RFC has it, and one good nonce in twenty."""
     if not (os.path.exists(PEBBLE) and os.path.exists(NAMES)):
-        pytest.skip("Pebble is not here (`./dev pebble`)")
+        pytest.skip("Pebble is not here: ./dev test fetches it where there is Go")
     ports = {name: free_port() for name in ("acme", "management", "http", "tls", "dns", "names")}
     config = tmp_path / "pebble.json"
     certificate = tmp_path / "acme" / "authority"
