@@ -14,7 +14,8 @@
 #include "base/log.h"
 #include "base/regular_file.h"
 
-#define TURN_MS 10000 /* another gateway has the right to order */
+#define SETTLE_MS 5000 /* until a certificate in the folder is in use (config/tls_files.c), and some */
+#define TURN_MS 10000  /* another gateway has the right to order */
 #define WAIT_MAX_MS ((uint64_t)2 * 24 * 3600 * 1000)
 #define LOOK_MS 60000   /* at the latest: the wall clock may be set */
 #define FAILURES_MAX 8  /* then a name that is not ours is forgotten until somebody comes for it */
@@ -97,11 +98,13 @@ static void keep(struct acme *acme, struct acme_name *name, const struct acme_re
         return;
     }
     name->failures = 0;
+    name->came_ms = now_ms();
     share(acme, name);
     if (!read_dates(acme, name)) name->due_ms = now_ms() + LOOK_MS;
-    log_info("acme", "a certificate for %s%s%s is here; the next one comes in %" PRIu64 " h", name->text,
+    uint64_t minutes = name->due_ms > now_ms() ? (name->due_ms - now_ms()) / 60000 : 0;
+    log_info("acme", "a certificate for %s%s%s is here; the next one comes in %" PRIu64 " %s", name->text,
              name->has_wildcard ? " and " : "", name->has_wildcard ? name->wildcard : "",
-             name->due_ms > now_ms() ? (name->due_ms - now_ms()) / 3600000 : 0);
+             minutes > 120 ? minutes / 60 : minutes, minutes > 120 ? "hours" : "minutes");
 }
 
 static void on_ordered(void *ctx, const struct acme_result *result) {
@@ -184,6 +187,7 @@ static void on_came(void *ctx, struct view text, bool is_new) {
     name->is_shared = true;
     if (!is_new) return;
     name->failures = 0;
+    name->came_ms = now_ms();
     read_dates(acme, name);
     log_info("acme", "a certificate for %s has come from another gateway", name->text);
 }
@@ -312,16 +316,30 @@ static bool is_covered(const struct acme *acme, struct view name) {
     return acme->names.count && first->has_wildcard && view_eq(above, view_from_cstr(first->text));
 }
 
-static void on_missing(void *ctx, struct view name) {
+static bool is_asked(const struct acme *acme, struct view name) {
+    for (size_t i = 0; i < QUESTIONS_MAX; i++)
+        if (acme->questions[i].acme && view_eq(view_from_cstr(acme->questions[i].name), name)) return true;
+    return false;
+}
+
+/* It is being ordered, or about to be, or is here and not yet in use. */
+static bool is_near(const struct acme_name *name) {
+    uint64_t now = now_ms();
+    return name->failures == 0 && (name->due_ms <= now || now < name->came_ms + SETTLE_MS);
+}
+
+static bool on_awaits(void *ctx, struct view name, bool is_first) {
     struct acme *acme = ctx;
     char text[ACME_NAME_MAX + 1];
-    if (!acme->core || !view_copy_to(name, text, sizeof(text))) return;
+    if (!acme->core || !view_copy_to(name, text, sizeof(text))) return false;
     for (char *at = text; *at; at++)
         if (*at >= 'A' && *at <= 'Z') *at = (char)(*at + ('a' - 'A'));
     struct view lower = view_from_cstr(text);
-    if (acme_name_is_good(lower) && !acme_names_find(&acme->names, lower) && !is_covered(acme, lower) &&
-        may_ask(acme))
-        ask(acme, lower, false);
+    const struct acme_name *known =
+        is_covered(acme, lower) ? acme->names.items : acme_names_find(&acme->names, lower);
+    if (known) return is_near(known);
+    if (!is_first || !acme_name_is_good(lower)) return is_asked(acme, lower);
+    return is_asked(acme, lower) || (may_ask(acme) && ask(acme, lower, false));
 }
 
 /* ---- when ---- */
@@ -398,7 +416,7 @@ struct acme *acme_new(const struct acme_settings *settings, const char **ret_why
 void acme_start(struct acme *acme, struct core *core) {
     acme->core = core;
     acme->settings.challenges->ctx = acme;
-    acme->settings.challenges->missing = on_missing;
+    acme->settings.challenges->awaits = on_awaits;
     if (acme->shared)
         acme_reached(acme);
     else
@@ -408,7 +426,7 @@ void acme_start(struct acme *acme, struct core *core) {
 void acme_stop(struct acme *acme) {
     if (!acme || !acme->core) return;
     acme->core = NULL;
-    acme->settings.challenges->missing = NULL;
+    acme->settings.challenges->awaits = NULL;
     timer_stop(&acme->settings.loop->timers, &acme->timer);
     acme_order_cancel(acme->order);
     acme->order = NULL;

@@ -1,6 +1,6 @@
 /* What an authority of certificates looks for while an order is under way, and where it is found: a text at
  * the public port (http-01, RFC 8555 8.3), or a certificate in a handshake (tls-alpn-01, RFC 8737). And who
- * is told of names that there is no certificate for. Mostly empty. */
+ * knows of certificates that are on their way. Mostly empty. */
 #ifndef GATEWAY_CHALLENGES_H
 #define GATEWAY_CHALLENGES_H
 
@@ -19,9 +19,9 @@ struct evp_pkey_st;
 struct challenges {
     struct list pending; /* struct challenge.node */
     void *ctx;
-    /* Somebody has asked for this name in a handshake, in lower case or not; borrowed until return. NULL:
-     * nobody wants to know. */
-    void (*missing)(void *ctx, struct view name);
+    /* Somebody asks for this name in a handshake, in lower case or not, and there is no certificate for it.
+     * True: one is perhaps on its way, and he may wait and ask again (`is_first` false). NULL: none comes. */
+    bool (*awaits)(void *ctx, struct view name, bool is_first);
 };
 
 void challenges_init(struct challenges *challenges);

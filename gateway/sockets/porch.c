@@ -10,6 +10,8 @@
 #include "sockets/proxy_header.h"
 #include "sockets/tls.h"
 
+#define AGAIN_MS 200 /* a certificate is on its way */
+
 struct guest {
     struct list node;
     struct porch *porch;
@@ -18,7 +20,7 @@ struct guest {
     struct sockaddr_storage address;
     socklen_t len;
     uv_poll_t *poll; /* freed by itself, when it is closed */
-    struct timer deadline;
+    struct timer deadline, again;
     size_t header_len; /* of what came of a header */
     bool awaits_header;
     char header[PROXY_HEADER_MAX];
@@ -43,6 +45,7 @@ static void stop_poll(struct guest *guest) {
 static void leave(struct guest *guest) {
     stop_poll(guest);
     timer_stop(&guest->porch->settings.loop->timers, &guest->deadline);
+    timer_stop(&guest->porch->settings.loop->timers, &guest->again);
     list_remove(&guest->node);
     guest->porch->count--;
 }
@@ -143,6 +146,12 @@ static void say_https(const struct guest *guest) {
     shutdown(guest->conn.fd, SHUT_WR);
 }
 
+/* Whether he is still there is seen then. */
+static void wait_a_while(struct guest *guest) {
+    uv_poll_stop(guest->poll);
+    timer_start(&guest->porch->settings.loop->timers, &guest->again, AGAIN_MS);
+}
+
 static void go_on(struct guest *guest) {
     if (guest->awaits_header) {
         if (read_header(guest) != 0) return;
@@ -164,11 +173,16 @@ static void go_on(struct guest *guest) {
         break;
     case TLS_WANTS_READ: await(guest, UV_READABLE); break;
     case TLS_WANTS_WRITE: await(guest, UV_WRITABLE); break;
+    case TLS_WANTS_TIME: wait_a_while(guest); break;
     case TLS_FAILED:
         if (tls_was_http()) say_https(guest);
         refuse(guest, "no TLS handshake", tls_why(guest->conn.tls));
         break;
     }
+}
+
+static void on_again(struct timer *timer) {
+    go_on(LIST_ENTRY(timer, struct guest, again));
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events) {
@@ -198,6 +212,7 @@ static struct guest *guest_new(struct porch *porch, int fd, struct client *clien
     guest->len = len;
     memcpy(&guest->address, address, len);
     timer_init(&guest->deadline, on_deadline);
+    timer_init(&guest->again, on_again);
     guest->conn.is_ours = true;
     list_append(&porch->guests, &guest->node);
     porch->count++;

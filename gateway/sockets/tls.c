@@ -29,35 +29,46 @@ struct tls_server {
 /* What ALPN offers when an authority looks, and nothing else does (RFC 8737 3). */
 static const unsigned char challenge_offer[] = "\0\x0b\x0a" CHALLENGE_PROTOCOL;
 
-static int challenge_index(void) {
+/* What is known of a handshake: it is an authority's, or has waited for a certificate. */
+static char mark_challenge, mark_waited;
+
+static int mark_index(void) {
     static int index = -1;
     if (index < 0) index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
     return index;
 }
 
 static bool is_challenge(const SSL *ssl) {
-    return SSL_get_ex_data(ssl, challenge_index()) != NULL;
+    return SSL_get_ex_data(ssl, mark_index()) == &mark_challenge;
+}
+
+/* Is there one perhaps soon? */
+static bool awaits(const struct tls_server *server, SSL *ssl, const char *name) {
+    const struct challenges *challenges = server->challenges;
+    if (!challenges || !challenges->awaits || !name || certificates_name(*server->certificates, name))
+        return false;
+    bool is_first = !SSL_get_ex_data(ssl, mark_index());
+    SSL_set_ex_data(ssl, mark_index(), &mark_waited);
+    return challenges->awaits(challenges->ctx, view_from_cstr(name), is_first);
 }
 
 /* First of all: certificates are chosen before ALPN is looked at. */
 static int on_hello(SSL *ssl, int *alert, void *ctx) {
     const unsigned char *offer;
     size_t len;
-    (void)alert;
+    (void)alert, (void)ctx;
     if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation, &offer, &len) &&
         len == sizeof(challenge_offer) - 1 && memcmp(offer, challenge_offer, len) == 0)
-        SSL_set_ex_data(ssl, challenge_index(), ctx);
+        SSL_set_ex_data(ssl, mark_index(), &mark_challenge);
     return SSL_CLIENT_HELLO_SUCCESS;
 }
 
 /* RFC 6066 3: a name that nobody has gets the first certificate, which the client will refuse by itself. */
 static int on_certificate(SSL *ssl, void *ctx) {
     const struct tls_server *server = ctx;
-    const struct challenges *challenges = server->challenges;
     const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-    if (challenges && is_challenge(ssl)) return challenges_use(challenges, name, ssl);
-    if (challenges && challenges->missing && name && !certificates_name(*server->certificates, name))
-        challenges->missing(challenges->ctx, view_from_cstr(name));
+    if (server->challenges && is_challenge(ssl)) return challenges_use(server->challenges, name, ssl);
+    if (awaits(server, ssl, name)) return -1;
     return certificates_use(*server->certificates, name, ssl);
 }
 
@@ -154,6 +165,7 @@ enum tls_shake tls_shake(SSL *tls) {
     if (result == 1) return TLS_DONE;
     if (BIO_number_read(SSL_get_rbio(tls)) > SHAKE_BYTES_MAX) return TLS_FAILED;
     if (why == SSL_ERROR_WANT_READ) return TLS_WANTS_READ;
+    if (why == SSL_ERROR_WANT_X509_LOOKUP) return TLS_WANTS_TIME;
     return why == SSL_ERROR_WANT_WRITE ? TLS_WANTS_WRITE : TLS_FAILED;
 }
 

@@ -25,8 +25,8 @@ struct tls_server; /* what the connections of one port share */
 struct tls_server *tls_server_new(struct certificates *const *certificates, struct ticket_keys *tickets,
                                   const char *protocols);
 void tls_server_free(struct tls_server *server);
-/* From now on an authority finds here what it looks for, and `challenges`, which outlive the server, hear of
- * names that there is no certificate for. */
+/* From now on an authority finds here what it looks for, and who comes for a name that there is no
+ * certificate for waits where `challenges`, which outlive the server, say so. */
 void tls_server_show(struct tls_server *server, const struct challenges *challenges);
 /* Asks for certificates (tls_subject.h), of a server whose sessions are not taken up again: certificates end.
  * Once more when there is another trust. False without memory. */
@@ -36,7 +36,8 @@ bool tls_server_ask(struct tls_server *server, const struct trust *trust);
 struct ssl_st *tls_new(struct tls_server *server, int fd);
 void tls_free(struct ssl_st *tls);
 
-enum tls_shake { TLS_DONE, TLS_WANTS_READ, TLS_WANTS_WRITE, TLS_FAILED };
+/* TLS_WANTS_TIME: a certificate is on its way. */
+enum tls_shake { TLS_DONE, TLS_WANTS_READ, TLS_WANTS_WRITE, TLS_WANTS_TIME, TLS_FAILED };
 /* One step of the handshake. What the other side sends for it has a bound. */
 enum tls_shake tls_shake(struct ssl_st *tls);
 /* After TLS_FAILED: has it sent a request of plain HTTP? And why it failed, for the log. */
