@@ -325,6 +325,16 @@ def test_wrong_answers(acme, authority, what, answer):
     assert shown(gateway, authority) is None  # and nobody waits for what has failed
 
 
+def test_an_authorization_of_another_name(acme, authority):
+    """Nothing is shown for what was not ordered."""
+    other = {"status": "pending", "identifier": {"type": "dns", "value": "other.example"},
+             "challenges": [{"type": "http-01", "url": f"{authority.url}/challenge/1/http-01", "token": "abc"}]}  # fmt: skip
+    authority.answers["authorization"] = lambda: (200, {}, json.dumps(other).encode())
+    gateway = acme()
+    gateway.wait_err("it asks for something that was not ordered", LONG)
+    assert authority.count("challenge") == 0
+
+
 def test_a_certificate_of_somebody_else(acme, authority):
     """A chain that is none of our key's is not kept."""
     authority.answers["certificate"] = lambda: (200, {}, authority.root_path.read_bytes())
