@@ -252,6 +252,7 @@ static void forget(struct acme *acme, struct acme_name *name) {
         name->due_ms = (uint64_t)end_s * 1000;
     else {
         acme_files_remove(acme->folder, text);
+        if (acme->shared) acme_shared_drop_certificate(acme->shared, text);
         acme_names_remove(&acme->names, name);
     }
 }

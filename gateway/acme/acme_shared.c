@@ -174,6 +174,10 @@ void acme_shared_put_certificate(struct acme_shared *shared, struct view name) {
     buf_done(&pem);
 }
 
+void acme_shared_drop_certificate(struct acme_shared *shared, struct view name) {
+    put(shared, "certificate", name, (struct view){0});
+}
+
 void acme_shared_put_wait(struct acme_shared *shared, struct view name, unsigned failures, uint64_t due_ms) {
     char text[64];
     int len = snprintf(text, sizeof(text), "%u %" PRIu64, failures, due_ms);

@@ -52,6 +52,7 @@ EVP_PKEY *acme_shared_account(const struct acme_shared *shared);
 void acme_shared_put_account(struct acme_shared *shared, EVP_PKEY *key);
 /* The one in the folder. */
 void acme_shared_put_certificate(struct acme_shared *shared, struct view name);
+void acme_shared_drop_certificate(struct acme_shared *shared, struct view name);
 /* No failures: takes it away. */
 void acme_shared_put_wait(struct acme_shared *shared, struct view name, unsigned failures, uint64_t due_ms);
 /* The others show it within a second. */
