@@ -37,7 +37,7 @@ static bool replace_by(const char *path, const char *temporary, struct view cont
     int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) return false;
     bool ok = write_all(fd, content.ptr, content.len) && fsync(fd) == 0;
-    int reason = errno;
+    int reason = ok ? 0 : errno;
     if (close(fd) != 0 && ok) {
         ok = false;
         reason = errno;

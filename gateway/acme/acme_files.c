@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -59,32 +58,6 @@ static bool read_file(const char *path, struct buf *out) {
     return true;
 }
 
-static bool write_all(int fd, struct view text) {
-    while (text.len) {
-        ssize_t written = write(fd, text.ptr, text.len);
-        if (written < 0 && errno != EINTR) return false;
-        if (written > 0) text = view_skip(text, (size_t)written);
-    }
-    return fsync(fd) == 0;
-}
-
-/* False with errno. */
-static bool write_file(const char *path, struct view text) {
-    char fresh[PATH_MAX_BYTES + 4];
-    snprintf(fresh, sizeof(fresh), "%s.new", path);
-    unlink(fresh);
-    int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0) return false;
-    bool written = write_all(fd, text);
-    int error = errno;
-    close(fd);
-    if (written && rename(fresh, path) == 0) return true;
-    if (written) error = errno;
-    unlink(fresh);
-    errno = error;
-    return false;
-}
-
 /* ---- the account ---- */
 
 static EVP_PKEY *make_account(const char *path, char why[ACME_WHY_MAX]) {
@@ -94,7 +67,7 @@ static EVP_PKEY *make_account(const char *path, char why[ACME_WHY_MAX]) {
     bool ok = key && acme_key_print(key, &pem);
     if (!ok)
         complain(why, path, "the key cannot be made");
-    else if (!write_file(path, buf_view(&pem)))
+    else if (!file_replace(path, buf_view(&pem)))
         ok = complain(why, path, file_problem(errno));
     if (pem.ptr) explicit_bzero(pem.ptr, pem.cap);
     buf_done(&pem);
@@ -161,7 +134,7 @@ static bool write_pair(const char *path, struct view chain, EVP_PKEY *key) {
               (chain.ptr[chain.len - 1] == '\n' || buf_append_byte(&text, '\n')) &&
               acme_key_print(key, &text);
     errno = ENOMEM;
-    ok = ok && write_file(path, buf_view(&text));
+    ok = ok && file_replace(path, buf_view(&text));
     int error = errno;
     if (text.ptr) explicit_bzero(text.ptr, text.cap);
     buf_done(&text);
@@ -231,7 +204,7 @@ bool acme_files_adopt(const char *folder, struct view name, struct view pem, boo
     if (!check_pair(name, pem, &begin_s)) return complain(why, "it", "no certificate for it with its key");
     if (!path_of(folder, name, ENDING, path)) return complain(why, folder, "the path is too long");
     if (acme_files_dates(folder, &name, 1, &ours_s, &end_s) && ours_s >= begin_s) return true;
-    *ret_new = write_file(path, pem);
+    *ret_new = file_replace(path, pem);
     return *ret_new || complain(why, path, file_problem(errno));
 }
 

@@ -8,42 +8,24 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "base/log.h"
 #include "config/acme_settings.h"
+#include "config/file_mark.h"
 #include "metrics/metrics.h"
 
 #define LOOK_MS 1000
 #define LOOKS_A_DAY 86400
 #define SOON_S ((int64_t)14 * 24 * 60 * 60)
 
-static void mix(uint64_t *mark, uint64_t value) {
-    *mark = (*mark ^ value) * 0x100000001b3u; /* FNV-1a, by words */
-}
-
-static void mix_file(uint64_t *mark, struct view path) {
-    char text[4096];
-    struct stat status = {0};
-    if (!view_copy_to(path, text, sizeof(text)) || stat(text, &status) != 0) {
-        mix(mark, 1);
-        return;
-    }
-    mix(mark, (uint64_t)status.st_dev);
-    mix(mark, (uint64_t)status.st_ino);
-    mix(mark, (uint64_t)status.st_size);
-    mix(mark, (uint64_t)status.st_mtim.tv_sec);
-    mix(mark, (uint64_t)status.st_mtim.tv_nsec);
-}
-
 static uint64_t mark_of(const struct tls_files *files) {
     const struct config *config = files->config;
-    uint64_t mark = 0xcbf29ce484222325u;
-    if (files->folder) mix_file(&mark, view_from_cstr(files->folder)); /* files come to it by rename */
+    uint64_t mark = FILE_MARK_NONE;
+    if (files->folder) file_mark_add(&mark, view_from_cstr(files->folder)); /* files come to it by rename */
     for (size_t i = 0; i < config->tls_cert.count; i++) {
-        mix_file(&mark, config->tls_cert.items[i]);
-        mix_file(&mark, config->tls_key.items[i]);
+        file_mark_add(&mark, config->tls_cert.items[i]);
+        file_mark_add(&mark, config->tls_key.items[i]);
     }
     return mark;
 }
