@@ -9,7 +9,7 @@
 
 #include "base/log.h"
 #include "display/live.h"
-#include "display/terminal.h"
+#include "display/tty.h"
 
 #define LINE_BYTES ((size_t)4096)
 
@@ -34,7 +34,7 @@ bool console_choose(struct console_settings *ret_settings, const char *words) {
         }
         if (!is_known) return false;
     }
-    ret_settings->live = !plain && !ret_settings->json && terminal_is_ours(STDOUT_FILENO);
+    ret_settings->live = !plain && !ret_settings->json && tty_is_ours(STDOUT_FILENO);
     if (ret_settings->live && !says_what) ret_settings->shows = BOARD_PAGES;
     return !(plain && ret_settings->json);
 }
@@ -87,28 +87,16 @@ static void log_sink(void *ctx, enum log_level level, const char *component, str
     buf_done(&text);
 }
 
-/* Does the terminal take UTF-8? As locale(7) has it: the first of these that is set. */
-static bool speaks_utf8(void) {
-    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
-    for (size_t i = 0; i < 3; i++) {
-        const char *value = getenv(names[i]);
-        if (!value || !*value) continue;
-        struct view encoding = view_skip(view_from_cstr(value), view_find(view_from_cstr(value), '.') + 1);
-        return view_eq_nocase(encoding, VIEW("UTF-8")) || view_eq_nocase(encoding, VIEW("utf8"));
-    }
-    return false;
-}
-
 static void log_nowhere(void *ctx, enum log_level level, const char *component, struct view line) {
     (void)ctx, (void)level, (void)component, (void)line;
 }
 
 bool console_init(struct console *console, const struct console_settings *settings) {
-    const char *no_colour = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    const char *no_colour = getenv("NO_COLOR");
     *console = (struct console){.out = output_new(STDOUT_FILENO, missing_text),
                                 .err = output_new(STDERR_FILENO, log_missing_text),
                                 .shows = settings->shows,
-                                .utf8 = speaks_utf8(),
+                                .utf8 = tty_speaks_utf8(),
                                 .qr = settings->qr,
                                 .form = settings->json   ? &console_json_form
                                         : settings->live ? &console_live_form
@@ -116,8 +104,7 @@ bool console_init(struct console *console, const struct console_settings *settin
     task_init(&console->flush, on_flush);
     timer_init(&console->fold_end, NULL);
     buf_init(&console->lines, 64 * 1024);
-    console->colour =
-        isatty(STDOUT_FILENO) && !(no_colour && *no_colour) && !(terminal && strcmp(terminal, "dumb") == 0);
+    console->colour = tty_takes_colour(STDOUT_FILENO) && !(no_colour && *no_colour);
     if (!console->out || !console->err) return false;
     log_set_sink(log_sink, console);
     return true;

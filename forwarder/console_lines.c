@@ -1,11 +1,11 @@
 /* Standard output as lines (console.h). */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "console.h"
+#include "display/tty.h"
 
 #define TARGET_SHOWN 200
 #define DETAIL_SHOWN 200
@@ -136,8 +136,8 @@ static void tell_share(struct console *console, const struct console_tunnel *tun
 }
 
 static size_t columns_of(int fd) {
-    struct winsize size;
-    return isatty(fd) && ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : SIZE_MAX;
+    size_t columns, rows;
+    return tty_size(fd, &columns, &rows) ? columns : SIZE_MAX;
 }
 
 static void draw_code(struct console *console, const struct console_tunnel *tunnel) {

@@ -7,6 +7,7 @@
 #include "agent.h"
 #include "base/heap.h"
 #include "base/log.h"
+#include "base/platform.h"
 #include "base/regular_file.h"
 #include "confinement.h"
 #include "doctor.h"
@@ -271,7 +272,7 @@ int main(int argc, char *argv[]) {
     struct options options;
     int code = 0;
     heap_init();
-    signal(SIGPIPE, SIG_IGN);
+    platform_ignore_broken_pipes();
     dotenv_init(&dotenv);
     enum status loaded = dotenv_load(&dotenv, ".env");
     if (loaded != STATUS_OK && loaded != STATUS_NOT_FOUND)

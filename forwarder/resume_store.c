@@ -205,7 +205,9 @@ bool resume_store_health(const char *dir) {
     size_t held = 0, up = 0;
     for (const struct dirent *entry; entries && (entry = readdir(entries));) {
         if (!view_ends_with(view_from_cstr(entry->d_name), VIEW(".lock"))) continue;
-        int fd = openat(dirfd(entries), entry->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        char *path = user_path(dir, entry->d_name);
+        int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+        free(path);
         if (fd < 0) continue;
         char state = '\0';
         if (is_held(fd)) held++, up += read(fd, &state, 1) == 1 && state == 'u';

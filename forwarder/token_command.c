@@ -1,10 +1,10 @@
 /* See token_command.h. */
 #include "token_command.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/platform.h"
 #include "base/utf8.h"
 
 #define SAID_MAX 300 /* bytes of what it says on standard error */
@@ -52,7 +52,7 @@ static void on_closed(uv_handle_t *handle) {
 /* With all that it has started: it leads a group of its own. */
 static void run_abandon(struct run *run) {
     run->owner = NULL;
-    if (!run->has_exited && run->process.pid > 0) kill(-run->process.pid, SIGKILL);
+    if (!run->has_exited && run->process.pid > 0) platform_kill_group(run->process.pid);
     uv_close((uv_handle_t *)&run->out.uv, on_closed);
     uv_close((uv_handle_t *)&run->err.uv, on_closed);
     if (run->has_exited) uv_close((uv_handle_t *)&run->process, on_closed);
@@ -192,15 +192,17 @@ static uv_stdio_container_t into(struct pipe *pipe) {
 
 /* NULL, or what is wrong. */
 static const char *start(struct token_command *command, struct run *run) {
-    char shell[] = "/bin/sh", flag[] = "-c";
-    char *arguments[] = {shell, flag, (char *)(uintptr_t)command->text, NULL};
+    char shell[] = PLATFORM_SHELL, option[] = PLATFORM_SHELL_OPTION;
+    char *arguments[] = {shell, option, (char *)(uintptr_t)command->text, NULL};
     open_pipe(run, command->loop, &run->out, run->printed, sizeof(run->printed));
     open_pipe(run, command->loop, &run->err, run->said, SAID_MAX);
     uv_stdio_container_t stdio[] = {{.flags = UV_IGNORE}, into(&run->out), into(&run->err)};
     const uv_process_options_t options = {.file = shell,
                                           .args = arguments,
                                           .exit_cb = on_exited,
-                                          .flags = UV_PROCESS_DETACHED, /* a group of its own, to be ended */
+                                          /* a group of its own, to be ended; and the command as it stands */
+                                          .flags =
+                                              UV_PROCESS_DETACHED | UV_PROCESS_WINDOWS_VERBATIM_ARGUMENTS,
                                           .stdio = stdio,
                                           .stdio_count = 3};
     run->open++;

@@ -13,23 +13,19 @@
 static char *join(const char *a, const char *b, const char *c) {
     size_t size = strlen(a) + strlen(b) + strlen(c) + 3;
     char *text = malloc(size);
-    if (text) snprintf(text, size, "%s/%s%s%s", a, b, *c ? "/" : "", c);
+    if (text) snprintf(text, size, "%s/%s/%s", a, b, c);
     return text;
 }
 
 char *user_dir(const char *variable, const char *fallback) {
     const char *base = getenv(variable);
-    if (base && base[0] == '/') return join(base, "ttf", "");
+    if (base && base[0] == '/') return user_path(base, "ttf");
     const char *home = getenv("HOME");
     if (!home || home[0] != '/') {
         const struct passwd *user = getpwuid(getuid());
         home = user ? user->pw_dir : NULL;
     }
     return home && home[0] == '/' ? join(home, fallback, "ttf") : NULL;
-}
-
-char *user_path(const char *dir, const char *name) {
-    return dir ? join(dir, name, "") : NULL;
 }
 
 static bool make_dirs(const char *dir) {

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -117,8 +116,7 @@ static uint64_t count_lines(const char *bytes, size_t len) {
 static bool may_try_again(int fd) {
     if (errno == EINTR) return true;
     if (errno != EAGAIN) return false;
-    struct pollfd wanted = {.fd = fd, .events = POLLOUT};
-    return poll(&wanted, 1, -1) > 0 || errno == EINTR;
+    return platform_wait_writable(fd);
 }
 
 /* The name may be another file's by now. One that cannot be opened leaves us with what there is. */

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#define MSG_NOSIGNAL 0 /* sockets have SO_NOSIGPIPE */
+
 #define CLOCK_BOOTTIME CLOCK_MONOTONIC /* goes on while Darwin sleeps */
 #define CLOCK_MONOTONIC_COARSE CLOCK_MONOTONIC
 

@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <time.h>
 
+#include "base/platform.h"
+
 #define TASK_ROUNDS 64 /* tasks that post tasks: more than this in one turn and I/O gets its chance */
 #define HOOK_ROUNDS 8
 
@@ -104,7 +106,7 @@ bool loop_init(struct loop *loop) {
     loop->prepare.data = loop->check.data = loop->idle.data = loop->timer.data = loop;
     uv_prepare_start(&loop->prepare, on_prepare);
     uv_check_start(&loop->check, on_check);
-    signal(SIGPIPE, SIG_IGN);
+    platform_ignore_broken_pipes();
     return true;
 }
 

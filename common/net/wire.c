@@ -5,7 +5,6 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/platform.h"
 #include "net/pacing.h"
@@ -124,7 +123,7 @@ bool wire_is_stranded(const struct wire *wire) {
     if (own.ss_family == AF_INET6) ((struct sockaddr_in6 *)(void *)&own)->sin6_port = 0;
     bool is_gone =
         fd >= 0 && bind(fd, (struct sockaddr *)&own, (socklen_t)len) != 0 && errno == EADDRNOTAVAIL;
-    if (fd >= 0) close(fd);
+    if (fd >= 0) platform_close_socket(fd);
     return is_gone;
 }
 
@@ -221,7 +220,7 @@ void wire_look(struct wire *wire) {
     for (int reads = 0; reads < LOOK_READS; reads++) {
         if (!wire->is_reading || wire->is_telling || wire->is_closed || wire->is_broken) return;
         if (uv_fileno((const uv_handle_t *)&wire->tcp, &fd) != 0) return;
-        ssize_t len = recv(fd, wire->read_bytes, sizeof(wire->read_bytes), MSG_DONTWAIT);
+        ssize_t len = platform_recv_now((int)(intptr_t)fd, wire->read_bytes, sizeof(wire->read_bytes));
         if (len < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return;
         take(wire, len > 0 ? len : len == 0 ? UV_EOF : uv_translate_sys_error(errno));
     }

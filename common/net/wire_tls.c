@@ -29,6 +29,7 @@ static void load_system_authorities(SSL_CTX *context) {
     const char *file = has_own ? NULL : authorities_file();
     if (SSL_CTX_set_default_verify_paths(context) != 1) ERR_clear_error(); /* a system without any */
     if (file && SSL_CTX_load_verify_file(context, file) != 1) ERR_clear_error();
+    authorities_add_kept(SSL_CTX_get_cert_store(context));
 }
 
 static bool load_authorities(SSL_CTX *context, const char *ca_file, char *error, size_t error_size) {

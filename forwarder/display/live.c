@@ -7,6 +7,7 @@
 
 #include "display/layout.h"
 #include "display/terminal.h"
+#include "display/tty.h"
 
 #define FRAME_MS 100
 #define STOP_TRY_MS 10
@@ -71,7 +72,7 @@ static void suspend(struct live *live) {
 
 /* In the background the screen is another's; a shell says SIGCONT once more when it is ours again. */
 static void resume(struct live *live) {
-    if (!terminal_is_ours(live->terminal.fd)) return;
+    if (!tty_is_ours(live->terminal.fd)) return;
     terminal_enter(&live->terminal);
     terminal_measure(&live->terminal);
     live_changed(live);

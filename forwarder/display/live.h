@@ -11,7 +11,7 @@
 
 struct live;
 
-/* `out` writes to `fd`, a terminal_is_ours(); borrowed, as `loop` is. Takes the screen at once. NULL without
+/* `out` writes to `fd`, a tty_is_ours(); borrowed, as `loop` is. Takes the screen at once. NULL without
  * memory. */
 struct live *live_new(struct loop *loop, int fd, struct output *out, struct line_style style);
 /* To be changed at will, and live_changed() called then. */

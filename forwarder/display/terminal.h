@@ -5,8 +5,6 @@
 #ifndef DISPLAY_TERMINAL_H
 #define DISPLAY_TERMINAL_H
 
-#include <termios.h>
-
 #include "base/buf.h"
 #include "base/output.h"
 
@@ -14,15 +12,11 @@ struct terminal {
     int fd;
     struct output *out; /* writes to `fd` */
     bool is_entered;
-    bool has_before;
-    struct termios before;
     size_t columns, rows;
     struct buf shown; /* the lines of the last screen; empty: nothing is known of what is there */
 };
 
-/* Is `fd` a terminal that is ours to draw on: one that knows how, and that this process is in the foreground
- * of? */
-bool terminal_is_ours(int fd);
+/* `fd` is a tty_is_ours(). */
 void terminal_init(struct terminal *terminal, int fd, struct output *out);
 void terminal_done(struct terminal *terminal);
 
@@ -32,7 +26,5 @@ void terminal_leave(struct terminal *terminal);
 void terminal_measure(struct terminal *terminal);
 /* Lines with '\n' between them. */
 void terminal_show(struct terminal *terminal, struct view screen);
-/* At once, past the output; may be called by a signal's handler. */
-void terminal_restore_now(void);
 
 #endif

@@ -1,8 +1,8 @@
 /* See inspect.h. */
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
+#include "base/platform.h"
 #include "inspect/inspect_state.h"
 #include "inspect/page.h"
 #include "metrics/metrics.h"
@@ -292,7 +292,7 @@ struct inspect *inspect_new(struct loop *loop, const struct inspect_settings *se
     struct inspect *inspect = make(loop, settings, url);
     if (inspect && start(inspect, fd)) return inspect;
     snprintf(error, error_size, "the inspector does not start");
-    close(fd);
+    platform_close_socket(fd);
     inspect_free(inspect);
     return NULL;
 }

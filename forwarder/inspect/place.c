@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/platform.h"
 #include "net/sockaddr.h"
@@ -56,7 +55,7 @@ static int listen_at(const struct inspect_place *place, uint16_t port) {
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
     if (bind(fd, (const struct sockaddr *)&address, size) == 0 && listen(fd, 32) == 0) return fd;
     int error = errno;
-    close(fd);
+    platform_close_socket(fd);
     errno = error;
     return -1;
 }

@@ -3,20 +3,16 @@
  * them, and unix sockets, TCP and TLS are the same code. */
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
+#include "base/platform.h"
 #include "local/local_state.h"
+#include "net/error_text.h"
 #include "net/pacing.h"
-
-#ifndef MSG_NOSIGNAL
-#define MSG_NOSIGNAL 0 /* SO_NOSIGPIPE there */
-#endif
 
 #define READS_MAX 4       /* in a row, before others have their turn */
 #define DIAL_AGAIN_MS 20u /* a unix socket whose backlog is full */
@@ -54,7 +50,7 @@ void connection_close(struct local_connection *connection) {
         client_connection_reuse(connection);
     }
     if (fd >= 0) {
-        close(fd);
+        platform_close_socket(fd);
         client->lacks_descriptors = false;
     }
     client_pump(client);
@@ -85,20 +81,9 @@ void connection_arm(struct local_connection *connection) {
 
 /* ---- dialling ---- */
 
-static int option(int fd, int level, int name) {
-    int on = 1;
-    return setsockopt(fd, level, name, &on, sizeof(on));
-}
-
 static int open_socket(int family) {
-    int fd = socket(family, SOCK_STREAM, 0);
-    if (fd < 0) return -1;
-    fcntl(fd, F_SETFD, FD_CLOEXEC);
-    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-    if (family != AF_UNIX) option(fd, IPPROTO_TCP, TCP_NODELAY);
-#ifdef SO_NOSIGPIPE
-    option(fd, SOL_SOCKET, SO_NOSIGPIPE);
-#endif
+    int on = 1, fd = platform_socket(family, SOCK_STREAM, false);
+    if (fd >= 0 && family != AF_UNIX) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     return fd;
 }
 
@@ -177,12 +162,12 @@ static int dial_address(struct local_connection *connection) {
     int fd, error = connect_socket(connection, &fd);
     bool under_way = fd >= 0 && (error == EINPROGRESS || error == EINTR);
     if (error && !under_way) {
-        if (fd >= 0) close(fd);
+        if (fd >= 0) platform_close_socket(fd);
         return error;
     }
-    error = -uv_poll_init(&connection->client->loop->uv, &connection->poll, fd);
+    error = -uv_poll_init_socket(&connection->client->loop->uv, &connection->poll, fd);
     if (error) {
-        close(fd);
+        platform_close_socket(fd);
         return error;
     }
     connection->fd = fd;
@@ -307,11 +292,11 @@ static void connect_fail(struct local_connection *connection, int error) {
     client->addresses_known = false;
     if (look_up_again(connection)) return;
     if (client->unix_path)
-        snprintf(detail, sizeof(detail), "%.120s: %s", client->unix_path, uv_strerror(-error));
+        snprintf(detail, sizeof(detail), "%.120s: %s", client->unix_path, error_text(error));
     else
         snprintf(detail, sizeof(detail), "%.80s port %u (%s): %s", client->host, client->port,
                  client->addresses.list[connection->address % client->addresses.count].text,
-                 uv_strerror(-error));
+                 error_text(error));
     request_fail_soon(connection->request, LOCAL_UNAVAILABLE, detail);
 }
 

@@ -6,6 +6,7 @@
 
 #include "http/gate.h"
 #include "local/local_state.h"
+#include "net/error_text.h"
 
 #define HEAD_KEPT ((size_t)16 * 1024) /* larger memory is not kept for the next request */
 #define BODY_KEPT ((size_t)64 * 1024)
@@ -225,7 +226,7 @@ void request_on_eof(struct local_connection *connection, int error) {
     }
     if (!request->answer.began) request->client->clue = LOCAL_CLUE_SILENT;
     bool whole = !error && local_answer_eof(&request->answer) == ANSWER_END;
-    const char *detail = error ? uv_strerror(-error) : whole ? "" : request->answer.detail;
+    const char *detail = error ? error_text(error) : whole ? "" : request->answer.detail;
     request_end(request, whole ? LOCAL_OK : LOCAL_BROKEN, detail, false);
 }
 
