@@ -13,10 +13,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 COMMON = {"common/base", "common/http", "common/protocol", "common/link", "common/handler", "common/rewrite", "common/auth",
-          "common/net", "common/yaml", "common/metrics", "common/mhd", "common/policy", "common/fetch", "common/sandbox", "common/doorman", "common/dns", "common/coding"}
+          "common/net", "common/yaml", "common/metrics", "common/mhd", "common/policy", "common/fetch", "common/sandbox", "common/doorman", "common/dns",
+          "common/coding", "common/windows"}
 
 # folder: (folders of ours it may include besides itself, libraries)
 TABLE = {
+    "common/windows": (set(), {"windows"}),
     "common/base": (set(), {"glibc", "sanitizer"}),
     "common/http": ({"common/base"}, set()),
     "common/protocol": ({"common/base", "common/http"}, {"jansson"}),
@@ -88,6 +90,7 @@ LIBRARIES = {
     "seccomp": r"seccomp\.h",
     "glibc": r"malloc\.h",
     "sanitizer": r"sanitizer/asan_interface\.h",
+    "windows": r"(afunix|bcrypt|direct|io|iphlpapi|wincrypt|windows|winsock2|ws2ipdef|ws2tcpip)\.h",
     "linux": r"sys/epoll\.h|sys/eventfd\.h|sys/timerfd\.h|sys/prctl\.h|sys/syscall\.h|linux/.*",
 }
 
@@ -119,10 +122,11 @@ def resolve(root, path, name):
     return None
 
 
-def check_system(folder, name):
+def check_system(folder, path, name):
     for library, pattern in LIBRARIES.items():
         if re.fullmatch(pattern, name):
-            return None if library in TABLE[folder][1] else f"{folder}/ may not use {library}"
+            is_its_own = library == "windows" and path.name.endswith("_windows.c")
+            return None if is_its_own or library in TABLE[folder][1] else f"{folder}/ may not use {library}"
     return None if name.removesuffix(".h") in LIBC else f"<{name}> is neither C17 nor POSIX nor a library in the table"
 
 
@@ -144,7 +148,7 @@ def check_file(root, path):
     text = (root / path).read_text(errors="replace")
     for match in INCLUDE.finditer(text):
         kind, name = match.groups()
-        problem = check_system(folder, name) if kind == "<" else check_own(root, folder, path, name)
+        problem = check_system(folder, path, name) if kind == "<" else check_own(root, folder, path, name)
         if problem:
             yield f"{path}:{text.count(chr(10), 0, match.start()) + 1}: {problem}"
 
@@ -191,6 +195,8 @@ SELF_TEST = {
     "forwarder/local/c.h": ("#include <uv.h>\n", None),
     "forwarder/local/up.c": ('#include "../f.h"\n', "forwarder/local/ may not include forwarder/"),
     "forwarder/f.h": ("#include <stddef.h>\n", None),
+    "forwarder/f_windows.c": ("#include <windows.h>\n", None),
+    "forwarder/g.c": ("#include <windows.h>\n", "may not use windows"),
 }
 
 
