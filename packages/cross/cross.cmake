@@ -1,10 +1,15 @@
-# zig's compiler for the macOS of TTF_ARCHITECTURE (arm64, x86_64), and all else from the folder that sysroot.sh makes.
-get_filename_component(folder ${CMAKE_CURRENT_LIST_DIR}/../../build/macos/$ENV{TTF_ARCHITECTURE} ABSOLUTE)
-set(CMAKE_SYSTEM_NAME Darwin)
+# zig's compiler for TTF_SYSTEM (macos, windows) on TTF_ARCHITECTURE (arm64, x86_64), and all else from the folder that sysroot.sh makes.
+get_filename_component(folder ${CMAKE_CURRENT_LIST_DIR}/../../build/$ENV{TTF_SYSTEM}/$ENV{TTF_ARCHITECTURE} ABSOLUTE)
+if("$ENV{TTF_SYSTEM}" STREQUAL windows)
+  set(CMAKE_SYSTEM_NAME Windows)
+else()
+  set(CMAKE_SYSTEM_NAME Darwin)
+endif()
 set(CMAKE_SYSTEM_PROCESSOR $ENV{TTF_ARCHITECTURE})
 set(CMAKE_C_COMPILER ${folder}/bin/cc)
 set(CMAKE_AR ${folder}/bin/ar CACHE FILEPATH "")
 set(CMAKE_RANLIB ${folder}/bin/ranlib CACHE FILEPATH "")
+set(CMAKE_RC_COMPILER ${folder}/bin/rc CACHE FILEPATH "") # Windows' resources: CMake asks, none are made
 set(CMAKE_FIND_ROOT_PATH ${folder}/root)
 set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
 set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)

@@ -1,18 +1,24 @@
 #!/usr/bin/env bash
-# sysroot.sh arm64|x86_64: makes build/macos/ARCHITECTURE/root, what `ttf` for macOS is linked from, unless that is there already: its
-# libraries, built from the newest tarballs of Debian's source packages by zig (of build/ziglang, which has macOS's headers and
-# linker); build/macos/ARCHITECTURE/bin, compilers as CMake and configure want them; and root/versions, as aws-adapter/package does.
+# sysroot.sh macos|windows arm64|x86_64: makes build/SYSTEM/ARCHITECTURE/root, what `ttf` for that system is linked from, unless that
+# is there already: its libraries, built from the newest tarballs of Debian's source packages by zig (of build/ziglang, which has the
+# headers and linkers of both systems); build/SYSTEM/ARCHITECTURE/bin, compilers as CMake and configure want them; and root/versions,
+# as aws-adapter/package does.
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TOP=$(cd "$HERE/../.." && pwd)
-ARCHITECTURE=$1
-OLDEST=12.0 # macOS that it runs on
-case $ARCHITECTURE in
-arm64) MACHINE=aarch64 ;;
-x86_64) MACHINE=x86_64 ;;
+SYSTEM=$1
+ARCHITECTURE=$2
+case $SYSTEM-$ARCHITECTURE in
+macos-arm64) TARGET=aarch64-macos HOST=aarch64-apple-darwin OPENSSL_TARGET=darwin64-arm64 ;;
+macos-x86_64) TARGET=x86_64-macos HOST=x86_64-apple-darwin OPENSSL_TARGET=darwin64-x86_64 ;;
+windows-x86_64) TARGET=x86_64-windows-gnu HOST=x86_64-w64-mingw32 OPENSSL_TARGET=mingw64 ;;
 *) sed -n 2p "$0" >&2; exit 2 ;;
 esac
-FOLDER=$TOP/build/macos/$ARCHITECTURE
+case $SYSTEM in
+macos) TARGET=$TARGET.12.0 CERTIFICATES=/etc/ssl ;; # the oldest that it runs on
+windows) CERTIFICATES=C:/ProgramData/ssl ;;
+esac
+FOLDER=$TOP/build/$SYSTEM/$ARCHITECTURE
 ROOT=$FOLDER/root
 DEBIAN=amd64 # of the indexes; sources have none
 . "$TOP/aws-adapter/package/sources.sh"
@@ -21,8 +27,8 @@ make_tools() {
     local zig tool
     zig=$("$TOP/build/ziglang/bin/python" -c 'import os, ziglang; print(os.path.dirname(ziglang.__file__) + "/zig")')
     mkdir -p "$FOLDER/bin"
-    printf '#!/bin/sh\nexec "%s" cc -target %s-macos.%s "$@"\n' "$zig" "$MACHINE" "$OLDEST" >"$FOLDER/bin/cc"
-    for tool in ar ranlib; do printf '#!/bin/sh\nexec "%s" %s "$@"\n' "$zig" "$tool" >"$FOLDER/bin/$tool"; done
+    printf '#!/bin/sh\nexec "%s" cc -target %s "$@"\n' "$zig" "$TARGET" >"$FOLDER/bin/cc"
+    for tool in ar ranlib rc; do printf '#!/bin/sh\nexec "%s" %s "$@"\n' "$zig" "$tool" >"$FOLDER/bin/$tool"; done
     chmod +x "$FOLDER"/bin/*
 }
 
@@ -30,8 +36,8 @@ build() { # library-file name cmake-option...
     local file=$1 name=$2
     shift 2
     fetch_tarball "$name"
-    TTF_ARCHITECTURE=$ARCHITECTURE cmake -G Ninja -S "$(find "$FOLDER/source" -maxdepth 1 -type d -name "$name-*")" \
-        -B "$FOLDER/source/build-$name" --toolchain "$HERE/macos.cmake" -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr \
+    TTF_SYSTEM=$SYSTEM TTF_ARCHITECTURE=$ARCHITECTURE cmake -G Ninja -S "$(find "$FOLDER/source" -maxdepth 1 -type d -name "$name-*")" \
+        -B "$FOLDER/source/build-$name" --toolchain "$HERE/cross.cmake" -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr \
         -DCMAKE_INSTALL_LIBDIR=lib -DCMAKE_POLICY_VERSION_MINIMUM=3.5 -DBUILD_SHARED_LIBS=OFF -DBUILD_TESTING=OFF "$@"
     DESTDIR=$ROOT ninja -C "$FOLDER/source/build-$name" install
     note_version "$fetched" "$file"
@@ -47,7 +53,7 @@ build_openssl() {
     fetch_tarball openssl "$OPENSSL_SERIES"
     (
         cd "$FOLDER"/source/openssl-*/
-        ./Configure "darwin64-$ARCHITECTURE" "${OPENSSL_OPTIONS[@]}" --prefix=/usr --libdir=lib --openssldir=/etc/ssl \
+        ./Configure "$OPENSSL_TARGET" "${OPENSSL_OPTIONS[@]}" --prefix=/usr --libdir=lib --openssldir="$CERTIFICATES" \
             CC="$FOLDER/bin/cc" AR="$FOLDER/bin/ar" RANLIB="$FOLDER/bin/ranlib" CFLAGS=-O2 CPPFLAGS="$OPENSSL_CPPFLAGS"
         make -s -j "$(nproc)" build_generated
         make -s -j "$(nproc)" libcrypto.a libssl.a
@@ -61,7 +67,7 @@ build_mhd() {
     mkdir "$FOLDER/source/build-mhd"
     (
         cd "$FOLDER/source/build-mhd"
-        ../libmicrohttpd-*/configure --host="$MACHINE-apple-darwin" --prefix=/usr --disable-shared --enable-static --disable-https \
+        ../libmicrohttpd-*/configure --host="$HOST" --prefix=/usr --disable-shared --enable-static --disable-https \
             --disable-doc --disable-examples --disable-curl --disable-tools --disable-postprocessor --disable-bauth --disable-dauth \
             CC="$FOLDER/bin/cc" AR="$FOLDER/bin/ar" RANLIB="$FOLDER/bin/ranlib" CFLAGS=-O2
         make -j "$(nproc)"
