@@ -5,9 +5,12 @@
 
 #define __STDC_WANT_LIB_EXT1__ 1 /* memset_s() */
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
+#ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* sockets have SO_NOSIGPIPE */
+#endif
 
 #define CLOCK_BOOTTIME CLOCK_MONOTONIC /* goes on while Darwin sleeps */
 #define CLOCK_MONOTONIC_COARSE CLOCK_MONOTONIC
