@@ -10,7 +10,7 @@ import http_raw
 from agent_v1 import AgentV1
 from agent_v2 import AgentV2
 from arenas import arenas_of
-from programs import BIN, Forwarder, Program
+from programs import BIN, Forwarder, Program, alone_with
 from relay import Relay, make_authority, make_certificate
 from service import Service, WebSocketService
 
@@ -49,6 +49,14 @@ def pytest_collection_modifyitems(config, items):
 @pytest.fixture
 def protocol():
     return "v2"
+
+
+@pytest.fixture
+def inspectors_ports():
+    """4040 and the next 20, where any ttf looks first. A test asks for them before all else: they are another's when its programs
+    have ended."""
+    with alone_with("inspectors-ports"):
+        yield
 
 
 class Starter:

@@ -1,5 +1,6 @@
 """Starts the real programs, waits for their lines, and looks at how they end."""
 
+import contextlib
 import os
 import random
 import re
@@ -142,17 +143,29 @@ class Program:
         return 0
 
 
-PORTS_GIVEN = set()
+def reserve(name):
+    """A socket that holds this name on this machine for as long as it is open, as no file can: whatever ends its process gives it
+    back. None: another process has it."""
+    held = socket.socket(socket.AF_UNIX)
+    try:
+        held.bind(f"\0ttf-tests-{name}")
+        return held
+    except OSError:
+        held.close()
+        return None
+
+
+PORTS_GIVEN = []
 
 
 def free_port():
-    """A port that nobody listens on, outside the range from which the kernel serves port 0, and that no other test is given."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 8
+    """A port that nobody listens on, outside the range from which the kernel serves port 0, and that no other test is given, of
+    whatever run on this machine."""
     while True:
-        port = random.randrange(15000 + worker, 30000, 8)
-        if port in PORTS_GIVEN:
+        port = random.randrange(15000, 30000)
+        if not (held := reserve(f"port-{port}")):
             continue
-        PORTS_GIVEN.add(port)
+        PORTS_GIVEN.append(held)
         with socket.socket() as one:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -160,6 +173,20 @@ def free_port():
                 return port
             except OSError:
                 continue
+
+
+def free_ports():
+    """For a gateway that is started again where it was: a port that the kernel chose may be another's by then."""
+    return free_port(), free_port(), free_port()
+
+
+@contextlib.contextmanager
+def alone_with(name):
+    """What tests share that no process can have for itself (the inspector's own ports) one of them uses at a time."""
+    while not (held := reserve(name)):
+        time.sleep(0.05)
+    with held:
+        yield
 
 
 class Gateway(Program):
@@ -181,10 +208,6 @@ class Gateway(Program):
     def _address(self, pattern):
         url = urlsplit("//" + self.wait_line(pattern)[1])
         return url.hostname, url.port
-
-    @property
-    def ports(self):
-        return self.address[1], self.agents[1], self.admin[1]
 
 
 class Forwarder(Program):

@@ -87,7 +87,7 @@ def test_tokens_of_before(gateway):
 
 
 def test_for_a_while(gateway):
-    assert ask(gateway, "blocks", "POST", name="shop", seconds=2).status == 200
+    assert ask(gateway, "blocks", "POST", name="shop", seconds=5).status == 200
     assert refused(gateway, "shop") == (403, "this name is blocked")
     assert "until" in ask(gateway, "blocks").json["blocks"][0]
     eventually(lambda: refused(gateway, "shop") is None)

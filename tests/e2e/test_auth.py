@@ -11,7 +11,7 @@ import pytest
 import websockets
 
 from agent_v1 import hello
-from programs import BIN
+from programs import BIN, free_ports
 from test_agents import refused, visit
 from test_cli import fails
 
@@ -118,11 +118,12 @@ def test_a_name_is_its_subjects(start, gateway):
 def test_a_name_stays_its_subjects_over_a_restart(start):
     """The memory store forgets; the owner who comes back first has the name again, and bob finds it taken."""
     service, state = start.service(), start._folder("state")
-    first = start.gateway(state_dir=state, env=PROTECTED)
+    ports = free_ports()
+    first = start.gateway(state_dir=state, env=PROTECTED, ports=ports)
     ttf = start.forwarder(first, service, "-n", "alices", env={"TTF_TOKEN": token("alice")})
-    first.stop()
     lines = len(ttf.out)
-    second = start.gateway(state_dir=state, env=PROTECTED, ports=first.ports)
+    first.stop()
+    second = start.gateway(state_dir=state, env=PROTECTED, ports=ports)
     assert ttf.wait_established(after=lines).startswith("http://alices.")
     assert refused(start, second, name="alices", headers=bearer(token("bob"))) == 409
 

@@ -15,7 +15,7 @@ import pytest
 
 import backends
 import http_raw
-from programs import BIN, SLOW
+from programs import BIN, SLOW, free_ports
 
 SOAK = bool(os.environ.get("TTF_SOAK"))
 AGENTS, AWAY = (150, 75) if SOAK else (24, 12)
@@ -35,12 +35,12 @@ def stamps(gateway):
 def test_all_are_back_soon_and_not_at_once(start, tmp_path):
     state_dir = tmp_path / "state"
     state_dir.mkdir(mode=0o700)
-    gateway = start.gateway("--offline-keep", "1h", state_dir=state_dir)
+    ports = free_ports()
+    gateway = start.gateway("--offline-keep", "1h", state_dir=state_dir, ports=ports)
     service = start.service()
     agents = [start.forwarder(gateway, service, wait=False) for _ in range(AGENTS)]
     for agent in agents:
         agent.wait_established(seconds=60)
-    ports = gateway.ports
     gateway.kill()
     time.sleep(AWAY)
     begun = time.time()
@@ -76,10 +76,10 @@ def change_network(tmp_path, *words):
 def test_a_link_is_asked_when_the_network_changes(tmp_path):
     """At once, not at the next beat (7 s and more); and given up 5 s later."""
     seen = change_network(tmp_path)
-    assert seen["asked"] < 3 * SLOW
-    assert seen["again"] < 10 * SLOW
+    assert seen["asked"] < 6 * SLOW
+    assert seen["again"] < 12 * SLOW
 
 
 def test_a_link_is_dead_when_its_address_is_gone(tmp_path):
     """It is not even asked: another one is made at once."""
-    assert change_network(tmp_path, "moves")["again"] < 2 * SLOW
+    assert change_network(tmp_path, "moves")["again"] < 4.5 * SLOW

@@ -290,7 +290,7 @@ def test_what_a_process_has_started_is_frozen_and_killed_with_it(start, function
     bootstrap, variables = tmp_path / "bootstrap", tmp_path / "variables"
     bootstrap.write_text(f"#!/bin/sh\nenv >{variables}\n{sys.executable} {FUNCTION}\n:\n")
     bootstrap.chmod(0o755)
-    gateway = start._keep(aws.StandIn(start._folder("standin"), "--lambda-timeout", "1s", bootstrap=bootstrap,
+    gateway = start._keep(aws.StandIn(start._folder("standin"), "--lambda-timeout", "3s", bootstrap=bootstrap,
                                       env={"HANDLER": function.address}))  # fmt: skip
     assert visit(gateway).status == 200
     wait_until(lambda: state_of(function.pids[0]) == "T")
@@ -329,7 +329,7 @@ def test_beyond_the_concurrency_is_503(stand_in, function):
 
 
 def test_a_process_that_takes_too_long_is_killed(stand_in, function):
-    gateway = stand_in("--lambda-timeout", "1s")
+    gateway = stand_in("--lambda-timeout", "3s")
     go_on = threading.Event()
     function.handle = lambda event: go_on.wait(20) and OK
     assert visit(gateway).status == 503
@@ -337,7 +337,7 @@ def test_a_process_that_takes_too_long_is_killed(stand_in, function):
     go_on.set()
     assert visit(gateway).status == 200
     counted = usage(gateway)
-    assert counted["timeouts"] == 1 and counted["coldStarts"] == 2 and counted["billedMs"] >= 1000
+    assert counted["timeouts"] == 1 and counted["coldStarts"] == 2 and counted["billedMs"] >= 3000
 
 
 def test_errors_and_ends_of_the_function_are_500_and_the_next_is_served(stand_in, function):
@@ -392,8 +392,8 @@ def test_a_new_version_takes_over_without_a_gap(stand_in, function):
 
 def test_throttled_visitors_get_429(stand_in):
     gateway = stand_in("--api-rate", "1", "--api-burst", "3")
-    statuses = [visit(gateway).status for _ in range(5)]
-    assert statuses[:3] == [200] * 3 and 429 in statuses[3:]
+    assert [visit(gateway).status for _ in range(3)] == [200] * 3
+    wait_until(lambda: 429 in [answer.status for answer in together(8, lambda n: visit(gateway))])  # one is let in each second
 
 
 def test_the_head_has_10240_bytes(stand_in, function):

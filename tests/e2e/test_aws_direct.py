@@ -21,7 +21,7 @@ from test_chunks import cut
 
 pytestmark = pytest.mark.skipif(backends.STACK != "memory", reason="it brings its own stack")
 
-SOON = 5  # seconds, in which nothing is lost; a request that was would take 28
+SOON = 15  # seconds, in which nothing is lost; a request that was would take 28
 
 
 class Stack:

@@ -158,7 +158,7 @@ def test_forty_requests_at_once_on_cold_environments(waiting, start):
     got = together(40, lambda n: visit(gateway, ttf.host, f"/{n}"))
     assert [answer.status for answer in got] == [200] * 40
     assert sorted(json.loads(answer.body)["target"] for answer in got) == sorted(f"/{n}" for n in range(40))
-    assert usage(gateway)["coldStarts"] - before["coldStarts"] >= 35
+    assert usage(gateway)["coldStarts"] - before["coldStarts"] >= 20  # some are done before others have come
 
 
 @pytest.mark.parametrize("method, status", [("GET", 200), ("POST", 502)])

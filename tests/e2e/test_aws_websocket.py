@@ -123,7 +123,7 @@ def test_beyond_the_concurrency_of_the_function(stand_in, function):
 
 
 def test_the_function_is_not_waited_for_without_end(stand_in, function):
-    gateway = stand_in("--api-timeout", "700ms")
+    gateway = stand_in("--api-timeout", "3s")
     wait_until(lambda: visit(gateway).status == 200)  # there is a process now, however slowly it has come
     go_on = threading.Event()
     with Socket(gateway.endpoint) as agent:

@@ -285,7 +285,7 @@ def test_signals_end_ttf_at_once(start, number):
     before = time.monotonic()
     ttf.process.send_signal(number)
     assert ttf.wait_exit() == 0
-    assert time.monotonic() - before < 1 * SLOW
+    assert time.monotonic() - before < 5 * SLOW
 
 
 def test_sigint_with_requests_under_way(start):
@@ -300,7 +300,7 @@ def test_sigint_with_requests_under_way(start):
         gate.wait_arrived()
         before = time.monotonic()
         assert ttf.stop(signal.SIGINT) == 0
-        assert time.monotonic() - before < 1 * SLOW
+        assert time.monotonic() - before < 5 * SLOW
         response = connection.read_response()
         assert (response.status, response.error) == (502, "agent_lost")
     gate.open()
@@ -318,7 +318,7 @@ def test_sigint_while_it_tries_to_reconnect(start):
         time.sleep(0.02)
     before = time.monotonic()
     assert ttf.stop(signal.SIGINT) == 0
-    assert time.monotonic() - before < 1 * SLOW
+    assert time.monotonic() - before < 5 * SLOW
 
 
 def test_endpoint_and_token_from_the_environment_and_dotenv(start):

@@ -224,10 +224,9 @@ def lasting(authority, name, seconds):
 
 
 def test_it_ends_with_its_certificate_and_comes_back_with_a_renewed_one(team, join, people, tmp_path):
-    certificate, key = lasting(people, "soon", 4 * SLOW)
-    both = tmp_path / "soon.pem"
+    gateway, both = team(), tmp_path / "soon.pem"
+    certificate, key = lasting(people, "soon", 6 * SLOW)
     both.write_text(certificate.read_text() + key.read_text())
-    gateway = team()
     ttf = join(gateway, None, "--client-cert", both, "--name", "of-soon")
     renewed, key = lasting(people, "soon", 3600)
     both.write_text(renewed.read_text() + key.read_text())

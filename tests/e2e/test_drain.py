@@ -19,7 +19,7 @@ from agent_v2 import GOAWAY, frame
 from agent_v2 import hello as hello_v2
 from bodies import Download, held  # noqa: F401 (a fixture)
 from fake_gateway import FakeGateway
-from programs import SLOW, free_port
+from programs import SLOW, free_ports
 from service import Gate
 
 
@@ -48,7 +48,7 @@ def until(true, seconds=20):
 def test_not_ready_comes_before_deaf(start):
     """A balancer that asks for /readyz gets the time to notice: until then visitors are served, and told not to come back."""
     service = start.service()
-    gateway = start.gateway("--drain-delay", "1500ms")
+    gateway = start.gateway("--drain-delay", "4s")
     ttf = start.forwarder(gateway, service)
     assert ready_status(gateway) == 200
     began = time.monotonic()
@@ -59,7 +59,7 @@ def test_not_ready_comes_before_deaf(start):
     response = http_raw.request(gateway.address, target="/late", host=ttf.host)
     assert response.status == 200 and response.header("connection") == "close"
     until(lambda: is_refused(gateway.address))
-    assert time.monotonic() - began >= 1.4
+    assert time.monotonic() - began >= 3.9
     assert gateway.wait_exit(20) == 0
 
 
@@ -318,7 +318,7 @@ def test_ttf_moves_to_another_gateway(start, held, protocol):
     assert not [line for line in ttf.out + ttf.err if "taken over" in line or "lost" in line]
 
 
-LINK_REQUESTS = ("--agent-link-requests", "40", "--agent-ping-interval", "800ms")  # looked at eight times within that
+LINK_REQUESTS = ("--agent-link-requests", "40", "--agent-ping-interval", "2s")  # looked at eight times within that
 
 
 def count_lines(lines, text):
@@ -355,7 +355,7 @@ def test_a_link_that_has_carried_enough_is_replaced(start, held):
 @pytest.mark.protocols("v2")
 def test_a_link_that_was_replaced_is_closed_when_all_is_answered(start):
     """By the gateway, where the agent leaves it to it."""
-    gateway = start.gateway("--agent-link-requests", "1", "--agent-ping-interval", "800ms")
+    gateway = start.gateway("--agent-link-requests", "1", "--agent-ping-interval", "2s")
     ready = {"type": "ready", "capabilities": ["resume"]}
     old = start.agent_v2(gateway, ready=ready)
     join = visit_in_thread(gateway, old.host, "POST", "/held", b"abc")
@@ -425,7 +425,7 @@ def test_a_restart_under_load(start, held, protocol):
     URL at the one that follows. (What comes in the gap finds nobody; the store in memory forgets who was there.)"""
     service = start.service()
     state = start._folder("state")
-    ports = (free_port(), free_port(), free_port())
+    ports = free_ports()
     first = start.gateway("--drain-delay", "300ms", state_dir=state, ports=ports)
     ttf = start.forwarder(first, service)
     url = ttf.url

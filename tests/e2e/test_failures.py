@@ -204,9 +204,9 @@ def test_a_link_that_died_in_silence(start):
     relay.swallow()
     response = http_raw.request(gateway.address, "POST", host=ttf.host, body=b"x", timeout=30)
     assert (response.status, response.error) == (502, "agent_lost")
-    assert time.monotonic() - begun < 6.5 * SLOW
+    assert time.monotonic() - begun < 10 * SLOW
     ttf.wait_established(after=before, seconds=20)
-    assert time.monotonic() - begun < 17 * SLOW  # and the first pause is up to 1 s
+    assert time.monotonic() - begun < 25 * SLOW  # and the first pause is up to 1 s
     assert http_raw.request(gateway.address, host=ttf.host).status == 200
 
 

@@ -449,7 +449,7 @@ def test_the_users_own_ttf_yaml_serves_any(start, site, tmp_path):
 def test_the_api_serves_none(start, site):
     """Others of this machine may reach it."""
     gateway = start.gateway()
-    ttf = start.forwarder(gateway, str(site), "--inspect", "4040")
+    ttf = start.forwarder(gateway, str(site), "--inspect", "127.0.0.1:0")
     port = int(ttf.wait_line(r"http://127.0.0.1:(\d+)/")[1])
     body = b'{"name": "x", "proto": "http", "addr": "/etc"}'
     answer = http_raw.request(("127.0.0.1", port), "POST", "/api/tunnels", f"127.0.0.1:{port}", [("Content-Type", "application/json")], body)
@@ -460,7 +460,7 @@ def test_the_api_serves_none(start, site):
 def test_a_request_is_repeated(start, site):
     """The inspector asks the folder like a service."""
     gateway = start.gateway()
-    ttf = start.forwarder(gateway, str(site), "--inspect", "4040")
+    ttf = start.forwarder(gateway, str(site), "--inspect", "127.0.0.1:0")
     Served(gateway, ttf).get("/digits.txt")
     found = ttf.wait_line(r"http://127.0.0.1:(\d+)/(?:#(\S+))?")
     port, key = int(found[1]), found[2] or ""

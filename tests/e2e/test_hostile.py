@@ -81,7 +81,7 @@ def arena(start):
     ended.set()
     visitor.join(30)
     assert not failures, failures[:3]
-    assert slowest[0] < 5 * SLOW, f"a good visitor waited {slowest[0]:.1f} s"
+    assert slowest[0] < 15 * SLOW, f"a good visitor waited {slowest[0]:.1f} s"
     assert sum(f"{good.tunnel_id}: connected as " in line for line in gateway.err) == 1, "the good agent had to come again"
     if SLOW == 1:
         assert gateway.rss_kib() < 64 * 1024, f"{gateway.rss_kib()} KiB"

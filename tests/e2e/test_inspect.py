@@ -174,7 +174,7 @@ def test_a_tunnel_that_is_not_to_be_had(inspected, start):
         begin = time.monotonic()
         answer = inspected.inspector.ask("POST", body={"name": "late", "addr": 1})
         assert answer.status == 502 and "taken back" in json.loads(answer.body)["msg"]
-        assert 3 < time.monotonic() - begin < 4 * SLOW
+        assert 3 < time.monotonic() - begin < 10 * SLOW
     finally:
         inspected.gateway.process.send_signal(signal.SIGCONT)
     assert [one["name"] for one in inspected.inspector.get("/api/tunnels")["tunnels"]] == ["command_line"]
@@ -405,7 +405,7 @@ def test_it_takes_the_next_free_port(fresh):
         assert Inspector(stack.ttf).port > port
 
 
-def test_it_is_there_unless_it_is_turned_off(fresh, start):
+def test_it_is_there_unless_it_is_turned_off(inspectors_ports, start):
     """At 4040 or one of the next 20 ports, as people expect it; where none is free, the tunnel does without."""
     anew = {"TTF_INSPECT": None}
     service, gateway = start.service(), start.gateway()
@@ -487,7 +487,7 @@ def test_a_file_that_is_only_found_does_not_open_it_to_others(start, tmp_path):
     named.kill()
 
 
-def test_a_dotenv_does_not_say_where_it_is(start, tmp_path):
+def test_a_dotenv_does_not_say_where_it_is(inspectors_ports, start, tmp_path):
     (tmp_path / ".env").write_text("TTF_INSPECT=0.0.0.0:0\nTTF_INSPECT_PASSWORD=correct horse\n")
     ttf = run_in(start, tmp_path, "3000", "-e", "ws://127.0.0.1:9")
     ttf.expect_killed = True
@@ -741,6 +741,7 @@ def test_nothing_that_comes_from_outside_runs_in_the_page(inspected, start, tmp_
 
 @pytest.mark.skipif(backends.STACK == "aws", reason="thousands of requests take minutes there")
 @needs_chromium
+@pytest.mark.alone
 def test_the_page_stays_responsive_under_load(inspected, tmp_path):
     """A thousand requests a second, as far as this machine makes them: the page is drawn a few times a second, answers to a click, and
     neither it nor ttf grows."""

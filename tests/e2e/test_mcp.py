@@ -289,7 +289,7 @@ def test_a_ttf_that_ends_is_told_and_its_successor_found(inspected, mcp, start):
     assert mcp.call("list_tunnels")["tunnels"]
 
 
-def test_the_first_ttf_is_found(fresh):
+def test_the_first_ttf_is_found(inspectors_ports, fresh):
     """At the inspector's own ports, which this machine may have given to others: then what is there decides."""
     stack = fresh(ttf_options=["--inspect", "4040"])
     inspector = Inspector(stack.ttf)

@@ -78,30 +78,30 @@ def test_totals_are_what_visitors_counted(fresh, protocol):
     assert strange.status == 421
     wait_for(stack, 'ttf_requests_total{status="2xx"}', 31)
     wait_for(stack, 'ttf_requests_total{status="4xx"}', 2)
-    assert total(stack, 'ttf_request_errors_total{error="tunnel_not_found"}') == 1
-    assert total(stack, 'ttf_gate_refusals_total{error="tunnel_not_found"}') == 0
-    assert total(stack, 'ttf_gate_refusals_total{error="unknown_host"}') == 1
-    assert total(stack, "ttf_request_body_bytes_total") == 5000
-    assert total(stack, "ttf_response_body_bytes_total") == received + len(missing.body) + len(strange.body)
-    assert total(stack, "ttf_request_duration_seconds_count") == 33
-    assert total(stack, "ttf_request_service_seconds_count") == 31
-    assert total(stack, "ttf_request_own_seconds_count") == 33
-    assert total(stack, "ttf_requests_in_flight") == 0
+    wait_for(stack, 'ttf_request_errors_total{error="tunnel_not_found"}', 1)
+    wait_for(stack, 'ttf_gate_refusals_total{error="tunnel_not_found"}', 0)
+    wait_for(stack, 'ttf_gate_refusals_total{error="unknown_host"}', 1)
+    wait_for(stack, "ttf_request_body_bytes_total", 5000)
+    wait_for(stack, "ttf_response_body_bytes_total", received + len(missing.body) + len(strange.body))
+    wait_for(stack, "ttf_request_duration_seconds_count", 33)
+    wait_for(stack, "ttf_request_service_seconds_count", 31)
+    wait_for(stack, "ttf_request_own_seconds_count", 33)
+    wait_for(stack, "ttf_requests_in_flight", 0)
     between = 31 if backends.STACK == "redis2" and protocol == "v2" else 0
-    assert total(stack, 'ttf_peer_requests_total{status="2xx"}') == between
+    wait_for(stack, 'ttf_peer_requests_total{status="2xx"}', between)
 
 
 def test_a_slow_service_is_told_apart_from_us(fresh):
     stack = fresh()
 
     def slow(request):
-        time.sleep(0.3)
+        time.sleep(1)
         return Response(body="at last")
 
     stack.service.on("/slow", slow)
     assert stack.request(target="/slow").status == 200
     wait_for(stack, "ttf_request_service_seconds_count", 1)
-    assert total(stack, "ttf_request_service_seconds_sum") >= 0.3
+    assert total(stack, "ttf_request_service_seconds_sum") >= 1
     assert total(stack, 'ttf_request_service_seconds_bucket{le="0.25"}') == 0
     assert total(stack, "ttf_request_own_seconds_sum") < total(stack, "ttf_request_service_seconds_sum")
 

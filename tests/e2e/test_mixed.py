@@ -7,7 +7,7 @@ import pytest
 
 import http_raw
 from before import gateway_before
-from programs import Gateway
+from programs import Gateway, free_ports
 from redis_server import PROGRAM, Redis
 from test_redis import LEASE, claim, eventually, works
 
@@ -122,12 +122,13 @@ def test_one_that_dies_is_seen_by_the_other(start, redis, gateway, first, second
 @ways
 def test_one_is_replaced_by_the_other(start, redis, gateway, first, second):
     service = start.service()
-    one = gateway(first)
+    ports = free_ports()
+    one = gateway(first, ports=ports)
     ttf = start.forwarder(one, service)
-    ports = one.ports
+    lines = len(ttf.out)
     assert one.stop() == 0
     two = gateway(second, ports=ports)
-    ttf.wait_line(r"Tunnel established", after=len(ttf.out))
+    ttf.wait_established(after=lines)
     assert eventually(lambda: works(two, ttf))
 
 

@@ -128,12 +128,12 @@ def test_a_proxy_that_goes_and_comes(start, proxy):
     service, gateway = start.service(), start.gateway()
     middle = proxy("http", gateway.agents)
     ttf = start.forwarder(f"ws://{GATEWAY}:8081", service, "--proxy", f"http://127.0.0.1:{middle.port}")
-    host = ttf.host
+    host, lines = ttf.host, len(ttf.out)
     for one in list(middle.sockets):
         try:
             one.shutdown(2)
         except OSError:
             pass
-    ttf.wait_line("Tunnel established", after=len(ttf.out))
+    ttf.wait_established(after=lines)
     assert ttf.host == host
     works(gateway, ttf, service)

@@ -93,16 +93,16 @@ def test_the_command_makes_such_tokens(start):
 def test_requests_a_second_of_an_owner(start):
     """All of an owner's tunnels together (on AWS each): visitors are told which quota it was, and so is ttf."""
     gateway, service = start.gateway(env=PROTECTED), start.service()
-    first, second = (ttf_with(start, gateway, service, max_rate=5) for _ in range(2))
+    first, second = (ttf_with(start, gateway, service, max_rate=2) for _ in range(2))
     other = ttf_with(start, gateway, service, subject="bob")
     began = time.monotonic()
     answers = [ask(gateway, ttf) for _ in range(20) for ttf in (first, second)]
     took = time.monotonic() - began
     passed = sum(answer.status == 200 for answer in answers)
     if backends.STACK == "aws":
-        assert 10 <= passed <= 4 * 5 * (1 + took) + 2
+        assert 4 <= passed <= 4 * 2 * (1 + took) + 2
     else:
-        assert 5 <= passed <= 5 * (1 + took) + 1
+        assert 2 <= passed <= 2 * (1 + took) + 1
         assert refusals(gateway, "owner-rate") == len(answers) - passed
         assert all(answer.status == 200 or refused_by(answer, "owner-rate") for answer in answers)
         if backends.STACK != "redis2" or start.protocol != "v1":  # an agent of v1 hears of what its own gateway refuses
@@ -150,14 +150,14 @@ def test_a_websocket_is_a_request_at_once(start):
 @not_on_aws
 def test_requests_a_second_of_a_visitor(start):
     """By the true address behind a trusted proxy; an IPv6 network of 64 bits is one."""
-    gateway = start.gateway("--per-visitor-rate-limit", "3", "--trusted-proxies", "127.0.0.0/8")
+    gateway = start.gateway("--per-visitor-rate-limit", "1", "--trusted-proxies", "127.0.0.0/8")
     ttf = start.forwarder(gateway, start.service())
 
     def burst(*addresses):
         return [ask(gateway, ttf, headers=[("X-Forwarded-For", addresses[n % len(addresses)])]) for n in range(20)]
 
     answers = burst("2001:db8::1", "2001:db8::2")
-    assert sum(answer.status == 200 for answer in answers) >= 3
+    assert sum(answer.status == 200 for answer in answers) >= 1
     assert [refused_by(answer, "visitor-rate") for answer in answers if answer.status != 200]
     assert ask(gateway, ttf, headers=[("X-Forwarded-For", "2001:db8:0:1::1")]).status == 200
     assert all(ask(gateway, ttf).status == 200 for _ in range(20))  # the proxy itself

@@ -5,7 +5,7 @@ import signal
 import pytest
 
 import http_raw
-from programs import Forwarder, free_port
+from programs import Forwarder, free_ports
 
 
 pytestmark = pytest.mark.protocols("v1", "v2")
@@ -70,7 +70,7 @@ def test_after_a_new_start_of_ttf(start):
 def test_after_a_new_start_of_the_gateway(start):
     service = start.service()
     state = start._folder("state")
-    ports = (free_port(), free_port(), free_port())
+    ports = free_ports()
     gateway = start.gateway(state_dir=state, ports=ports)
     ttf = start.forwarder(gateway, service)
     named = start.forwarder(gateway, service, "-n", "stays")
@@ -91,7 +91,7 @@ def test_after_a_new_start_of_the_gateway(start):
 def test_after_a_new_start_of_both(start):
     service = start.service()
     state, home = start._folder("state"), start._folder("home")
-    ports = (free_port(), free_port(), free_port())
+    ports = free_ports()
     gateway = start.gateway(state_dir=state, ports=ports)
     ttf = start.forwarder(gateway, service, state_home=home)
     url = ttf.url

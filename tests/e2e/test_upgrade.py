@@ -261,14 +261,14 @@ def test_1000_websockets_at_once(start, tunnel):
 def test_websocket_may_be_silent(start, tunnel):
     """Longer than every timeout there is; only the link's own keep-alives pass."""
     gateway, ttf = tunnel(
-        start.websockets(echo), "--body-idle-timeout", "1s", "--keepalive-timeout", "1s", "--request-timeout", "1",
-        "--agent-ping-interval", "500ms", ttf_options=("--request-timeout", "1"),
+        start.websockets(echo), "--body-idle-timeout", "2s", "--keepalive-timeout", "2s", "--request-timeout", "2",
+        "--agent-ping-interval", "1500ms", ttf_options=("--request-timeout", "2"),
     )  # fmt: skip
 
     async def run():
         async with dial(gateway, ttf) as socket:
             for number in range(2):
-                await asyncio.sleep(2.5)
+                await asyncio.sleep(3.5)
                 await socket.send(f"{number}")
                 assert await asyncio.wait_for(socket.recv(), 10) == f"{number}"
 

@@ -42,7 +42,7 @@ def test_no_home_that_is_there(start):
 
 
 @needs_another_user
-def test_two_users(start, tmp_path):
+def test_two_users(inspectors_ports, start, tmp_path):
     """Each has tunnel, state and inspector of its own: the second one's is at the next free port."""
     gateway, service = start.gateway(), start.service()
     pages, states = [], []
