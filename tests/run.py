@@ -286,10 +286,12 @@ def all_stages() -> list[Stage]:
         Stage("Unit tests (asan)", lambda: ctest("asan", BUILD / "asan")),
         e2e("release", release, ["-m", "not alone"]),
         e2e("alone", release, ["-m", "alone"], alone=True),
-        e2e("asan", asan, environment=slow),
+        e2e("asan-alone", asan, ["-m", "alone"], slow, alone=True),
+        e2e("redis2-alone", release, [*files("streams upgrade"), "-m", "alone"], {"TTF_STACK": "redis2"}, alone=True),
+        e2e("asan", asan, ["-m", "not alone"], slow),
         # again on Redis: with one gateway, and with two of which the visitor comes to the other
         e2e("redis", release, files(stored + " drain takeover"), {"TTF_STACK": "redis"}),
-        e2e("redis2", release, files(stored + " smuggling hostile_services hostile_agents http streams upgrade rate path_mode stray_urls visitor_policy metrics takeover"), {"TTF_STACK": "redis2"}),
+        e2e("redis2", release, [*files(stored + " smuggling hostile_services hostile_agents http streams upgrade rate path_mode stray_urls visitor_policy metrics takeover"), "-m", "not alone"], {"TTF_STACK": "redis2"}),
         e2e("redis2-asan", asan, files(stored), {**slow, "TTF_STACK": "redis2"}),
         # and the Lambda behind the stand-in for API Gateway (tests/e2e/aws.py says what it cannot do)
         e2e("aws", release, files(stored + " http routing chunks jwks rate path_mode path_mode_browser stray_urls visitor_policy"), {"TTF_STACK": "aws"}),

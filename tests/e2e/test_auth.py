@@ -23,7 +23,7 @@ def base64url(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def token(subject="alice", alg="HS256", secret=SECRET, lifetime=60, hash="sha256", **claims):
+def token(subject="alice", alg="HS256", secret=SECRET, lifetime=36000, hash="sha256", **claims):
     claims = {"sub": subject, "exp": int(time.time()) + lifetime, **claims}
     text = base64url(json.dumps({"alg": alg, "typ": "JWT"}).encode()) + "." + base64url(json.dumps(claims).encode())
     return text + "." + base64url(hmac.new(secret.encode(), text.encode(), hash).digest())

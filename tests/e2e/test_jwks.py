@@ -55,7 +55,7 @@ class Key:
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
 
-    def token(self, alg, subject="alice", kid=..., lifetime=60, headers=None, **claims):
+    def token(self, alg, subject="alice", kid=..., lifetime=36000, headers=None, **claims):
         claims = {"sub": subject, "exp": int(time.time()) + lifetime, **claims}
         kid = self.kid if kid is ... else kid
         return jwt.encode(claims, self.private, alg, {**({"kid": kid} if kid else {}), **(headers or {})})

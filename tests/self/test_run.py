@@ -175,9 +175,9 @@ def test_a_test_that_failed_is_not_run_again():
 
 def test_every_stage_is_there(monkeypatch):
     titles = [stage.title for stage in run.all_stages()]
-    for name in ("release", "alone", "asan", "redis", "redis2", "redis2-asan", "aws", "aws-direct"):
+    for name in ("release", "alone", "asan-alone", "redis2-alone", "asan", "redis", "redis2", "redis2-asan", "aws", "aws-direct"):
         assert f"End-to-end tests ({name})" in titles
-    assert [stage.title for stage in run.all_stages() if stage.alone] == ["End-to-end tests (alone)"]
+    assert [stage.title for stage in run.all_stages() if stage.alone] == [f"End-to-end tests ({name})" for name in ("alone", "asan-alone", "redis2-alone")]
     monkeypatch.setenv("CI", "1")
     assert [stage.title for stage in run.all_stages()][-7:] == [
         "Fuzz targets", "What other parsers take for a request", "A day in a minute", "Everybody at once", "The container stack",
