@@ -499,7 +499,8 @@ def test_a_dotenv_does_not_say_where_it_is(inspectors_ports, start, tmp_path):
 def test_fifty_tunnels_cost_little(start, tmp_path):
     """With the inspector, and a request to each: 1.5 MiB a tunnel at most."""
     gateway, service = start.gateway(), start.service()
-    tunnels = "".join(f"  t{n}: {service.port}\n" for n in range(50))
+    mortal = start.service()
+    tunnels = "".join(f"  t{n}: {(service if n else mortal).port}\n" for n in range(50))
     (tmp_path / "ttf.yaml").write_text(f"endpoint: {gateway.endpoint}\ninspect: 127.0.0.1:0\ntunnels:\n{tunnels}")
     ttf = run_in(start, tmp_path, "start")
     urls = [ttf.wait_line(f"^t{n}: Tunnel established: http://([^:/ ]+)")[1] for n in range(50)]
@@ -507,6 +508,9 @@ def test_fifty_tunnels_cost_little(start, tmp_path):
     for url in urls:
         assert http_raw.request(gateway.address, "GET", "/", url).status == 200
     assert len(Inspector(ttf).get("/api/tunnels")["tunnels"]) == 50
+    mortal.stop()
+    statuses = [http_raw.request(gateway.address, "GET", "/", url).status for url in urls]
+    assert statuses == [503] + [200] * 49, "one that is gone disturbs no other"
     print(f"{idle} KiB idle, {ttf.rss_kib()} KiB after a request to each of 50")
     assert idle < 50 * 1536 and ttf.rss_kib() < 50 * 1536
 
@@ -682,6 +686,28 @@ def test_the_page_decodes_what_is_compressed(inspected, tmp_path):
     inspected.inspector.wait_ended(2)
     sent = inspected.service.seen("/")[-1]
     assert sent.body == text.encode() and sent.header("content-encoding") is None
+
+
+@needs_chromium
+def test_the_page_finds_what_stands_in_fields_and_bodies(inspected, tmp_path):
+    inspected.service.answer("/answer", body="a needle in it")
+    inspected.request("POST", "/body", body=b"another needle")
+    inspected.request("GET", "/field", headers=[("X-One", "needle")])
+    inspected.request("GET", "/nothing")
+    inspected.request("GET", "/answer")
+    inspected.request("GET", "/NEEDLE")
+    inspected.inspector.wait_ended(5)
+    shown = "[...document.querySelectorAll('#list .path')].map(one => one.textContent).join(' ')"
+    with Page(tmp_path / "chromium") as page:
+        page.open(inspected.inspector.url)
+        page.wait("document.querySelectorAll('#list [role=option]').length === 5")
+        page.evaluate("$('text').value = 'needle'; $('text').dispatchEvent(new Event('input', {bubbles: true}))")
+        page.wait(f"{shown} === '/NEEDLE /answer /field /body'")
+        inspected.request("POST", "/later", body=b"needle")
+        inspected.request("GET", "/nothing")
+        page.wait(f"{shown} === '/later /NEEDLE /answer /field /body'")
+        page.evaluate("$('text').value = ''; $('text').dispatchEvent(new Event('input', {bubbles: true}))")
+        page.wait("document.querySelectorAll('#list [role=option]').length === 7")
 
 
 VIEWS = [

@@ -91,8 +91,24 @@ function isShown(line) {
   const status = $('status').value, code = line.visitor_status;
   if ($('method').value && line.method !== $('method').value) return false;
   if (status === 'e' ? !line.error : status && String(code)[0] !== status) return false;
-  return line.path.toLowerCase().includes($('text').value.toLowerCase());
+  return line.path.toLowerCase().includes($('text').value.toLowerCase()) || holding.has(line.id);
 }
+
+// Fields and bodies are not in the list: which requests hold the text, ttf says. Of those from the id `after` on.
+let holding = new Set(); // ids
+async function find(after) {
+  const text = $('text').value;
+  const found = text ? (await (await ask('/api/inspect/requests?limit=300&after=' + after + '&text=' + encodeURIComponent(text))).json()).requests : [];
+  if ($('text').value !== text) return;
+  if (!after) holding.clear();
+  for (const line of found) holding.add(line.id);
+  showList();
+}
+const findLater = () => {
+  showList();
+  clearTimeout(findLater.timer);
+  findLater.timer = setTimeout(attempt(() => find(0)), 200);
+};
 
 function option(line) {
   const code = line.ended || line.visitor_status ? line.visitor_status || '—' : '…';
@@ -123,6 +139,7 @@ async function load() {
   try {
     lines = (await (await ask('/api/inspect/requests?limit=300')).json()).requests;
     showList();
+    if ($('text').value) await find((lines[20] || {id: 0}).id); // those of before have their bodies
     if (record && !record.ended && chosen === record.id) await show(chosen);
   } finally {
     isLoading = false;
@@ -371,7 +388,7 @@ $('list').addEventListener('keydown', event => {
   choose(shown[to].id);
   $('r' + shown[to].id).scrollIntoView({block: 'nearest'});
 });
-$('filter').addEventListener('input', showList);
+$('filter').addEventListener('input', event => event.target === $('text') ? findLater() : showList());
 $('filter').addEventListener('submit', event => event.preventDefault());
 $('pause').addEventListener('click', () => {
   paused = !paused;
