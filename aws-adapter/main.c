@@ -6,6 +6,7 @@
 
 #include "base/ids.h"
 #include "doorman/doorman.h"
+#include "issuer/jwks_url.h"
 #include "runtime/invocations.h"
 #include "runtime/lambda_config.h"
 #include "runtime/lambda_times.h"
@@ -24,7 +25,8 @@ struct program {
     struct loop loop;
     struct authorities authorities;
     struct http_client *http;
-    struct door *door; /* NULL: no doorman */
+    struct door *door;         /* NULL: no doorman */
+    struct jwks_url *jwks_url; /* NULL: the keys of tokens are not at a URL */
     struct aws_client aws;
     struct dynamodb dynamodb;
     struct connections connections;
@@ -92,6 +94,16 @@ static bool make_door(struct program *program) {
     return program->door != NULL;
 }
 
+static bool make_issuer(struct program *program) {
+    struct jwt_settings *jwt = &program->settings.jwt;
+    if (!program->config.jwks_url) return true;
+    program->jwks_url = jwks_url_new(&program->loop, program->http, program->config.jwks_url, true);
+    if (!program->jwks_url) return false;
+    jwt->keys = jwks_url_keys(program->jwks_url);
+    jwt->source = jwks_url_source(program->jwks_url);
+    return true;
+}
+
 static bool make_core(struct program *program) {
     struct ports ports = {
         .registry = store_dynamodb_registry(program->store),
@@ -104,6 +116,7 @@ static bool make_core(struct program *program) {
     if (program->door) ports.doorman = door_port(program->door);
     program->core = core_new(&program->settings, &ports);
     if (!program->core) return false;
+    if (program->jwks_url) jwks_url_start(program->jwks_url, program->core);
     store_dynamodb_listen(program->store, core_store_events(program->core));
     if (program->direct) mailbox_direct_listen(program->direct, core_store_events(program->core));
     return true;
@@ -145,7 +158,8 @@ static bool make_adapters(struct program *program) {
                                              .requests_table = config->requests_table,
                                              .core = &program->settings};
     program->store = store_dynamodb_new(&program->dynamodb, &tables);
-    return program->store && make_direct(program) && make_door(program) && make_core(program) &&
+    return program->store && make_direct(program) && make_door(program) && make_issuer(program) &&
+           make_core(program) &&
            aws_environment_endpoint(&config->aws, "dynamodb", program->dynamodb.endpoint) &&
            aws_environment_endpoint(&config->aws, "events", program->publisher.endpoint) &&
            connections_set_endpoint(&program->connections, view_from_cstr(config->websocket_endpoint));
@@ -156,6 +170,7 @@ static bool make_invocations(struct program *program) {
                                       .http = program->http,
                                       .aws = &program->aws,
                                       .core = program->core,
+                                      .keys = program->jwks_url,
                                       .store = program->store,
                                       .direct = program->direct,
                                       .waiter_key =
@@ -196,7 +211,9 @@ static void tell_init_error(struct program *program, const char *why) {
 /* In the order in which the parts refer to each other; the loop runs the last close callbacks. */
 static void free_all(struct program *program) {
     invocations_free(program->invocations);
+    jwks_url_stop(program->jwks_url);
     core_free(program->core);
+    jwks_url_free(program->jwks_url);
     door_free(program->door);
     mailbox_direct_free(program->direct);
     waiter_free(program->waiter);

@@ -4,9 +4,9 @@
 #include <stdio.h>
 
 #include "acme/acme.h"
-#include "config/jwks_url.h"
 #include "dns/dns_proofs.h"
 #include "doorman/doorman.h"
+#include "issuer/jwks_url.h"
 #include "net/authorities.h"
 
 static bool make_client(struct outside *outside, struct loop *loop, const struct config *config) {
@@ -14,7 +14,7 @@ static bool make_client(struct outside *outside, struct loop *loop, const struct
     authorities_init(&outside->authorities, authorities_file());
     outside->http = http_client_new(&loop->uv, &loop->timers, &outside->authorities);
     if (outside->http && config->jwks_url)
-        outside->jwks_url = jwks_url_new(loop, outside->http, config->jwks_url);
+        outside->jwks_url = jwks_url_new(loop, outside->http, config->jwks_url, false);
     return outside->http && (outside->jwks_url || !config->jwks_url);
 }
 

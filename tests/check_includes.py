@@ -13,8 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 COMMON = {"common/base", "common/http", "common/protocol", "common/link", "common/handler", "common/rewrite", "common/auth",
-          "common/net", "common/yaml", "common/metrics", "common/mhd", "common/policy", "common/fetch", "common/sandbox", "common/doorman", "common/dns",
-          "common/coding", "common/windows"}
+          "common/net", "common/yaml", "common/metrics", "common/mhd", "common/policy", "common/fetch", "common/sandbox", "common/doorman", "common/issuer",
+          "common/dns", "common/coding", "common/windows"}
 
 # folder: (folders of ours it may include besides itself, libraries)
 TABLE = {
@@ -37,6 +37,7 @@ TABLE = {
                        set()),
     "common/dns": ({"common/base", "common/http", "common/protocol", "common/net", "common/handler"}, {"uv", "ares"}),
     "common/doorman": ({"common/base", "common/http", "common/protocol", "common/handler", "common/fetch"}, {"openssl"}),
+    "common/issuer": ({"common/base", "common/http", "common/auth", "common/net", "common/handler", "common/fetch"}, set()),
     # the rooms of the gateway, lowest first: each may include those above it here, never the other way
     "gateway/sockets": (COMMON, {"uv", "openssl", "linux"}),
     "gateway/store": (COMMON, {"uv", "hiredis", "openssl"}),

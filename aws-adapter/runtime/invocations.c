@@ -26,6 +26,7 @@ struct invocations {
     char request_id[RUNTIME_REQUEST_ID_MAX + 1];
     struct lambda_event *event;
     bool answered; /* the runtime API has the answer, or the error */
+    bool is_again; /* it is done anew, with keys that were not there */
     bool told_too_large;
     struct timer deadline;
     struct task settle;
@@ -108,16 +109,35 @@ static void fail(struct invocations *invocations, const char *type, const char *
     runtime_fail(&invocations->runtime, current_id(invocations), type, message);
 }
 
+/* ---- keys of tokens ---- */
+
+static void dispatch(struct invocations *invocations);
+
+static void do_again(void *ctx) {
+    dispatch(ctx);
+}
+
+/* What was refused for want of keys is done again when they are here, once; it has left no trace. */
+static bool waits_for_keys(struct invocations *invocations) {
+    struct jwks_url *keys = invocations->parts.keys;
+    if (!keys || invocations->is_again) return false;
+    return invocations->is_again = jwks_url_fetch(keys, do_again, invocations);
+}
+
 /* ---- HTTP: one visitor's request ---- */
 
 static uint64_t now_ms(const struct invocations *invocations) {
     return loop_now(invocations->parts.loop);
 }
 
-static void end_exchange(struct invocations *invocations, bool is_whole) {
+static void let_go(struct invocations *invocations) {
     invocations->exchange = NULL;
     task_cancel(&invocations->give_body);
     task_cancel(&invocations->too_large);
+}
+
+static void end_exchange(struct invocations *invocations, bool is_whole) {
+    let_go(invocations);
     access_end(&invocations->access, is_whole, now_ms(invocations));
 }
 
@@ -153,6 +173,10 @@ static void on_end(void *ctx, const struct headers *trailers) {
     (void)trailers;
     struct invocations *invocations = ctx;
     struct buf answer;
+    if (invocations->access.error == HTTP_ERROR_TOKEN_REQUIRED && waits_for_keys(invocations)) {
+        let_go(invocations);
+        return;
+    }
     access_passed(&invocations->access, 0);
     end_exchange(invocations, true);
     buf_init(&answer, ANSWER_MAX);
@@ -200,6 +224,8 @@ static void forward(struct invocations *invocations) {
     struct body_source source = {.ctx = invocations, .grant = on_grant};
     struct answer_sink sink = {
         .ctx = invocations, .head = on_head, .data = on_data, .end = on_end, .abort = on_abort};
+    headers_init(&invocations->headers, &invocations->arena);
+    buf_clear(&invocations->body);
     access_begin(&invocations->access, now_ms(invocations));
     invocations->access.client = event->client;
     invocations->access.method = event->method;
@@ -214,6 +240,7 @@ static void forward(struct invocations *invocations) {
 
 static void on_connected(void *ctx, const struct connect_outcome *outcome) {
     struct invocations *invocations = ctx;
+    if (outcome->status == 503 && waits_for_keys(invocations)) return;
     log_json_tunnel(outcome->tunnel_id);
     log_from(LOG_LEVEL_INFO, "agents", invocations->event->connection_id, "%d %s", outcome->status,
              outcome->reason);
@@ -370,9 +397,9 @@ static void on_event(void *ctx, struct view request_id, uint64_t deadline_ms, st
     view_copy_to(request_id, invocations->request_id, sizeof(invocations->request_id));
     log_json_request(request_id);
     arena_init(&invocations->arena, ANSWER_MAX);
-    headers_init(&invocations->headers, &invocations->arena);
     buf_init(&invocations->body, ANSWER_MAX);
-    invocations->answered = invocations->told_too_large = false;
+    invocations->answered = invocations->told_too_large = invocations->is_again = false;
+    if (invocations->parts.keys) jwks_url_begin(invocations->parts.keys);
     set_deadlines(invocations, deadline_ms);
     invocations->event = lambda_event_parse(text, &why);
     if (invocations->event)

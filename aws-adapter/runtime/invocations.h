@@ -5,6 +5,7 @@
 
 #include "direct/mailbox_direct.h"
 #include "handler/core.h"
+#include "issuer/jwks_url.h"
 #include "net/loop.h"
 #include "runtime/agents_apigw.h"
 #include "runtime/publisher.h"
@@ -15,6 +16,7 @@ struct invocations_parts {
     struct http_client *http;
     struct aws_client *aws;
     struct core *core;
+    struct jwks_url *keys; /* of tokens, asked for by need; NULL: they are there from the start */
     struct store_dynamodb *store;
     struct mailbox_direct *direct;   /* NULL: no secret */
     const unsigned char *waiter_key; /* NULL: no secret */

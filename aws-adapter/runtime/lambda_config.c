@@ -10,6 +10,7 @@
 #include "doorman/doorman.h"
 #include "handler/core.h"
 #include "handler/route.h"
+#include "issuer/jwks_url.h"
 #include "policy/policy.h"
 
 #define JWKS_PATH_DEFAULT "/var/task/jwks.json"
@@ -146,6 +147,18 @@ static bool read_key_set(struct lambda_config *config, char why[256]) {
     return config->jwks || absent || complain(why, text ? "JWKS" : "JWKS_PATH", what);
 }
 
+/* Instead of a set that the package brings along. */
+static bool read_key_url(struct lambda_config *config, char why[256]) {
+    const char *fault = jwks_url_fault(view_from_cstr(config->jwks_url));
+    if (fault) return complain(why, "JWKS_URL", fault);
+    if (variable("JWKS") || variable("JWKS_PATH"))
+        return complain(why, "JWKS_URL", "it contradicts JWKS and JWKS_PATH: one key set is enough");
+    return config->jwt.audience.len ||
+           complain(why, "JWKS_URL",
+                    "tokens that its issuer makes for others would be let in: say what their aud must be "
+                    "(JWT_AUDIENCE)");
+}
+
 static bool judge_token_secret(const char *name, struct view secret, char why[256]) {
     if (!secret.len) return true;
     const char *weakness =
@@ -166,10 +179,11 @@ static bool read_auth(struct lambda_config *config, char why[256]) {
                                         .audience = view_from_cstr(variable("JWT_AUDIENCE")),
                                         .issuer = view_from_cstr(variable("JWT_ISSUER"))};
     if (!config->require_auth) return true;
-    if (!read_key_set(config, why)) return false;
+    config->jwks_url = variable("JWKS_URL");
+    if (!(config->jwks_url ? read_key_url(config, why) : read_key_set(config, why))) return false;
     config->jwt.keys = config->jwks;
-    if (!config->jwt.secret.len && !config->jwks)
-        return complain(why, "JWT_SECRET", "REQUIRE_AUTH wants it, or JWKS or JWKS_PATH");
+    if (!config->jwt.secret.len && !config->jwks && !config->jwks_url)
+        return complain(why, "JWT_SECRET", "REQUIRE_AUTH wants it, or JWKS, JWKS_PATH or JWKS_URL");
     return judge_token_secret("JWT_SECRET", config->jwt.secret, why) &&
            judge_token_secret("JWT_OLDER_SECRET", config->jwt.older[0], why) &&
            (config->jwt.secret.len || !config->jwt.older[0].len ||

@@ -32,6 +32,7 @@ struct lambda_config {
     size_t tunnel_rate;      /* requests a second of each tunnel; 0: any */
     struct jwt_settings jwt; /* require_auth; into the environment, and to `jwks` */
     struct jwks *jwks;       /* NULL: none */
+    const char *jwks_url;    /* require_auth: instead of them; NULL: none */
     enum wait_mode wait_mode;
     struct view visitor_policy;                    /* of all tunnels, see core.h; empty: none */
     struct view forward_auth;                      /* an URL; absent: nobody is asked about visitors */

@@ -49,6 +49,7 @@ static bool is_ours(const char *variable) {
                                         "JWT_ISSUER=",
                                         "JWKS=",
                                         "JWKS_PATH=",
+                                        "JWKS_URL=",
                                         "REQUEST_TIMEOUT=",
                                         "RECONNECT_GRACE=",
                                         "OFFLINE_KEEP=",
@@ -146,6 +147,7 @@ static bool put_secrets(struct function_environment *environment, const struct c
            put_given(environment, "JWT_OLDER_SECRET", config->jwt_older_secret) &&
            put_given(environment, "JWKS", config->jwks) &&
            put_given(environment, "JWKS_PATH", config->jwks_path) &&
+           put_given(environment, "JWKS_URL", config->jwks_url) &&
            put_given(environment, "JWT_AUDIENCE", config->jwt_audience) &&
            put_given(environment, "JWT_ISSUER", config->jwt_issuer);
 }

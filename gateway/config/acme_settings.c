@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "config/jwks_url.h"
 #include "config/secret_file.h"
+#include "issuer/jwks_url.h"
 
 #define EMAIL_MAX 254
 #define AUTHORITY_MAX 200

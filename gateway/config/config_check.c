@@ -5,11 +5,11 @@
 
 #include "config/acme_settings.h"
 #include "config/config_parse.h"
-#include "config/jwks_url.h"
 #include "config/machine.h"
 #include "doorman/doorman.h"
 #include "handler/core.h"
 #include "handler/route.h"
+#include "issuer/jwks_url.h"
 #include "link/link.h"
 #include "metrics/metrics_tunnels.h"
 #include "net/ws_url.h"

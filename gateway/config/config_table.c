@@ -180,8 +180,7 @@ const struct setting config_settings[] = {
          "Asked "
          "at the start, every 10 minutes, and for a key that is not known, at most once a minute; agents are "
          "told to try again meanwhile. While the issuer does not answer, the keys of before stay. It needs "
-         "`jwt-audience`.",
-     .only = PROGRAM_GATEWAY},
+         "`jwt-audience`. The function of AWS asks when it needs keys, and waits for them ([AWS](AWS.md))."},
     {SETTING("jwt-audience", "JWT_AUDIENCE", KIND_TEXT, jwt_audience, NULL,
              "what the aud of agents' tokens must name"),
      .detail = "Without it `aud` is not looked at."},

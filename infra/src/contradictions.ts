@@ -8,16 +8,19 @@ const TUNNEL_SECRET_MIN = 16;
 function auth(raw: Raw, values: Values): string[] {
     const problems: string[] = [];
     const secret = values.jwtSecret as string | undefined;
-    if (values.requireAuth === true && !secret && !values.jwks)
+    if (values.requireAuth === true && !secret && !values.jwks && !values.jwksUrl)
         problems.push("requireAuth: tokens are wanted and there is no key to check them with: pulumi config set --secret jwtSecret "
-            + "\"$(openssl rand -base64 32)\", or set jwks to your identity provider's key set");
+            + "\"$(openssl rand -base64 32)\", or set jwks to your identity provider's key set, or jwksUrl to its URL");
     if (secret && Buffer.byteLength(secret) < JWT_SECRET_MIN)
         problems.push(`jwtSecret: it has ${Buffer.byteLength(secret)} bytes, and HS256 wants ${JWT_SECRET_MIN}: openssl rand -base64 32 makes one`);
     else if (secret && weaknessOf(secret)) problems.push(`jwtSecret: ${weaknessOf(secret)}: openssl rand -base64 32 makes a good one`);
-    if (values.requireAuth === false && (secret || values.jwks))
+    if (values.requireAuth === false && (secret || values.jwks || values.jwksUrl))
         problems.push("requireAuth: it is false, and there are keys: any agent could open tunnels all the same. "
-            + "Set it to true, or remove jwtSecret and jwks");
+            + "Set it to true, or remove jwtSecret, jwks and jwksUrl");
     if (raw["jwks"]) problems.push(...keySet(raw["jwks"]));
+    if (values.jwks && values.jwksUrl) problems.push("jwksUrl: jwks is set as well, and one key set is enough: pulumi config rm jwks");
+    if (values.jwksUrl && !values.jwtAudience)
+        problems.push("jwksUrl: tokens that the provider makes for others would be let in: pulumi config set jwtAudience, to what their aud must name");
     return problems;
 }
 

@@ -26,6 +26,7 @@ export function makeEnvironment({ settings }: Context, { tables, apis, busName, 
     if (settings.jwtAudience) variables["JWT_AUDIENCE"] = settings.jwtAudience;
     if (settings.jwtIssuer) variables["JWT_ISSUER"] = settings.jwtIssuer;
     if (settings.jwks) variables["JWKS_PATH"] = "/var/task/jwks.json"; // said: then it must be there
+    if (settings.jwksUrl) variables["JWKS_URL"] = settings.jwksUrl;
     if (settings.publishEvents) Object.assign(variables, { PUBLISH_EVENTS: "true", EVENT_BUS_NAME: busName });
     return variables;
 }

@@ -35,6 +35,8 @@ const table = {
     jwtAudience: { kind: "text", says: "tokens must name it as `aud`" },
     jwtIssuer: { kind: "text", says: "tokens must name it as `iss`" },
     jwks: { kind: "text", says: "the keys of an identity provider, a JSON Web Key Set; `./dev deploy` puts it into the package" },
+    jwksUrl: { kind: "text", pattern: /^https:\/\/[^\s@#/:][^\s@#]*$/, expected: "https://… without a user and a fragment",
+        says: "instead: where the provider has it (its `jwks_uri`). The function asks when it needs keys; `jwtAudience` must be said" },
 
     tunnelSecret: { kind: "text", secret: true,
         says: "signs resume tokens, and request ids of direct mode; 16 bytes or more. Absent: the stack makes one, and keeps it" },

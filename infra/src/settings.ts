@@ -16,6 +16,7 @@ export interface Settings {
     jwtAudience?: string;
     jwtIssuer?: string;
     jwks?: string;
+    jwksUrl?: string;
     tunnelSecret?: string;
     secretStore: "variables" | "ssm" | "secretsmanager";
     waitMode: WaitMode;

@@ -31,7 +31,8 @@ describe("names of variables", () => {
             Object.keys((await run({ ...GOOD, ...change })).one("unified-handler").inputs["environment"].variables).sort();
         expect(await variables({ requireAuth: "false", jwtSecret: "" })).toEqual([...always, "TUNNEL_SECRET"].sort());
         const most = { jwtAudience: "a", jwtIssuer: "i", publishEvents: "true", jwks: '{"keys":[{}]}', packageFile: fakePackage("bootstrap", "jwks.json") };
-        const union = new Set([...await variables(most), ...await variables({ ...most, secretStore: "ssm" })]);
+        const byUrl = { jwtAudience: "a", jwksUrl: "https://issuer.example.com/jwks.json" };
+        const union = new Set([...await variables(most), ...await variables(byUrl), ...await variables({ ...most, secretStore: "ssm" })]);
         expect([...union].sort()).toEqual([...always, ...sometimes].sort());
     });
 

@@ -96,6 +96,12 @@ describe("the function", () => {
         await expect(run({ ...GOOD, jwks })).rejects.toThrow(/holds no jwks.json, which jwks asks for: .\/dev deploy puts it there/);
     });
 
+    test("a key set at a URL is a variable, and nothing in the package", async () => {
+        const set = variables(await run({ ...GOOD, jwtSecret: "", jwksUrl: "https://issuer.example.com/jwks.json", jwtAudience: "tunnels" }));
+        expect(set).toMatchObject({ JWKS_URL: "https://issuer.example.com/jwks.json", JWT_AUDIENCE: "tunnels" });
+        expect(set).not.toHaveProperty("JWKS_PATH");
+    });
+
     test("secrets are secrets in Pulumi's state, and the made one is long", () => {
         expect(world.one("unified-handler").secrets).toContain("environment");
         expect(world.one("tunnel-secret").inputs).toMatchObject({ length: 48 });

@@ -2,7 +2,6 @@
 slow, lies, or is away."""
 
 import time
-from types import SimpleNamespace
 
 import pytest
 
@@ -26,23 +25,25 @@ pytestmark = pytest.mark.skipif(backends.STACK == "aws", reason="a setting of ga
 GATEWAYS = 2 if backends.STACK == "redis2" else 1  # each asks by itself
 
 
+class Issuer:
+    """Its keys are at /keys; `keys` can be changed."""
+
+    def __init__(self, start, tls):
+        self.start, self.tls, self.keys, self.port, self.service = start, tls, key_set(P256, RSA), free_port(), None
+
+    def up(self, **more):
+        self.service = self.start.service(port=self.port, tls=self.tls, **more)
+        self.service.on("/keys", lambda request: Response(body=self.keys))
+        return self
+
+
 @pytest.fixture
 def issuer(start, tmp_path):
-    """Its keys are at /keys; `keys` can be changed."""
     make_authority(tmp_path)
-    tls = make_certificate(tmp_path, "issuer", "DNS:localhost,IP:127.0.0.1")
-    made = SimpleNamespace(keys=key_set(P256, RSA), port=free_port(), service=None)
-
-    def up(**more):
-        made.service = start.service(port=made.port, tls=tls, **more)
-        made.service.on("/keys", lambda request: Response(body=made.keys))
-        return made
-
-    def gateway(path="/keys", **env):
-        return start.gateway("--require-auth", "--jwks-url", f"https://localhost:{made.port}{path}",
-                             env={"SSL_CERT_FILE": str(tmp_path / "ca.pem"), "JWT_AUDIENCE": "tunnels", **env})  # fmt: skip
-
-    made.up, made.gateway = up, gateway
+    made = Issuer(start, make_certificate(tmp_path, "issuer", "DNS:localhost,IP:127.0.0.1"))
+    made.gateway = lambda path="/keys", **env: start.gateway(
+        "--require-auth", "--jwks-url", f"https://localhost:{made.port}{path}",
+        env={"SSL_CERT_FILE": str(tmp_path / "ca.pem"), "JWT_AUDIENCE": "tunnels", **env})  # fmt: skip
     return made
 
 
