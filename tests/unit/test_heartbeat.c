@@ -60,10 +60,10 @@ static void end(struct world *world) {
 static void silence_is_noticed_after_two_intervals(void **state) {
     (void)state;
     struct world world = {0};
-    run(&world, 200, 5000);
-    timer_start(&world.loop.timers, &world.timer, 210);
+    run(&world, 1000, 20000);
+    timer_start(&world.loop.timers, &world.timer, 1050);
     loop_run(&world.loop);
-    assert_in_range(world.silent_ms, 400, 590);
+    assert_in_range(world.silent_ms, 2000, 2950);
     assert_in_range(world.asked, 1, 3);
     end(&world);
 }
@@ -71,7 +71,7 @@ static void silence_is_noticed_after_two_intervals(void **state) {
 static void an_answer_keeps_it_alive(void **state) {
     (void)state;
     struct world world = {.answers = true};
-    run(&world, 100, 700);
+    run(&world, 500, 3400);
     loop_run(&world.loop);
     assert_int_equal(world.silent_ms, 0);
     assert_in_range(world.asked, 2, 7);
@@ -83,7 +83,7 @@ static void a_busy_link_is_asked_where_that_is_free(void **state) {
     (void)state;
     for (int always = 0; always < 2; always++) {
         struct world world = {.is_busy = true};
-        run(&world, 100, 700);
+        run(&world, 500, 3400);
         world.heartbeat.asks_always = always;
         loop_run(&world.loop);
         assert_int_equal(world.silent_ms, 0);
@@ -104,7 +104,7 @@ static void a_doubt_asks_at_once(void **state) {
     assert_int_equal(world.asked, 1);
     world.heard_ms = 0; /* before it was asked */
     loop_run(&world.loop);
-    assert_in_range(world.silent_ms, 5000, 7000);
+    assert_in_range(world.silent_ms, 5000, 11000);
     end(&world);
 }
 
@@ -126,8 +126,8 @@ static void a_machine_that_slept_waits_for_a_second(void **state) {
     uint64_t begun_ms = loop_now(&world.loop);
     loop_run(&world.loop);
     assert_int_equal(world.asked, 1);
-    assert_in_range(world.silent_ms, 1000, 1900);
-    assert_in_range(loop_now(&world.loop) - begun_ms, 1000, 3500);
+    assert_in_range(world.silent_ms, 1000, 3500);
+    assert_in_range(loop_now(&world.loop) - begun_ms, 1000, 6000);
     end(&world);
 }
 
