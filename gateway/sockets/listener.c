@@ -71,7 +71,6 @@ static int bind_one(struct listener *listener, const struct addrinfo *info, uint
     int one = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     if (info->ai_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
-    pacing_spare(fd, (struct sockaddr *)&address);
     if (bind(fd, (struct sockaddr *)&address, info->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
         int error = errno;
         close(fd);
@@ -171,8 +170,16 @@ static struct listener *make(struct loop *loop, struct clients *clients, listene
     return listener;
 }
 
+/* Also of one that was handed over: whoever opened it may not have thought of it. */
+static void spare_pacing(int fd) {
+    struct sockaddr_storage own;
+    socklen_t len = sizeof(own);
+    if (getsockname(fd, (struct sockaddr *)&own, &len) == 0) pacing_spare(fd, (struct sockaddr *)&own);
+}
+
 static void begin(struct listener *listener) {
     for (size_t i = 0; i < listener->count; i++) {
+        spare_pacing(listener->sockets[i].fd);
         uv_poll_init(&listener->loop->uv, &listener->sockets[i].poll, listener->sockets[i].fd);
         listener->sockets[i].poll.data = &listener->sockets[i];
     }

@@ -68,9 +68,9 @@ static void accepted(void **state) {
     int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     bool has = setsockopt(listening, IPPROTO_TCP, TCP_CONGESTION, "bbr", 3) == 0;
-    pacing_spare(listening, &address.any);
     assert_int_equal(bind(listening, &address.any, len), 0);
     assert_int_equal(listen(listening, 1), 0);
+    pacing_spare(listening, &address.any);
     assert_int_equal(getsockname(listening, &address.any, &len), 0);
     assert_int_equal(connect(client, &address.any, len), 0);
     int end = accept(listening, NULL, NULL);
