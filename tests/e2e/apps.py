@@ -45,8 +45,8 @@ def _installed(kind, packages, install):
     return folder
 
 
-def _run(*command, cwd):
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=800)
+def _run(*command, cwd, seconds=800, **more):
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=seconds, **more)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -75,6 +75,17 @@ def pip(*packages):
         _run(where / "venv/bin/pip", "install", "-q", *packages, cwd=where)
 
     return _installed("pip", packages, install) / "venv/bin"
+
+
+def go(package, version):
+    """The folder of the program that Go makes of it. That takes minutes."""
+    if not shutil.which("go"):
+        pytest.skip("no go here")
+
+    def install(where):
+        _run("go", "install", f"{package}@{version}", cwd=where, seconds=2000, env={**os.environ, "GOBIN": str(where / "bin")})
+
+    return _installed("go", (f"{package}@{version}",), install) / "bin"
 
 
 def write(folder, files):
