@@ -13,6 +13,7 @@ static void set_names(const struct config *config, struct core_settings *setting
 }
 
 static void set_policy(const struct config *config, struct core_settings *settings) {
+    settings->https_only = config->https_redirect;
     settings->first_visit_page = config->first_visit_page;
     settings->visitor_policy = view_from_cstr(config->visitor_policy);
     settings->door_fields = config->forward_auth_headers.items;

@@ -16,10 +16,14 @@ static void on_task(struct task *task) {
         exchange_fail(exchange, HTTP_ERROR_HEADERS_TOO_LARGE);
 }
 
+bool challenge_is_one(struct view target) {
+    return view_starts_with(target, VIEW(PLACE));
+}
+
 static struct view answer_for(struct exchange *exchange, const struct forward_event *event) {
     const struct challenges_port *challenges = &exchange->core->ports.challenges;
     struct host host;
-    bool is_one = view_eq(event->method, VIEW("GET")) && view_starts_with(event->target, VIEW(PLACE)) &&
+    bool is_one = view_eq(event->method, VIEW("GET")) && challenge_is_one(event->target) &&
                   headers_count(event->headers, VIEW("host")) == 1 &&
                   host_parse(headers_get(event->headers, VIEW("host")), &exchange->arena, &host);
     return is_one ? challenges->answer(challenges->ctx, host.name, view_skip(event->target, strlen(PLACE)))

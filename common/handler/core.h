@@ -57,6 +57,9 @@ struct core_settings {
     const struct view *door_fields, *door_cookies;
     size_t door_fields_count, door_cookies_count;
 
+    bool https_only; /* who comes by http is sent to https (308), at the port of `public_url`, which is https
+                      */
+
     bool first_visit_page; /* browsers get a page first where the tunnel's owner has shown no token */
 
     struct http_limits limits;

@@ -227,6 +227,11 @@ enum http_error ingress_done(struct exchange *exchange, const struct dispatch_ev
 /* challenge.c: it is an authority's that looks whose a name is, and is answered; else false, and nothing has
  * changed. Only where ports.challenges are. */
 bool challenge_take(struct exchange *exchange, const struct forward_event *event);
+/* Ours, or a service's: it asks by http, and is not to be led elsewhere. */
+bool challenge_is_one(struct view target);
+
+/* https_only.c: the same, of a visitor who is sent to https, after ingress(). */
+bool https_only_take(struct exchange *exchange, const struct forward_event *event);
 
 /* disconnect.c: this connection of the claim is gone, whoever found out: offline, unless it has moved on. */
 void claim_gone(struct core *core, const struct claim *claim);

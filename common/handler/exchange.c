@@ -207,7 +207,9 @@ struct exchange *core_forward(struct core *core, const struct forward_event *eve
     struct exchange *exchange = begin(core, source, sink, window_bytes);
     if (!exchange) return NULL;
     if (core->ports.challenges.answer && challenge_take(exchange, event)) return exchange;
-    go_on(exchange, ingress(exchange, event));
+    enum http_error error = ingress(exchange, event);
+    bool may_lead = core->settings.https_only && error == HTTP_ERROR_NONE;
+    if (!may_lead || !https_only_take(exchange, event)) go_on(exchange, error);
     return exchange;
 }
 

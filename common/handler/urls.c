@@ -24,6 +24,12 @@ bool urls_path(struct buf *out, const struct core_settings *settings, struct vie
     return buf_printf(out, "%.*s/%.*s", VIEW_ARG(settings->public_url), VIEW_ARG(tunnel_id));
 }
 
+struct view urls_port(const struct core_settings *settings) {
+    struct view scheme, port;
+    split(settings->public_url, &scheme, &port);
+    return port;
+}
+
 struct view urls_base(const struct core_settings *settings) {
     struct view url = settings->public_url, authority = view_skip(url, view_find(url, ':') + 3);
     struct view path = view_skip(authority, view_find(authority, '/'));

@@ -10,6 +10,8 @@ bool urls_subdomain(struct buf *out, const struct core_settings *settings, struc
 /* "http://localhost:8080/<id>"; what path the public URL has comes in front of it */
 bool urls_path(struct buf *out, const struct core_settings *settings, struct view tunnel_id);
 
+/* "" or ":8443", of the public URL. Borrowed from the settings. */
+struct view urls_port(const struct core_settings *settings);
 /* "" or "/dev": the path that all of path mode's URLs begin with, before "/<id>"; whoever is in front of us
  * has taken it off. Borrowed from the settings. */
 struct view urls_base(const struct core_settings *settings);

@@ -39,7 +39,7 @@ struct config {
     struct network *proxies;
     struct text_list tls_cert, tls_key;                /* paths; one for each other, once they are checked */
     char *acme_email, *acme_directory, *acme_dns_hook; /* acme_email NULL: no certificates by ACME */
-    bool acme_agree;
+    bool acme_agree, https_redirect;
     bool proxy_protocol;
     char *routing;
     bool first_visit_page, custom_domains;

@@ -86,6 +86,13 @@ static int check_tls(const struct config *config) {
     if (config->tls_cert.count != config->tls_key.count)
         return contradict(config, &config->tls_cert, &config->tls_key,
                           "each certificate needs its key, in the same order");
+    if (config->https_redirect && !said(config, &config->public_tls_listen))
+        return complain(config, &config->https_redirect,
+                        "there is no https to send visitors to: say --public-tls-listen :443");
+    if (config->https_redirect && config->public_url &&
+        !view_starts_with(view_from_cstr(config->public_url), VIEW("https://")))
+        return contradict(config, &config->https_redirect, &config->public_url,
+                          "visitors are sent to https, and shown URLs of http: say https://… there");
     if (config->proxy_protocol && !config->proxies_text.count)
         return complain(config, &config->proxy_protocol,
                         "it is believed of trusted proxies alone: name them with --trusted-proxies");

@@ -73,6 +73,12 @@ const struct setting config_settings[] = {
     {SETTING("public-tls-listen", "PUBLIC_TLS_LISTEN", KIND_ADDRESS, public_tls_listen, NULL,
              "where visitors come by https"),
      .detail = "As `:443`. `public-listen` stays, without TLS.", .only = PROGRAM_GATEWAY},
+    {SETTING("https-redirect", "HTTPS_REDIRECT", KIND_BOOL, https_redirect, "false",
+             "send visitors who come by http to the same URL by https (308)"),
+     .detail =
+         "Needs `public-tls-listen`. Not those of whom a trusted proxy says that they came by https, nor "
+         "those of whom it says nothing, nor who looks beneath `/.well-known/acme-challenge/`.",
+     .only = PROGRAM_GATEWAY},
     {SETTING("agent-tls-listen", "AGENT_TLS_LISTEN", KIND_ADDRESS, agent_tls_listen, NULL,
              "where agents connect by wss"),
      .detail = "As `:8443`. `agent-listen` stays, without TLS. Any other address than loopback needs "

@@ -11,19 +11,19 @@ static void assert_url(struct buf *url, const char *expected) {
 static void each_shape(void **state) {
     (void)state;
     static const struct {
-        const char *public_url, *subdomain, *path, *base;
+        const char *public_url, *subdomain, *path, *base, *port;
     } rows[] = {
-        {"http://localhost", "http://id.a.test", "http://localhost/id", ""},
-        {"http://localhost:8080", "http://id.a.test:8080", "http://localhost:8080/id", ""},
-        {"https://b.test", "https://id.a.test", "https://b.test/id", ""},
-        {"https://b.test:8443/dev", "https://id.a.test:8443", "https://b.test:8443/dev/id", "/dev"},
-        {"https://b.test/dev", "https://id.a.test", "https://b.test/dev/id", "/dev"},
-        {"https://b.test/a:1/b", "https://id.a.test", "https://b.test/a:1/b/id", "/a:1/b"},
-        {"http://[::1]", "http://id.a.test", "http://[::1]/id", ""},
-        {"http://[::1]:8080", "http://id.a.test:8080", "http://[::1]:8080/id", ""},
-        {"http://[::1]:8080/x]", "http://id.a.test:8080", "http://[::1]:8080/x]/id", "/x]"},
-        {"http://c/", "http://id.a.test", "http://c//id", ""},
-        {"http://c/dev//", "http://id.a.test", "http://c/dev///id", "/dev"},
+        {"http://localhost", "http://id.a.test", "http://localhost/id", "", ""},
+        {"http://localhost:8080", "http://id.a.test:8080", "http://localhost:8080/id", "", ":8080"},
+        {"https://b.test", "https://id.a.test", "https://b.test/id", "", ""},
+        {"https://b.test:8443/dev", "https://id.a.test:8443", "https://b.test:8443/dev/id", "/dev", ":8443"},
+        {"https://b.test/dev", "https://id.a.test", "https://b.test/dev/id", "/dev", ""},
+        {"https://b.test/a:1/b", "https://id.a.test", "https://b.test/a:1/b/id", "/a:1/b", ""},
+        {"http://[::1]", "http://id.a.test", "http://[::1]/id", "", ""},
+        {"http://[::1]:8080", "http://id.a.test:8080", "http://[::1]:8080/id", "", ":8080"},
+        {"http://[::1]:8080/x]", "http://id.a.test:8080", "http://[::1]:8080/x]/id", "/x]", ":8080"},
+        {"http://c/", "http://id.a.test", "http://c//id", "", ""},
+        {"http://c/dev//", "http://id.a.test", "http://c/dev///id", "/dev", ""},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct core_settings settings = {.domain = VIEW("a.test"),
@@ -37,6 +37,8 @@ static void each_shape(void **state) {
         assert_url(&url, rows[i].path);
         if (!view_eq(urls_base(&settings), view_from_cstr(rows[i].base)))
             fail_msg("%s: %.*s", rows[i].public_url, VIEW_ARG(urls_base(&settings)));
+        if (!view_eq(urls_port(&settings), view_from_cstr(rows[i].port)))
+            fail_msg("%s: %.*s", rows[i].public_url, VIEW_ARG(urls_port(&settings)));
     }
 }
 
