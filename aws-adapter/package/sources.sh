@@ -17,7 +17,7 @@ OPENSSL_CPPFLAGS=-DOPENSSL_TLS_SECURITY_LEVEL=2
 # Where this machine gets Debian from: lines of "address release", each of the release itself, its updates and security.
 debian_archives() { # code name
     (unset APT_CONFIG && apt-get indextargets --format '$(SITE) $(RELEASE) $(COMPONENT)' 'Created-By: Packages') |
-        awk -v name="$1" '$3 == "main" && $2 ~ "^" name "(-updates|-security)?$" { print $1, $2 }' | sort -ru
+        awk -v name="$1" '$3 == "main" && $2 ~ "^" name "(-updates|-security)?$" { print $1, $2 }' | LC_ALL=C sort -u # a mirror of security may lack what it lists
 }
 
 apt_start() {
@@ -57,6 +57,7 @@ note_version() { # "package version" file...
 }
 
 fetched= # "package version" of what was fetched last
+unpacked= # the folder of the tarball that was fetched last
 # Unpacks the newest that can be had: an archive's index may name files that a mirror does not hold yet, or no more.
 fetch_source() { # name
     local version
@@ -67,11 +68,17 @@ fetch_source() { # name
     return 1
 }
 
-# The newest version's tarball alone, without Debian's patches.
+# The same of a tarball alone, without Debian's patches.
 fetch_tarball() { # name [what the version begins with]
     local version
-    version=$(apt-cache showsrc --only-source "$1" | sed -n 's/^Version: //p' | grep "^${2:-}" | sort -ruV | head -n 1)
-    (cd "$FOLDER/source" && apt-get -qq source --only-source --tar-only "$1=$version" && tar xf "$1"_*.orig.tar.*)
-    version=${version#*:}
-    fetched="$1 ${version%-*}"
+    for version in $(apt-cache showsrc --only-source "$1" | sed -n 's/^Version: //p' | grep "^${2:-}" | sort -ruV); do
+        if (cd "$FOLDER/source" && apt-get -qq source --only-source --tar-only "$1=$version" && tar xf "$1"_*.orig.tar.*); then
+            version=${version#*:}
+            fetched="$1 ${version%-*}"
+            unpacked=$FOLDER/source/$(cd "$FOLDER/source" && tar tf "$1"_*.orig.tar.* | sed -n '1s,/.*,,p')
+            return
+        fi
+        echo "$1 $version cannot be had" >&2
+    done
+    return 1
 }

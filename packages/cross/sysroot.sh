@@ -36,7 +36,7 @@ build() { # library-file name cmake-option...
     local file=$1 name=$2
     shift 2
     fetch_tarball "$name"
-    TTF_SYSTEM=$SYSTEM TTF_ARCHITECTURE=$ARCHITECTURE cmake -G Ninja -S "$(find "$FOLDER/source" -maxdepth 1 -type d -name "$name-*")" \
+    TTF_SYSTEM=$SYSTEM TTF_ARCHITECTURE=$ARCHITECTURE cmake -G Ninja -S "$unpacked${CMAKE_FOLDER:-}" \
         -B "$FOLDER/source/build-$name" --toolchain "$HERE/cross.cmake" -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_PREFIX=/usr \
         -DCMAKE_INSTALL_LIBDIR=lib -DCMAKE_POLICY_VERSION_MINIMUM=3.5 -DBUILD_SHARED_LIBS=OFF -DBUILD_TESTING=OFF "$@"
     DESTDIR=$ROOT ninja -C "$FOLDER/source/build-$name" install
@@ -60,6 +60,28 @@ build_openssl() {
         make -s install_dev DESTDIR="$ROOT"
     )
     note_version "$fetched" libcrypto.a libssl.a
+}
+
+# Debian's tarball lacks what its CMake wants; its configure knows no more of a system than how libraries are shared there.
+build_zlib() {
+    fetch_tarball zlib
+    (
+        cd "$FOLDER"/source/zlib-*/
+        uname=Linux CC="$FOLDER/bin/cc" AR="$FOLDER/bin/ar" RANLIB="$FOLDER/bin/ranlib" CFLAGS=-O2 ./configure --static --prefix=/usr
+        make -s libz.a
+        make -s install DESTDIR="$ROOT"
+    )
+    note_version "$fetched" libz.a
+}
+
+# What bodies are decoded with, and for the unit tests, which are linked and not run; Windows' ttf does without.
+build_more() {
+    build_zlib
+    build libbrotlidec.a brotli -DBROTLI_DISABLE_TESTS=ON
+    note_version "$fetched" libbrotlicommon.a
+    CMAKE_FOLDER=/build/cmake build libzstd.a libzstd -DZSTD_BUILD_PROGRAMS=OFF -DZSTD_BUILD_SHARED=OFF -DZSTD_LEGACY_SUPPORT=OFF
+    build libcmocka.a cmocka -DWITH_EXAMPLES=OFF
+    rm -f "$ROOT"/usr/lib/*.dylib
 }
 
 build_mhd() {
@@ -94,6 +116,7 @@ build libjwt.a libjwt -DBUILD_EXAMPLES=OFF \
     -DCMAKE_C_FLAGS="-DHAVE_OPENSSL -I$TOP/aws-adapter/package/libjwt -I$ROOT/usr/include" # as in aws-adapter/package/sysroot.sh
 describe libjwt "${fetched#* }" jwt
 build libqrencode.a qrencode -DWITH_TOOLS=OFF
+if [ "$SYSTEM" = macos ]; then build_more; fi
 build_mhd
 rm -rf "$FOLDER/apt" "$FOLDER/source"
 echo "$recipe" >"$ROOT/recipe"

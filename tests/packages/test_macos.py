@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from conftest import PACKAGES
+from conftest import PACKAGES, ROOT
 
 ARCHITECTURES = {"arm64": 0x0100000C, "x86_64": 0x01000007}
 LC_LOAD_DYLIB, LC_CODE_SIGNATURE, LC_BUILD_VERSION = 0xC, 0x1D, 0x32
@@ -44,6 +44,14 @@ def test_it_needs_nothing_but_the_system(program):
     assert libraries == {"/usr/lib/libSystem.B.dylib"}
     if architecture == "arm64":  # where nothing runs that is not signed
         assert any(number == LC_CODE_SIGNATURE for number, _ in held)
+
+
+def test_its_unit_tests_are_linked(program):
+    """For that machine, too; run they are on Linux alone."""
+    linked = list((ROOT / "build/macos" / program[0] / "build/bin").glob("test_*"))
+    assert len(linked) > 50
+    for path in linked:
+        assert struct.unpack_from("<IIII", path.read_bytes())[:2] == (0xFEEDFACF, ARCHITECTURES[program[0]]), path
 
 
 def test_it_speaks_to_people(program):

@@ -212,7 +212,7 @@ static void several_tunnels(void **state) {
     (void)state;
     struct board *board = new_board();
     up(board);
-    struct board_tunnel *second = board_tunnel(board, &second);
+    struct board_tunnel *second = board_tunnel(board, "second");
     second->state = BOARD_DOWN;
     snprintf(second->why, sizeof(second->why), "the name is taken");
     snprintf(second->service, sizeof(second->service), "localhost:4000");
@@ -221,7 +221,7 @@ static void several_tunnels(void **state) {
                                  "+ http://k3v9x0q2m7pd.localhost:8080  localhost:3000\n"
                                  "- the name is taken  localhost:4000\n"));
     free(text);
-    board_forget_tunnel(board, &second);
+    board_forget_tunnel(board, second->key);
     text = screen(board, 80, 24, plain);
     assert_non_null(strstr(text, "Status     online"));
     free(text);

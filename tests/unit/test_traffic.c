@@ -51,9 +51,9 @@ static void counts_for_the_scraper(void **state) {
     end(*state, "web", true, 101);
     end(*state, "web", false, 0);
     assert_int_equal(metrics_slots[METRIC_AGENT_IN_FLIGHT], 0);
-    assert_int_equal(metrics_slots[METRIC_AGENT_REQUESTS + METRIC_STATUS_4XX], 1);
-    assert_int_equal(metrics_slots[METRIC_AGENT_REQUESTS + METRIC_STATUS_1XX], 1);
-    assert_int_equal(metrics_slots[METRIC_AGENT_REQUESTS + METRIC_STATUS_NONE], 1);
+    assert_int_equal(metrics_slots[(int)METRIC_AGENT_REQUESTS + (int)METRIC_STATUS_4XX], 1);
+    assert_int_equal(metrics_slots[(int)METRIC_AGENT_REQUESTS + (int)METRIC_STATUS_1XX], 1);
+    assert_int_equal(metrics_slots[(int)METRIC_AGENT_REQUESTS + (int)METRIC_STATUS_NONE], 1);
     assert_int_equal(metrics_slots[METRIC_AGENT_DURATION + METRIC_BUCKETS], 4000);
 }
 
