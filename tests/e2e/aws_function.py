@@ -96,9 +96,12 @@ def function():
 
 @pytest.fixture
 def stand_in(start, function):
-    """make(*options): the stand-in with that function, which is invoked with the stream too."""
+    """make(*options): the stand-in with that function, which is invoked with the stream too, and by the schedule where a test says
+    how often: what is counted is not to depend on how long a test takes."""
 
     def make(*options, **more):
+        if "--cleanup-interval" not in options:
+            options = ("--cleanup-interval", "3600s", *options)
         gateway = aws.StandIn(start._folder("standin"), *options, bootstrap=FUNCTION, stream=True,
                               env={"HANDLER": function.address, **more.pop("env", {})}, **more)  # fmt: skip
         return start._keep(gateway)

@@ -2,17 +2,20 @@
 
 import contextlib
 import os
-import random
 import re
 import signal
-import socket
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tests/lambda"))
+
+from ports import free_port, reserve  # noqa: E402
+
 BIN = Path(os.environ.get("TTF_BIN", ROOT / "build" / "bin"))
 SLOW = 4 if os.environ.get("TTF_SLOW") else 1  # sanitizers: the same deadlines, stretched
 END_SECONDS = 45  # for a program to end: it tells one that hangs from one that has little of a busy machine, nothing finer
@@ -141,38 +144,6 @@ class Program:
             if line.startswith("VmRSS:"):
                 return int(line.split()[1])
         return 0
-
-
-def reserve(name):
-    """A socket that holds this name on this machine for as long as it is open, as no file can: whatever ends its process gives it
-    back. None: another process has it."""
-    held = socket.socket(socket.AF_UNIX)
-    try:
-        held.bind(f"\0ttf-tests-{name}")
-        return held
-    except OSError:
-        held.close()
-        return None
-
-
-PORTS_GIVEN = []
-
-
-def free_port():
-    """A port that nobody listens on, outside the range from which the kernel serves port 0, and that no other test is given, of
-    whatever run on this machine."""
-    while True:
-        port = random.randrange(15000, 30000)
-        if not (held := reserve(f"port-{port}")):
-            continue
-        PORTS_GIVEN.append(held)
-        with socket.socket() as one:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                one.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
 
 
 def free_ports():

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import websockets
 
+import backends
 import http_raw
 from agent_v1 import answer, hello
 from service import Response
@@ -466,13 +467,16 @@ def test_foreign_request_id_is_ignored(start):
     assert visit(gateway, victim).body == b"next"
 
 
+MANY = 40 if backends.STACK == "aws" else 200  # each is polled for there, by a process of its own
+
+
 def test_two_agents_never_get_each_others_requests(start):
     gateway = start.gateway()
     agents = [start.agent(gateway, lambda r, n=n: answer(r, body=f"{n} {r['uri']}".encode())) for n in range(2)]
     failures = []
 
     def ask(which):
-        for number in range(200):
+        for number in range(MANY):
             body = visit(gateway, agents[which], f"/{which}/{number}").body
             if body != f"{which} /{which}/{number}".encode():
                 failures.append((which, number, body))
@@ -495,7 +499,7 @@ def test_two_ttfs_never_get_each_others_requests(start):
 
     def ask(which):
         with http_raw.Connection(gateway.address) as connection:
-            for _ in range(200):
+            for _ in range(MANY):
                 connection.send(http_raw.build(host=tunnels[which].host))
                 if connection.read_response().body != f"service {which}".encode():
                     failures.append(which)
@@ -547,7 +551,8 @@ def test_agent_that_takes_over_its_own_tunnel(start):
     assert (told["type"], told["code"]) == ("error", "taken_over")
     assert visit(gateway, second, "/new").body == b"GET /new"
     first.send(answer(running, body=b"finished"))
-    assert waiting.result().body == b"finished"
+    again = [b"GET /running"] if backends.STACK == "aws" else []  # seconds later the function asks the one that has the tunnel
+    assert waiting.result().body in [b"finished", *again]
     assert first.closed.wait(40), "the older connection stays open"
     assert visit(gateway, second, "/newer").body == b"GET /newer"
 

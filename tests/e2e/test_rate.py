@@ -6,7 +6,7 @@ import pytest
 
 import backends
 
-RATE = 2  # so few that 40 requests are too many however long they take
+RATE = 1  # so few that 40 requests are too many however long they take
 ABOUT = 2 if backends.STACK == "aws" else 1  # environments that count together do so approximately
 
 pytestmark = pytest.mark.protocols("v2", "v1")

@@ -10,11 +10,12 @@
 import http.client
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from ports import free_port  # DynamoDB Local takes no port 0
 
 JARS = Path(os.environ.get("DYNAMODB_LOCAL", Path(__file__).resolve().parents[2] / "build/dynamodb"))
 CREDENTIALS = {"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
@@ -22,13 +23,6 @@ CREDENTIALS = {"AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "local", "AWS_SEC
 
 class Missing(Exception):
     pass
-
-
-def free_port():
-    """One that nobody has now: DynamoDB Local takes no port 0. If somebody is faster, we try another."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def answers(port):
@@ -53,7 +47,7 @@ class DynamoDBLocal:
         raise RuntimeError("DynamoDB Local does not start")
 
     def start(self, port):
-        command = ["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", f"-Djava.library.path={JARS}", "-cp", f"{JARS}/*"]
+        command = ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", f"-Djava.library.path={JARS}", "-cp", f"{JARS}/*"]
         command += ["com.amazonaws.services.dynamodbv2.local.main.ServerRunner", "-inMemory", "-sharedDb"]
         command += ["-disableTelemetry", "-port", str(port)]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
