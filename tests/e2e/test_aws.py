@@ -153,6 +153,7 @@ def test_events_are_parsed_by_a_library_that_is_not_ours(stand_in, function):
         lines += [("APIGatewayWebSocketConnectEventModel", function.next("$connect"))]
         lines += [("APIGatewayWebSocketMessageEventModel", function.next("$default"))]
     lines += [("APIGatewayWebSocketDisconnectEventModel", function.next("$disconnect"))]
+    wait_for_stream(gateway)
     put_completed(gateway, "x")
     lines += [("DynamoDBStreamModel", function.next())]
     text = "\n".join(json.dumps(line) for line in lines)
