@@ -236,6 +236,25 @@ static bool choose_token(struct parser *parser, const struct dotenv *dotenv,
     return true;
 }
 
+/* Of a variable, which may be there for other tunnels, it is no mistake. */
+static bool is_by_flag(const char *value, const char *variable) {
+    return value && value != variable;
+}
+
+/* What others would be let in by, or not, because it was not seen that it says nothing. */
+static bool check_rules(struct parser *parser, const struct tunnel_options *variables) {
+    const struct tunnel_options *said = &parser->options->tunnel;
+    const char *why = NULL;
+    if (is_by_flag(said->webhook_secret, variables->webhook_secret) && !said->verify_webhook)
+        why = "--webhook-secret wants --verify-webhook, too: without it every request comes in";
+    else if (is_by_flag(said->webhook_secret, variables->webhook_secret) && said->webhook_secret_file)
+        why = "the secret was said twice: as --webhook-secret and as --webhook-secret-file";
+    else if (is_by_flag(said->password, variables->password) && said->password_file)
+        why = "the password was said twice: as --password and as --password-file";
+    if (why) snprintf(parser->error, parser->error_size, "%s", why);
+    return !why;
+}
+
 static void withhold_token(struct options *options, const struct dotenv *dotenv) {
     options->endpoint_is_of_file = is_of_file(dotenv, "TTF_ENDPOINT", options->endpoint);
     if (!options->endpoint_is_of_file || !options_say_token(options)) return;
@@ -264,7 +283,8 @@ bool options_parse(struct options *ret_options, int argc, char *const argv[], co
     if (!apply_service(&parser)) return false;
     tunnel_options_complete(&ret_options->tunnel);
     take_brackets_off(ret_options);
-    if (!ret_options->help && !ret_options->version && !check(&parser)) return false;
+    bool runs = !ret_options->help && !ret_options->version;
+    if (runs && (!check_rules(&parser, &variables.tunnel) || !check(&parser))) return false;
     if (!choose_token(&parser, dotenv, &variables)) return false;
     withhold_token(ret_options, dotenv);
     return true;

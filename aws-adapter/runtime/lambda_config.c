@@ -193,8 +193,12 @@ static bool read_auth(struct lambda_config *config, char why[256]) {
 static bool read_visitor_policy(struct lambda_config *config, char why[256]) {
     char fault[200];
     config->visitor_policy = view_from_cstr(variable("VISITOR_POLICY"));
-    return !policy_fault(config->visitor_policy, fault, sizeof(fault)) ||
-           complain(why, "VISITOR_POLICY", fault);
+    if (policy_fault(config->visitor_policy, fault, sizeof(fault)))
+        return complain(why, "VISITOR_POLICY", fault);
+    return config->require_auth || !(policy_takes(config->visitor_policy) & POLICY_TAKES_TOKEN) ||
+           complain(why, "VISITOR_POLICY",
+                    "nobody could visit: no token is known here that one could show (private) without "
+                    "REQUIRE_AUTH=true");
 }
 
 /* Who is asked about visitors, as at gateways. */

@@ -39,9 +39,14 @@ static bool said(const struct config *config, const void *member) {
 
 static int parse_proxies(struct config *config) {
     config->proxies = calloc(config->proxies_text.count + 1, sizeof(*config->proxies));
-    for (size_t i = 0; config->proxies && i < config->proxies_text.count; i++)
+    for (size_t i = 0; config->proxies && i < config->proxies_text.count; i++) {
         if (!network_parse(config->proxies_text.items[i], &config->proxies[i]))
             return complain(config, &config->proxies_text, "expected networks such as 10.0.0.0/8");
+        if (config->proxies[i].bits == 0)
+            return complain(config, &config->proxies_text,
+                            "anybody could say that he comes from wherever he likes: name the networks of "
+                            "your proxies alone");
+    }
     return config->proxies ? 0 : 2;
 }
 
@@ -201,6 +206,13 @@ static int check_auth(const struct config *config) {
     return 0;
 }
 
+static int check_domains(const struct config *config) {
+    return config->dns_servers && !config->custom_domains
+               ? complain(config, &config->dns_servers,
+                          "it says nothing without --custom-domains=true (CUSTOM_DOMAINS)")
+               : 0;
+}
+
 static int check_secrets(const struct config *config) {
     if (config->secret && config->secret_file)
         return contradict(config, &config->secret, &config->secret_file, "one secret is enough");
@@ -211,8 +223,14 @@ static int check_secrets(const struct config *config) {
 
 static int check_visitor_policy(const struct config *config) {
     char why[200];
-    const char *fault = policy_fault(view_from_cstr(config->visitor_policy), why, sizeof(why));
-    return fault ? complain(config, &config->visitor_policy, fault) : 0;
+    struct view policy = view_from_cstr(config->visitor_policy);
+    const char *fault = policy_fault(policy, why, sizeof(why));
+    if (fault) return complain(config, &config->visitor_policy, fault);
+    return (policy_takes(policy) & POLICY_TAKES_TOKEN) && config->require_auth != ANSWER_YES
+               ? complain(config, &config->visitor_policy,
+                          "nobody could visit: no token is known here that one could show (private) without "
+                          "--require-auth=true (REQUIRE_AUTH)")
+               : 0;
 }
 
 /* The first that was said of what says something only with an URL to ask; NULL: none was. */
@@ -442,6 +460,7 @@ int config_check(struct config *config) {
     if (!code && settings_are_of(PROGRAM_GATEWAY)) code = check_acme(config);
     if (!code) code = check_auth(config);
     if (!code) code = check_client_ca(config);
+    if (!code) code = check_domains(config);
     if (!code) code = check_secrets(config);
     if (!code) code = check_visitor_policy(config);
     if (!code) code = check_forward_auth(config);

@@ -253,9 +253,10 @@ def test_passwords_of_a_file_and_of_the_environment(start, guarded, tmp_path):
     tunnel.log_in()
 
 
-@pytest.mark.parametrize("option, says", [("--password=short", "--password wants 8 to 256"), ("--password-file=/nowhere", "--password-file cannot be read")])
+@pytest.mark.parametrize("option, says", [("--password=short", "--password wants 8 to 256"), ("--password-file=/nowhere", "--password-file cannot be read"),
+                                          ("--password=correct-horse --password-file=/nowhere", "the password was said twice")])  # fmt: skip
 def test_what_is_no_password(start, option, says):
-    program = start.program(BIN / "ttf", "-e", "ws://127.0.0.1:9", "-p", "3000", option)
+    program = start.program(BIN / "ttf", "-e", "ws://127.0.0.1:9", "-p", "3000", *option.split())
     program.expect_killed = True
     assert program.wait_exit() == 2
     assert any(says in line for line in program.err), program.dump()

@@ -147,10 +147,21 @@ def test_the_gateways_own_rules_cannot_be_loosened(fresh):
 
 
 @pytest.mark.skipif(backends.STACK == "aws", reason="a setting of ttf-gateway")
-def test_a_gateway_does_not_start_with_rules_that_are_none(start):
-    program = start.program(BIN / "ttf-gateway", "--visitor-policy", "country=DE")
+@pytest.mark.parametrize(
+    "options, says",
+    [
+        (("--visitor-policy", "country=DE"), "'country' for visitors is not known here"),
+        (("--visitor-policy", "private=on"), "nobody could visit: no token is known here"),
+        (("--trusted-proxies", "0.0.0.0/0", "--visitor-policy", "allow-ip=10.0.0.0/8"), "anybody could say that he comes from wherever he likes"),
+        (("--trusted-proxies", "10.0.0.0/8,::/0"), "anybody could say that he comes from wherever he likes"),
+        (("--dns-servers", "192.0.2.1"), "it says nothing without --custom-domains=true"),
+    ],
+)
+def test_a_gateway_does_not_start_with_what_holds_nobody_or_everybody(start, tmp_path, options, says):
+    program = start.program(BIN / "ttf-gateway", "--public-listen", "127.0.0.1:0", "--agent-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0",
+                            "--state-dir", tmp_path, *options)  # fmt: skip
     assert ends_with(program) == 2
-    assert any("'country' for visitors is not known here" in line for line in program.err), program.dump()
+    assert any(says in line for line in program.err), program.dump()
 
 
 @pytest.mark.parametrize(

@@ -193,6 +193,8 @@ def test_the_secret_of_the_environment(start, fresh):
         (["--verify-webhook=github", "--webhook-secret-file=/nowhere"], "--webhook-secret-file cannot be read"),
         (["--verify-webhook=github", "--webhook-secret=" + "x" * 257], "--webhook-secret wants a secret of 1 to 256 bytes"),
         (["--webhook-secret-file=/nowhere"], "--webhook-secret-file wants --verify-webhook"),
+        (["--webhook-secret=x"], "--webhook-secret wants --verify-webhook, too"),
+        (["--verify-webhook=github", "--webhook-secret=x", "--webhook-secret-file=/nowhere"], "the secret was said twice"),
     ],
 )
 def test_what_is_not_whole(start, options, says):

@@ -603,6 +603,7 @@ def test_nothing_secret_is_logged(aws, pair):
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL"),
         ({"METRICS": "loud"}, "METRICS"),
         ({"VISITOR_POLICY": "country=DE"}, "VISITOR_POLICY"),
+        ({"VISITOR_POLICY": "private=on", "REQUIRE_AUTH": "false"}, "VISITOR_POLICY"),
         ({"WAIT_MODE": "telepathy"}, "WAIT_MODE"),
         ({"USE_EVENT_DRIVEN": "perhaps"}, "USE_EVENT_DRIVEN"),
     ],
