@@ -69,6 +69,7 @@ static void request(struct console *console, const struct console_request *reque
                             .bytes_in = request->bytes_in};
     buf_init(&target, 64 * 1024);
     log_redact_target(&target, request->target);
+    set(row.label, sizeof(row.label), request->label);
     set_view(row.method, sizeof(row.method), request->method);
     set_view(row.target, sizeof(row.target), buf_view(&target));
     if (request->code)
@@ -86,6 +87,7 @@ static void tunnel(struct console *console, const struct console_tunnel *tunnel)
     struct board_tunnel *shown = console->live ? board_tunnel(live_board(console->live), tunnel->key) : NULL;
     if (!shown) return;
     shown->state = tunnel->state;
+    set(shown->label, sizeof(shown->label), tunnel->label);
     set(shown->gateway, sizeof(shown->gateway), tunnel->gateway);
     set(shown->service, sizeof(shown->service), tunnel->service);
     set(shown->url, sizeof(shown->url), tunnel->url);

@@ -16,6 +16,7 @@ enum board_state { BOARD_CONNECTING, BOARD_UP, BOARD_DOWN };
 struct board_tunnel {
     const void *key; /* whose it is; NULL: a place that is free */
     enum board_state state;
+    char label[24];                               /* as in rows */
     char url[256], path_url[256], share_url[512]; /* empty: not known, not needed */
     char gateway[128];                            /* which it is connected to */
     char service[128];
@@ -41,6 +42,7 @@ struct board_row {
     bool is_open;           /* a socket or an event stream that has just begun */
     bool was_open;          /* the end of such a one */
     bool has_failed;        /* 5xx, an error of ours, or it was cut */
+    char label[24];         /* of the tunnel, where there are several; empty otherwise */
     char method[12];
     char target[BOARD_TARGET]; /* or the note's text */
     char end[100];             /* how it ended where that is not the service's answer; empty otherwise */

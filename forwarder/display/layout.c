@@ -123,6 +123,13 @@ static void draw_one(struct page *page, const struct board_tunnel *tunnel) {
     draw_service(page, tunnel);
 }
 
+/* "web: " */
+static void add_label(struct line *line, const char *label) {
+    if (!label[0]) return;
+    line_text(line, view_from_cstr(label), line_room(line) / 3);
+    line_text(line, VIEW(": "), 2);
+}
+
 /* One of several: a line for all of it. */
 static void draw_brief(struct page *page, const struct board_tunnel *tunnel) {
     bool is_well = tunnel->state == BOARD_UP && !tunnel->service_down;
@@ -130,6 +137,7 @@ static void draw_brief(struct page *page, const struct board_tunnel *tunnel) {
     line_colour(&line, is_well ? COLOUR_GREEN : COLOUR_RED);
     line_text(&line, is_well ? VIEW("+ ") : VIEW("- "), 2);
     line_colour(&line, COLOUR_NONE);
+    add_label(&line, tunnel->label);
     line_text(&line, view_from_cstr(tunnel->url[0] ? tunnel->url : tunnel->why), SIZE_MAX);
     line_printf(&line, "  %s", tunnel->service);
 }
@@ -292,9 +300,10 @@ static void draw_request(struct page *page, const struct board_row *row) {
     if (!row->has_failed) line_colour(&line, COLOUR_NONE);
     draw_numbers(page, &line, row);
     end_text(row, end, sizeof(end));
+    line_pad(&line, line.used + (is_wide(page) ? 1 : 0));
+    if (is_wide(page)) add_label(&line, row->label);
     size_t end_cells = strlen(end) < END_CELLS ? strlen(end) : END_CELLS;
     size_t room = line_room(&line), kept = end[0] && room > 2 * end_cells ? end_cells + 2 : 0;
-    line_pad(&line, line.used + (is_wide(page) ? 1 : 0));
     line_target(&line, view_from_cstr(row->target), line_room(&line) - kept);
     if (end[0] && line_room(&line) > 6) {
         line_pad(&line, line.used + 2);

@@ -146,6 +146,19 @@ def test_the_usual_terminal(start, terminal):
     assert normal(shell.screen()) == USUAL, shell.screen()
 
 
+def test_several_tunnels(start, terminal, tmp_path):
+    service, gateway, shell = start.service(), start.gateway(), terminal()
+    tunnels = "".join(f"  {name}: {{service: {service.port}, name: {public}}}\n" for name, public in (("web", "demo"), ("api", "other")))
+    (tmp_path / "two.yaml").write_text(f"endpoint: {gateway.endpoint}\ntunnels:\n{tunnels}")
+    shell.type(f"clear; {BIN}/ttf --config {tmp_path / 'two.yaml'}")
+    shell.wait(r"^Status +2 of 2 online, .* to 127\.0\.0\.1:\d+$")
+    shell.wait(r"^\+ web: http://demo\.localhost:\d+  localhost:\d+$")
+    get(gateway, "/here")
+    shell.wait(r" GET .* web: /here$")
+    shell.key("C-c")
+    shell.wait(r"^1 request, 0 failed$")
+
+
 def test_it_is_given_back(start, terminal):
     service, gateway, shell = start.service(), start.gateway(), terminal()
     run_ttf(shell, gateway, service)

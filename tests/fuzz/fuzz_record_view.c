@@ -28,6 +28,10 @@ static json_t *record_of(struct view target, struct view type, struct view field
     json_object_set_new(request, "uri", string_of(target));
     json_object_set_new(request, "method", json_string("POST"));
     json_object_set_new(response, "status_code", json_integer(200));
+    json_object_set(response, "decoded",
+                    json_object_get(request, "body")); /* as if it were of another length */
+    json_object_set_new(response, "decoded_whole", json_boolean(body.len % 2));
+    json_object_set_new(response, "body", json_string("AA=="));
     return json_pack("{s:s,s:s,s:i,s:b,s:o,s:o}", "id", "1", "tunnel_name", "web", "visitor_status", 200,
                      "ended", 1, "request", request, "response", response);
 }

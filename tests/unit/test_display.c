@@ -180,6 +180,8 @@ static void hostile_text(void **state) {
     snprintf(board->hint, sizeof(board->hint), "%s", evil);
     snprintf(board->inspector, sizeof(board->inspector), "%s", evil);
     struct board_row row = row_of(board, evil, evil, 502);
+    snprintf(row.label, sizeof(row.label), "%.23s", evil);
+    snprintf(tunnel->label, sizeof(tunnel->label), "%.23s", evil);
     snprintf(row.end, sizeof(row.end), "%s", evil);
     row.has_failed = true;
     board_take(board, &row);
@@ -220,6 +222,17 @@ static void several_tunnels(void **state) {
     assert_non_null(strstr(text, "Status     1 of 2 online, 12 ms to localhost:8080\n"
                                  "+ http://k3v9x0q2m7pd.localhost:8080  localhost:3000\n"
                                  "- the name is taken  localhost:4000\n"));
+    free(text);
+    snprintf(second->label, sizeof(second->label), "api");
+    struct board_row row = row_of(board, "GET", "/todos", 200);
+    snprintf(row.label, sizeof(row.label), "api");
+    board_take(board, &row);
+    text = screen(board, 80, 24, plain);
+    assert_non_null(strstr(text, "- api: the name is taken  localhost:4000\n"));
+    assert_non_null(strstr(text, "GET     200  12 ms  4.1 KB  api: /todos"));
+    free(text);
+    text = screen(board, 40, 24, plain);
+    assert_non_null(strstr(text, "GET     200  12 ms /todos"));
     free(text);
     board_forget_tunnel(board, second->key);
     text = screen(board, 80, 24, plain);
