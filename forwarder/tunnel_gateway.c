@@ -156,7 +156,7 @@ void tunnel_on_token_expired(struct tunnel *tunnel) {
                       "--token-file and --token-command can be renewed)");
         return;
     }
-    tunnel_move(tunnel, "The token has expired");
+    tunnel_move(tunnel, shows_certificate(tunnel) ? "The certificate has expired" : "The token has expired");
     if (tunnel_is_older(tunnel, lane)) lane_retire(lane);
 }
 

@@ -113,3 +113,11 @@ def test_an_issuer_that_does_not_answer_is_waited_for_three_seconds(start, issue
     assert refused(start, gateway, headers=shown(P256, "ES256")) == 503
     gateway.wait_err("it does not answer .*agents are told to try again")
     gate.open()
+
+
+def test_the_stand_in_tells_the_function(start, issuer, tmp_path):
+    issuer.up()
+    options = ("--require-auth", "true", "--jwks-url", f"https://localhost:{issuer.port}/keys", "--jwt-audience", "tunnels")
+    gateway = start.gateway(*options, env={"AWS_CA_BUNDLE": str(tmp_path / "ca.pem")})
+    start.agent(gateway, hello, headers=shown(P256, "ES256"))
+    assert refused(start, gateway, headers=shown(P384, "ES384")) == 401

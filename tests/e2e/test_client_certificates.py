@@ -231,5 +231,6 @@ def test_it_ends_with_its_certificate_and_comes_back_with_a_renewed_one(team, jo
     renewed, key = lasting(people, "soon", 3600)
     both.write_text(renewed.read_text() + key.read_text())
     gateway.wait_err("its certificate has expired")
+    ttf.wait_line("The certificate has expired")
     ttf.wait_established(after=len(ttf.out) if not ttf.out else 1)
     assert http_raw.request(gateway.address, host=ttf.host).status == 200
