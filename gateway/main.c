@@ -249,6 +249,11 @@ static bool make_peering(struct gateway *gateway) {
     return gateway->peering != NULL;
 }
 
+/* Without a secret that was given a shared store keeps it. */
+static bool keeps_secret_there(const struct config *config) {
+    return strcmp(config->store_url, "memory") != 0 && !config->secret && !config->secret_file;
+}
+
 static bool make_adapters(struct gateway *gateway) {
     const struct config *config = &gateway->config;
     struct visitor_settings settings = {
@@ -262,7 +267,8 @@ static bool make_adapters(struct gateway *gateway) {
     gateway->agents = agent_ws_new(&gateway->loop, config->agent_ping_interval_ms,
                                    (uint32_t)config->agent_link_requests, config->answer_head_bytes);
     if (!gateway->agents || !make_peering(gateway) ||
-        !outside_open(&gateway->outside, &gateway->loop, config, &gateway->entrances, gateway->backend) ||
+        !outside_open(&gateway->outside, &gateway->loop, config, &gateway->entrances, gateway->backend,
+                      keeps_secret_there(config) ? NULL : gateway->keys.seal) ||
         !make_core(gateway))
         return false;
     gateway->visitors = visitors_new(&gateway->loop, gateway->core, &settings, &gateway->proxied_clients);
@@ -450,12 +456,10 @@ static void free_all(struct gateway *gateway) {
     entrances_done(&gateway->entrances);
 }
 
-/* Without a secret that was given a shared store keeps it. */
 static bool load_secrets(struct gateway *gateway) {
     const struct config *config = &gateway->config;
-    bool kept_there = strcmp(config->store_url, "memory") != 0 && !config->secret && !config->secret_file;
     bool has_jwt_secret = config->jwt_secret || config->jwt_secret_file;
-    return (kept_there || secret_load(config, &gateway->keys)) &&
+    return (keeps_secret_there(config) || secret_load(config, &gateway->keys)) &&
            (!has_jwt_secret || secret_load_jwt(config, &gateway->jwt_secret)) &&
            secret_load_older(config, gateway->jwt_older) && token_keys_load(&gateway->token_keys, config) &&
            entrances_load(&gateway->entrances, config);

@@ -43,7 +43,7 @@ static bool make_proofs(struct outside *outside, struct loop *loop, const struct
 #define NAMES_MAX 16
 
 static bool make_acme(struct outside *outside, struct loop *loop, const struct config *config,
-                      struct entrances *entrances, struct backend *backend) {
+                      struct entrances *entrances, struct backend *backend, const unsigned char *seal) {
     struct view names[NAMES_MAX] = {view_from_cstr(config->domain)};
     size_t count = 1;
     const char *why;
@@ -54,6 +54,7 @@ static bool make_acme(struct outside *outside, struct loop *loop, const struct c
                                            .http = outside->http,
                                            .challenges = &entrances->challenges,
                                            .store = backend_redis(backend),
+                                           .seal = seal,
                                            .directory = config->acme_directory,
                                            .email = config->acme_email,
                                            .hook = config->acme_dns_hook,
@@ -69,9 +70,9 @@ static bool make_acme(struct outside *outside, struct loop *loop, const struct c
 }
 
 bool outside_open(struct outside *outside, struct loop *loop, const struct config *config,
-                  struct entrances *entrances, struct backend *backend) {
+                  struct entrances *entrances, struct backend *backend, const unsigned char *seal) {
     return make_client(outside, loop, config) && make_door(outside, loop, config) &&
-           make_proofs(outside, loop, config) && make_acme(outside, loop, config, entrances, backend);
+           make_proofs(outside, loop, config) && make_acme(outside, loop, config, entrances, backend, seal);
 }
 
 void outside_keys(const struct outside *outside, struct core_settings *settings) {

@@ -21,9 +21,10 @@ struct outside {
     struct challenges *challenges; /* acme's */
 };
 
-/* False, and why on standard error where it is a setting: they cannot be asked. */
+/* False, and why on standard error where it is a setting: they cannot be asked. `seal`: SECRET_LEN bytes, a
+ * key that gateways have in common and their store has not; NULL: there is none. Borrowed. */
 bool outside_open(struct outside *outside, struct loop *loop, const struct config *config,
-                  struct entrances *entrances, struct backend *backend);
+                  struct entrances *entrances, struct backend *backend, const unsigned char *seal);
 /* Where the issuer's keys are instead of those of a file. */
 void outside_keys(const struct outside *outside, struct core_settings *settings);
 void outside_ports(const struct outside *outside, struct ports *ports);

@@ -163,6 +163,7 @@ static void on_begun(void *ctx, enum status status) {
     struct acme *acme = ctx;
     struct acme_name *name = acme_names_find(&acme->names, view_from_cstr(acme->ordered));
     acme->is_busy = false;
+    if (name) name->is_elsewhere = status == STATUS_CONFLICT;
     if (status != STATUS_OK && name) name->due_ms = now_ms() + TURN_MS + dice() % TURN_MS;
     if (status == STATUS_OK && name && name->due_ms <= now_ms() && settle_account(acme))
         order_now(acme, name);
@@ -186,6 +187,7 @@ static void on_came(void *ctx, struct view text, bool is_new) {
     if (!name) return;
     name->is_shared = true;
     if (!is_new) return;
+    name->is_elsewhere = false;
     name->failures = 0;
     name->came_ms = now_ms();
     read_dates(acme, name);
@@ -195,6 +197,7 @@ static void on_came(void *ctx, struct view text, bool is_new) {
 static void on_waits(void *ctx, struct view text, unsigned failures, uint64_t due_ms) {
     struct acme *acme = ctx;
     struct acme_name *name = acme_names_find(&acme->names, text);
+    if (name) name->is_elsewhere = false;
     if (!name || due_ms <= name->due_ms || due_ms > now_ms() + WAIT_MAX_MS) return;
     name->failures = failures;
     name->due_ms = due_ms;
@@ -231,12 +234,16 @@ void acme_reached(void *ctx) {
 static bool make_shared(struct acme *acme) {
     const struct acme_shared_settings settings = {.loop = acme->settings.loop,
                                                   .store = acme->settings.store,
+                                                  .seal = acme->settings.seal,
                                                   .folder = acme->folder,
                                                   .challenges = acme->settings.challenges,
                                                   .ctx = acme,
                                                   .came = on_came,
                                                   .waits = on_waits};
     if (!acme->settings.store) return true;
+    if (!settings.seal)
+        log_warn("acme", "private keys of certificates lie in the store for all who can read it: give all "
+                         "gateways one secret of their own, by --tunnel-secret-file (TUNNEL_SECRET_FILE)");
     acme->shared = acme_shared_new(&settings);
     return acme->shared;
 }
@@ -323,10 +330,11 @@ static bool is_asked(const struct acme *acme, struct view name) {
     return false;
 }
 
-/* It is being ordered, or about to be, or is here and not yet in use. */
+/* It is being ordered, here or elsewhere, or about to be, or is here and not yet in use. */
 static bool is_near(const struct acme_name *name) {
     uint64_t now = now_ms();
-    return name->failures == 0 && (name->due_ms <= now || now < name->came_ms + SETTLE_MS);
+    return name->failures == 0 &&
+           (name->due_ms <= now || name->is_elsewhere || now < name->came_ms + SETTLE_MS);
 }
 
 static bool on_awaits(void *ctx, struct view name, bool is_first) {

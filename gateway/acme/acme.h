@@ -17,6 +17,7 @@ struct acme_settings {
     struct http_client *http;
     struct challenges *challenges;
     struct store_redis *store; /* that several gateways share; NULL: none is */
+    const unsigned char *seal; /* acme_seal.h; NULL: private keys are in the store as they are */
     const char *directory, *email;
     const char *hook;         /* NULL: no wildcard */
     const char *folder;       /* acme_files.h; copied */

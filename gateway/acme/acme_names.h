@@ -11,6 +11,7 @@ struct acme_name {
     bool has_wildcard;
     bool is_shared;    /* the store that gateways share has its certificate */
     bool is_ours;      /* else somebody's who has a tunnel here */
+    bool is_elsewhere; /* another gateway orders, perhaps this one */
     uint64_t due_ms;   /* since 1970 */
     uint64_t came_ms;  /* when its certificate was put into the folder; 0: in an earlier life */
     unsigned failures; /* since the last success */

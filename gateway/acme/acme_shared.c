@@ -7,6 +7,7 @@
 
 #include "acme/acme_files.h"
 #include "acme/acme_names.h"
+#include "acme/acme_seal.h"
 #include "acme/acme_show.h"
 #include "base/log.h"
 
@@ -60,16 +61,39 @@ static void take_account(struct acme_shared *shared, struct view record) {
     shared->account = key;
 }
 
+/* With a key only what is sealed is believed: others may have written to the store. */
+static bool open_record(const struct acme_shared *shared, struct view key, struct view record,
+                        struct buf *text) {
+    const unsigned char *seal = shared->settings.seal;
+    bool ok = seal ? acme_unseal(seal, key, record, text) : buf_append_view(text, record);
+    if (!ok)
+        log_warn("acme",
+                 "what the store has of %.*s is passed over: it is not sealed with the secret of this "
+                 "gateway",
+                 VIEW_ARG(view_slice(key, 0, KEY_ROOM)));
+    return ok;
+}
+
+static void take_secret(struct acme_shared *shared, struct view key, struct view name, struct view record) {
+    struct buf text;
+    buf_init(&text, RECORD_MAX + 1);
+    bool ok = open_record(shared, key, record, &text);
+    if (ok && name.len) take_certificate(shared, name, buf_view(&text));
+    if (ok && !name.len) take_account(shared, buf_view(&text));
+    if (text.ptr) explicit_bzero(text.ptr, text.cap);
+    buf_done(&text);
+}
+
 static void take(void *target, struct view key, struct view record) {
     struct acme_shared *shared = target;
     struct view kind = view_slice(key, 0, view_find(key, ' ')), name = view_skip(key, kind.len + 1);
     if (shared->is_stopped || !record.ptr || record.len > RECORD_MAX) return;
     if (view_eq(key, VIEW("account"))) {
-        take_account(shared, record);
+        take_secret(shared, key, (struct view){0}, record);
         return;
     }
     if (!acme_name_is_good(name)) return;
-    if (view_eq(kind, VIEW("certificate"))) take_certificate(shared, name, record);
+    if (view_eq(kind, VIEW("certificate"))) take_secret(shared, key, name, record);
     if (view_eq(kind, VIEW("show"))) take_show(shared, name, record);
     if (view_eq(kind, VIEW("wait"))) take_wait(shared, name, record);
 }
@@ -143,14 +167,29 @@ void acme_shared_end(struct acme_shared *shared) {
 
 /* ---- what goes ---- */
 
+static struct view place_of(const char *kind, struct view name, char room[KEY_ROOM]) {
+    int len = snprintf(room, KEY_ROOM, name.len ? "%s %.*s" : "%s", kind, VIEW_ARG(name));
+    return view_of(room, (size_t)len);
+}
+
 static void put(struct acme_shared *shared, const char *kind, struct view name, struct view record) {
-    char key[KEY_ROOM];
-    int len = snprintf(key, sizeof(key), name.len ? "%s %.*s" : "%s", kind, VIEW_ARG(name));
-    struct view at = view_of(key, (size_t)len);
+    char room[KEY_ROOM];
+    struct view at = place_of(kind, name, room);
     if (record.ptr)
         store_redis_put_on(shared->settings.store, SHELF_ACME, at, record, on_ignored, NULL);
     else
         store_redis_take_off(shared->settings.store, SHELF_ACME, at, record, on_ignored, NULL);
+}
+
+static void put_secret(struct acme_shared *shared, const char *kind, struct view name, struct view text) {
+    char room[KEY_ROOM];
+    struct buf record;
+    buf_init(&record, RECORD_MAX);
+    if (!shared->settings.seal)
+        put(shared, kind, name, text);
+    else if (acme_seal(shared->settings.seal, place_of(kind, name, room), text, &record))
+        put(shared, kind, name, buf_view(&record));
+    buf_done(&record);
 }
 
 EVP_PKEY *acme_shared_account(const struct acme_shared *shared) {
@@ -160,7 +199,7 @@ EVP_PKEY *acme_shared_account(const struct acme_shared *shared) {
 void acme_shared_put_account(struct acme_shared *shared, EVP_PKEY *key) {
     struct buf pem;
     buf_init(&pem, 4096);
-    if (acme_key_print(key, &pem)) put(shared, "account", (struct view){0}, buf_view(&pem));
+    if (acme_key_print(key, &pem)) put_secret(shared, "account", (struct view){0}, buf_view(&pem));
     if (pem.ptr) explicit_bzero(pem.ptr, pem.cap);
     buf_done(&pem);
 }
@@ -169,7 +208,7 @@ void acme_shared_put_certificate(struct acme_shared *shared, struct view name) {
     struct buf pem;
     buf_init(&pem, (size_t)1024 * 1024 + 1);
     if (acme_files_read(shared->settings.folder, name, &pem) && pem.len <= RECORD_MAX)
-        put(shared, "certificate", name, buf_view(&pem));
+        put_secret(shared, "certificate", name, buf_view(&pem));
     if (pem.ptr) explicit_bzero(pem.ptr, pem.cap);
     buf_done(&pem);
 }

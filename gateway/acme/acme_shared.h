@@ -3,7 +3,7 @@
  * for all; the right ends by itself when its gateway dies.
  *
  * Records, on SHELF_ACME:
- *   account             its key, PEM
+ *   account             its key, PEM; sealed where there is a key for that, as the next
  *   certificate <name>  chain and key, PEM
  *   show <name>         way \n token \n text: while an order is under way
  *   wait <name>         failures, and when it is tried again (milliseconds since 1970) */
@@ -21,7 +21,8 @@ struct acme_shared;
 struct acme_shared_settings {
     struct loop *loop;
     struct store_redis *store;
-    const char *folder; /* acme_files.h */
+    const unsigned char *seal; /* of accounts and certificates (acme_seal.h); NULL: they are not sealed */
+    const char *folder;        /* acme_files.h */
     struct challenges *challenges;
     void *ctx;
     /* There is a certificate for this name; `is_new`: it has just come into the folder. */

@@ -114,7 +114,8 @@ bool secret_load_text(const struct config *config, struct secret_text *ret_secre
 bool secret_keys_derive(struct view secret, struct secret_keys *ret_keys) {
     return secret_derive(secret, VIEW("resume"), ret_keys->resume) &&
            secret_derive(secret, VIEW(PEER_KEY_LABEL), ret_keys->peer) &&
-           secret_derive(secret, VIEW("ticket"), ret_keys->ticket);
+           secret_derive(secret, VIEW("ticket"), ret_keys->ticket) &&
+           secret_derive(secret, VIEW("seal"), ret_keys->seal);
 }
 
 bool secret_load(const struct config *config, struct secret_keys *ret_keys) {

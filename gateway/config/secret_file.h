@@ -15,7 +15,7 @@ bool config_state_folder(const struct config *config);
 
 /* Derived from it. */
 struct secret_keys {
-    unsigned char resume[SECRET_LEN], peer[SECRET_LEN], ticket[SECRET_LEN];
+    unsigned char resume[SECRET_LEN], peer[SECRET_LEN], ticket[SECRET_LEN], seal[SECRET_LEN];
 };
 
 /* False only if OpenSSL fails. */

@@ -434,6 +434,48 @@ def test_two_gateways_order_once(pair, authority, way):
     no_faults(authority)
 
 
+def test_who_comes_to_another_one_waits(pair, authority):
+    """The first orders; a visitor of the second is not told that there is no certificate."""
+    held = threading.Event()
+    real = authority._look_http
+    authority._look_http = lambda *arguments: (held.set(), real(*arguments))
+    pair("one")
+    assert held.wait(LONG)
+    other = pair("other", "--header-timeout", "120s")
+    wait_for(lambda: pair.redis.ask("GET", "ttf1:lock:acme"))
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        wait_for(lambda: http_raw.request(other.address, host=DOMAIN).status == 404)
+        visitors = [pool.submit(shown, other, authority) for _ in range(4)]
+        pair.is_whole = True
+        assert all(visitor.result(LONG) for visitor in visitors)
+    assert len(authority.orders) == 1
+
+
+def test_private_keys_are_sealed_in_the_store(pair, authority, tmp_path):
+    """With a secret that the store has not; one that has another secret takes none of it, and gets its own."""
+    secret, another = tmp_path / "secret", tmp_path / "another"
+    secret.write_text("a secret of all gateways")
+    another.write_text("one that nobody else has")
+    pair.is_whole = True
+    one, other = (pair(name, "--tunnel-secret-file", secret) for name in ("one", "other"))
+    serials = {wait_for(lambda gateway=gateway: shown(gateway, authority), LONG)["serialNumber"] for gateway in (one, other)}
+    assert len(serials) == 1 and len(authority.orders) == 1 and len(authority.accounts) == 1
+    fields = ["account", f"certificate {DOMAIN}"]
+    records = [wait_for(lambda field=field: pair.redis.ask("HGET", "ttf1:acme", field)) for field in fields]
+    for record in records:
+        assert str(record).count("sealed 1") == 1 and "PRIVATE KEY" not in str(record) and "CERTIFICATE" not in str(record)
+    stranger = pair("stranger", "--tunnel-secret-file", another)
+    stranger.wait_err("what the store has of account is passed over: it is not sealed with the secret of this gateway", LONG)
+    assert wait_for(lambda: shown(stranger, authority), LONG)["serialNumber"] not in serials
+
+
+def test_a_store_without_a_secret_of_its_own_is_warned_of(pair, authority):
+    pair.is_whole = True
+    one = pair("one")
+    one.wait_err("private keys of certificates lie in the store for all who can read it", LONG)
+    assert wait_for(lambda: shown(one, authority), LONG)
+
+
 def test_renewal_by_one_of_them(pair, authority):
     authority.life_s = 40
     one, other = pair("one"), pair("other")

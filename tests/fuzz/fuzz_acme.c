@@ -1,8 +1,9 @@
 /* libFuzzer target: what an authority of certificates says. Byte 0 says what the rest is: a directory, an
- * order, an authorization, a problem, or a chain. What is taken can stand in the next question, and in the
- * log, as it is. */
+ * order, an authorization, a problem, a chain, or a record of the store that is said to be sealed. What is
+ * taken can stand in the next question, and in the log, as it is. */
 #include "acme/acme_answer.h"
 #include "acme/acme_files.h"
+#include "acme/acme_seal.h"
 #include "fuzz.h"
 
 static void check_url(const char *url, bool may_be_empty) {
@@ -58,9 +59,23 @@ static void read_chain(struct view text) {
     require(!acme_files_put("/nowhere", &name, 1, text, key, why) && why[0]);
 }
 
+/* Nobody has the key; and what we seal is not good elsewhere, nor changed. */
+static void read_record(struct view text) {
+    static const unsigned char key[SECRET_LEN] = {1};
+    struct buf sealed, opened;
+    buf_init(&sealed, 1 << 20);
+    buf_init(&opened, 1 << 20);
+    require(!acme_unseal(key, VIEW("a"), text, &opened) && opened.len == 0);
+    require(acme_seal(key, VIEW("a"), text, &sealed) && sealed.len == text.len + ACME_SEAL_MORE);
+    require(!acme_unseal(key, VIEW("b"), buf_view(&sealed), &opened) && opened.len == 0);
+    require(acme_unseal(key, VIEW("a"), buf_view(&sealed), &opened) && view_eq(buf_view(&opened), text));
+    buf_done(&sealed);
+    buf_done(&opened);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static void (*const readers[])(struct view) = {read_directory, read_order, read_authorization,
-                                                   read_problem, read_chain};
+                                                   read_problem,   read_chain, read_record};
     if (size == 0) return 0;
     char *copy = exact_copy(view_of(data + 1, size - 1));
     readers[(uint8_t)(data[0] - '0') % (sizeof(readers) / sizeof(readers[0]))](view_of(copy, size - 1));

@@ -5,6 +5,7 @@
 #include "acme/acme_jws.h"
 #include "acme/acme_names.h"
 #include "acme/acme_request.h"
+#include "acme/acme_seal.h"
 #include "base/base64.h"
 #include "cmocka_setup.h"
 
@@ -271,6 +272,36 @@ static void test_a_request(void **state) {
     buf_done(&der);
 }
 
+static void test_what_is_sealed(void **state) {
+    (void)state;
+    static const unsigned char key[SECRET_LEN] = {7}, other[SECRET_LEN] = {8};
+    const struct view texts[] = {VIEW(""), VIEW("a"), VIEW("-----BEGIN PRIVATE KEY-----\n")};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct buf sealed, again, opened;
+        buf_init(&sealed, 1000);
+        buf_init(&again, 1000);
+        buf_init(&opened, 1000);
+        assert_true(acme_seal(key, VIEW("account"), texts[i], &sealed));
+        assert_true(acme_seal(key, VIEW("account"), texts[i], &again));
+        assert_false(view_eq(buf_view(&sealed), buf_view(&again))); /* a nonce each */
+        assert_int_equal(sealed.len, texts[i].len + ACME_SEAL_MORE);
+        assert_false(acme_unseal(other, VIEW("account"), buf_view(&sealed), &opened));
+        assert_false(acme_unseal(key, VIEW("certificate a.example"), buf_view(&sealed), &opened));
+        for (size_t at = 0; at < sealed.len; at++) {
+            sealed.ptr[at] ^= 1;
+            assert_false(acme_unseal(key, VIEW("account"), buf_view(&sealed), &opened));
+            sealed.ptr[at] ^= 1;
+            assert_false(acme_unseal(key, VIEW("account"), view_slice(buf_view(&sealed), 0, at), &opened));
+        }
+        assert_int_equal(opened.len, 0);
+        assert_true(acme_unseal(key, VIEW("account"), buf_view(&sealed), &opened));
+        assert_true(view_eq(buf_view(&opened), texts[i]));
+        buf_done(&sealed);
+        buf_done(&again);
+        buf_done(&opened);
+    }
+}
+
 static void test_what_stands_in(void **state) {
     (void)state;
     EVP_PKEY *key = acme_key_new();
@@ -299,6 +330,7 @@ int main(void) {
         cmocka_unit_test(test_a_signature),
         cmocka_unit_test(test_a_key_is_the_same_when_it_was_kept),
         cmocka_unit_test(test_a_request),
+        cmocka_unit_test(test_what_is_sealed),
         cmocka_unit_test(test_what_stands_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
