@@ -12,8 +12,8 @@ from pathlib import Path
 
 SWAPS = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "==", "&&": "||", "||": "&&"}
 
-# What tells the compiler that a parameter is not looked at.
-UNUSED = re.compile(r"\(void\)\s*\w+(\s*,\s*\(void\)\s*\w+)*")
+# What nobody misses when it is deleted: what tells the compiler that a parameter is not looked at, and an assertion that holds.
+IDLE = re.compile(r"\(void\)\s*\w+(\s*,\s*\(void\)\s*\w+)*|assert\(.*\)", re.DOTALL)
 
 # In front of a file with faults, in its first line; FAULT(n) also notes that n was reached.
 DECLARATIONS = ("extern int mutant_now; extern unsigned char *mutant_reached; "
@@ -134,7 +134,7 @@ def look_at(kinds, cursor, children, text, add, is_minimum) -> None:
     for child in statements(kinds, kind, children):
         is_expression = child.kind in (kinds.CALL_EXPR, kinds.BINARY_OPERATOR, kinds.COMPOUND_ASSIGNMENT_OPERATOR,
                                        kinds.UNARY_OPERATOR)
-        if is_expression and not UNUSED.fullmatch(text(*span(child))):
+        if is_expression and not IDLE.fullmatch(text(*span(child))):
             add(*span(child), "delete", f"{text(*span(child))} is deleted")
 
 

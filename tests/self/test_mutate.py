@@ -6,14 +6,14 @@ import mutants
 import mutate
 import pytest
 
-SOURCE = """#include <stdlib.h>
-int run(int count, int *out);
+SOURCE = """#include <assert.h>
+#include <stdlib.h>
 int run(int count, int *out) {
     char text[8] = {0};
     if (count < 3 || !out)
         return 7;
     char *room = malloc(9);
-    free(room);
+    free(room); assert(out);
     *out = count < 9 ? count : 9;
     count += sizeof(text[4]) - 1;
     return count == 5 && *out + text[0];
@@ -41,7 +41,7 @@ def toy(tmp_path, monkeypatch):
     (tmp_path / "bin").mkdir()
     (tmp_path / "it.c").write_text(SOURCE)
     (tmp_path / "test_toy.c").write_text(TOY)
-    numbered = list(enumerate(mutants.find_mutants(tmp_path, "it.c", ["-std=c17"])))
+    numbered = list(enumerate(mutants.find_mutants(tmp_path, "it.c", ["-std=gnu17"])))
     copy = tmp_path / "copy.c"
     found = mutants.compiling(SOURCE.encode(), numbered, copy, ["gcc", "-std=c17"])
     subprocess.run(["gcc", "-fsanitize=address", "-std=c17", "-w", "-D_GNU_SOURCE", f"-DMUTANT_COUNT={len(numbered)}", str(copy),
@@ -58,7 +58,7 @@ def test_every_kind_of_fault(toy):
         (9, "*out = count < 9 ? count : 9 is deleted"), (9, "(count < 9) is negated"), (9, "9 becomes one more"),
         (10, "count += sizeof(text[4]) - 1 is deleted"), (10, "1 becomes one more"),
         (11, "== becomes != before 5"), (11, "5 becomes one more"), (11, "&& becomes || before *out + text[0]"), (11, "0 becomes one more"),
-    }  # neither the array's size, nor `count <= 9 ? count : 9`, which is the same
+    }  # neither the array's size, nor `count <= 9 ? count : 9`, which is the same, nor the assertion
 
 
 def test_what_a_test_sees_and_what_it_does_not(toy):
