@@ -1,5 +1,6 @@
 /* The local client's connections, deadlines and memory, looked at between turns (local_client.c,
  * local_connection.c). */
+#include <errno.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
 
@@ -36,6 +37,43 @@ static void test_targets(void **state) {
         if (client->addresses_fixed != rows[i].is_fixed) fail_msg("%s", rows[i].host);
         assert_int_equal(client->tls != NULL, rows[i].tls);
     }
+}
+
+struct dialled {
+    int error; /* or 0 */
+    int fd;    /* the service's end */
+    int count;
+};
+
+static int dial_pair(void *ctx) {
+    struct dialled *dialled = ctx;
+    int ends[2];
+    dialled->count++;
+    errno = dialled->error;
+    if (dialled->error) return -1;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+    dialled->fd = ends[0];
+    return ends[1];
+}
+
+static void test_a_dialler(void **state) {
+    (void)state;
+    struct dialled dialled = {.error = ECONNREFUSED};
+    use_target((struct local_target){
+        .host = "localhost", .port = 80, .unix_path = "the folder", .dialler = {dial_pair, &dialled}});
+    struct probe probe = {.status = 0};
+    get(&probe);
+    UNTIL(probe.ends == 1);
+    assert_int_equal(probe.error, LOCAL_UNAVAILABLE);
+    assert_int_equal(dialled.count, 1);
+    done(&probe);
+    dialled.error = 0;
+    probe = (struct probe){.status = 0};
+    get(&probe);
+    assert_int_equal(dialled.count, 2);
+    answer_hello(dialled.fd, &probe);
+    done(&probe);
+    close(dialled.fd);
 }
 
 static void test_what_a_lookup_leaves(void **state) {
@@ -741,6 +779,7 @@ static void test_a_full_unix_socket(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_targets),
+        TEST(test_a_dialler),
         TEST(test_what_a_lookup_leaves),
         TEST(test_shut_while_it_looks_up),
         TEST(test_options_of_a_socket),

@@ -207,6 +207,23 @@ static void test_how_a_service_ends(void **state) {
     }
 }
 
+/* Who has shaken hands speaks TLS, whatever becomes of the request. */
+static void test_a_service_without_an_answer(void **state) {
+    (void)state;
+    struct probe probe = {.status = 0};
+    get(&probe);
+    int fd = serve();
+    SSL *tls = begin_tls(fd);
+    hear_request(tls);
+    client->clue = LOCAL_CLUE_NO_TLS; /* of a try before it */
+    assert_int_equal(local_client_clue(client), LOCAL_CLUE_NONE);
+    end_tls(tls, fd);
+    UNTIL(probe.ends == 1);
+    assert_int_equal(probe.error, LOCAL_BROKEN);
+    done(&probe);
+    assert_int_equal(local_client_clue(client), LOCAL_CLUE_NONE);
+}
+
 /* The client says that it ends, too; but nothing on a connection that is broken. */
 static void test_how_the_client_ends(void **state) {
     (void)state;
@@ -338,6 +355,7 @@ int main(void) {
         TEST(test_a_handshake_that_does_not_come),
         TEST(test_handshakes_that_fail),
         TEST(test_how_a_service_ends),
+        TEST(test_a_service_without_an_answer),
         TEST(test_how_the_client_ends),
         TEST(test_a_large_body),
         TEST(test_a_pause_within_a_record),
