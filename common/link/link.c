@@ -265,6 +265,10 @@ size_t link_stream_count(const struct link_session *session) {
     return session->owned_count;
 }
 
+uint64_t link_work(const struct link_session *session) {
+    return session->work;
+}
+
 bool link_awaits(const struct link_session *session) {
     if (session->role != LINK_OPENS) return false;
     for (const struct list *node = session->streams.next; node != &session->streams; node = node->next) {

@@ -125,6 +125,9 @@ struct link_stream *link_open(struct link_session *session, const struct stream_
                               const struct stream_events *events, void *ctx, enum status *ret_status);
 /* How many streams have an owner, the control stream not counted. */
 size_t link_stream_count(const struct link_session *session);
+/* What came on it has cost so much in all: a frame 1, and one with a head LINK_HEAD_WORK. */
+uint64_t link_work(const struct link_session *session);
+#define LINK_HEAD_WORK 8
 /* Has one of them, that we have opened, no head of an answer yet? */
 bool link_awaits(const struct link_session *session);
 /* Has it carried limits.requests_max requests? It goes on to serve, but is to be replaced before its stream

@@ -120,6 +120,7 @@ static void walk_frames(struct link_session *session, struct view bytes) {
 static int on_begin_frame(nghttp2_session *h2, const nghttp2_frame_hd *frame, void *user) {
     struct link_session *session = user;
     (void)h2;
+    session->work += frame->type == NGHTTP2_HEADERS ? LINK_HEAD_WORK : 1;
     if (is_noise(frame) && !bucket_take(session, &session->noise))
         calm_down(session, "too many frames that carry nothing");
     return result(session);

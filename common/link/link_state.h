@@ -160,6 +160,7 @@ struct link_session {
     bool ticked;
     enum stream_end loss; /* of streams that are open when it is freed */
     struct bucket resets, noise;
+    uint64_t work; /* link_work() */
     struct frame_walk walk;
     struct gone_streams *gone;   /* LINK_SERVES only */
     uint64_t late, late_allowed; /* bytes of frames on streams that had ended; what was under way then */

@@ -71,17 +71,20 @@ static bool run_hooks(struct loop *loop) {
 
 static void turn(struct loop *loop) {
     bool more = true;
+    loop->is_hurried = false;
     for (int i = 0; more && i < HOOK_ROUNDS; i++) {
         more = run_tasks(loop);
         more |= run_hooks(loop);
         more |= !list_empty(&loop->tasks.queue);
     }
-    set_idle(loop, more);
+    set_idle(loop, more || loop->is_hurried);
     arm_timer(loop);
 }
 
 static void on_prepare(uv_prepare_t *prepare) {
-    turn(prepare->data);
+    struct loop *loop = prepare->data;
+    turn(loop);
+    loop->turn++;
 }
 
 static void on_check(uv_check_t *check) {
@@ -157,6 +160,10 @@ void loop_hook_add(struct loop *loop, struct loop_hook *hook) {
 
 void loop_hook_remove(struct loop_hook *hook) {
     list_remove(&hook->node);
+}
+
+void loop_again(struct loop *loop) {
+    loop->is_hurried = true;
 }
 
 void loop_run(struct loop *loop) {

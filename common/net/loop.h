@@ -31,10 +31,12 @@ struct loop {
     uv_timer_t timer;
     uv_signal_t signals[2];
     uint64_t armed_ms; /* when `timer` fires, 0: not armed */
+    uint32_t turn;     /* how many there were: one begins with each look at what has come */
     unsigned stops;    /* how often the process was asked to stop */
     loop_stop_fn *on_stop;
     void *stop_ctx;
     bool idle_active;
+    bool is_hurried; /* by loop_again() */
 };
 
 /* Ignores SIGPIPE, for the whole process. False when the system gives no loop. */
@@ -50,6 +52,8 @@ void loop_on_stop(struct loop *loop, loop_stop_fn *fn, void *ctx);
 void loop_hook_init(struct loop_hook *hook, bool (*fn)(struct loop_hook *hook));
 void loop_hook_add(struct loop *loop, struct loop_hook *hook);
 void loop_hook_remove(struct loop_hook *hook);
+/* From a hook: something was put off to the next turn, which comes without waiting for anything. */
+void loop_again(struct loop *loop);
 
 /* Until loop_quit. */
 void loop_run(struct loop *loop);

@@ -5,6 +5,7 @@
 #include "agents/agent_ws.h"
 #include "agents/ws_server.h"
 #include "base/buf.h"
+#include "base/rivals.h"
 #include "link/link.h"
 
 struct agent_ws {
@@ -20,6 +21,7 @@ struct agent_ws {
     size_t count, peer_count; /* of agents, of other gateways */
     size_t v1_count;          /* of agents */
     uint64_t last_number;     /* of a card */
+    struct rivals rivals;     /* links on which something comes */
     size_t turn_count;      /* of them: not read, because they have had more than their turn (agent_turn.h) */
     size_t held_bytes;      /* of messages of v1 that are not complete */
     struct list unfinished; /* agent_link.unfinished: have such a message, the oldest first */
@@ -28,6 +30,13 @@ struct agent_ws {
                          bool has_body);
     void *peer_ctx;
     struct buf message; /* being made for one of them */
+};
+
+/* How much of what has come on a link of v2 is taken at once (agent_turn.h). */
+struct agent_pieces {
+    uint32_t turn;                 /* of the loop, that began with so much of link_work(): */
+    uint64_t turn_work, last_work; /* and the last piece did with this */
+    size_t bytes;                  /* of the next piece */
 };
 
 struct agent_link {
@@ -42,7 +51,8 @@ struct agent_link {
     struct buf message;           /* fragments of one that is not complete */
     size_t fragments, held_bytes; /* the second: of it, as counted in ws->held_bytes */
     struct list unfinished;
-    struct timer turn; /* until it is read again */
+    struct timer turn;          /* v1: until it is read again */
+    struct agent_pieces pieces; /* v2 */
     struct timer end_of_token;
     uint64_t until_ms; /* wall clock, of that timer; 0: never */
     uint64_t heard_ms, pinged_ms;

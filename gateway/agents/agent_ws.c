@@ -4,6 +4,7 @@
 
 #include "agents/agent_link.h"
 #include "agents/agent_streams.h"
+#include "agents/agent_turn.h"
 #include "agents/peer_protocol.h"
 #include "auth/peer.h"
 #include "base/heap.h"
@@ -27,6 +28,10 @@ static void on_receive(struct ws_end *end, const struct ws_piece *piece) {
     agent_link_receive(link_of(end), piece);
 }
 
+static size_t on_takes(struct ws_end *end) {
+    return agent_turn_takes(link_of(end));
+}
+
 static void on_write(struct ws_end *end) {
     agent_link_write(link_of(end));
 }
@@ -43,8 +48,12 @@ static void on_gone(struct ws_end *end) {
     agent_link_free(link_of(end));
 }
 
-static const struct ws_server_events events = {
-    .receive = on_receive, .write = on_write, .control = on_control, .bad = on_bad, .gone = on_gone};
+static const struct ws_server_events events = {.takes = on_takes,
+                                               .receive = on_receive,
+                                               .write = on_write,
+                                               .control = on_control,
+                                               .bad = on_bad,
+                                               .gone = on_gone};
 
 /* ---- the port ---- */
 

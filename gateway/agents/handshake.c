@@ -1,6 +1,7 @@
 /* See handshake.h. */
 #include "agents/handshake.h"
 
+#include "auth/websocket.h"
 #include "base/base64.h"
 #include "http/reason.h"
 
@@ -76,4 +77,14 @@ void handshake_print_refusal(struct buf *out, int status, struct view text) {
         "Connection: %s\r\n\r\n%.*s\n",
         status, VIEW_ARG(http_reason(status)), text.len + 1, extra_fields(status),
         status == 426 ? "Upgrade, close" : "close", VIEW_ARG(text));
+}
+
+bool handshake_accept(struct buf *out, struct view key, struct view fields) {
+    char accept[WEBSOCKET_ACCEPT_LEN + 1];
+    websocket_accept(key, accept);
+    buf_printf(out,
+               "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+               "Sec-WebSocket-Accept: %s\r\n%.*s\r\n",
+               accept, VIEW_ARG(fields));
+    return !out->failed;
 }

@@ -1,5 +1,5 @@
-/* The WebSocket handshake's request (RFC 6455 4.2.1), checked; and the plain HTTP answers to what is none. No
- * I/O. */
+/* The WebSocket handshake's request (RFC 6455 4.2.1), checked, and its answer; and the plain HTTP answers to
+ * what is none. No I/O. */
 #ifndef GATEWAY_HANDSHAKE_H
 #define GATEWAY_HANDSHAKE_H
 
@@ -19,6 +19,8 @@ struct handshake {
 int handshake_check(struct view bytes, struct arena *arena, struct handshake *ret_handshake,
                     struct view *ret_text);
 
+/* The 101; `fields` are further lines, each with its CR and LF, or absent. False without memory. */
+bool handshake_accept(struct buf *out, struct view key, struct view fields);
 /* The whole answer, with Connection: close. */
 void handshake_print_refusal(struct buf *out, int status, struct view text);
 

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#include "auth/websocket.h"
 #include "base/log.h"
 #include "sockets/tcp.h"
 
@@ -28,6 +27,7 @@
 struct ws_server {
     struct loop *loop;
     const struct ws_server_events *events;
+    struct holding holding; /* struct ws_end.held */
     size_t frame_bytes;
     struct lws_context *context;
     struct lws_vhost *vhost;
@@ -53,6 +53,7 @@ static void on_gone(struct ws_end *end) {
     task_cancel(&end->begin);
     task_cancel(&end->write);
     task_cancel(&end->ask);
+    held_done(&end->held);
     if (end->wsi) lws_set_opaque_user_data(end->wsi, NULL);
     end->wsi = NULL;
     conn_leave(&end->conn);
@@ -75,9 +76,13 @@ static void on_ask(struct task *task) {
     if (end->wsi) lws_callback_on_writable(end->wsi);
 }
 
+static bool may_read(const struct ws_end *end) {
+    return !end->is_paused && !held_any(&end->held);
+}
+
 /* Has TLS something for us that the socket does not tell of? */
 static bool waits_inside(const struct ws_end *end) {
-    return end->conn.holds && !end->is_paused;
+    return end->conn.holds && may_read(end);
 }
 
 /* At the end of all that happens to it. -1: it is to be closed. */
@@ -254,14 +259,42 @@ static void feed(struct ws_end *end, struct view bytes) {
     end->server->events->bad(end, end->decoder.code, end->decoder.detail);
 }
 
+static void set_reading(struct ws_end *end) {
+    if (!end->wsi) return;
+    lws_rx_flow_control(end->wsi, may_read(end));
+    if (waits_inside(end)) ask_libwebsockets(end);
+}
+
+/* As much as its owner takes in this turn of the loop. */
+static void feed_in_turns(struct ws_end *end, struct view bytes) {
+    size_t (*takes)(struct ws_end * end) = end->server->events->takes;
+    while (bytes.len && !end->is_over && !end->is_deaf) {
+        size_t most = held_any(&end->held) ? 0 : takes ? takes(end) : bytes.len;
+        struct view part = view_slice(bytes, 0, most);
+        if (!most) break;
+        feed(end, part);
+        bytes = view_skip(bytes, part.len);
+    }
+    if (!bytes.len || end->is_over || end->is_deaf) return;
+    if (!held_add(&end->server->holding, &end->held, bytes)) end->is_broken = true;
+    set_reading(end);
+}
+
+static void on_due(struct held *held, struct view bytes) {
+    struct ws_end *end = LIST_ENTRY(held, struct ws_end, held);
+    feed_in_turns(end, bytes);
+    if (may_read(end)) set_reading(end);
+    go_on_or_close(end);
+}
+
 /* ---- libwebsockets' callbacks ---- */
 
 /* Through the block that all share. */
 static void receive_tls(struct ws_end *end) {
     char *block = end->server->block;
-    for (int i = 0; i < READS_A_TURN && !end->is_paused && !end->is_broken; i++) {
+    for (int i = 0; i < READS_A_TURN && may_read(end) && !end->is_broken; i++) {
         ssize_t len = conn_recv(&end->conn, block, BLOCK_BYTES);
-        if (len > 0) feed(end, view_of(block, (size_t)len));
+        if (len > 0) feed_in_turns(end, view_of(block, (size_t)len));
         if (len == 0 || (len < 0 && errno != EAGAIN)) end->is_broken = true;
         if (!end->conn.holds) return;
     }
@@ -281,7 +314,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
     if (!end) return 0; /* not yet, or not any more */
     if (end->magic != END_MAGIC) abort();
     switch (reason) {
-    case LWS_CALLBACK_RAW_RX: feed(end, view_of(in, len)); return go_on(end);
+    case LWS_CALLBACK_RAW_RX: feed_in_turns(end, view_of(in, len)); return go_on(end);
     case LWS_CALLBACK_RAW_RX_FILE: receive_tls(end); return go_on(end);
     case LWS_CALLBACK_RAW_WRITEABLE:
     case LWS_CALLBACK_RAW_WRITEABLE_FILE: return on_writable(end);
@@ -339,6 +372,7 @@ struct ws_server *ws_server_new(struct loop *loop, const struct ws_server_events
     server->loop = loop;
     server->events = events;
     server->frame_bytes = frame_bytes;
+    holding_init(&server->holding, loop, on_due);
     if (start(server)) return server;
     log_error("ws",
               "libwebsockets does not start (is its libuv plug-in, libwebsockets-evlib-uv, installed?)");
@@ -346,7 +380,9 @@ struct ws_server *ws_server_new(struct loop *loop, const struct ws_server_events
 }
 
 void ws_server_stop(struct ws_server *server) {
-    if (server) lws_context_destroy(server->context);
+    if (!server) return;
+    holding_done(&server->holding);
+    lws_context_destroy(server->context);
 }
 
 void ws_server_free(struct ws_server *server) {
@@ -365,20 +401,6 @@ static void on_begin(struct task *task) {
     go_on_or_close(end);
 }
 
-static void answer_handshake(struct ws_end *end, struct view key, struct view fields) {
-    char accept[WEBSOCKET_ACCEPT_LEN + 1];
-    struct buf head;
-    buf_init(&head, 2 * HANDSHAKE_BYTES_MAX);
-    websocket_accept(key, accept);
-    buf_printf(&head,
-               "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-               "Sec-WebSocket-Accept: %s\r\n%.*s\r\n",
-               accept, VIEW_ARG(fields));
-    if (head.failed) end->is_broken = true;
-    put(end, buf_view(&head));
-    buf_done(&head);
-}
-
 void ws_server_adopt(struct ws_server *server, struct ws_end *end, const struct ws_socket *socket,
                      struct view fields) {
     lws_sock_file_fd_type fd = {.sockfd = end->conn.fd};
@@ -387,7 +409,11 @@ void ws_server_adopt(struct ws_server *server, struct ws_end *end, const struct 
     /* closes the socket when it fails */
     end->wsi = lws_adopt_descriptor_vhost(server->vhost, type, fd, protocols[0].name, NULL);
     if (end->wsi) lws_set_opaque_user_data(end->wsi, end);
-    answer_handshake(end, socket->key, fields);
+    struct buf head;
+    buf_init(&head, 2 * HANDSHAKE_BYTES_MAX);
+    if (!handshake_accept(&head, socket->key, fields)) end->is_broken = true;
+    put(end, buf_view(&head));
+    buf_done(&head);
     if (!buf_append_view(&end->early, socket->early)) end->is_broken = true;
     tasks_post(&server->loop->tasks, &end->begin);
 }
@@ -401,21 +427,21 @@ void ws_end_init(struct ws_end *end, struct ws_server *server, const struct conn
     task_init(&end->write, on_write);
     task_init(&end->ask, on_ask);
     buf_init(&end->early, HANDSHAKE_BYTES_MAX);
+    held_init(&end->held, 2 * READ_BYTES);
     buf_init(&end->unsent, UNSENT_TLS_MAX);
 }
 
 void ws_end_done(struct ws_end *end) {
     ws_end_drop(end);
     buf_done(&end->early);
+    held_done(&end->held);
     buf_done(&end->unsent);
     end->magic = 0;
 }
 
 void ws_end_pause(struct ws_end *end, bool paused) {
     end->is_paused = paused;
-    if (!end->wsi) return;
-    lws_rx_flow_control(end->wsi, !paused);
-    if (waits_inside(end)) ask_libwebsockets(end);
+    set_reading(end);
 }
 
 void ws_end_close(struct ws_end *end, unsigned code) {

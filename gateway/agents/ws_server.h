@@ -7,6 +7,7 @@
 #ifndef GATEWAY_WS_SERVER_H
 #define GATEWAY_WS_SERVER_H
 
+#include "agents/held.h"
 #include "agents/ws_candidate.h"
 #include "base/status.h"
 #include "http/ws_frame.h"
@@ -23,6 +24,7 @@ struct ws_end {
     struct ws_decoder decoder;
     struct task begin, write, ask; /* at the end of the turn */
     struct buf early;              /* what came behind the handshake */
+    struct held held;              /* came, and is not taken in this turn of the loop */
     struct list outgoing;          /* messages that wait to be written */
     struct buf unsent;             /* of TLS: what the socket has not taken; else libwebsockets keeps it */
     size_t outgoing_bytes;
@@ -41,6 +43,9 @@ const char *ws_server_library(void);
 
 /* None is called from within a call to the end, but `gone` from ws_server_stop(). */
 struct ws_server_events {
+    /* How many of the bytes that have come are taken now, before it is asked again; 0: no more in this turn
+     * of the loop: they are held, and nothing is read meanwhile. NULL: always all. */
+    size_t (*takes)(struct ws_end *end);
     void (*receive)(struct ws_end *end, const struct ws_piece *piece); /* of a message */
     /* It may be written to. Not called behind our close frame. */
     void (*write)(struct ws_end *end);

@@ -1,0 +1,38 @@
+/* Bytes that have come and are not taken before the next turn of the loop: it comes at once, and what others
+ * have sent meanwhile has its turn first. */
+#ifndef GATEWAY_HELD_H
+#define GATEWAY_HELD_H
+
+#include "base/buf.h"
+#include "net/loop.h"
+
+/* A part of whoever's they are. */
+struct held {
+    struct buf bytes;
+    struct list node;
+    uint32_t turn; /* of the loop, in which they came */
+};
+
+/* All of them that are on one loop. */
+struct holding {
+    struct loop *loop;
+    struct list all; /* struct held.node */
+    struct loop_hook hook;
+    void (*due)(struct held *held, struct view bytes);
+};
+
+/* `due` gets them in the next turn, borrowed until it returns; it may hold some of them again, and free
+ * `held`. */
+void holding_init(struct holding *holding, struct loop *loop,
+                  void (*due)(struct held *held, struct view bytes));
+void holding_done(struct holding *holding);
+
+void held_init(struct held *held, size_t max_bytes);
+void held_done(struct held *held);
+/* Copies them, behind what is held already. False: there is no room or memory. */
+bool held_add(struct holding *holding, struct held *held, struct view bytes);
+static inline bool held_any(const struct held *held) {
+    return held->bytes.len;
+}
+
+#endif
