@@ -188,6 +188,9 @@ void exchange_cancel(struct exchange *exchange);
 /* The host's own time is up: 504, or, within a body, abort. From a safe point; ends the exchange. */
 void exchange_expire(struct exchange *exchange);
 
+/* A number for its tunnel, in place of the name, which nobody can foresee; 0: none is known. */
+uint64_t exchange_tunnel_key(const struct exchange *exchange);
+
 /* What a record of the request (access.h) takes from it. Views live as long as the exchange, and are empty
  * where there is nothing. */
 struct exchange_facts {

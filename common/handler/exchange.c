@@ -265,6 +265,10 @@ struct exchange_facts exchange_facts(const struct exchange *exchange) {
                                    .protocol = exchange->claim.member.link.protocol};
 }
 
+uint64_t exchange_tunnel_key(const struct exchange *exchange) {
+    return exchange->tunnel ? exchange->tunnel->node.hash : 0;
+}
+
 /* ---- the answer ---- */
 
 /* The service has done its part, and what becomes of its bytes is still on its way. */

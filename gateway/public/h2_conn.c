@@ -86,7 +86,10 @@ static bool send_output(struct h2_conn *conn) {
     if (!left.len) return true;
     ssize_t len = conn_send(&conn->conn, &part, 1);
     if (len < 0 && errno != EAGAIN) return false;
-    if (len > 0) buf_consume(&conn->out, (size_t)len);
+    if (len > 0) {
+        buf_consume(&conn->out, (size_t)len);
+        turns_spend(&conn->side->turns, conn->share, TURN_OUT, (size_t)len);
+    }
     conn->is_blocked = conn->out.len;
     if (!conn->out.len) buf_done(&conn->out);
     return true;
@@ -121,10 +124,14 @@ static bool throw_away(struct h2_conn *conn) {
     return true;
 }
 
-/* False: it was closed. */
+static bool may_send(const struct h2_conn *conn) {
+    return !conn->is_blocked && turns_may(&conn->side->turns, conn->share, TURN_OUT);
+}
+
+/* As much as its tunnel may in this turn. False: it was closed. */
 static bool flush(struct h2_conn *conn) {
     bool lives = true, takes = true;
-    while (lives && takes && !conn->is_blocked) {
+    while (lives && takes && may_send(conn)) {
         lives = make_output(conn);
         if (!conn->out.len && lives) return true;
         takes = send_output(conn);
@@ -148,11 +155,16 @@ static void go_on(struct h2_conn *conn) {
         h2_cut(conn);
         return;
     }
+    bool has_more = !conn->is_blocked && (conn->out.len || link_wants_send(conn->session));
+    if (has_more && !may_send(conn)) list_append(&conn->side->h2.late, &conn->changed);
     arm(conn);
 }
 
-void h2_turn(struct visitors *side) {
-    struct list *node;
+void h2_turn(struct visitors *side, bool is_first) {
+    struct list late, *node;
+    list_init(&late);
+    if (is_first) list_move_all(&late, &side->h2.late);
+    while ((node = list_pop(&late))) go_on(LIST_ENTRY(node, struct h2_conn, changed));
     while ((node = list_pop(&side->h2.changed))) go_on(LIST_ENTRY(node, struct h2_conn, changed));
 }
 
@@ -169,6 +181,7 @@ static bool receive(struct h2_conn *conn) {
             h2_cut(conn);
             return false;
         }
+        turns_spend(&conn->side->turns, conn->share, TURN_IN, (size_t)len);
         if (link_receive(conn->session, view_of(block, (size_t)len)) != STATUS_OK) {
             give_up(conn);
             return false;
@@ -190,8 +203,9 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
         return;
     }
     if (events & UV_WRITABLE) conn->is_blocked = false;
-    if (((events & UV_READABLE) || conn->conn.holds) && !receive(conn)) return;
-    go_on(conn);
+    bool may_read =
+        ((events & UV_READABLE) || conn->conn.holds) && turns_may(&conn->side->turns, conn->share, TURN_IN);
+    if (!may_read || receive(conn)) go_on(conn);
 }
 
 /* ---- the session's word ---- */
@@ -220,6 +234,7 @@ static void on_draining(void *ctx) {
 void h2_side_init(struct h2_side *side) {
     list_init(&side->all);
     list_init(&side->changed);
+    list_init(&side->late);
     list_init(&side->idle);
     side->budget = (struct link_budget){.max_bytes = BUDGET_BYTES};
 }

@@ -21,6 +21,7 @@ struct visitors;
 struct h2_side {
     struct list all;     /* struct h2_conn.node */
     struct list changed; /* struct h2_conn.changed: go on at the end of the turn */
+    struct list late;    /* likewise, of the next (turns.h) */
     struct list idle;    /* struct h2_conn.waiting: carry no request, longest first */
     struct link_budget budget;
 };
@@ -39,6 +40,7 @@ struct h2_conn {
     struct list visits;           /* struct h2_visit.node */
     size_t count;                 /* of them */
     uint64_t deadline_ms;         /* without any request; 0: there are some */
+    unsigned share;               /* of the turns: that of the tunnel last asked for (turns.h) */
     bool is_blocked;              /* the socket takes no more for now */
     bool has_asked;
     bool is_over;   /* no session, or none for long */
@@ -49,8 +51,9 @@ void h2_side_init(struct h2_side *side);
 /* A door_fn's part: `conn` and `client` move. */
 void h2_accept(struct visitors *side, const struct conn *conn, struct client *client,
                const struct sockaddr *address, socklen_t len);
-/* At the end of the turn: what has changed goes on. */
-void h2_turn(struct visitors *side);
+/* At the end of the turn: what has changed goes on; in the first look of a turn of the loop also what was too
+ * late in the last one. */
+void h2_turn(struct visitors *side, bool is_first);
 /* With each sweep. */
 void h2_sweep(struct visitors *side, uint64_t now_ms);
 /* As the functions of visitor.h. */

@@ -181,7 +181,8 @@ static void leave_soon(struct visit *visit) {
 }
 
 void visit_leave(struct visit *visit) {
-    bool gets_answer = visit->is_blocked || visit->access.bytes_out > visit->leave_bytes;
+    bool gets_answer =
+        visit->is_blocked || !list_empty(&visit->changed) || visit->access.bytes_out > visit->leave_bytes;
     list_remove(&visit->leaving);
     if (gets_answer) /* were he gone, a reset would come for it */
         leave_soon(visit);
@@ -233,9 +234,13 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
         visit_cut(visit);
         return;
     }
-    if (events & UV_WRITABLE) visit->is_blocked = false;
-    if (((events & UV_READABLE) || visit->conn.holds) && !visit_receive(visit)) return;
-    visit_go_on(visit);
+    if (events & UV_WRITABLE) {
+        visit->is_blocked = false;
+        visit_wake(visit);
+    }
+    bool may_read = (events & UV_READABLE) || visit->conn.holds;
+    if (!may_read || !turns_may(&visit->side->turns, visit->share, TURN_IN)) return;
+    if (visit_receive(visit)) visit_go_on(visit);
 }
 
 void visit_wake(struct visit *visit) {

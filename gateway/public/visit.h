@@ -10,6 +10,7 @@
 #include "handler/access.h"
 #include "http/request_reader.h"
 #include "public/h2_conn.h"
+#include "public/turns.h"
 #include "public/visit_pace.h"
 #include "public/visitor.h"
 
@@ -77,6 +78,9 @@ struct visitors {
     struct loop_hook hook;
     struct list all;     /* struct visit.node */
     struct list changed; /* struct visit.changed: go on at the end of the turn */
+    struct list late;    /* likewise, of the next: their tunnel has had its turn */
+    uint32_t turn;       /* of the loop, in which `late` was looked at */
+    struct turns turns;
     struct list leaving; /* struct visit.leaving: have closed their direction, oldest first */
     /* Who can be spared, those that have waited for longest first; both struct visit.waiting. */
     struct list waiting; /* have no request under way */
@@ -104,6 +108,7 @@ struct visit {
     uint64_t deadline_ms;           /* 0: none */
     uint64_t leave_ms, leave_bytes; /* when it counts as left, unless more was sent by then */
     uint64_t acked_bytes;           /* by the visitor's TCP, when last looked at */
+    unsigned share;                 /* of the turns: that of the tunnel last asked for (turns.h) */
     bool is_eof;                    /* the visitor has closed his direction */
     bool is_blocked;                /* the socket takes no more for now */
     bool moved;                     /* bytes went, either way, since the deadline was set */

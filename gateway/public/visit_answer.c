@@ -241,6 +241,7 @@ static void on_sent(struct visit *visit, size_t len) {
     visit->piece_bytes -= body;
     if (visit->answer) access_passed(&visit->access, body); /* not of a 100 alone */
     visit->moved = true;
+    turns_spend(&visit->side->turns, visit->share, TURN_OUT, body);
     if (body && visit->exchange) exchange_drained(visit->exchange, body);
 }
 

@@ -106,6 +106,7 @@ static bool ask_core(struct visit *visit) {
         visit_cut(visit);
         return false;
     }
+    visit->share = turns_share(exchange_tunnel_key(visit->exchange));
     if (request_reader_is_at_end(&visit->reader)) exchange_body_end(visit->exchange);
     return true;
 }
@@ -230,6 +231,7 @@ bool visit_receive(struct visit *visit) {
         if (!max) return true;
         ssize_t len = visit->in.len ? receive_behind(visit, max) : receive_fresh(visit, max);
         if (len < 0 && errno != EAGAIN) visit_cut(visit);
+        if (len > 0) turns_spend(&visit->side->turns, visit->share, TURN_IN, (size_t)len);
         if (len == 0) visit->is_eof = true;
         if (len < (ssize_t)max) break;
     }

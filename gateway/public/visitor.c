@@ -10,11 +10,30 @@
 #define STALL_LEAST_MS 5000
 #define UNSENT_BYTES (512 * 1024)
 
+static void go_on_or_wait(struct visitors *side, struct visit *visit) {
+    if (turns_may(&side->turns, visit->share, TURN_OUT))
+        visit_go_on(visit);
+    else
+        list_append(&side->late, &visit->changed);
+}
+
+/* Who was too late in the last turn of the loop comes first in this one. */
+static void go_on_late(struct visitors *side) {
+    struct list late, *node;
+    list_init(&late);
+    list_move_all(&late, &side->late);
+    while ((node = list_pop(&late))) go_on_or_wait(side, LIST_ENTRY(node, struct visit, changed));
+}
+
 static bool on_turn(struct loop_hook *hook) {
     struct visitors *side = LIST_ENTRY(hook, struct visitors, hook);
     struct list *node;
-    while ((node = list_pop(&side->changed))) visit_go_on(LIST_ENTRY(node, struct visit, changed));
-    h2_turn(side);
+    bool is_first = side->turn != side->loop->turn;
+    side->turn = side->loop->turn;
+    if (is_first) go_on_late(side);
+    while ((node = list_pop(&side->changed))) go_on_or_wait(side, LIST_ENTRY(node, struct visit, changed));
+    h2_turn(side, is_first);
+    if (!list_empty(&side->late) || !list_empty(&side->h2.late)) loop_again(side->loop);
     return false; /* tasks that this posted make another round by themselves */
 }
 
@@ -63,8 +82,10 @@ struct visitors *visitors_new(struct loop *loop, struct core *core, const struct
     side->core = core;
     side->settings = *settings;
     side->proxied = proxied;
+    side->turns.loop = loop;
     list_init(&side->all);
     list_init(&side->changed);
+    list_init(&side->late);
     list_init(&side->leaving);
     list_init(&side->waiting);
     list_init(&side->stalled);

@@ -605,6 +605,66 @@ static void test_stopping(void **state) {
     close(fd);
 }
 
+/* Visitors of one tunnel have so much of a turn together; the rest of it comes in the next. */
+static void test_the_tunnel_has_had_its_turn(void **state) {
+    (void)state;
+    core.tunnel_key = 7;
+    int fd = come();
+    struct visit *visit = ask(fd, "GET / HTTP/1.1\r\n" HOST);
+    struct turns *turns = &core.visitors->turns;
+    assert_int_equal(visit->share, turns_share(7));
+    turns_spend(turns, visit->share, TURN_OUT, (size_t)3 * TURN_ALONE * TURN_BYTES);
+    answer_200(2);
+    data(VIEW("ok"));
+    end();
+    turn();
+    assert_false(list_empty(&core.visitors->late));
+    assert_int_equal(visit->phase, VISIT_ASKED);
+    for (uint32_t from = loop.turn; loop.turn - from < 5;)
+        uv_run(&loop.uv, UV_RUN_ONCE); /* waits for nothing */
+    assert_true(list_empty(&core.visitors->late));
+    assert_int_equal(visit->phase, VISIT_IDLE);
+    hear(fd, "HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: 2\r\n\r\nok");
+    close(fd);
+    UNTIL(list_empty(&core.visitors->all));
+}
+
+static void test_a_request_waits_for_its_tunnels_turn(void **state) {
+    (void)state;
+    core.tunnel_key = 7;
+    int fd = come();
+    struct visit *visit = ask(fd, "GET / HTTP/1.1\r\n" HOST);
+    answer_200(0);
+    end();
+    UNTIL(visit->phase == VISIT_IDLE);
+    turns_spend(&core.visitors->turns, visit->share, TURN_IN, (size_t)20 * TURN_ALONE * TURN_BYTES);
+    say(fd, "GET / HTTP/1.1\r\n" HOST);
+    for (int i = 0; i < 10; i++) turn();
+    assert_int_equal(core.asked, 1);
+    UNTIL(core.asked == 2);
+    answer_200(0);
+    end();
+    UNTIL(visit->phase == VISIT_IDLE);
+    close(fd);
+    UNTIL(list_empty(&core.visitors->all));
+}
+
+/* One that was put off, and goes. */
+static void test_cut_while_it_is_late(void **state) {
+    (void)state;
+    core.tunnel_key = 7;
+    int fd = come();
+    struct visit *visit = ask(fd, "GET / HTTP/1.1\r\n" HOST);
+    turns_spend(&core.visitors->turns, visit->share, TURN_OUT, (size_t)3 * TURN_ALONE * TURN_BYTES);
+    answer_200(2);
+    turn();
+    assert_false(list_empty(&core.visitors->late));
+    visit_cut(visit);
+    assert_true(list_empty(&core.visitors->late));
+    for (int i = 0; i < 8; i++) turn();
+    close(fd);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_a_new_one_waits_for_a_head),
@@ -633,6 +693,9 @@ int main(void) {
         TEST(test_draining),
         TEST(test_draining_an_idle_one_that_asks),
         TEST(test_stopping),
+        TEST(test_the_tunnel_has_had_its_turn),
+        TEST(test_a_request_waits_for_its_tunnels_turn),
+        TEST(test_cut_while_it_is_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,6 +33,7 @@ struct core {
     struct visitors *visitors;
     int listener;
     int asked, cancelled;
+    uint64_t tunnel_key;       /* of the tunnel that is asked for */
     size_t grants;             /* at once, from within core_forward() */
     bool refuses;              /* has no memory for another one */
     struct exchange *exchange; /* of the last request, NULL when it has ended */
@@ -92,6 +93,10 @@ void exchange_cancel(struct exchange *exchange) {
 
 void exchange_stalled(struct exchange *exchange, uint64_t since_ms) {
     exchange->stalled_ms = since_ms;
+}
+
+uint64_t exchange_tunnel_key(const struct exchange *exchange) {
+    return exchange->core->tunnel_key;
 }
 
 struct exchange_facts exchange_facts(const struct exchange *exchange) {

@@ -1,0 +1,41 @@
+/* Whose turn it is: what the visitors of one tunnel may take of one turn of the loop, so that a tunnel of
+ * which as much is taken as there is makes those of others wait for one such turn and no longer.
+ *
+ * Deficit round robin (Shreedhar and Varghese, 1995): each tunnel has the same quantum a turn of the loop,
+ * each way; who has taken more has so much less of the next. What is over waits: a socket that was not read
+ * stays readable, and what is to be written waits in a queue of the owner's, who calls loop_again(). Tunnels
+ * are told apart by a hash (stochastic fairness queueing, McKenney 1990): two of them have one share between
+ * them once in 1024 times, and nobody can choose with whom. */
+#ifndef GATEWAY_TURNS_H
+#define GATEWAY_TURNS_H
+
+#include "base/rivals.h"
+#include "net/loop.h"
+
+#define TURN_SHARES 1024
+#define TURN_BYTES ((uint32_t)256 * 1024)     /* the quantum; a fifth of a millisecond */
+#define TURN_ALONE 8                          /* of these, for one that has had no rivals lately */
+#define TURN_STEP_BYTES ((uint32_t)16 * 1024) /* what a request or an answer counts beside its bytes */
+
+enum turn_way { TURN_IN, TURN_OUT }; /* of what visitors send, of what they are sent */
+
+struct turn_share {
+    uint32_t turn; /* of the loop, in which it was looked at last */
+    uint32_t spent[2];
+};
+
+/* A part of its owner's struct; all zero but for `loop`. */
+struct turns {
+    const struct loop *loop;
+    struct rivals rivals;
+    struct turn_share shares[TURN_SHARES];
+};
+
+/* The share of the tunnel with this key (exchange_tunnel_key()); 0: nobody's, which has no bound. */
+unsigned turns_share(uint64_t tunnel_key);
+/* May more be done for it, in this turn of the loop? */
+bool turns_may(struct turns *turns, unsigned share, enum turn_way way);
+/* Something was: one step, with so many bytes. */
+void turns_spend(struct turns *turns, unsigned share, enum turn_way way, size_t bytes);
+
+#endif
