@@ -188,6 +188,8 @@ static struct refusal over_quota(struct connect *connect, enum quota quota) {
     case QUOTA_OWNER_NEW_TUNNELS:
         return (struct refusal){429, "this subject has begun as many tunnels as it may within a day"};
     case QUOTA_TOKEN_NAMES:
+        if (!connect->names.text[0])
+            return (struct refusal){403, "this token is for no tunnel: its list of tunnels is empty"};
         snprintf(connect->reason, sizeof(connect->reason),
                  "this token is for tunnels named %.150s(ttf --name)", connect->names.text);
         return (struct refusal){403, connect->reason};

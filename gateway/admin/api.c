@@ -86,6 +86,13 @@ void api_audit(const struct api_call *call, const char *what, struct view whom) 
              "administration %s %.*s by %s", what, VIEW_ARG(whom), call->who);
 }
 
+/* Lists take one; what has no use for it is not told. */
+static bool has_good_limit(const struct api_call *call) {
+    uint64_t limit;
+    struct view text = admin_argument(call->connection, "limit");
+    return !text.ptr || (view_parse_u64(text, &limit) && limit);
+}
+
 /* ---- routes ---- */
 
 static bool path_fits(const char *pattern, const char *path, struct view *ret_segment) {
@@ -122,6 +129,8 @@ enum MHD_Result api_request(struct api *api, struct MHD_Connection *connection, 
     if (!api_let_in(&call, &result)) return result;
     if (!api->sources.control)
         return api_refuse(&call, MHD_HTTP_SERVICE_UNAVAILABLE, "the gateway is starting");
+    if (!has_good_limit(&call))
+        return api_refuse(&call, MHD_HTTP_BAD_REQUEST, "the limit is a whole number, 1 at least");
     return route(&call, url, method);
 }
 

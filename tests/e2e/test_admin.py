@@ -171,7 +171,11 @@ def test_methods(gateway):
 def test_hostile_values(gateway):
     for owner in ("x" * 5000, "a\nb", "\0", "\xff" * 100, '"}]'):
         assert ask(gateway, "tunnels", owner=owner).status in (200, 400)
-    assert json.dumps(ask(gateway, "tunnels", limit="-5").json) == '{"tunnels": []}'
+    for what in ("tunnels", "names", "blocks", "revocations"):
+        for limit in ("0", "-1", "-5", "", "x", "1.5", "99999999999999999999"):
+            answer = ask(gateway, what, limit=limit)
+            assert (answer.status, answer.json) == (400, {"error": "the limit is a whole number, 1 at least"}), (what, limit)
+        assert ask(gateway, what, limit="5000").status == 200  # as many as there may be
 
 
 def names(gateway, **arguments):

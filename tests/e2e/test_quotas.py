@@ -57,6 +57,8 @@ def test_names_of_a_token(start):
     for options in ((), ("--name", "other")):
         line = fails(start, BIN / "ttf", "-e", gateway.endpoint, "-p", 1, *options, env={"TTF_TOKEN": token(tunnels=["dev-*", "x-*"])})
         assert "this token is for tunnels named dev-* x-*" in line and "403" in line, line
+    line = fails(start, BIN / "ttf", "-e", gateway.endpoint, "-p", 1, env={"TTF_TOKEN": token(tunnels=[])})
+    assert "this token is for no tunnel: its list of tunnels is empty" in line and "403" in line, line
     line = fails(start, BIN / "ttf", "-e", gateway.endpoint, "-p", 1, env={"TTF_TOKEN": token(max_rate="many")})
     assert "max_rate" in line and "401" in line, line
 
