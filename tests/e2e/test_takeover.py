@@ -205,6 +205,19 @@ class Handed(Program):
             subprocess.Popen = popen
 
 
+def paced(listening):
+    return listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16).startswith(b"bbr")
+
+
+def test_what_listens_on_loopback_is_not_paced(start, opened, tmp_path):
+    public, agent = opened(), opened(address="0.0.0.0")
+    before = paced(agent)
+    gateway = start._keep(launch(tmp_path, "public:agent", (public, agent)))
+    gateway.wait_line(r"^Ready\b")
+    assert not paced(public)
+    assert paced(agent) == before  # a network may be on the other side: as the system has it
+
+
 def test_sockets_are_taken_by_their_names(start, opened, tmp_path):
     public, second, agent = opened(), opened(), opened()
     early = http_raw.Connection(public.getsockname())  # before there is a gateway at all

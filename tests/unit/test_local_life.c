@@ -122,6 +122,12 @@ static void test_options_of_a_socket(void **state) {
     assert_int_equal(getsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, &len), 0);
     assert_int_equal(on, 1);
     assert_true(connection->used);
+#ifdef TCP_CONGESTION
+    char control[16] = "";
+    len = sizeof(control) - 1;
+    assert_int_equal(getsockopt(connection->fd, IPPROTO_TCP, TCP_CONGESTION, control, &len), 0);
+    assert_string_not_equal(control, "bbr"); /* as it would be where the system paces */
+#endif
     close(fd);
 }
 

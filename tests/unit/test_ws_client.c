@@ -1,5 +1,6 @@
 /* A WebSocket as a client, against a server of a few lines that may say anything: handshakes that are none,
  * frames that must not be, messages that are too large, and what is written, in what frames. */
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -7,7 +8,8 @@
 #include "base/buf.h"
 #include "cmocka_setup.h"
 #include "net/loop.h"
-#include "net/ws_client.h"
+#include "net/wire_state.h"
+#include "net/ws_client_state.h"
 
 #define TOLD_MAX ((size_t)1024 * 1024)
 #define MESSAGE_MAX 1000
@@ -431,6 +433,23 @@ static void test_zero_keys(void **state) {
     }
 }
 
+/* To a loopback address: nor where the system paces. */
+static void test_not_paced(void **state) {
+    (void)state;
+#ifdef TCP_CONGESTION
+    struct scene scene;
+    uv_os_fd_t fd;
+    char control[16] = "";
+    socklen_t len = sizeof(control) - 1;
+    scene_init(&scene);
+    assert_true(scene_open(&scene, 5000));
+    assert_int_equal(uv_fileno((uv_handle_t *)&scene.client->wire->tcp, &fd), 0);
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, control, &len), 0);
+    assert_string_not_equal(control, "bbr");
+    scene_done(&scene);
+#endif
+}
+
 /* Each message of the owner that is ready leaves, however many there are. */
 static void test_many_fills(void **state) {
     struct scene scene;
@@ -577,6 +596,7 @@ int main(void) {
         cmocka_unit_test(test_the_request),
         cmocka_unit_test(test_sending),
         cmocka_unit_test(test_zero_keys),
+        cmocka_unit_test(test_not_paced),
         cmocka_unit_test(test_many_fills),
         cmocka_unit_test(test_a_message_that_is_too_large),
         cmocka_unit_test(test_an_owner_that_lets_go),
