@@ -273,7 +273,7 @@ static int open_socket(struct wire *wire, const struct sockaddr *address) {
     if (error)
         uv_tcp_init(&wire->loop->uv, &wire->tcp);
     else if (uv_fileno((const uv_handle_t *)&wire->tcp, &fd) == 0)
-        pacing_spare(fd, address);
+        pacing_spare((int)(intptr_t)fd, address);
     return error;
 }
 

@@ -8,7 +8,9 @@
 #define NOMINMAX
 
 #define _POSIX_THREAD_SAFE_FUNCTIONS 200809L
-#define tell windows_tell /* io.h's, which is no name of POSIX */
+/* Of headers, and no names of POSIX. */
+#define tell windows_tell
+#define SIZE windows_SIZE
 
 #include <direct.h>
 #include <fcntl.h>
@@ -27,7 +29,9 @@
 #include <ws2tcpip.h>
 
 #undef tell
+#undef SIZE
 /* Words that are names here. */
+#undef TEXT
 #undef STATUS_NO_MEMORY
 #undef STATUS_TIMEOUT
 #undef near

@@ -7,6 +7,7 @@ else()
 endif()
 set(CMAKE_SYSTEM_PROCESSOR $ENV{TTF_ARCHITECTURE})
 set(CMAKE_C_COMPILER ${folder}/bin/cc)
+set(CMAKE_CXX_COMPILER ${folder}/bin/cc) # libraries ask whether it works, and build nothing by it
 set(CMAKE_AR ${folder}/bin/ar CACHE FILEPATH "")
 set(CMAKE_RANLIB ${folder}/bin/ranlib CACHE FILEPATH "")
 set(CMAKE_RC_COMPILER ${folder}/bin/rc CACHE FILEPATH "") # Windows' resources: CMake asks, none are made
