@@ -4,7 +4,7 @@
     sbom.py OUT PROGRAM...
 
 A dynamic program: the libraries that the loader finds on this machine, and the Debian packages that hold them. A static one
-(build/packages/ttf-linux-*, ttf-macos-*, build/lambda/*/bootstrap): the libraries of its link line, by the list of versions that
+(build/packages/ttf-linux-*, ttf-macos-*, ttf-windows-*, build/lambda/*/bootstrap): the libraries of its link line, by the list of versions that
 the script leaves beside them which made them (sysroot.sh). Each component tells the source package, by which Debian counts faults.
 """
 
@@ -94,6 +94,8 @@ def components_of(program):
     with program.open("rb") as file:
         if file.read(4) == MACH_O:
             return list(static_components(program, ROOT / "build/macos" / program.name.rpartition("-")[2], []))
+    if program.suffix == ".exe":
+        return list(static_components(program, ROOT / "build/windows/x86_64", []))
     headers = output("readelf", "-hlW", program)
     if "INTERP" in headers:
         return list(dynamic_components(program))

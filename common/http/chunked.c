@@ -5,7 +5,7 @@
 
 enum stage {
     SIZE_FIRST,
-    SIZE,
+    SIZE_MORE,
     SPACE,
     EXTENSION,
     SIZE_LF,
@@ -35,10 +35,10 @@ static int after_size(char byte) {
 
 static int on_size(struct chunked *chunked, char byte) {
     int digit = http_hex_value(byte);
-    if (digit < 0) return chunked->stage == SIZE ? after_size(byte) : BAD;
+    if (digit < 0) return chunked->stage == SIZE_MORE ? after_size(byte) : BAD;
     if (chunked->line_bytes > 16) return BAD; /* what 64 bits hold */
     chunked->left = chunked->left << 4 | (unsigned)digit;
-    return SIZE;
+    return SIZE_MORE;
 }
 
 static int on_extension(char byte) {
@@ -55,7 +55,7 @@ static int on_size_end(struct chunked *chunked, char byte) {
 static int on_framing(struct chunked *chunked, char byte) {
     switch (chunked->stage) {
     case SIZE_FIRST:
-    case SIZE:
+    case SIZE_MORE:
     case SPACE:
     case EXTENSION:
         if (++chunked->line_bytes > CHUNKED_EXTENSION_MAX) return TOO_LARGE;

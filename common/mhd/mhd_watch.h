@@ -1,6 +1,6 @@
 /* How the loop hears that one of a daemon's sockets has something to do: by the daemon's epoll descriptor on
- * Linux; on Darwin, which has none, by the sockets one by one, which are few there. One file each,
- * mhd_watch_linux.c and mhd_watch_darwin.c. */
+ * Linux (mhd_watch_linux.c); on Darwin and Windows, which have none, by the sockets one by one, which are few
+ * there (mhd_watch_select.c). */
 #ifndef MHD_MHD_WATCH_H
 #define MHD_MHD_WATCH_H
 

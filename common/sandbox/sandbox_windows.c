@@ -19,3 +19,7 @@ bool sandbox_holds(void) {
 void sandbox_lock(const void *bytes, size_t len) {
     (void)VirtualLock((void *)(uintptr_t)bytes, len);
 }
+
+const char *sandbox_library(void) {
+    return NULL;
+}

@@ -8,9 +8,8 @@
 #define NOMINMAX
 
 #define _POSIX_THREAD_SAFE_FUNCTIONS 200809L
-/* Of headers, and no names of POSIX. */
+/* io.h's, and no name of POSIX. */
 #define tell windows_tell
-#define SIZE windows_SIZE
 
 #include <direct.h>
 #include <fcntl.h>
@@ -29,7 +28,6 @@
 #include <ws2tcpip.h>
 
 #undef tell
-#undef SIZE
 /* Words that are names here. */
 #undef TEXT
 #undef STATUS_NO_MEMORY

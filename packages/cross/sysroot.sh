@@ -28,7 +28,9 @@ make_tools() {
     zig=$("$TOP/build/ziglang/bin/python" -c 'import os, ziglang; print(os.path.dirname(ziglang.__file__) + "/zig")')
     mkdir -p "$FOLDER/bin"
     printf '#!/bin/sh\nexec "%s" cc -target %s "$@"\n' "$zig" "$TARGET" >"$FOLDER/bin/cc"
-    for tool in ar ranlib rc; do printf '#!/bin/sh\nexec "%s" %s "$@"\n' "$zig" "$tool" >"$FOLDER/bin/$tool"; done
+    for tool in ar ranlib; do printf '#!/bin/sh\nexec "%s" %s "$@"\n' "$zig" "$tool" >"$FOLDER/bin/$tool"; done
+    # Windows' resources are for DLLs: nothing is made of them.
+    printf '#!/bin/sh\nwhile [ "$1" != -o ]; do shift; done\nexec "%s" -x c -c /dev/null -o "$2"\n' "$FOLDER/bin/cc" >"$FOLDER/bin/rc"
     chmod +x "$FOLDER"/bin/*
 }
 
@@ -91,7 +93,7 @@ build_mhd() {
         cd "$FOLDER/source/build-mhd"
         ../libmicrohttpd-*/configure --host="$HOST" --prefix=/usr --disable-shared --enable-static --disable-https \
             --disable-doc --disable-examples --disable-curl --disable-tools --disable-postprocessor --disable-bauth --disable-dauth \
-            CC="$FOLDER/bin/cc" AR="$FOLDER/bin/ar" RANLIB="$FOLDER/bin/ranlib" CFLAGS=-O2
+            CC="$FOLDER/bin/cc" AR="$FOLDER/bin/ar" RANLIB="$FOLDER/bin/ranlib" RC="$FOLDER/bin/rc" CFLAGS=-O2
         make -j "$(nproc)"
         make install DESTDIR="$ROOT"
     )

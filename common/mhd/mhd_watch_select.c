@@ -1,5 +1,6 @@
-/* See mhd_watch.h. Nothing here is Darwin's own, so that it can be tried elsewhere; the sockets' numbers are
- * below FD_SETSIZE, or the daemon refuses them. */
+/* See mhd_watch.h. Nothing here is Darwin's or Windows' own, so that it can be tried elsewhere. The sockets'
+ * numbers are below FD_SETSIZE, or the daemon refuses them; on Windows they are few, and their numbers small.
+ */
 #include <stdlib.h>
 #include <sys/select.h>
 
@@ -25,9 +26,9 @@ static void on_ready(uv_poll_t *poll, int status, int events) {
     mhd_loop_kick(poll->data);
 }
 
-static void add(struct mhd_watch *watch, int fd, int events) {
+static void add(struct mhd_watch *watch, MHD_socket fd, int events) {
     struct watched *watched = calloc(1, sizeof(*watched));
-    if (!watched || uv_poll_init(&watch->mhd->loop->uv, &watched->poll, fd) != 0) {
+    if (!watched || uv_poll_init_socket(&watch->mhd->loop->uv, &watched->poll, fd) != 0) {
         free(watched); /* the daemon's timer comes all the same */
         return;
     }
@@ -39,12 +40,12 @@ static void add(struct mhd_watch *watch, int fd, int events) {
 
 void mhd_watch_resume(struct mhd_watch *watch) {
     fd_set reads, writes, others;
-    MHD_socket max = -1;
+    MHD_socket max = MHD_INVALID_SOCKET;
     FD_ZERO(&reads);
     FD_ZERO(&writes);
     FD_ZERO(&others);
     if (MHD_get_fdset(watch->mhd->daemon, &reads, &writes, &others, &max) != MHD_YES) return;
-    for (int fd = 0; fd <= max; fd++) {
+    for (MHD_socket fd = 0; max != MHD_INVALID_SOCKET && fd <= max; fd++) {
         int events = (FD_ISSET(fd, &reads) ? UV_READABLE : 0) | (FD_ISSET(fd, &writes) ? UV_WRITABLE : 0);
         if (events) add(watch, fd, events);
     }
