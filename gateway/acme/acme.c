@@ -10,13 +10,13 @@
 #include "acme/acme_names.h"
 #include "acme/acme_order.h"
 #include "acme/acme_shared.h"
+#include "acme/acme_waits.h"
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/regular_file.h"
 
-#define SETTLE_MS 5000 /* until a certificate in the folder is in use (config/tls_files.c), and some */
-#define TURN_MS 10000  /* another gateway has the right to order */
-#define WAIT_MAX_MS ((uint64_t)2 * 24 * 3600 * 1000)
+#define SETTLE_MS 5000  /* until a certificate in the folder is in use (config/tls_files.c), and some */
+#define TURN_MS 10000   /* another gateway has the right to order */
 #define LOOK_MS 60000   /* at the latest: the wall clock may be set */
 #define FAILURES_MAX 8  /* then a name that is not ours is forgotten until somebody comes for it */
 #define QUESTIONS_MAX 9 /* of core_certify() at once */
@@ -80,6 +80,7 @@ static void failed(struct acme *acme, struct acme_name *name, const struct acme_
     if (acme->shared)
         acme_shared_put_wait(acme->shared, view_from_cstr(name->text), name->failures, name->due_ms);
     if (!name->is_ours && name->failures >= FAILURES_MAX) acme_names_remove(&acme->names, name);
+    acme_waits_save(acme->folder, &acme->names);
 }
 
 static void share(struct acme *acme, struct acme_name *name) {
@@ -97,7 +98,9 @@ static void keep(struct acme *acme, struct acme_name *name, const struct acme_re
         failed(acme, name, result, why);
         return;
     }
+    bool has_failed = name->failures > 0;
     name->failures = 0;
+    if (has_failed) acme_waits_save(acme->folder, &acme->names);
     name->came_ms = now_ms();
     share(acme, name);
     if (!read_dates(acme, name)) name->due_ms = now_ms() + LOOK_MS;
@@ -198,7 +201,7 @@ static void on_waits(void *ctx, struct view text, unsigned failures, uint64_t du
     struct acme *acme = ctx;
     struct acme_name *name = acme_names_find(&acme->names, text);
     if (name) name->is_elsewhere = false;
-    if (!name || due_ms <= name->due_ms || due_ms > now_ms() + WAIT_MAX_MS) return;
+    if (!name || due_ms <= name->due_ms || due_ms > now_ms() + ACME_WAIT_MAX_MS) return;
     name->failures = failures;
     name->due_ms = due_ms;
 }
@@ -406,6 +409,15 @@ static bool prepare(struct acme *acme, char why[ACME_WHY_MAX]) {
     return make_session(acme) && make_shared(acme);
 }
 
+static void tell_waits(const struct acme *acme) {
+    for (size_t i = 0; i < acme->names.count; i++) {
+        const struct acme_name *name = &acme->names.items[i];
+        if (name->failures)
+            log_warn("acme", "%s gets no certificate for %" PRIu64 " s: it was refused before the start",
+                     name->text, (name->due_ms - now_ms()) / 1000);
+    }
+}
+
 struct acme *acme_new(const struct acme_settings *settings, const char **ret_why) {
     static char why[ACME_WHY_MAX];
     struct acme *acme = calloc(1, sizeof(*acme));
@@ -416,6 +428,8 @@ struct acme *acme_new(const struct acme_settings *settings, const char **ret_why
     if (prepare(acme, why)) {
         add_ours(acme, settings->names, settings->names_count);
         acme_files_list(acme->folder, on_kept, acme);
+        acme_waits_load(acme->folder, now_ms(), &acme->names);
+        tell_waits(acme);
         return acme;
     }
     acme_free(acme);

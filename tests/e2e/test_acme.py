@@ -260,6 +260,24 @@ def test_an_authority_that_says_when(acme, authority):
     acme().wait_err(r"it answers 503; tried again in 7200 s", LONG)
 
 
+def test_who_is_started_again_waits_as_before(acme, authority, tmp_path):
+    authority.answers["order"] = lambda: (429, {"Retry-After": "3600"}, b'{"type":"urn:ietf:params:acme:error:rateLimited","detail":"no"}')
+    state = tmp_path / "state"
+    first = acme(state_dir=state)
+    first.wait_err("rateLimited: no; tried again in 3600 s", LONG)
+    first.stop()
+    asked = authority.count("order")
+    second = acme(state_dir=state)
+    second.wait_err(rf"{DOMAIN} gets no certificate for 3[0-9]{{3}} s: it was refused before the start", LONG)
+    assert http_raw.request(second.address, host=DOMAIN).status == 404
+    assert authority.count("order") == asked
+    second.stop()
+    [kept] = (state / "acme").glob("*.waits")
+    kept.unlink()
+    del authority.answers["order"]
+    comes(acme(state_dir=state))
+
+
 def test_nonces_that_are_old(acme, authority):
     authority.old_nonces = 3
     comes(acme())

@@ -6,6 +6,7 @@
 #include "acme/acme_names.h"
 #include "acme/acme_request.h"
 #include "acme/acme_seal.h"
+#include "acme/acme_waits.h"
 #include "base/base64.h"
 #include "cmocka_setup.h"
 
@@ -272,6 +273,40 @@ static void test_a_request(void **state) {
     buf_done(&der);
 }
 
+static void test_waits(void **state) {
+    (void)state;
+    const uint64_t now_ms = 1000000;
+    struct acme_names kept = {0}, again = {0};
+    struct buf text;
+    buf_init(&text, 1000);
+    acme_names_add(&kept, VIEW("well.example"), true);
+    struct acme_name *name = acme_names_add(&kept, VIEW("a.example"), true);
+    name->failures = 3;
+    name->due_ms = now_ms + 5000;
+    acme_waits_print(&kept, &text);
+    assert_true(view_eq(buf_view(&text), VIEW("a.example 3 1005000\n")));
+    acme_waits_parse(buf_view(&text), now_ms, &again);
+    assert_int_equal(again.count, 1);
+    assert_int_equal(again.items[0].failures, 3);
+    assert_int_equal(again.items[0].due_ms, now_ms + 5000);
+    static const struct view bad[] = {VIEW(""),
+                                      VIEW("\n\n"),
+                                      VIEW("b.example"),
+                                      VIEW("b.example 1"),
+                                      VIEW(" 1 1005000"),
+                                      VIEW("b.example 0 1005000"),
+                                      VIEW("b.example 101 1005000"),
+                                      VIEW("b.example 1 1000000"),
+                                      VIEW("b.example 1 18446744073709551615"),
+                                      VIEW("b.example -1 1005000"),
+                                      VIEW("b.example 1 1005000 "),
+                                      VIEW("../b 1 1005000"),
+                                      VIEW("B.example 1 1005000")};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) acme_waits_parse(bad[i], now_ms, &again);
+    assert_int_equal(again.count, 1);
+    buf_done(&text);
+}
+
 static void test_what_is_sealed(void **state) {
     (void)state;
     static const unsigned char key[SECRET_LEN] = {7}, other[SECRET_LEN] = {8};
@@ -330,6 +365,7 @@ int main(void) {
         cmocka_unit_test(test_a_signature),
         cmocka_unit_test(test_a_key_is_the_same_when_it_was_kept),
         cmocka_unit_test(test_a_request),
+        cmocka_unit_test(test_waits),
         cmocka_unit_test(test_what_is_sealed),
         cmocka_unit_test(test_what_stands_in),
     };
