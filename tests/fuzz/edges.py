@@ -2,18 +2,23 @@
 """How much of each parser the targets reach: edges (each side of each branch, and each function's entry), counted by
 llvm-cov in a build of its own, over the inputs of the repository and those that earlier runs of `./dev fuzz` have kept.
 
-    edges.py [FILE...]  of these files of tests/fuzz/parsers.txt; all
+    edges.py [FILE...]  of these files of tests/fuzz/parsers.txt, with each edge that is left; of all
 
-Functions that no target can reach, or need not, are named in tests/fuzz/unreached.txt, with the reason, and do not count.
+What no target can reach, or need not, is named in tests/fuzz/unreached.txt, with the reason, and does not count: a function, or
+one side of a condition in it. Nor do the branches within macros, which are not the parser's.
 Less than 90 % of a file that has a target is said, and is a failure. `./dev fuzz --coverage` builds what this runs.
 """
 
+import functools
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -34,13 +39,17 @@ def parsers() -> dict[str, list[str]]:
     return table
 
 
-def unreached() -> dict[tuple[str, str], str]:
-    """By file and function: why no target reaches it."""
+# "FILE FUNCTION REASON", or "FILE FUNCTION true|false `CONDITION` REASON".
+ROW = re.compile(r"(\S+) (\S+) (?:(true|false) `(.+)` )?([^`]+)")
+
+
+def unreached() -> dict[tuple[str, ...], str]:
+    """By file and function, or by file, function, side and condition: why no target reaches it."""
     named = {}
     for line in (fuzz.HERE / "unreached.txt").read_text().splitlines():
         if line and not line.startswith("#"):
-            file, function, reason = line.split(maxsplit=2)
-            named[file, function] = reason
+            *place, reason = ROW.fullmatch(line).groups()
+            named[tuple(word for word in place if word)] = reason
     return named
 
 
@@ -75,47 +84,84 @@ def functions(targets: list[str]) -> list[dict]:
     return json.loads(said)["data"][0]["functions"]
 
 
-def count(found: list[dict], root: Path = fuzz.ROOT) -> dict[str, dict[str, tuple[int, int]]]:
-    """By file and function: edges taken, and all. A function of several programs counts once."""
-    taken: dict[tuple[str, str], dict[tuple, bool]] = defaultdict(dict)
+@functools.lru_cache(maxsize=None)
+def lines_of(path: Path) -> list[bytes]:
+    return path.read_bytes().splitlines() if path.exists() else []
+
+
+def condition(path: Path, branch: list[int]) -> str:
+    """The text of a condition, on one line. Columns are bytes."""
+    first, begin, last, end = branch[:4]
+    lines = lines_of(path)[first - 1 : last]
+    if lines:
+        lines[-1] = lines[-1][: end - 1]
+        lines[0] = lines[0][begin - 1 :]
+    return " ".join(b" ".join(lines).decode(errors="replace").split())
+
+
+@dataclass(frozen=True)
+class Edge:
+    line: int
+    column: int
+    side: str  # true, false; "": the function's entry
+    condition: str
+
+
+def edges_of(function: dict, path: Path) -> Iterator[tuple[Edge, bool]]:
+    yield Edge(0, 0, "", ""), function["count"] > 0
+    for branch in function["branches"]:
+        if branch[6] == 0:  # otherwise of a macro
+            for side, taken in (("true", branch[4]), ("false", branch[5])):
+                yield Edge(branch[0], branch[1], side, condition(path, branch)), taken > 0
+
+
+Counted = dict[str, dict[str, dict[Edge, bool]]]
+
+
+def count(found: list[dict], without: Collection[tuple[str, ...]] = (), root: Path = fuzz.ROOT) -> Counted:
+    """By file and function: which edges there are, and whether each is taken. A function of several programs counts once."""
+    files: Counted = defaultdict(lambda: defaultdict(dict))
     for function in found:
         path = Path(os.path.normpath(function["filenames"][0]))
         if not path.is_relative_to(root):
             continue
-        edges = taken[str(path.relative_to(root)), function["name"].rpartition(":")[2]]
-        edges["entry"] = edges.get("entry", False) or function["count"] > 0
-        for branch in function["branches"]:
-            for side in (4, 5):
-                edges[(*branch[:4], side)] = edges.get((*branch[:4], side), False) or branch[side] > 0
-    files: dict[str, dict[str, tuple[int, int]]] = defaultdict(dict)
-    for (file, name), edges in taken.items():
-        files[file][name] = (sum(edges.values()), len(edges))
+        file, name = str(path.relative_to(root)), function["name"].rpartition(":")[2]
+        if (file, name) in without:
+            continue
+        for edge, taken in edges_of(function, path):
+            if (file, name, edge.side, edge.condition) not in without:
+                files[file][name][edge] = files[file][name].get(edge, False) or taken
     return files
 
 
 # ---- saying it ----
 
 
-def of_file(named: dict[str, tuple[int, int]], without: set[str]) -> tuple[int, int]:
-    parts = [part for name, part in named.items() if name not in without]
-    return sum(taken for taken, _ in parts), sum(edges for _, edges in parts)
+def of_file(named: dict[str, dict[Edge, bool]]) -> tuple[int, int]:
+    return sum(sum(edges.values()) for edges in named.values()), sum(map(len, named.values()))
 
 
-def worst(named: dict[str, tuple[int, int]], without: set[str]) -> str:
+def worst(named: dict[str, dict[Edge, bool]]) -> str:
     """The functions with most edges that nothing has taken."""
-    left = sorted(((edges - taken, name) for name, (taken, edges) in named.items() if name not in without and taken < edges), reverse=True)
-    return ", ".join(f"{name} {missing}" for missing, name in left[:SHOWN])
+    left = sorted(((list(edges.values()).count(False), name) for name, edges in named.items()), reverse=True)
+    return ", ".join(f"{name} {missing}" for missing, name in left[:SHOWN] if missing)
 
 
-def report(table: dict[str, list[str]], counted: dict[str, dict[str, tuple[int, int]]], excluded: dict[tuple[str, str], str]) -> int:
+def left_of(file: str, named: dict[str, dict[Edge, bool]]) -> Iterator[str]:
+    """A line for each edge that nothing has taken, as unreached.txt would name it."""
+    for name, edges in named.items():
+        for edge in sorted((edge for edge, taken in edges.items() if not taken), key=lambda edge: (edge.line, edge.column, edge.side)):
+            yield f"{file} {name} {edge.side} `{edge.condition}` line {edge.line}" if edge.side else f"{file} {name} is never entered"
+
+
+def report(table: dict[str, list[str]], counted: Counted) -> int:
     low = total = reached = 0
     for file in sorted(table):
-        without = {function for other, function in excluded if other == file}
-        taken, edges = of_file(counted.get(file, {}), without)
+        taken, edges = of_file(counted.get(file, {}))
         share = 100 * taken // edges if edges else 0
         low += share < WANTED
         reached, total = reached + taken, total + edges
-        more = "" if share >= WANTED else f"   not taken: {worst(counted.get(file, {}), without) or 'all of it'}"
+        more = "" if share >= WANTED else f"   not taken: {worst(counted.get(file, {})) or 'all of it'}"
         print(f"{file:46} {taken:5} of {edges:5} ({share:3} %){more}")
     print(f"{len(table)} files, {reached} of {total} edges ({100 * reached // max(total, 1)} %), {low} below {WANTED} %")
     return 1 if low else 0
@@ -127,7 +173,10 @@ def main(arguments: list[str]) -> int:
         print("edges.py: no such file in tests/fuzz/parsers.txt", file=sys.stderr)
         return 2
     targets = sorted({target for targets in table.values() for target in targets})
-    return report(table, count(functions(targets)), unreached())
+    counted = count(functions(targets), unreached().keys())
+    for file in table if arguments else ():
+        print(*left_of(file, counted.get(file, {})), sep="\n")
+    return report(table, counted)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 /* libFuzzer target: DynamoDB's answers. What the stores ask for is asked for; then each line of the input
  * answers the oldest call: JSON with 200 (behind '^': an earlier attempt may have been executed), or behind
- * '!' with 400 and the error's name in front of the first space; '~' lets a second pass. Each completion
- * comes once. */
+ * '!' with 400 and the error's name in front of the first space; '~' lets a second pass. `$R` in it is the id
+ * of the request that was put last. Each completion comes once. */
 #include "fuzz.h"
 #include "fuzz_log.h"
 #include "store/store_dynamodb.h"
@@ -19,6 +19,7 @@ static struct {
     struct aws_call *calls[CALLS_MAX];
     size_t count, asked, told;
     uint64_t now_ms;
+    char request_id[V1_REQUEST_ID_MAX + 1];
 } world;
 
 /* ---- AWS, of which DynamoDB's client knows these ---- */
@@ -101,40 +102,83 @@ static struct v1_message *an_answer(void) {
     return message;
 }
 
-/* Which of the ports' calls, and in which order, the first byte says. */
+static struct v1_message *an_error(void) {
+    enum status status;
+    return v1_message_parse(
+        VIEW("{\"type\":\"error\",\"request_id\":\"r\",\"code\":\"c\",\"message\":\"m\"}"), 1024, &status);
+}
+
+/* What changes from one claim to the next, by the bits of `how`. */
+static void store_claim(const struct registry *registry, unsigned how) {
+    struct claim claim = {.tunnel_id = "t",
+                          .owner = "sub:o",
+                          .epoch = 2,
+                          .expires_ms = how & 1 ? UINT64_MAX : WALL_MS + 1000,
+                          .member = {.link = {.connection = "c"}, .state = CLAIM_CONNECTING, .epoch = 2}};
+    struct claim_write write = {.claim = &claim, .expected_epoch = how & 2 ? 0 : 1, .expected_states = 5};
+    if (how & 4) write.options = VIEW("x=1");
+    if (how & 8) claim.member.state = CLAIM_READY, claim.member.until_ms = WALL_MS + 500;
+    if (how & 16) claim.member.allowance.rate = 2, strcpy(claim.member.link.gateway, "ws://a");
+    registry->store(registry->ctx, &write, on_done, NULL, 1);
+}
+
+static void complete_part(const struct mailbox *mailbox, unsigned how) {
+    static const char long_id[V1_REQUEST_ID_MAX + 2] = {[0 ... V1_REQUEST_ID_MAX] = 'r'};
+    const struct v1_chunk chunk = {
+        .total = 1 + how % 3, .seq = how / 3 % 4, .data = how == 24 ? VIEW("") : VIEW("e30=")};
+    mailbox->complete_part(mailbox->ctx, how == 23 ? view_from_cstr(long_id) : VIEW("r"), VIEW("c"), &chunk,
+                           on_done, NULL, 1);
+}
+
+static void on_event(void *ctx, struct view name) {
+    (void)ctx;
+    require(name.ptr != NULL);
+}
+
+static void on_overdue(void *ctx, const struct link *link) {
+    (void)ctx;
+    require(link->connection[0]);
+}
+
+/* Which of the ports' calls a byte is. '.' is none. */
 static void ask(struct store_dynamodb *store, uint8_t what) {
-    static char request_id[V1_REQUEST_ID_MAX + 1];
-    struct registry registry = {0};
+    struct registry registry = store_dynamodb_registry(store);
     struct mailbox mailbox = store_dynamodb_mailbox(store);
-    registry = store_dynamodb_registry(store);
-    static const struct claim claim = {.tunnel_id = "t",
-                                       .owner = "sub:o",
-                                       .epoch = 2,
-                                       .expires_ms = WALL_MS + 1000,
-                                       .member = {.link = {.connection = "c"}, .state = 1, .epoch = 2}};
-    const struct claim_write write = {.claim = &claim, .expected_epoch = 1, .expected_states = 7};
     const struct pending pending = {.connection_id = VIEW("c"), .expires_ms = WALL_MS + 1000};
+    if (what == '.') return;
     world.asked++;
     switch (what % 10) {
     case 0: registry.lookup(registry.ctx, VIEW("t"), on_claim, NULL, 1); break;
     case 1: registry.lookup_connection(registry.ctx, VIEW("c"), on_claim, NULL, 1); break;
-    case 2: registry.store(registry.ctx, &write, on_done, NULL, 1); break;
+    case 2: store_claim(&registry, what / 10); break;
     case 3: registry.sweep(registry.ctx, on_swept, NULL, 1); break;
-    case 4: mailbox.put(mailbox.ctx, &pending, on_put, request_id, 1); break;
-    case 5: mailbox.take(mailbox.ctx, view_from_cstr(request_id), on_take, NULL, 1); break;
+    case 4: mailbox.put(mailbox.ctx, &pending, on_put, world.request_id, 1); break;
+    case 5: mailbox.take(mailbox.ctx, view_from_cstr(world.request_id), on_take, NULL, 1); break;
     case 6: registry.remove_connection(registry.ctx, VIEW("c"), on_done, NULL, 1); break;
-    case 7: mailbox.complete(mailbox.ctx, VIEW("r"), VIEW("c"), an_answer(), on_done, NULL, 1); break;
+    case 7:
+        mailbox.complete(mailbox.ctx, VIEW("r"), VIEW("c"), what < 128 ? an_answer() : an_error(), on_done,
+                         NULL, 1);
+        break;
     case 8:
         world.asked--; /* nobody is told */
-        mailbox.remove(mailbox.ctx, view_from_cstr(request_id));
+        mailbox.remove(mailbox.ctx, view_from_cstr(world.request_id));
         break;
-    default:
-        mailbox.complete_part(mailbox.ctx, VIEW("r"), VIEW("c"),
-                              &(struct v1_chunk){.total = 1, .data = VIEW("e30=")}, on_done, NULL, 1);
+    default: complete_part(&mailbox, what / 10);
     }
 }
 
 /* ---- the input ---- */
+
+static void put_id(struct buf *out, struct view line) {
+    size_t at;
+    while ((at = view_find(line, '$')) < line.len) {
+        bool is_id = view_starts_with(view_skip(line, at), VIEW("$R"));
+        buf_append_view(out, view_slice(line, 0, is_id ? at : at + 1));
+        if (is_id) buf_append_view(out, view_from_cstr(world.request_id));
+        line = view_skip(line, at + (is_id ? 2 : 1));
+    }
+    buf_append_view(out, line);
+}
 
 static void take_line_of(struct view line) {
     struct aws_answer said = {.http_status = 200};
@@ -151,8 +195,12 @@ static void take_line_of(struct view line) {
         view_split(&rest, ' ', &said.error);
         line = rest;
     }
-    char *copy = exact_copy(line);
-    said.body = view_of(copy, line.len);
+    struct buf body;
+    buf_init(&body, (size_t)1024 * 1024);
+    put_id(&body, line);
+    char *copy = exact_copy(buf_view(&body));
+    said.body = view_of(copy, body.len);
+    buf_done(&body);
     answer(is_error ? STATUS_INVALID : STATUS_OK, &said);
     free(copy);
 }
@@ -194,6 +242,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         .connections_table = "c", .requests_table = "r", .core = &core};
     struct store_dynamodb *store = store_dynamodb_new(&dynamodb, &settings);
     require(store != NULL);
+    store_dynamodb_listen(store, (struct store_events){.claim_changed = on_event,
+                                                       .request_completed = on_event,
+                                                       .connection_overdue = on_overdue});
     play(store, &aws, view_of(data, size));
     store_dynamodb_free(store);
     require(world.count == 0);

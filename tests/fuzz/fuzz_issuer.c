@@ -1,5 +1,7 @@
 /* libFuzzer target: what an OpenID provider answers, and what is kept of it. Byte 0 says which; the rest is
  * the answer's body. What is kept can be shown on a terminal and put into a request. */
+#include <ctype.h>
+
 #include "fuzz.h"
 #include "http/chars.h"
 #include "oidc/oidc_state.h"
@@ -66,12 +68,26 @@ static void read_state(struct view text) {
     buf_done(&out);
 }
 
+/* A form has no byte but those that stand for themselves in it. */
+static void write_form(struct view text) {
+    char value[256];
+    struct buf form;
+    buf_init(&form, 1024);
+    if (view_copy_to(view_slice(text, 0, 255), value, sizeof(value)) && issuer_form_add(&form, "a", value) &&
+        issuer_form_add(&form, "b", "c"))
+        for (size_t i = 0; i < form.len; i++)
+            require(isalnum((unsigned char)form.ptr[form.start + i]) ||
+                    strchr("-._~%&=", form.ptr[form.start + i]));
+    buf_done(&form);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size == 0 || size > HTTPS_ANSWER_MAX) return 0;
     struct view rest = view_of(data + 1, size - 1);
     char *copy = exact_copy(rest);
     struct view text = view_of(copy, rest.len);
     int status = data[0] & 8 ? 400 : 200;
+    write_form(text);
     switch (data[0] % 4) {
     case 0: read_description(text); break;
     case 1: read_device(status, text); break;

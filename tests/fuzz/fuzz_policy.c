@@ -72,6 +72,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len) {
                                      .target = view_of(path, target.len)};
     struct view text = view_of(policy, lines[0].len);
     bool is_policy = !policy_fault(text, error, sizeof(error));
+    (void)policy_takes(text);
+    request.is_at_door = policy_is_door(request.target);
     enum policy_verdict verdict = policy_check(text, &request, &outcome);
     require(is_policy == (verdict != POLICY_FAILS));
     if (!is_policy)

@@ -1,7 +1,7 @@
 /* libFuzzer target: a Redis that answers anything. What the store asks for is asked for, all of it; then each
  * reply of the input (RESP, read by hiredis) answers the oldest call that waits, an error fails it, and a
- * simple string is what was heard on a channel. Each completion comes once, or never when the store has
- * stopped. */
+ * simple string is what was heard on a channel, or lets two seconds pass ('~'). Each completion comes once,
+ * or never when the store has stopped. */
 #include "fuzz.h"
 #include "fuzz_log.h"
 #include "store/redis_link.h"
@@ -23,6 +23,7 @@ struct redis_link {
 
 static struct redis_link *links[2]; /* commands, channel */
 static size_t link_count, asked, told;
+static char put_id[V1_REQUEST_ID_MAX + 1]; /* of what was put last, or a foreign one */
 
 /* ---- the connection, of which the store knows these ---- */
 
@@ -119,6 +120,7 @@ static void on_put(void *target, uint64_t ticket, enum status status, struct vie
     (void)target;
     count(ticket);
     require(status != STATUS_OK || request_id.len > 0);
+    if (status == STATUS_OK) require(view_copy_to(request_id, put_id, sizeof(put_id)));
 }
 
 static void on_take(void *target, uint64_t ticket, enum status status, struct v1_message *answer_taken) {
@@ -138,16 +140,21 @@ static void ask(struct store_redis *store) {
         .epoch = 2,
         .expires_ms = WALL_MS + 1,
         .member = {.link = {.gateway = "ws://a", .connection = "c"}, .state = CLAIM_CONNECTING, .epoch = 2}};
-    const struct claim_write write = {.claim = &claim, .expected_epoch = 1, .expected_states = 7};
+    const struct claim_write write = {.claim = &claim,
+                                      .expected_epoch = 1,
+                                      .expected_states = 7,
+                                      .options =
+                                          asked % 2 ? VIEW("{\"labels\":[\"a=b\"]}") : (struct view){0}};
     const struct pending pending = {.connection_id = VIEW("c"), .expires_ms = WALL_MS + 1000};
     static const struct link other = {.gateway = "ws://b", .connection = "d"};
-    asked += 6;
+    asked += 6; /* of `remove` nobody is told */
     registry.lookup(registry.ctx, VIEW("t"), on_claim, NULL, 1);
-    mailbox.take(mailbox.ctx, VIEW("r"), on_take, NULL, 2);
+    mailbox.take(mailbox.ctx, view_from_cstr(put_id), on_take, NULL, 2);
     registry.lookup_connection(registry.ctx, VIEW("c"), on_claim, NULL, 3);
     mailbox.put(mailbox.ctx, &pending, on_put, NULL, 4);
     registry.store(registry.ctx, &write, on_done, NULL, 5);
     store_redis_send(store, &other, VIEW("{}"), on_done, NULL, 6);
+    mailbox.remove(mailbox.ctx, view_from_cstr(put_id));
 }
 
 static void deliver(void *ctx, struct view connection_id, struct view message, agent_sent_fn *done,
@@ -159,6 +166,25 @@ static void deliver(void *ctx, struct view connection_id, struct view message, a
 
 static void on_name(void *ctx, struct view name) {
     (void)ctx, (void)name;
+}
+
+static void on_news(void *ctx) {
+    (void)ctx;
+}
+
+static void on_denial(void *ctx, struct view key, bool was_removed) {
+    (void)ctx, (void)was_removed;
+    require(key.ptr != NULL);
+}
+
+static void on_spent(void *ctx, struct view owner, const struct spending *spent) {
+    (void)ctx;
+    require(owner.ptr && spent);
+}
+
+static bool on_asked(void *ctx, struct view question, struct buf *said) {
+    (void)ctx;
+    return question.len % 2 && buf_append_view(said, VIEW("[]"));
 }
 
 /* ---- the input ---- */
@@ -175,6 +201,19 @@ static bool has_huge_array(struct view bytes) {
     return false;
 }
 
+static uint64_t now_ms;
+
+uint64_t uv_now(const uv_loop_t *loop) {
+    (void)loop;
+    return now_ms;
+}
+
+static void pass_time(struct loop *loop) {
+    now_ms += 2000;
+    timers_run(&loop->timers);
+    tasks_run(&loop->tasks);
+}
+
 static void take_reply(struct redis_link *commands, const redisReply *reply) {
     if (reply->type == REDIS_REPLY_STATUS && link_count == 2) {
         struct view text = view_of(reply->str, reply->len);
@@ -184,16 +223,25 @@ static void take_reply(struct redis_link *commands, const redisReply *reply) {
         links[1]->settings.heard(links[1]->settings.ctx, VIEW("channel"), view_of(copy, text.len));
         free(copy);
     } else if (commands->count) {
-        answer(commands, reply->type == REDIS_REPLY_ERROR ? STATUS_UNAVAILABLE : STATUS_OK, reply);
+        bool is_error = reply->type == REDIS_REPLY_ERROR; /* "WRONGTYPE ...": what stands there is no claim */
+        enum status error = is_error && reply->str[0] == 'W' ? STATUS_INVALID : STATUS_UNAVAILABLE;
+        answer(commands, is_error ? error : STATUS_OK, reply);
     }
 }
 
-static void play(struct store_redis *store, struct view bytes) {
+static bool is_time(const redisReply *reply) {
+    return reply->type == REDIS_REPLY_STATUS && reply->len == 1 && reply->str[0] == '~';
+}
+
+static void play(struct store_redis *store, struct loop *loop, struct view bytes) {
     redisReader *reader = redisReaderCreate();
     void *reply = NULL;
     require(reader && redisReaderFeed(reader, bytes.ptr, bytes.len) == REDIS_OK);
     for (unsigned i = 0; i < 100 && redisReaderGetReply(reader, &reply) == REDIS_OK && reply; i++) {
-        take_reply(links[0], reply);
+        if (is_time(reply))
+            pass_time(loop);
+        else
+            take_reply(links[0], reply);
         freeReplyObject(reply);
         if (!links[0]->count) ask(store);
     }
@@ -214,6 +262,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!is_ready) require(loop_init(&loop));
     is_ready = true;
     link_count = asked = told = 0;
+    strcpy(put_id, "r");
     struct store_redis_settings settings = {.loop = &loop,
                                             .url = "redis://localhost",
                                             .gateway = "ws://a",
@@ -228,13 +277,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     require(store != NULL);
     struct store_redis_events events = {
         .store = {.claim_changed = on_name, .request_completed = on_name, .connection_gone = on_name},
+        .reached = on_news,
+        .lost = on_news,
+        .secret_changed = on_news,
+        .emptied = on_news,
+        .denial_changed = on_denial,
+        .asked = on_asked,
         .deliver = deliver};
+    events.store.missed = on_news;
+    events.store.spent = on_spent;
     store_redis_listen(store, &events);
     if (data[0] & 2) ask(store);
     links[0]->settings.up(links[0]->settings.ctx);
     require(link_count == 2);
     links[1]->settings.up(links[1]->settings.ctx);
-    play(store, view_of(data + 1, size - 1));
+    play(store, &loop, view_of(data + 1, size - 1));
     tasks_run(&loop.tasks);
     store_redis_stop(store);
     store_redis_free(store);
