@@ -8,11 +8,20 @@ static uint64_t at_one(void *ctx) {
     return 1;
 }
 
+#define TEN "0123456789"
+#define LONG_OWNER                                                                                           \
+    TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN  \
+        TEN TEN TEN TEN
+
 static void ask(struct denial_list *list) {
     const struct applicant applicant = {
         .tunnel_id = VIEW("shop"), .owner = VIEW("sub:alice"), .token_id = VIEW("j"), .token_issued_s = 1};
+    const struct applicant other = {.tunnel_id = VIEW("x"), .owner = VIEW(LONG_OWNER), .token_id = VIEW("j")};
+    const struct denials port = denial_list_port(list);
     const char *why = denial_list_why(list, &applicant);
     require(!why || strlen(why) < 200);
+    why = port.why(port.ctx, &other);
+    require(!why || strstr(why, "revoked"));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -29,6 +38,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     require(written && denial_file_read(view_of(written, len), &two));
     require(two.table.count == one.table.count);
     free(written);
+    while (!list_empty(&one.all)) {
+        const struct denial *first = LIST_ENTRY(one.all.next, struct denial, all);
+        char gone[DENIAL_KEY_MAX + 1];
+        strcpy(gone, first->key);
+        require(denial_list_drop(&one, view_from_cstr(gone)) &&
+                !denial_list_drop(&one, view_from_cstr(gone)));
+    }
     denial_list_done(&one);
     denial_list_done(&two);
     return 0;

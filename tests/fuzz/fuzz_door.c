@@ -17,6 +17,16 @@ static bool are_same(const struct headers *a, const struct headers *b) {
     return true;
 }
 
+static void remember_nothing(const struct headers *fields) {
+    static const unsigned char key[DOOR_KEY_LEN] = {1};
+    struct door_cache cache;
+    struct headers none = {0};
+    door_cache_init(&cache, 0);
+    door_cache_put(&cache, key, 0, fields);
+    require(!door_cache_get(&cache, key, 0, &none));
+    door_cache_done(&cache);
+}
+
 static void remember(const struct headers *fields, struct arena *arena) {
     static const unsigned char key[DOOR_KEY_LEN] = {1};
     struct door_cache cache;
@@ -43,6 +53,7 @@ static void check(const struct door_word *word, int status, struct arena *arena)
         require(gate_check_fields(&word->fields) && gate_check_fields(&word->cookies));
         require(word->fields.bytes <= DOOR_FIELDS_MAX && word->cookies.bytes <= DOOR_FIELDS_MAX);
         remember(&word->fields, arena);
+        remember_nothing(&word->fields);
     }
     if (is_shut) require(gate_check_fields(&word->headers) && word->headers.bytes <= DOOR_FIELDS_MAX);
 }

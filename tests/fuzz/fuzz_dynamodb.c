@@ -116,7 +116,7 @@ static void store_claim(const struct registry *registry, unsigned how) {
                           .expires_ms = how & 1 ? UINT64_MAX : WALL_MS + 1000,
                           .member = {.link = {.connection = "c"}, .state = CLAIM_CONNECTING, .epoch = 2}};
     struct claim_write write = {.claim = &claim, .expected_epoch = how & 2 ? 0 : 1, .expected_states = 5};
-    if (how & 4) write.options = VIEW("x=1");
+    if (how & 4) write.options = how & 2 ? VIEW("x=\n") : VIEW("x=1");
     if (how & 8) claim.member.state = CLAIM_READY, claim.member.until_ms = WALL_MS + 500;
     if (how & 16) claim.member.allowance.rate = 2, strcpy(claim.member.link.gateway, "ws://a");
     registry->store(registry->ctx, &write, on_done, NULL, 1);
@@ -186,9 +186,9 @@ static void take_line_of(struct view line) {
         world.now_ms += 1000;
         return;
     }
-    bool is_error = view_starts_with(line, VIEW("!"));
     said.repeated = view_starts_with(line, VIEW("^"));
     if (said.repeated) line = view_skip(line, 1);
+    bool is_error = view_starts_with(line, VIEW("!"));
     if (is_error) {
         struct view rest = view_skip(line, 1);
         said.http_status = 400;

@@ -17,6 +17,13 @@ static void require_right(const struct handshake *handshake, struct view bytes) 
     require(headers_count(headers, VIEW("host")) == 1 && !headers_count(headers, VIEW("content-length")));
 }
 
+static void check_reply(const struct peer_guard *guard, const struct headers *headers, const char *reply) {
+    struct peer_greeting greeting = {.from = headers_get(headers, VIEW(PEER_FROM)),
+                                     .to = view_from_cstr(guard->url)};
+    require(peer_proof_check(headers_get(headers, VIEW(PEER_PROOF)), key, NOW_MS, &greeting) == PEER_PROVED);
+    require(peer_reply_check(view_from_cstr(reply), &greeting, key));
+}
+
 /* A link is let in at most once with the same words, and by its own proof alone. */
 static void ask_guard(const struct headers *headers) {
     struct peer_guard guard;
@@ -27,7 +34,9 @@ static void ask_guard(const struct headers *headers) {
     if (peer_guard_is_meant(headers)) {
         int status = peer_guard_check(&guard, headers, NOW_MS, reply, &why);
         require(status == 101 ? strlen(reply) == PEER_REPLY_LEN : status >= 400 && why.len > 0);
+        if (status == 101) check_reply(&guard, headers, reply);
         if (status == 101) require(peer_guard_check(&guard, headers, NOW_MS, reply, &why) != 101);
+        require(peer_guard_check(&guard, headers, NOW_MS + 3600000, reply, &why) != 101); /* it comes late */
     }
     peer_guard_done(&guard);
 }

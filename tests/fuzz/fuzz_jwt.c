@@ -10,9 +10,10 @@
 
 #define NOW_S 1700000000u
 
+static const struct view own = {"a key of the fuzz target, and of it alone", 41};
+
 /* Set by each input: who the token must be for, and of. */
-static struct jwt_settings settings = {.secret = {"a key of the fuzz target, and of it alone", 41},
-                                       .leeway_s = 30};
+static struct jwt_settings settings = {.leeway_s = 30};
 
 /* What is accepted for somebody names him, and likewise of whom it is: in one string, or in a list. */
 static void require_named(struct view payload) {
@@ -48,8 +49,8 @@ static void sign(struct view input, struct buf *token) {
     buf_append_byte(token, '.');
     append_base64url(token, input);
     struct view text = buf_view(token);
-    require(HMAC(EVP_sha256(), settings.secret.ptr, (int)settings.secret.len, (const unsigned char *)text.ptr,
-                 text.len, mac, &len) != NULL);
+    require(HMAC(EVP_sha256(), own.ptr, (int)own.len, (const unsigned char *)text.ptr, text.len, mac, &len) !=
+            NULL);
     buf_append_byte(token, '.');
     append_base64url(token, view_of(mac, len));
 }
@@ -63,7 +64,8 @@ static void issue_and_break(struct view subject, struct buf *token) {
     require(!check(buf_view(token), &claims));
 }
 
-/* Public keys of RFC 7515 A.3 and RFC 8037 A.1; beside them HS256 is the secret's. */
+/* Public keys of RFC 7515 A.3 and RFC 8037 A.1, and two whose private halves have signed a few inputs of the
+ * corpus; beside them HS256 is the secret's. */
 static const struct jwks *public_keys(void) {
     static struct jwks *set;
     char why[JWKS_WHY_MAX];
@@ -72,7 +74,15 @@ static const struct jwks *public_keys(void) {
                               "\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","
                               "\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"},"
                               "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"kid\":\"o\","
-                              "\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}"),
+                              "\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"},"
+                              "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"kid\":\"q\","
+                              "\"x\":\"2M0nvj35d_n6ksfVrwYK0xZvN3RVQwSjip8rQT4vhnY\"},"
+                              "{\"kty\":\"RSA\",\"kid\":\"r\",\"e\":\"AQAB\",\"n\":\""
+                              "2K_g-l9VNmC-J4pcPl-XwdCXe_buRE7crGLBDJnRpmuJH-ZtBq5f-8c0asMhK85gww9dM3"
+                              "n5bkJObTZmfukY6o8IhbjZqPrYeolwpA9eeORvB1YktpiwLEcDK2gU6orr8jwBzJaY8SJD"
+                              "lbmd6ZQ3Xchg3MqIyHT0ZC_uamujYC9Bfx8oM1ZLkI1tR1i79ACWeFK2P4lmr9DPwRSRsN"
+                              "Og987Jqq0mEU8Tqmbo3boxp5LUas0cTIcrKMTWYilUNIBLcgMVubS4gDZWv_16cSQy1Jnf"
+                              "4rNZwhxL_TX44Sfhgf3O9w8vQ36oP8rs3roX1nGQtGRbKWWCZWO0btQ45eyy_Q\"}]}"),
                          why);
     require(set != NULL);
     return set;
@@ -86,9 +96,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     settings.audience = data[0] & 64 ? VIEW("gate") : VIEW("");
     settings.issuer = data[0] & 128 ? VIEW("us") : VIEW("");
     settings.keys = data[0] & 32 ? public_keys() : NULL;
+    bool is_older = data[0] & 8; /* the secret is being replaced */
+    settings.older[0] = is_older ? own : VIEW("");
+    settings.secret = is_older ? VIEW("another one, with which nothing was signed yet") : own;
     buf_init(&token, (size_t)1024 * 1024);
     if (data[0] % 3 == 0) {
-        require(!check(input, &claims)); /* nobody guesses a signature */
+        bool good = check(input, &claims); /* nobody guesses a signature */
+        require(!good || (data[0] & 16 && settings.keys));
     } else if (data[0] % 3 == 1) {
         sign(input, &token);
         if (check(buf_view(&token), &claims)) require_named(input);
