@@ -34,6 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!denial_file_read(text, &one) && view_split(&text, '=', &key)) denial_list_put(&one, key, text);
     free(copy);
     ask(&one);
+    require(!denial_file_read((struct view){0}, &two));
     char *written = denial_file_text(&one, &len);
     require(written && denial_file_read(view_of(written, len), &two));
     require(two.table.count == one.table.count);

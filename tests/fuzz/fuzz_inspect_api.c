@@ -93,6 +93,11 @@ enum MHD_Result inspect_refuse(struct MHD_Connection *connection, unsigned statu
 
 /* ---- what the API asks ---- */
 
+uint64_t uv_now(const uv_loop_t *loop) {
+    (void)loop;
+    return 10;
+}
+
 void follow_tell(struct inspect *inspect) {
     (void)inspect;
 }
@@ -149,20 +154,35 @@ static void take_query(struct view query) {
     }
 }
 
-static void record(struct inspect *inspect, struct view target, struct view body) {
+/* The first is whole, the second is coded and has a name twice, the third has not ended. */
+static void record(struct inspect *inspect, struct view target, struct view body, int which) {
     struct arena arena;
     struct headers fields;
     arena_init(&arena, 65536);
     headers_init(&fields, &arena);
     headers_add(&fields, VIEW("x-forwarded-for"), body);
     headers_add(&fields, VIEW("x-target"), target);
-    struct watch_request request = {
-        .tunnel = "web", .method = VIEW("POST"), .target = target, .headers = &fields, .body_bytes = -2};
+    if (which == 1) headers_add(&fields, VIEW("content-encoding"), VIEW("gzip"));
+    if (which == 1) headers_add(&fields, VIEW("x-target"), VIEW("again"));
+    if (which)
+        headers_add(&fields,
+                    VIEW("-0-a-name-of-more-bytes-than-a-line-has-room-for-0123456789-0123456789-0123456789-"
+                         "0123456789-0123456789-0123456789-0123456789"),
+                    body);
+    struct watch_request request = {.tunnel = which < 2 ? "web" : NULL,
+                                    .method = VIEW("POST"),
+                                    .target = target,
+                                    .headers = &fields,
+                                    .body_bytes = -2};
     uint64_t id = store_request(&inspect->store, &request, 1000, 1);
-    struct watch_end end = {.status = 200, .code = "odd", .detail = "more"};
+    struct watch_end end = {.status = 200, .code = which ? NULL : "odd", .detail = which ? NULL : "more"};
     traffic_begin(&inspect->traffic, &request, 1);
     traffic_end(&inspect->traffic, &end);
     store_request_body(&inspect->store, id, body);
+    if (which == 2) {
+        arena_done(&arena);
+        return;
+    }
     store_answer(&inspect->store, id, 404, &fields, 2);
     store_answer_body(&inspect->store, id, target);
     store_end(&inspect->store, id, &end, 3);
@@ -182,7 +202,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     buf_append_view(&ask.body, rest);
     traffic_init(&inspect.traffic);
     store_init(&inspect.store, STORE_BYTES_LEAST);
-    for (int i = 0; i < 3; i++) record(&inspect, target, rest);
+    for (int i = 0; i < 3; i++) record(&inspect, i < 2 ? view_slice(target, 0, question) : target, rest, i);
     take_query(view_skip(target, question + 1));
     asked.answers = 0;
     enum MHD_Result queued = api_answer(&inspect, NULL, words[0], words[1], &ask);

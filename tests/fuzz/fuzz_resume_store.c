@@ -7,6 +7,7 @@
 #include "resume_store.h"
 
 static char path[] = "/tmp/fuzz_resume_store.XXXXXX";
+static char missing[] = "/nowhere/at/all";
 static char label[] = "ws://a/ 80 0";
 
 static void forget(void) {
@@ -43,6 +44,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char *token = resume_store_load(&store);
     if (token) check(token);
     free(token);
+    const struct resume_store none = {.lock_fd = -1}, gone = {.path = missing, .label = label, .lock_fd = -1};
+    require(!resume_store_load(&none) && !resume_store_load(&gone));
     buf_done(&bytes);
     return 0;
 }

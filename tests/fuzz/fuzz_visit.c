@@ -112,15 +112,28 @@ static void data(size_t len) {
     exchange->sink.data(exchange->sink.ctx, view_of(bytes, len));
 }
 
+static void end_with(struct exchange *exchange, const struct headers *trailers) {
+    struct answer_sink sink = exchange->sink;
+    if (!exchange->has_head || (exchange->has_length && exchange->left)) return;
+    forget(exchange);
+    sink.end(sink.ctx, trailers);
+}
+
+static void end_with_trailers(void) {
+    static const struct header fields[] = {{{"x-a", 3}, {"b", 1}}, {{"x-empty", 7}, {NULL, 0}}};
+    const struct headers trailers = {.fields = (struct header *)fields, .count = 2, .bytes = 80};
+    end_with(core.exchange, &trailers);
+}
+
 static void end(bool aborts) {
     struct exchange *exchange = core.exchange;
     struct answer_sink sink = exchange->sink;
-    if (!aborts && (!exchange->has_head || (exchange->has_length && exchange->left))) return;
+    if (!aborts) {
+        end_with(exchange, NULL);
+        return;
+    }
     forget(exchange);
-    if (aborts)
-        sink.abort(sink.ctx);
-    else
-        sink.end(sink.ctx, NULL);
+    sink.abort(sink.ctx);
 }
 
 static void grant(size_t bytes) {
@@ -140,6 +153,7 @@ static void step(char what) {
     case 'd': data(5); break;
     case 'D': data(70000); break;
     case 'e': end(false); break;
+    case 'E': end_with_trailers(); break;
     case 'a': end(true); break;
     case 'g': grant(3); break;
     case 'G': grant(100000); break;
@@ -200,12 +214,14 @@ static void play(struct view line) {
         if (what == 'x') leave();
         if (what == 't') tick(2000);
         if (what == 'T') tick(100000);
+        if (what == 'p') visitors_drain(core.visitors);
         if (core.exchange) step(what);
         turn();
     }
 }
 
-static void set_up(void) {
+static void set_up(bool is_proxy) {
+    static struct network anybody;
     static bool is_ready;
     if (!is_ready) require(loop_init(&core.loop));
     is_ready = true;
@@ -214,7 +230,8 @@ static void set_up(void) {
                                         .keepalive_timeout_ms = 7000,
                                         .body_idle_timeout_ms = 9000};
     fuzz_hush();
-    clients_init(&core.clients, 0, 0, NULL, 0);
+    require(network_parse(VIEW("0.0.0.0/0"), &anybody));
+    clients_init(&core.clients, 0, 0, &anybody, is_proxy);
     clients_init(&core.proxied, 0, 0, NULL, 0);
     core.visitors = visitors_new(&core.loop, &core, &settings, &core.proxied);
     require(core.visitors != NULL);
@@ -234,7 +251,7 @@ static void tear_down(void) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     struct view rest = view_of(bytes, size);
-    set_up();
+    set_up(view_starts_with(rest, VIEW("P")));
     come();
     while (rest.ptr) {
         struct view line = take_line(&rest);
