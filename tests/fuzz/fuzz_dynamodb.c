@@ -119,15 +119,22 @@ static void store_claim(const struct registry *registry, unsigned how) {
     if (how & 4) write.options = how & 2 ? VIEW("x=\n") : VIEW("x=1");
     if (how & 8) claim.member.state = CLAIM_READY, claim.member.until_ms = WALL_MS + 500;
     if (how & 16) claim.member.allowance.rate = 2, strcpy(claim.member.link.gateway, "ws://a");
+    if (how == 21) claim.epoch = claim.member.epoch = 1, strcpy(claim.owner, "anon:c"); /* of before claims */
     registry->store(registry->ctx, &write, on_done, NULL, 1);
 }
 
+static const char long_id[V1_REQUEST_ID_MAX + 2] = {[0 ... V1_REQUEST_ID_MAX] = 'r'};
+
 static void complete_part(const struct mailbox *mailbox, unsigned how) {
-    static const char long_id[V1_REQUEST_ID_MAX + 2] = {[0 ... V1_REQUEST_ID_MAX] = 'r'};
     const struct v1_chunk chunk = {
         .total = 1 + how % 3, .seq = how / 3 % 4, .data = how == 24 ? VIEW("") : VIEW("e30=")};
     mailbox->complete_part(mailbox->ctx, how == 23 ? view_from_cstr(long_id) : VIEW("r"), VIEW("c"), &chunk,
                            on_done, NULL, 1);
+}
+
+static void complete(const struct mailbox *mailbox, unsigned how) {
+    struct view id = how < 200 ? VIEW("r") : how < 220 ? view_from_cstr(long_id) : VIEW("");
+    mailbox->complete(mailbox->ctx, id, VIEW("c"), how < 128 ? an_answer() : an_error(), on_done, NULL, 1);
 }
 
 static void on_event(void *ctx, struct view name) {
@@ -155,10 +162,7 @@ static void ask(struct store_dynamodb *store, uint8_t what) {
     case 4: mailbox.put(mailbox.ctx, &pending, on_put, world.request_id, 1); break;
     case 5: mailbox.take(mailbox.ctx, view_from_cstr(world.request_id), on_take, NULL, 1); break;
     case 6: registry.remove_connection(registry.ctx, VIEW("c"), on_done, NULL, 1); break;
-    case 7:
-        mailbox.complete(mailbox.ctx, VIEW("r"), VIEW("c"), what < 128 ? an_answer() : an_error(), on_done,
-                         NULL, 1);
-        break;
+    case 7: complete(&mailbox, what); break;
     case 8:
         world.asked--; /* nobody is told */
         mailbox.remove(mailbox.ctx, view_from_cstr(world.request_id));
@@ -201,7 +205,8 @@ static void take_line_of(struct view line) {
     char *copy = exact_copy(buf_view(&body));
     said.body = view_of(copy, body.len);
     buf_done(&body);
-    answer(is_error ? STATUS_INVALID : STATUS_OK, &said);
+    enum status refused = view_eq(said.error, VIEW("AccessDeniedException")) ? STATUS_DENIED : STATUS_INVALID;
+    answer(is_error ? refused : STATUS_OK, &said);
     free(copy);
 }
 
@@ -223,7 +228,7 @@ static void play(struct store_dynamodb *store, struct aws_client *aws, struct vi
         timers_run(aws->timers);
         tasks_run(aws->tasks);
     }
-    while (world.count) answer(STATUS_UNAVAILABLE, &(struct aws_answer){0});
+    while (world.count && orders.len % 2) answer(STATUS_UNAVAILABLE, &(struct aws_answer){0});
     tasks_run(aws->tasks);
 }
 
@@ -236,6 +241,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     timers_init(&timers, now_ms, NULL, NULL);
     tasks_init(&tasks, NULL, NULL);
     core_settings_init(&core);
+    core.subdomain_routing = size % 3 != 0;
+    core.path_routing = size % 3 != 1;
     struct aws_client aws = {.timers = &timers, .tasks = &tasks, .wall_ms = wall_ms};
     struct dynamodb dynamodb = {.aws = &aws, .endpoint = "http://localhost"};
     struct store_dynamodb_settings settings = {

@@ -115,11 +115,13 @@ static bool next(void *ctx, const void **cursor, struct inspect_tunnel *ret_tunn
     const char *at = *cursor ? (const char *)*cursor + 1 : places;
     if (at == places + 2) return false;
     *cursor = at;
-    *ret_tunnel = (struct inspect_tunnel){.name = at == places ? "command_line" : ctx,
-                                          .label = at == places ? NULL : ctx,
-                                          .public_url = "http://web.localhost",
-                                          .service = "localhost:3000",
-                                          .target = {.host = "localhost", .port = 3000}};
+    *ret_tunnel =
+        (struct inspect_tunnel){.name = at == places ? "command_line" : ctx,
+                                .label = at == places ? NULL : ctx,
+                                .public_url = at == places ? "https://web.localhost" : "http://web.localhost",
+                                .service = "localhost:3000",
+                                .target = {.host = "localhost", .port = 3000}};
+    if (at == places) strcpy(ret_tunnel->service, "unix:/run/web.sock");
     return true;
 }
 

@@ -74,6 +74,22 @@ static void as_agent_api(const char *text) {
     require(place.host[0] && place.port);
 }
 
+/* Of all addresses some are in it; of one kind only. */
+static void is_in(const struct network *network) {
+    static const struct view all[] = {
+        {"127.0.0.1", 9}, {"10.127.255.9", 12}, {"::1", 3}, {"2001:db8:8000::1", 16}};
+    struct sockaddr_storage address, nowhere = {.ss_family = AF_UNIX};
+    require(network->bits <= (network->is_v6 ? 128u : 32u));
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        require(sockaddr_parse(all[i], &address));
+        bool found = network_has(network, (struct sockaddr *)&address);
+        if (!network->bits) require(found == (network->is_v6 == (address.ss_family == AF_INET6)));
+    }
+    char shown[ADDRESS_TEXT_MAX];
+    require(!network_has(network, (struct sockaddr *)&nowhere));
+    address_text((struct sockaddr *)&nowhere, shown);
+}
+
 static void as_addresses(struct view text) {
     struct listen_address listen;
     struct inspect_place place;
@@ -85,7 +101,7 @@ static void as_addresses(struct view text) {
     require(good || (why && why[0]));
     if (good) TEXT(listen.host);
     if (inspect_place_parse(text, &place)) require(place.is_off || place.address.ss_family != AF_UNSPEC);
-    if (network_parse(text, &network)) require(network.bits <= (network.is_v6 ? 128u : 32u));
+    if (network_parse(text, &network)) is_in(&network);
     if (!sockaddr_parse(text, &address)) return;
     address_text((struct sockaddr *)&address, shown);
     TEXT(shown);

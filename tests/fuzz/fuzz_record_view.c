@@ -18,9 +18,17 @@ static json_t *message_of(struct view type, struct view field, struct view body)
     require(coded != NULL);
     json_t *text = json_stringn(coded, base64_encode(body, coded));
     free(coded);
-    return json_pack("{s:[[s,o],[s,o],[s,o]],s:I,s:o}", "fields", "content-type", string_of(type), "location",
-                     string_of(field), "x-token", string_of(field), "body_bytes", (json_int_t)body.len,
-                     "body", text);
+    json_t *message = json_pack("{s:[[s,o],[s,o],[s,o]],s:I,s:o}", "fields", "content-type", string_of(type),
+                                "location", string_of(field), "x-token", string_of(field), "body_bytes",
+                                (json_int_t)body.len, "body", text);
+    require(message != NULL);
+    if (field.len % 4 == 3) { /* of a coding that the agent has decoded */
+        json_object_set(message, "decoded", text);
+        json_object_set_new(message, "decoded_whole", json_boolean(field.len % 8 == 3));
+        json_array_append_new(json_object_get(message, "fields"),
+                              json_pack("[s,s]", "content-encoding", "gzip"));
+    }
+    return message;
 }
 
 static json_t *record_of(struct view target, struct view type, struct view field, struct view body) {
