@@ -21,7 +21,7 @@ static void ask(struct denial_list *list) {
     const char *why = denial_list_why(list, &applicant);
     require(!why || strlen(why) < 200);
     why = port.why(port.ctx, &other);
-    require(!why || strstr(why, "revoked"));
+    require(!why || strlen(why) < 200);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

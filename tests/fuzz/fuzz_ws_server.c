@@ -119,12 +119,13 @@ int lws_write(struct lws *wsi, unsigned char *bytes, size_t len, enum lws_write_
 /* ---- the owner ---- */
 
 static void act(struct ws_end *end) {
+    static const char large[201];
     switch (stir() % 64) {
     case 0: ws_end_close(end, WS_CODE_POLICY); break;
     case 1: ws_end_cut(end); break;
     case 2: ws_end_pause(end, stir() % 2); break;
-    case 3:
-    case 4:
+    case 3: ws_end_send(end, VIEW(""), 200); break;
+    case 4: require(ws_end_send(end, view_of(large, sizeof(large)), 200) != STATUS_OK); break;
     case 5: ws_end_send(end, VIEW("a message of more than a frame"), 200); break;
     case 6:
         ws_end_close(end,
