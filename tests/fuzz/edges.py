@@ -134,6 +134,15 @@ def count(found: list[dict], without: Collection[tuple[str, ...]] = (), root: Pa
     return files
 
 
+def stale(found: list[dict], named: Collection[tuple[str, ...]], files: Collection[str], root: Path = fuzz.ROOT) -> list[str]:
+    """Of what is named for these files: what is there no more."""
+    counted = count(found, root=root)
+    there = {(file, name) for file, functions in counted.items() for name in functions}
+    there |= {(file, name, edge.side, edge.condition) for file, functions in counted.items() for name, edges in functions.items()
+              for edge in edges}
+    return [" ".join(place) for place in named if place[0] in files and place not in there]
+
+
 # ---- saying it ----
 
 
@@ -173,9 +182,12 @@ def main(arguments: list[str]) -> int:
         print("edges.py: no such file in tests/fuzz/parsers.txt", file=sys.stderr)
         return 2
     targets = sorted({target for targets in table.values() for target in targets})
-    counted = count(functions(targets), unreached().keys())
+    found, named = functions(targets), unreached().keys()
+    counted = count(found, named)
     for file in table if arguments else ():
         print(*left_of(file, counted.get(file, {})), sep="\n")
+    for place in stale(found, named, table):
+        print(f"tests/fuzz/unreached.txt names what is there no more: {place}")
     return report(table, counted)
 
 
