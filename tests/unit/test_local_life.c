@@ -71,6 +71,12 @@ static void test_a_dialler(void **state) {
     probe = (struct probe){.status = 0};
     get(&probe);
     assert_int_equal(dialled.count, 2);
+    struct probe beside = {.status = 0};
+    dialled.error = ECONNREFUSED; /* fails at once, too: only for lack of descriptors it would wait */
+    get(&beside);
+    UNTIL(beside.ends == 1);
+    assert_int_equal(beside.error, LOCAL_UNAVAILABLE);
+    done(&beside);
     answer_hello(dialled.fd, &probe);
     done(&probe);
     close(dialled.fd);
