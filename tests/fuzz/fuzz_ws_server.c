@@ -1,7 +1,8 @@
 /* libFuzzer target: a client of a WebSocket of ours that sends anything (agents/ws_server.c), with an owner
- * that answers, closes and cuts by chance, and a socket that is full at times. Byte 0 is how they behave,
- * byte 1 the size of the pieces. What is written are frames of a server, with nothing behind a close; what is
- * received are pieces of messages, and no more behind a fault; and the end comes once. */
+ * that takes what has come in parts, answers, closes and cuts by chance, and a socket that is full at times.
+ * Byte 0 is how they behave, byte 1 the size of the pieces. What is written are frames of a server, with
+ * nothing behind a close; what is received are pieces of messages, and no more behind a fault; and the end
+ * comes once. */
 #include <fcntl.h>
 #include <libwebsockets.h>
 
@@ -137,6 +138,12 @@ static void act(struct ws_end *end) {
     }
 }
 
+/* What is not taken is held until the next turn of the loop. */
+static size_t on_takes(struct ws_end *end) {
+    require(end == &scene.end && !scene.is_gone);
+    return stir() % 4 ? 1 + stir() % 64 : 0;
+}
+
 static void on_receive(struct ws_end *end, const struct ws_piece *piece) {
     require(!scene.is_bad && !scene.is_gone && (piece->opcode == WS_TEXT || piece->opcode == WS_BINARY));
     act(end);
@@ -171,7 +178,8 @@ static void on_gone(struct ws_end *end) {
     scene.is_gone = true;
 }
 
-static const struct ws_server_events events = {.receive = on_receive,
+static const struct ws_server_events events = {.takes = on_takes,
+                                               .receive = on_receive,
                                                .write = on_write,
                                                .control = on_control,
                                                .client_close = on_client_close,
@@ -180,10 +188,18 @@ static const struct ws_server_events events = {.receive = on_receive,
 
 /* ---- the client ---- */
 
+static void next_turn(void) {
+    struct loop_hook *hook = LIST_ENTRY(scene.loop.hooks.next, struct loop_hook, node);
+    scene.loop.turn++;
+    hook->fn(hook);
+    tasks_run(&scene.loop.tasks);
+}
+
 static void happens(enum lws_callback_reasons reason, char *bytes, size_t len) {
     if (scene.is_gone) return;
     if (scene.callback(&scene.wsi, reason, NULL, bytes, len) < 0) scene.wsi.is_killed = true;
     tasks_run(&scene.loop.tasks);
+    if (!scene.wsi.is_killed && !scene.is_gone) next_turn();
     if (scene.wsi.is_killed && !scene.is_gone)
         scene.callback(&scene.wsi, LWS_CALLBACK_RAW_CLOSE, NULL, NULL, 0);
 }
