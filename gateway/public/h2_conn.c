@@ -144,19 +144,25 @@ static bool flush(struct h2_conn *conn) {
     return false;
 }
 
+/* Its tunnel has had its turn: what is still to be said (GOAWAY perhaps) is said in the next. */
+static bool is_put_off(const struct h2_conn *conn) {
+    bool has_more = !conn->is_blocked && (conn->out.len || link_wants_send(conn->session));
+    return has_more && !may_send(conn);
+}
+
 /* Going down: who asks is answered, and told to ask elsewhere from now on. */
 static void go_on(struct h2_conn *conn) {
     if (!conn->session) return;
     if (conn->has_asked && (conn->side->draining || conn->side->pass)) end_soon(conn);
     if (!flush(conn)) return;
     list_remove(&conn->changed);
-    if (conn->is_ending && !conn->count && !conn->out.len) {
+    bool is_late = is_put_off(conn);
+    if (conn->is_ending && !conn->count && !conn->out.len && !is_late) {
         conn_end(&conn->conn);
         h2_cut(conn);
         return;
     }
-    bool has_more = !conn->is_blocked && (conn->out.len || link_wants_send(conn->session));
-    if (has_more && !may_send(conn)) list_append(&conn->side->h2.late, &conn->changed);
+    if (is_late) list_append(&conn->side->h2.late, &conn->changed);
     arm(conn);
 }
 
@@ -347,7 +353,8 @@ size_t h2_busy(const struct visitors *side) {
     size_t count = 0;
     for (const struct list *node = side->h2.all.next; node != &side->h2.all; node = node->next) {
         const struct h2_conn *conn = LIST_ENTRY(node, const struct h2_conn, node);
-        count += conn->count ? conn->count : conn->out.len != 0;
+        bool has_more = conn->out.len || !list_empty(&conn->changed);
+        count += conn->count ? conn->count : has_more;
     }
     return count;
 }

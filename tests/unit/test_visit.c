@@ -665,6 +665,31 @@ static void test_cut_while_it_is_late(void **state) {
     close(fd);
 }
 
+/* By HTTP/2: GOAWAY is said before the end, also where the tunnel has had its turn. */
+static void test_going_down_while_it_is_late(void **state) {
+    (void)state;
+    static const char hello[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0";
+    static const char goaway[] = "\0\0\x08\7\0\0\0\0";
+    int fd = come_by_h2();
+    struct h2_conn *conn = LIST_ENTRY(core.visitors->h2.all.next, struct h2_conn, node);
+    assert_int_equal(send(fd, hello, sizeof(hello), MSG_NOSIGNAL), sizeof(hello));
+    struct buf heard;
+    buf_init(&heard, 4096);
+    hear_into(fd, &heard, 9 + 1); /* its settings, and the begin of what follows: ours have come */
+    turn();
+    conn->share = turns_share(7);
+    turns_spend(&core.visitors->turns, conn->share, TURN_OUT, (size_t)3 * TURN_ALONE * TURN_BYTES);
+    visitors_drain(core.visitors);
+    turn();
+    assert_false(list_empty(&core.visitors->h2.late));
+    assert_int_equal(visitors_busy(core.visitors), 1);
+    UNTIL(list_empty(&core.visitors->h2.all));
+    assert_int_equal(hear_into(fd, &heard, 4096), 0);
+    assert_non_null(memmem(heard.ptr, heard.len, goaway, sizeof(goaway)));
+    buf_done(&heard);
+    close(fd);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_a_new_one_waits_for_a_head),
@@ -696,6 +721,7 @@ int main(void) {
         TEST(test_the_tunnel_has_had_its_turn),
         TEST(test_a_request_waits_for_its_tunnels_turn),
         TEST(test_cut_while_it_is_late),
+        TEST(test_going_down_while_it_is_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -154,8 +154,9 @@ static inline void grant(size_t bytes) {
 
 /* ---- visitors ---- */
 
-/* Who connects: the socket. */
-static inline int come(void) {
+/* Who connects: the socket. `enter`: by which door. */
+static inline int come_to(void (*enter)(struct visitors *side, const struct conn *conn, struct client *client,
+                                        const struct sockaddr *address, socklen_t len)) {
     struct sockaddr_in address;
     socklen_t len = sizeof(address);
     getsockname(core.listener, (struct sockaddr *)&address, &len);
@@ -166,8 +167,22 @@ static inline int come(void) {
     fcntl(fd, F_SETFL, O_NONBLOCK);
     struct client *client = clients_take(&core.clients, (struct sockaddr *)&address);
     assert_non_null(client);
-    visitors_accept(core.visitors, &(struct conn){.fd = accepted}, client, (struct sockaddr *)&address, len);
+    enter(core.visitors, &(struct conn){.fd = accepted}, client, (struct sockaddr *)&address, len);
     return fd;
+}
+
+static inline void enter_by_h1(struct visitors *side, const struct conn *conn, struct client *client,
+                               const struct sockaddr *address, socklen_t len) {
+    visitors_accept(side, conn, client, address, len);
+}
+
+static inline int come(void) {
+    return come_to(enter_by_h1);
+}
+
+/* As if TLS had agreed on it. */
+static inline int come_by_h2(void) {
+    return come_to(h2_accept);
 }
 
 static inline struct visit *last_visit(void) {
