@@ -211,6 +211,8 @@ struct exchange {
     /* mailbox delivery */
     char request_id[V1_REQUEST_ID_MAX + 1]; /* of the last message that carried it */
     struct table_node request_node; /* in core.requests while the mailbox has it; else without a key */
+    bool is_sending;                /* whether the agent was handed it is not known yet, */
+    bool is_gone;                   /* and the agent has gone meanwhile */
     struct v1_message *message;     /* the answer, while its body is passed on */
     struct view answer_rest;        /* of its body, not yet given to the sink */
 };

@@ -34,13 +34,18 @@ static void on_sent(void *target, uint64_t ticket, enum status status) {
     (void)ticket;
     struct sending *sending = target;
     struct exchange *exchange = exchange_find(sending->operation.core, sending->ticket);
-    bool current = exchange && exchange->state == EXCHANGE_SENT &&
-                   strcmp(exchange->request_id, sending->request_id) == 0;
-    if (--sending->left == 0) {
+    bool is_its = exchange && strcmp(exchange->request_id, sending->request_id) == 0;
+    bool is_last = --sending->left == 0;
+    if (is_last) {
         operation_end(&sending->operation);
         free(sending);
     }
-    if (current && status != STATUS_OK) fail_sending(exchange, status);
+    if (is_its && is_last) exchange->is_sending = false;
+    if (!is_its || exchange->state != EXCHANGE_SENT) return;
+    if (status != STATUS_OK)
+        fail_sending(exchange, status);
+    else if (is_last && exchange->is_gone)
+        mailbox_delivery_agent_gone(exchange);
 }
 
 static void send_message(struct sending *sending, const struct exchange *exchange, struct view text) {
@@ -106,6 +111,8 @@ static void send_request(struct exchange *exchange) {
     }
     list_append(&exchange->link->exchanges, &exchange->link_node);
     exchange->state = EXCHANGE_SENT;
+    exchange->is_sending = true;
+    exchange->is_gone = false;
     timer_start(core->ports.clock.timers, &exchange->timer, exchange_request_timeout_ms(exchange));
     dispatch_recheck_later(exchange);
     bool sent = send_text(exchange, buf_view(&text));
@@ -244,7 +251,7 @@ static bool is_taking(const struct exchange *exchange) {
 }
 
 static void not_taken(struct exchange *exchange) {
-    bool is_last = exchange->state == EXCHANGE_TAKING_LAST;
+    bool is_last = exchange->state == EXCHANGE_TAKING_LAST || (exchange->is_gone && !exchange->is_sending);
     exchange->state = EXCHANGE_SENT;
     if (is_last) dispatch_agent_lost(exchange);
 }
@@ -285,6 +292,8 @@ void mailbox_delivery_completed(struct core *core, struct view request_id) {
 }
 
 void mailbox_delivery_agent_gone(struct exchange *exchange) {
+    exchange->is_gone = true;
+    if (exchange->state == EXCHANGE_SENT && exchange->is_sending) return; /* it may be that it never got it */
     take(exchange);
     if (exchange->state == EXCHANGE_TAKING) exchange->state = EXCHANGE_TAKING_LAST;
 }

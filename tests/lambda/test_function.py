@@ -461,9 +461,14 @@ def test_cleanup_goes_through_all_pages(aws, pair, seconds):
     for turn in range(1 if seconds else 3):
         function = aws.function() if turn else visitors
         function.idle()
-        answers.append(function.invoke(events.schedule(), seconds=seconds or 2.9))
-        place = aws.tables.item(aws.tables.connections, "sweep#place")
-        assert (place is not None) == (turn < 2 and not seconds), "what is through is forgotten"
+
+        def is_as_far():
+            """What is through is forgotten. On a busy machine there may be no time for a page at all."""
+            answers.append(function.invoke(events.schedule(), seconds=seconds or 2.9))  # noqa: B023
+            place = aws.tables.item(aws.tables.connections, "sweep#place")
+            return (place is not None) == (turn < 2 and not seconds)  # noqa: B023
+
+        wait_until(is_as_far, 0 if seconds else 60)
     assert seconds or answers[0]["requestsDeleted"] < 70, "a page, and no more"
     assert visitors.invoke(events.http2("/", host=host_of(agent)))["statusCode"] == 200
     for table, _ in tables:  # some of them DynamoDB may have removed itself
@@ -539,6 +544,7 @@ def test_metrics_are_told_when_asked_for(aws):
     for function in (silent, loud):
         function.invoke(events.http2("/?token=hush-token", host="nobodyishere.tunnel.example.com"))
         function.idle()
+    wait_until(lambda: '"_aws"' in "".join(loud.log))
     told = [json.loads(line) for line in "".join(loud.log).splitlines() if '"_aws"' in line]
     assert len(told) == 1 and '"_aws"' not in "".join(silent.log)
     line = told[0]

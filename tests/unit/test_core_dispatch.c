@@ -327,6 +327,33 @@ static void who_waits_for_a_connection_that_is_gone_waits_in_vain(void **state) 
     buf_done(&get.body);
 }
 
+/* As with an agent at another gateway: its refusal comes behind the news that the connection is gone. */
+static void who_may_never_have_been_handed_over_is_not_lost(void **state) {
+    static const enum status statuses[] = {STATUS_OK, STATUS_GONE};
+    struct world *world = *state;
+    struct store_events events = core_store_events(world->core);
+    agent_ready(world, "one", "/", NULL);
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        struct visitor post;
+        world->holds_sent = true;
+        visit_tunnel(world, &post, "POST", NULL);
+        assert_int_equal(last_sent(world)->type, V1_HTTP_REQUEST);
+        events.connection_gone(events.ctx, VIEW("one"));
+        settle(world);
+        assert_int_equal(post.status, 0);
+        world->holds_sent = false;
+        tell_sent(world, statuses[i]);
+        settle(world);
+        if (statuses[i] == STATUS_OK) {
+            assert_refused(&post, HTTP_ERROR_AGENT_LOST);
+        } else {
+            assert_int_equal(post.status, 0); /* it waits for the next one */
+            exchange_cancel(post.exchange);
+            buf_done(&post.body);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(nobody_there),
@@ -335,6 +362,7 @@ int main(void) {
         TEST(a_get_is_sent_once_more_to_the_agent_that_came_back),
         TEST(a_post_in_flight_is_lost_at_once),
         TEST(a_post_that_never_left_waits_for_the_next_agent),
+        TEST(who_may_never_have_been_handed_over_is_not_lost),
         TEST_IN(set_up_silent, a_request_waits_for_an_agent_that_the_store_does_not_tell_of),
         TEST_IN(set_up_silent, a_request_in_flight_looks_at_the_claim_again),
         TEST(a_post_that_finds_nobody_takes_the_claim_offline),

@@ -27,6 +27,7 @@ struct world {
     size_t sent_count;
     char dead[64];           /* sends to this connection end so: */
     enum status dead_status; /* STATUS_OK stands for STATUS_GONE */
+    bool holds_sent;         /* nobody is told what became of a message, until tell_sent() */
     struct sending {
         struct task task;
         agent_sent_fn *done;
@@ -76,6 +77,13 @@ static inline void tell_later(struct world *world, enum status status, agent_sen
     struct sending *sending = &world->sendings[world->sending_count++];
     *sending = (struct sending){.done = done, .target = target, .ticket = ticket, .status = status};
     task_init(&sending->task, on_sent);
+    if (!world->holds_sent) tasks_post(&world->tasks, &sending->task);
+}
+
+/* What became of the last message that was sent while `holds_sent`. */
+static inline void tell_sent(struct world *world, enum status status) {
+    struct sending *sending = &world->sendings[world->sending_count - 1];
+    sending->status = status;
     tasks_post(&world->tasks, &sending->task);
 }
 

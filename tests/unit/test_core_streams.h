@@ -128,13 +128,34 @@ static inline void reset_stream(struct agent_stream *stream) {
     stream_gone(stream);
 }
 
+struct sending {
+    struct task task;
+    agent_sent_fn *done;
+    void *target;
+    uint64_t ticket;
+};
+
+static inline void on_sent(struct task *task) {
+    struct sending *sending = LIST_ENTRY(task, struct sending, task);
+    sending->done(sending->target, sending->ticket, STATUS_OK);
+    free(sending);
+}
+
+static inline void tell_sent(struct world *world, agent_sent_fn *done, void *target, uint64_t ticket) {
+    struct sending *sending = calloc(1, sizeof(*sending));
+    if (!sending) abort();
+    *sending = (struct sending){.done = done, .target = target, .ticket = ticket};
+    task_init(&sending->task, on_sent);
+    tasks_post(&world->tasks, &sending->task);
+}
+
 static inline void agents_send(void *ctx, const struct link *link, struct view text, agent_sent_fn *done,
                                void *target, uint64_t ticket) {
     struct world *world = ctx;
     enum status status;
     struct v1_message *message = v1_message_parse(text, 1024, &status);
-    (void)done, (void)target, (void)ticket;
     assert_non_null(message);
+    if (done) tell_sent(world, done, target, ticket);
     if (message->type == V1_HTTP_REQUEST)
         record(world, "%s<%.*s/%zu", link->connection, VIEW_ARG(message->method), message->body.len);
     if (message->type == V1_CONNECTION_ESTABLISHED)
