@@ -106,6 +106,20 @@ def test_what_is_not_there_is_said_in_one_line(program, wine, words, said):
     assert code != 0 and len(lines) == 1 and lines[0].startswith("ttf: ") and said in lines[0]
 
 
+def test_the_inspector(program, wine, tmp_path):
+    command, environment = wine
+    gateway = Gateway(tmp_path / "gateway")
+    ttf = Program([command, program, "-e", f"ws://127.0.0.1:{gateway.agents[1]}", "127.0.0.1:9", "--inspect", "127.0.0.1:0"],
+                  env=environment, cwd=tmp_path)  # fmt: skip
+    try:
+        port = int(ttf.wait_line(r"Inspector: http://127\.0\.0\.1:(\d+)/", seconds=SECONDS)[1])
+        answer = http_raw.request(("127.0.0.1", port), target="/api/requests/http", host=f"127.0.0.1:{port}")
+        assert answer.status == 200 and answer.body.startswith(b"{")
+    finally:
+        ttf.kill()
+        gateway.stop()
+
+
 def test_a_tunnel(program, wine, tmp_path):
     command, environment = wine
     service, gateway = Service(), Gateway(tmp_path / "gateway")
@@ -122,7 +136,9 @@ def test_a_tunnel(program, wine, tmp_path):
         assert http_raw.request(gateway.address, "POST", "/posted", host=host, body=large).status == 200
         assert service.seen("/posted")[0].body == large
         ttf.wait_line(r"POST /posted 200 ", seconds=SECONDS)
+        service.stop()
+        assert http_raw.request(gateway.address, target="/down", host=host).status == 503
+        ttf.wait_line(r"does not answer \(.*connection refused\)", seconds=SECONDS)
     finally:
         ttf.kill()
         gateway.stop()
-        service.stop()
