@@ -69,6 +69,7 @@ EXCEPTIONS = [
     ("auth", "several_files", GATEWAYS),
     ("token_end", "nor_by_a_stream", "ttf speaks v1 with API Gateway"),
     ("token_end", "the_connection_is_closed", SLEEPS),
+    ("chunks", "pieces_that_make_no_sense_are_dropped[too_long", PIECES),
     ("failures", "slow_reader_does_not visitor_who_leaves_within_the_answer", PIECES),
     ("failures", "memory_stays_bounded", LONG),
 ]  # fmt: skip
