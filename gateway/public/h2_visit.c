@@ -301,7 +301,8 @@ static void ask_core(struct h2_visit *visit, struct forward_event *event, bool h
         return;
     }
     struct h2_conn *conn = visit->conn;
-    conn->share = turns_share(exchange_tunnel_key(visit->exchange));
+    unsigned share = turns_share(exchange_tunnel_key(visit->exchange));
+    if (share) conn->share = share; /* else what runs already would have no bound any more */
     turns_spend(&conn->side->turns, conn->share, TURN_IN, 0);
     if (visit->switches || !has_body) exchange_body_end(visit->exchange);
     visit->is_told = !visit->switches && !has_body;

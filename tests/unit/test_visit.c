@@ -665,14 +665,42 @@ static void test_cut_while_it_is_late(void **state) {
     close(fd);
 }
 
+#define H2_HELLO "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"
+
+/* A request with a head and no more: https, GET, / and a host. */
+static void ask_by_h2(int fd, char stream) {
+    const char frame[] = {0, 0, 6, 1, 5, 0, 0, 0, stream, '\x82', '\x84', '\x87', '\x41', 1, 'a'};
+    int before = core.asked;
+    assert_int_equal(send(fd, frame, sizeof(frame), MSG_NOSIGNAL), sizeof(frame));
+    UNTIL(core.asked > before);
+}
+
+/* Whose answers still come does not get rid of his tunnel's bounds by asking for something that is none's. */
+static void test_a_share_stays(void **state) {
+    (void)state;
+    int fd = come_by_h2();
+    struct h2_conn *conn = LIST_ENTRY(core.visitors->h2.all.next, struct h2_conn, node);
+    assert_int_equal(send(fd, H2_HELLO, sizeof(H2_HELLO) - 1, MSG_NOSIGNAL), sizeof(H2_HELLO) - 1);
+    static const uint64_t keys[] = {7, 0, 8};
+    static const uint64_t expected[] = {7, 7, 8};
+    for (size_t i = 0; i < 3; i++) {
+        core.tunnel_key = keys[i];
+        ask_by_h2(fd, (char)(1 + 2 * i));
+        assert_int_equal(conn->share, turns_share(expected[i]));
+        answer_short();
+    }
+    UNTIL(conn->count == 0);
+    close(fd);
+    UNTIL(list_empty(&core.visitors->h2.all));
+}
+
 /* By HTTP/2: GOAWAY is said before the end, also where the tunnel has had its turn. */
 static void test_going_down_while_it_is_late(void **state) {
     (void)state;
-    static const char hello[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0";
     static const char goaway[] = "\0\0\x08\7\0\0\0\0";
     int fd = come_by_h2();
     struct h2_conn *conn = LIST_ENTRY(core.visitors->h2.all.next, struct h2_conn, node);
-    assert_int_equal(send(fd, hello, sizeof(hello), MSG_NOSIGNAL), sizeof(hello));
+    assert_int_equal(send(fd, H2_HELLO, sizeof(H2_HELLO) - 1, MSG_NOSIGNAL), sizeof(H2_HELLO) - 1);
     struct buf heard;
     buf_init(&heard, 4096);
     hear_into(fd, &heard, 9 + 1); /* its settings, and the begin of what follows: ours have come */
@@ -721,6 +749,7 @@ int main(void) {
         TEST(test_the_tunnel_has_had_its_turn),
         TEST(test_a_request_waits_for_its_tunnels_turn),
         TEST(test_cut_while_it_is_late),
+        TEST(test_a_share_stays),
         TEST(test_going_down_while_it_is_late),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
