@@ -204,7 +204,7 @@ stack_run() { # the service that prints the URL, compose's own options...
 # Ports of the kernel's choice: whatever runs on this machine goes on.
 free_ports() {
     "$PYTHON" -c 'import socket
-s = [socket.create_server(("127.0.0.1", 0)) for _ in range(6)]
+s = [socket.create_server(("127.0.0.1", 0)) for _ in range(8)]
 print(*(x.getsockname()[1] for x in s))'
 }
 
@@ -220,9 +220,10 @@ stack_test() { # arguments for pytest...
     trap 'stack_stop --volumes >/dev/null' EXIT
     stack_ready || return 1
     local status=0
-    read -r PUBLIC_PORT AGENT_PORT HTTPS_PORT AWS_PUBLIC_PORT AWS_AGENT_PORT AWS_ADMIN_PORT < <(free_ports)
-    export PUBLIC_PORT AGENT_PORT HTTPS_PORT AWS_PUBLIC_PORT AWS_AGENT_PORT AWS_ADMIN_PORT
-    export COMPOSE_PROJECT_NAME=http-tunnel-test COMPOSE_PROFILES=tls,aws LOG_LEVEL=info
+    read -r PUBLIC_PORT AGENT_PORT HTTPS_PORT AWS_PUBLIC_PORT AWS_AGENT_PORT AWS_ADMIN_PORT GATEWAY_HTTPS_PORT GATEWAY_WSS_PORT \
+        < <(free_ports)
+    export PUBLIC_PORT AGENT_PORT HTTPS_PORT AWS_PUBLIC_PORT AWS_AGENT_PORT AWS_ADMIN_PORT GATEWAY_HTTPS_PORT GATEWAY_WSS_PORT
+    export COMPOSE_PROJECT_NAME=http-tunnel-test COMPOSE_PROFILES=tls,https,aws LOG_LEVEL=info
     export TTF_ENDPOINT=wss://tls:$HTTPS_PORT/.tunnel/agent PUBLIC_URL=https://tunnel.localhost:$HTTPS_PORT
     stack_up && STACK_COMPOSE="${COMPOSE[*]}" "$PYTHON" -m pytest -q -p no:cacheprovider tests/stack "$@" || status=$?
     trap - EXIT
@@ -235,8 +236,9 @@ stack_main() {
     --down) stack_down ;;
     --test) shift; stack_test "$@" ;;
     --tls) stack_run ttf --env-file "$ROOT/docker/tls.env" ;;
+    --https) stack_run ttf --env-file "$ROOT/docker/https.env" ;;
     --aws) stack_run ttf-aws --env-file "$ROOT/docker/aws.env" ;;
     '') stack_run ttf ;;
-    *) die "stack: unknown option $1 (there are --tls, --aws, --down and --test)" ;;
+    *) die "stack: unknown option $1 (there are --tls, --https, --aws, --down and --test)" ;;
     esac
 }

@@ -1,4 +1,4 @@
-"""compose.yaml with profiles `tls` and `aws`, up and healthy (./dev stack --test starts it): what its users see from outside, of
+"""compose.yaml with profiles `tls`, `https` and `aws`, up and healthy (./dev stack --test starts it): what its users see from outside, of
 all but `aws` (test_stack_aws.py)."""
 
 import base64
@@ -24,7 +24,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = [*os.environ["STACK_COMPOSE"].split(), "--project-directory", str(ROOT), "-f", str(ROOT / "compose.yaml"),
            "-f", str(ROOT / "tests/stack/compose.yaml")]  # fmt: skip
-HTTP, AGENTS, HTTPS = (int(os.environ[f"{name}_PORT"]) for name in ("PUBLIC", "AGENT", "HTTPS"))
+HTTP, AGENTS, HTTPS, OWN_HTTPS, OWN_WSS = (
+    int(os.environ[f"{name}_PORT"]) for name in ("PUBLIC", "AGENT", "HTTPS", "GATEWAY_HTTPS", "GATEWAY_WSS"))
 DOMAIN = "tunnel.localhost"
 CHROMIUM = shutil.which("chromium")
 MIB = 1 << 20
@@ -73,8 +74,8 @@ def curl(url, *options, check=True):
     return parse(done.stdout) if check else done
 
 
-def https(name, path, *options, **more):
-    return curl(f"https://{name}:{HTTPS}{path}", "--connect-to", f"::127.0.0.1:{HTTPS}", *options, **more)
+def https(name, path, *options, port=HTTPS, **more):
+    return curl(f"https://{name}:{port}{path}", "--connect-to", f"::127.0.0.1:{port}", *options, **more)
 
 
 def plain(name, path, *options):
@@ -109,10 +110,11 @@ def test_http_in_path_mode(name):
     assert len(json.loads(plain(name, "/todo/todos").body)) >= 7
 
 
+@pytest.mark.parametrize("port", [HTTPS, OWN_HTTPS], ids=["caddy", "gateway"])
 @pytest.mark.parametrize("option,version", [("--http1.1", "1.1"), ("--http2", "2")])
-def test_https(authority, option, version):
+def test_https(authority, option, version, port):
     def call(path, *options):
-        answer = https(f"todo.{DOMAIN}", path, option, "--cacert", authority, *options)
+        answer = https(f"todo.{DOMAIN}", path, option, "--cacert", authority, *options, port=port)
         assert answer.version == version
         return answer
 
@@ -220,9 +222,9 @@ def established(program):
     raise AssertionError("".join(lines))
 
 
-@pytest.mark.parametrize("scheme", ["ws", "wss"])
-def test_an_agent_of_this_machine(ttf, token, authority, scheme):
-    endpoint = f"ws://localhost:{AGENTS}" if scheme == "ws" else f"wss://{DOMAIN}:{HTTPS}/.tunnel/agent"
+@pytest.mark.parametrize("endpoint", [f"ws://localhost:{AGENTS}", f"wss://{DOMAIN}:{HTTPS}/.tunnel/agent", f"wss://{DOMAIN}:{OWN_WSS}"],
+                         ids=["balancer", "caddy", "gateway"])  # fmt: skip
+def test_an_agent_of_this_machine(ttf, token, authority, endpoint):
     url = established(ttf(endpoint, "--port", str(HTTP), "--host-header", f"todo.{DOMAIN}", "-t", token, "--ca-file", authority))
     name = re.fullmatch(rf"https://(\w+)\.{DOMAIN}:{HTTPS}", url)[1]
     assert len(json.loads(https(f"{name}.{DOMAIN}", "/todos", "--cacert", authority).body)) >= 7  # a tunnel to a tunnel
@@ -283,8 +285,8 @@ def test_an_agent_without_a_token(ttf):
 
 
 def test_containers_may_do_little(containers):
-    assert set(containers) >= {"setup", "redis", "gateway-1", "gateway-2", "balancer", "tls", "todo", "ttf", "dynamodb", "tables",
-                               "aws", "ttf-aws"}  # fmt: skip
+    assert set(containers) >= {"setup", "redis", "gateway-1", "gateway-2", "gateway-tls", "balancer", "tls", "todo", "ttf", "dynamodb",
+                               "tables", "aws", "ttf-aws"}  # fmt: skip
     for service, container in containers.items():
         host = container["HostConfig"]
         assert container["Config"]["User"] == "10001:10001", service
