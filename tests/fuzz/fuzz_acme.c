@@ -1,10 +1,27 @@
 /* libFuzzer target: what an authority of certificates says. Byte 0 says what the rest is: a directory, an
- * order, an authorization, a problem, a chain, or a record of the store that is said to be sealed. What is
- * taken can stand in the next question, and in the log, as it is. */
+ * order, an authorization, a problem, a chain, a record of the store that is said to be sealed, another
+ * gateway's certificate with its key, or a file of an account. What is taken can stand in the next question,
+ * and in the log, as it is. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "acme/acme_answer.h"
 #include "acme/acme_files.h"
 #include "acme/acme_seal.h"
 #include "fuzz.h"
+
+#define NAME VIEW("a.example")
+
+static char folder[] = "/tmp/fuzz_acme.XXXXXX";
+
+static void remove_folder(void) {
+    char path[80];
+    acme_files_remove(folder, NAME);
+    snprintf(path, sizeof(path), "%s/account.key", folder);
+    unlink(path);
+    rmdir(folder);
+}
 
 static void check_url(const char *url, bool may_be_empty) {
     require((may_be_empty && !url[0]) || acme_url_is_good(view_from_cstr(url)));
@@ -48,15 +65,61 @@ static void read_problem(struct view text) {
     struct acme_problem problem;
     acme_problem_parse(text, &problem);
     check_problem(&problem);
+    require(acme_retry_after_ms(text) % 1000 == 0);
 }
 
-/* It cannot be of our key. */
+/* Taken only if it is of our key and for the name; a key may stand in the same text, and is ours then. */
 static void read_chain(struct view text) {
-    static EVP_PKEY *key;
-    const struct view name = VIEW("a.example");
+    static EVP_PKEY *made;
+    const struct view names[] = {NAME};
     char why[ACME_WHY_MAX] = "";
-    if (!key) key = acme_key_new();
-    require(!acme_files_put("/nowhere", &name, 1, text, key, why) && why[0]);
+    int64_t begin_s, end_s;
+    EVP_PKEY *key = text.len ? acme_key_parse(text) : NULL;
+    if (!made) made = acme_key_new();
+    acme_files_remove(folder, NAME);
+    bool ok = acme_files_put(folder, names, 1, text, key ? key : made, why);
+    require(ok ? key && acme_files_dates(folder, names, 1, &begin_s, &end_s) : why[0] != 0);
+    require(!acme_files_put("/nowhere", names, 1, text, made, why));
+    EVP_PKEY_free(key);
+}
+
+static void on_name(void *ctx, struct view name) {
+    *(size_t *)ctx += view_eq(name, NAME);
+}
+
+/* What is adopted can be read again, and is not new a second time. */
+static void read_pair(struct view text) {
+    struct buf back;
+    char why[ACME_WHY_MAX] = "";
+    int64_t begin_s, end_s;
+    size_t count = 0;
+    bool is_new, again;
+    const struct view name = NAME;
+    acme_files_remove(folder, name);
+    bool ok = acme_files_adopt(folder, name, text, &is_new, why);
+    require(ok ? is_new : why[0] != 0);
+    acme_files_list(folder, on_name, &count);
+    require(count == ok);
+    if (!ok) return;
+    buf_init(&back, 2 << 20);
+    require(acme_files_read(folder, name, &back) && view_eq(buf_view(&back), text));
+    require(acme_files_dates(folder, &name, 1, &begin_s, &end_s));
+    require(acme_files_adopt(folder, name, text, &again, why) && !again);
+    require(!acme_files_adopt(folder, VIEW("b.example"), text, &again, why));
+    buf_done(&back);
+}
+
+static void read_account(struct view text) {
+    char path[80], why[ACME_WHY_MAX] = "";
+    snprintf(path, sizeof(path), "%s/account.key", folder);
+    unlink(path);
+    if (text.len) { /* else one is made */
+        FILE *file = fopen(path, "w");
+        require(file && fwrite(text.ptr, 1, text.len, file) == text.len && fclose(file) == 0);
+    }
+    EVP_PKEY *key = acme_files_account(folder, why);
+    require(key || (text.len && why[0]));
+    EVP_PKEY_free(key);
 }
 
 /* Nobody has the key; and what we seal is not good elsewhere, nor changed. */
@@ -74,9 +137,14 @@ static void read_record(struct view text) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static void (*const readers[])(struct view) = {read_directory, read_order, read_authorization,
-                                                   read_problem,   read_chain, read_record};
+    static void (*const readers[])(struct view) = {read_directory, read_order,  read_authorization,
+                                                   read_problem,   read_chain,  read_record,
+                                                   read_pair,      read_account};
     if (size == 0) return 0;
+    if (folder[sizeof(folder) - 2] == 'X') {
+        require(mkdtemp(folder) != NULL && acme_files_prepare(folder));
+        atexit(remove_folder);
+    }
     char *copy = exact_copy(view_of(data + 1, size - 1));
     readers[(uint8_t)(data[0] - '0') % (sizeof(readers) / sizeof(readers[0]))](view_of(copy, size - 1));
     free(copy);
