@@ -76,14 +76,12 @@ build_zlib() {
     note_version "$fetched" libz.a
 }
 
-# What bodies are decoded with, and for the unit tests, which are linked and not run; Windows' ttf does without.
-build_more() {
+# What bodies are decoded with; Windows' ttf does without.
+build_decoders() {
     build_zlib
     build libbrotlidec.a brotli -DBROTLI_DISABLE_TESTS=ON
     note_version "$fetched" libbrotlicommon.a
     CMAKE_FOLDER=/build/cmake build libzstd.a libzstd -DZSTD_BUILD_PROGRAMS=OFF -DZSTD_BUILD_SHARED=OFF -DZSTD_LEGACY_SUPPORT=OFF
-    build libcmocka.a cmocka -DWITH_EXAMPLES=OFF
-    rm -f "$ROOT"/usr/lib/*.dylib
 }
 
 build_mhd() {
@@ -118,7 +116,9 @@ build libjwt.a libjwt -DBUILD_EXAMPLES=OFF \
     -DCMAKE_C_FLAGS="-DHAVE_OPENSSL -I$TOP/aws-adapter/package/libjwt -I$ROOT/usr/include" # as in aws-adapter/package/sysroot.sh
 describe libjwt "${fetched#* }" jwt
 build libqrencode.a qrencode -DWITH_TOOLS=OFF
-if [ "$SYSTEM" = macos ]; then build_more; fi
+if [ "$SYSTEM" = macos ]; then build_decoders; fi
+build libcmocka.a cmocka -DWITH_EXAMPLES=OFF # for the unit tests
+rm -f "$ROOT"/usr/lib/*.dylib
 build_mhd
 rm -rf "$FOLDER/apt" "$FOLDER/source"
 echo "$recipe" >"$ROOT/recipe"
