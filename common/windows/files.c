@@ -13,6 +13,11 @@
 #define LOCK_AT 0x40000000u
 #define RECORD_AT 0x40000001u
 
+static bool is_folder(const char *path) {
+    DWORD traits = GetFileAttributesA(path);
+    return traits != INVALID_FILE_ATTRIBUTES && (traits & FILE_ATTRIBUTE_DIRECTORY);
+}
+
 int windows_open(const char *path, int flags, ...) {
     int mode = 0;
     if (flags & O_CREAT) {
@@ -21,7 +26,9 @@ int windows_open(const char *path, int flags, ...) {
         mode = va_arg(rest, int);
         va_end(rest);
     }
-    return _open(path, flags | _O_BINARY | _O_NOINHERIT, mode & 0200 ? _S_IREAD | _S_IWRITE : _S_IREAD);
+    int fd = _open(path, flags | _O_BINARY | _O_NOINHERIT, mode & 0200 ? _S_IREAD | _S_IWRITE : _S_IREAD);
+    if (fd < 0 && errno == EACCES && is_folder(path)) errno = EISDIR; /* not even to be read */
+    return fd;
 }
 
 int windows_mkdir(const char *path) {
