@@ -9,7 +9,7 @@ import zipfile
 import pytest
 
 import http_raw
-from conftest import PACKAGES
+from conftest import PACKAGES, ROOT
 from programs import Gateway, Program
 from service import Service
 
@@ -19,6 +19,7 @@ MOST_BYTES = 6_000_000
 SYSTEM = {"advapi32", "bcrypt", "crypt32", "dbghelp", "iphlpapi", "kernel32", "ole32", "psapi", "secur32", "shell32", "user32", "userenv",
           "ws2_32"}  # fmt: skip
 SECONDS = 180  # wine is slow to start
+UNIT_TESTS = sorted((ROOT / "build/windows/x86_64/build/bin").glob("test_*.exe"))
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +88,22 @@ def run(program, wine, *words):
     command, environment = wine
     done = subprocess.run([command, program, *words], env=os.environ | environment, capture_output=True, text=True, timeout=SECONDS)
     return done.returncode, done.stdout, done.stderr
+
+
+def test_its_unit_tests_are_linked(program):
+    assert len(UNIT_TESTS) > 70
+    for path in UNIT_TESTS:
+        image = Image(path.read_bytes())
+        assert (image.machine, image.magic) == (0x8664, 0x20B), path
+
+
+@pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: path.stem)
+def test_of_units(program, wine, path, tmp_path):
+    """A folder of Linux's is the current one: what is said of paths is of its drive."""
+    command, environment = wine
+    done = subprocess.run([command, path], env=os.environ | environment, capture_output=True, text=True, errors="replace",
+                          timeout=SECONDS, cwd=tmp_path)  # fmt: skip
+    assert done.returncode == 0 and "[  PASSED  ]" in done.stdout + done.stderr, done.stdout + done.stderr
 
 
 def test_it_speaks_to_people(program, wine):
