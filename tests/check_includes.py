@@ -91,7 +91,7 @@ LIBRARIES = {
     "seccomp": r"seccomp\.h",
     "glibc": r"malloc\.h",
     "sanitizer": r"sanitizer/asan_interface\.h",
-    "windows": r"(afunix|bcrypt|direct|io|iphlpapi|wincrypt|windows|winsock2|ws2ipdef|ws2tcpip)\.h",
+    "windows": r"(afunix|bcrypt|direct|io|iphlpapi|psapi|wincrypt|windows|winsock2|ws2ipdef|ws2tcpip)\.h",
     "linux": r"sys/epoll\.h|sys/eventfd\.h|sys/timerfd\.h|sys/prctl\.h|sys/syscall\.h|linux/.*",
 }
 
