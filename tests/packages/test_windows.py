@@ -1,9 +1,11 @@
 """ttf for Windows: read as a file, and run by wine where that is. Made by `./dev package windows` alone."""
 
 import os
+import re
 import shutil
 import struct
 import subprocess
+import time
 import zipfile
 
 import pytest
@@ -91,7 +93,7 @@ def run(program, wine, *words):
 
 
 def test_its_unit_tests_are_linked(program):
-    assert len(UNIT_TESTS) > 70
+    assert len(UNIT_TESTS) > 75
     for path in UNIT_TESTS:
         image = Image(path.read_bytes())
         assert (image.machine, image.magic) == (0x8664, 0x20B), path
@@ -132,6 +134,10 @@ def test_the_inspector(program, wine, tmp_path):
         port = int(ttf.wait_line(r"Inspector: http://127\.0\.0\.1:(\d+)/", seconds=SECONDS)[1])
         answer = http_raw.request(("127.0.0.1", port), target="/api/requests/http", host=f"127.0.0.1:{port}")
         assert answer.status == 200 and answer.body.startswith(b"{")
+        page = http_raw.request(("127.0.0.1", port), target="/metrics", host=f"127.0.0.1:{port}").body.decode()
+        values = dict(re.findall(r"^(process_\w+) ([0-9.e+]+)$", page, re.MULTILINE))
+        assert float(values["process_resident_memory_bytes"]) > 1_000_000
+        assert 0 <= time.time() - float(values["process_start_time_seconds"]) < 2 * SECONDS
     finally:
         ttf.kill()
         gateway.stop()
@@ -139,11 +145,13 @@ def test_the_inspector(program, wine, tmp_path):
 
 def test_a_tunnel(program, wine, tmp_path):
     command, environment = wine
+    assert run(program, wine, "--health")[0] == 1
     service, gateway = Service(), Gateway(tmp_path / "gateway")
     ttf = Program([command, program, "-e", f"ws://127.0.0.1:{gateway.agents[1]}", f"127.0.0.1:{service.port}", "-n", "demo"],
                   env=environment, cwd=tmp_path)  # fmt: skip
     try:
         ttf.wait_line(r"Tunnel established: ", seconds=SECONDS)
+        assert run(program, wine, "--health")[0] == 0  # by a lock that the other one holds
         host = f"demo.localhost:{gateway.address[1]}"
         assert http_raw.request(gateway.address, target="/here", host=host).status == 200
         assert service.seen("/here")

@@ -4,8 +4,10 @@
 
 #define RLIMIT_NOFILE 7
 
+typedef unsigned long rlim_t;
+
 struct rlimit {
-    unsigned long rlim_cur, rlim_max;
+    rlim_t rlim_cur, rlim_max;
 };
 
 #define getrlimit(which, limit) ((limit)->rlim_cur = (limit)->rlim_max = 65536)
