@@ -127,6 +127,19 @@ static bool is_for_all(X509 *leaf, const struct view *names, size_t count) {
     return true;
 }
 
+static bool seconds_of(const ASN1_TIME *time, int64_t *ret_s) {
+    struct tm tm = {0};
+    if (ASN1_TIME_to_tm(time, &tm) != 1) return false;
+    *ret_s = timegm(&tm);
+    return true;
+}
+
+/* OpenSSL reads a certificate whose dates are none. */
+static bool dates_of(X509 *leaf, int64_t *ret_begin_s, int64_t *ret_end_s) {
+    return seconds_of(X509_get0_notBefore(leaf), ret_begin_s) &&
+           seconds_of(X509_get0_notAfter(leaf), ret_end_s);
+}
+
 static bool write_pair(const char *path, struct view chain, EVP_PKEY *key) {
     struct buf text;
     buf_init(&text, FILE_MAX);
@@ -145,22 +158,17 @@ static bool write_pair(const char *path, struct view chain, EVP_PKEY *key) {
 bool acme_files_put(const char *folder, const struct view *names, size_t count, struct view chain,
                     EVP_PKEY *key, char why[ACME_WHY_MAX]) {
     char path[PATH_MAX_BYTES];
+    int64_t begin_s, end_s;
     X509 *leaf = chain.len ? parse_leaf(chain) : NULL;
     bool is_ours = leaf && X509_check_private_key(leaf, key) == 1,
-         fits = leaf && is_for_all(leaf, names, count);
+         fits = leaf && is_for_all(leaf, names, count), has_dates = leaf && dates_of(leaf, &begin_s, &end_s);
     X509_free(leaf);
     ERR_clear_error();
     if (!is_ours) return complain(why, "its chain", "no certificate of our key comes first in it");
     if (!fits) return complain(why, "its certificate", "it is not for what was ordered");
+    if (!has_dates) return complain(why, "its certificate", "its dates cannot be read");
     if (!path_of(folder, names[0], ENDING, path)) return complain(why, folder, "the path is too long");
     return write_pair(path, chain, key) || complain(why, path, file_problem(errno));
-}
-
-static bool seconds_of(const ASN1_TIME *time, int64_t *ret_s) {
-    struct tm tm = {0};
-    if (ASN1_TIME_to_tm(time, &tm) != 1) return false;
-    *ret_s = timegm(&tm);
-    return true;
 }
 
 bool acme_files_dates(const char *folder, const struct view *names, size_t count, int64_t *ret_begin_s,
@@ -170,8 +178,7 @@ bool acme_files_dates(const char *folder, const struct view *names, size_t count
     buf_init(&text, FILE_MAX);
     bool ok = path_of(folder, names[0], ENDING, path) && read_file(path, &text) && text.len;
     X509 *leaf = ok ? parse_leaf(buf_view(&text)) : NULL;
-    ok = leaf && is_for_all(leaf, names, count) && seconds_of(X509_get0_notBefore(leaf), ret_begin_s) &&
-         seconds_of(X509_get0_notAfter(leaf), ret_end_s);
+    ok = leaf && is_for_all(leaf, names, count) && dates_of(leaf, ret_begin_s, ret_end_s);
     X509_free(leaf);
     if (text.ptr) explicit_bzero(text.ptr, text.cap);
     buf_done(&text);
@@ -186,10 +193,11 @@ bool acme_files_read(const char *folder, struct view name, struct buf *out) {
 
 /* Its leaf is for the name, and of the key behind it; then when it begins. */
 static bool check_pair(struct view name, struct view pem, int64_t *ret_begin_s) {
+    int64_t end_s;
     X509 *leaf = parse_leaf(pem);
     EVP_PKEY *key = acme_key_parse(pem);
     bool ok = leaf && key && X509_check_private_key(leaf, key) == 1 && is_for(leaf, name) &&
-              seconds_of(X509_get0_notBefore(leaf), ret_begin_s);
+              dates_of(leaf, ret_begin_s, &end_s);
     X509_free(leaf);
     EVP_PKEY_free(key);
     ERR_clear_error();

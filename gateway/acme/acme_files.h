@@ -16,7 +16,7 @@ bool acme_files_prepare(const char *folder);
 EVP_PKEY *acme_files_account(const char *folder, char ret_why[ACME_WHY_MAX]);
 
 /* False and why, nothing having changed: the chain's first certificate is not of this key and for these
- * names, or it cannot be written. */
+ * names, its dates cannot be read, or it cannot be written. */
 bool acme_files_put(const char *folder, const struct view *names, size_t count, struct view chain,
                     EVP_PKEY *key, char ret_why[ACME_WHY_MAX]);
 /* Since 1970, of the certificate that is there for these names. False: none is. */
