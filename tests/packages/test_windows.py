@@ -99,7 +99,7 @@ def test_its_unit_tests_are_linked(program):
         assert (image.machine, image.magic) == (0x8664, 0x20B), path
 
 
-@pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", UNIT_TESTS, ids=[path.stem for path in UNIT_TESTS])
 def test_of_units(program, wine, path, tmp_path):
     """A folder of Linux's is the current one: what is said of paths is of its drive."""
     command, environment = wine
