@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/regular_file.h"
+
 static char *join(const char *a, const char *b, const char *c) {
     size_t size = strlen(a) + strlen(b) + strlen(c) + 3;
     char *text = malloc(size);
@@ -29,17 +31,7 @@ char *user_dir(const char *variable, const char *fallback) {
 }
 
 static bool make_dirs(const char *dir) {
-    char *path = strdup(dir);
-    if (!path) return false;
-    bool ok = true;
-    for (char *slash = strchr(path + 1, '/'); ok && slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        ok = mkdir(path, 0700) == 0 || errno == EEXIST;
-        *slash = '/';
-    }
-    ok = ok && (mkdir(path, 0700) == 0 || errno == EEXIST);
-    free(path);
-    return ok;
+    return file_make_folders(dir, 0700) && (mkdir(dir, 0700) == 0 || errno == EEXIST);
 }
 
 bool user_dir_prepare(const char *dir, char *error, size_t error_size) {

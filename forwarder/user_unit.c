@@ -5,7 +5,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -74,16 +73,6 @@ static bool print_unit(struct buf *out, const char *program, const char *config)
                                 "[Install]\nWantedBy=default.target\n"));
 }
 
-static bool make_dirs(char *dir) {
-    for (char *slash = strchr(dir + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        bool good = mkdir(dir, 0755) == 0 || errno == EEXIST;
-        *slash = '/';
-        if (!good) return false;
-    }
-    return mkdir(dir, 0755) == 0 || errno == EEXIST;
-}
-
 /* ---- what it runs ---- */
 
 /* The file that is named, or the user's own; malloc'ed, absolute, and one that says tunnels. */
@@ -119,7 +108,7 @@ static int start_unit(const char *path) {
     return fail_systemctl(code);
 }
 
-static int install(const struct options *options, char *dir, const char *path) {
+static int install(const struct options *options, const char *path) {
     char program[PATH_MAX + 1];
     ssize_t len = readlink("/proc/self/exe", program, PATH_MAX);
     char *config = choose_config(options);
@@ -130,7 +119,7 @@ static int install(const struct options *options, char *dir, const char *path) {
     int code = 1;
     if (len <= 0 || !print_unit(&unit, program, config))
         say_failure("a path here has a byte that systemd does not take");
-    else if (!make_dirs(dir) || !file_replace(path, buf_view(&unit)))
+    else if (!file_make_folders(path, 0755) || !file_replace(path, buf_view(&unit)))
         say_failure("%s cannot be written: %s", path, strerror(errno));
     else
         code = start_unit(path);
@@ -156,7 +145,7 @@ int user_unit_run(const struct options *options) {
         say_failure("there is no place for a unit: neither XDG_CONFIG_HOME nor HOME is set");
         code = 1;
     } else if (strcmp(verb, "install") == 0) {
-        code = install(options, dir, path);
+        code = install(options, path);
     } else if (strcmp(verb, "uninstall") == 0) {
         code = uninstall(path);
     } else if (strcmp(verb, "status") == 0) {

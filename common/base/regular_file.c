@@ -62,6 +62,21 @@ bool file_replace(const char *path, struct view content) {
     return good;
 }
 
+bool file_make_folders(const char *path, unsigned mode) {
+    char *copy = strdup(path);
+    if (!copy) return false;
+    bool ok = true;
+    for (char *slash = strchr(copy + 1, '/'); ok && slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        ok = mkdir(copy, mode) == 0 || errno == EEXIST;
+        *slash = '/';
+    }
+    int reason = errno;
+    free(copy);
+    errno = reason;
+    return ok;
+}
+
 bool file_others_can_write(int fd) {
     struct stat status;
     if (fstat(fd, &status) != 0) return true;

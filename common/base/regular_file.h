@@ -14,6 +14,10 @@ FILE *regular_file_open(const char *path);
 /* Whole or not at all, for the user alone (0600). One writer at a time; blocks. False: errno says why. */
 bool file_replace(const char *path, struct view content);
 
+/* Makes the folders above the last word of the path, those that are not there, with this mode; of "a/b/" that
+ * is b, too. False: errno says why. */
+bool file_make_folders(const char *path, unsigned mode);
+
 /* Can others change the open file? Who can, knows a secret in it, or has another one believed. A group of
  * one's own is oneself. */
 bool file_others_can_write(int fd);

@@ -76,7 +76,7 @@ int windows_fcntl(int fd, int command, ...);
 ssize_t pwrite(int fd, const void *bytes, size_t len, off_t at);
 
 #define open windows_open
-#define mkdir(path, mode) windows_mkdir(path)
+#define mkdir(path, mode) ((void)(mode), windows_mkdir(path))
 #define rename(from, to) windows_rename(from, to)
 #define fcntl windows_fcntl
 #define fsync(fd) _commit(fd)

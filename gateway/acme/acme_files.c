@@ -8,11 +8,10 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/regular_file.h"
+#include "sockets/asn1_time.h"
 
 #define PATH_MAX_BYTES 4700
 #define FILE_MAX ((size_t)1024 * 1024)
@@ -29,14 +28,7 @@ static bool complain(char why[ACME_WHY_MAX], const char *what, const char *reaso
 
 bool acme_files_prepare(const char *folder) {
     char path[PATH_MAX_BYTES];
-    if (snprintf(path, sizeof(path), "%s/", folder) >= (int)sizeof(path)) return false;
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        bool made = mkdir(path, 0700) == 0 || errno == EEXIST;
-        *slash = '/';
-        if (!made) return false;
-    }
-    return true;
+    return snprintf(path, sizeof(path), "%s/", folder) < (int)sizeof(path) && file_make_folders(path, 0700);
 }
 
 static bool path_of(const char *folder, struct view name, const char *ending, char out[PATH_MAX_BYTES]) {
@@ -127,17 +119,10 @@ static bool is_for_all(X509 *leaf, const struct view *names, size_t count) {
     return true;
 }
 
-static bool seconds_of(const ASN1_TIME *time, int64_t *ret_s) {
-    struct tm tm = {0};
-    if (ASN1_TIME_to_tm(time, &tm) != 1) return false;
-    *ret_s = timegm(&tm);
-    return true;
-}
-
 /* OpenSSL reads a certificate whose dates are none. */
 static bool dates_of(X509 *leaf, int64_t *ret_begin_s, int64_t *ret_end_s) {
-    return seconds_of(X509_get0_notBefore(leaf), ret_begin_s) &&
-           seconds_of(X509_get0_notAfter(leaf), ret_end_s);
+    return asn1_time_seconds(X509_get0_notBefore(leaf), ret_begin_s) &&
+           asn1_time_seconds(X509_get0_notAfter(leaf), ret_end_s);
 }
 
 static bool write_pair(const char *path, struct view chain, EVP_PKEY *key) {

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "auth/jwt.h"
@@ -37,16 +36,6 @@ static bool read_file(const char *path, struct secret_text *out) {
     if (len < 0 || len > SECRET_TEXT_MAX) return false;
     out->len = (size_t)len;
     while (out->len && (out->bytes[out->len - 1] == '\n' || out->bytes[out->len - 1] == '\r')) out->len--;
-    return true;
-}
-
-static bool make_directories(char *path) {
-    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        bool made = mkdir(path, 0700) == 0 || errno == EEXIST;
-        *slash = '/';
-        if (!made) return false;
-    }
     return true;
 }
 
@@ -83,7 +72,7 @@ bool config_state_path(const struct config *config, const char *name, char out[S
 
 bool config_state_folder(const struct config *config) {
     char path[STATE_PATH_MAX];
-    return config_state_path(config, "x", path) && make_directories(path);
+    return config_state_path(config, "x", path) && file_make_folders(path, 0700);
 }
 
 static bool read_or_make(const struct config *config, struct secret_text *out) {
@@ -91,7 +80,7 @@ static bool read_or_make(const struct config *config, struct secret_text *out) {
     if (!config_state_path(config, "secret", path)) return complain(path, "the path is too long");
     if (read_file(path, out)) return out->len >= SECRET_MIN || complain(path, "it has fewer than 16 bytes");
     if (errno != ENOENT) return complain(path, file_problem(errno));
-    if (!make_directories(path) || !write_new(path) || !read_file(path, out))
+    if (!file_make_folders(path, 0700) || !write_new(path) || !read_file(path, out))
         return complain(path, file_problem(errno));
     return true;
 }

@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/regular_file.h"
+#include "sockets/asn1_time.h"
 
 #define FILE_BYTES_MAX ((size_t)1024 * 1024)
 #define CHAIN_MAX 16
@@ -120,13 +121,6 @@ static bool read_file(const struct pair *pair, const char *path, bool is_key, st
 
 /* ---- what is wrong ---- */
 
-static bool seconds_of(const ASN1_TIME *time, int64_t *ret_s) {
-    struct tm fields;
-    if (ASN1_TIME_to_tm(time, &fields) != 1) return false;
-    *ret_s = (int64_t)timegm(&fields);
-    return true;
-}
-
 static void date_text(int64_t at_s, char out[24]) {
     time_t at = (time_t)at_s;
     struct tm fields;
@@ -137,8 +131,8 @@ static void date_text(int64_t at_s, char out[24]) {
 static bool check_dates(const struct pair *pair, struct certificate *certificate, int64_t now_s) {
     int64_t begin_s;
     char what[160], date[24];
-    if (!seconds_of(X509_get0_notBefore(certificate->leaf), &begin_s) ||
-        !seconds_of(X509_get0_notAfter(certificate->leaf), &certificate->end_s))
+    if (!asn1_time_seconds(X509_get0_notBefore(certificate->leaf), &begin_s) ||
+        !asn1_time_seconds(X509_get0_notAfter(certificate->leaf), &certificate->end_s))
         return complain(pair, pair->path, "its dates cannot be read");
     if (certificate->end_s <= now_s) {
         date_text(certificate->end_s, date);

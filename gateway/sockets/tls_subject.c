@@ -6,10 +6,10 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdint.h>
-#include <time.h>
 
 #include "base/utf8.h"
 #include "base/view.h"
+#include "sockets/asn1_time.h"
 
 #define DEPTH_MAX 8
 
@@ -89,17 +89,14 @@ static bool read_subject(const X509 *leaf, char subject[TLS_SUBJECT_MAX + 1]) {
 }
 
 static uint64_t end_ms(const X509 *leaf) {
-    struct tm tm = {0};
-    if (ASN1_TIME_to_tm(X509_get0_notAfter(leaf), &tm) != 1) return 1; /* at once */
-    time_t end = timegm(&tm);
-    return end > 0 ? (uint64_t)end * 1000 : 1;
+    int64_t end_s;
+    if (!asn1_time_seconds(X509_get0_notAfter(leaf), &end_s)) return 1; /* at once */
+    return end_s > 0 ? (uint64_t)end_s * 1000 : 1;
 }
 
 static uint64_t begin_s(const X509 *leaf) {
-    struct tm tm = {0};
-    if (ASN1_TIME_to_tm(X509_get0_notBefore(leaf), &tm) != 1) return 0;
-    time_t begin = timegm(&tm);
-    return begin > 0 ? (uint64_t)begin : 0;
+    int64_t begin;
+    return asn1_time_seconds(X509_get0_notBefore(leaf), &begin) && begin > 0 ? (uint64_t)begin : 0;
 }
 
 bool tls_subject(const SSL *tls, struct tls_subject *ret_subject, const char **ret_why) {

@@ -8,10 +8,10 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/buf.h"
 #include "base/regular_file.h"
+#include "sockets/asn1_time.h"
 
 #define FILE_BYTES_MAX ((size_t)8 * 1024 * 1024) /* some 200 000 certificates that were revoked */
 #define AUTHORITIES_MAX 256
@@ -103,18 +103,12 @@ static bool take_file(const struct reading *reading, take_fn *take, struct trust
 
 /* ---- lists ---- */
 
-static bool seconds_of(const ASN1_TIME *time, int64_t *ret_s) {
-    struct tm fields;
-    if (ASN1_TIME_to_tm(time, &fields) != 1) return false;
-    *ret_s = (int64_t)timegm(&fields);
-    return true;
-}
-
 static bool check_dates(const struct reading *reading, const X509_CRL *list, struct trust *trust) {
     const X509_NAME *of = X509_CRL_get_issuer(list);
     const ASN1_TIME *next = X509_CRL_get0_nextUpdate(list);
     int64_t begin_s, end_s = INT64_MAX;
-    if (!seconds_of(X509_CRL_get0_lastUpdate(list), &begin_s) || (next && !seconds_of(next, &end_s)))
+    if (!asn1_time_seconds(X509_CRL_get0_lastUpdate(list), &begin_s) ||
+        (next && !asn1_time_seconds(next, &end_s)))
         return complain_of(reading, LIST_OF, of, " has dates that cannot be read");
     if (begin_s > reading->now_s)
         return complain_of(reading, LIST_OF, of, " is not valid yet: is this machine's clock right?");
