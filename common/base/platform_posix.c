@@ -24,6 +24,24 @@ void platform_ignore_broken_pipes(void) {
     signal(SIGPIPE, SIG_IGN);
 }
 
+static void mask_stops(int how) {
+    sigset_t stops;
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGTERM);
+    sigaddset(&stops, SIGINT);
+    pthread_sigmask(how, &stops, NULL);
+}
+
+void platform_hold_stops(void) {
+    mask_stops(SIG_BLOCK);
+}
+
+void platform_ignore_stops(void) {
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGINT, SIG_IGN);
+    mask_stops(SIG_UNBLOCK);
+}
+
 void platform_kill_group(int pid) {
     kill(-pid, SIGKILL);
 }

@@ -47,6 +47,11 @@ void platform_ignore_broken_pipes(void) {
     /* nothing else happens here */
 }
 
+/* libuv's handler of the console stays as long as the process does. */
+void platform_hold_stops(void) {}
+
+void platform_ignore_stops(void) {}
+
 void platform_kill_group(int pid) {
     HANDLE process = OpenProcess(PROCESS_TERMINATE, FALSE, (DWORD)pid);
     if (!process) return;

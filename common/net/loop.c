@@ -117,11 +117,20 @@ static void on_give_up(uv_timer_t *timer) {
     uv_stop(timer->loop);
 }
 
+/* By closing them libuv gives the signals back to the system, whose way with them is to kill: a second
+ * `systemctl stop` would tell of a failure of a process that is about to end well. */
+static void close_signals(struct loop *loop) {
+    if (!loop->on_stop) return;
+    platform_hold_stops();
+    for (int i = 0; i < 2; i++) uv_close((uv_handle_t *)&loop->signals[i], NULL);
+    platform_ignore_stops();
+}
+
 bool loop_done_within(struct loop *loop, uint64_t max_ms) {
     uv_close((uv_handle_t *)&loop->prepare, NULL);
     uv_close((uv_handle_t *)&loop->check, NULL);
     uv_close((uv_handle_t *)&loop->idle, NULL);
-    for (int i = 0; loop->on_stop && i < 2; i++) uv_close((uv_handle_t *)&loop->signals[i], NULL);
+    close_signals(loop);
     uv_update_time(&loop->uv);
     uv_timer_start(&loop->timer, on_give_up, max_ms, 0);
     uv_unref((uv_handle_t *)&loop->timer); /* waits for the others only */

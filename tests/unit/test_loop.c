@@ -2,6 +2,7 @@
  * the secret. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -55,6 +56,29 @@ static void test_turns(void **state) {
     assert_true(scene.hooks_run > 0);
     loop_hook_remove(&scene.hook);
     loop_done(&scene.loop);
+}
+
+static void on_stop(void *ctx, unsigned times, int number) {
+    struct scene *scene = ctx;
+    assert_int_equal(times, 1);
+    assert_int_equal(number, SIGTERM);
+    loop_quit(&scene->loop);
+}
+
+/* Who is told to stop again while it cleans up still ends well. */
+static void test_stop_again(void **state) {
+    (void)state;
+    static const int numbers[] = {SIGTERM, SIGINT};
+    struct scene scene = {0};
+    assert_true(loop_init(&scene.loop));
+    loop_on_stop(&scene.loop, on_stop, &scene);
+    raise(SIGTERM);
+    loop_run(&scene.loop);
+    loop_done(&scene.loop);
+    for (int i = 0; i < 2; i++) {
+        raise(numbers[i]);
+        signal(numbers[i], SIG_DFL);
+    }
 }
 
 static void on_accepted(void *ctx, int fd, struct client *client, const struct sockaddr *address,
@@ -191,10 +215,8 @@ static void test_secret(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_turns),
-        cmocka_unit_test(test_listening),
-        cmocka_unit_test(test_peers),
-        cmocka_unit_test(test_secret),
+        cmocka_unit_test(test_turns), cmocka_unit_test(test_stop_again), cmocka_unit_test(test_listening),
+        cmocka_unit_test(test_peers), cmocka_unit_test(test_secret),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
