@@ -1,39 +1,25 @@
-/* See agent_trust.h. As in tls_files.c files are read when two looks found the same. */
+/* See agent_trust.h. */
 #include "agent_trust.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <time.h>
 
 #include "base/log.h"
-#include "config/file_mark.h"
 #include "sockets/tls.h"
 
-#define LOOK_MS 1000
 #define TURN_MS 20
 #define TURN_COUNT 32 /* certificates that are judged in one turn of the loop: some 5 ms */
 
-static uint64_t mark_of(const struct config *config) {
-    uint64_t mark = FILE_MARK_NONE;
-    file_mark_add(&mark, view_from_cstr(config->agent_client_ca));
-    if (config->agent_client_crl) file_mark_add(&mark, view_from_cstr(config->agent_client_crl));
-    return mark;
-}
-
-static struct trust *read_files(struct agent_trust *files, char why[TRUST_WHY_MAX]) {
+static void name_files(void *ctx, uint64_t *mark) {
+    const struct agent_trust *files = ctx;
     const struct config *config = files->config;
-    files->seen = files->read = mark_of(config);
-    return trust_load(config->agent_client_ca, config->agent_client_crl, (int64_t)time(NULL), why);
+    file_watch_add(mark, view_from_cstr(config->agent_client_ca));
+    if (config->agent_client_crl) file_watch_add(mark, view_from_cstr(config->agent_client_crl));
 }
 
-bool agent_trust_open(struct agent_trust *files, const struct config *config, struct tls_server *port) {
-    char why[TRUST_WHY_MAX];
-    *files = (struct agent_trust){.config = config, .port = port};
-    if (!config->agent_client_ca || !port) return true;
-    files->trust = read_files(files, why);
-    if (files->trust && tls_server_ask(port, files->trust)) return true;
-    fprintf(stderr, "ttf-gateway: %s\n", files->trust ? "out of memory" : why);
-    return false;
+static struct trust *read_files(const struct agent_trust *files, char why[TRUST_WHY_MAX]) {
+    const struct config *config = files->config;
+    return trust_load(config->agent_client_ca, config->agent_client_crl, (int64_t)time(NULL), why);
 }
 
 static const char *why_kick(void *ctx, const struct agent_card *card) {
@@ -67,7 +53,8 @@ static void take(struct agent_trust *files, struct trust *trust) {
              trust_revoked(trust));
 }
 
-static void read_again(struct agent_trust *files) {
+static void read_again(void *ctx) {
+    struct agent_trust *files = ctx;
     char why[TRUST_WHY_MAX];
     struct trust *trust = read_files(files, why);
     if (trust && tls_server_ask(files->port, trust)) {
@@ -88,15 +75,23 @@ static void look_at_time(struct agent_trust *files) {
         "until there is a newer one");
 }
 
-static void on_look(struct timer *timer) {
-    struct agent_trust *files = LIST_ENTRY(timer, struct agent_trust, look);
-    uint64_t mark = mark_of(files->config);
-    bool is_settled = mark == files->seen, is_new = mark != files->read;
-    files->seen = mark;
-    if (is_settled && is_new) read_again(files);
+static void on_looked(void *ctx) {
+    struct agent_trust *files = ctx;
     look_at_time(files);
-    timer_start(&files->loop->timers, &files->look, LOOK_MS);
     if (judge_some(files)) timer_start(&files->loop->timers, &files->turns, TURN_MS);
+}
+
+static const struct file_watch_owner owner = {name_files, read_again, on_looked};
+
+bool agent_trust_open(struct agent_trust *files, const struct config *config, struct tls_server *port) {
+    char why[TRUST_WHY_MAX];
+    *files = (struct agent_trust){.config = config, .port = port};
+    if (!config->agent_client_ca || !port) return true;
+    file_watch_init(&files->watch, &owner, files);
+    files->trust = read_files(files, why);
+    if (files->trust && tls_server_ask(port, files->trust)) return true;
+    fprintf(stderr, "ttf-gateway: %s\n", files->trust ? "out of memory" : why);
+    return false;
 }
 
 static void on_turn(struct timer *timer) {
@@ -104,28 +99,18 @@ static void on_turn(struct timer *timer) {
     if (judge_some(files)) timer_start(&files->loop->timers, &files->turns, TURN_MS);
 }
 
-static void on_hangup(uv_signal_t *signal, int number) {
-    (void)number;
-    read_again(signal->data);
-}
-
 void agent_trust_watch(struct agent_trust *files, struct loop *loop, struct agent_ws *agents) {
     if (!files->trust) return;
     files->loop = loop;
     files->agents = agents;
-    timer_init(&files->look, on_look);
     timer_init(&files->turns, on_turn);
-    timer_start(&loop->timers, &files->look, LOOK_MS);
-    uv_signal_init(&loop->uv, &files->hangup);
-    files->hangup.data = files;
-    uv_signal_start(&files->hangup, on_hangup, SIGHUP);
+    file_watch_start(&files->watch, loop);
 }
 
 void agent_trust_stop(struct agent_trust *files) {
     if (!files->agents) return;
-    timer_stop(&files->loop->timers, &files->look);
+    file_watch_stop(&files->watch);
     timer_stop(&files->loop->timers, &files->turns);
-    uv_close((uv_handle_t *)&files->hangup, NULL);
     files->agents = NULL;
 }
 

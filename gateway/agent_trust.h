@@ -1,13 +1,13 @@
 /* The files that say whose certificates agents may show (--agent-client-ca) and which of them are revoked
- * (--agent-client-crl): read at the start, looked at each second, and read again when they have changed, or
- * at SIGHUP. What is no good then is told in the log, and those of before stay. Agents that are connected by
- * a certificate which is not good any more are told so, and closed. */
+ * (--agent-client-crl): read at the start, and watched (config/file_watch.h). What is no good then is told in
+ * the log, and those of before stay. Agents that are connected by a certificate which is not good any more
+ * are told so, and closed. */
 #ifndef GATEWAY_AGENT_TRUST_H
 #define GATEWAY_AGENT_TRUST_H
 
 #include "agents/agent_ws.h"
 #include "config/config.h"
-#include "net/loop.h"
+#include "config/file_watch.h"
 #include "sockets/trust.h"
 
 struct tls_server;
@@ -18,13 +18,12 @@ struct agent_trust {
     struct tls_server *port; /* where they are shown */
     struct agent_ws *agents; /* NULL: not watched */
     struct loop *loop;
-    struct timer look, turns;
-    uv_signal_t hangup;
-    uint64_t seen, read; /* marks of what the files were: at the last look, when they were read last */
-    bool is_over;        /* the time of a list, which was told */
-    uint64_t judged;     /* the number of the last agent (agent_card) that was judged by `trust` */
-    size_t turn;         /* how many more are in this turn */
-    char text[120];      /* why somebody is kicked */
+    struct file_watch watch;
+    struct timer turns;
+    bool is_over;    /* the time of a list, which was told */
+    uint64_t judged; /* the number of the last agent (agent_card) that was judged by `trust` */
+    size_t turn;     /* how many more are in this turn */
+    char text[120];  /* why somebody is kicked */
 };
 
 /* False after saying on standard error what is wrong. `config` and `port` outlive it. */

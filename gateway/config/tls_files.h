@@ -1,21 +1,18 @@
-/* The files of our certificates and their keys: read at the start, looked at each second, and read again when
- * they have changed, or at SIGHUP. What is no good then is told in the log, and the old ones stay. Those that
- * come by ACME, a file each in one folder, join them; of these one that is no good is passed over. */
+/* The files of our certificates and their keys: read at the start, and watched (file_watch.h). What is no
+ * good then is told in the log, and the old ones stay. Those that come by ACME, a file each in one folder,
+ * join them; of these one that is no good is passed over. */
 #ifndef GATEWAY_TLS_FILES_H
 #define GATEWAY_TLS_FILES_H
 
 #include "config/config.h"
-#include "net/loop.h"
+#include "config/file_watch.h"
 #include "sockets/certificates.h"
 
 struct tls_files {
     const struct config *config;
     char *folder;             /* of certificates by ACME; NULL: none come so */
     struct certificates *set; /* NULL: there is no TLS */
-    struct loop *loop;        /* NULL: not watched */
-    struct timer look;
-    uv_signal_t hangup;
-    uint64_t seen, read; /* marks of what the files were: at the last look, when they were read last */
+    struct file_watch watch;
     uint64_t looks;
 };
 
