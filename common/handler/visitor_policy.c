@@ -280,6 +280,6 @@ bool visitor_policy(struct exchange *exchange, const struct claim *claim, struct
     if (!has_passed(exchange, options) && !passes_rules(exchange, claim, options)) return false;
     if (exchange->is_let_in) return true;
     exchange->is_let_in = !has_doorman;
-    if (has_doorman) visitor_door_ask(exchange);
-    return exchange->is_let_in;
+    if (has_doorman) visitor_door_ask(exchange); /* which may have ended it */
+    return !has_doorman;
 }
