@@ -5,8 +5,6 @@
 #include "config/config.h"
 #include "entrance.h"
 
-#define PUBLIC_URL_MAX 512
-
 /* What the URLs shown to people begin with; no slash at its end. */
 void urls_public(const struct config *config, const struct entrance *visitors, char ret_url[PUBLIC_URL_MAX]);
 /* How other gateways reach the agent port; a port on all addresses by the machine's name. `size` is that of

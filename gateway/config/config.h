@@ -8,6 +8,8 @@
 #include "handler/access_log.h"
 #include "sockets/address.h"
 
+#define PUBLIC_URL_MAX 512 /* with its NUL */
+
 struct text_list {
     struct view *items; /* views into `storage` */
     size_t count;

@@ -22,6 +22,10 @@ int config_contradict(const struct config *config, const void *member, const voi
     return 2;
 }
 
+void config_warn(const struct config *config, const void *member, const char *why) {
+    (void)config_complain(config, member, why);
+}
+
 bool config_said(const struct config *config, const void *member) {
     return config_was_said(config, config_setting_at(config, member));
 }
@@ -70,6 +74,13 @@ static int check_access_log(struct config *config) {
     return 0;
 }
 
+static void warn_of_access_log(const struct config *config) {
+    if (config->access_log_query && config->access_form != ACCESS_FORM_COMBINED &&
+        config->access_form != ACCESS_FORM_JSON)
+        config_warn(config, &config->access_log_query,
+                    "it says nothing without --access-log-format combined or json (ACCESS_LOG_FORMAT)");
+}
+
 static int check_sandbox(struct config *config) {
     if (sandbox_parse(config->sandbox_how, &config->sandbox)) return 0;
     return config_complain(config, &config->sandbox_how, "expected auto or off");
@@ -78,6 +89,7 @@ static int check_sandbox(struct config *config) {
 int config_check(struct config *config) {
     bool is_gateway = settings_are_of(PROGRAM_GATEWAY);
     int code = is_gateway ? check_backend(config) : check_apigw(config);
+    if (!code) code = config_check_ports(config);
     if (!code) code = config_check_names(config);
     if (!code) code = check_store(config);
     if (!code && is_gateway) code = config_check_tls(config);
@@ -86,7 +98,10 @@ int config_check(struct config *config) {
     if (!code) code = check_sandbox(config);
     if (!code) code = config_check_bounds(config);
     if (code) return code;
+    if (!is_gateway) return 0;
+    config_warn_of_ports(config);
     config_warn_of_names(config);
     config_warn_of_bounds(config);
+    warn_of_access_log(config);
     return 0;
 }

@@ -69,7 +69,7 @@ static int check_bounds(const struct config *config) {
 }
 
 /* Bounds that were asked for, and that something else will reach first. */
-static void warn_of_bounds(const struct config *config) {
+void config_warn_of_bounds(const struct config *config) {
     static const char files[] = "open files (ulimit -n, LimitNOFILE)",
                       memory[] = "bytes of memory that there are",
                       bodies[] = "bytes of memory, and a body of v1 takes three times its size",
@@ -107,8 +107,4 @@ int config_check_bounds(const struct config *config) {
     if (!code) code = check_bounds(config);
     if (!code) code = check_quotas(config);
     return code;
-}
-
-void config_warn_of_bounds(const struct config *config) {
-    if (settings_are_of(PROGRAM_GATEWAY)) warn_of_bounds(config);
 }

@@ -126,10 +126,12 @@ const struct setting config_settings[] = {
      .detail = "Without it `http://<domain>:<public port>`, or `https://` and the port of "
                "`public-tls-listen`. Behind a proxy that does TLS it is `https://<domain>`."},
     {SETTING("names", "OTHER_NAMES", KIND_LIST, names, NULL,
-             "further host names of the gateway, for URLs with the tunnel in the path")},
+             "further host names of the gateway, for URLs with the tunnel in the path"),
+     .detail = "As `dev.example.org,localhost`: without a scheme or a port."},
     {SETTING("custom-domains", "CUSTOM_DOMAINS", KIND_BOOL, custom_domains, "false",
-             "may agents bring domains of theirs (ttf --domain)?"),
-     .detail = "Those that their token names (claim `domains`), or DNS says to be theirs ([domains of your "
+             "agents may bring domains of theirs (ttf --domain)"),
+     .detail = "Needs `require-auth`. Those that their token names (claim `domains`), or DNS says to be "
+               "theirs ([domains of your "
                "own](DOMAINS.md)).",
      .only = PROGRAM_GATEWAY},
     {SETTING("dns-servers", "DNS_SERVERS", KIND_TEXT, dns_servers, NULL,
@@ -198,12 +200,14 @@ const struct setting config_settings[] = {
      .detail =
          "The agent is told a reason, `token_expired`; requests under way have 30 s more. `ttf` reads a "
          "token file, or asks a token command, before that, and moves to a fresh connection. False: a "
-         "token is looked at when an agent connects, and not again."},
+         "token is looked at when an agent connects, and not again. Needs `require-auth`."},
     {SETTING("first-visit-page", "FIRST_VISIT_PAGE", KIND_BOOL, first_visit_page, "false",
              "tell browsers first that this is somebody's tunnel, where its owner has shown no token"),
      .detail =
          "A page with a button, once in 30 days for each tunnel and browser ([who may visit](VISITORS.md)). "
-         "Programs pass, and whoever sends the field `x-tunnel-skip-page`.",
+         "Programs pass, and whoever sends the field `x-tunnel-skip-page`. Use it with `routing` subdomain: "
+         "with "
+         "path alone it is refused.",
      .only = PROGRAM_GATEWAY},
     {SETTING("visitor-policy", "VISITOR_POLICY", KIND_TEXT, visitor_policy, NULL,
              "rules for the visitors of all tunnels"),
@@ -242,6 +246,8 @@ const struct setting config_settings[] = {
                "are refused with 403."},
     {SETTING("allowed-origins", "ALLOWED_ORIGINS", KIND_LIST, allowed_origins, NULL,
              "web origins that may connect as agents"),
+     .detail =
+         "As `https://app.example.com`: agents in browsers, whose requests name the page that they are of.",
      .only = PROGRAM_GATEWAY},
     {SETTING("agent-protocols", "AGENT_PROTOCOLS", KIND_LIST, agent_protocols, "v2,v1",
              "spoken with agents; v1 limits bodies and streams nothing"),

@@ -123,6 +123,41 @@ static void test_refusals(void **state) {
         {"--jwks-path", "/x"},
         {"--per-tunnel-rate-limit", "1000001"},
         {"--per-tunnel-rate-limit", "-1"},
+        {"--domain", "http://tunnel.example"},
+        {"--domain", "tunnel.example:80"},
+        {"--domain", "*.tunnel.example"},
+        {"--domain", "tunnel..example"},
+        {"--domain", "[::1]"},
+        {"--domain=192.0.2.1", "--routing=subdomain"},
+        {"--names", "a.example,b example"},
+        {"--names", "a.example:8080"},
+        {"--names", "[::1]"},
+        {"--allowed-names", "api,www.example"},
+        {"--allowed-names", "*"},
+        {"--allowed-names", "-api"},
+        {"--allowed-names", "ab"},
+        {"--allowed-names", "a234567890123456789012345678901234567890123456789012345678901234"},
+        {"--allowed-origins", "*"},
+        {"--allowed-origins", "app.example"},
+        {"--allowed-origins", "https://"},
+        {"--allowed-origins", "://app.example"},
+        {"--allowed-origins", "https://App.example"},
+        {"--allowed-origins", "https://app.example/"},
+        {"--allowed-origins", "https://me@app.example"},
+        {"--pass-fields", "cf connecting ip"},
+        {"--public-url", "https://"},
+        {"--public-url", "https://me:secret@tunnel.example"},
+        {"--public-url", "https://tunnel.example:99999"},
+        {"--public-url", "https://tunnel.example?a"},
+        {"--public-url", "https://tunnel.example/#a"},
+        {"--public-url", "https://tunnel example"},
+        {"--public-url", "https://tunnel.example/a b"},
+        {"--first-visit-page", "--routing=path"},
+        {"--first-visit-page", "--enable-subdomain-routing=false"},
+        {"--enforce-exp", NULL},
+        {"--enforce-exp=false", "--require-auth=false"},
+        {"--custom-domains", NULL},
+        {"--custom-domains", "--require-auth=false"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct config config;
@@ -140,6 +175,59 @@ static void test_refusals(void **state) {
     assert_int_equal(init(&config, "--require-auth", "--jwks-path=/x", "--per-tunnel-rate-limit=50"), 0);
     assert_string_equal(config.jwks_path, "/x");
     assert_int_equal(config.tunnel_rate, 50);
+    config_done(&config);
+}
+
+/* As long as the last that is taken, and one byte more. */
+static void test_a_long_public_url(void **state) {
+    (void)state;
+    struct config config;
+    char url[PUBLIC_URL_MAX + 1];
+    memset(url, 'a', sizeof(url));
+    memcpy(url, "https://tunnel.example/", 23);
+    url[PUBLIC_URL_MAX] = '\0';
+    assert_int_equal(init(&config, "--public-url", url, NULL), 2);
+    config_done(&config);
+    url[PUBLIC_URL_MAX - 1] = '\0';
+    assert_int_equal(init(&config, "--public-url", url, NULL), 0);
+    config_done(&config);
+}
+
+/* What looks odd, and is right. */
+static void test_what_is_not_refused(void **state) {
+    (void)state;
+    static const char *const rows[][2] = {
+        {"--domain=192.0.2.1", "--routing=path"},
+        {"--domain=192.0.2.1", NULL},
+        {"--allowed-names", "API,xn--bcher-kva,abc"},
+        {"--allowed-origins", "https://app.example:8443,chrome-extension://abcdef,null,http://[::1]"},
+        {"--pass-fields", "CF-Connecting-IP,x-forwarded-for"},
+        {"--public-url", "http://[::1]:8080"},
+        {"--public-url", "https://tunnel.example/a/prefix/"},
+        {"--first-visit-page", "--routing=subdomain"},
+        {"--first-visit-page", "--routing=both"},
+        {"--first-visit-page=false", "--routing=path"},
+        {"--custom-domains=false", NULL},
+        {"--access-log-query", NULL},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct config config;
+        if (init(&config, rows[i][0], rows[i][1], NULL) != 0)
+            fail_msg("%s %s", rows[i][0], rows[i][1] ? rows[i][1] : "");
+        config_done(&config);
+    }
+}
+
+/* In the form of Host fields that have been read. */
+static void test_names_are_tidied(void **state) {
+    (void)state;
+    struct config config;
+    assert_int_equal(init(&config, "--domain=Tunnel.Example.", "--names", "A.example., b.EXAMPLE,c"), 0);
+    assert_string_equal(config.domain, "tunnel.example");
+    assert_int_equal(config.names.count, 3);
+    assert_true(view_eq(config.names.items[0], VIEW("a.example")));
+    assert_true(view_eq(config.names.items[1], VIEW("b.example")));
+    assert_true(view_eq(config.names.items[2], VIEW("c")));
     config_done(&config);
 }
 
@@ -240,6 +328,9 @@ int main(void) {
         cmocka_unit_test(test_flags_win),
         cmocka_unit_test(test_routing),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_a_long_public_url),
+        cmocka_unit_test(test_what_is_not_refused),
+        cmocka_unit_test(test_names_are_tidied),
         cmocka_unit_test(test_letters),
         cmocka_unit_test(test_the_file_is_the_lowest_layer),
         cmocka_unit_test(test_refused_files),
