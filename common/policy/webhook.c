@@ -96,7 +96,7 @@ static bool stripe(const struct webhook_request *request, struct view secret, st
         if (view_starts_with(view_trim(item), VIEW("t="))) time = view_skip(view_trim(item), 2);
     for (rest = signature; view_split(&rest, ',', &item);) {
         struct view hex = behind(view_trim(item), VIEW("v1="));
-        if (!hex.ptr || tried++ == SIGNATURES_TRIED) continue;
+        if (!hex.ptr || tried++ >= SIGNATURES_TRIED) continue;
         if (is_timed_hex(request, secret, "", time, '.', hex)) return true;
     }
     return false;

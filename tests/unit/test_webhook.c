@@ -85,6 +85,9 @@ static const struct row {
     {"pairs in another order", "twilio", "12345",
      "To=%2B18005551212&From=%2B12349013030&Digits=1234&Caller=%2B12349013030&CallSid=CA1234567890ABCDE",
      TWILIO_PATH, TWILIO_MAC, 0, "content-type", FORM, NULL, true},
+    {"no body", "twilio", "12345", "", "/x", "JBdRms30VeGWdwrFlqv1KCn20yU=", 0, NULL, NULL, NULL, true},
+    {"a body of one byte", "twilio", "12345", "x", "/x", "JBdRms30VeGWdwrFlqv1KCn20yU=", 0, NULL, NULL, NULL,
+     false},
     {"one pair more", "twilio", "12345", TWILIO_BODY "&x=y", TWILIO_PATH, TWILIO_MAC, 0, "content-type", FORM,
      NULL, false},
     {"another host", "twilio", "12345", TWILIO_BODY, TWILIO_PATH, TWILIO_MAC, 0, "content-type", FORM,
@@ -126,6 +129,53 @@ static void test_signatures(void **state) {
         if (is_signed(&rows[i]) != rows[i].is_signed) fail_msg("%s: %s", rows[i].scheme, rows[i].name);
 }
 
+static void test_hex(void **state) {
+    (void)state;
+    unsigned char byte = 0;
+    assert_true(webhook_read_hex(VIEW("0f"), &byte, 1));
+    assert_int_equal(byte, 15);
+    assert_true(webhook_read_hex(VIEW("F0"), &byte, 1));
+    assert_int_equal(byte, 240);
+    assert_false(webhook_read_hex(VIEW("0g"), &byte, 1));
+    assert_false(webhook_read_hex(VIEW("g0"), &byte, 1));
+    assert_false(webhook_read_hex(VIEW("0"), &byte, 1));
+    assert_false(webhook_read_hex(VIEW("000"), &byte, 1));
+}
+
+/* A body is long, and each try costs. */
+static void test_how_many_signatures_are_tried(void **state) {
+    (void)state;
+    for (int wrong = 0; wrong < 16; wrong++) {
+        char signature[2000] = "t=1492774577";
+        for (int i = 0; i < wrong; i++) strcat(signature, ",v1=" SLACK_MAC);
+        strcat(signature, ",v1=" STRIPE_MAC);
+        const struct row row = {.scheme = "stripe",
+                                .secret = "whsec_test_secret",
+                                .body = STRIPE_BODY,
+                                .path = "/",
+                                .signature = signature,
+                                .now_s = STRIPE_TIME};
+        assert_int_equal(is_signed(&row), wrong < 8);
+    }
+}
+
+static void test_how_many_pairs_a_form_has(void **state) {
+    (void)state;
+    static char body[20000];
+    struct row row = {.scheme = "twilio",
+                      .secret = "12345",
+                      .body = body,
+                      .path = "/x",
+                      .signature = "RyHleyMRJaxgBQCsqz1cMXREMeE=",
+                      .other = "content-type",
+                      .other_value = FORM};
+    for (int i = 0; i < 1000; i++) sprintf(body + strlen(body), "%sp%d=v", i ? "&" : "", i);
+    assert_true(is_signed(&row));
+    strcat(body, "&p1000=v");
+    row.signature = "84thSI1VSXFOs27QCePNYcJSmd8=";
+    assert_false(is_signed(&row));
+}
+
 static void test_no_scheme(void **state) {
     (void)state;
     assert_null(webhook_scheme(VIEW("gitlab")));
@@ -134,6 +184,12 @@ static void test_no_scheme(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_signatures), cmocka_unit_test(test_no_scheme)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_signatures),
+        cmocka_unit_test(test_hex),
+        cmocka_unit_test(test_how_many_signatures_are_tried),
+        cmocka_unit_test(test_how_many_pairs_a_form_has),
+        cmocka_unit_test(test_no_scheme),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
