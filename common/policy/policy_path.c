@@ -14,7 +14,7 @@ bool policy_path_valid(struct view value) {
         if (prefix.len == 0 || prefix.ptr[0] != '/' || !http_is_visible(prefix)) return false;
         if (view_find(prefix, '%') < prefix.len || view_find(prefix, '?') < prefix.len) return false;
     }
-    return value.len > 0;
+    return true; /* of nothing at all the first item is empty */
 }
 
 /* In place, once. Tells whether that changed anything. */
@@ -55,9 +55,9 @@ static size_t without_last_segment(const char *out, size_t len) {
     return len > 0 ? len - 1 : 0;
 }
 
-/* Writes the segments of `path` into `out`, which has room for path.len + 1: empty ones and "." left out, "\"
- * taken for
- * "/", and where it is to be resolved, ".." followed and parameters cut. */
+/* Writes the segments of `path`, each behind a "/", into `out`, which has room for path.len + 1: empty ones
+ * and
+ * "." left out, "\" taken for "/", and where it is to be resolved, ".." followed and parameters cut. */
 static struct view segments(struct view path, bool resolves, char *out) {
     size_t len = 0, at = 0;
     while (at < path.len) {
@@ -74,7 +74,6 @@ static struct view segments(struct view path, bool resolves, char *out) {
         memcpy(out + len, segment.ptr, segment.len);
         len += segment.len;
     }
-    if (len == 0) out[len++] = '/';
     return view_of(out, len);
 }
 

@@ -265,6 +265,24 @@ static void test_how_many_cookies_are_tried(void **state) {
     arena_done(&arena);
 }
 
+/* Longer ones are not read at all. */
+static void test_how_long_a_pass_is(void **state) {
+    (void)state;
+    static const unsigned char key[PASS_KEY_LEN] = {9};
+    uint64_t expires_s;
+    char pass[200];
+    struct buf text;
+    buf_init(&text, PASS_TEXT_MAX);
+    assert_true(pass_append(&text, key, VIEW("p"), VIEW("abc"), NOW + 1));
+    for (size_t zeros = 0; zeros < 60; zeros++) {
+        snprintf(pass, sizeof(pass), "%0*d%.*s", (int)zeros, 0, VIEW_ARG(buf_view(&text)));
+        struct view padded = view_from_cstr(pass);
+        assert_int_equal(pass_holds(padded, key, VIEW("p"), VIEW("abc"), NOW, &expires_s),
+                         padded.len <= PASS_TEXT_MAX);
+    }
+    buf_done(&text);
+}
+
 static void test_names_of_set_cookies(void **state) {
     (void)state;
     static const struct {
@@ -390,6 +408,7 @@ int main(void) {
         cmocka_unit_test(test_how_long_a_password_is),
         cmocka_unit_test(test_the_form_of_a_password),
         cmocka_unit_test(test_how_many_cookies_are_tried),
+        cmocka_unit_test(test_how_long_a_pass_is),
         cmocka_unit_test(test_names_of_set_cookies),
         cmocka_unit_test(test_private),
         cmocka_unit_test(test_webhook),
