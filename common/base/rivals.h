@@ -1,17 +1,20 @@
 /* Do several want the same at this time? Whoever takes of it is noted, and for a moment after two have taken
- * in turn there are rivals. One that is alone may then do more at one go, which costs less. */
+ * in turn there are rivals. One that is alone may then do more at one go, which costs less; and beside one
+ * that takes little, who would notice each wait, each does less at one go. */
 #ifndef BASE_RIVALS_H
 #define BASE_RIVALS_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #define RIVALS_MS 100
+/* How much may be done at one go, in quarters of what is usual. */
+#define RIVALS_QUARTERS 4
+#define RIVALS_ALONE (8 * RIVALS_QUARTERS)
 
 /* All zero: nobody was there. */
 struct rivals {
     uintptr_t last; /* who, as any number but 0 */
-    uint64_t until_ms;
+    uint64_t until_ms, light_until_ms;
 };
 
 static inline void rivals_note(struct rivals *rivals, uintptr_t who, uint64_t now_ms) {
@@ -19,8 +22,14 @@ static inline void rivals_note(struct rivals *rivals, uintptr_t who, uint64_t no
     rivals->last = who;
 }
 
-static inline bool rivals_any(const struct rivals *rivals, uint64_t now_ms) {
-    return now_ms < rivals->until_ms;
+/* And that was one that takes little. */
+static inline void rivals_note_light(struct rivals *rivals, uint64_t now_ms) {
+    rivals->light_until_ms = now_ms + RIVALS_MS;
+}
+
+static inline unsigned rivals_quarters(const struct rivals *rivals, uint64_t now_ms) {
+    if (now_ms >= rivals->until_ms) return RIVALS_ALONE;
+    return now_ms < rivals->light_until_ms ? 1 : RIVALS_QUARTERS;
 }
 
 #endif

@@ -167,6 +167,10 @@ void loop_hook_add(struct loop *loop, struct loop_hook *hook) {
     list_append(&loop->hooks, &hook->node);
 }
 
+void loop_hook_add_first(struct loop *loop, struct loop_hook *hook) {
+    list_append(loop->hooks.next, &hook->node);
+}
+
 void loop_hook_remove(struct loop_hook *hook) {
     list_remove(&hook->node);
 }

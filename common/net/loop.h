@@ -52,6 +52,8 @@ bool loop_done_within(struct loop *loop, uint64_t max_ms);
 void loop_on_stop(struct loop *loop, loop_stop_fn *fn, void *ctx);
 void loop_hook_init(struct loop_hook *hook, bool (*fn)(struct loop_hook *hook));
 void loop_hook_add(struct loop *loop, struct loop_hook *hook);
+/* It is called before those that are there. */
+void loop_hook_add_first(struct loop *loop, struct loop_hook *hook);
 void loop_hook_remove(struct loop_hook *hook);
 /* From a hook: something was put off to the next turn, which comes without waiting for anything. */
 void loop_again(struct loop *loop);

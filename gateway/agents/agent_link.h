@@ -36,6 +36,7 @@ struct agent_ws {
 struct agent_pieces {
     uint32_t turn;                 /* of the loop, that began with so much of link_work(): */
     uint64_t turn_work, last_work; /* and the last piece did with this */
+    uint64_t turn_bytes;           /* likewise, of what came */
     size_t bytes;                  /* of the next piece */
 };
 

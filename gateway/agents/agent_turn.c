@@ -7,8 +7,8 @@
 #define SMALL_US 1000
 #define REST_TIMES 4
 #define REST_MAX_MS 1000
-#define TURN_WORK (16 * LINK_HEAD_WORK) /* as link_work() counts; a fifth of a millisecond */
-#define TURN_ALONE 8                    /* of these, for a link that has had no rivals lately */
+#define TURN_WORK (16 * LINK_HEAD_WORK)   /* as link_work() counts; a fifth of a millisecond */
+#define TURN_BYTES ((uint64_t)256 * 1024) /* likewise */
 #define PIECE_MOST_BYTES ((size_t)256 * 1024)
 #define PIECE_LEAST_BYTES ((size_t)1024)
 #define HELD_MAX_BYTES ((size_t)64 * 1024 * 1024) /* or two messages, where they may be so large */
@@ -45,30 +45,39 @@ void agent_turn_message(struct agent_link *link, struct view text) {
     if (is_long) end_turn(link, used_us() - began_us);
 }
 
-static unsigned turns_at_once(const struct agent_link *link) {
+/* Since this turn began: work, and bytes; has it had so many quarters of what is usual? */
+static bool has_had(const struct agent_link *link, unsigned quarters) {
+    uint64_t work = link_work(link->session) - link->pieces.turn_work;
+    uint64_t bytes = link->card.answer_bytes - link->pieces.turn_bytes;
+    return work * RIVALS_QUARTERS >= quarters * TURN_WORK || bytes * RIVALS_QUARTERS >= quarters * TURN_BYTES;
+}
+
+static void begin_turn(struct agent_link *link) {
     struct agent_ws *ws = link->ws;
     uint64_t now_ms = loop_now(ws->loop);
     rivals_note(&ws->rivals, (uintptr_t)link, now_ms);
-    return rivals_any(&ws->rivals, now_ms) ? 1 : TURN_ALONE;
+    if (!has_had(link, 1)) rivals_note_light(&ws->rivals, now_ms);
+    link->pieces.turn = ws->loop->turn;
+    link->pieces.turn_work = link_work(link->session);
+    link->pieces.turn_bytes = link->card.answer_bytes;
 }
 
 /* Much work in the last piece: the least from now on. Little, and more has come than that: larger ones, up to
  * all that is read at one go. */
 size_t agent_turn_takes(struct agent_link *link) {
     struct agent_pieces *pieces = &link->pieces;
-    uint32_t turn = link->ws->loop->turn;
+    struct agent_ws *ws = link->ws;
     if (!link->session) return SIZE_MAX;
     uint64_t work = link_work(link->session), done = work - pieces->last_work;
-    unsigned turns = turns_at_once(link);
-    bool goes_on = pieces->turn == turn;
+    bool goes_on = pieces->turn == ws->loop->turn;
     if (done > TURN_WORK / 4)
         pieces->bytes = PIECE_LEAST_BYTES;
     else if (goes_on && done < TURN_WORK / 16 && pieces->bytes < PIECE_MOST_BYTES)
         pieces->bytes *= 4;
-    if (!goes_on) pieces->turn_work = work;
-    pieces->turn = turn;
     pieces->last_work = work;
-    return work - pieces->turn_work < (uint64_t)turns * TURN_WORK ? turns * pieces->bytes : 0;
+    if (!goes_on) begin_turn(link);
+    unsigned quarters = rivals_quarters(&ws->rivals, loop_now(ws->loop));
+    return has_had(link, quarters) ? 0 : quarters * pieces->bytes / RIVALS_QUARTERS;
 }
 
 /* ---- memory ---- */

@@ -44,6 +44,7 @@ void h2_cut(struct h2_conn *conn) {
     link_free(conn->session);
     list_remove(&conn->node);
     list_remove(&conn->changed);
+    list_remove(&conn->unread);
     list_remove(&conn->waiting);
     buf_done(&conn->out);
     client_release(conn->client);
@@ -166,14 +167,6 @@ static void go_on(struct h2_conn *conn) {
     arm(conn);
 }
 
-void h2_turn(struct visitors *side, bool is_first) {
-    struct list late, *node;
-    list_init(&late);
-    if (is_first) list_move_all(&late, &side->h2.late);
-    while ((node = list_pop(&late))) go_on(LIST_ENTRY(node, struct h2_conn, changed));
-    while ((node = list_pop(&side->h2.changed))) go_on(LIST_ENTRY(node, struct h2_conn, changed));
-}
-
 /* ---- in ---- */
 
 /* False: it was closed, or the session is over. */
@@ -197,6 +190,16 @@ static bool receive(struct h2_conn *conn) {
     return true;
 }
 
+static bool is_behind(const struct h2_conn *conn) {
+    return turns_is_behind(&conn->side->turns, conn->share);
+}
+
+/* Something has come: is taken, if its tunnel may have more of this turn. */
+static void hear(struct h2_conn *conn) {
+    if (!conn->session) return;
+    if (!turns_may(&conn->side->turns, conn->share, TURN_IN) || receive(conn)) go_on(conn);
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events) {
     struct h2_conn *conn = poll->data;
     if (conn->magic != MAGIC) abort();
@@ -209,9 +212,39 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
         return;
     }
     if (events & UV_WRITABLE) conn->is_blocked = false;
-    bool may_read =
-        ((events & UV_READABLE) || conn->conn.holds) && turns_may(&conn->side->turns, conn->share, TURN_IN);
-    if (!may_read || receive(conn)) go_on(conn);
+    bool may_read = (events & UV_READABLE) || conn->conn.holds;
+    if (!may_read)
+        go_on(conn);
+    else if (!is_behind(conn))
+        hear(conn);
+    else if (list_empty(&conn->unread))
+        list_append(&conn->side->h2.unread, &conn->unread);
+}
+
+/* ---- the turn ---- */
+
+/* True: some of them come behind the others. */
+static bool go_on_changed(struct visitors *side) {
+    struct list *node;
+    bool has_late = false;
+    while ((node = list_pop(&side->h2.changed))) {
+        struct h2_conn *conn = LIST_ENTRY(node, struct h2_conn, changed);
+        if (is_behind(conn)) {
+            list_append(&side->h2.late, node);
+            has_late = true;
+        } else {
+            go_on(conn);
+        }
+    }
+    return has_late;
+}
+
+void h2_turn(struct visitors *side, bool is_first) {
+    struct list late, *node;
+    list_init(&late);
+    if (go_on_changed(side) || is_first) list_move_all(&late, &side->h2.late);
+    while ((node = list_pop(&late))) go_on(LIST_ENTRY(node, struct h2_conn, changed));
+    while ((node = list_pop(&side->h2.unread))) hear(LIST_ENTRY(node, struct h2_conn, unread));
 }
 
 /* ---- the session's word ---- */
@@ -241,6 +274,7 @@ void h2_side_init(struct h2_side *side) {
     list_init(&side->all);
     list_init(&side->changed);
     list_init(&side->late);
+    list_init(&side->unread);
     list_init(&side->idle);
     side->budget = (struct link_budget){.max_bytes = BUDGET_BYTES};
 }
@@ -298,6 +332,7 @@ void h2_accept(struct visitors *side, const struct conn *conn, struct client *cl
     memcpy(&made->address, address, len);
     buf_init(&made->out, OUT_BYTES);
     list_init(&made->changed);
+    list_init(&made->unread);
     list_init(&made->waiting);
     list_init(&made->visits);
     list_append(&side->h2.all, &made->node);

@@ -21,7 +21,8 @@ struct visitors;
 struct h2_side {
     struct list all;     /* struct h2_conn.node */
     struct list changed; /* struct h2_conn.changed: go on at the end of the turn */
-    struct list late;    /* likewise, of the next (turns.h) */
+    struct list late;    /* likewise, behind those: their tunnel takes much, or has had its turn (turns.h) */
+    struct list unread;  /* struct h2_conn.unread: likewise; something has come, and is read then */
     struct list idle;    /* struct h2_conn.waiting: carry no request, longest first */
     struct link_budget budget;
 };
@@ -34,7 +35,7 @@ struct h2_conn {
     struct conn conn;
     uv_poll_t poll;
     int events; /* that the poll is armed for */
-    struct list node, changed, waiting;
+    struct list node, changed, unread, waiting;
     struct link_session *session; /* NULL: over; what comes is thrown away */
     struct buf out;               /* made by the session, and not taken by the socket */
     struct list visits;           /* struct h2_visit.node */
@@ -51,8 +52,8 @@ void h2_side_init(struct h2_side *side);
 /* A door_fn's part: `conn` and `client` move. */
 void h2_accept(struct visitors *side, const struct conn *conn, struct client *client,
                const struct sockaddr *address, socklen_t len);
-/* At the end of the turn: what has changed goes on; in the first look of a turn of the loop also what was too
- * late in the last one. */
+/* At the end of the turn: what has changed goes on, that of tunnels that take much behind the others; in the
+ * first look of a turn of the loop also what was too late in the last one. */
 void h2_turn(struct visitors *side, bool is_first);
 /* With each sweep. */
 void h2_sweep(struct visitors *side, uint64_t now_ms);

@@ -11,8 +11,12 @@ static uint32_t less(uint32_t spent, uint32_t turns, uint32_t quantum) {
     return spent / quantum < turns ? 0 : spent - turns * quantum;
 }
 
-static bool is_alone(const struct turns *turns) {
-    return !rivals_any(&turns->rivals, loop_now(turns->loop));
+/* By what it took when it was looked at last. */
+static void weigh(struct turns *turns, struct turn_share *share, uint64_t now_ms) {
+    if (share->spent[TURN_IN] >= TURN_FEW_BYTES || share->spent[TURN_OUT] >= TURN_FEW_BYTES)
+        share->heavy_until_ms = now_ms + TURN_HEAVY_MS;
+    else if (now_ms >= share->heavy_until_ms)
+        rivals_note_light(&turns->rivals, now_ms);
 }
 
 /* As of this turn: each that has passed has paid for a quantum. */
@@ -20,19 +24,25 @@ static struct turn_share *share_now(struct turns *turns, unsigned number) {
     struct turn_share *share = &turns->shares[number];
     uint32_t passed = turns->loop->turn - share->turn;
     if (passed) {
-        rivals_note(&turns->rivals, number, loop_now(turns->loop));
+        uint64_t now_ms = loop_now(turns->loop);
+        rivals_note(&turns->rivals, number, now_ms);
+        weigh(turns, share, now_ms);
         share->turn = turns->loop->turn;
-        uint32_t quantum = is_alone(turns) ? TURN_ALONE * TURN_BYTES : TURN_BYTES;
-        share->spent[TURN_IN] = less(share->spent[TURN_IN], passed, quantum);
-        share->spent[TURN_OUT] = less(share->spent[TURN_OUT], passed, quantum);
+        turns->quantum = TURN_FEW_BYTES * rivals_quarters(&turns->rivals, now_ms);
+        share->spent[TURN_IN] = less(share->spent[TURN_IN], passed, turns->quantum);
+        share->spent[TURN_OUT] = less(share->spent[TURN_OUT], passed, turns->quantum);
     }
     return share;
 }
 
 bool turns_may(struct turns *turns, unsigned share, enum turn_way way) {
     if (share == 0) return true;
-    uint32_t spent = share_now(turns, share)->spent[way];
-    return spent < TURN_BYTES || (spent < TURN_ALONE * TURN_BYTES && is_alone(turns));
+    return share_now(turns, share)->spent[way] < turns->quantum;
+}
+
+bool turns_is_behind(const struct turns *turns, unsigned share) {
+    return share && turns->quantum == TURN_FEW_BYTES &&
+           loop_now(turns->loop) < turns->shares[share].heavy_until_ms;
 }
 
 void turns_spend(struct turns *turns, unsigned share, enum turn_way way, size_t bytes) {

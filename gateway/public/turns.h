@@ -5,7 +5,11 @@
  * each way; who has taken more has so much less of the next. What is over waits: a socket that was not read
  * stays readable, and what is to be written waits in a queue of the owner's, who calls loop_again(). Tunnels
  * are told apart by a hash (stochastic fairness queueing, McKenney 1990): two of them have one share between
- * them once in 1024 times, and nobody can choose with whom. */
+ * them once in 1024 times, and nobody can choose with whom.
+ *
+ * Who takes little is visited by somebody who notices each wait: while there are such, they come first in
+ * each turn of the loop (as new flows do in fq_codel, RFC 8290 4.1), and the quantum is a quarter. None of
+ * them can make the others wait for long, because who takes more is not one of them any more. */
 #ifndef GATEWAY_TURNS_H
 #define GATEWAY_TURNS_H
 
@@ -13,8 +17,10 @@
 #include "net/loop.h"
 
 #define TURN_SHARES 1024
-#define TURN_BYTES ((uint32_t)256 * 1024)     /* the quantum; a fifth of a millisecond */
-#define TURN_ALONE 8                          /* of these, for one that has had no rivals lately */
+#define TURN_BYTES ((uint32_t)256 * 1024)             /* the quantum; a fifth of a millisecond */
+#define TURN_FEW_BYTES (TURN_BYTES / RIVALS_QUARTERS) /* beside one who takes less than that */
+#define TURN_ALONE (RIVALS_ALONE / RIVALS_QUARTERS)   /* quanta, for one that has had no rivals lately */
+#define TURN_HEAVY_MS 10
 #define TURN_STEP_BYTES ((uint32_t)16 * 1024) /* what a request or an answer counts beside its bytes */
 
 enum turn_way { TURN_IN, TURN_OUT }; /* of what visitors send, of what they are sent */
@@ -22,12 +28,14 @@ enum turn_way { TURN_IN, TURN_OUT }; /* of what visitors send, of what they are 
 struct turn_share {
     uint32_t turn; /* of the loop, in which it was looked at last */
     uint32_t spent[2];
+    uint64_t heavy_until_ms; /* it has taken much */
 };
 
 /* A part of its owner's struct; all zero but for `loop`. */
 struct turns {
     const struct loop *loop;
     struct rivals rivals;
+    uint32_t quantum; /* as of when one was looked at last */
     struct turn_share shares[TURN_SHARES];
 };
 
@@ -35,6 +43,8 @@ struct turns {
 unsigned turns_share(uint64_t tunnel_key);
 /* May more be done for it, in this turn of the loop? */
 bool turns_may(struct turns *turns, unsigned share, enum turn_way way);
+/* It has taken much lately, and there are others, who take little: they come first in each turn. */
+bool turns_is_behind(const struct turns *turns, unsigned share);
 /* Something was: one step, with so many bytes. */
 void turns_spend(struct turns *turns, unsigned share, enum turn_way way, size_t bytes);
 

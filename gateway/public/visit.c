@@ -36,6 +36,7 @@ struct visit *visit_new(struct visitors *side, const struct conn *conn, struct c
     buf_init(&visit->out, VISIT_OUT_BYTES);
     buf_init(&visit->tail, VISIT_LEAD_BYTES);
     list_init(&visit->changed);
+    list_init(&visit->unread);
     list_init(&visit->leaving);
     list_append(&side->all, &visit->node);
     list_init(&visit->waiting);
@@ -82,6 +83,7 @@ static void close_visit(struct visit *visit) {
     visit->phase = VISIT_CLOSED;
     visit->magic = 0;
     list_remove(&visit->node);
+    list_remove(&visit->unread);
     buf_done(&visit->in);
     client_release(visit->client);
     uv_close((uv_handle_t *)&visit->poll, on_closed);
@@ -239,7 +241,16 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
         visit_wake(visit);
     }
     bool may_read = (events & UV_READABLE) || visit->conn.holds;
-    if (!may_read || !turns_may(&visit->side->turns, visit->share, TURN_IN)) return;
+    if (!may_read) return;
+    if (!turns_is_behind(&visit->side->turns, visit->share))
+        visit_hear(visit);
+    else if (list_empty(&visit->unread))
+        list_append(&visit->side->unread, &visit->unread);
+}
+
+/* What is not read now is told of again in the next turn of the loop. */
+void visit_hear(struct visit *visit) {
+    if (!turns_may(&visit->side->turns, visit->share, TURN_IN)) return;
     if (visit_receive(visit)) visit_go_on(visit);
 }
 

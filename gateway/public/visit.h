@@ -78,7 +78,8 @@ struct visitors {
     struct loop_hook hook;
     struct list all;     /* struct visit.node */
     struct list changed; /* struct visit.changed: go on at the end of the turn */
-    struct list late;    /* likewise, of the next: their tunnel has had its turn */
+    struct list late;    /* likewise, behind those: their tunnel takes much, or has had its turn */
+    struct list unread;  /* struct visit.unread: likewise; something has come, and is read then */
     uint32_t turn;       /* of the loop, in which `late` was looked at */
     struct turns turns;
     struct list leaving; /* struct visit.leaving: have closed their direction, oldest first */
@@ -104,7 +105,7 @@ struct visit {
     uv_poll_t poll;
     struct conn conn;
     int events; /* that the poll is armed for */
-    struct list node, changed, leaving, waiting;
+    struct list node, changed, unread, leaving, waiting;
     uint64_t deadline_ms;           /* 0: none */
     uint64_t leave_ms, leave_bytes; /* when it counts as left, unless more was sent by then */
     uint64_t acked_bytes;           /* by the visitor's TCP, when last looked at */
@@ -144,6 +145,8 @@ struct visit {
 struct visit *visit_new(struct visitors *side, const struct conn *conn, struct client *client);
 /* Something has changed: go on at the end of this turn. */
 void visit_wake(struct visit *visit);
+/* Something has come: takes it, if its tunnel may have more of this turn. */
+void visit_hear(struct visit *visit);
 /* Uses what has come and writes what there is; called for those who were woken, at the end of the turn. */
 void visit_go_on(struct visit *visit);
 /* Gives the connection to another process, and closes it here, when nothing of a request is here and somebody

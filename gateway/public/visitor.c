@@ -17,7 +17,6 @@ static void go_on_or_wait(struct visitors *side, struct visit *visit) {
         list_append(&side->late, &visit->changed);
 }
 
-/* Who was too late in the last turn of the loop comes first in this one. */
 static void go_on_late(struct visitors *side) {
     struct list late, *node;
     list_init(&late);
@@ -25,14 +24,36 @@ static void go_on_late(struct visitors *side) {
     while ((node = list_pop(&late))) go_on_or_wait(side, LIST_ENTRY(node, struct visit, changed));
 }
 
+/* True: some of them come behind the others. */
+static bool go_on_changed(struct visitors *side) {
+    struct list *node;
+    bool has_late = false;
+    while ((node = list_pop(&side->changed))) {
+        struct visit *visit = LIST_ENTRY(node, struct visit, changed);
+        if (turns_is_behind(&side->turns, visit->share)) {
+            list_append(&side->late, node);
+            has_late = true;
+        } else {
+            go_on_or_wait(side, visit);
+        }
+    }
+    return has_late;
+}
+
+static void hear_late(struct visitors *side) {
+    struct list *node;
+    while ((node = list_pop(&side->unread))) visit_hear(LIST_ENTRY(node, struct visit, unread));
+}
+
+/* First those whose tunnels take little, then who was too late in the last turn of the loop. */
 static bool on_turn(struct loop_hook *hook) {
     struct visitors *side = LIST_ENTRY(hook, struct visitors, hook);
-    struct list *node;
     bool is_first = side->turn != side->loop->turn;
     side->turn = side->loop->turn;
-    if (is_first) go_on_late(side);
-    while ((node = list_pop(&side->changed))) go_on_or_wait(side, LIST_ENTRY(node, struct visit, changed));
+    bool has_late = go_on_changed(side);
+    if (is_first || has_late) go_on_late(side);
     h2_turn(side, is_first);
+    hear_late(side);
     if (!list_empty(&side->late) || !list_empty(&side->h2.late)) loop_again(side->loop);
     return false; /* tasks that this posted make another round by themselves */
 }
@@ -86,6 +107,7 @@ struct visitors *visitors_new(struct loop *loop, struct core *core, const struct
     list_init(&side->all);
     list_init(&side->changed);
     list_init(&side->late);
+    list_init(&side->unread);
     list_init(&side->leaving);
     list_init(&side->waiting);
     list_init(&side->stalled);
@@ -93,7 +115,7 @@ struct visitors *visitors_new(struct loop *loop, struct core *core, const struct
     timer_init(&side->sweep, on_sweep);
     timer_init(&side->leave, on_leave);
     loop_hook_init(&side->hook, on_turn);
-    loop_hook_add(loop, &side->hook);
+    loop_hook_add_first(loop, &side->hook); /* answers go before what is held of agents is taken */
     return side;
 }
 

@@ -20,10 +20,18 @@ static int teardown(void **state) {
     return 0;
 }
 
-/* Two that take in turn. */
+/* Two that take in turn; nobody takes little. */
 static void meet(void) {
+    for (unsigned i = 0; i < TURN_SHARES; i++) turns.shares[i].heavy_until_ms = UINT64_MAX;
+    turns.rivals.light_until_ms = 0;
     turns_spend(&turns, 1001, TURN_IN, 0);
     turns_spend(&turns, 1002, TURN_IN, 0);
+}
+
+/* Another one, for once. */
+static void come_lightly(unsigned share) {
+    turns.shares[share].heavy_until_ms = 0;
+    turns_spend(&turns, share, TURN_IN, 0);
 }
 
 static size_t steps(unsigned share, enum turn_way way, size_t bytes) {
@@ -51,10 +59,69 @@ static void one_that_is_alone_has_more(void **state) {
     loop.turn++;
     assert_int_equal(steps(1, TURN_OUT, 0), TURN_ALONE * TURN_BYTES / TURN_STEP_BYTES);
     loop.turn += TURN_ALONE;
-    turns_spend(&turns, 2, TURN_OUT, 0);
+    meet();
     assert_int_equal(steps(1, TURN_OUT, 0), TURN_BYTES / TURN_STEP_BYTES);
     turns.rivals.until_ms = loop_now(&loop); /* a while later */
-    assert_true(turns_may(&turns, 1, TURN_OUT));
+    loop.turn++;
+    assert_int_equal(steps(1, TURN_OUT, 0), TURN_ALONE * TURN_BYTES / TURN_STEP_BYTES);
+}
+
+/* Who would notice each wait. */
+static void beside_one_that_takes_little_a_turn_is_less(void **state) {
+    (void)state;
+    meet();
+    come_lightly(3);
+    for (int i = 0; i < 3; i++, loop.turn++) {
+        assert_int_equal(steps(1, TURN_OUT, 0), TURN_FEW_BYTES / TURN_STEP_BYTES);
+        assert_int_equal(steps(2, TURN_IN, 0), TURN_FEW_BYTES / TURN_STEP_BYTES);
+    }
+    turns.rivals.light_until_ms = loop_now(&loop); /* a while later */
+    loop.turn++;
+    assert_int_equal(steps(1, TURN_OUT, 0), TURN_BYTES / TURN_STEP_BYTES);
+}
+
+/* By what it took in the turn that it was looked at last. */
+static void who_takes_much_is_behind_who_takes_little(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        enum turn_way way;
+        size_t bytes;
+        bool is_behind;
+    } rows[] = {
+        {"little", TURN_OUT, TURN_FEW_BYTES - TURN_STEP_BYTES - 1, false},
+        {"much, out", TURN_OUT, TURN_FEW_BYTES - TURN_STEP_BYTES, true},
+        {"much, in", TURN_IN, TURN_FEW_BYTES - TURN_STEP_BYTES, true},
+    };
+    for (unsigned i = 0; i < COUNT(rows); i++) {
+        unsigned share = 10 + i;
+        come_lightly(3);
+        turns_spend(&turns, share, rows[i].way, rows[i].bytes);
+        assert_false(turns_is_behind(&turns, share)); /* not before its turn is over */
+        loop.turn++;
+        turns_may(&turns, share, TURN_IN);
+        if (turns_is_behind(&turns, share) != rows[i].is_behind) fail_msg("%s", rows[i].name);
+        assert_false(turns_is_behind(&turns, 3));
+    }
+    assert_false(turns_is_behind(&turns, 0));
+    loop.turn++;
+    turns_may(&turns, 11, TURN_IN); /* it took nothing this time, and is known for what it is for a while */
+    assert_true(turns_is_behind(&turns, 11));
+    turns.shares[11].heavy_until_ms = loop_now(&loop);
+    assert_false(turns_is_behind(&turns, 11));
+}
+
+/* Order costs, and is of use to nobody else. */
+static void nobody_is_behind_where_all_take_much(void **state) {
+    (void)state;
+    turns_spend(&turns, 1, TURN_IN, TURN_BYTES);
+    loop.turn++;
+    turns_may(&turns, 1, TURN_IN);
+    assert_false(turns_is_behind(&turns, 1)); /* alone */
+    meet();
+    assert_false(turns_is_behind(&turns, 1));
+    come_lightly(3);
+    assert_true(turns_is_behind(&turns, 1));
 }
 
 static void each_way_and_tunnel_has_its_own(void **state) {
@@ -161,6 +228,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_turn_is_so_much, setup, teardown),
         cmocka_unit_test_setup_teardown(one_that_is_alone_has_more, setup, teardown),
+        cmocka_unit_test_setup_teardown(beside_one_that_takes_little_a_turn_is_less, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_takes_much_is_behind_who_takes_little, setup, teardown),
+        cmocka_unit_test_setup_teardown(nobody_is_behind_where_all_take_much, setup, teardown),
         cmocka_unit_test_setup_teardown(each_way_and_tunnel_has_its_own, setup, teardown),
         cmocka_unit_test_setup_teardown(who_has_taken_more_has_less_later, setup, teardown),
         cmocka_unit_test_setup_teardown(nobody_s_has_no_bound, setup, teardown),

@@ -1,6 +1,7 @@
 /* A visitor's connection: its states, deadlines and ends (visit.c), and what concerns all of them
  * (visitor.c). */
 #include <netinet/tcp.h>
+#include <poll.h>
 
 #include "visit_scene.h"
 
@@ -649,6 +650,87 @@ static void test_a_request_waits_for_its_tunnels_turn(void **state) {
     UNTIL(list_empty(&core.visitors->all));
 }
 
+/* A visitor of this tunnel, who has asked for this; who is kept awake by nothing else. */
+static int come_and_ask(uint64_t tunnel_key, const char *request, struct exchange **ret_exchange) {
+    int fd = come();
+    core.tunnel_key = tunnel_key;
+    ask(fd, request);
+    *ret_exchange = core.exchange;
+    return fd;
+}
+
+/* From now on 7 takes much, and others little. */
+static void be_heavy(void) {
+    struct turns *turns = &core.visitors->turns;
+    turns->rivals.until_ms = turns->rivals.light_until_ms = UINT64_MAX;
+    turns->shares[turns_share(7)].heavy_until_ms = UINT64_MAX;
+    turns_spend(turns, turns_share(9), TURN_IN, 0);
+}
+
+static void await_bytes(const struct visit *visit) {
+    struct pollfd one = {.fd = visit->conn.fd, .events = POLLIN};
+    assert_int_equal(poll(&one, 1, -1), 1);
+}
+
+static void answer_one(struct exchange *exchange, bool has_end) {
+    core.exchange = exchange;
+    answer_200(has_end ? 2 : LENGTH_UNKNOWN);
+    data(VIEW("ok"));
+    if (has_end) end();
+}
+
+/* Who has come last is the first who is read. */
+static void test_who_takes_little_is_read_first(void **state) {
+    (void)state;
+    struct exchange *heavy, *light;
+    int heavy_fd = come_and_ask(7, "GET / HTTP/1.1\r\n" HOST, &heavy);
+    struct visit *heavy_visit = last_visit();
+    int light_fd = come_and_ask(8, "GET / HTTP/1.1\r\n" HOST, &light);
+    struct visit *light_visit = last_visit();
+    answer_one(heavy, true);
+    answer_one(light, true);
+    turn();
+    be_heavy();
+    say(heavy_fd, "GET /h HTTP/1.1\r\n" HOST);
+    await_bytes(heavy_visit);
+    say(light_fd, "GET /l HTTP/1.1\r\n" HOST);
+    await_bytes(light_visit);
+    uint32_t before = loop.turn;
+    UNTIL(core.asked == 4);
+    assert_string_equal(core.order, "lh");
+    assert_int_equal(loop.turn - before, 1); /* both in one */
+    close(heavy_fd);
+    close(light_fd);
+    UNTIL(list_empty(&core.visitors->all));
+}
+
+static void test_who_takes_little_is_answered_first(void **state) {
+    (void)state;
+    struct exchange *heavy, *light;
+    int heavy_fd = come_and_ask(7, "GET /h HTTP/1.1\r\n" HOST, &heavy);
+    int light_fd = come_and_ask(8, "GET /l HTTP/1.1\r\n" HOST, &light);
+    be_heavy();
+    answer_one(heavy, false);
+    answer_one(light, false);
+    turn();
+    assert_string_equal(core.order, "hlLH");
+    close(heavy_fd);
+    close(light_fd);
+    UNTIL(list_empty(&core.visitors->all));
+}
+
+/* Something of it has come, and it goes before that is read. */
+static void test_cut_while_it_is_unread(void **state) {
+    (void)state;
+    struct exchange *heavy;
+    int fd = come_and_ask(7, "GET / HTTP/1.1\r\n" HOST, &heavy);
+    struct visit *visit = last_visit();
+    list_append(&core.visitors->unread, &visit->unread);
+    visit_cut(visit);
+    assert_true(list_empty(&core.visitors->unread));
+    close(fd);
+}
+
 /* One that was put off, and goes. */
 static void test_cut_while_it_is_late(void **state) {
     (void)state;
@@ -692,6 +774,49 @@ static void test_a_share_stays(void **state) {
     UNTIL(conn->count == 0);
     close(fd);
     UNTIL(list_empty(&core.visitors->h2.all));
+}
+
+/* A GET of a path of one letter. */
+static void say_by_h2(int fd, char stream, char letter) {
+    const char frame[] = {0,      0,      9, 1,   5,      0,      0,      0, stream,
+                          '\x82', '\x04', 2, '/', letter, '\x87', '\x41', 1, 'a'};
+    assert_int_equal(send(fd, frame, sizeof(frame), MSG_NOSIGNAL), sizeof(frame));
+}
+
+static int come_by_h2_and_ask(uint64_t tunnel_key, char letter, struct exchange **ret_exchange) {
+    int fd = come_by_h2(), before = core.asked;
+    core.tunnel_key = tunnel_key;
+    assert_int_equal(send(fd, H2_HELLO, sizeof(H2_HELLO) - 1, MSG_NOSIGNAL), sizeof(H2_HELLO) - 1);
+    say_by_h2(fd, 1, letter);
+    UNTIL(core.asked > before);
+    *ret_exchange = core.exchange;
+    return fd;
+}
+
+static void await_bytes_by_h2(struct list *node) {
+    struct pollfd one = {.fd = LIST_ENTRY(node, struct h2_conn, node)->conn.fd, .events = POLLIN};
+    assert_int_equal(poll(&one, 1, -1), 1);
+}
+
+static void test_who_takes_little_is_first_by_h2(void **state) {
+    (void)state;
+    struct exchange *heavy, *light;
+    int heavy_fd = come_by_h2_and_ask(7, 'h', &heavy), light_fd = come_by_h2_and_ask(8, 'l', &light);
+    struct list *all = &core.visitors->h2.all;
+    be_heavy();
+    answer_one(heavy, false);
+    answer_one(light, false);
+    turn();
+    assert_string_equal(core.order, "hlLH");
+    say_by_h2(heavy_fd, 3, 'h');
+    await_bytes_by_h2(all->next);
+    say_by_h2(light_fd, 3, 'l');
+    await_bytes_by_h2(all->prev);
+    UNTIL(core.asked == 4);
+    assert_string_equal(core.order, "hlLHlh");
+    close(heavy_fd);
+    close(light_fd);
+    UNTIL(list_empty(all));
 }
 
 /* By HTTP/2: GOAWAY is said before the end, also where the tunnel has had its turn. */
@@ -748,6 +873,10 @@ int main(void) {
         TEST(test_stopping),
         TEST(test_the_tunnel_has_had_its_turn),
         TEST(test_a_request_waits_for_its_tunnels_turn),
+        TEST(test_who_takes_little_is_read_first),
+        TEST(test_who_takes_little_is_answered_first),
+        TEST(test_who_takes_little_is_first_by_h2),
+        TEST(test_cut_while_it_is_unread),
         TEST(test_cut_while_it_is_late),
         TEST(test_a_share_stays),
         TEST(test_going_down_while_it_is_late),

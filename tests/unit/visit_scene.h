@@ -37,10 +37,18 @@ struct core {
     size_t grants;             /* at once, from within core_forward() */
     bool refuses;              /* has no memory for another one */
     struct exchange *exchange; /* of the last request, NULL when it has ended */
+    char order[16];            /* who asks for /x and is sent what: x, X */
     char access[1024];         /* the last line of the access log */
 };
 
 static struct core core;
+
+/* What is asked for has one letter. */
+static inline void note_order(struct exchange *exchange, bool is_sent) {
+    size_t len = strlen(core.order);
+    if (!exchange->target[1] || len + 1 == sizeof(core.order)) return;
+    core.order[len] = (char)(is_sent ? exchange->target[1] - 'a' + 'A' : exchange->target[1]);
+}
 
 static inline void forget_exchange(struct exchange *exchange) {
     if (core.exchange == exchange) core.exchange = NULL;
@@ -67,6 +75,7 @@ struct exchange *core_forward(struct core *to, const struct forward_event *event
     exchange->is_proxy = event->client_is_proxy;
     buf_init(&exchange->body, 64u * 1024 * 1024);
     to->exchange = exchange;
+    note_order(exchange, false);
     if (to->grants) source->grant(source->ctx, to->grants);
     return exchange;
 }
@@ -84,6 +93,7 @@ void exchange_body_end(struct exchange *exchange) {
 void exchange_drained(struct exchange *exchange, size_t bytes) {
     assert_true(bytes > 0);
     exchange->drained += bytes;
+    note_order(exchange, true);
 }
 
 void exchange_cancel(struct exchange *exchange) {
