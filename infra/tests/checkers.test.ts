@@ -1,4 +1,4 @@
-/** What others' checkers say of the stack: cfn-lint of the form, checkov of its security. `infra/check` gets both; without them that is skipped. */
+/** What others' checkers say of the stack: cfn-lint of the form, checkov of its security. `infra/check` gets both, and `infra/test` does under CI; without them that is skipped. */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -48,10 +48,10 @@ describe("a template", () => {
     });
 
     test.skipIf(missing.length > 0)("checkov finds nothing that is not as it is for a reason", () =>
-        expect(findings()).toEqual(Object.keys(ACCEPTED).sort()), 120_000);
+        expect(findings()).toEqual(Object.keys(ACCEPTED).sort()), 600_000);
 
     test.skipIf(missing.length > 0)("cfn-lint finds no fault of form", () => {
         const { stdout, status } = spawnSync(tool("cfn-lint"), ["--ignore-checks", "W", "--regions", "eu-west-1", "--", FILE], { encoding: "utf8" });
         expect({ stdout, status }).toEqual({ stdout: "", status: 0 });
-    }, 120_000);
+    }, 600_000);
 });
