@@ -9,13 +9,16 @@
 
 A stage that cannot run here says so and counts as skipped; with CI in the environment it counts as failed.
 TTF_TEST_JOBS is how many end-to-end tests run side by side (4). TTF_TEST_LANES is how many stages do (1); a stage that
-measures time runs when nothing else does.
+measures time runs when nothing else does. TTF_TEST_MINUTES is how long all of it may take (no bound); what a stage starts may
+take half an hour at most. What takes longer is ended, and has failed.
 """
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 import xml.etree.ElementTree as ElementTree
 from concurrent.futures import ThreadPoolExecutor
@@ -26,10 +29,12 @@ from typing import Callable
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
 SHOWN_CASES = 20  # failed tests whose text is shown
-REASON_LINES = 6
 SHOWN_LINES = 60  # lines of each
 REASON_LINES = 6  # and before them, of what pytest calls the error
 SKIPPED = 77  # what a program says that cannot run here
+TIMED_OUT = 124
+COMMAND_SECONDS = 1800
+LAST_WORDS_SECONDS = 20  # for who is told to end, until it is ended; for what it has said, until nobody waits for it any more
 DEV = [str(ROOT / "dev")]
 
 
@@ -85,18 +90,74 @@ def reasons(text: str) -> list[str]:
     return ["    " + line for line in text.splitlines() if line.startswith("E  ")][:REASON_LINES]
 
 
-def run_logged(command: list[str], log: Path, environment: dict[str, str] | None = None, echo: bool = False) -> int:
-    """Its exit code; all that it says goes to `log`, and with `echo` to the terminal, too."""
-    log.parent.mkdir(parents=True, exist_ok=True)
+# ---- programs that are started ----
+
+running: set[subprocess.Popen] = set()
+last_end: float | None = None  # of all of them, by the monotonic clock
+
+
+def seconds_left() -> float:
+    return COMMAND_SECONDS if last_end is None else min(COMMAND_SECONDS, max(last_end - time.monotonic(), 0))
+
+
+def signal_group(process: subprocess.Popen, number: int) -> None:
+    """Whatever it has started and is of its session."""
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def ends_within(process: subprocess.Popen, seconds: float) -> bool:
+    try:
+        process.wait(seconds)
+        return True
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def status_within(process: subprocess.Popen, seconds: float) -> int:
+    """Its exit code, or TIMED_OUT; none of its session is there afterwards."""
+    in_time = ends_within(process, seconds)
+    if not in_time:
+        signal_group(process, signal.SIGINT)  # pytest makes its report then
+        ends_within(process, LAST_WORDS_SECONDS)
+    signal_group(process, signal.SIGKILL)
+    return process.wait() if in_time else TIMED_OUT
+
+
+def copy_output(process: subprocess.Popen, log: Path, echo: bool) -> None:
     with log.open("wb") as out:
-        process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **(environment or {})}, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         while block := process.stdout.read1(65536):
             out.write(block)
+            out.flush()
             if echo:
                 sys.stdout.buffer.write(block)
                 sys.stdout.flush()
-        return process.wait()
+
+
+def run_logged(command: list[str], log: Path, environment: dict[str, str] | None = None, echo: bool = False) -> int:
+    """Its exit code; all that it says goes to `log`, and with `echo` to the terminal, too."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **(environment or {})}, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    running.add(process)
+    copying = threading.Thread(target=copy_output, args=(process, log, echo), daemon=True)
+    copying.start()
+    seconds = seconds_left()
+    status = status_within(process, seconds)
+    running.discard(process)
+    copying.join(LAST_WORDS_SECONDS)  # a daemon that it has left behind may have its output, and never ends
+    if status == TIMED_OUT:
+        with log.open("a") as out:
+            out.write(f"\nIt was ended: it took longer than the {seconds:.0f} s that there were\n")
+    return status
+
+
+def end_all(number: int, _frame: object) -> None:
+    for process in list(running):
+        signal_group(process, signal.SIGKILL)
+    os._exit(128 + number)
 
 
 # ---- reports ----
@@ -142,10 +203,10 @@ def tally_report(report: Path, log: Path, status: int, quiet: bool = False) -> T
         tally.lines += [f"FAILED: {name}", *reasons(text), *("    " + line for line in last_lines(text, SHOWN_LINES))]
     if len(failed) > SHOWN_CASES and not quiet:
         tally.lines += [f"FAILED: {name}" for name, _ in failed[SHOWN_CASES:]]
-    if not failed and (status != 0 or tally.passed == 0):
-        tally.failed = 1
+    if status == TIMED_OUT or (not failed and (status != 0 or tally.passed == 0)):
+        tally.failed += 1
         said = [] if quiet else last_lines(log.read_text(errors="replace"), SHOWN_LINES)
-        tally.lines += [*said, f"FAILED: no failed test, {tally.passed} passed ones and exit code {status}"]
+        tally.lines += [*said, f"FAILED: {len(failed) or 'no'} failed test{'s' * (len(failed) > 1)}, {tally.passed} passed ones and exit code {status}"]
     for name, (outcome, text) in cases.items():
         if outcome == "skipped":
             tally.lines.append(f"skipped: {name}: {' '.join(text.split())[:200]}")
@@ -371,17 +432,25 @@ def some_stages(arguments: list[str]) -> list[Stage]:
     sys.exit(f"run.py: {kind}: there are unit, e2e, apps, packages and infra")
 
 
+def number_from(variable: str, default: int | None) -> int | None:
+    said = os.environ.get(variable)
+    if not said:
+        return default
+    if not said.isascii() or not said.isdigit() or int(said) < 1:
+        sys.exit(f"run.py: {variable}: expected a number from 1 on")
+    return int(said)
+
+
 def main(arguments: list[str]) -> int:
-    try:
-        lanes = int(os.environ.get("TTF_TEST_LANES") or 1)
-    except ValueError:
-        lanes = 0
-    if lanes < 1:
-        sys.exit("run.py: TTF_TEST_LANES: expected a number from 1 on")
+    global last_end
+    lanes, minutes = number_from("TTF_TEST_LANES", 1), number_from("TTF_TEST_MINUTES", None)
+    last_end = minutes and time.monotonic() + 60 * minutes
     total = run_stages(some_stages(arguments) if arguments else all_stages(), lanes)
     print(f"\n==> All in all\n{total.words()}")
     return 1 if total.failed else 0
 
 
 if __name__ == "__main__":
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, end_all)
     sys.exit(main(sys.argv[1:]))

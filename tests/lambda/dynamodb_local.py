@@ -52,7 +52,7 @@ class DynamoDBLocal:
         command += ["-disableTelemetry", "-port", str(port)]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.endpoint = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300  # of a machine that has much else to do; who finds its port taken ends
         while self.process.poll() is None and time.monotonic() < deadline:
             if answers(port):
                 return True

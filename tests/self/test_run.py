@@ -1,6 +1,10 @@
 """tests/run.py: whatever fails is counted, and fails the run."""
 
+import os
+import signal
 import threading
+import time
+from pathlib import Path
 
 import pytest
 import run
@@ -36,6 +40,8 @@ def build(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "BUILD", tmp_path / "build")
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.delenv("TTF_TEST_LANES", raising=False)
+    monkeypatch.delenv("TTF_TEST_MINUTES", raising=False)
+    monkeypatch.setattr(run, "last_end", None)
     return tmp_path / "build"
 
 
@@ -102,6 +108,72 @@ def test_what_is_shown_is_bounded(tmp_path):
 def test_the_error_itself_comes_first(tmp_path):
     tally = tally_of(tmp_path, "def test_it():\n    assert 1 == 2, 'this is why'\n")
     assert tally.lines[0].startswith("FAILED: ") and "this is why" in tally.lines[1]
+
+
+def time_is_over_with(monkeypatch, file):
+    """What is run has no time left as soon as that file is there."""
+    ends_within = run.ends_within
+
+    def waits_for_the_file(process, _seconds):
+        monkeypatch.setattr(run, "ends_within", ends_within)
+        while not file.exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        return False
+
+    monkeypatch.setattr(run, "ends_within", waits_for_the_file)
+
+
+def test_what_takes_too_long_is_ended(tmp_path, monkeypatch):
+    """With what it has started, and what it has said until then is shown."""
+    monkeypatch.setattr(run, "LAST_WORDS_SECONDS", 0.1)
+    time_is_over_with(monkeypatch, tmp_path / "begun")
+    script = f"trap '' INT; sleep 3600 & echo $! >{tmp_path}/pid; echo it has begun; touch {tmp_path}/begun; wait; wait"
+    tally = run.check("it ends", "self", ["bash", "-c", script])
+    said = "\n".join(tally.lines)
+    assert counts(tally) == (0, 1, 0)
+    assert "it has begun" in said and f"it took longer than the {run.COMMAND_SECONDS} s" in said
+    stat = Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}/stat")
+    assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def test_what_was_tested_before_time_ran_out_is_counted(tmp_path, monkeypatch):
+    time_is_over_with(monkeypatch, tmp_path / "begun")
+    tally = tally_of(tmp_path, "import pathlib, time\n\ndef test_bad():\n    assert 1 == 2\n\ndef test_endless():\n"
+                               f"    pathlib.Path({str(tmp_path / 'begun')!r}).touch()\n    time.sleep(3600)\n")
+    assert tally.failed == 2
+    assert "FAILED: test_it::test_bad" in tally.lines
+    assert any("it took longer than the" in line for line in tally.lines)
+
+
+def test_a_daemon_that_a_stage_leaves_behind_holds_nothing_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "LAST_WORDS_SECONDS", 1)
+    try:
+        tally = run.check("it ends", "self", ["bash", "-c", f"setsid sleep 3600 & echo $! >{tmp_path}/pid"])
+        assert counts(tally) == (1, 0, 0)
+    finally:
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+
+
+def test_no_stage_begins_when_all_the_time_is_over(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("TTF_TEST_MINUTES", "1")
+
+    def takes_all_of_it():
+        run.last_end -= 60
+        return run.Tally(passed=1)
+
+    status, said = run_main(monkeypatch, capsys, run.Stage("Long", takes_all_of_it),
+                            run.Stage("Late", lambda: run.check("it ran", "self", ["sleep", "60"])))
+    assert status == 1
+    assert "==> Late" in said and "FAILED: it ran" in said and said.endswith("1 passed, 1 failed\n")
+
+
+@pytest.mark.parametrize("variable", ["TTF_TEST_LANES", "TTF_TEST_MINUTES"])
+@pytest.mark.parametrize("said", ["0", "-1", "x", "1.5", "\u0663"])
+def test_bad_numbers(monkeypatch, variable, said):
+    monkeypatch.setenv(variable, said)
+    with pytest.raises(SystemExit, match=f"{variable}: expected a number from 1 on"):
+        run.main([])
 
 
 @pytest.mark.parametrize("program, expected", [("true", (1, 0, 0)), ("false", (0, 1, 0)), ("exit 77", (0, 1, 1))])
