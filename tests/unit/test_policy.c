@@ -91,6 +91,7 @@ static const struct row rows[] = {
     /* characters with more bytes than they need, which some decoders read */
     {"deny-path=/admin", "GET", "/%c0%aedmin", "192.0.2.1", NULL, NO},
     {"deny-path=/admin", "GET", "/%c1%81dmin", "192.0.2.1", NULL, NO},
+    {"deny-path=/admin", "GET", "/x/%c0%ae", "192.0.2.1", NULL, NO},
     {"deny-path=/admin", "GET", "/%e0%81%a1dmin", "192.0.2.1", NULL, NO},
     {"deny-path=/admin", "GET", "/%e0%9f%bf", "192.0.2.1", NULL, NO},
     {"deny-path=/admin", "GET", "/%e0%a0%80", "192.0.2.1", NULL, IN},

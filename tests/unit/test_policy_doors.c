@@ -381,13 +381,18 @@ static void test_the_url_that_is_signed(void **state) {
 
 static void test_secrets_of_webhooks(void **state) {
     (void)state;
-    char secret[257], policy[400], longer[402], error[100];
+    char longest[1000], secret[257], policy[400], longer[402], error[100];
     struct buf text;
     memset(secret, 's', sizeof(secret));
     webhook_policy("generic-hmac", view_of(secret, 256), policy, sizeof(policy));
     assert_null(policy_fault(view_from_cstr(policy), error, sizeof(error)));
     snprintf(longer, sizeof(longer), "%sAA", policy); /* one byte more */
     assert_non_null(policy_fault(view_from_cstr(longer), error, sizeof(error)));
+    snprintf(longer, sizeof(longer), "webhook=github:%0380d", 0);
+    assert_non_null(policy_fault(view_from_cstr(longer), error, sizeof(error)));
+    memset(longest, 'A', sizeof(longest));
+    memcpy(longest, "webhook=github:", 15);
+    assert_non_null(policy_fault(view_of(longest, sizeof(longest)), error, sizeof(error)));
     buf_init(&text, 1000);
     assert_false(policy_webhook_append(&text, VIEW("github"), view_of(secret, 257)));
     assert_false(policy_webhook_append(&text, VIEW("github"), VIEW("")));

@@ -85,6 +85,8 @@ static const struct row {
     {"pairs in another order", "twilio", "12345",
      "To=%2B18005551212&From=%2B12349013030&Digits=1234&Caller=%2B12349013030&CallSid=CA1234567890ABCDE",
      TWILIO_PATH, TWILIO_MAC, 0, "content-type", FORM, NULL, true},
+    {"a pair without a name", "twilio", "12345", "a=b&=1", "/x", "cqS/x2HRDY1kQ7ErOAqgwplSxL4=", 0,
+     "content-type", FORM, NULL, true},
     {"no body", "twilio", "12345", "", "/x", "JBdRms30VeGWdwrFlqv1KCn20yU=", 0, NULL, NULL, NULL, true},
     {"a body of one byte", "twilio", "12345", "x", "/x", "JBdRms30VeGWdwrFlqv1KCn20yU=", 0, NULL, NULL, NULL,
      false},
@@ -172,6 +174,7 @@ static void test_how_many_pairs_a_form_has(void **state) {
     for (int i = 0; i < 1000; i++) sprintf(body + strlen(body), "%sp%d=v", i ? "&" : "", i);
     assert_true(is_signed(&row));
     strcat(body, "&p1000=v");
+    assert_false(is_signed(&row)); /* what was signed, and one more */
     row.signature = "84thSI1VSXFOs27QCePNYcJSmd8=";
     assert_false(is_signed(&row));
 }
