@@ -31,11 +31,13 @@ struct guest {
     struct visitor visitor; /* first: its sink is the guest's */
     struct arena arena;     /* of `headers`: the answer's */
     struct headers headers;
+    bool may_idle;
 };
 
 static inline void on_guest_head(void *ctx, const struct answer_head *head) {
     struct guest *guest = ctx;
     on_head(ctx, head);
+    guest->may_idle = head->may_idle;
     assert_true(headers_copy(&guest->headers, head->headers));
 }
 

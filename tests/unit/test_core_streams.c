@@ -326,6 +326,36 @@ static void test_what_is_switched_lives_long(void **state) {
     assert_true(world->exchange->long_lived);
 }
 
+/* What is this gateway's word to visitors no service says, nor one that answers by switching. */
+static void test_words_of_ours_in_an_answer(void **state) {
+    static const struct {
+        bool has_page, has_ids;
+        const char *script, *record;
+    } rows[] = {
+        {true, false, "visit GET upgrade, head 200 x-tunnel-upgraded:1 set-cookie:x-tunnel-seen=1, cancel",
+         "one:CONNECTfoo+ 101foo! grant:262144 reset"},
+        {true, false, "visit GET upgrade, head 200 x-tunnel-upgraded:1 set-cookie:seen=1, cancel",
+         "one:CONNECTfoo+ 101foo! set-cookie grant:262144 reset"},
+        {false, false, "visit GET upgrade, head 200 x-tunnel-upgraded:1 set-cookie:x-tunnel-seen=1, cancel",
+         "one:CONNECTfoo+ 101foo! set-cookie grant:262144 reset"},
+        {true, false, "visit GET, head 200 set-cookie:x-tunnel-seen=1, end", "one:GET 200 end reset"},
+        {false, true, "visit GET upgrade, head 200 x-tunnel-upgraded:1, cancel",
+         "one:CONNECTfoo+ 101foo! x-request-id grant:262144 reset"},
+        {false, true, "visit GET, head 200, end", "one:GET 200 x-request-id end reset"},
+        {false, true, "visit GET, head 200 a(b:c", "one:GET bad_response x-request-id end reset"},
+    };
+    struct world *world = *state;
+    play(world, "come one");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        world->record_len = 0;
+        world->core->settings.first_visit_page = rows[i].has_page;
+        world->core->settings.request_ids = rows[i].has_ids;
+        play(world, rows[i].script);
+        world->record[world->record_len] = '\0';
+        assert_string_equal(world->record, rows[i].record);
+    }
+}
+
 static void test_the_core_may_end_with_streams_under_way(void **state) {
     struct world *world = *state;
     play(world, "come one, visit GET, head 200, data 5");
@@ -350,6 +380,7 @@ int main(void) {
         WITH_WORLD(test_websockets_have_a_bound_of_their_own),
         WITH_WORLD(test_a_body_is_not_kept_for_nothing),
         WITH_WORLD(test_what_is_switched_lives_long),
+        WITH_WORLD(test_words_of_ours_in_an_answer),
         WITH_WORLD(test_the_core_may_end_with_streams_under_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
