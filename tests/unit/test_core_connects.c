@@ -60,7 +60,7 @@ static int connects(struct world *world, const struct agent *agent) {
     assert_int_equal(outcome.status, 0);
     settle(world);
     arena_done(&arena);
-    strcpy(world->tunnel, outcome.tunnel);
+    snprintf(world->tunnel, sizeof(world->tunnel), "%s", outcome.tunnel);
     return outcome.status;
 }
 
@@ -201,7 +201,7 @@ static void what_is_resumed_must_be_its_own(void **state) {
     assert_int_equal(
         connects(world, &(struct agent){.connection = "three", .subject = "bob", .resume = resume}), 200);
     assert_string_not_equal(outcome.tunnel, "shop");
-    strcpy(resume, "no token of ours");
+    snprintf(resume, sizeof(resume), "no token of ours");
     assert_int_equal(
         connects(world, &(struct agent){.connection = "four", .subject = "bob", .resume = resume}), 200);
 }

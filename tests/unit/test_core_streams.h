@@ -175,9 +175,10 @@ static inline void on_grant(void *ctx, size_t bytes) {
 
 /* Status, an error of ours, the length, and that its body is none (-), or its connection ends (!). */
 static inline void on_head(void *ctx, const struct answer_head *head) {
-    static const char *names[] = {
-        "set-cookie",  "x-tunnel-error", "connection",        "content-length",   "sec-websocket-accept",
-        "retry-after", "x-tunnel-epoch", "x-tunnel-upgraded", "x-tunnel-service", "x-tunnel-rewrite", "x-request-id"};
+    static const char *names[] = {"set-cookie",       "x-tunnel-error",       "connection",
+                                  "content-length",   "sec-websocket-accept", "retry-after",
+                                  "x-tunnel-epoch",   "x-tunnel-upgraded",    "x-tunnel-service",
+                                  "x-tunnel-rewrite", "x-request-id"};
     struct view mode = headers_get(head->headers, VIEW("x-tunnel-routing-mode"));
     char length[32] = "";
     if (head->content_length != LENGTH_UNKNOWN)

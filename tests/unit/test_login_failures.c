@@ -46,7 +46,7 @@ static unsigned count_neighbours(uint64_t seed, unsigned from, unsigned to, char
         login_failures_note(failures, tunnel, view_from_cstr(other), 1000);
         login_failures_note(failures, tunnel, ann, 1000);
         if (!login_failures_shut_out(failures, tunnel, ann, 1000)) {
-            strcpy(found, other);
+            memcpy(found, other, sizeof(other));
             count++;
         }
         login_failures_free(failures);

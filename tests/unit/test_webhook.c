@@ -144,13 +144,19 @@ static void test_hex(void **state) {
     assert_false(webhook_read_hex(VIEW("000"), &byte, 1));
 }
 
+static void append(char *text, size_t size, const char *more) {
+    size_t len = strlen(text);
+    assert_true(len + strlen(more) < size);
+    snprintf(text + len, size - len, "%s", more);
+}
+
 /* A body is long, and each try costs. */
 static void test_how_many_signatures_are_tried(void **state) {
     (void)state;
     for (int wrong = 0; wrong < 16; wrong++) {
         char signature[2000] = "t=1492774577";
-        for (int i = 0; i < wrong; i++) strcat(signature, ",v1=" SLACK_MAC);
-        strcat(signature, ",v1=" STRIPE_MAC);
+        for (int i = 0; i <= wrong; i++)
+            append(signature, sizeof(signature), i < wrong ? ",v1=" SLACK_MAC : ",v1=" STRIPE_MAC);
         const struct row row = {.scheme = "stripe",
                                 .secret = "whsec_test_secret",
                                 .body = STRIPE_BODY,
@@ -171,9 +177,13 @@ static void test_how_many_pairs_a_form_has(void **state) {
                       .signature = "RyHleyMRJaxgBQCsqz1cMXREMeE=",
                       .other = "content-type",
                       .other_value = FORM};
-    for (int i = 0; i < 1000; i++) sprintf(body + strlen(body), "%sp%d=v", i ? "&" : "", i);
+    for (int i = 0; i < 1000; i++) {
+        char pair[16];
+        snprintf(pair, sizeof(pair), "%sp%d=v", i ? "&" : "", i);
+        append(body, sizeof(body), pair);
+    }
     assert_true(is_signed(&row));
-    strcat(body, "&p1000=v");
+    append(body, sizeof(body), "&p1000=v");
     assert_false(is_signed(&row)); /* what was signed, and one more */
     row.signature = "84thSI1VSXFOs27QCePNYcJSmd8=";
     assert_false(is_signed(&row));
