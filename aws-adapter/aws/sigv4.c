@@ -8,20 +8,14 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "http/chars.h"
+#include "base/hex.h"
 
 enum { HASH_LEN = 32, CANONICAL_MAX = 256 * 1024, PARAMETERS_MAX = 64, HEADERS_MAX = 64 };
-
-static const char hex_lower[] = "0123456789abcdef", hex_upper[] = "0123456789ABCDEF";
 
 /* ---- hashes ---- */
 
 static void to_hex(const unsigned char hash[HASH_LEN], char out[SIGV4_HEX_LEN + 1]) {
-    for (size_t i = 0; i < HASH_LEN; i++) {
-        out[2 * i] = hex_lower[hash[i] >> 4];
-        out[2 * i + 1] = hex_lower[hash[i] & 15];
-    }
-    out[SIGV4_HEX_LEN] = '\0';
+    *hex_print(out, hash, HASH_LEN) = '\0';
 }
 
 static bool hash_hex(struct view v, char out[SIGV4_HEX_LEN + 1]) {
@@ -47,8 +41,9 @@ static bool is_unreserved(char byte) {
 
 bool sigv4_encode(struct buf *out, struct view v, bool keep_slash) {
     for (size_t i = 0; i < v.len; i++) {
+        static const char digits[] = "0123456789ABCDEF";
         unsigned char byte = (unsigned char)v.ptr[i];
-        char escape[3] = {'%', hex_upper[byte >> 4], hex_upper[byte & 15]};
+        char escape[3] = {'%', digits[byte >> 4], digits[byte & 15]};
         bool plain = is_unreserved(v.ptr[i]) || (keep_slash && byte == '/');
         if (!(plain ? buf_append_byte(out, v.ptr[i]) : buf_append(out, escape, 3))) return false;
     }
@@ -58,14 +53,10 @@ bool sigv4_encode(struct buf *out, struct view v, bool keep_slash) {
 /* What stands on the wire is read first: "%7e" and "~" are the same here. */
 static bool encode_again(struct buf *out, struct view v) {
     for (size_t i = 0; i < v.len; i++) {
-        char byte = v.ptr[i];
-        int high = v.len - i >= 3 ? http_hex_value(v.ptr[i + 1]) : -1;
-        int low = v.len - i >= 3 ? http_hex_value(v.ptr[i + 2]) : -1;
-        if (byte == '%' && high >= 0 && low >= 0) {
-            byte = (char)(high << 4 | low);
-            i += 2;
-        }
-        if (!sigv4_encode(out, view_of(&byte, 1), false)) return false;
+        int byte = percent_byte(view_skip(v, i));
+        char decoded = byte < 0 ? v.ptr[i] : (char)byte;
+        if (byte >= 0) i += 2;
+        if (!sigv4_encode(out, view_of(&decoded, 1), false)) return false;
     }
     return true;
 }

@@ -9,7 +9,7 @@
  * and -Proto only. Framing fields are not believed: the body is as long as it is. */
 #include <stdio.h>
 
-#include "http/chars.h"
+#include "base/hex.h"
 #include "runtime/lambda_event.h"
 
 enum { TARGET_MAX = 64 * 1024 };
@@ -55,17 +55,13 @@ static bool append_byte(struct buf *out, char byte, const char *legal) {
     return plain ? buf_append_byte(out, byte) : buf_printf(out, "%%%02X", (unsigned)(unsigned char)byte);
 }
 
-static bool is_escape(struct view v, size_t at) {
-    return v.ptr[at] == '%' && v.len - at >= 3 && http_hex_value(v.ptr[at + 1]) >= 0 &&
-           http_hex_value(v.ptr[at + 2]) >= 0;
-}
-
 /* pchar and '/' of RFC 3986 3.3 stay. In a path that was decoded each '%' stands for itself. */
 static bool append_path(struct buf *out, struct view path, bool was_decoded) {
     bool ok = view_starts_with(path, VIEW("/")) || buf_append_byte(out, '/');
     for (size_t i = 0; i < path.len && ok; i++)
-        ok = !was_decoded && is_escape(path, i) ? buf_append_byte(out, '%')
-                                                : append_byte(out, path.ptr[i], "/-._~!$&'()*+,;=:@");
+        ok = !was_decoded && percent_byte(view_skip(path, i)) >= 0
+                 ? buf_append_byte(out, '%')
+                 : append_byte(out, path.ptr[i], "/-._~!$&'()*+,;=:@");
     return ok;
 }
 

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "base/hex.h"
 #if __has_include(<sys/random.h>)
 #include <sys/random.h>
 #endif
@@ -35,16 +37,14 @@ void ids_tunnel(char out[TUNNEL_ID_LEN + 1]) {
 }
 
 void ids_uuid4(char out[UUID_LEN + 1]) {
-    static const char hex[] = "0123456789abcdef";
     uint8_t bytes[16];
     ids_random(bytes, sizeof(bytes));
     bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x40);
     bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
-    char *o = out;
-    for (size_t i = 0; i < sizeof(bytes); i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10) *o++ = '-';
-        *o++ = hex[bytes[i] >> 4];
-        *o++ = hex[bytes[i] & 15];
+    char *at = hex_print(out, bytes, 4);
+    for (size_t i = 4; i <= 10; i += 2) {
+        *at++ = '-';
+        at = hex_print(at, bytes + i, 2);
     }
-    *o = '\0';
+    *hex_print(at, bytes + 12, 4) = '\0';
 }

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/hex.h"
 #include "base/log_tally.h"
 #include "base/unset.h"
 #include "base/utf8.h"
@@ -99,7 +100,6 @@ static size_t plain_len(struct view text) {
 }
 
 static size_t escape(const char *text, size_t len, char out[LINE_MAX_BYTES]) {
-    static const char hex[] = "0123456789abcdef";
     size_t step, used = plain_len(view_slice(view_of(text, len), 0, LINE_MAX_BYTES));
     memcpy(out, text, used);
     for (size_t i = used; i < len; i += step) {
@@ -111,8 +111,8 @@ static size_t escape(const char *text, size_t len, char out[LINE_MAX_BYTES]) {
             memcpy(out + used, at, whole);
             used += whole;
         } else {
-            const char escaped[4] = {'\\', 'x', hex[*at >> 4], hex[*at & 15]};
-            memcpy(out + used, escaped, 4);
+            memcpy(out + used, "\\x", 2);
+            hex_print(out + used + 2, at, 1);
             used += 4;
         }
     }

@@ -1,5 +1,6 @@
 /* Secrets in request targets (log.h). Everything is compared as decoded, since %74oken is token to whoever is
  * asked for it; what is printed is what came. */
+#include "base/hex.h"
 #include "base/log.h"
 
 #define NAME_BYTES 48
@@ -25,20 +26,11 @@ static bool is_secret(struct view name, bool is_parameter) {
     return false;
 }
 
-static int hex_of(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The byte that stands in front, and how many it is written with. */
 static char decoded(struct view text, size_t *ret_len) {
-    *ret_len = 1;
-    if (text.len < 3 || text.ptr[0] != '%') return text.ptr[0];
-    int high = hex_of(text.ptr[1]), low = hex_of(text.ptr[2]);
-    if (high < 0 || low < 0) return text.ptr[0];
-    *ret_len = 3;
-    return (char)(high << 4 | low);
+    int byte = percent_byte(text);
+    *ret_len = byte < 0 ? 1 : 3;
+    return byte < 0 ? text.ptr[0] : (char)byte;
 }
 
 struct name {

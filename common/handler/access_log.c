@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/hex.h"
 #include "base/log.h"
 #include "protocol/json_text.h"
 
@@ -87,12 +88,12 @@ static void put_target(struct buf *out, struct view target) {
 
 /* What ends a quoted text, and what a terminal would take for something else, as Apache writes it. */
 static void put_quoted(struct buf *out, struct view text) {
-    static const char hex[] = "0123456789abcdef";
     text = view_slice(text, 0, TARGET_SHOWN);
     buf_append_byte(out, '"');
     for (size_t i = 0; i < text.len; i++) {
         unsigned char byte = (unsigned char)text.ptr[i];
-        const char escaped[4] = {'\\', 'x', hex[byte >> 4], hex[byte & 15]};
+        char escaped[4] = {'\\', 'x'};
+        hex_print(escaped + 2, &byte, 1);
         if (byte < 0x20 || byte >= 0x7f || byte == '"' || byte == '\\')
             buf_append(out, escaped, sizeof(escaped));
         else

@@ -7,6 +7,7 @@
 #include "auth/domain.h"
 #include "auth/resume.h"
 #include "base/heap.h"
+#include "base/hex.h"
 #include "base/ids.h"
 #include "base/log.h"
 #include "handler/core_state.h"
@@ -303,17 +304,11 @@ static void read_resume(struct connect *connect, struct view token) {
 }
 
 static void new_owner(struct connect *connect) {
-    static const char digits[] = "0123456789abcdef";
     unsigned char random[16];
     connect->operation.core->ports.ids.random(random, sizeof(random));
     char *out = connect->claim.owner;
     memcpy(out, "anon:", 5);
-    out += 5;
-    for (size_t i = 0; i < sizeof(random); i++) {
-        *out++ = digits[random[i] >> 4];
-        *out++ = digits[random[i] & 15];
-    }
-    *out = '\0';
+    *hex_print(out + 5, random, sizeof(random)) = '\0';
 }
 
 static struct refusal read_event(struct connect *connect, const struct connect_event *event) {

@@ -1,6 +1,7 @@
 /* See trace.h. */
 #include "handler/trace.h"
 
+#include "base/hex.h"
 #include "handler/core_state.h"
 
 #define REQUEST_BYTES 8 /* shown as 16 digits: each costs a little, on three ways */
@@ -19,15 +20,10 @@ static void take_random(struct core *core, unsigned char *out, size_t len) {
 }
 
 static char *put_hex(struct core *core, char *at, size_t bytes) {
-    static const char digits[] = "0123456789abcdef";
     unsigned char random[TRACE_BYTES];
     take_random(core, random, bytes);
     random[0] |= 1; /* none is all zeros */
-    for (size_t i = 0; i < bytes; i++) {
-        *at++ = digits[random[i] >> 4];
-        *at++ = digits[random[i] & 15];
-    }
-    return at;
+    return hex_print(at, random, bytes);
 }
 
 /* ---- the id ---- */

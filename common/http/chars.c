@@ -71,9 +71,3 @@ bool http_is_visible(struct view v) {
         if ((unsigned char)v.ptr[i] <= 0x20 || (unsigned char)v.ptr[i] >= 0x7f) return false;
     return true;
 }
-
-int http_hex_value(char byte) {
-    if (byte >= '0' && byte <= '9') return byte - '0';
-    char lower = http_lower(byte);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}

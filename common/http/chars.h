@@ -16,7 +16,5 @@ static inline char http_lower(char byte) {
 }
 /* Copies, in lower case. */
 void http_lower_copy(char *to, struct view from);
-/* Value of a hexadecimal digit, or -1. */
-int http_hex_value(char byte);
 
 #endif

@@ -1,6 +1,7 @@
 /* A state a byte of framing; data and trailer lines are taken whole. */
 #include "http/chunked.h"
 
+#include "base/hex.h"
 #include "http/chars.h"
 
 enum stage {
@@ -34,7 +35,7 @@ static int after_size(char byte) {
 }
 
 static int on_size(struct chunked *chunked, char byte) {
-    int digit = http_hex_value(byte);
+    int digit = hex_value(byte);
     if (digit < 0) return chunked->stage == SIZE_MORE ? after_size(byte) : BAD;
     if (chunked->line_bytes > 16) return BAD; /* what 64 bits hold */
     chunked->left = chunked->left << 4 | (unsigned)digit;

@@ -1,7 +1,7 @@
 /* See form.h. */
 #include "http/form.h"
 
-#include "http/chars.h"
+#include "base/hex.h"
 
 bool form_is_one(const struct headers *headers) {
     struct view type = headers_get(headers, VIEW("content-type"));
@@ -13,11 +13,10 @@ static struct view decode(struct view text, struct arena *arena) {
     char *out = arena_alloc(arena, text.len + 1);
     size_t len = 0;
     for (size_t i = 0; out && i < text.len; i++) {
-        int high = text.ptr[i] == '%' && i + 2 < text.len ? http_hex_value(text.ptr[i + 1]) : -1,
-            low = high >= 0 ? http_hex_value(text.ptr[i + 2]) : -1;
-        int byte = low >= 0 ? high << 4 | low : text.ptr[i] == '+' ? ' ' : text.ptr[i];
-        out[len++] = (char)byte;
-        if (low >= 0) i += 2;
+        int byte = percent_byte(view_skip(text, i));
+        char plain = text.ptr[i] == '+' ? ' ' : text.ptr[i];
+        out[len++] = byte < 0 ? plain : (char)byte;
+        if (byte >= 0) i += 2;
     }
     return view_of(out, len);
 }

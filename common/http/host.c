@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "base/hex.h"
 #include "http/chars.h"
 
 #define NAME_MAX_BYTES 253
@@ -24,7 +25,7 @@ static bool is_ip(int family, struct view name) {
 /* inet_pton() alone will not do: some take a zone id. */
 static bool is_ip6(struct view name) {
     for (size_t i = 0; i < name.len; i++)
-        if (http_hex_value(name.ptr[i]) < 0 && name.ptr[i] != ':' && name.ptr[i] != '.') return false;
+        if (hex_value(name.ptr[i]) < 0 && name.ptr[i] != ':' && name.ptr[i] != '.') return false;
     return is_ip(AF_INET6, name);
 }
 

@@ -1,6 +1,7 @@
 /* Request targets. Parsing only cuts; decoding happens where a caller asks for it, once. */
 #include "http/uri.h"
 
+#include "base/hex.h"
 #include "http/chars.h"
 
 static bool is_alpha(char byte) {
@@ -94,16 +95,10 @@ struct view target_origin(const struct target *target, struct arena *arena) {
 
 /* The byte at *at, percent-decoded if it is a proper escape; *at moves behind it. */
 static char next_byte(struct view path, size_t *at) {
-    size_t i = *at;
-    if (path.ptr[i] == '%' && path.len - i >= 3) {
-        int high = http_hex_value(path.ptr[i + 1]), low = http_hex_value(path.ptr[i + 2]);
-        if (high >= 0 && low >= 0) {
-            *at = i + 3;
-            return (char)(high << 4 | low);
-        }
-    }
-    *at = i + 1;
-    return path.ptr[i];
+    int byte = percent_byte(view_skip(path, *at));
+    char plain = path.ptr[*at];
+    *at += byte < 0 ? 1 : 3;
+    return byte < 0 ? plain : (char)byte;
 }
 
 /* Empty segments do not count as depth: whoever merges slashes would climb further than we thought. */

@@ -5,18 +5,15 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#include "http/chars.h"
+#include "base/hex.h"
 
 #define ITEM_LEN (2 * POLICY_SALT_BYTES + 1 + 2 * POLICY_HASH_BYTES)
 
+/* As they are printed here: in lower case. */
 static bool read_hex(struct view text, unsigned char *out) {
-    for (size_t i = 0; i < text.len; i++) {
-        bool is_upper = text.ptr[i] >= 'A' && text.ptr[i] <= 'F';
-        int value = is_upper ? -1 : http_hex_value(text.ptr[i]);
-        if (value < 0) return false;
-        out[i / 2] = (unsigned char)(i % 2 ? out[i / 2] << 4 | value : value);
-    }
-    return true;
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] >= 'A' && text.ptr[i] <= 'F') return false;
+    return hex_read(text, out, text.len / 2);
 }
 
 static bool read_item(struct view item, unsigned char salt[POLICY_SALT_BYTES],
@@ -35,11 +32,10 @@ static bool hash_of(struct view secret, const unsigned char salt[POLICY_SALT_BYT
 }
 
 static void append_hex(struct buf *out, const unsigned char *bytes, size_t len) {
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < len; i++) {
-        buf_append(out, &digits[bytes[i] >> 4], 1);
-        buf_append(out, &digits[bytes[i] & 15], 1);
-    }
+    char *room = buf_reserve(out, 2 * len);
+    if (!room) return;
+    hex_print(room, bytes, len);
+    buf_commit(out, 2 * len);
 }
 
 bool policy_hash_append(struct buf *out, struct view secret, const unsigned char salt[POLICY_SALT_BYTES]) {

@@ -2,6 +2,7 @@
  * own, so the rule looks at all of them: percent-decoded up to ROUNDS_MAX times, with "\" for "/", with and
  * without "." and ".." resolved and ";parameters" cut. What is to be denied is denied if it matches in any of
  * these forms, in any case of letters; what is to be allowed must match in all of them, as it is written. */
+#include "base/hex.h"
 #include "http/chars.h"
 #include "policy/policy_rules.h"
 
@@ -21,13 +22,10 @@ bool policy_path_valid(struct view value) {
 static bool decode(struct buf *path) {
     size_t out = 0;
     for (size_t i = 0; i < path->len; i++) {
-        bool is_escape = path->ptr[i] == '%' && i + 2 < path->len && http_hex_value(path->ptr[i + 1]) >= 0 &&
-                         http_hex_value(path->ptr[i + 2]) >= 0;
-        char byte = path->ptr[i];
-        if (is_escape)
-            byte = (char)(http_hex_value(path->ptr[i + 1]) << 4 | http_hex_value(path->ptr[i + 2]));
-        if (is_escape) i += 2;
-        path->ptr[out++] = byte;
+        char plain = path->ptr[i];
+        int byte = percent_byte(view_skip(buf_view(path), i));
+        path->ptr[out++] = byte < 0 ? plain : (char)byte;
+        if (byte >= 0) i += 2;
     }
     bool changed = out < path->len;
     path->len = out;

@@ -7,22 +7,12 @@
 
 #include "base/base64.h"
 #include "base/buf.h"
-#include "http/chars.h"
+#include "base/hex.h"
 
 #define SIGNED_MAX ((size_t)2 * 1024 * 1024)
 #define SIGNATURES_TRIED 8
 
 /* ---- bytes ---- */
-
-bool webhook_read_hex(struct view text, unsigned char *out, size_t bytes) {
-    if (text.len != 2 * bytes) return false;
-    for (size_t i = 0; i < bytes; i++) {
-        int high = http_hex_value(text.ptr[2 * i]), low = http_hex_value(text.ptr[2 * i + 1]);
-        if (high < 0 || low < 0) return false;
-        out[i] = (unsigned char)(high << 4 | low);
-    }
-    return true;
-}
 
 bool webhook_read_base64(struct view text, unsigned char *out, size_t bytes) {
     char decoded[64];
@@ -43,7 +33,7 @@ bool webhook_sha256_is(struct view secret, struct view text, const unsigned char
 
 static bool is_hex_of(const struct webhook_request *request, struct view secret, struct view hex) {
     unsigned char mac[WEBHOOK_SHA256_BYTES];
-    return webhook_read_hex(hex, mac, sizeof(mac)) && webhook_sha256_is(secret, request->body, mac);
+    return hex_read(hex, mac, sizeof(mac)) && webhook_sha256_is(secret, request->body, mac);
 }
 
 /* Absent where `text` does not begin with it. */
@@ -80,7 +70,7 @@ static bool is_timed_hex(const struct webhook_request *request, struct view secr
                          struct view time, char between, struct view hex) {
     unsigned char mac[WEBHOOK_SHA256_BYTES];
     struct buf text;
-    if (!is_timely(request, time) || !webhook_read_hex(hex, mac, sizeof(mac))) return false;
+    if (!is_timely(request, time) || !hex_read(hex, mac, sizeof(mac))) return false;
     buf_init(&text, SIGNED_MAX);
     bool is_signed = buf_printf(&text, "%s%.*s%c", before, VIEW_ARG(time), between) &&
                      buf_append_view(&text, request->body) && webhook_sha256_is(secret, buf_view(&text), mac);

@@ -38,8 +38,7 @@ const struct webhook_scheme *webhook_scheme(struct view name);
 enum { WEBHOOK_SHA1_BYTES = 20, WEBHOOK_SHA256_BYTES = 32 };
 
 bool webhook_sha256_is(struct view secret, struct view text, const unsigned char mac[WEBHOOK_SHA256_BYTES]);
-/* Hex of exactly so many bytes. */
-bool webhook_read_hex(struct view text, unsigned char *out, size_t bytes);
+/* Of exactly so many bytes. */
 bool webhook_read_base64(struct view text, unsigned char *out, size_t bytes);
 bool webhook_twilio_is_signed(const struct webhook_request *request, struct view secret,
                               struct view signature);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "base/hex.h"
 #include "http/form.h"
 #include "http/uri.h"
 #include "policy/webhook.h"
@@ -50,7 +51,7 @@ static bool is_hashed_in(const struct webhook_request *request) {
     struct view query = view_skip(request->path, view_find(request->path, '?') + 1);
     struct view said = query_get(query, VIEW("bodySHA256"), request->arena);
     unsigned len = 0;
-    return webhook_read_hex(said, wanted, sizeof(wanted)) &&
+    return hex_read(said, wanted, sizeof(wanted)) &&
            EVP_Digest(request->body.ptr ? request->body.ptr : "", request->body.len, hash, &len, EVP_sha256(),
                       NULL) == 1 &&
            len == sizeof(wanted) && CRYPTO_memcmp(wanted, hash, len) == 0;

@@ -2,6 +2,7 @@
  * held only where they are URLs. */
 #include "rewrite/css.h"
 
+#include "base/hex.h"
 #include "http/chars.h"
 
 enum state {
@@ -127,7 +128,7 @@ static bool on_name(struct css *css, const char *at) {
 }
 
 static bool on_name_escape(struct css *css, const char *at) {
-    int digit = http_hex_value(*at);
+    int digit = hex_value(*at);
     if (is_line_end(*at)) { /* no escape at all */
         end_name(css, *at);
         return false;
@@ -140,7 +141,7 @@ static bool on_name_escape(struct css *css, const char *at) {
 }
 
 static bool on_name_hex(struct css *css, const char *at) {
-    int digit = http_hex_value(*at);
+    int digit = hex_value(*at);
     if (digit >= 0 && css->digits < 6) {
         css->digits++;
         css->number = css->number << 4 | (unsigned)digit;
@@ -193,7 +194,7 @@ static void on_url(struct css *css, const char *at) {
 }
 
 static void on_url_escape(struct css *css, const char *at) {
-    css->state = http_hex_value(*at) >= 0 ? URL_HEX : URL;
+    css->state = hex_value(*at) >= 0 ? URL_HEX : URL;
     css->digits = 1;
     if (is_line_end(*at)) {
         if (css->is_url) say_held(css, false, at);
@@ -206,7 +207,7 @@ static void on_url_escape(struct css *css, const char *at) {
 
 /* Within digits, and the one white space behind them. True: the byte is taken. */
 static bool on_url_hex(struct css *css, const char *at) {
-    bool digit = css->state == URL_HEX && css->digits < 6 && http_hex_value(*at) >= 0;
+    bool digit = css->state == URL_HEX && css->digits < 6 && hex_value(*at) >= 0;
     bool space = css->state == URL_HEX ? is_space(*at) : *at == '\n';
     css->digits++;
     if (!digit) css->state = css->state == URL_HEX && *at == '\r' ? URL_CR : URL;

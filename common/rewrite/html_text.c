@@ -1,7 +1,7 @@
 /* Character references (WHATWG HTML 13.2.5.72 ff.). */
 #include "rewrite/html_text.h"
 
-#include "http/chars.h"
+#include "base/hex.h"
 
 struct named {
     struct view name;
@@ -38,7 +38,7 @@ static size_t read_number(struct view value, size_t at, char *ret_char) {
     size_t from = at + hex;
     unsigned number = 0;
     for (at = from; at < value.len; at++) {
-        int digit = http_hex_value(value.ptr[at]);
+        int digit = hex_value(value.ptr[at]);
         if (digit < 0 || (!hex && digit > 9)) break;
         if (number < 0x110000) number = number * (hex ? 16 : 10) + (unsigned)digit;
     }

@@ -1,7 +1,7 @@
 /* Escapes of three languages, and how an edit of what they mean becomes one of what is written. */
 #include "rewrite/url_found.h"
 
-#include "http/chars.h"
+#include "base/hex.h"
 
 /* The text's head, and where each of its characters is written. */
 struct decoded {
@@ -82,8 +82,8 @@ bool url_found_is_escaped(struct view raw) {
 static size_t read_hex(struct view raw, size_t at, size_t most, unsigned *ret_number) {
     size_t from = at;
     *ret_number = 0;
-    while (at < raw.len && at - from < most && http_hex_value(raw.ptr[at]) >= 0)
-        *ret_number = *ret_number << 4 | (unsigned)http_hex_value(raw.ptr[at++]);
+    while (at < raw.len && at - from < most && hex_value(raw.ptr[at]) >= 0)
+        *ret_number = *ret_number << 4 | (unsigned)hex_value(raw.ptr[at++]);
     return at - from;
 }
 

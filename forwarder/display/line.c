@@ -4,8 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/hex.h"
 #include "base/utf8.h"
-#include "http/chars.h"
 
 #define TOKEN_BYTES 12
 
@@ -45,11 +45,8 @@ unsigned line_cells(uint32_t code) {
 /* The bytes that begin here percent-encoded, four at most. */
 static size_t decode(struct view text, unsigned char bytes[4]) {
     size_t count = 0;
-    for (; count < 4 && text.len >= 3 && text.ptr[0] == '%'; count++, text = view_skip(text, 3)) {
-        int high = http_hex_value(text.ptr[1]), low = http_hex_value(text.ptr[2]);
-        if (high < 0 || low < 0) break;
-        bytes[count] = (unsigned char)(high * 16 + low);
-    }
+    for (int byte; count < 4 && (byte = percent_byte(text)) >= 0; text = view_skip(text, 3))
+        bytes[count++] = (unsigned char)byte;
     return count;
 }
 

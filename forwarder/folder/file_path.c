@@ -1,20 +1,14 @@
 /* See file_path.h. */
 #include "folder/file_path.h"
 
-#include "http/chars.h"
+#include "base/hex.h"
 
 /* The byte at *at, which then stands behind it; -1: none that a name may have. */
 static int next_byte(struct view raw, size_t *at) {
-    unsigned char byte = (unsigned char)raw.ptr[*at];
-    if (byte == '%') {
-        if (raw.len - *at < 3) return -1;
-        int high = http_hex_value(raw.ptr[*at + 1]), low = http_hex_value(raw.ptr[*at + 2]);
-        if (high < 0 || low < 0) return -1;
-        byte = (unsigned char)(high << 4 | low);
-        *at += 2;
-    }
-    *at += 1;
-    return byte && byte != '/' ? byte : -1;
+    bool is_coded = raw.ptr[*at] == '%';
+    int byte = is_coded ? percent_byte(view_skip(raw, *at)) : (unsigned char)raw.ptr[*at];
+    *at += is_coded ? 3 : 1;
+    return byte > 0 && byte != '/' ? byte : -1;
 }
 
 static bool append_segment(struct file_path *path, size_t *len, struct view raw) {

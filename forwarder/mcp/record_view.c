@@ -2,9 +2,9 @@
 #include "mcp/record_view.h"
 
 #include "base/base64.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "base/utf8.h"
-#include "http/chars.h"
 #include "mcp/secrets.h"
 
 #define TEXT_MAX ((size_t)2 * 1024 * 1024)
@@ -74,12 +74,10 @@ static json_t *view_fields(const json_t *message, bool reveal) {
 /* "%41+b" as "A b". */
 static bool decode(struct buf *out, struct view text) {
     for (size_t i = 0; i < text.len; i++) {
-        bool is_coded = text.ptr[i] == '%' && i + 2 < text.len && http_hex_value(text.ptr[i + 1]) >= 0 &&
-                        http_hex_value(text.ptr[i + 2]) >= 0;
-        char c = text.ptr[i] == '+' ? ' ' : text.ptr[i];
-        if (is_coded) c = (char)(http_hex_value(text.ptr[i + 1]) << 4 | http_hex_value(text.ptr[i + 2]));
-        if (is_coded) i += 2;
-        if (!buf_append_byte(out, c)) return false;
+        int byte = percent_byte(view_skip(text, i));
+        char plain = text.ptr[i] == '+' ? ' ' : text.ptr[i];
+        if (!buf_append_byte(out, byte < 0 ? plain : (char)byte)) return false;
+        if (byte >= 0) i += 2;
     }
     return true;
 }

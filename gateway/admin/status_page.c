@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "admin/admin_state.h"
+#include "base/hex.h"
 #include "base/ids.h"
 
 #define NONCE_BYTES 16
@@ -12,7 +13,7 @@
 static void make_nonce(char out[2 * NONCE_BYTES + 1]) {
     unsigned char random[NONCE_BYTES];
     ids_random(random, sizeof(random));
-    for (size_t i = 0; i < sizeof(random); i++) snprintf(out + 2 * i, 3, "%02x", random[i]);
+    *hex_print(out, random, sizeof(random)) = '\0';
 }
 
 /* The page, in whose text the number used once stands wherever it says so. */

@@ -8,8 +8,8 @@
 
 #include "apigw/trace_id.h"
 #include "base/base64.h"
+#include "base/hex.h"
 #include "base/ids.h"
-#include "http/chars.h"
 #include "http/hop.h"
 
 void shape_id(char out[SHAPE_ID_MAX]) {
@@ -58,11 +58,10 @@ json_t *shape_decoded(struct view v, bool plus_is_space) {
     size_t len = 0;
     if (!out) return NULL;
     for (size_t i = 0; i < v.len; i++) {
-        int high = v.ptr[i] == '%' && i + 2 < v.len ? http_hex_value(v.ptr[i + 1]) : -1;
-        int low = high >= 0 ? http_hex_value(v.ptr[i + 2]) : -1;
+        int byte = percent_byte(view_skip(v, i));
         char plain = plus_is_space && v.ptr[i] == '+' ? ' ' : v.ptr[i];
-        out[len++] = low >= 0 ? (char)(unsigned char)((unsigned)high << 4 | (unsigned)low) : plain;
-        if (low >= 0) i += 2;
+        out[len++] = byte < 0 ? plain : (char)byte;
+        if (byte >= 0) i += 2;
     }
     json_t *value = memchr(out, 0, len) ? NULL : json_stringn(out, len);
     free(out);

@@ -6,6 +6,7 @@
 
 #include "agents/peer_protocol.h"
 #include "auth/peer.h"
+#include "base/hex.h"
 #include "base/ids.h"
 #include "net/resolver.h"
 #include "net/ws_client.h"
@@ -73,7 +74,7 @@ static struct peer_greeting greeting_of(const struct peer_link *link) {
 static bool print_greeting(struct peer_link *link, struct buf *out) {
     unsigned char random[16];
     ids_random(random, sizeof(random));
-    for (size_t i = 0; i < sizeof(random); i++) snprintf(link->nonce + 2 * i, 3, "%02x", random[i]);
+    *hex_print(link->nonce, random, sizeof(random)) = '\0';
     link->greeted_ms = loop_wall_ms(NULL);
     struct peer_greeting greeting = greeting_of(link);
     buf_printf(out, PEER_FROM ": %s\r\n" PEER_PROOF ": ", link->world->from);

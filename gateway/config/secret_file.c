@@ -11,6 +11,7 @@
 #include "auth/jwt.h"
 #include "auth/peer.h"
 #include "auth/secret_strength.h"
+#include "base/hex.h"
 #include "base/ids.h"
 #include "base/regular_file.h"
 
@@ -44,7 +45,7 @@ static bool write_new(const char *path) {
     char text[65], temporary[4200], unique[UUID_LEN + 1];
     ids_random(random, sizeof(random));
     ids_uuid4(unique);
-    for (size_t i = 0; i < sizeof(random); i++) snprintf(text + 2 * i, 3, "%02x", random[i]);
+    *hex_print(text, random, sizeof(random)) = '\0';
     if (snprintf(temporary, sizeof(temporary), "%s.%s", path, unique) >= (int)sizeof(temporary)) return false;
     int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) return false;

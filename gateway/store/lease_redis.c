@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/hex.h"
 #include "base/ids.h"
 #include "base/log.h"
 #include "store/claim_record.h"
@@ -129,7 +130,7 @@ static void make_secret(struct store_redis *store) {
     unsigned char random[32];
     if (store->secret[0]) return;
     ids_random(random, sizeof(random));
-    for (size_t i = 0; i < sizeof(random); i++) snprintf(store->secret + 2 * i, 3, "%02x", random[i]);
+    *hex_print(store->secret, random, sizeof(random)) = '\0';
     store->secret_created = store_wall_ms(store);
 }
 

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "http/chars.h"
+#include "base/hex.h"
 
 #define DATABASE_MAX 65535
 
@@ -13,10 +13,8 @@ static bool decode(struct view text, char *out, size_t out_size) {
     for (size_t i = 0; i < text.len; i++) {
         int byte = (unsigned char)text.ptr[i];
         if (byte == '%') {
-            int high = i + 2 < text.len ? http_hex_value(text.ptr[i + 1]) : -1;
-            int low = i + 2 < text.len ? http_hex_value(text.ptr[i + 2]) : -1;
-            if (high < 0 || low < 0) return false;
-            byte = high * 16 + low;
+            byte = percent_byte(view_skip(text, i));
+            if (byte < 0) return false;
             i += 2;
         }
         if (byte == 0 || len + 1 >= out_size) return false;
