@@ -242,6 +242,7 @@ static void settings_begin_as_their_header_says(void **state) {
         {"recheck_sent_ms", settings.recheck_sent_ms, 0},
         {"resume_ttl_ms", settings.resume_ttl_ms, 604800000},
         {"exchanges_per_tunnel", settings.exchanges_per_tunnel, 256},
+        {"visitor_share_percent", settings.visitor_share_percent, 50},
         {"long_lived_per_tunnel", settings.long_lived_per_tunnel, 4096},
         {"long_wait_ms", settings.long_wait_ms, 5000},
         {"exchanges_total", settings.exchanges_total, 16384},
@@ -293,6 +294,8 @@ static void make_core_of_lent_settings(struct world *world, const struct jwt_set
     settings.jwt = (struct jwt_settings){.secret = lend(&arena, JWT_KEY),
                                          .audience = lend(&arena, jwt->audience.ptr),
                                          .issuer = lend(&arena, jwt->issuer.ptr)};
+    for (size_t i = 0; i < JWT_OLDER_MAX; i++)
+        settings.jwt.older[i] = lend(&arena, "an-older-secret-of-thirty-two-by");
     settings.other_names = lend_two(&arena, "first.test", "other.test");
     settings.allowed_names = lend_two(&arena, "api", "www");
     settings.pass_fields = lend_two(&arena, "true-client-ip", "x-real-ip");
@@ -331,6 +334,33 @@ static void what_settings_point_to_is_copied(void **state) {
     }
     assert_int_equal(agent_connect(world, "two", target, resume, NULL), 200);
     assert_string_equal(world->tunnel, "www");
+    for (size_t i = 0; i < JWT_OLDER_MAX; i++)
+        assert_true(view_eq(world->core->settings.jwt.older[i], VIEW("an-older-secret-of-thirty-two-by")));
+}
+
+static void other_keys_check_tokens(void **state) {
+    struct world *world = *state;
+    const struct jwks *keys = (const struct jwks *)(uintptr_t)world; /* not looked into */
+    core_set_token_keys(world->core, keys);
+    assert_ptr_equal(world->core->settings.jwt.keys, keys);
+}
+
+static void a_core_may_refuse_what_is_new(void **state) {
+    struct world *world = *state;
+    struct visitor early, late;
+    agent_ready(world, "one", "/", NULL);
+    visit_tunnel(world, &early, "GET", NULL);
+    struct view id = last_sent(world)->request_id;
+    core_refuse_new(world->core, true);
+    visit_tunnel(world, &late, "GET", NULL);
+    assert_refused(&late, HTTP_ERROR_OVERLOADED);
+    agent_answers(world, "one", id, 204, "");
+    assert_int_equal(early.status, 204);
+    core_refuse_new(world->core, false);
+    visit_tunnel(world, &late, "GET", NULL);
+    assert_int_not_equal(exchange_facts(late.exchange).given_us, 0);
+    agent_answers(world, "one", last_sent(world)->request_id, 204, "");
+    assert_int_equal(late.status, 204);
 }
 
 static void another_secret_makes_and_checks_resume_tokens(void **state) {
@@ -417,6 +447,8 @@ int main(void) {
         TEST(settings_begin_as_their_header_says),
         TEST(the_largest_message_is_the_largest_request),
         TEST(what_settings_point_to_is_copied),
+        TEST(other_keys_check_tokens),
+        TEST(a_core_may_refuse_what_is_new),
         TEST(another_secret_makes_and_checks_resume_tokens),
         TEST(what_has_expired_is_removed),
         TEST(the_core_may_end_with_work_under_way),

@@ -304,6 +304,10 @@ static void a_form_has_its_bound(void **state) {
     is_refused(world, &ask, HTTP_ERROR_PASSWORD_REQUIRED);
     body[8192] = 'x';
     is_refused(world, &ask, HTTP_ERROR_BODY_TOO_LARGE);
+    begin_ask(world, &guest, &ask);
+    settle(world);
+    assert_int_equal(guest.visitor.error, HTTP_ERROR_BODY_TOO_LARGE); /* before it comes */
+    forget(&guest);
     struct ask chunked = {
         .target = "/.tunnel/login", .fields = {FORM, {"Transfer-Encoding", "chunked"}}, .method = "POST"};
     begin_ask(world, &guest, &chunked);
@@ -331,6 +335,13 @@ static void a_form_comes_in_time(void **state) {
     pass(world, 299999);
     assert_int_equal(guest.visitor.status, 0);
     pass(world, 1);
+    assert_int_equal(guest.visitor.error, HTTP_ERROR_REQUEST_TIMEOUT);
+    forget(&guest);
+    const struct ask silent = {
+        .target = "/.tunnel/login", .fields = {FORM, {"Content-Length", "9"}}, .method = "POST"};
+    begin_ask(world, &guest, &silent);
+    settle(world);
+    pass(world, 300000);
     assert_int_equal(guest.visitor.error, HTTP_ERROR_REQUEST_TIMEOUT);
     forget(&guest);
     is_refused(world, &(struct ask){.target = "/.tunnel/login", .fields = {FORM}, .method = "POST"},
