@@ -32,6 +32,18 @@ static void what_a_token_says(void **state) {
     assert_true(read("{\"tunnels\":\"shop\"}", &allowance, &names, &reason));
     assert_true(names.is_bound);
     assert_string_equal(names.text, "shop ");
+    assert_true(
+        read("{\"tunnels\":[],\"domains\":[\"a.example\",\"*.example\"]}", &allowance, &names, &reason));
+    assert_true(names.is_bound && names.says_domains);
+    assert_string_equal(names.text, "");
+    assert_string_equal(names.domains, "a.example *.example ");
+    assert_true(
+        read("{\"tunnels\":[\"az09-*\",\"a123456789b123456789c123456789d123456789e123456789f123456789g12\"]}",
+             &allowance, &names, &reason));
+    assert_true(read("{\"max_tunnels\":1000000,\"max_rate\":1000000,\"max_connections\":1,"
+                     "\"max_bandwidth\":1000000000000}",
+                     &allowance, &names, &reason));
+    assert_int_equal(allowance.rate, 1000000);
 }
 
 static void what_is_no_allowance(void **state) {
@@ -56,6 +68,12 @@ static void what_is_no_allowance(void **state) {
         {"{\"tunnels\":[\"a\",5]}", "tunnels"},
         {"{\"tunnels\":[\"a b\"]}", "tunnels"},
         {"{\"tunnels\":[\"Shop\"]}", "tunnels"},
+        {"{\"tunnels\":[\"a.b\"]}", "tunnels"},
+        {"{\"tunnels\":\"a{\"}", "tunnels"},
+        {"{\"tunnels\":\"a`\"}", "tunnels"},
+        {"{\"tunnels\":\"a/\"}", "tunnels"},
+        {"{\"tunnels\":\"a:\"}", "tunnels"},
+        {"{\"domains\":\"A.example\"}", "domains"},
         {"{\"tunnels\":[\"a123456789b123456789c123456789d123456789e123456789f123456789g123\"]}", "tunnels"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -106,6 +124,7 @@ static void which_names(void **state) {
         {"* ", "anything", true},
         {"** ", "x", true},
         {"a*a ", "a", false},
+        {"ab*bc ", "abc", false}, /* each byte counts once */
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct allowance_names names = {.is_bound = true};
@@ -125,6 +144,7 @@ static void the_only_name(void **state) {
         struct allowance_names names = {.is_bound = true};
         strcpy(names.text, rows[i].names);
         assert_true(view_eq(allowance_only_name(&names), view_from_cstr(rows[i].only)));
+        assert_int_equal(allowance_only_name(&names).ptr != NULL, rows[i].only[0] != '\0');
     }
 }
 
@@ -139,8 +159,13 @@ static void as_stores_keep_it(void **state) {
     static const char *const bad[] = {
         "",          "1 2",         "1 2 3000 4",  "1  2000", "-1 2 3000", "a b c",
         "1 2 3000 ", "1000001 1 0", "1 1000001 0", "0 0 999", " 1 2 0",    "0 0 1000000000001"};
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        read = most;
         if (allowance_decode(view_from_cstr(bad[i]), &read)) fail_msg("%s", bad[i]);
+        assert_true(allowance_is_none(&read));
+    }
+    assert_true(allowance_decode(VIEW("0 0 1000"), &read));
+    assert_int_equal(read.bandwidth, 1000);
 }
 
 int main(void) {
