@@ -79,8 +79,11 @@ static void who_is_late_is_told_when(void **state) {
     assert_record(world, "one:GET 200 data:55000 end reset");
     RUN("visit GET");
     assert_record(world, "rate_limited retry-after end"); /* 5.5 s owed, 3 s may be */
+    assert_string_equal(world->quota, "tunnel-bandwidth");
+    assert_string_equal(world->retry_after, "3");
     RUN("pass 2400", "visit GET");
     assert_record(world, "~ rate_limited retry-after end");
+    assert_string_equal(world->retry_after, "1");
     RUN("pass 200", "visit GET", "head 204", "end");
     assert_record(world, "~ one:GET 204- end reset");
 }
@@ -120,13 +123,119 @@ static void an_owners_tunnels_share(void **state) {
     world->record_len = 0;
 }
 
+static void an_owner_is_late(void **state) {
+    struct world *world = *state;
+    world->core->settings.quotas.tunnel_bandwidth = 0;
+    world->core->settings.quotas.owner_bandwidth = RATE;
+    RUN("visit GET", "head 200", "data 55000", "end", "visit GET");
+    assert_record(world, "one:GET 200 data:55000 end reset rate_limited retry-after end");
+    assert_string_equal(world->quota, "owner-bandwidth");
+    assert_string_equal(world->retry_after, "3");
+    RUN("pass 2600", "visit GET", "head 204", "end");
+    assert_record(world, "~ one:GET 204- end reset");
+}
+
+static void what_an_owner_does_not_get_is_given_back(void **state) {
+    struct world *world = *state;
+    world->core->settings.quotas.tunnel_bandwidth = 0;
+    world->core->settings.quotas.owner_bandwidth = RATE;
+    RUN("visit GET", "head 200", "data 20000", "drain 20000", "pass 1010");
+    assert_record(world, "one:GET 200 data:20000 ~ consumed:20000");
+    struct tunnel_use *tunnel = world->exchange->tunnel;
+    uint64_t now_ns = core_now_ns(world->core);
+    assert_true(tunnel->owner->bytes_full_ns > now_ns + 2900000000u);
+    RUN("end");
+    assert_record(world, "end reset");
+    assert_true(tunnel->owner->bytes_full_ns < now_ns + 1000000000u);
+}
+
+/* ---- other processes ---- */
+
+static struct spending spent;
+static unsigned times_spent;
+
+static void spend(void *ctx, struct view owner, const struct spending *said) {
+    (void)ctx, (void)owner;
+    spent = *said;
+    times_spent++;
+}
+
+/* A twentieth of a second's worth is worth telling. */
+static void other_processes_are_told_of_bytes(void **state) {
+    struct world *world = *state;
+    struct store_events events = core_store_events(world->core);
+    spent = (struct spending){0};
+    times_spent = 0;
+    world->core->settings.quotas.tunnel_bandwidth = 0;
+    world->core->settings.quotas.owner_bandwidth = RATE;
+    world->core->ports.registry.spend = spend;
+    RUN("visit GET", "head 200", "data 499", "pass 300");
+    assert_int_equal(times_spent, 0);
+    RUN("data 1", "pass 200");
+    assert_int_equal(times_spent, 1);
+    assert_int_equal(spent.bytes, 500);
+    assert_int_equal(spent.requests, 0);
+    RUN("data 600", "pass 200");
+    assert_int_equal(times_spent, 2);
+    assert_int_equal(spent.bytes, 600); /* since it was told last */
+    RUN("pass 1000");
+    assert_int_equal(times_spent, 2);
+    struct owner_use *owner = world->exchange->owner;
+    uint64_t now_ns = core_now_ns(world->core);
+    events.spent(events.ctx, view_from_cstr(owner->name), &(struct spending){7, 20000});
+    assert_true(owner->bytes_full_ns >= now_ns + 2000000000u); /* what others had is his, too */
+    assert_int_equal(owner->full_ns, 0);                       /* he has no rate */
+    RUN("data 100", "drain 100", "pass 900");
+    world->record[world->record_len] = '\0';
+    assert_null(strstr(world->record, "consumed:100"));
+    RUN("pass 200");
+    world->record[world->record_len] = '\0';
+    assert_non_null(strstr(world->record, "consumed:100"));
+    RUN("cancel");
+    world->record_len = 0;
+}
+
+/* ---- another gateway's word ---- */
+
+/* The one that holds the agent counts; the visitor is told what it said, as far as that is sane. */
+static void what_another_gateway_met_is_told(void **state) {
+    struct world *world = *state;
+    static const struct {
+        const char *head, *quota, *retry_after;
+    } rows[] = {
+        {"head 429 x-tunnel-error:rate_limited x-tunnel-quota:owner-rate retry-after:7", "owner-rate", "7"},
+        {"head 429 x-tunnel-error:rate_limited x-tunnel-quota:owner-bandwidth retry-after:3600",
+         "owner-bandwidth", "3600"},
+        {"head 429 x-tunnel-error:rate_limited x-tunnel-quota:owner-rate retry-after:3601", "owner-rate",
+         "1"},
+        {"head 429 x-tunnel-error:rate_limited x-tunnel-quota:owner-rate retry-after:soon", "owner-rate",
+         "1"},
+        {"head 429 x-tunnel-error:rate_limited x-tunnel-quota:nonsense retry-after:7", "", "1"},
+        {"head 429 x-tunnel-error:rate_limited", "", "1"},
+    };
+    world->core->settings.quotas.tunnel_bandwidth = 0;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        RUN("visit GET", rows[i].head);
+        assert_record(world, "one:GET rate_limited retry-after end reset");
+        if (strcmp(world->quota, rows[i].quota) != 0 || strcmp(world->retry_after, rows[i].retry_after) != 0)
+            fail_msg("%s: %s, %s", rows[i].head, world->quota, world->retry_after);
+    }
+}
+
 #define WITH_WORLD(name) cmocka_unit_test_setup_teardown(name, begin, tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        WITH_WORLD(an_answer_waits_for_its_share),    WITH_WORLD(a_body_waits_for_its_share),
-        WITH_WORLD(what_does_not_come_is_given_back), WITH_WORLD(who_is_late_is_told_when),
-        WITH_WORLD(what_is_owed_has_a_bound),         WITH_WORLD(an_owners_tunnels_share),
+        WITH_WORLD(an_answer_waits_for_its_share),
+        WITH_WORLD(a_body_waits_for_its_share),
+        WITH_WORLD(what_does_not_come_is_given_back),
+        WITH_WORLD(who_is_late_is_told_when),
+        WITH_WORLD(what_is_owed_has_a_bound),
+        WITH_WORLD(an_owners_tunnels_share),
+        WITH_WORLD(an_owner_is_late),
+        WITH_WORLD(what_an_owner_does_not_get_is_given_back),
+        WITH_WORLD(other_processes_are_told_of_bytes),
+        WITH_WORLD(what_another_gateway_met_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

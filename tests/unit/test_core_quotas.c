@@ -134,6 +134,8 @@ static void an_owner_has_so_many_requests_a_second(void **state) {
     visits_in_vain(world, QUOTA_OWNER_RATE);            /* both together */
     assert_int_equal(last_sent(world)->type, V1_ERROR); /* its agent is told */
     assert_true(view_eq(last_sent(world)->code, VIEW("quota")));
+    assert_true(view_eq(last_sent(world)->message,
+                        VIEW("a quota is met, requests a second of all tunnels of its owner (owner-rate)")));
     size_t sent = world->sent_count;
     visits_in_vain(world, QUOTA_OWNER_RATE);
     assert_int_equal(world->sent_count, sent); /* but not of each */

@@ -37,9 +37,10 @@ struct world {
     size_t handed;  /* of the request's body */
     uint64_t epoch; /* of the agent that is there */
     int connect_status;
-    const char *path; /* what the agent is asked for; NULL: "/a?b=%2F" */
-    bool is_error;    /* the answer is one of ours */
-    bool is_quiet;    /* keeps no record */
+    const char *path;                /* what the agent is asked for; NULL: "/a?b=%2F" */
+    bool is_error;                   /* the answer is one of ours */
+    bool is_quiet;                   /* keeps no record */
+    char quota[32], retry_after[16]; /* that the last answer said was met, and when to try again */
     char tunnel[64], resume[1024], agent[64];
     char record[RECORD_MAX];
     size_t record_len;
@@ -184,7 +185,11 @@ static inline void on_head(void *ctx, const struct answer_head *head) {
     if (head->content_length != LENGTH_UNKNOWN)
         snprintf(length, sizeof(length), "/%" PRIu64, head->content_length);
     struct view code = http_error_code(head->error);
-    ((struct world *)ctx)->is_error = head->error != HTTP_ERROR_NONE;
+    struct world *world = ctx;
+    view_copy_to(headers_get(head->headers, VIEW("x-tunnel-quota")), world->quota, sizeof(world->quota));
+    view_copy_to(headers_get(head->headers, VIEW("retry-after")), world->retry_after,
+                 sizeof(world->retry_after));
+    world->is_error = head->error != HTTP_ERROR_NONE;
     const char *body = head->has_body ? "" : "-", *close = head->close ? "!" : "";
     if (!head->error) assert_true(view_eq(mode, head->status == 101 ? VIEW("") : VIEW("subdomain")));
     if (head->error)
