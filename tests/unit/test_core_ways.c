@@ -1,5 +1,6 @@
 /* What becomes of a request before anybody looks for its agent: a doorman is asked, a visitor is sent to
  * https, an authority's challenge is answered. And a name that is given back. */
+#include "policy/policy_hash.h"
 #include "test_core_guest.h"
 
 static struct view got(struct world *world, const char *name) {
@@ -207,6 +208,100 @@ static void a_doorman_comes_behind_the_rules(void **state) {
     forget(&guest);
 }
 
+/* What was shown to the rules is gone by then, and is not asked for again. */
+static void what_passed_the_rules_is_not_asked_twice(void **state) {
+    struct world *world = *state;
+    struct guest guest;
+    static const unsigned char salt[POLICY_SALT_BYTES] = {1};
+    char rules[120];
+    struct buf text;
+    buf_init(&text, sizeof(rules));
+    assert_true(buf_append_view(&text, VIEW("basic=")) &&
+                policy_hash_append(&text, VIEW("ann:secret-12"), salt));
+    assert_true(view_copy_to(buf_view(&text), rules, sizeof(rules)));
+    buf_done(&text);
+    begin_with_doorman(world, rules);
+    asks(world, &guest,
+         &(struct ask){.target = "/", .fields = {{"Authorization", "Basic YW5uOnNlY3JldC0xMg=="}}});
+    size_t sent = world->sent_count;
+    says(world, DOOR_OPEN, 0, NULL, NULL, "");
+    assert_int_equal(world->sent_count, sent + 1);
+    is_answered(world, &guest, "");
+    forget(&guest);
+}
+
+/* As programs fold them: a letter or a digit is itself. */
+static void names_of_his_fields(void **state) {
+    struct world *world = *state;
+    static const char *const others[] = {"x-_z09", "x-a_09",  "x-az_9", "x-az0_",
+                                         "x-az0",  "x-az099", "y-az09"};
+    static const char *const his[] = {"x-az09", "x_az09", "X-AZ09", "x.az09"};
+    static const struct view field = {"x-az09", 6};
+    begin_with_doorman(world, NULL);
+    world->core->settings.door_fields = &field;
+    world->core->settings.door_fields_count = 1;
+    for (size_t i = 0; i < COUNT(others) + COUNT(his); i++) {
+        struct guest guest;
+        const char *name = i < COUNT(others) ? others[i] : his[i - COUNT(others)];
+        asks(world, &guest, &(struct ask){.target = "/", .fields = {{name, "1"}, {"x-last", "2"}}});
+        size_t count = guest.visitor.exchange->headers.count;
+        says(world, DOOR_OPEN, 0, NULL, NULL, "");
+        if (guest.visitor.exchange->headers.count != count - (i >= COUNT(others))) fail_msg("%s", name);
+        assert_non_null(got(world, "x-last").ptr);
+        is_answered(world, &guest, "");
+        forget(&guest);
+    }
+}
+
+/* ---- another gateway's visitors ---- */
+
+/* HTTP_ERROR_STALE_EPOCH: nothing stood in its way but the agent, which is of v1. */
+static enum http_error comes_from_a_peer(struct world *world, bool is_let_in) {
+    struct visitor visitor = {0};
+    struct headers none = {0};
+    struct view id = view_from_cstr(world->tunnel);
+    struct dispatch_event event = {.tunnel_id = id,
+                                   .epoch = 1,
+                                   .is_let_in = is_let_in,
+                                   .visitor = 77,
+                                   .gateway = VIEW(""),
+                                   .method = VIEW("GET"),
+                                   .host = VIEW("a.localhost"),
+                                   .target = VIEW("/"),
+                                   .headers = &none};
+    struct body_source source = {&visitor, on_grant};
+    struct answer_sink sink = {&visitor, on_head, on_data, on_end, on_abort};
+    buf_init(&visitor.body, 1 << 20);
+    visitor.exchange = core_dispatch(world->core, &event, &source, &sink, 64);
+    assert_int_equal(visitor.exchange->visitor, 77);
+    settle(world);
+    assert_true(visitor.ended);
+    buf_done(&visitor.body);
+    return visitor.error;
+}
+
+/* Its word that the rules let a visitor in is believed, and wanted: one that is older than rules gives none.
+ */
+static void a_peer_says_who_was_let_in(void **state) {
+    struct world *world = *state;
+    assert_int_equal(agent_with_rules(world, "/", NULL), 200);
+    assert_int_equal(comes_from_a_peer(world, false), HTTP_ERROR_STALE_EPOCH);
+    world->core->settings.visitor_policy = VIEW("methods=GET");
+    assert_int_equal(comes_from_a_peer(world, false), HTTP_ERROR_FORBIDDEN);
+    assert_int_equal(comes_from_a_peer(world, true), HTTP_ERROR_STALE_EPOCH);
+    world->core->settings.visitor_policy = VIEW("methods=PUT"); /* asked there, and not here */
+    assert_int_equal(comes_from_a_peer(world, true), HTTP_ERROR_STALE_EPOCH);
+    world->core->settings.visitor_policy = VIEW("");
+    world->core->ports.doorman = (struct doorman){&doorman, ask_doorman};
+    assert_int_equal(comes_from_a_peer(world, false), HTTP_ERROR_FORBIDDEN);
+    assert_int_equal(comes_from_a_peer(world, true), HTTP_ERROR_STALE_EPOCH);
+    world->core->ports.doorman = (struct doorman){0};
+    agent_leaves(world, "one");
+    assert_int_equal(agent_with_rules(world, "/", "methods=GET"), 200);
+    assert_int_equal(comes_from_a_peer(world, false), HTTP_ERROR_FORBIDDEN);
+    assert_int_equal(comes_from_a_peer(world, true), HTTP_ERROR_STALE_EPOCH);
+}
+
 /* ---- https ---- */
 
 static void who_comes_by_http_is_sent_to_https(void **state) {
@@ -341,6 +436,9 @@ int main(void) {
         TEST(a_doorman_may_shut_the_door),
         TEST(a_doorman_who_says_nothing_lets_nobody_in),
         TEST(a_doorman_comes_behind_the_rules),
+        TEST(what_passed_the_rules_is_not_asked_twice),
+        TEST(names_of_his_fields),
+        TEST(a_peer_says_who_was_let_in),
         TEST(who_comes_by_http_is_sent_to_https),
         TEST(an_order_under_way_is_answered_for),
         TEST_IN(set_up_auth, a_name_without_an_agent_is_given_back),
