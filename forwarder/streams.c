@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/quick.h"
 #include "http/chars.h"
 #include "http/error.h"
 #include "http/gate.h"
@@ -53,7 +54,7 @@ static void inbound_free(struct inbound *inbound) {
     timer_stop(&streams->loop->timers, &inbound->deadline);
     list_remove(&inbound->node);
     arena_done(&inbound->arena);
-    free(inbound);
+    quick_free(inbound);
     if (--streams->count == 0) streams->host.idle(streams->host.ctx);
 }
 
@@ -259,7 +260,7 @@ static const struct stream_events stream_events = {
     .data = on_request_data, .end = on_request_end, .sent = on_answer_sent, .done = on_done, .lost = on_lost};
 
 static struct inbound *inbound_new(struct streams *streams, struct link_stream *stream) {
-    struct inbound *inbound = calloc(1, sizeof(*inbound));
+    struct inbound *inbound = quick_calloc(sizeof(*inbound));
     if (!inbound) return NULL;
     inbound->streams = streams;
     inbound->stream = stream;

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/quick.h"
+
 #define FIRST_CAP 256
 #define LARGE_CAP ((size_t)64 * 1024)
 
@@ -15,7 +17,7 @@ void buf_init(struct buf *buf, size_t max_bytes) {
 }
 
 void buf_done(struct buf *buf) {
-    free(buf->ptr);
+    quick_free(buf->ptr);
     buf_init(buf, buf->max);
 }
 
@@ -34,10 +36,10 @@ static size_t grown_cap(const struct buf *buf, size_t need) {
 }
 
 static bool move_to(struct buf *buf, size_t cap) {
-    char *ptr = malloc(cap ? cap : 1);
+    char *ptr = quick_alloc(cap ? cap : 1);
     if (!ptr) return false;
     if (buf->ptr) memcpy(ptr, buf->ptr + buf->start, buf->len);
-    free(buf->ptr);
+    quick_free(buf->ptr);
     buf->ptr = ptr;
     buf->start = 0;
     buf->cap = cap;
@@ -45,7 +47,7 @@ static bool move_to(struct buf *buf, size_t cap) {
 }
 
 static bool grow(struct buf *buf, size_t cap) {
-    if (buf->start) return move_to(buf, cap);
+    if (buf->start || !buf->ptr) return move_to(buf, cap);
     char *ptr = realloc(buf->ptr, cap ? cap : 1);
     if (!ptr) return false;
     buf->ptr = ptr;

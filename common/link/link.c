@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/pages.h"
+#include "base/quick.h"
 #include "link/link_state.h"
 
 #define LIFTED ((uint64_t)1 << 40)
@@ -103,7 +104,7 @@ static nghttp2_option *options_new(const struct link_session *session) {
 
 static void *h2_malloc(size_t size, void *ctx) {
     struct frame_buffer *frame = ctx;
-    void *block = pages_alloc(size);
+    void *block = size < PAGES_LEAST ? quick_alloc(size) : pages_alloc(size);
     bool is_it = !frame->is_known && size >= FRAME_BUFFER_BYTES && size < FRAME_BUFFER_BYTES + 64;
     if (block && is_it) *frame = (struct frame_buffer){.block = block, .size = size, .is_known = true};
     return block;
@@ -112,7 +113,7 @@ static void *h2_malloc(size_t size, void *ctx) {
 static void h2_free(void *block, void *ctx) {
     struct frame_buffer *frame = ctx;
     if (block && block == frame->block) frame->block = NULL;
-    free(block);
+    quick_free(block);
 }
 
 static void *h2_calloc(size_t count, size_t size, void *ctx) {
