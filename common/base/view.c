@@ -30,25 +30,16 @@ bool view_ends_with(struct view v, struct view suffix) {
     return v.len >= suffix.len && view_eq(view_skip(v, v.len - suffix.len), suffix);
 }
 
-size_t view_find(struct view v, char byte) {
-    const char *found = v.len ? memchr(v.ptr, byte, v.len) : NULL;
-    return found ? (size_t)(found - v.ptr) : v.len;
-}
-
 size_t view_find_last(struct view v, char byte) {
     for (size_t i = v.len; i > 0; i--)
         if (v.ptr[i - 1] == byte) return i - 1;
     return v.len;
 }
 
-static bool is_ows(char byte) {
-    return byte == ' ' || byte == '\t';
-}
-
-struct view view_trim(struct view v) {
+struct view view_trim_spaces(struct view v) {
     size_t from = 0, to = v.len;
-    while (from < to && is_ows(v.ptr[from])) from++;
-    while (to > from && is_ows(v.ptr[to - 1])) to--;
+    while (from < to && view_is_space(v.ptr[from])) from++;
+    while (to > from && view_is_space(v.ptr[to - 1])) to--;
     return view_slice(v, from, to);
 }
 

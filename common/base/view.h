@@ -55,12 +55,22 @@ static inline struct view view_skip(struct view v, size_t count) {
 }
 
 /* Index of the first such byte, or v.len. */
-size_t view_find(struct view v, char byte);
+static inline size_t view_find(struct view v, char byte) {
+    const char *found = v.len ? memchr(v.ptr, byte, v.len) : NULL;
+    return found ? (size_t)(found - v.ptr) : v.len;
+}
 /* Index of the last such byte, or v.len. */
 size_t view_find_last(struct view v, char byte);
 
-/* Without spaces and tabs at both ends (HTTP's OWS, RFC 9110 5.6.3). */
-struct view view_trim(struct view v);
+static inline bool view_is_space(char byte) {
+    return byte == ' ' || byte == '\t';
+}
+struct view view_trim_spaces(struct view v);
+/* Without spaces and tabs at both ends (HTTP's OWS, RFC 9110 5.6.3). Most have none. */
+static inline struct view view_trim(struct view v) {
+    bool has_any = v.len && (view_is_space(v.ptr[0]) || view_is_space(v.ptr[v.len - 1]));
+    return has_any ? view_trim_spaces(v) : v;
+}
 
 /* Takes what stands before the first `separator` (or all of it) off the front of *rest and returns it.
  * Returns false when *rest was absent (ptr NULL): after the last piece *rest becomes absent. */

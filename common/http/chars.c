@@ -17,14 +17,26 @@ static const bool tchar[256] = {
 };
 /* clang-format on */
 
-bool http_is_token(struct view v) {
-    for (size_t i = 0; i < v.len; i++)
-        if (!tchar[(unsigned char)v.ptr[i]]) return false;
-    return v.len > 0;
+static bool has_only_tchar(const char *bytes, size_t len) {
+    for (size_t i = 0; i < len; i++)
+        if (!tchar[(unsigned char)bytes[i]]) return false;
+    return true;
 }
 
-static bool is_ows(char byte) {
-    return byte == ' ' || byte == '\t';
+/* Are all eight letters or dashes, as in most names? */
+static bool is_plain_name(uint64_t word) {
+    uint64_t letters = word_between(word | WORD_EACH(0x20), 'a', 'z');
+    return (letters | word_between(word, '-', '-')) == WORD_EACH(0x80);
+}
+
+/* The last word may begin within the one before it. */
+bool http_is_token(struct view v) {
+    if (v.len < WORD_BYTES) return v.len > 0 && has_only_tchar(v.ptr, v.len);
+    for (size_t at = 0; at < v.len; at += WORD_BYTES) {
+        const char *bytes = v.ptr + (at + WORD_BYTES <= v.len ? at : v.len - WORD_BYTES);
+        if (!is_plain_name(word_load(bytes)) && !has_only_tchar(bytes, WORD_BYTES)) return false;
+    }
+    return true;
 }
 
 static bool is_control(char byte) {
@@ -63,7 +75,7 @@ static bool has_control(struct view v) {
 
 bool http_is_field_value(struct view v) {
     if (has_control(v)) return false;
-    return v.len == 0 || !(is_ows(v.ptr[0]) || is_ows(v.ptr[v.len - 1]));
+    return v.len == 0 || !(view_is_space(v.ptr[0]) || view_is_space(v.ptr[v.len - 1]));
 }
 
 bool http_is_visible(struct view v) {

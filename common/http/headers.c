@@ -91,11 +91,13 @@ size_t headers_remove_if(struct headers *headers, bool (*drop)(void *ctx, const 
                          void *ctx) {
     size_t kept = 0, before = headers->count;
     for (size_t i = 0; i < before; i++) {
-        struct header field = headers->fields[i];
-        if (drop(ctx, &field))
-            headers->bytes -= field_bytes(&field);
-        else
-            headers->fields[kept++] = field;
+        const struct header *field = &headers->fields[i];
+        if (drop(ctx, field)) {
+            headers->bytes -= field_bytes(field);
+            continue;
+        }
+        if (kept < i) headers->fields[kept] = *field;
+        kept++;
     }
     headers->count = kept;
     return before - kept;

@@ -35,8 +35,10 @@ static bool is_hop(struct view name) {
     }
 }
 
+/* A prefix ends in '-', where most names have something else. */
 static bool has_prefix(struct view name, struct view prefix) {
-    return name.len >= prefix.len && view_eq_nocase(view_slice(name, 0, prefix.len), prefix);
+    return name.len >= prefix.len && name.ptr[prefix.len - 1] == '-' &&
+           view_eq_nocase(view_slice(name, 0, prefix.len), prefix);
 }
 
 static bool is_protected(struct view name) {

@@ -32,8 +32,11 @@ static const char *const known[][LIST_MAX] = {
 static const char *find(struct view name) {
     if (name.len >= sizeof(known) / sizeof(known[0])) return NULL;
     const char *const *list = known[name.len];
-    for (size_t i = 0; i < LIST_MAX && list[i]; i++)
-        if (view_eq_nocase(name, view_of(list[i], name.len))) return list[i];
+    for (size_t i = 0; i < LIST_MAX && list[i]; i++) {
+        char last = list[i][name.len - 1];
+        bool may_be = ((last ^ name.ptr[name.len - 1]) & ~0x20) == 0;
+        if (may_be && view_eq_nocase(name, view_of(list[i], name.len))) return list[i];
+    }
     return NULL;
 }
 
