@@ -76,7 +76,7 @@ static bool make_shown(struct endpoint *endpoint, bool bare) {
 
 bool endpoint_parse(const char *text, struct endpoint *ret_endpoint, char *error, size_t error_size) {
     *ret_endpoint = (struct endpoint){0};
-    struct view rest;
+    struct view rest = {NULL, 0};
     if (!take_scheme(text, &rest, &ret_endpoint->tls, error, error_size)) return false;
     if (!printable(rest))
         return fail(error, error_size, text, "has a space, a '#' or a byte that no URL may have");

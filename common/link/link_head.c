@@ -108,6 +108,7 @@ void outbound_init(struct outbound_head *out) {
     out->count = 0;
     out->cap = sizeof(out->few) / sizeof(out->few[0]);
     out->bytes = 64; /* table size updates, priority */
+    out->tells_names = false;
 }
 
 void outbound_done(struct outbound_head *out) {
@@ -135,7 +136,8 @@ static void put_pseudo(struct outbound_head *out, struct view name, struct view 
     put(out, name, value, NGHTTP2_NV_FLAG_NO_COPY_NAME);
 }
 
-/* Each request has another value: it would push out of the table what comes again and again. */
+/* Each request has another value: it would push out of the table what comes again and again. Its name is
+ * there from one of TELLS_NAMES heads, which the others point to. */
 static bool is_always_new(struct view name) {
     return (name.len == 12 && view_eq(name, VIEW("x-request-id"))) ||
            (name.len == 11 && view_eq(name, VIEW("traceparent")));
@@ -147,8 +149,9 @@ static void put_headers(struct outbound_head *out, const struct headers *headers
     for (size_t i = 0; i < headers->count; i++) {
         const struct header *field = &headers->fields[i];
         if (status == 204 && view_eq(field->name, VIEW("content-length"))) continue;
+        bool stays_out = !out->tells_names && is_always_new(field->name);
         put(out, field->name, view_trim(field->value),
-            is_always_new(field->name) ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE);
+            stays_out ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE);
     }
 }
 

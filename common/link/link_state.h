@@ -78,7 +78,8 @@ struct outbound_head {
     nghttp2_nv few[40];
     nghttp2_nv *fields;
     size_t count, cap;
-    size_t bytes; /* as nghttp2 estimates */
+    size_t bytes;     /* as nghttp2 estimates */
+    bool tells_names; /* once in a while: see link_head.c */
     char status[3];
 };
 
@@ -160,7 +161,8 @@ struct link_session {
     bool ticked;
     enum stream_end loss; /* of streams that are open when it is freed */
     struct bucket resets, noise;
-    uint64_t work; /* link_work() */
+    uint64_t work;  /* link_work() */
+    unsigned heads; /* that were submitted */
     struct frame_walk walk;
     struct gone_streams *gone;   /* LINK_SERVES only */
     uint64_t late, late_allowed; /* bytes of frames on streams that had ended; what was under way then */

@@ -124,10 +124,18 @@ static enum status may_open(const struct link_session *session) {
     return session->live_count < limit ? STATUS_OK : STATUS_OVERLOADED;
 }
 
+/* Of 64 heads one tells names, long before they have gone from a table of TABLE_BYTES. */
+#define TELLS_NAMES 64
+
+static void begin_head(struct link_session *session, struct outbound_head *out) {
+    outbound_init(out);
+    out->tells_names = session->heads++ % TELLS_NAMES == 0;
+}
+
 static enum status submit_request(struct link_stream *stream, const struct stream_head *head) {
     struct outbound_head out UNSET;
     nghttp2_data_provider provider = send_provider(stream);
-    outbound_init(&out);
+    begin_head(stream->session, &out);
     enum status status = outbound_request(&out, head);
     if (status == STATUS_OK) {
         stream->id = nghttp2_submit_request(stream->session->h2, NULL, out.fields, out.count,
@@ -184,7 +192,7 @@ enum status link_stream_answer(struct link_stream *stream, const struct stream_h
     nghttp2_data_provider provider = send_provider(stream);
     if (session->failed || stream->closed) return STATUS_GONE;
     if (stream->headed) return STATUS_INVALID;
-    outbound_init(&out);
+    begin_head(session, &out);
     enum status status = outbound_answer(&out, head);
     if (status == STATUS_OK && nghttp2_submit_response(session->h2, stream->id, out.fields, out.count,
                                                        body_follows ? &provider : NULL) != 0)

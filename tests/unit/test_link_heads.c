@@ -87,6 +87,30 @@ static void test_heads_arrive_as_they_were(void **state) {
     arena_done(&answer_arena);
 }
 
+/* The id of a request is new each time and stays out of the table of compression; its name does not. */
+static void test_names_of_what_is_new_each_time(void **state) {
+    (void)state;
+    size_t first = 0;
+    for (int i = 0; i < 130; i++) {
+        char id[17];
+        snprintf(id, sizeof(id), "%016llx", 0x9e3779b97f4a7c15ULL * (unsigned)(i + 1));
+        const char *const fields[][2] = {{"x-request-id", id}};
+        struct arena arena;
+        struct headers headers;
+        struct stream_head head = get_head(make_headers(&arena, &headers, fields, 1));
+        pair_run(&pair);
+        pair_open_head(&pair, &head, false);
+        assert_true(side_send(&pair.opens));
+        size_t len = pair.opens.pipe.len;
+        if (i == 0) first = len;
+        if (i % 64) assert_true(len < first);
+        if (i % 64 > 1) assert_true(len <= 9 + 5 + 3 + strlen(id)); /* a frame's head, what was said before */
+        pair_run(&pair);
+        assert_headers(&last_tap(&pair.answers)->headers, fields, 1);
+        arena_done(&arena);
+    }
+}
+
 static void test_white_space_around_values_is_taken_off(void **state) {
     (void)state;
     static const char *const loose[][2] = {{"a", " x"}, {"b", "x\t "}, {"c", " \t"}, {"d", " x y "}};
@@ -419,6 +443,7 @@ static void test_extended_connect(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_heads_arrive_as_they_were),
+        TEST(test_names_of_what_is_new_each_time),
         TEST(test_white_space_around_values_is_taken_off),
         TEST(test_large_heads),
         TEST(test_heads_over_the_limits_cost_their_stream_only),
