@@ -13,19 +13,12 @@
 
 enum { MAC_LEN = 16, MAC_TEXT_LEN = 22, TEXT_MAX = 1024 };
 
-static bool append_base64url(struct buf *out, struct view v) {
-    char *room = buf_reserve(out, base64_encoded_len(v.len));
-    if (!room) return false;
-    buf_commit(out, base64url_encode(v, room));
-    return true;
-}
-
 /* Half of the hash is plenty for what lives a minute. */
 static bool append_mac(struct buf *out, const unsigned char key[SECRET_LEN], struct view text) {
     unsigned char hash[32];
     unsigned len = 0;
     return HMAC(EVP_sha256(), key, SECRET_LEN, (const unsigned char *)text.ptr, text.len, hash, &len) &&
-           append_base64url(out, view_of(hash, MAC_LEN));
+           base64url_append(out, view_of(hash, MAC_LEN));
 }
 
 static bool append_signed(struct buf *out, const unsigned char key[SECRET_LEN], struct buf *text) {
@@ -74,7 +67,7 @@ bool direct_id_encode(struct buf *out, const unsigned char key[SECRET_LEN], cons
     char uuid[UUID_LEN + 1];
     ids_uuid4(uuid);
     return buf_printf(out, "d1.%s.%" PRIu64 ".", uuid, id->expires_ms) &&
-           append_base64url(out, view_from_cstr(id->waiter)) && buf_append_byte(out, '.') &&
+           base64url_append(out, view_from_cstr(id->waiter)) && buf_append_byte(out, '.') &&
            id_mac(out, key, view_from_cstr(uuid), id, agent) && out->len <= V1_REQUEST_ID_MAX;
 }
 

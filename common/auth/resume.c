@@ -17,13 +17,6 @@ static bool sign(struct view text, const unsigned char key[SECRET_LEN], unsigned
            len == MAC_LEN;
 }
 
-static bool append_base64url(struct buf *out, struct view v) {
-    char *room = buf_reserve(out, base64_encoded_len(v.len));
-    if (!room) return false;
-    buf_commit(out, base64url_encode(v, room));
-    return true;
-}
-
 bool resume_encode(struct buf *out, const struct resume *resume, const unsigned char key[SECRET_LEN]) {
     struct buf payload;
     buf_init(&payload, RESUME_TOKEN_MAX / 2);
@@ -31,9 +24,9 @@ bool resume_encode(struct buf *out, const struct resume *resume, const unsigned 
                          VIEW_ARG(resume->owner), resume->epoch, resume->expires_ms);
     size_t before = out->len;
     unsigned char mac[MAC_LEN];
-    ok = ok && append_base64url(out, buf_view(&payload)) &&
+    ok = ok && base64url_append(out, buf_view(&payload)) &&
          sign(view_skip(buf_view(out), before), key, mac) && buf_append_byte(out, '.') &&
-         append_base64url(out, view_of(mac, MAC_LEN));
+         base64url_append(out, view_of(mac, MAC_LEN));
     buf_done(&payload);
     return ok;
 }

@@ -52,6 +52,13 @@ size_t base64url_encode(struct view in, char *out) {
     return encode(in, urlsafe, false, out);
 }
 
+bool base64url_append(struct buf *out, struct view in) {
+    char *room = buf_reserve(out, base64_encoded_len(in.len));
+    if (!room) return false;
+    buf_commit(out, base64url_encode(in, room));
+    return true;
+}
+
 /* The last zero, two or three characters, without their padding. */
 static bool decode_tail(struct view in, const uint8_t *values, char *out, size_t *ret_len) {
     uint32_t group = 0, seen = 0;

@@ -12,6 +12,7 @@ static inline size_t base64_encoded_len(size_t len) {
 /* `out` has room for base64_encoded_len(in.len) bytes. Returns the bytes written. */
 size_t base64_encode(struct view in, char *out);
 size_t base64url_encode(struct view in, char *out);
+bool base64url_append(struct buf *out, struct view in);
 
 /* Upper bound of the decoded length. */
 static inline size_t base64_decoded_max(size_t len) {

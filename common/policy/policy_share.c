@@ -17,10 +17,7 @@ static bool read_key(struct view text, unsigned char key[PASS_KEY_LEN]) {
 }
 
 bool policy_share_append(struct buf *out, const unsigned char key[PASS_KEY_LEN]) {
-    char *room = buf_reserve(out, base64_encoded_len(PASS_KEY_LEN));
-    if (!room) return false;
-    buf_commit(out, base64url_encode(view_of(key, PASS_KEY_LEN), room));
-    return true;
+    return base64url_append(out, view_of(key, PASS_KEY_LEN));
 }
 
 bool policy_share_token(struct buf *out, const unsigned char key[PASS_KEY_LEN], struct view tunnel,

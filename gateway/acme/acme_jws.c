@@ -6,13 +6,6 @@
 
 #define HEAD_MAX 4096
 
-static bool append_base64url(struct buf *out, struct view bytes) {
-    char *room = buf_reserve(out, base64_encoded_len(bytes.len) + 1);
-    if (!room) return false;
-    buf_commit(out, base64url_encode(bytes, room));
-    return true;
-}
-
 static bool print_head(const struct acme_jws *jws, struct buf *head) {
     buf_printf(head, "{\"alg\":\"ES256\",\"nonce\":\"%s\",\"url\":\"%s\",", jws->nonce, jws->url);
     if (jws->account)
@@ -26,11 +19,11 @@ static bool print_head(const struct acme_jws *jws, struct buf *head) {
 static bool print_signed(const struct acme_jws *jws, struct buf *text, size_t *ret_head_len) {
     struct buf head;
     buf_init(&head, HEAD_MAX);
-    bool ok = print_head(jws, &head) && append_base64url(text, buf_view(&head));
+    bool ok = print_head(jws, &head) && base64url_append(text, buf_view(&head));
     buf_done(&head);
     *ret_head_len = text->len;
     return ok && buf_append_byte(text, '.') &&
-           (jws->payload.len == 0 || append_base64url(text, jws->payload));
+           (jws->payload.len == 0 || base64url_append(text, jws->payload));
 }
 
 bool acme_jws_print(const struct acme_jws *jws, struct buf *out) {
@@ -46,7 +39,7 @@ bool acme_jws_print(const struct acme_jws *jws, struct buf *out) {
         buf_append_view(out, VIEW("\",\"payload\":\""));
         buf_append_view(out, view_skip(all, head_len + 1));
         buf_append_view(out, VIEW("\",\"signature\":\""));
-        append_base64url(out, view_of(signature, sizeof(signature)));
+        base64url_append(out, view_of(signature, sizeof(signature)));
         buf_append_view(out, VIEW("\"}"));
     }
     buf_done(&text);

@@ -57,7 +57,8 @@ bool acme_key_print(EVP_PKEY *key, struct buf *pem) {
     return ok;
 }
 
-void acme_base64url(struct view in, char *out) {
+/* With a NUL behind it: `out` has room for base64_encoded_len(in.len) + 1 bytes. */
+static void print_base64url(struct view in, char *out) {
     out[base64url_encode(in, out)] = '\0';
 }
 
@@ -67,7 +68,7 @@ static bool coordinate(const EVP_PKEY *key, const char *name, char out[ACME_THUM
     bool ok = EVP_PKEY_get_bn_param(key, name, &number) == 1 &&
               BN_bn2binpad(number, bytes, sizeof(bytes)) == (int)sizeof(bytes);
     BN_free(number);
-    if (ok) acme_base64url(view_of(bytes, sizeof(bytes)), out);
+    if (ok) print_base64url(view_of(bytes, sizeof(bytes)), out);
     return ok;
 }
 
@@ -82,7 +83,7 @@ bool acme_digest(struct view text, char out[ACME_THUMBPRINT_LEN + 1]) {
     char room[ACME_THUMBPRINT_LEN + 2]; /* padding has its place there, though none is written */
     bool ok = EVP_Q_digest(NULL, "SHA256", NULL, text.ptr, text.len, digest, NULL) == 1;
     if (!ok) return false;
-    acme_base64url(view_of(digest, sizeof(digest)), room);
+    print_base64url(view_of(digest, sizeof(digest)), room);
     memcpy(out, room, ACME_THUMBPRINT_LEN + 1);
     return true;
 }

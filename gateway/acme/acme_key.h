@@ -23,8 +23,6 @@ bool acme_key_thumbprint(const EVP_PKEY *key, char out[ACME_THUMBPRINT_LEN + 1])
 /* r and s, one behind the other. */
 bool acme_key_sign(EVP_PKEY *key, struct view text, unsigned char out[ACME_SIGNATURE_LEN]);
 
-/* In base64url, with a NUL behind it. `out` has room for base64_encoded_len(in.len) + 1 bytes. */
-void acme_base64url(struct view in, char *out);
 /* base64url(SHA-256(text)). */
 bool acme_digest(struct view text, char out[ACME_THUMBPRINT_LEN + 1]);
 

@@ -278,18 +278,13 @@ static bool ask_order(struct acme_order *order) {
 
 static bool ask_signature(struct acme_order *order) {
     const struct view names[] = {view_from_cstr(order->name), view_from_cstr(order->wildcard)};
-    char text[REQUEST_MAX * 2];
     struct buf der, payload;
     buf_init(&der, REQUEST_MAX);
-    buf_init(&payload, sizeof(text));
+    buf_init(&payload, REQUEST_MAX * 2);
     bool ok = order->key &&
               acme_request_print(order->key, names, order->settings.has_wildcard ? 2 : 1, &der) &&
-              base64_encoded_len(der.len) < sizeof(text);
-    if (ok) {
-        acme_base64url(buf_view(&der), text);
-        ok = buf_printf(&payload, "{\"csr\":\"%s\"}", text) &&
-             post(order, order->word.finalize, buf_view(&payload));
-    }
+              buf_append_view(&payload, VIEW("{\"csr\":\"")) && base64url_append(&payload, buf_view(&der)) &&
+              buf_append_view(&payload, VIEW("\"}")) && post(order, order->word.finalize, buf_view(&payload));
     buf_done(&der);
     buf_done(&payload);
     return ok;

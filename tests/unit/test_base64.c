@@ -105,6 +105,20 @@ static void test_round_trips(void **state) {
     }
 }
 
+/* Behind what is there, and never beyond the buffer's bound. */
+static void test_append(void **state) {
+    (void)state;
+    struct buf out;
+    buf_init(&out, 20);
+    assert_true(buf_append_view(&out, VIEW("a.")));
+    assert_true(base64url_append(&out, VIEW("\xfb\xff\xfe"
+                                            "foob")));
+    assert_true(base64url_append(&out, VIEW("")));
+    assert_true(view_eq(buf_view(&out), VIEW("a.-__-Zm9vYg")));
+    assert_false(base64url_append(&out, VIEW("too much for it")));
+    buf_done(&out);
+}
+
 static void test_every_byte_value(void **state) {
     (void)state;
     size_t good = 0, good_url = 0;
@@ -120,9 +134,8 @@ static void test_every_byte_value(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_vectors),
-        cmocka_unit_test(test_rejects),
-        cmocka_unit_test(test_round_trips),
+        cmocka_unit_test(test_vectors),          cmocka_unit_test(test_rejects),
+        cmocka_unit_test(test_round_trips),      cmocka_unit_test(test_append),
         cmocka_unit_test(test_every_byte_value),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
