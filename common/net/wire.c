@@ -8,6 +8,7 @@
 
 #include "base/platform.h"
 #include "net/pacing.h"
+#include "net/sockaddr.h"
 #include "net/wire_state.h"
 
 #define UNSENT_BYTES (256 * 1024) /* in the kernel: what waits there, streams cannot overtake */
@@ -119,8 +120,7 @@ bool wire_is_stranded(const struct wire *wire) {
     int len = sizeof(own);
     if (!wire->is_reading || uv_tcp_getsockname(&wire->tcp, (struct sockaddr *)&own, &len) != 0) return false;
     int fd = platform_socket(own.ss_family, SOCK_DGRAM, true);
-    if (own.ss_family == AF_INET) ((struct sockaddr_in *)(void *)&own)->sin_port = 0;
-    if (own.ss_family == AF_INET6) ((struct sockaddr_in6 *)(void *)&own)->sin6_port = 0;
+    sockaddr_set_port(&own, 0);
     bool is_gone =
         fd >= 0 && bind(fd, (struct sockaddr *)&own, (socklen_t)len) != 0 && errno == EADDRNOTAVAIL;
     if (fd >= 0) platform_close_socket(fd);

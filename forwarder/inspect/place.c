@@ -41,16 +41,11 @@ bool inspect_place_parse(struct view word, struct inspect_place *ret_place) {
 
 /* ---- the socket ---- */
 
-static in_port_t *port_of(struct sockaddr_storage *address) {
-    return address->ss_family == AF_INET6 ? &((struct sockaddr_in6 *)(void *)address)->sin6_port
-                                          : &((struct sockaddr_in *)(void *)address)->sin_port;
-}
-
 static int listen_at(const struct inspect_place *place, uint16_t port) {
     struct sockaddr_storage address = place->address;
     int yes = 1, fd = platform_socket(address.ss_family, SOCK_STREAM, false);
     if (fd < 0) return -1;
-    *port_of(&address) = htons(port);
+    sockaddr_set_port(&address, port);
     socklen_t size = address.ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
     if (bind(fd, (const struct sockaddr *)&address, size) == 0 && listen(fd, 32) == 0) return fd;

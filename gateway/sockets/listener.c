@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "net/pacing.h"
+#include "net/sockaddr.h"
 #include "sockets/inherited.h"
 
 #define SOCKETS_MAX 8
@@ -62,10 +63,7 @@ static uint16_t port_of(int fd) {
 static int bind_one(struct listener *listener, const struct addrinfo *info, uint16_t port) {
     struct sockaddr_storage address = {0};
     memcpy(&address, info->ai_addr, info->ai_addrlen);
-    if (info->ai_family == AF_INET6)
-        ((struct sockaddr_in6 *)(void *)&address)->sin6_port = htons(port);
-    else
-        ((struct sockaddr_in *)(void *)&address)->sin_port = htons(port);
+    sockaddr_set_port(&address, port);
     int fd = socket(info->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return errno;
     int one = 1;

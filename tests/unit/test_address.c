@@ -92,6 +92,18 @@ static void test_networks(void **state) {
         if (network_parse(view_from_cstr(bad[i]), &network)) fail_msg("\"%s\"", bad[i]);
 }
 
+static void test_a_port_is_put_in(void **state) {
+    (void)state;
+    struct sockaddr_storage v4 = address_of("192.0.2.1"), v6 = address_of("2001:db8::1"), other = {0};
+    const struct sockaddr_storage none = {0};
+    sockaddr_set_port(&v4, 0x1234);
+    sockaddr_set_port(&v6, 443);
+    sockaddr_set_port(&other, 443);
+    assert_int_equal(ntohs(((struct sockaddr_in *)(void *)&v4)->sin_port), 0x1234);
+    assert_int_equal(ntohs(((struct sockaddr_in6 *)(void *)&v6)->sin6_port), 443);
+    assert_memory_equal(&other, &none, sizeof(none));
+}
+
 static void test_texts(void **state) {
     (void)state;
     static const struct {
@@ -118,6 +130,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_networks),
+        cmocka_unit_test(test_a_port_is_put_in),
+        cmocka_unit_test(test_texts),
         cmocka_unit_test(test_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
