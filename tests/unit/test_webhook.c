@@ -131,19 +131,6 @@ static void test_signatures(void **state) {
         if (is_signed(&rows[i]) != rows[i].is_signed) fail_msg("%s: %s", rows[i].scheme, rows[i].name);
 }
 
-static void test_hex(void **state) {
-    (void)state;
-    unsigned char byte = 0;
-    assert_true(webhook_read_hex(VIEW("0f"), &byte, 1));
-    assert_int_equal(byte, 15);
-    assert_true(webhook_read_hex(VIEW("F0"), &byte, 1));
-    assert_int_equal(byte, 240);
-    assert_false(webhook_read_hex(VIEW("0g"), &byte, 1));
-    assert_false(webhook_read_hex(VIEW("g0"), &byte, 1));
-    assert_false(webhook_read_hex(VIEW("0"), &byte, 1));
-    assert_false(webhook_read_hex(VIEW("000"), &byte, 1));
-}
-
 static void append(char *text, size_t size, const char *more) {
     size_t len = strlen(text);
     assert_true(len + strlen(more) < size);
@@ -199,7 +186,6 @@ static void test_no_scheme(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_signatures),
-        cmocka_unit_test(test_hex),
         cmocka_unit_test(test_how_many_signatures_are_tried),
         cmocka_unit_test(test_how_many_pairs_a_form_has),
         cmocka_unit_test(test_no_scheme),
