@@ -296,12 +296,15 @@ static void make_core_of_lent_settings(struct world *world, const struct jwt_set
                                          .issuer = lend(&arena, jwt->issuer.ptr)};
     for (size_t i = 0; i < JWT_OLDER_MAX; i++)
         settings.jwt.older[i] = lend(&arena, "an-older-secret-of-thirty-two-by");
+    settings.visitor_policy = lend(&arena, "methods=GET");
+    settings.door_fields = lend_two(&arena, "x-door-a", "x-door-b");
+    settings.door_cookies = lend_two(&arena, "a_", "b_");
     settings.other_names = lend_two(&arena, "first.test", "other.test");
     settings.allowed_names = lend_two(&arena, "api", "www");
     settings.pass_fields = lend_two(&arena, "true-client-ip", "x-real-ip");
     settings.allowed_origins = lend_two(&arena, "http://first.test", "http://other.test");
     settings.other_names_count = settings.allowed_names_count = settings.pass_fields_count =
-        settings.allowed_origins_count = 2;
+        settings.allowed_origins_count = settings.door_fields_count = settings.door_cookies_count = 2;
     world->settings = settings;
     make_core_anew(world);
     arena_done(&arena);
@@ -334,8 +337,18 @@ static void what_settings_point_to_is_copied(void **state) {
     }
     assert_int_equal(agent_connect(world, "two", target, resume, NULL), 200);
     assert_string_equal(world->tunnel, "www");
-    for (size_t i = 0; i < JWT_OLDER_MAX; i++)
-        assert_true(view_eq(world->core->settings.jwt.older[i], VIEW("an-older-secret-of-thirty-two-by")));
+    /* in places of its own, whether or not something else has been written to the lent ones since */
+    const struct core_settings *lent = &world->settings, *own = &world->core->settings;
+    for (size_t i = 0; i < JWT_OLDER_MAX; i++) {
+        assert_ptr_not_equal(own->jwt.older[i].ptr, lent->jwt.older[i].ptr);
+        assert_true(view_eq(own->jwt.older[i], VIEW("an-older-secret-of-thirty-two-by")));
+    }
+    assert_ptr_not_equal(own->door_fields, lent->door_fields);
+    assert_true(view_eq(own->door_fields[1], VIEW("x-door-b")));
+    assert_ptr_not_equal(own->door_cookies, lent->door_cookies);
+    assert_true(view_eq(own->door_cookies[0], VIEW("a_")));
+    assert_ptr_not_equal(own->visitor_policy.ptr, lent->visitor_policy.ptr);
+    assert_true(view_eq(own->visitor_policy, VIEW("methods=GET")));
 }
 
 static void other_keys_check_tokens(void **state) {

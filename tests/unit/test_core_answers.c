@@ -98,6 +98,7 @@ static void a_head_says_the_length_of_a_body(void **state) {
         uint64_t length;
     } rows[] = {
         {"HEAD", ",\"body\":\"eHl6\"", 3},
+        {"HEAD", ",\"body\":\"eA==\"", 1},
         {"HEAD", "", LENGTH_UNKNOWN},
         {"HEAD", ",\"headers\":{\"Content-Length\":[\"9\"]},\"body\":\"eHl6\"", 9},
         {"GET", ",\"body\":\"eHl6\"", 3},

@@ -254,6 +254,13 @@ static void a_domain_is_for_whom_the_token_says(void **state) {
     make_core_anew(world);
     assert_int_equal(connects(world, &agent), 200);
     assert_int_equal(strncmp(outcome.tunnel, "domain-", 7), 0);
+    world->heard = STATUS_INVALID;
+    assert_true(core_certify(world->core, VIEW("app.example.com"), on_heard, world));
+    settle(world);
+    assert_int_equal(world->heard, STATUS_OK); /* a certificate may be had for it, */
+    assert_true(core_certify(world->core, VIEW("other.example.com"), on_heard, world));
+    settle(world);
+    assert_int_equal(world->heard, STATUS_NOT_FOUND); /* and for no other */
     agent.connection = "two";
     agent.domain = NULL;
     is_refused(world, &agent, 403, "this name stands for a domain (ttf --domain)");
