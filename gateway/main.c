@@ -13,6 +13,7 @@
 #include "backend.h"
 #include "base/heap.h"
 #include "base/ids.h"
+#include "base/platform.h"
 #include "cluster/peering.h"
 #include "config/config.h"
 #include "config/config_texts.h"
@@ -475,6 +476,7 @@ static bool find_urls(struct gateway *gateway) {
 }
 
 static int run(struct gateway *gateway, char **argv) {
+    platform_hold_signals(); /* until there is a handler for each */
     successor_init();
     log_set_level(gateway->config.log_level);
     sandbox_lock(&gateway->keys, sizeof(gateway->keys));
@@ -502,6 +504,7 @@ static int run(struct gateway *gateway, char **argv) {
                 make_backend(gateway);
     if (runs) {
         if (backend_is_shared(gateway->backend)) log_info("gateway", "waiting for the store");
+        platform_let_signals();
         loop_run(&gateway->loop);
     }
     stop_adapters(gateway);

@@ -40,10 +40,11 @@ bool platform_wait_writable(int fd);
 
 /* Who writes to a pipe or socket that nobody reads hears of it by errno, and goes on. */
 void platform_ignore_broken_pipes(void);
-/* Who ends does not hear any more that it is to end: from the first of the two on SIGTERM and SIGINT wait,
- * and the second lets them go unheard. In between the loop's own handlers are given back. */
-void platform_hold_stops(void);
-void platform_ignore_stops(void);
+/* SIGTERM, SIGINT, SIGHUP and SIGUSR2, whose way with who has no handler (yet, or any more) is to kill: they
+ * wait; those that wait come; they go unheard from now on. */
+void platform_hold_signals(void);
+void platform_let_signals(void);
+void platform_ignore_signals(void);
 /* Ends a program that leads a group, with all that is in it. */
 void platform_kill_group(int pid);
 

@@ -24,22 +24,26 @@ void platform_ignore_broken_pipes(void) {
     signal(SIGPIPE, SIG_IGN);
 }
 
-static void mask_stops(int how) {
-    sigset_t stops;
-    sigemptyset(&stops);
-    sigaddset(&stops, SIGTERM);
-    sigaddset(&stops, SIGINT);
-    pthread_sigmask(how, &stops, NULL);
+static const int heeded[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR2};
+
+static void mask_signals(int how) {
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof(heeded) / sizeof(heeded[0]); i++) sigaddset(&set, heeded[i]);
+    pthread_sigmask(how, &set, NULL);
 }
 
-void platform_hold_stops(void) {
-    mask_stops(SIG_BLOCK);
+void platform_hold_signals(void) {
+    mask_signals(SIG_BLOCK);
 }
 
-void platform_ignore_stops(void) {
-    signal(SIGTERM, SIG_IGN);
-    signal(SIGINT, SIG_IGN);
-    mask_stops(SIG_UNBLOCK);
+void platform_let_signals(void) {
+    mask_signals(SIG_UNBLOCK);
+}
+
+void platform_ignore_signals(void) {
+    for (size_t i = 0; i < sizeof(heeded) / sizeof(heeded[0]); i++) signal(heeded[i], SIG_IGN);
+    mask_signals(SIG_UNBLOCK);
 }
 
 void platform_kill_group(int pid) {

@@ -48,9 +48,11 @@ void platform_ignore_broken_pipes(void) {
 }
 
 /* libuv's handler of the console stays as long as the process does. */
-void platform_hold_stops(void) {}
+void platform_hold_signals(void) {}
 
-void platform_ignore_stops(void) {}
+void platform_let_signals(void) {}
+
+void platform_ignore_signals(void) {}
 
 void platform_kill_group(int pid) {
     HANDLE process = OpenProcess(PROCESS_TERMINATE, FALSE, (DWORD)pid);

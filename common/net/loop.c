@@ -121,9 +121,9 @@ static void on_give_up(uv_timer_t *timer) {
  * `systemctl stop` would tell of a failure of a process that is about to end well. */
 static void close_signals(struct loop *loop) {
     if (!loop->on_stop) return;
-    platform_hold_stops();
+    platform_hold_signals();
     for (int i = 0; i < 2; i++) uv_close((uv_handle_t *)&loop->signals[i], NULL);
-    platform_ignore_stops();
+    platform_ignore_signals();
 }
 
 bool loop_done_within(struct loop *loop, uint64_t max_ms) {
@@ -184,5 +184,6 @@ void loop_run(struct loop *loop) {
 }
 
 void loop_quit(struct loop *loop) {
+    if (loop->on_stop) platform_hold_signals();
     uv_stop(&loop->uv);
 }

@@ -47,8 +47,8 @@ void loop_done(struct loop *loop);
  * the process must leave by _exit(), because libuv waits for its threads. */
 bool loop_done_within(struct loop *loop, uint64_t max_ms);
 
-/* From now on (once) SIGTERM and SIGINT do not end the process, and are told in the loop; after loop_done
- * they are ignored. */
+/* From now on (once) SIGTERM and SIGINT do not end the process, and are told in the loop; from loop_quit on
+ * they, SIGHUP and SIGUSR2 wait, and after loop_done they are ignored. */
 void loop_on_stop(struct loop *loop, loop_stop_fn *fn, void *ctx);
 void loop_hook_init(struct loop_hook *hook, bool (*fn)(struct loop_hook *hook));
 void loop_hook_add(struct loop *loop, struct loop_hook *hook);

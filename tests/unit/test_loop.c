@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/platform.h"
 #include "cmocka_setup.h"
 #include "config/secret_file.h"
 #include "net/loop.h"
@@ -68,17 +69,32 @@ static void on_stop(void *ctx, unsigned times, int number) {
 /* Who is told to stop again while it cleans up still ends well. */
 static void test_stop_again(void **state) {
     (void)state;
-    static const int numbers[] = {SIGTERM, SIGINT};
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR2};
     struct scene scene = {0};
     assert_true(loop_init(&scene.loop));
     loop_on_stop(&scene.loop, on_stop, &scene);
     raise(SIGTERM);
     loop_run(&scene.loop);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) raise(numbers[i]);
     loop_done(&scene.loop);
-    for (int i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         raise(numbers[i]);
         signal(numbers[i], SIG_DFL);
     }
+}
+
+/* Who starts has no handlers yet: what comes meanwhile is not lost. */
+static void test_signals_before_there_are_handlers(void **state) {
+    (void)state;
+    struct scene scene = {0};
+    platform_hold_signals();
+    raise(SIGTERM);
+    assert_true(loop_init(&scene.loop));
+    loop_on_stop(&scene.loop, on_stop, &scene);
+    platform_let_signals();
+    loop_run(&scene.loop);
+    loop_done(&scene.loop);
+    signal(SIGTERM, SIG_DFL);
 }
 
 static void on_accepted(void *ctx, int fd, struct client *client, const struct sockaddr *address,
@@ -215,8 +231,12 @@ static void test_secret(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_turns), cmocka_unit_test(test_stop_again), cmocka_unit_test(test_listening),
-        cmocka_unit_test(test_peers), cmocka_unit_test(test_secret),
+        cmocka_unit_test(test_turns),
+        cmocka_unit_test(test_stop_again),
+        cmocka_unit_test(test_signals_before_there_are_handlers),
+        cmocka_unit_test(test_listening),
+        cmocka_unit_test(test_peers),
+        cmocka_unit_test(test_secret),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
