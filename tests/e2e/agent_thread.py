@@ -15,7 +15,7 @@ class AgentThread:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def start(self, seconds=20):
+    def start(self, seconds=60):
         self.begin()
         assert self._started.wait(seconds), "no connection was established"
         if self._failure:
@@ -37,7 +37,7 @@ class AgentThread:
         """Gone without a close frame."""
         if hasattr(self, "_socket") and not self.closed.is_set():
             self._loop.call_soon_threadsafe(self._socket.transport.abort)
-            self.closed.wait(10)
+            self.closed.wait(60)
 
     _end_connection = kill
 
@@ -49,7 +49,7 @@ class AgentThread:
 
         self._call(pause())
 
-    def is_gone_within(self, seconds=20):
+    def is_gone_within(self, seconds=60):
         return self.closed.wait(seconds)
 
     def _run(self):
@@ -71,5 +71,5 @@ class AgentThread:
             self._started.set()
             self.closed.set()
 
-    def _call(self, coroutine, seconds=20):
+    def _call(self, coroutine, seconds=60):
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(seconds)

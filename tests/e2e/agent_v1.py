@@ -102,7 +102,7 @@ class AgentV1(AgentThread):
         else:
             self.messages.put(message)
 
-    def next_request(self, seconds=20):
+    def next_request(self, seconds=60):
         return self.requests.get(timeout=seconds)
 
     def send(self, message):

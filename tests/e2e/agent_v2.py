@@ -165,10 +165,10 @@ class AgentV2(AgentThread):
 
     # ---- from a test ----
 
-    def next_request(self, seconds=20):
+    def next_request(self, seconds=60):
         return self.requests.get(timeout=seconds)
 
-    def next_whole_request(self, seconds=20):
+    def next_whole_request(self, seconds=60):
         """With its body: an answer before that would decline the rest."""
         request, end = self.next_request(seconds), time.monotonic() + seconds
         while not request.ended:
@@ -183,7 +183,7 @@ class AgentV2(AgentThread):
 
         self._call(run())
 
-    def raw(self, data, seconds=20):
+    def raw(self, data, seconds=60):
         """These bytes as one binary message. True if they could be written."""
         try:
             self._call(self._socket.send(data), seconds)

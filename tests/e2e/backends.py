@@ -10,7 +10,7 @@ import os
 from types import SimpleNamespace
 
 import aws
-from programs import Gateway
+from programs import END_SECONDS, Gateway
 from redis_server import Redis
 
 STACK = os.environ.get("TTF_STACK", "memory")
@@ -66,7 +66,7 @@ class PairOfGateways(Gateway):
             raise
         self.address = self.front.address
 
-    def stop(self, number=Gateway.stop.__defaults__[0], seconds=15):
+    def stop(self, number=Gateway.stop.__defaults__[0], seconds=END_SECONDS):
         return super().stop(number, seconds) or self.front.stop(number, seconds)
 
     def kill(self):

@@ -40,7 +40,7 @@ class Held:
         self.arrived.release()
         self.released.wait(100)
 
-    def next(self, seconds=30):
+    def next(self, seconds=60):
         assert self.arrived.acquire(timeout=seconds), "the request did not reach the service"
         return self.exchanges[-1]
 

@@ -142,7 +142,7 @@ class Page(AgentThread):
     def open(self, url):
         self.command("Page.navigate", seconds=180, url=url)  # answered once the page begins: a dev server compiles it first
 
-    def wait(self, expression, seconds=30):
+    def wait(self, expression, seconds=60):
         """Until the expression is true in the page; returns what it is then."""
         end = time.monotonic() + seconds * SLOW
         while not (value := self.evaluate(expression)):

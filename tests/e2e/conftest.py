@@ -16,6 +16,7 @@ from service import Service, WebSocketService
 
 
 def pytest_configure(config):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ours would inherit that it is ignored: so it is in a shell's background
     for name in ("ttf", "ttf-gateway", "ttf-apigw"):
         if not (BIN / name).exists():
             raise pytest.UsageError(f"{BIN / name} is not there: run ./dev build, or set TTF_BIN")

@@ -33,7 +33,7 @@ class Link:
         self.send({"type": "http_request", "request_id": request_id, "method": method, "uri": uri, "headers": {"host": ["fake.localhost"]},
                    "body": base64.b64encode(body).decode(), "timestamp": 1})  # fmt: skip
 
-    def response(self, seconds=20):
+    def response(self, seconds=60):
         message = self.messages.get(timeout=seconds)
         assert message["type"] == "http_response", message
         return message
@@ -92,10 +92,10 @@ class FakeGateway:
             link.close_code = socket.close_code
             link.closed.set()
 
-    def call(self, coroutine, seconds=20):
+    def call(self, coroutine, seconds=60):
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(seconds)
 
-    def next_link(self, seconds=20):
+    def next_link(self, seconds=60):
         return self.links.get(timeout=seconds)
 
     def stop(self):

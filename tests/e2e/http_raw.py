@@ -4,7 +4,7 @@ import select
 import socket
 import time
 
-DEADLINE = 30.0
+DEADLINE = 90.0
 
 
 class Malformed(Exception):
@@ -182,7 +182,7 @@ class Connection:
         poll.register(self.socket, select.POLLIN)
         return bool(poll.poll(seconds * 1000))
 
-    def is_closed_within(self, seconds=10.0):
+    def is_closed_within(self, seconds=30.0):
         """True if the peer closes and sends nothing more until then."""
         if self.buffer:
             return False
@@ -207,7 +207,7 @@ class Connection:
         found, _, self.buffer = self.buffer.partition(mark)
         return found + mark
 
-    def read_until_close(self, seconds=10.0):
+    def read_until_close(self, seconds=30.0):
         """All that comes until the peer closes; TimeoutError if it does not."""
         end = time.monotonic() + seconds
         try:

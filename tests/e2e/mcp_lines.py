@@ -42,7 +42,7 @@ class Mcp:
         self.process.stdin.write(line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n")
         self.process.stdin.flush()
 
-    def receive(self, seconds=30):
+    def receive(self, seconds=60):
         line = self.answers.get(timeout=seconds * SLOW)
         assert line is not None, (self.process.poll(), self.errors)
         assert line.endswith(b"\n") and line.count(b"\n") == 1
@@ -91,7 +91,7 @@ class Mcp:
         assert result["isError"] and "structuredContent" not in result, result
         return result["content"][0]["text"]
 
-    def end(self, seconds=20):
+    def end(self, seconds=60):
         """Closes its input; the exit code."""
         if self.process.stdin and not self.process.stdin.closed:
             self.process.stdin.close()

@@ -1,11 +1,14 @@
 """Starts the real programs, waits for their lines, and looks at how they end."""
 
 import contextlib
+import fcntl
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
 from pathlib import Path
@@ -21,6 +24,25 @@ SLOW = 4 if os.environ.get("TTF_SLOW") else 1  # sanitizers: the same deadlines,
 END_SECONDS = 45  # for a program to end: it tells one that hangs from one that has little of a busy machine, nothing finer
 
 SANITIZER_REPORTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "AddressSanitizer:DEADLYSIGNAL")
+
+
+def bytes_in(pipe):
+    size = bytearray(4)
+    fcntl.ioctl(pipe, termios.FIONREAD, size)
+    return int.from_bytes(size, sys.byteorder)
+
+
+def blocks(pipe, reads, taking):
+    """The lines of what comes at once, and its bytes. `taking` is held from the read on until the next one is waited for."""
+    rest, poll, block = b"", select.poll(), b"-"
+    poll.register(pipe, select.POLLIN)
+    while block:
+        poll.poll()
+        reads.wait()
+        with taking:
+            block = os.read(pipe.fileno(), 65536)
+            *lines, rest = (rest + block).split(b"\n")
+            yield lines if block or not rest else [rest], len(block)
 
 
 class Program:
@@ -47,34 +69,43 @@ class Program:
         self.reads_out, self.reads_err = threading.Event(), threading.Event()  # cleared: nobody reads that output
         self.reads_out.set()
         self.reads_err.set()
-        self.readers = [
-            threading.Thread(target=self._read, args=(stream, lines, reads), daemon=True)
-            for stream, lines, reads in (
-                (self.process.stdout, self.out, self.reads_out),
-                (self.process.stderr, self.err, self.reads_err),
-            )
-        ]
+        self.taken, self.taking = 0, threading.Lock()  # bytes of stderr that stand in `err` by now
+        self.readers = [threading.Thread(target=read, daemon=True) for read in (self._read_err, self._read_out)]
         for reader in self.readers:
             reader.start()
 
-    def _read(self, stream, lines, reads):
-        for line in stream:
-            reads.wait()
-            with self.changed:
-                lines.append(line.decode("utf-8", "replace").rstrip("\n"))
-                self.changed.notify_all()
+    def _read_out(self):
+        """Who sees a line of stdout finds in `err` what stood on stderr before it."""
+        for lines, _ in blocks(self.process.stdout, self.reads_out, threading.Lock()):
+            self._catch_up()
+            self._add(self.out, lines)
+
+    def _read_err(self):
+        for lines, size in blocks(self.process.stderr, self.reads_err, self.taking):
+            self._add(self.err, lines, size)
+
+    def _add(self, to, lines, size=0):
         with self.changed:
+            to += [line.decode("utf-8", "replace") for line in lines]
+            self.taken += size
             self.changed.notify_all()
+
+    def _catch_up(self):
+        with self.taking:  # nothing is taken from the pipe and not in `err` yet
+            goal = self.taken + bytes_in(self.process.stderr)
+        with self.changed:
+            while self.taken < goal and self.reads_err.is_set() and self.readers[0].is_alive():
+                self.changed.wait(0.1)
 
     @property
     def pid(self):
         return self.process.pid
 
-    def wait_line(self, pattern, seconds=20, after=0, stream=None):
+    def wait_line(self, pattern, seconds=60, after=0, stream=None):
         """The match of the first line at or behind index `after` (of stdout) that has the pattern."""
         return self._wait(pattern, seconds, after, self.out if stream is None else stream)
 
-    def wait_err(self, pattern, seconds=20, after=0):
+    def wait_err(self, pattern, seconds=60, after=0):
         return self._wait(pattern, seconds, after, self.err)
 
     def _wait(self, pattern, seconds, after, lines):
@@ -194,11 +225,11 @@ class Forwarder(Program):
         if wait:
             self.wait_established()
 
-    def wait_established(self, after=0, seconds=20):
+    def wait_established(self, after=0, seconds=60):
         self.url = self.wait_line(r"Tunnel established: (\S+)", seconds, after)[1]
         self.host = urlsplit(self.url).netloc
         self.tunnel_id = self.host.partition(".")[0]
         return self.url
 
-    def stop(self, number=signal.SIGINT, seconds=15):
+    def stop(self, number=signal.SIGINT, seconds=END_SECONDS):
         return super().stop(number, seconds)

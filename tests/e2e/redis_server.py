@@ -30,7 +30,7 @@ class Redis:
              "--databases", "1024", "--loglevel", "warning", *self.options],
             stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
         )  # fmt: skip
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while wait:
             try:
                 return self.connect().close()

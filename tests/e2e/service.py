@@ -144,7 +144,7 @@ class Exchange:
         poll.register(self.connection, select.POLLIN)
         return bool(poll.poll(seconds * 1000))
 
-    def is_closed_within(self, seconds=20):
+    def is_closed_within(self, seconds=60):
         """True once the peer has closed; what it sends until then is thrown away."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
@@ -175,7 +175,7 @@ class Gate:
         self.opened.wait(60)
         return self.answer(request)
 
-    def wait_arrived(self, count=1, seconds=30):
+    def wait_arrived(self, count=1, seconds=60):
         for _ in range(count):
             assert self.arrived.acquire(timeout=seconds), "the request did not reach the service"
 
@@ -225,7 +225,7 @@ class Service(ThreadedServer):
         with self.lock:
             return [r for r in self.requests if path is None or r.path == path]
 
-    def wait_seen(self, path, count=1, seconds=30):
+    def wait_seen(self, path, count=1, seconds=60):
         end = time.monotonic() + seconds
         with self.changed:
             while len(found := [r for r in self.requests if r.path == path]) < count:
@@ -356,7 +356,7 @@ class WebSocketService:
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
 
-    def wait_ended(self, count=1, seconds=20):
+    def wait_ended(self, count=1, seconds=60):
         end = time.monotonic() + seconds
         while len(self.ended) < count:
             assert time.monotonic() < end, f"{len(self.ended)} of {count} connections have ended"

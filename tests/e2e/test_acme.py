@@ -28,7 +28,7 @@ LONG = 90
 pytestmark = pytest.mark.skipif(backends.STACK in ("aws", "redis2"), reason="API Gateway has its own; several gateways are below")
 
 
-def wait_for(true, seconds=30):
+def wait_for(true, seconds=60):
     end = time.monotonic() + seconds * SLOW
     while not (value := true()):
         assert time.monotonic() < end

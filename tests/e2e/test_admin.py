@@ -222,7 +222,7 @@ def test_many_names_in_redis(start, redis):
         longest = max(longest, time.monotonic() - before)
         assert len(page["names"]) < 2000
         pages, cursor = pages + 1, {"cursor": page["next"]}
-    assert listed < 5 and longest < 5  # a page is no longer for there being many; a whole listing at once would be
+    assert listed < 20 and longest < 20  # a page is no longer for there being many; a whole listing at once would be
 
 
 def test_a_gateway_that_does_not_answer(start, redis):

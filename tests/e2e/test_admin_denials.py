@@ -65,7 +65,7 @@ def test_a_revoked_token(gateway, start):
     begin = time.monotonic()
     assert ask(front(gateway), "revocations", "POST", token="stolen", reason="was stolen").status == 200
     stolen.wait_err("kicked: this token has been revoked: was stolen")
-    assert time.monotonic() - begin < 10  # on a slow machine; else within 1 s
+    assert time.monotonic() - begin < 30  # on a slow machine; else within 1 s
     stolen.expect_killed = True
     assert refused(gateway, "new", jti="stolen") == (403, "this token has been revoked: was stolen")
     assert refused(gateway, "new", jti="good") is None and good.process.poll() is None
@@ -80,7 +80,7 @@ def test_tokens_of_before(gateway):
     eventually(lambda: refused(gateway, "one", iat=now - 5) == expected)
     assert refused(gateway, "one") == expected  # it does not say since when it is
     assert refused(gateway, "two", "bob", iat=now - 5) is None
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while refused(gateway, "one", iat=int(time.time())):
         assert time.monotonic() < end, "a token of after is refused"
         time.sleep(0.1)

@@ -250,6 +250,6 @@ def test_a_client_that_never_closes(gateway):
         client.send(frame(3))
         assert client.until(CLOSE)[:2] == b"\x03\xea"
         begun = time.monotonic()
-        client.socket.settimeout(30)
+        client.socket.settimeout(60)
         assert client.next() is None
-        assert time.monotonic() - begun < 15
+        assert time.monotonic() - begun < 50

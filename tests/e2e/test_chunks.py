@@ -46,7 +46,7 @@ def next_request(agent):
     """The next request, whole or in pieces."""
     pieces = []
     while not pieces or len({piece["seq"] for piece in pieces}) < pieces[0]["total"]:
-        piece = agent.messages.get(timeout=20)
+        piece = agent.messages.get(timeout=60)
         assert piece["type"] == "chunk" and len(json.dumps(piece, separators=(",", ":"))) <= MESSAGE_MAX
         pieces.append(piece)
     return join(pieces)
@@ -200,7 +200,7 @@ class NarrowGateway(threading.Thread):
     def send(self, message):
         asyncio.run_coroutine_threadsafe(self.socket.send(json.dumps(message)), self.loop).result(20)
 
-    def wait(self, enough, seconds=30):
+    def wait(self, enough, seconds=60):
         with self.changed:
             assert self.changed.wait_for(lambda: enough([message for _, message in self.messages]), seconds)
         return [message for _, message in self.messages]

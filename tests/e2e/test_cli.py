@@ -16,7 +16,7 @@ from programs import BIN, ROOT, SLOW, free_port
 from relay import make_authority, make_certificate
 
 
-def fails(start, *arguments, seconds=30, **more):
+def fails(start, *arguments, seconds=60, **more):
     """Runs it; it must end by itself, with a code that is not 0 and one line on stderr, which is returned."""
     folder = start._folder("run")
     env = {"XDG_STATE_HOME": str(folder), "HOME": str(folder), **more.pop("env", {})}
@@ -253,7 +253,7 @@ def test_endpoint_that_never_answers(start):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         before = time.monotonic()
         line = fails(start, BIN / "ttf", "-e", f"ws://127.0.0.1:{silent.getsockname()[1]}", "-p", "3000", "--connect-timeout", "1")
-        assert time.monotonic() - before < 10 * SLOW
+        assert time.monotonic() - before < 30 * SLOW
     assert "time" in line.lower() or "answer" in line.lower(), line
 
 
@@ -285,7 +285,7 @@ def test_signals_end_ttf_at_once(start, number):
     before = time.monotonic()
     ttf.process.send_signal(number)
     assert ttf.wait_exit() == 0
-    assert time.monotonic() - before < 5 * SLOW
+    assert time.monotonic() - before < 20 * SLOW
 
 
 def test_sigint_with_requests_under_way(start):
@@ -300,7 +300,7 @@ def test_sigint_with_requests_under_way(start):
         gate.wait_arrived()
         before = time.monotonic()
         assert ttf.stop(signal.SIGINT) == 0
-        assert time.monotonic() - before < 5 * SLOW
+        assert time.monotonic() - before < 20 * SLOW
         response = connection.read_response()
         assert (response.status, response.error) == (502, "agent_lost")
     gate.open()
@@ -318,7 +318,7 @@ def test_sigint_while_it_tries_to_reconnect(start):
         time.sleep(0.02)
     before = time.monotonic()
     assert ttf.stop(signal.SIGINT) == 0
-    assert time.monotonic() - before < 5 * SLOW
+    assert time.monotonic() - before < 20 * SLOW
 
 
 def test_endpoint_and_token_from_the_environment_and_dotenv(start):
@@ -375,7 +375,7 @@ def test_the_users_token_does_not_go_where_dotenv_says(start, of):
     (folder / ".env").write_text(text)
     ttf = start.program(BIN / "ttf", "-p", "1", "--connect-timeout", "2", *options, env=env, cwd=folder)
     ttf.expect_killed = True
-    head = catcher.heads.get(timeout=20)
+    head = catcher.heads.get(timeout=60)
     assert (b"precious" in head) == (of == "file"), head
     ttf.wait_line(r"endpoint is named by .*\.env")
     if of != "file":
@@ -390,7 +390,7 @@ def test_a_token_file_of_dotenv_is_not_read(start):
     (folder / ".env").write_text(f"TTF_ENDPOINT=ws://127.0.0.1:{catcher.port}\nTTF_TOKEN_FILE=token\n")
     ttf = start.program(BIN / "ttf", "-p", "1", "--connect-timeout", "2", env={"XDG_STATE_HOME": str(folder)}, cwd=folder)
     ttf.expect_killed = True
-    assert b"precious" not in catcher.heads.get(timeout=20)
+    assert b"precious" not in catcher.heads.get(timeout=60)
 
 
 @pytest.mark.parametrize("content,says", [(None, "No such file"), ("", "empty"), ("a b", "something else than one token")])
@@ -409,7 +409,7 @@ def test_a_token_in_the_clear_is_warned_of(start):
             BIN / "ttf", "-e", endpoint, "-t", "abc", "--connect-timeout", "1", env={"XDG_STATE_HOME": str(folder)}, cwd=folder
         )
         ttf.expect_killed = True
-        assert ttf.wait_exit(20) == 1
+        assert ttf.wait_exit() == 1
         assert any("unencrypted" in line for line in ttf.err) == warned, ttf.dump()
 
 

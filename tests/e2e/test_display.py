@@ -45,7 +45,7 @@ class Terminal:
     def screen(self, *options):
         return self.tmux("capture-pane", "-p", *options).rstrip("\n")
 
-    def wait(self, pattern, seconds=20, options=()):
+    def wait(self, pattern, seconds=60, options=()):
         end = time.monotonic() + seconds * SLOW
         while not (found := re.search(pattern, text := self.screen(*options), re.M)):
             assert time.monotonic() < end, f"no {pattern!r} on the screen:\n{text}"
@@ -379,7 +379,7 @@ def test_the_browser_is_opened_once(start, tmp_path):
     opener.chmod(0o755)
     path = {"PATH": f"{opener.parent}:{os.environ['PATH']}"}
     ttf = start.forwarder(gateway, service, "--open", env=path)
-    end = time.monotonic() + 20 * SLOW
+    end = time.monotonic() + 60 * SLOW
     while not opened.exists() or opened.read_text().count("\n") < 2:
         assert time.monotonic() < end
         time.sleep(0.02)

@@ -35,7 +35,7 @@ def is_refused(address):
     return False
 
 
-def until(true, seconds=20):
+def until(true, seconds=60):
     end = time.monotonic() + seconds * SLOW
     while not true():
         assert time.monotonic() < end, "it did not come to that"
@@ -48,7 +48,7 @@ def until(true, seconds=20):
 def test_not_ready_comes_before_deaf(start):
     """A balancer that asks for /readyz gets the time to notice: until then visitors are served, and told not to come back."""
     service = start.service()
-    gateway = start.gateway("--drain-delay", "4s")
+    gateway = start.gateway("--drain-delay", f"{4 * SLOW}s")
     ttf = start.forwarder(gateway, service)
     assert ready_status(gateway) == 200
     began = time.monotonic()
@@ -59,8 +59,8 @@ def test_not_ready_comes_before_deaf(start):
     response = http_raw.request(gateway.address, target="/late", host=ttf.host)
     assert response.status == 200 and response.header("connection") == "close"
     until(lambda: is_refused(gateway.address))
-    assert time.monotonic() - began >= 3.9
-    assert gateway.wait_exit(20) == 0
+    assert time.monotonic() - began >= 4 * SLOW - 0.1
+    assert gateway.wait_exit() == 0
 
 
 @pytest.mark.parametrize("delay,asked", [("30s", False), ("0", True)])
@@ -70,7 +70,7 @@ def test_without_a_balancer_there_is_no_delay(start, delay, asked):
         assert ready_status(gateway) == 200
     began = time.monotonic()
     assert gateway.stop() == 0
-    assert time.monotonic() - began < 5 * SLOW
+    assert time.monotonic() - began < 25
 
 
 def test_a_second_signal_hurries(start):
@@ -85,7 +85,7 @@ def test_a_second_signal_hurries(start):
         gateway.process.send_signal(signal.SIGTERM)
         gateway.wait_err("stopping")
         gateway.process.send_signal(signal.SIGTERM)
-        assert gateway.wait_exit(10) == 0
+        assert gateway.wait_exit() == 0
     gate.open()
 
 
@@ -100,7 +100,7 @@ def test_a_connection_that_has_said_nothing_yet_is_still_heard(start):
         gateway.wait_err("accepting nobody")
         connection.send(http_raw.build("POST", "/x", ttf.host, body=b"abc"))
         assert connection.read_response().json()["length"] == 3
-    assert gateway.wait_exit(20) == 0
+    assert gateway.wait_exit() == 0
 
 
 def visit_in_thread(gateway, host, method="GET", target="/", body=None):
@@ -125,12 +125,12 @@ def test_an_agent_of_v1_is_told_and_finishes(start):
     join = visit_in_thread(gateway, f"{agent.tunnel_id}.localhost", "POST", "/x", b"abc")
     request = agent.next_request()
     gateway.process.send_signal(signal.SIGTERM)
-    assert agent.messages.get(timeout=20) == {"type": "draining"}
+    assert agent.messages.get(timeout=60) == {"type": "draining"}
     assert not agent.closed.is_set()
     agent.send(answer(request, body=b"in time"))
     assert join().body == b"in time"
-    assert agent.closed.wait(20) and agent.close_code == 1001
-    assert gateway.wait_exit(20) == 0
+    assert agent.closed.wait(60) and agent.close_code == 1001
+    assert gateway.wait_exit() == 0
 
 
 def test_an_agent_of_v2_is_told_and_finishes(start):
@@ -140,13 +140,13 @@ def test_an_agent_of_v2_is_told_and_finishes(start):
     join = visit_in_thread(gateway, agent.host, "POST", "/x", b"abc")
     request = agent.next_request()
     gateway.process.send_signal(signal.SIGTERM)
-    assert agent.lines.get(timeout=20) == {"type": "draining"}
+    assert agent.lines.get(timeout=60) == {"type": "draining"}
     assert agent.events.empty() and not agent.closed.is_set()
     agent.reply(request, body=b"in time")
     assert join().body == b"in time"
-    assert isinstance(agent.events.get(timeout=20), h2.events.ConnectionTerminated)
-    assert agent.is_gone_within(20) and agent.close_code == 1001
-    assert gateway.wait_exit(20) == 0
+    assert isinstance(agent.events.get(timeout=60), h2.events.ConnectionTerminated)
+    assert agent.is_gone_within(60) and agent.close_code == 1001
+    assert gateway.wait_exit() == 0
 
 
 def test_a_request_waits_for_an_agent_that_moves(start):
@@ -211,7 +211,7 @@ def test_ttf_has_its_new_link_before_the_old_one_is_broken(start, fake):
     gate.open()
     response = old.response()
     assert response["request_id"] == "held" and body_of(response) == b"at last"
-    assert old.closed.wait(20) and old.close_code == 1000
+    assert old.closed.wait(60) and old.close_code == 1000
     new.request("last", uri="/last")
     assert new.response()["status_code"] == 200
     assert len(service.seen("/hold")) == 1
@@ -229,7 +229,7 @@ def test_taken_over_by_ttf_itself_before_it_knows(start, fake):
     old.send({"type": "draining"})
     new = fake.next_link()
     old.taken_over()
-    assert old.closed.wait(20)
+    assert old.closed.wait(60)
     lines = len(ttf.out)
     new.establish("another token")
     ttf.wait_established(after=lines)
@@ -265,7 +265,7 @@ def test_gateways_that_go_down_one_after_the_other(start, fake):
         links[-1].send({"type": "draining"})
         links.append(fake.next_link())
         ttf.wait_established(after=lines)
-    assert links[0].closed.wait(20) and links[1].closed.wait(20)
+    assert links[0].closed.wait(60) and links[1].closed.wait(60)
     gate.open()
     for number in range(2, 6):
         assert links[number].response()["request_id"] == f"held {number}"
@@ -279,7 +279,7 @@ def test_ttf_that_stops_while_it_moves(start, fake):
     old.send({"type": "draining"})
     until(lambda: fake.refused)
     assert ttf.stop() == 0
-    assert old.closed.wait(10)
+    assert old.closed.wait(60)
 
 
 # ---- both ----
@@ -312,7 +312,7 @@ def test_ttf_moves_to_another_gateway(start, held, protocol):
         gate.open()
         assert posting.read_response().body == b"at last"
     held.release()
-    assert first.wait_exit(20) == 0
+    assert first.wait_exit() == 0
     assert http_raw.request(second.address, target="/after", host="moves.localhost").status == 200
     assert len(service.seen("/hold")) == 1
     assert not [line for line in ttf.out + ttf.err if "taken over" in line or "lost" in line]
@@ -360,15 +360,15 @@ def test_a_link_that_was_replaced_is_closed_when_all_is_answered(start):
     old = start.agent_v2(gateway, ready=ready)
     join = visit_in_thread(gateway, old.host, "POST", "/held", b"abc")
     request = old.next_request()
-    assert old.lines.get(timeout=20) == {"type": "draining"}
+    assert old.lines.get(timeout=60) == {"type": "draining"}
     new = start.agent_v2(gateway, hello_v2, ready=ready, headers={"x-tunnel-resume": old.established["resume"]})
     assert new.tunnel_id == old.tunnel_id
-    assert old.lines.get(timeout=20)["code"] == "taken_over"
+    assert old.lines.get(timeout=60)["code"] == "taken_over"
     assert http_raw.request(gateway.address, target="/new", host=old.host).body == b"GET /new"
     assert not old.closed.is_set()
     old.reply(request, body=b"in time")
     assert join().body == b"in time"
-    assert old.is_gone_within(20) and old.close_code == 1000
+    assert old.is_gone_within(60) and old.close_code == 1000
     assert not new.closed.is_set()
 
 
@@ -443,7 +443,7 @@ def test_a_restart_under_load(start, held, protocol):
         if download:
             download.finish()
     held.release()
-    assert first.wait_exit(20) == 0
+    assert first.wait_exit() == 0
     before = [len(load.done) for load in loads]
     start.gateway(state_dir=state, ports=ports)
     assert ttf.wait_established(after=lines) == url

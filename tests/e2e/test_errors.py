@@ -100,7 +100,7 @@ def test_slow_service_by_ttfs_clock(fresh):
     took = time.monotonic() - before
     gate.open()
     check_own(response, 504, "timeout")
-    assert 0.9 < took < 10
+    assert 0.9 < took < 25
     assert stack.request().status == 200
 
 
@@ -111,7 +111,7 @@ def test_slow_agent(start):
     agent = start.agent(gateway)
     before = time.monotonic()
     response = http_raw.request(gateway.address, host=f"{agent.tunnel_id}.localhost")
-    assert 0.9 < time.monotonic() - before < 10
+    assert 0.9 < time.monotonic() - before < 25
     check_own(response, 504, "timeout")
     # A late answer finds nobody, and harms nobody.
     from agent_v1 import answer
@@ -149,7 +149,7 @@ def test_agent_offline_then_back(start):
     assert ttf.stop() == 0
     before = time.monotonic()
     check_own(http_raw.request(gateway.address, host=host), 502, "agent_offline")
-    assert time.monotonic() - before < 8
+    assert time.monotonic() - before < 25
     check_own(http_raw.request(gateway.address, "POST", host=host, body=b"x"), 502, "agent_offline")
     check_own(http_raw.request(gateway.address, host=f"zzzzzzzzzzzz.localhost"), 404, "tunnel_not_found")
     again = start.forwarder(gateway, service, state_home=home)
@@ -174,35 +174,43 @@ def test_request_within_the_grace_waits_for_the_agent(start):
     assert len(service.seen("/late")) == 1
 
 
+def check_no_place(stack, target, since):
+    """Whoever comes now is refused; unless this machine took so long that those who came `since` count among what lives long."""
+    response = stack.request(target=target)
+    if response.status != 200 or time.monotonic() - since < 5:
+        check_own(response, 503, "overloaded")
+        assert stack.service.seen(target) == []
+
+
 def test_too_many_at_once(fresh):
     """So many exchanges a tunnel; the next is refused at once, and all is well again when they are done."""
     stack = fresh("--max-requests-per-tunnel", "256")
     gate = stack.service.on("/hold", Gate())
-    connections = []
+    connections, began = [], time.monotonic()
     for _ in range(256):
         connection = stack.connect(timeout=60)
         connection.send(http_raw.build(target="/hold", host=stack.ttf.host))
         connections.append(connection)
     gate.wait_arrived(256)
-    check_own(stack.request(target="/one-more"), 503, "overloaded")
+    check_no_place(stack, "/one-more", began)
     gate.open()
     for connection in connections:
         assert connection.read_response().status == 200
         connection.close()
     assert stack.request(target="/again").status == 200
-    assert stack.service.seen("/one-more") == []
 
 
 def test_long_polls_take_no_place(fresh):
     """What has waited for 5 s counts among what lives long: quick requests pass beside any number of long polls."""
     stack = fresh("--max-requests-per-tunnel", "20")
     gate = stack.service.on("/poll", Gate())
+    began = time.monotonic()
     polls = [stack.connect(timeout=60) for _ in range(20)]
     for poll in polls:
         poll.send(http_raw.build(target="/poll", host=stack.ttf.host))
     gate.wait_arrived(20)
-    check_own(stack.request(target="/too-early"), 503, "overloaded")
-    end = time.monotonic() + 20
+    check_no_place(stack, "/too-early", began)
+    end = time.monotonic() + 60
     while (response := stack.request(target="/quick")).status != 200 and time.monotonic() < end:
         time.sleep(0.1)
     assert response.status == 200
@@ -224,7 +232,7 @@ def test_gateway_that_drains_finishes_what_runs(start):
         connection.send(http_raw.build(target="/hold", host=ttf.host))
         gate.wait_arrived()
         gateway.process.send_signal(signal.SIGTERM)
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             try:
                 if http_raw.request(gateway.admin, target="/readyz", host="127.0.0.1").status != 200:
@@ -234,7 +242,7 @@ def test_gateway_that_drains_finishes_what_runs(start):
         gate.open()
         response = connection.read_response()
         assert (response.status, response.body) == (200, b"at last")
-    assert gateway.wait_exit(20) == 0
+    assert gateway.wait_exit() == 0
 
 
 @pytest.mark.parametrize("options,expected", (((), 60000), (("--request-timeout", "3600"), 3600000)))

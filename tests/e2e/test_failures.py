@@ -80,7 +80,7 @@ def test_agent_killed_in_flight_other_methods_get_one_502(start, method):
     visit = Visit(gateway.address, method, "/work", ttf.host, body=b"x")
     tries.gate.wait_arrived()
     ttf.kill()
-    response = visit.result(15)
+    response = visit.result()
     assert (response.status, response.error) == (502, "agent_lost"), response
     start.forwarder(gateway, service, state_home=home)
     assert http_raw.request(gateway.address, target="/next", host=ttf.host).status == 200
@@ -117,7 +117,7 @@ def test_agent_killed_and_never_back(start):
     gate.wait_arrived(4)
     ttf.kill()
     for visit in visits:
-        response = visit.result(20)
+        response = visit.result()
         assert response.status == 502, response
         assert response.error in ("agent_lost", "agent_offline")
     gate.open()
@@ -204,9 +204,9 @@ def test_a_link_that_died_in_silence(start):
     relay.swallow()
     response = http_raw.request(gateway.address, "POST", host=ttf.host, body=b"x", timeout=30)
     assert (response.status, response.error) == (502, "agent_lost")
-    assert time.monotonic() - begun < 10 * SLOW
-    ttf.wait_established(after=before, seconds=20)
-    assert time.monotonic() - begun < 25 * SLOW  # and the first pause is up to 1 s
+    assert time.monotonic() - begun < 25 * SLOW
+    ttf.wait_established(after=before, seconds=50)
+    assert time.monotonic() - begun < 55 * SLOW  # and the first pause is up to 1 s
     assert http_raw.request(gateway.address, host=ttf.host).status == 200
 
 
@@ -243,10 +243,10 @@ def test_ttf_finds_out_that_the_gateway_fell_asleep(start):
     gateway = start.gateway("--agent-ping-interval", "500ms")
     ttf = start.forwarder(gateway, service)
     ttf.process.send_signal(signal.SIGSTOP)
-    gateway.wait_err(r"(?i)ping|silent|lost|gone|disconnect|timed out|closed", seconds=20)
+    gateway.wait_err(r"(?i)ping|silent|lost|gone|disconnect|timed out|closed", seconds=60)
     before = len(ttf.out)
     ttf.process.send_signal(signal.SIGCONT)
-    ttf.wait_established(after=before, seconds=30)
+    ttf.wait_established(after=before, seconds=60)
     assert http_raw.request(gateway.address, host=ttf.host).status == 200
 
 

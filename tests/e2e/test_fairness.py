@@ -51,7 +51,7 @@ def test_idle_connections_make_room(start):
         idle[0].send(http_raw.build(host=ttf.host))  # the first is the last now
         assert idle[0].read_response().status == 200
         assert http_raw.request(gateway.address, host=ttf.host).status == 200
-        assert idle[1].is_closed_within(5 * SLOW)
+        assert idle[1].is_closed_within(30)
         for each in (idle[0], *idle[2:]):
             each.send(http_raw.build(host=ttf.host))
             assert each.read_response().status == 200
@@ -112,12 +112,12 @@ def test_handshakes_a_second_behind_a_proxy(start):
     gateway = start.gateway(*PROXY, "--connection-rate-per-address", "2")
     handshake = ["GET / HTTP/1.1", "Host: a", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "X-Forwarded-For: 192.0.2.%d", "", ""]  # fmt: skip
-    statuses = []
-    for _ in range(12):
-        with http_raw.Connection(gateway.agents) as connection:
-            connection.send("\r\n".join(handshake).encode() % 1)
-            statuses.append(connection.read_head().status)
-    assert statuses[:2] == [101, 101] and 429 in statuses, statuses
+    with contextlib.ExitStack() as stack:
+        agents = [stack.enter_context(http_raw.Connection(gateway.agents)) for _ in range(12)]
+        for agent in agents:  # all within a second or two, however slow this machine is
+            agent.send("\r\n".join(handshake).encode() % 1)
+        statuses = [agent.read_head().status for agent in agents]
+    assert statuses.count(101) >= 2 and 429 in statuses, statuses
     with http_raw.Connection(gateway.agents) as connection:
         connection.send("\r\n".join(handshake).encode() % 2)
         assert connection.read_head().status == 101
@@ -172,6 +172,11 @@ class Held(contextlib.ExitStack):
     def __init__(self, gateway, ttf, address):
         super().__init__()
         self.gateway, self.ttf, self.address, self.statuses = gateway, ttf, address, []
+        self.began = time.monotonic()
+
+    def is_soon(self):
+        """Nobody has stalled for so long that he may be ended; on a very slow machine some may have."""
+        return time.monotonic() - self.began < 5
 
     def open(self, request):
         connection = self.enter_context(http_raw.Connection(self.gateway.address))
@@ -185,9 +190,9 @@ class Held(contextlib.ExitStack):
         self.statuses.append(connection.read_head().status)
         return connection
 
-    def send_one(self):
+    def send_one(self, size=1000):
         """A body that does not go on."""
-        head = http_raw.build("POST", "/", self.ttf.host, [*behind(self.address), ("Content-Length", "1000")])
+        head = http_raw.build("POST", "/", self.ttf.host, [*behind(self.address), ("Content-Length", str(size))])
         return self.open(head + b"x")
 
 
@@ -209,7 +214,7 @@ def endless(start):
     ended.set()
 
 
-def until(condition, seconds=30):
+def until(condition, seconds=60):
     end = time.monotonic() + seconds * SLOW
     while not condition():
         assert time.monotonic() < end, "it does not come to that"
@@ -227,10 +232,11 @@ def test_slow_readers_of_one_visitor(start, endless):
     with Held(gateway, ttf, TROUBLE) as trouble:
         for _ in range(40):
             trouble.read_one()
-        assert trouble.statuses.count(200) == 24 and trouble.statuses.count(503) == 16, trouble.statuses
+        assert trouble.statuses[:24] == [200] * 24, trouble.statuses
+        assert trouble.statuses[24:] == [503] * 16 or not trouble.is_soon(), trouble.statuses
         for _ in range(20):
             assert visit(gateway, ttf, OTHER) == 200
-        assert visit(gateway, ttf, TROUBLE) == 503
+        assert visit(gateway, ttf, TROUBLE) == 503 or not trouble.is_soon()
 
 
 def test_slow_bodies_of_one_visitor(start):
@@ -252,7 +258,7 @@ def test_who_stalls_longest_makes_room(start, endless):
         for held in (trouble, others):
             held.connections = [held.read_one() for _ in range(16)]
             assert held.statuses == [200] * 16
-        assert visit(gateway, ttf, THIRD) == 503
+        assert visit(gateway, ttf, THIRD) == 503 or not trouble.is_soon()
         until(lambda: visit(gateway, ttf, THIRD) == 200)
         for _ in range(5):
             assert visit(gateway, ttf, THIRD) == 200
@@ -271,19 +277,23 @@ def test_who_is_too_slow_is_ended(start, endless):
     gateway = start.gateway("--min-rate", "1000", "--min-rate-grace", "2s", "--header-timeout", "1s")
     ttf = start.forwarder(gateway, endless)
     with Held(gateway, ttf, TROUBLE) as held:
-        body, steady = held.send_one(), held.send_one()
+        size, piece = 2_000_000, b"y" * 1000  # ten times what he must send, where the machine has the time
+        body, steady = held.send_one(), held.send_one(size)
         reader, events = held.read_one(), held.read_one("/events")
-        began = time.monotonic()
-        while time.monotonic() < began + 6 * SLOW:
-            with contextlib.suppress(ConnectionError):
-                steady.send(b"y" * 120)
-            if body.has_input_within(0.1):
-                break
+        left = size - 1
+
+        def goes_on_until(condition):
+            nonlocal left
+            while not condition():
+                steady.send(piece)
+                left -= len(piece)
+
+        goes_on_until(lambda: body.has_input_within(0.1))
+        assert time.monotonic() - held.began >= 1.9
         assert body.read_response().status == 408
-        assert time.monotonic() - began >= 1.9
-        until(lambda: is_reset(reader))
+        goes_on_until(lambda: time.sleep(0.1) or is_reset(reader))
         assert not is_reset(events)
-        steady.send(b"y" * 1000)
+        steady.send(b"y" * left)
         assert steady.read_response().status == 200
 
 

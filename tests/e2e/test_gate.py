@@ -212,7 +212,7 @@ def test_passed(stack, row):
         response = connection.read_response()
         may_refuse = "refused or" in row
         if may_refuse and response.status == 400:
-            assert connection.is_closed_within(10)
+            assert connection.is_closed_within(30)
             return
         assert response.status == 200, response
         seen = stack.service.seen("/row")
@@ -284,7 +284,7 @@ def test_head_that_never_ends(start):
     ttf = start.forwarder(gateway, service)
     with http_raw.Connection(gateway.address) as connection:
         connection.send(f"GET /slow HTTP/1.1\r\nHost: {ttf.host}\r\nX-Slow: ".encode())
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         connection.socket.settimeout(0.1)
         data = None
         while time.monotonic() < end and data is None:

@@ -46,7 +46,7 @@ class Visit(threading.Thread):
         except (http_raw.Cut, ConnectionError) as cut:
             self.cut = cut
 
-    def end(self, seconds=40):
+    def end(self, seconds=60):
         self.join(seconds)
         assert not self.is_alive(), "the visitor got neither an answer nor an end"
         return self.response
@@ -81,7 +81,7 @@ def arena(start):
     ended.set()
     visitor.join(30)
     assert not failures, failures[:3]
-    assert slowest[0] < 15 * SLOW, f"a good visitor waited {slowest[0]:.1f} s"
+    assert slowest[0] < 30 * SLOW, f"a good visitor waited {slowest[0]:.1f} s"
     assert sum(f"{good.tunnel_id}: connected as " in line for line in gateway.err) == 1, "the good agent had to come again"
     if SLOW == 1:
         assert gateway.rss_kib() < 64 * 1024, f"{gateway.rss_kib()} KiB"
@@ -90,7 +90,7 @@ def arena(start):
     assert http_raw.request(gateway.address, target="/new", host=again.host).body == b"GET /new"
 
 
-def check_gone(gateway, agent, seconds=20):
+def check_gone(gateway, agent, seconds=60):
     assert agent.is_gone_within(seconds * SLOW), "the gateway keeps the link"
     assert gateway.process.poll() is None
 
@@ -118,7 +118,7 @@ def test_what_a_request_looks_like(arena):
     agent.reply(request, ("x-b", "1"), ("set-cookie", "a"), ("set-cookie", "b"), status=201, body=b"made")
     response = visit.end()
     assert (response.status, response.body, response.all("set-cookie")) == (201, b"made", ["a", "b"])
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while request.body != b"hello":  # the answer may have come first
         assert time.monotonic() < end, request.body
         time.sleep(0.01)
@@ -136,7 +136,7 @@ def test_upgrade_is_an_extended_connect(arena):
         assert response.header("x-tunnel-upgraded") is None
         assert connection._exactly(2) == b"hi"
         connection.send(b"there")
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while request.body != b"there":
             assert time.monotonic() < end, request.body
             time.sleep(0.01)
@@ -147,7 +147,7 @@ def test_visitor_who_leaves_is_a_reset(arena):
     with http_raw.Connection(arena.address) as connection:
         connection.send(http_raw.build(host=agent.host))
         request = agent.next_request()
-    event = agent.events.get(timeout=20)
+    event = agent.events.get(timeout=60)
     assert event.stream_id == request.stream
 
 
@@ -156,7 +156,7 @@ def test_agent_that_never_answers(start):
     agent = start.agent_v2(gateway)
     response = http_raw.request(gateway.address, host=agent.host)
     assert (response.status, response.error) == (504, "timeout")
-    assert agent.events.get(timeout=20).stream_id == agent.next_request().stream
+    assert agent.events.get(timeout=60).stream_id == agent.next_request().stream
 
 
 def test_goaway_of_an_agent(arena):
@@ -183,7 +183,7 @@ def test_what_was_not_processed_is_sent_again(arena, method, how):
         agent.raw(frame(RST_STREAM, 0, request.stream, (7).to_bytes(4, "big")))
     again = arena.start.agent_v2(arena, ready=ready, headers={"x-tunnel-resume": agent.established["resume"]})
     assert again.tunnel_id == agent.tunnel_id
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while agent.requests.empty() and again.requests.empty():
         assert time.monotonic() < end and visit.response is None, visit.response
         time.sleep(0.01)
@@ -484,7 +484,13 @@ def test_many_interim_answers(arena):
 
 def test_rapid_resets(arena):
     """Every request is reset at once; beyond some number of resets the link ends. POST: not sent again."""
-    agent = arena.start.agent_v2(arena, lambda agent, request: agent.write(frame(RST_STREAM, 0, request.stream, (8).to_bytes(4, "big"))))
+    at_once, a_second, resets = 4352, 200, [0]  # what common/link/link.h lets pass
+
+    def reset(agent, request):
+        resets[0] += 1
+        agent.write(frame(RST_STREAM, 0, request.stream, (8).to_bytes(4, "big")))
+
+    agent, began = arena.start.agent_v2(arena, reset), time.monotonic()
 
     def visit():
         request = http_raw.build("POST", "/x", agent.host, body=b"x")
@@ -498,13 +504,15 @@ def test_rapid_resets(arena):
             except (http_raw.Cut, ConnectionError):
                 pass
 
-    end = time.monotonic() + 40
+    end = began + 40
     visitors = [threading.Thread(target=visit, daemon=True) for _ in range(8)]
     for visitor in visitors:
         visitor.start()
-    check_gone(arena, agent, 40)
+    agent.closed.wait(40)  # a machine that is too slow may not come to so many
+    assert agent.closed.is_set() or resets[0] <= at_once + a_second * (time.monotonic() - began), "the gateway keeps the link"
+    assert arena.process.poll() is None
     for visitor in visitors:
-        visitor.join(20)
+        visitor.join(60)
 
 
 FLOODS = {

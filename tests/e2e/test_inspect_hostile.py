@@ -14,7 +14,7 @@ from test_inspect import Inspector, inspected  # noqa: F401
 JSON = "Content-Type: application/json\r\n"
 
 
-def connect(inspector, data=b"", seconds=10):
+def connect(inspector, data=b"", seconds=60):
     connection = socket.create_connection(("127.0.0.1", inspector.port), seconds * SLOW)
     connection.sendall(data)
     return connection

@@ -154,7 +154,7 @@ def test_a_service_that_moves_to_the_other_family(local, start, on_ipv6):
     service.stop()
     on_ipv6[1].close()
     second = start.service(service.port)
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while http_raw.request(gateway.address, "POST", target="/", host=ttf.host, body=b"x").status != 200:
         assert time.monotonic() < end
     assert second.seen("/")
@@ -172,7 +172,7 @@ def test_host_is_a_fixed_value(local):
 def test_bad_host_values_are_refused(start, value):
     ttf = start.forwarder("ws://127.0.0.1:1", 1, "--host-header", value, wait=False)
     ttf.expect_killed = True
-    assert ttf.wait_exit(10) not in (0, None)
+    assert ttf.wait_exit() not in (0, None)
     assert any("host-header" in line for line in ttf.err), ttf.dump()
 
 
@@ -191,7 +191,7 @@ def test_hint_for_a_service_that_refuses_the_host(local, status, text):
     for _ in range(3):
         response = http_raw.request(gateway.address, host=ttf.host)
         assert (response.status, response.body.decode()) == (status, text)
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not (hints := [line for line in ttf.out + ttf.err if "--host-header" in line]) and time.monotonic() < end:
         time.sleep(0.02)
     assert len(hints) == 1, ttf.dump()

@@ -41,7 +41,7 @@ def total(stack, name):
     return sum(numbers(gateway).get(name, 0) for gateway in gateways(stack))
 
 
-def wait_for(stack, name, value, seconds=10):
+def wait_for(stack, name, value, seconds=60):
     end = time.monotonic() + seconds
     while (now := total(stack, name)) != value:
         assert time.monotonic() < end, f"{name} is {now}, not {value}"

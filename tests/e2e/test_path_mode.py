@@ -357,7 +357,7 @@ def test_what_becomes_more_than_lambda_takes_ends_at_once(stack):
     start = time.monotonic()
     got = answer(stack, Response(headers=[HTML, ("Content-Encoding", "gzip")], body=bomb), headers=PART)
     assert got.status == 502 or got.status == 500, got
-    assert time.monotonic() - start < 15
+    assert time.monotonic() - start < 25
 
 
 @pytest.mark.parametrize("length", [60_000, 65_536, 130_000])

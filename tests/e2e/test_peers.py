@@ -281,9 +281,9 @@ def test_a_peer_that_is_paused(start, gateway, pause):
         if pause == "long":
             began = time.monotonic()
             two.wait_err("it has gone silent")
-            threads[1].join(10 * SLOW)
+            threads[1].join(60)
             assert (answers["POST"].status, answers["POST"].error) == (502, "agent_lost")
-            assert time.monotonic() - began < 15 * SLOW
+            assert time.monotonic() - began < 40 * SLOW
         else:
             time.sleep(1.5)
     finally:
@@ -329,7 +329,7 @@ def test_a_peer_that_stays_away(start, gateway):
     relay.refuse()
     began = time.monotonic()
     assert get(two, ttf.host).error == "agent_offline"
-    assert 0.9 < time.monotonic() - began < 10 * SLOW
+    assert 0.9 < time.monotonic() - began < 25 * SLOW
     assert relay.accepted < 12, "it is dialed too often"
 
 
@@ -364,7 +364,7 @@ def test_the_agent_moves_from_gateway_to_gateway(start, gateway):
         token, before = agent.established["resume"], agent
         agent = start.agent_v2(gateway_to, serve, headers={"x-tunnel-resume": token}, ready={"type": "ready", "capabilities": ["resume"]})
         assert agent.host == host
-        assert before.closed.wait(20 * SLOW)
+        assert before.closed.wait(60 * SLOW)
     time.sleep(0.2)
     ended.set()
     for thread in threads:
@@ -398,7 +398,7 @@ def test_the_gateway_of_the_agent_is_killed_under_load(start, gateway):
     relay.target = two.agents
     one.kill()
     ttf.wait_established(after=lines)
-    assert time.monotonic() - killed < 8 * SLOW
+    assert time.monotonic() - killed < 20 * SLOW
     assert ttf.tunnel_id == tunnel
     after = len(answers["POST"])
     eventually(lambda: len(answers["POST"]) > after + 50)

@@ -34,10 +34,10 @@ def linked(start):
 def test_as_often_as_it_is_told(linked, host):
     """Five seconds, where a gateway that says nothing is pinged every seven. A busy machine may be late, not early."""
     link = linked(host, {"heartbeat_seconds": 5})
-    times = [link.pings.get(timeout=20) for _ in range(2)]
+    times = [link.pings.get(timeout=60) for _ in range(2)]
     while (gap := times[-1] - times[-2]) > 6.5:
         assert len(times) < 6, times
-        times.append(link.pings.get(timeout=20))
+        times.append(link.pings.get(timeout=60))
     assert gap > 4
 
 
@@ -45,7 +45,7 @@ def test_as_seldom_as_it_is_told(linked):
     """A WebSocket API's custom domain, which looks like a gateway's, says 300 s; one that says nothing is pinged by then."""
     told, untold = linked("localhost", {"heartbeat_seconds": 300}), linked("localhost", {})
     for _ in range(2):
-        untold.pings.get(timeout=20)
+        untold.pings.get(timeout=60)
     assert told.pings.empty()
 
 
@@ -56,6 +56,6 @@ def test_an_idle_agent_costs_nothing_on_aws(start, linked, custom):
                                       bootstrap=BIN / "bootstrap"))  # fmt: skip
     start.forwarder(gateway.endpoint + ("" if custom == "true" else "/dev"), start.service())
     before, untold = usage(gateway)["messagesIn"], linked("localhost", {})
-    untold.pings.get(timeout=20)
-    untold.pings.get(timeout=20)
+    untold.pings.get(timeout=60)
+    untold.pings.get(timeout=60)
     assert usage(gateway)["messagesIn"] == before

@@ -30,7 +30,7 @@ def rows_of(lines):
     return best
 
 
-def whole(draw, seconds=20):
+def whole(draw, seconds=60):
     """The rows that draw() finds once they are as many as are wide: a code is a square."""
     end = time.monotonic() + seconds * SLOW
     while not (rows := draw()) or 2 * len(rows) < len(rows[0]):
@@ -118,7 +118,7 @@ def code_on(terminal, folder):
     return read(rows, folder, ink_is_dark=1) if rows else ""
 
 
-def wait_code(terminal, folder, url, seconds=20):
+def wait_code(terminal, folder, url, seconds=60):
     """Until the code there is that of this URL: a screen may be seen while it is drawn."""
     end = time.monotonic() + seconds * SLOW
     while code_on(terminal, folder) != url:

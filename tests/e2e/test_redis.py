@@ -38,7 +38,7 @@ def gateway(start, redis):
     return make
 
 
-def eventually(check, seconds=10, what=None):
+def eventually(check, seconds=60, what=None):
     """Until `check()` is true (an AssertionError counts as no)."""
     end = time.monotonic() + seconds * SLOW
     while True:

@@ -50,7 +50,7 @@ def test_a_gateway_without(start):
     assert not any("sandbox:" in line for line in gateway.err)
 
 
-def wait_for(true, seconds=20):
+def wait_for(true, seconds=60):
     end = time.monotonic() + seconds * SLOW
     while not true():
         assert time.monotonic() < end

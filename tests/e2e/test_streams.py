@@ -39,7 +39,7 @@ def serve_upload(exchange):
 
 def serve_silence(exchange):
     """Takes the head and says nothing until the other side closes."""
-    exchange.left = exchange.is_closed_within(60)
+    exchange.left = exchange.is_closed_within(30 * SLOW)
 
 
 def upload(connection, host, pieces, size=None, target="/upload"):
@@ -157,9 +157,9 @@ class Pour:
             exchange.whole = False
 
 
-def settled(read, quiet=1.0, seconds=40):
+def settled(read, quiet=1.0, seconds=60):
     """The value once it has not changed for a while."""
-    value, since, end = read(), time.monotonic(), time.monotonic() + seconds
+    value, since, end = read(), time.monotonic(), time.monotonic() + seconds * SLOW
     while time.monotonic() - since < quiet * SLOW:
         assert time.monotonic() < end, f"still growing: {read()}"
         time.sleep(0.05)
@@ -271,7 +271,7 @@ def test_visitor_who_leaves_within_a_download_ends_the_local_request(stack, held
         response = connection.read_head()
         assert next(connection.pieces(response)) == b"hello"
         connection.reset() if how == "reset" else connection.close()
-    assert exchange.is_closed_within(10 * SLOW), "the local request still runs"
+    assert exchange.is_closed_within(30 * SLOW), "the local request still runs"
 
 
 def test_visitor_who_leaves_within_a_stalled_download(stack):
@@ -282,7 +282,7 @@ def test_visitor_who_leaves_within_a_stalled_download(stack):
         connection.read_head()
         settled(lambda: exchanges[0].sent, quiet=0.5)
         connection.reset()
-    end = time.monotonic() + 15 * SLOW
+    end = time.monotonic() + 60 * SLOW
     while not hasattr(exchanges[0], "whole"):
         assert time.monotonic() < end, "the local request still runs"
         time.sleep(0.02)
@@ -308,7 +308,7 @@ def test_visitor_who_leaves_before_the_answer_ends_the_local_request(stack, held
         exchange = held.next()
         assert not exchange.has_input_within(0.2)
         connection.close()
-    assert exchange.is_closed_within(10 * SLOW), "the local request still runs"
+    assert exchange.is_closed_within(30 * SLOW), "the local request still runs"
 
 
 def check_cut(connection, response, first):
@@ -318,7 +318,7 @@ def check_cut(connection, response, first):
         for piece in connection.pieces(response):
             got += piece
     assert first.startswith(got)
-    assert connection.is_closed_within(5) or not connection.buffer
+    assert connection.is_closed_within(30) or not connection.buffer
 
 
 @pytest.mark.parametrize("framing", [("Content-Length", "1000000"), ("Transfer-Encoding", "chunked"), ("Connection", "close")])
@@ -386,7 +386,7 @@ def test_death_of_the_gateway_ends_the_local_request(fresh, held):
         connection.send(http_raw.build(target="/runs", host=stack.ttf.host))
         exchange = held.next()
         stack.gateway.kill()
-        assert exchange.is_closed_within(10 * SLOW)
+        assert exchange.is_closed_within(30 * SLOW)
 
 
 def test_cut_before_the_answer_is_a_502(stack):
@@ -422,8 +422,8 @@ def test_ordinary_body_that_stalls_is_cut_and_events_are_not(fresh, held):
         began = time.monotonic()
         with pytest.raises((http_raw.Cut, ConnectionError)):
             next(connection.pieces(response))
-        assert 0.5 < time.monotonic() - began < 10
-        assert exchange.is_closed_within(10)
+        assert 0.5 < time.monotonic() - began < 30
+        assert exchange.is_closed_within(30 * SLOW)
 
         assert not patient.has_input_within(3)
         stream.chunk(b"data: 2\n\n")
@@ -441,8 +441,8 @@ def test_stalled_upload_is_ended(fresh, held):
         connection.send(http_raw.build("POST", "/up", stack.ttf.host, [("Content-Length", "100")]) + b"hello")
         exchange = held.next()
         next(exchange.body())
-        assert exchange.is_closed_within(15 * SLOW)
-        data = connection.read_until_close(15)
+        assert exchange.is_closed_within(30 * SLOW)
+        data = connection.read_until_close(30)
         assert data == b"" or data.split(b" ")[1] in (b"408", b"502", b"504"), data
 
 
@@ -599,10 +599,12 @@ def expecting(stack, connection, target, size=5):
 def test_100_continue_is_the_services(stack, held):
     stack.service.stream("/expect", held)
     with stack.connect() as connection:
+        began = time.monotonic()
         expecting(stack, connection, "/expect")
         exchange = held.next()
         assert exchange.request.all("expect") == ["100-continue"]
-        assert not connection.has_input_within(0.3), "a 100 before the service said so"
+        said = connection.has_input_within(0.3)
+        assert not said or time.monotonic() - began >= 1, "a 100 before the service said so"  # ttf waits a second for it
         exchange.head(100, reason="Continue")
         assert connection.read_response().status == 100
         assert not exchange.has_input_within(0.1)
@@ -622,6 +624,8 @@ def test_refused_expectation_needs_no_body(stack, held, status):
         exchange.head(status, ("Content-Length", "2"), ("WWW-Authenticate", "Basic"))
         exchange.send(b"no")
         response = connection.read_response()
+        if response.status == 100:  # where it took us a second to say no
+            response = connection.read_response()
         assert (response.status, response.body, response.error) == (status, b"no", None)
         if exchange.has_input_within(0.3):  # ttf may close, but not send the body
             assert exchange.connection.recv(100) == b""
@@ -758,7 +762,7 @@ def test_download_is_finished_while_the_gateway_drains(start, held):
         gateway.wait_err(r"stopping")
         download.finish()
     held.release()
-    assert gateway.wait_exit(20) == 0
+    assert gateway.wait_exit() == 0
 
 
 def test_event_stream_does_not_keep_the_gateway_from_stopping(start, held):
@@ -773,9 +777,9 @@ def test_event_stream_does_not_keep_the_gateway_from_stopping(start, held):
         exchange.send(b"data: 1\n\n")
         response = connection.read_head()
         assert next(connection.pieces(response)) == b"data: 1\n\n"
-        assert gateway.stop(seconds=15) == 0
+        assert gateway.stop() == 0
         check_cut(connection, response, b"")
-        assert exchange.is_closed_within(10 * SLOW)
+        assert exchange.is_closed_within(30 * SLOW)
 
 
 def test_ttf_that_stops_ends_its_local_requests(fresh, held):
@@ -786,8 +790,8 @@ def test_ttf_that_stops_ends_its_local_requests(fresh, held):
         exchange = held.next()
         exchange.head(200, ("Content-Type", "text/event-stream"))
         connection.read_head()
-        assert stack.ttf.stop(seconds=40) == 0
-        assert exchange.is_closed_within(10 * SLOW)
+        assert stack.ttf.stop() == 0
+        assert exchange.is_closed_within(30 * SLOW)
 
 
 # ---- a long way between gateway and agent ----

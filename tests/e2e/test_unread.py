@@ -2,11 +2,11 @@
 
 import re
 import signal
-import time
 
 import pytest
 
 import http_raw
+from programs import END_SECONDS, SLOW
 
 LONG = "/" + "y" * 180
 REQUESTS = 4500  # some 210 bytes a line: more than a pipe and our own bounds hold
@@ -57,10 +57,8 @@ def test_sigterm_with_a_full_output(fresh, side):
     reads = program.reads_out if side == "out" else program.reads_err
     reads.clear()
     hammer(stack)
-    begun = time.monotonic()
     program.process.send_signal(signal.SIGTERM)
-    assert program.process.wait(15) == 0
-    assert time.monotonic() - begun < 8
+    assert program.process.wait(END_SECONDS * SLOW) == 0
     reads.set()
 
 
@@ -80,7 +78,7 @@ def test_a_line_said_too_often_is_counted(start):
     agent = start.agent(gateway)
     for _ in range(2000):
         agent.send_text(b"{")
-    gateway.wait_err(r"malformed message was dropped \(\d+ more like it\)", seconds=30)
+    gateway.wait_err(r"malformed message was dropped \(\d+ more like it\)", seconds=60)
     assert sum("malformed" in line for line in gateway.err) < 40
 
 
@@ -93,8 +91,8 @@ def test_one_agent_cannot_fill_the_log_with_varied_text(start):
         loud.send_text(b'{"type":"http_response","request_id":"%d","status_code":200}' % i)
     quiet.send_text(b'{"type":"error","request_id":null,"code":"internal_error","message":"the other one"}')
     gateway.wait_err("it says: internal_error: the other one")
-    gateway.wait_err(r"it says: internal_error: no \d+ \(\d+ more like it\)", seconds=30)
-    gateway.wait_err(r"was dropped \(\d+ more like it\)", seconds=30)
+    gateway.wait_err(r"it says: internal_error: no \d+ \(\d+ more like it\)", seconds=60)
+    gateway.wait_err(r"was dropped \(\d+ more like it\)", seconds=60)
     assert sum("it says: internal_error: no" in line for line in gateway.err) < 40
     assert sum("was dropped" in line for line in gateway.err) < 40
 

@@ -155,7 +155,7 @@ def test_close_code_of_the_service_reaches_the_visitor(start, tunnel):
         async with dial(gateway, ttf) as socket:
             await socket.send("x")
             with pytest.raises(websockets.ConnectionClosed):
-                await asyncio.wait_for(socket.recv(), 20)
+                await asyncio.wait_for(socket.recv(), 60)
             return socket.close_code, socket.close_reason
 
     assert asyncio.run(run()) == (3005, "the service's reason")
@@ -186,7 +186,7 @@ def test_service_that_vanishes_ends_the_visitors_websocket(start, tunnel):
         async with dial(gateway, ttf) as socket:
             await socket.send("x")
             with pytest.raises(websockets.ConnectionClosed):
-                await asyncio.wait_for(socket.recv(), 20)
+                await asyncio.wait_for(socket.recv(), 60)
             return socket.close_code
 
     assert asyncio.run(run()) == 1006
@@ -203,7 +203,7 @@ def test_death_in_between_ends_both(start, tunnel, who):
             await socket.recv()
             {"ttf": ttf, "gateway": gateway}[who].kill()
             with pytest.raises(websockets.ConnectionClosed):
-                await asyncio.wait_for(socket.recv(), 20)
+                await asyncio.wait_for(socket.recv(), 60)
 
     asyncio.run(run())
     assert service.wait_ended()[0][0] == 1006
@@ -270,7 +270,7 @@ def test_websocket_may_be_silent(start, tunnel):
             for number in range(2):
                 await asyncio.sleep(3.5)
                 await socket.send(f"{number}")
-                assert await asyncio.wait_for(socket.recv(), 10) == f"{number}"
+                assert await asyncio.wait_for(socket.recv(), 60) == f"{number}"
 
     asyncio.run(run())
 
@@ -299,10 +299,10 @@ def test_websocket_of_a_stalled_reader_harms_nobody(start, tunnel):
             assert 0 < sent[0] < LINKS * (16 << 20), sent
             async with dial(gateway, ttf) as other:
                 await other.send("?")
-                assert await asyncio.wait_for(other.recv(), 10) == "other"
+                assert await asyncio.wait_for(other.recv(), 60) == "other"
             total = 0
             while total < 1000 * 65536:
-                total += len(await asyncio.wait_for(stalled.recv(), 20))
+                total += len(await asyncio.wait_for(stalled.recv(), 60))
 
     asyncio.run(run())
 
@@ -318,10 +318,10 @@ def test_websocket_when_the_gateway_drains(start, tunnel):
             await socket.recv()
             gateway.process.send_signal(signal.SIGTERM)
             with pytest.raises(websockets.ConnectionClosed):
-                await asyncio.wait_for(socket.recv(), 20)
+                await asyncio.wait_for(socket.recv(), 60)
 
     asyncio.run(run())
-    assert gateway.wait_exit(15) == 0
+    assert gateway.wait_exit() == 0
     service.wait_ended()
 
 
@@ -409,7 +409,7 @@ def test_half_closed(stack):
         connection.send(b"all of it")
         connection.socket.shutdown(1)
         assert read_exactly(connection, 13) == b"got all of it"
-        assert connection.is_closed_within(10)
+        assert connection.is_closed_within(30)
 
 
 def test_visitor_who_resets_an_upgraded_connection(stack):
@@ -514,7 +514,7 @@ def test_upgrades_in_path_mode(start, tunnel):
         uri = f"ws://127.0.0.1:{gateway.address[1]}/{ttf.tunnel_id}/hot?x"
         async with connect(uri, compression=None) as socket:
             await socket.send("through the path")
-            assert await asyncio.wait_for(socket.recv(), 10) == "through the path"
+            assert await asyncio.wait_for(socket.recv(), 60) == "through the path"
 
     asyncio.run(run())
 
@@ -580,7 +580,7 @@ def test_body_and_offer_of_a_post(stack, token, size):
         assert read_exactly(connection, 4) == b"more"
         connection.socket.shutdown(1)
         assert read_exactly(connection, 4) == b" bye"
-        assert connection.is_closed_within(10)
+        assert connection.is_closed_within(30)
 
 
 @pytest.mark.parametrize("token", ["TLS/1.2", "SPDY/3.1", "HTTP/2.0", "IRC/6.9, RTA/x11", "tcp", "websocket"])

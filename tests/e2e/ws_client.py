@@ -8,7 +8,7 @@ from websockets.legacy import client
 
 
 class Socket:
-    def __init__(self, url, headers=None, seconds=20, subprotocols=None):
+    def __init__(self, url, headers=None, seconds=60, subprotocols=None):
         self.seconds = seconds
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
