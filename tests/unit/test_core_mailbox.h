@@ -252,9 +252,11 @@ static inline void agent_ready(struct world *world, const char *connection, cons
 
 static inline void agent_answers(struct world *world, const char *connection, struct view request_id,
                                  int status, const char *more) {
-    char text[1024];
-    snprintf(text, sizeof(text), "{\"type\":\"http_response\",\"request_id\":\"%.*s\",\"status_code\":%d%s}",
-             VIEW_ARG(request_id), status, more);
+    char text[2048];
+    int len = snprintf(text, sizeof(text),
+                       "{\"type\":\"http_response\",\"request_id\":\"%.*s\",\"status_code\":%d%s}",
+                       VIEW_ARG(request_id), status, more);
+    assert_in_range(len, 1, sizeof(text) - 1);
     agent_says(world, connection, text);
 }
 
