@@ -52,6 +52,8 @@ struct operation_direct {
     struct direct_id id;
     struct v1_message *answer;
     struct v1_chunk chunk; /* `data` is malloc'ed */
+    bool spills;           /* puts a piece that came here into the store */
+    bool discards;         /* what it has put is not wanted any more */
 };
 
 static struct aws_client *aws_of(const struct mailbox_direct *direct) {
@@ -121,9 +123,35 @@ static void expected_free(struct expected *expected) {
     free(expected);
 }
 
+/* Pieces of it are on their way into the store: what they leave there is deleted behind the last of them. */
+static bool discard_spilt(struct mailbox_direct *direct, struct view request_id) {
+    bool found = false;
+    for (struct list *node = direct->operations.next; node != &direct->operations; node = node->next) {
+        struct operation_direct *operation = LIST_ENTRY(node, struct operation_direct, node);
+        if (!operation->spills || !view_eq(view_from_cstr(operation->request_id), request_id)) continue;
+        operation->discards = found = true;
+    }
+    return found;
+}
+
+static void on_spilt(void *target, uint64_t ticket, enum status status) {
+    struct operation_direct *operation = target;
+    struct mailbox_direct *direct = operation->direct;
+    (void)ticket;
+    (void)status; /* one that is refused may have been put all the same */
+    list_remove(&operation->node);
+    if (operation->discards && !discard_spilt(direct, view_from_cstr(operation->request_id)))
+        store_dynamodb_discard(direct->settings.store, view_from_cstr(operation->request_id));
+    operation_free(operation);
+}
+
 static void spill_one(struct expected *expected, const struct v1_chunk *chunk) {
+    struct operation_direct *operation = operation_new(expected->direct, NULL, 0);
+    operation->spills = true;
+    memcpy(operation->request_id, expected->request_id, sizeof(operation->request_id));
     store_dynamodb_deposit_part(expected->direct->settings.store, view_from_cstr(expected->request_id),
-                                view_from_cstr(expected->agent), expected->expires_ms, chunk, NULL, NULL, 0);
+                                view_from_cstr(expected->agent), expected->expires_ms, chunk, on_spilt,
+                                operation, 0);
 }
 
 static void spill(struct expected *expected, const struct chunk_joiner *joiner) {
@@ -287,7 +315,7 @@ static void forget(void *ctx, struct view request_id) {
     struct expected *expected = expected_find(direct, request_id);
     bool stored = !expected || expected->watched;
     if (expected) expected_free(expected);
-    if (stored) direct->store.remove(direct->store.ctx, request_id);
+    if (stored && !discard_spilt(direct, request_id)) direct->store.remove(direct->store.ctx, request_id);
 }
 
 /* Taken from the store. What was not there yet may still come, here or there. */
@@ -295,7 +323,10 @@ static void on_stored_taken(void *target, uint64_t ticket, enum status status, s
     struct operation_direct *operation = target;
     struct expected *expected = expected_find(operation->direct, view_from_cstr(operation->request_id));
     (void)ticket;
-    if (expected && status == STATUS_OK) expected_free(expected);
+    if (expected && status == STATUS_OK) {
+        expected_free(expected);
+        discard_spilt(operation->direct, view_from_cstr(operation->request_id));
+    }
     operation->fn.take(operation->target, operation->ticket, status, answer);
     operation_free(operation);
 }

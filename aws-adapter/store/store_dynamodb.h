@@ -41,6 +41,9 @@ void store_dynamodb_wake(struct store_dynamodb *store, struct view request_id);
 
 /* Polls for the record of this request from now on, as if it had been put here. */
 void store_dynamodb_watch(struct store_dynamodb *store, struct view request_id);
+/* Deletes its record and the parts that this speaks of, whatever is known of them here; it is not polled for
+ * any more. */
+void store_dynamodb_discard(struct store_dynamodb *store, struct view request_id);
 /* Puts the record of a completed request, where there is none; `answer` moves. STATUS_NOT_FOUND: there is
  * one. */
 void store_dynamodb_deposit(struct store_dynamodb *store, struct view request_id, struct view connection_id,

@@ -239,6 +239,8 @@ void store_dynamodb_deposit_part(struct store_dynamodb *store, struct view reque
                                  struct view connection_id, uint64_t expires_ms, const struct v1_chunk *chunk,
                                  mailbox_done_fn *done, void *target, uint64_t ticket) {
     struct store_op *op = store_op_new(store, target, ticket);
+    struct waiting *waiting = waiting_find(store, request_id);
+    if (waiting) waiting->recordless = false; /* our own */
     op->fn.done = done;
     op->deposit = true;
     op->expires_ms = expires_ms;

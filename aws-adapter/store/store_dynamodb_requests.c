@@ -344,15 +344,19 @@ static void on_deleted(void *ctx, enum status status, const struct dynamodb_answ
 
 /* The record, and the parts that it speaks of. One that was not completed is small: it may tell of parts that
  * came meanwhile. */
-static void delete_request(struct store_dynamodb *store, const struct waiting *waiting) {
+static void delete_record(struct store_dynamodb *store, struct view request_id, bool has_parts) {
     struct store_op *op = store_op_new(store, NULL, 0);
     struct buf body;
-    memcpy(op->request_id, waiting->request_id, sizeof(waiting->request_id));
+    view_copy_to(request_id, op->request_id, sizeof(op->request_id));
     buf_init(&body, REQUEST_BODY_MAX);
     body_begin(&body, store->settings.requests_table);
     body_key(&body, "requestId", view_from_cstr(op->request_id));
-    buf_printf(&body, "%s}", waiting->told && !waiting->parts ? "" : ",\"ReturnValues\":\"ALL_OLD\"");
+    buf_printf(&body, "%s}", has_parts ? ",\"ReturnValues\":\"ALL_OLD\"" : "");
     store_op_send(op, ACTION_REQUESTS_DELETE, &body, on_deleted);
+}
+
+static void delete_request(struct store_dynamodb *store, const struct waiting *waiting) {
+    delete_record(store, view_from_cstr(waiting->request_id), !waiting->told || waiting->parts);
 }
 
 static void take_end(struct store_op *op, enum status status) {
@@ -427,6 +431,12 @@ static void forget(void *ctx, struct view request_id) {
     if (!waiting) return; /* taken, and deleted with it */
     if (!waiting->recordless) delete_request(store, waiting);
     waiting_free(waiting);
+}
+
+void store_dynamodb_discard(struct store_dynamodb *store, struct view request_id) {
+    struct waiting *waiting = waiting_find(store, request_id);
+    if (waiting) waiting_free(waiting);
+    delete_record(store, request_id, true);
 }
 
 /* ---- woken ---- */
