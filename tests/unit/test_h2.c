@@ -183,15 +183,16 @@ static void test_a_body_comes_as_it_is_granted(void **state) {
     grant(2);
     assert_int_equal(core.exchange->body.len, 0); /* not inside the core's call */
     PEER_UNTIL(core.exchange->body.len == 2);
+    peer_says(stream, VIEW(", "), false);
     peer_idles();
-    assert_int_equal(core.exchange->body.len, 2);
-    grant(10);
-    PEER_UNTIL(core.exchange->body.len == 5);
+    assert_int_equal(core.exchange->body.len, 2); /* whatever more comes */
+    grant(11);
+    PEER_UNTIL(core.exchange->body.len == 7);
     assert_false(core.exchange->has_body_end);
-    peer_says(stream, VIEW(" world"), true);
-    PEER_UNTIL(core.exchange->body.len == 11);
+    peer_says(stream, VIEW("world!"), true);
+    PEER_UNTIL(core.exchange->body.len == 13);
     assert_true(core.exchange->has_body_end);
-    assert_true(view_eq(buf_view(&core.exchange->body), VIEW("hello world")));
+    assert_true(view_eq(buf_view(&core.exchange->body), VIEW("hello, world!")));
     answers(204, LENGTH_UNKNOWN, false, NULL);
     end();
     PEER_UNTIL(stream->has_ended && conn_of_peer()->count == 0);
@@ -291,6 +292,15 @@ static void test_expect(void **state) {
     end();
     PEER_UNTIL(stream->has_ended);
     assert_int_equal(stream->informational, 0);
+    stream = peer_visits("POST /", "expect: 100-continue", true);
+    answers(417, LENGTH_UNKNOWN, true, NULL);
+    PEER_UNTIL(stream->status == 417);
+    grant(1); /* too late for that */
+    peer_idles();
+    assert_int_equal(stream->informational, 0);
+    assert_int_equal(stream->status, 417);
+    end();
+    PEER_UNTIL(stream->has_ended);
     stream = peer_visits("POST /", NULL, true);
     grant(1);
     peer_says(stream, VIEW("x"), true);
@@ -323,6 +333,8 @@ static void test_a_websocket(void **state) {
     assert_false(core.exchange->has_body_end);
     peer_says(stream, (struct view){0}, true);
     PEER_UNTIL(core.exchange->has_body_end);
+    data(VIEW("more")); /* the other direction goes on */
+    PEER_UNTIL(stream->body.len == 8);
     end();
     PEER_UNTIL(stream->has_ended && conn_of_peer()->count == 0);
     assert_int_equal(core.cancelled, 0);
@@ -330,9 +342,26 @@ static void test_a_websocket(void **state) {
     UNTIL(is_closed());
 }
 
+/* What the visitor has ended before the service switched is told when it has. */
+static void test_a_websocket_that_is_half_closed_at_once(void **state) {
+    (void)state;
+    peer_come();
+    struct peer_stream *stream = peer_visits("CONNECT /chat", ":protocol: websocket", true);
+    core.exchange->has_body_end = false;
+    peer_says(stream, (struct view){0}, true);
+    peer_idles();
+    assert_false(core.exchange->has_body_end);
+    answer_101("websocket");
+    PEER_UNTIL(core.exchange->has_body_end);
+    end();
+    PEER_UNTIL(stream->has_ended && conn_of_peer()->count == 0);
+    peer_leave();
+    UNTIL(is_closed());
+}
+
 static void test_no_websocket(void **state) {
     (void)state;
-    static const struct { int said, told; } rows[] = {{200, 502}, {299, 502}, {302, 302}, {404, 404}};
+    static const struct { int said, told; } rows[] = {{200, 502}, {299, 502}, {300, 300}, {404, 404}};
     peer_come();
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct peer_stream *stream = peer_visits("CONNECT /chat", ":protocol: websocket", true);
@@ -430,6 +459,13 @@ static void test_a_visitor_resets(void **state) {
     assert_null(core.exchange);
     assert_int_equal(conn_of_peer()->count, 0);
     assert_non_null(strstr(core.access, "POST"));
+    stream = peer_visits("GET /", NULL, false);
+    answer_200(10);
+    data(VIEW("12345"));
+    PEER_UNTIL(stream->body.len == 5);
+    nghttp2_submit_rst_stream(peer.session, 0, stream->id, NGHTTP2_CANCEL);
+    PEER_UNTIL(core.cancelled == 2);
+    assert_non_null(strstr(core.access, " cut"));
     peer_leave();
     UNTIL(is_closed());
 }
@@ -458,6 +494,7 @@ int main(void) {
         TEST(test_an_answer_before_the_body),
         TEST(test_expect),
         TEST(test_a_websocket),
+        TEST(test_a_websocket_that_is_half_closed_at_once),
         TEST(test_no_websocket),
         TEST(test_what_the_core_is_not_asked),
         TEST(test_a_core_without_memory),

@@ -89,6 +89,25 @@ static void test_the_longest_idle_one_is_spared_first(void **state) {
     UNTIL(is_closed());
 }
 
+/* However little comes at a time. */
+static void test_a_slow_beginning(void **state) {
+    (void)state;
+    static const char hello[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"
+                                "\0\0\6\1\5\0\0\0\1\x82\x84\x87\x41\1"
+                                "a";
+    int fd = come_by_h2();
+    for (size_t i = 0; i < sizeof(hello) - 1; i++) {
+        assert_int_equal(core.asked, 0);
+        assert_int_equal(send(fd, &hello[i], 1, MSG_NOSIGNAL), 1);
+        for (int turns = 0; turns < 3; turns++) turn();
+        assert_false(is_closed());
+    }
+    UNTIL(core.asked == 1);
+    close(fd);
+    UNTIL(is_closed());
+    assert_int_equal(core.cancelled, 1);
+}
+
 /* ---- going down ---- */
 
 static void test_draining_answers_what_was_asked(void **state) {
@@ -339,6 +358,7 @@ int main(void) {
         TEST(test_an_idle_one_is_told_to_go),
         TEST(test_between_two_requests),
         TEST(test_the_longest_idle_one_is_spared_first),
+        TEST(test_a_slow_beginning),
         TEST(test_draining_answers_what_was_asked),
         TEST(test_draining_an_idle_one),
         TEST(test_closing_after_a_request),
