@@ -1,0 +1,130 @@
+/* Visitors' connections that another process takes over, as this one's successor: who is between two requests
+ * goes at once, who has asked is answered first. */
+#include "visit_scene.h"
+
+#define GET "GET / HTTP/1.1\r\n" HOST
+
+static int passed[4];
+static size_t passed_count;
+
+/* Keeps it, as the other process would. */
+static bool pass(void *ctx, int fd) {
+    assert_ptr_equal(ctx, passed);
+    assert_true(passed_count < COUNT(passed));
+    passed[passed_count++] = dup(fd);
+    return true;
+}
+
+static void hand_over(void) {
+    passed_count = 0;
+    visitors_hand_over(core.visitors, pass, passed);
+}
+
+static void answer_no_content(void) {
+    answer((struct answer_head){.status = 204, .content_length = LENGTH_UNKNOWN}, NULL);
+    end();
+}
+
+/* What the visitor sends from now on is the other's. */
+static void is_the_others(int fd) {
+    char text[4] = "";
+    assert_true(list_empty(&core.visitors->all));
+    assert_int_equal(core.clients.count, 0);
+    assert_int_equal(passed_count, 1);
+    say(fd, "GET");
+    UNTIL(recv(passed[0], text, sizeof(text), MSG_DONTWAIT) == 3);
+    assert_memory_equal(text, "GET", 3);
+    close(passed[0]);
+    close(fd);
+}
+
+static void test_a_new_one(void **state) {
+    (void)state;
+    int fd = come();
+    hand_over();
+    is_the_others(fd);
+}
+
+static void test_an_idle_one(void **state) {
+    (void)state;
+    int fd = come();
+    struct visit *visit = ask(fd, GET);
+    answer_no_content();
+    UNTIL(visit->phase == VISIT_IDLE);
+    hear(fd, "HTTP/1.1 204");
+    hand_over();
+    static char rest[1000];
+    while (recv(fd, rest, sizeof(rest), MSG_DONTWAIT) > 0) continue;
+    is_the_others(fd);
+}
+
+static void test_one_that_has_asked(void **state) {
+    (void)state;
+    int fd = come();
+    ask(fd, GET);
+    hand_over();
+    assert_int_equal(passed_count, 0);
+    answer_no_content();
+    UNTIL(passed_count == 1);
+    hear(fd, "HTTP/1.1 204");
+    static char rest[1000];
+    while (recv(fd, rest, sizeof(rest), MSG_DONTWAIT) > 0) continue;
+    is_the_others(fd);
+}
+
+/* What was read is gone from the socket: it is answered here. */
+static void test_one_that_has_begun_to_ask(void **state) {
+    (void)state;
+    int fd = come();
+    struct visit *visit = last_visit();
+    say(fd, "GET / HT");
+    UNTIL(visit->phase == VISIT_HEAD);
+    hand_over();
+    assert_int_equal(passed_count, 0);
+    int before = core.asked;
+    say(fd, "TP/1.1\r\n" HOST);
+    UNTIL(core.asked > before);
+    answer_no_content();
+    UNTIL(passed_count == 1);
+    hear(fd, "HTTP/1.1 204");
+    static char rest[1000];
+    while (recv(fd, rest, sizeof(rest), MSG_DONTWAIT) > 0) continue;
+    is_the_others(fd);
+}
+
+/* What began with bytes that only this process has seen (TLS) nobody else can go on with: who has not asked
+ * yet may ask, who waits between two requests is let go. */
+static void test_one_that_is_ours(void **state) {
+    (void)state;
+    int fresh = come();
+    last_visit()->conn.is_ours = true;
+    int fd = come();
+    struct visit *visit = last_visit();
+    visit->conn.is_ours = true;
+    ask(fd, GET);
+    answer_no_content();
+    UNTIL(visit->phase == VISIT_IDLE);
+    hear(fd, "HTTP/1.1 204");
+    hand_over();
+    assert_int_equal(passed_count, 0);
+    assert_int_equal(core.clients.count, 1); /* the fresh one */
+    static char rest[1000];
+    UNTIL(recv(fd, rest, sizeof(rest), MSG_DONTWAIT) == 0);
+    assert_int_equal(last_visit()->phase, VISIT_NEW);
+    ask(fresh, GET);
+    answer_no_content();
+    UNTIL(core.clients.count == 0);
+    assert_int_equal(passed_count, 0);
+    hear(fresh, "HTTP/1.1 204");
+    close(fresh);
+    close(fd);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(test_a_new_one),          TEST(test_an_idle_one),
+        TEST(test_one_that_has_asked), TEST(test_one_that_has_begun_to_ask),
+        TEST(test_one_that_is_ours),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
