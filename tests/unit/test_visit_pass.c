@@ -1,5 +1,5 @@
 /* Visitors' connections that another process takes over, as this one's successor: who is between two requests
- * goes at once, who has asked is answered first. */
+ * goes at once, who has asked is answered first. And who is cut where memory is short. */
 #include "visit_scene.h"
 
 #define GET "GET / HTTP/1.1\r\n" HOST
@@ -120,11 +120,48 @@ static void test_one_that_is_ours(void **state) {
     close(fd);
 }
 
+/* ---- without memory for more ---- */
+
+static struct visit *reads_nothing(int fd, size_t more) {
+    static const char bytes[512 * 1024];
+    struct visit *visit = ask(fd, GET);
+    answer_200(LENGTH_UNKNOWN);
+    block(visit);
+    for (size_t i = 0; i < more; i++) data(view_of(bytes, sizeof(bytes)));
+    turn();
+    return visit;
+}
+
+/* Whoever holds most of it, the first or the last that came. */
+static void test_who_holds_most_is_cut(void **state) {
+    (void)state;
+    for (size_t first = 0; first < 2; first++) {
+        int idle = come();
+        assert_false(visitors_shed(core.visitors));
+        int fds[2] = {come(), -1};
+        struct visit *visits[2] = {reads_nothing(fds[0], first ? 0 : 4), NULL};
+        fds[1] = come();
+        visits[1] = reads_nothing(fds[1], first ? 4 : 0);
+        int before = core.cancelled;
+        assert_true(visits[first]->out.cap > visits[!first]->out.cap);
+        assert_true(visitors_shed(core.visitors));
+        assert_int_equal(core.cancelled, before + 1);
+        assert_int_equal(visits[!first]->phase, VISIT_ASKED);
+        assert_true(visitors_shed(core.visitors));
+        assert_int_equal(core.cancelled, before + 2);
+        assert_false(visitors_shed(core.visitors)); /* the idle one holds nothing */
+        close(idle);
+        UNTIL(core.clients.count == 0);
+        close(fds[0]);
+        close(fds[1]);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_a_new_one),          TEST(test_an_idle_one),
         TEST(test_one_that_has_asked), TEST(test_one_that_has_begun_to_ask),
-        TEST(test_one_that_is_ours),
+        TEST(test_one_that_is_ours),   TEST(test_who_holds_most_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
