@@ -8,6 +8,7 @@
     X(NOT_FOUND, "not found")                                                                                \
     X(CONFLICT, "changed by somebody else meanwhile")                                                        \
     X(GONE, "the other side is gone")                                                                        \
+    X(UNHEARD, "the other side does not listen yet")                                                         \
     X(TOO_LARGE, "over a limit")                                                                             \
     X(OVERLOADED, "too much at once")                                                                        \
     X(UNAVAILABLE, "cannot be reached")                                                                      \

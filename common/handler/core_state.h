@@ -212,7 +212,8 @@ struct exchange {
     char request_id[V1_REQUEST_ID_MAX + 1]; /* of the last message that carried it */
     struct table_node request_node; /* in core.requests while the mailbox has it; else without a key */
     bool is_sending;                /* whether the agent was handed it is not known yet, */
-    bool is_gone;                   /* and the agent has gone meanwhile */
+    bool is_gone;                   /* and the agent, or what the mailbox had, has gone meanwhile */
+    enum status sent;               /* what has kept it from the agent; STATUS_OK: nothing that is known */
     struct v1_message *message;     /* the answer, while its body is passed on */
     struct view answer_rest;        /* of its body, not yet given to the sink */
 };
@@ -273,6 +274,8 @@ void dispatch_undelivered(struct exchange *exchange);
 void dispatch_unreached(struct exchange *exchange);
 /* It may have been given the request when the way broke: once more, to whoever there is, or 502. */
 void dispatch_severed(struct exchange *exchange);
+/* May what an agent may have executed be sent to one again? */
+bool dispatch_may_send_twice(const struct exchange *exchange);
 void dispatch_claim_changed(struct core *core, struct view tunnel_id);
 /* It waits, for an agent or for its answer: looks at the claim again in a while, if nobody else tells. */
 void dispatch_recheck_later(struct exchange *exchange);

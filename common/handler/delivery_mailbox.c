@@ -12,6 +12,7 @@ static void fail_sending(struct exchange *exchange, enum status status) {
         claim_gone(exchange->core, &exchange->claim);
         dispatch_undelivered(exchange);
         break;
+    case STATUS_UNHEARD: dispatch_unreached(exchange); break;
     case STATUS_TOO_LARGE: exchange_fail(exchange, HTTP_ERROR_BODY_TOO_LARGE); break;
     default: exchange_fail(exchange, HTTP_ERROR_OVERLOADED); break;
     }
@@ -41,6 +42,8 @@ static void on_sent(void *target, uint64_t ticket, enum status status) {
         free(sending);
     }
     if (is_its && is_last) exchange->is_sending = false;
+    if (is_its && status != STATUS_OK)
+        exchange->sent = status; /* for not_taken(), if an answer is asked for */
     if (!is_its || exchange->state != EXCHANGE_SENT) return;
     if (status != STATUS_OK)
         fail_sending(exchange, status);
@@ -113,6 +116,7 @@ static void send_request(struct exchange *exchange) {
     exchange->state = EXCHANGE_SENT;
     exchange->is_sending = true;
     exchange->is_gone = false;
+    exchange->sent = STATUS_OK;
     timer_start(core->ports.clock.timers, &exchange->timer, exchange_request_timeout_ms(exchange));
     dispatch_recheck_later(exchange);
     bool sent = send_text(exchange, buf_view(&text));
@@ -250,17 +254,30 @@ static bool is_taking(const struct exchange *exchange) {
     return exchange->state == EXCHANGE_TAKING || exchange->state == EXCHANGE_TAKING_LAST;
 }
 
-static void not_taken(struct exchange *exchange) {
+/* The store has lost the request, and the agent may have it: no answer will come of it. */
+static void lost_by_store(struct exchange *exchange) {
+    if (exchange->is_sending && !dispatch_may_send_twice(exchange))
+        exchange->is_gone = true; /* it may be that it never got it: that is to be known first */
+    else
+        dispatch_severed(exchange);
+}
+
+static void not_taken(struct exchange *exchange, enum status status) {
     bool is_last = exchange->state == EXCHANGE_TAKING_LAST || (exchange->is_gone && !exchange->is_sending);
     exchange->state = EXCHANGE_SENT;
-    if (is_last) dispatch_agent_lost(exchange);
+    if (exchange->sent != STATUS_OK)
+        fail_sending(exchange, exchange->sent);
+    else if (is_last)
+        dispatch_agent_lost(exchange);
+    else if (status == STATUS_GONE)
+        lost_by_store(exchange);
 }
 
 static void on_taken(void *target, uint64_t ticket, enum status status, struct v1_message *answer) {
     struct exchange *exchange = exchange_find(target, ticket);
     if (!exchange || !is_taking(exchange) || status != STATUS_OK) {
         v1_message_free(answer);
-        if (exchange && is_taking(exchange)) not_taken(exchange);
+        if (exchange && is_taking(exchange)) not_taken(exchange, status);
         return;
     }
     forget_request(exchange); /* the mailbox has, too */

@@ -188,9 +188,13 @@ static void wait_for_another(struct exchange *exchange) {
     look_again(exchange, exchange->core->settings.grace_ms);
 }
 
-/* May what an agent may have executed be sent to one again? False when that has ended the exchange. */
+bool dispatch_may_send_twice(const struct exchange *exchange) {
+    return !exchange->from_peer && http_method_is_safe(exchange->method) && !exchange->sent_again;
+}
+
+/* False when that has ended the exchange. */
 static bool send_twice(struct exchange *exchange) {
-    if (exchange->from_peer || !http_method_is_safe(exchange->method) || exchange->sent_again) {
+    if (!dispatch_may_send_twice(exchange)) {
         exchange_fail(exchange, HTTP_ERROR_AGENT_LOST);
         return false;
     }

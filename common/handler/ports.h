@@ -112,7 +112,8 @@ struct mailbox {
     void (*complete_part)(void *ctx, struct view request_id, struct view connection_id,
                           const struct v1_chunk *chunk, mailbox_done_fn *done, void *target, uint64_t ticket);
 
-    /* The answer, and the end of the request. STATUS_NOT_FOUND while there is none. */
+    /* The answer, and the end of the request. STATUS_NOT_FOUND while there is none. STATUS_GONE where a store
+     * knows that there is no such request (any more), so that no answer will come; others say NOT_FOUND. */
     void (*take)(void *ctx, struct view request_id, mailbox_take_fn *done, void *target, uint64_t ticket);
 
     /* Ends the request, answered or not. */
@@ -155,8 +156,9 @@ typedef void agent_sent_fn(void *target, uint64_t ticket, enum status status);
 struct agents {
     void *ctx;
 
-    /* One v1 message. STATUS_OK: handed on, not: arrived. STATUS_GONE: no such connection. STATUS_OVERLOADED:
-     * too many bytes wait for it already. `done` may be NULL. */
+    /* One v1 message. STATUS_OK: handed on, not: arrived. STATUS_GONE: no such connection. STATUS_UNHEARD: it
+     * was certainly not handed on, and may be when it is sent again. STATUS_OVERLOADED: too many bytes wait
+     * for it already. `done` may be NULL. */
     void (*send)(void *ctx, const struct link *link, struct view message, agent_sent_fn *done, void *target,
                  uint64_t ticket);
 

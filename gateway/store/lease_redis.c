@@ -199,7 +199,9 @@ static void check_secret(struct store_redis *store, struct view created) {
     if (!store->secret[0] || !view_eq(created, view_from_cstr(ours))) agree_on_secret(store);
 }
 
+/* Nobody could renew a lease while Redis was away. */
 static void check_dead(struct store_redis *store, const redisReply *reply) {
+    if (store_is_just_back(store)) return;
     for (size_t i = 4; i < reply->elements; i++) {
         struct view gateway = reply_text(reply->element[i]);
         if (gateway.len == 0 || view_eq(gateway, view_from_cstr(store->gateway))) continue;

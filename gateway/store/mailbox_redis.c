@@ -11,6 +11,7 @@
 #define ID_PREFIX "r-"          /* of request ids minted here */
 #define MESSAGE_KEEP_MS "10000" /* for the holder to fetch it */
 #define REFUSAL_MS 2000         /* a refusal later than this would come too late to matter */
+#define PAUSE_MS 250            /* before who does not listen yet is sent to again */
 
 bool store_redis_minted(struct view request_id) {
     return request_id.len == strlen(ID_PREFIX) + UUID_LEN && view_starts_with(request_id, VIEW(ID_PREFIX));
@@ -42,49 +43,6 @@ static void redis_put(void *ctx, const struct pending *pending, mailbox_put_fn *
     store_script(store, SCRIPT_PUT, words, 1, 4, true, on_put, job);
 }
 
-static void on_complete(void *ctx, enum status status, const redisReply *reply) {
-    bool refused = status == STATUS_OK && (reply->type != REDIS_REPLY_INTEGER || reply->integer != 1);
-    job_done(ctx, refused || status == STATUS_INVALID ? STATUS_NOT_FOUND : status);
-}
-
-static bool encode_answer(struct buf *out, struct view request_id, const struct v1_message *answer) {
-    if (answer->type == V1_ERROR)
-        return v1_encode_error(out, request_id, answer->code, answer->message, answer->reason);
-    if (answer->body_too_large)
-        return v1_encode_error(out, request_id, VIEW(V1_CODE_INTERNAL_ERROR),
-                               VIEW("The answer is too large."), VIEW("response_too_large"));
-    struct v1_response response = {.request_id = request_id,
-                                   .status = answer->status,
-                                   .headers = &answer->headers,
-                                   .body = answer->body,
-                                   .processing_time_ms = answer->processing_time_ms};
-    return v1_encode_response(out, &response);
-}
-
-static void redis_complete(void *ctx, struct view request_id, struct view connection_id,
-                           struct v1_message *answer, mailbox_done_fn *done, void *target, uint64_t ticket) {
-    struct store_redis *store = ctx;
-    struct job *job = job_new(store, target, ticket);
-    struct buf text;
-    struct key key;
-    char now[24], message[V1_REQUEST_ID_MAX + 4];
-    job->fn.done = done;
-    buf_init(&text, store->settings.message_max_bytes);
-    if (!store_redis_minted(request_id)) {
-        job_done_later(job, STATUS_NOT_FOUND);
-    } else if (!encode_answer(&text, request_id, answer)) {
-        job_done_later(job, STATUS_TOO_LARGE);
-    } else {
-        snprintf(now, sizeof(now), "%llu", (unsigned long long)store_wall_ms(store));
-        snprintf(message, sizeof(message), "d\n%.*s", VIEW_ARG(request_id));
-        const struct view words[] = {key_of(&key, "pending", request_id), connection_id, view_from_cstr(now),
-                                     buf_view(&text), view_from_cstr(message)};
-        store_script(store, SCRIPT_COMPLETE, words, 1, 5, true, on_complete, job);
-    }
-    buf_done(&text);
-    v1_message_free(answer);
-}
-
 static void redis_remove(void *ctx, struct view request_id) {
     struct key key;
     if (!store_redis_minted(request_id)) return;
@@ -101,18 +59,27 @@ static struct v1_message *parse_answer(const struct store_redis *store, struct v
     return NULL;
 }
 
+/* Of HMGET connection, answer. Without a connection it is no request: removed, expired, or lost by Redis. */
+static enum status status_of_pending(const redisReply *reply, struct view *ret_answer) {
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 || !reply_text(reply->element[0]).ptr)
+        return STATUS_GONE;
+    *ret_answer = reply_text(reply->element[1]);
+    return ret_answer->ptr ? STATUS_OK : STATUS_NOT_FOUND;
+}
+
 static void on_take(void *ctx, enum status status, const redisReply *reply) {
     struct job *job = ctx;
     struct store_redis *store = job->store;
     struct v1_message *answer = NULL;
-    struct view text = reply_text(reply);
-    if (status == STATUS_INVALID || (status == STATUS_OK && !text.ptr)) {
-        status = STATUS_NOT_FOUND;
+    struct view text = {0};
+    if (status == STATUS_OK) status = status_of_pending(reply, &text);
+    if (status == STATUS_INVALID) {
+        status = STATUS_GONE; /* something foreign has taken its place */
     } else if (status == STATUS_OK) {
         answer = parse_answer(store, text);
         if (!answer) store_foreign(store, "pending", view_from_cstr(job->id));
         if (answer) redis_remove(store, view_from_cstr(job->id));
-        status = answer ? STATUS_OK : STATUS_NOT_FOUND;
+        status = answer ? STATUS_OK : STATUS_GONE;
     }
     if (store->stopped)
         v1_message_free(answer);
@@ -128,14 +95,15 @@ static void redis_take(void *ctx, struct view request_id, mailbox_take_fn *done,
     struct key key;
     job->fn.take = done;
     view_copy_to(request_id, job->id, sizeof(job->id));
-    const struct view words[] = {VIEW("HGET"), key_of(&key, "pending", request_id), VIEW("answer")};
-    store_call(ctx, words, 3, true, on_take, job);
+    const struct view words[] = {VIEW("HMGET"), key_of(&key, "pending", request_id), VIEW("connection"),
+                                 VIEW("answer")};
+    store_call(ctx, words, 4, true, on_take, job);
 }
 
 struct mailbox store_redis_mailbox(struct store_redis *store) {
     return (struct mailbox){.ctx = store,
                             .put = redis_put,
-                            .complete = redis_complete,
+                            .complete = answers_complete,
                             .take = redis_take,
                             .remove = redis_remove};
 }
@@ -147,14 +115,20 @@ struct away_send {
     struct list node;
     struct job *job;
     uint64_t id, since_ms;
-    bool flying; /* Redis has not said yet whether anybody heard */
+    struct timer pause;
+    bool flying; /* Redis has not said yet whether anybody heard, or nobody has and that is not told yet */
     bool refused;
 };
 
 static void send_end(struct away_send *send, enum status status) {
     list_remove(&send->node);
+    timer_stop(&send->job->store->settings.loop->timers, &send->pause);
     job_done(send->job, status);
     free(send);
+}
+
+static void on_pause_over(struct timer *timer) {
+    send_end(LIST_ENTRY(timer, struct away_send, pause), STATUS_UNHEARD);
 }
 
 static struct away_send *find_send(const struct store_redis *store, uint64_t id) {
@@ -165,9 +139,22 @@ static struct away_send *find_send(const struct store_redis *store, uint64_t id)
     return NULL;
 }
 
+/* Just after an outage that says nothing of whether there is anybody. */
+static void nobody_heard(struct away_send *send) {
+    struct store_redis *store = send->job->store;
+    if (store_is_just_back(store) && !store->stopped)
+        timer_start(&store->settings.loop->timers, &send->pause, PAUSE_MS);
+    else
+        send_end(send, STATUS_GONE);
+}
+
 static void on_sent(void *ctx, enum status status, const redisReply *reply) {
     struct away_send *send = ctx;
     bool heard = status == STATUS_OK && reply->type == REDIS_REPLY_INTEGER && reply->integer > 0;
+    if (status == STATUS_OK && !heard) {
+        nobody_heard(send);
+        return;
+    }
     send->flying = false;
     if (!heard || send->refused) send_end(send, status == STATUS_OK ? STATUS_GONE : status);
 }
@@ -184,6 +171,7 @@ void store_redis_send(void *ctx, const struct link *link, struct view message, a
     send->id = ++store->next_send;
     send->since_ms = loop_now(store->settings.loop);
     send->flying = true;
+    timer_init(&send->pause, on_pause_over);
     list_init(&send->node);
     list_append(&store->sends, &send->node);
     ids_uuid4(id);
@@ -199,8 +187,11 @@ void mailbox_tick(struct store_redis *store, bool all) {
     for (struct list *node = store->sends.next, *next; node != &store->sends; node = next) {
         next = node->next;
         struct away_send *send = LIST_ENTRY(node, struct away_send, node);
-        if (!send->flying && (all || now - send->since_ms > REFUSAL_MS)) send_end(send, STATUS_OK);
+        bool is_over = !send->flying && now - send->since_ms > REFUSAL_MS;
+        if (all || is_over) send_end(send, STATUS_OK);
     }
+    answers_expire(store, all);
+    if (!all && store_redis_is_reached(store)) answers_again(store);
 }
 
 /* ---- from another gateway, to an agent of ours ---- */

@@ -320,7 +320,8 @@ static void memory_take(void *ctx, struct view request_id, mailbox_take_fn *done
     struct store_memory *store = ctx;
     struct pending_entry *entry = find_pending(store, request_id);
     bool there = entry && entry->answer;
-    struct reply *reply = reply_post(store, REPLY_TAKE, there ? STATUS_OK : STATUS_NOT_FOUND, target, ticket);
+    enum status status = there ? STATUS_OK : entry ? STATUS_NOT_FOUND : STATUS_GONE;
+    struct reply *reply = reply_post(store, REPLY_TAKE, status, target, ticket);
     reply->fn.take = done;
     reply->value.answer = NULL;
     if (!there) return;

@@ -9,6 +9,8 @@
 #include "store/spent.h"
 #include "store/store_redis_state.h"
 
+#define RETURN_MS 5000 /* all gateways have found Redis again by then */
+
 /* ---- jobs ---- */
 
 struct job *job_new(struct store_redis *store, void *target, uint64_t ticket) {
@@ -368,10 +370,18 @@ bool store_redis_is_reached(const struct store_redis *store) {
     return store->channel_up && store->leased && (!store->settings.keeps_secret || store->secret_agreed);
 }
 
+bool store_is_just_back(const struct store_redis *store) {
+    return store->was_lost ||
+           (store->came_back_ms && loop_now(store->settings.loop) - store->came_back_ms < RETURN_MS);
+}
+
 void store_tell_state(struct store_redis *store) {
     bool reached = store_redis_is_reached(store);
     if (reached == store->was_reached || store->stopped) return;
     store->was_reached = reached;
+    if (reached && store->was_lost) store->came_back_ms = loop_now(store->settings.loop);
+    store->was_lost = !reached;
+    if (reached) answers_again(store);
     if (reached && store->events.store.missed) store->events.store.missed(store->events.store.ctx);
     if (reached && store->events.reached) store->events.reached(store->events.ctx);
     if (!reached && store->events.lost) store->events.lost(store->events.ctx);
@@ -400,6 +410,7 @@ struct store_redis *store_redis_new(const struct store_redis_settings *settings,
     }
     list_init(&store->later);
     list_init(&store->sends);
+    list_init(&store->answers);
     list_init(&store->asks);
     for (size_t i = 0; i < SCRIPTS_COUNT; i++) store->scripts[i].text = store_script_texts[i];
     snprintf(store->claims_channel, sizeof(store->claims_channel), KEY_PREFIX "%u:claims",

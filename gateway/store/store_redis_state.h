@@ -1,4 +1,4 @@
-/* What store_redis.c (registry, events), mailbox_redis.c and lease_redis.c share. */
+/* What store_redis.c (registry, events), mailbox_redis.c, answers_redis.c and lease_redis.c share. */
 #ifndef STORE_STORE_REDIS_STATE_H
 #define STORE_STORE_REDIS_STATE_H
 
@@ -34,7 +34,8 @@ struct store_redis {
     struct redis_link *commands, *channel; /* `channel`: made when commands has first come up */
     struct redis_script scripts[SCRIPTS_COUNT];
     char claims_channel[CHANNEL_MAX], own_channel[CHANNEL_MAX];
-    bool stopped, channel_up;
+    bool stopped, channel_up, was_lost;
+    uint64_t came_back_ms; /* when it was reached again after an outage, monotonic; 0: it has not been away */
     bool foreign_logged;
     struct list later; /* completions that need no Redis */
     unsigned echoes;
@@ -42,6 +43,10 @@ struct store_redis {
     /* mailbox_redis.c */
     struct list sends; /* struct away_send: may still be refused by the gateway that holds the agent */
     uint64_t next_send;
+
+    /* answers_redis.c */
+    struct list answers; /* struct given: to be given to Redis when it is back */
+    size_t answers_count, answers_bytes;
 
     /* ask_redis.c */
     struct list asks; /* struct ask: not answered yet */
@@ -98,10 +103,19 @@ void store_remove_connection(struct store_redis *store, const char *gateway, str
                              redis_done_fn *done, void *ctx);
 /* Tells `reached` or `lost` when that has changed. */
 void store_tell_state(struct store_redis *store);
+/* Redis was away until a moment ago, or still is: other gateways may not have come back to it yet. */
+bool store_is_just_back(const struct store_redis *store);
 
 /* mailbox_redis.c */
 void mailbox_heard(struct store_redis *store, char kind, struct view rest);
 void mailbox_tick(struct store_redis *store, bool all);
+
+/* answers_redis.c: mailbox.complete; those that are kept, once more; and those that are too old, or all, go.
+ */
+void answers_complete(void *ctx, struct view request_id, struct view connection_id, struct v1_message *answer,
+                      mailbox_done_fn *done, void *target, uint64_t ticket);
+void answers_again(struct store_redis *store);
+void answers_expire(struct store_redis *store, bool all);
 
 /* ask_redis.c */
 void ask_heard(struct store_redis *store, bool is_question, struct view rest);

@@ -19,6 +19,7 @@ struct store_fixture {
     /* Nobody tells it what others change: it is not told of claims, and sees completed requests by polling.
      */
     bool polls;
+    bool knows_requests; /* what it does not know is lost: it answers STATUS_GONE */
     /* Its loop's, for a core in front of it. */
     struct timers *timers;
     struct tasks *tasks;

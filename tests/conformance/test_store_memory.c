@@ -36,6 +36,7 @@ static struct store_fixture *memory_open(struct store_events events) {
     memory->fixture = (struct store_fixture){.ctx = memory,
                                              .registry = store_memory_registry(memory->store),
                                              .mailbox = store_memory_mailbox(memory->store),
+                                             .knows_requests = true,
                                              .other_registry = store_memory_registry(memory->store),
                                              .other_mailbox = store_memory_mailbox(memory->store),
                                              .timers = &memory->timers,

@@ -123,6 +123,7 @@ static struct store_fixture *redis_open(struct store_events events) {
     redis->fixture = (struct store_fixture){.ctx = redis,
                                             .registry = store_redis_registry(redis->store),
                                             .mailbox = store_redis_mailbox(redis->store),
+                                            .knows_requests = true,
                                             .other_registry = store_redis_registry(redis->other),
                                             .other_mailbox = store_redis_mailbox(redis->other),
                                             .timers = &redis->loop.timers,

@@ -354,8 +354,118 @@ static void who_may_never_have_been_handed_over_is_not_lost(void **state) {
     }
 }
 
+/* ---- what a store has lost ---- */
+
+/* As Redis, when it comes back without what was waited for. */
+static void lose_the_last_request(struct world *world) {
+    struct mailbox *mailbox = &world->core->ports.mailbox;
+    struct store_events events = core_store_events(world->core);
+    mailbox->remove(mailbox->ctx, last_sent(world)->request_id);
+    events.missed(events.ctx);
+    settle(world);
+}
+
+static void a_get_that_the_store_has_lost_is_sent_once_more(void **state) {
+    struct world *world = *state;
+    struct visitor visitor;
+    agent_ready(world, "one", "/", NULL);
+    visit_tunnel(world, &visitor, "GET", NULL);
+    size_t sent = world->sent_count;
+    struct view first = last_sent(world)->request_id;
+    lose_the_last_request(world);
+    assert_int_equal(world->sent_count, sent + 1);
+    assert_string_equal(world->sent[sent].connection, "one"); /* which is as good as it was */
+    agent_answers(world, "one", first, 200, "");              /* too late: nobody waits for that one */
+    assert_int_equal(visitor.status, 0);
+    agent_answers(world, "one", last_sent(world)->request_id, 201, "");
+    assert_int_equal(visitor.status, 201);
+    visit_tunnel(world, &visitor, "GET", NULL);
+    for (int i = 0; i < 2; i++) lose_the_last_request(world); /* twice is enough */
+    assert_refused(&visitor, HTTP_ERROR_AGENT_LOST);
+    assert_int_equal(world->sent_count, sent + 3);
+}
+
+static void a_post_that_the_store_has_lost_is_not_sent_again(void **state) {
+    struct world *world = *state;
+    struct visitor visitor;
+    agent_ready(world, "one", "/", NULL);
+    visit_tunnel(world, &visitor, "POST", NULL);
+    size_t sent = world->sent_count;
+    lose_the_last_request(world);
+    assert_refused(&visitor, HTTP_ERROR_AGENT_LOST);
+    assert_int_equal(world->sent_count, sent);
+}
+
+/* The store has lost it before it was known whether the agent was handed it. */
+static void a_lost_post_waits_to_hear_whether_it_was_handed_over(void **state) {
+    static const enum status statuses[] = {STATUS_OK, STATUS_GONE};
+    struct world *world = *state;
+    agent_ready(world, "one", "/", NULL);
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        struct visitor post;
+        world->holds_sent = true;
+        visit_tunnel(world, &post, "POST", NULL);
+        lose_the_last_request(world);
+        assert_int_equal(post.status, 0);
+        world->holds_sent = false;
+        tell_sent(world, statuses[i]);
+        settle(world);
+        if (statuses[i] == STATUS_OK) {
+            assert_refused(&post, HTTP_ERROR_AGENT_LOST);
+        } else {
+            assert_int_equal(post.status, 0); /* it waits for the next one */
+            exchange_cancel(post.exchange);
+            buf_done(&post.body);
+        }
+    }
+}
+
+/* The refusal comes while an answer is asked for. */
+static void a_refusal_is_heard_while_an_answer_is_asked_for(void **state) {
+    struct world *world = *state;
+    struct store_events events = core_store_events(world->core);
+    char resume[1024] = "";
+    struct visitor post;
+    agent_ready(world, "one", "/", resume);
+    world->holds_sent = true;
+    visit_tunnel(world, &post, "POST", NULL);
+    world->holds_sent = false;
+    tell_sent(world, STATUS_GONE);
+    events.missed(events.ctx);
+    settle(world);
+    agent_connect(world, "two", "/", resume, NULL);
+    agent_says(world, "two", "{\"type\":\"ready\"}");
+    assert_int_equal(last_sent(world)->type, V1_HTTP_REQUEST);
+    agent_answers(world, "two", last_sent(world)->request_id, 200, "");
+    assert_int_equal(post.status, 200);
+}
+
+/* Whoever holds the agent does not listen yet. */
+static void what_nobody_has_heard_yet_is_sent_again_to_the_same_agent(void **state) {
+    struct world *world = *state;
+    struct visitor post;
+    agent_ready(world, "one", "/", NULL);
+    world->holds_sent = true;
+    visit_tunnel(world, &post, "POST", NULL);
+    size_t sent = world->sent_count;
+    pass(world, 200);
+    tell_sent(world, STATUS_UNHEARD);
+    settle(world);
+    assert_int_equal(world->sent_count, sent + 1);
+    assert_string_equal(world->sent[sent].connection, "one");
+    pass(world, 5000);
+    tell_sent(world, STATUS_UNHEARD);
+    settle(world);
+    assert_refused(&post, HTTP_ERROR_AGENT_OFFLINE);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        TEST(a_get_that_the_store_has_lost_is_sent_once_more),
+        TEST(a_post_that_the_store_has_lost_is_not_sent_again),
+        TEST(a_lost_post_waits_to_hear_whether_it_was_handed_over),
+        TEST(a_refusal_is_heard_while_an_answer_is_asked_for),
+        TEST(what_nobody_has_heard_yet_is_sent_again_to_the_same_agent),
         TEST(nobody_there),
         TEST(an_agent_that_has_gone_is_waited_for_then_offline),
         TEST(a_request_before_ready_waits_for_it),

@@ -1,0 +1,148 @@
+/* Answers of agents to requests that wait in Redis, see store_redis.h. One that Redis cannot be given now
+ * is kept and given when it is back: whoever waits for it would wait in vain otherwise. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/heap.h"
+#include "base/log.h"
+#include "store/store_redis_state.h"
+
+#define KEEP_MS (10 * 60 * 1000) /* by then hardly anybody waits for it */
+#define KEPT_MAX 4096
+#define KEPT_BYTES_MAX ((size_t)16 * 1024 * 1024)
+
+struct given {
+    struct list node; /* of store->answers, while it is kept */
+    struct store_redis *store;
+    struct job *job; /* NULL when that has been told */
+    char request_id[V1_REQUEST_ID_MAX + 1], connection_id[CONNECTION_ID_MAX + 1];
+    struct buf text;
+    uint64_t since_ms;
+};
+
+static void given_free(struct given *given) {
+    buf_done(&given->text);
+    free(given);
+}
+
+static bool encode_answer(struct buf *out, struct view request_id, const struct v1_message *answer) {
+    if (answer->type == V1_ERROR)
+        return v1_encode_error(out, request_id, answer->code, answer->message, answer->reason);
+    if (answer->body_too_large)
+        return v1_encode_error(out, request_id, VIEW(V1_CODE_INTERNAL_ERROR),
+                               VIEW("The answer is too large."), VIEW("response_too_large"));
+    struct v1_response response = {.request_id = request_id,
+                                   .status = answer->status,
+                                   .headers = &answer->headers,
+                                   .body = answer->body,
+                                   .processing_time_ms = answer->processing_time_ms};
+    return v1_encode_response(out, &response);
+}
+
+/* ---- kept ---- */
+
+static struct given *forget(struct given *given) {
+    struct store_redis *store = given->store;
+    list_remove(&given->node);
+    store->answers_count--;
+    store->answers_bytes -= given->text.len;
+    return given;
+}
+
+/* Who waits is told at least that there was an answer. */
+static bool put_lost(struct given *given) {
+    buf_done(&given->text);
+    return v1_encode_error(&given->text, view_from_cstr(given->request_id), VIEW(V1_CODE_INTERNAL_ERROR),
+                           VIEW("The answer was lost while Redis was away."), (struct view){0});
+}
+
+static void keep(struct given *given) {
+    struct store_redis *store = given->store;
+    bool is_large = store->answers_bytes + given->text.len > KEPT_BYTES_MAX;
+    if (store->answers_count >= KEPT_MAX || (is_large && !put_lost(given))) {
+        log_warn("store", "request %s: its answer could not be kept while Redis is away", given->request_id);
+        given_free(given);
+        return;
+    }
+    list_append(&store->answers, &given->node);
+    store->answers_count++;
+    store->answers_bytes += given->text.len;
+}
+
+/* ---- given to Redis ---- */
+
+static void tell(struct given *given, enum status status, const redisReply *reply) {
+    bool refused = status == STATUS_OK && (reply->type != REDIS_REPLY_INTEGER || reply->integer != 1);
+    if (given->job) job_done(given->job, refused || status == STATUS_INVALID ? STATUS_NOT_FOUND : status);
+    given->job = NULL;
+}
+
+static void on_given(void *ctx, enum status status, const redisReply *reply) {
+    struct given *given = ctx;
+    tell(given, status, reply);
+    if (status == STATUS_UNAVAILABLE && !given->store->stopped)
+        keep(given);
+    else
+        given_free(given);
+}
+
+static void give(struct given *given) {
+    struct store_redis *store = given->store;
+    struct key key;
+    char now[24], message[V1_REQUEST_ID_MAX + 4];
+    struct view request_id = view_from_cstr(given->request_id);
+    snprintf(now, sizeof(now), "%llu", (unsigned long long)store_wall_ms(store));
+    snprintf(message, sizeof(message), "d\n%s", given->request_id);
+    const struct view words[] = {key_of(&key, "pending", request_id), view_from_cstr(given->connection_id),
+                                 view_from_cstr(now), buf_view(&given->text), view_from_cstr(message)};
+    store_script(store, SCRIPT_COMPLETE, words, 1, 5, true, on_given, given);
+}
+
+static struct given *given_new(struct store_redis *store, struct view request_id, struct view connection_id) {
+    struct given *given = heap_alloc_owed(sizeof(*given));
+    given->store = store;
+    given->since_ms = loop_now(store->settings.loop);
+    list_init(&given->node);
+    buf_init(&given->text, store->settings.message_max_bytes);
+    view_copy_to(request_id, given->request_id, sizeof(given->request_id));
+    view_copy_to(connection_id, given->connection_id, sizeof(given->connection_id));
+    return given;
+}
+
+void answers_complete(void *ctx, struct view request_id, struct view connection_id, struct v1_message *answer,
+                      mailbox_done_fn *done, void *target, uint64_t ticket) {
+    struct store_redis *store = ctx;
+    struct job *job = job_new(store, target, ticket);
+    struct given *given = given_new(store, request_id, connection_id);
+    job->fn.done = done;
+    bool is_ours = store_redis_minted(request_id) && strlen(given->connection_id) == connection_id.len;
+    if (is_ours && encode_answer(&given->text, request_id, answer)) {
+        given->job = job;
+        give(given);
+    } else {
+        job_done_later(job, is_ours ? STATUS_TOO_LARGE : STATUS_NOT_FOUND);
+        given_free(given);
+    }
+    v1_message_free(answer);
+}
+
+/* ---- when Redis is back ---- */
+
+void answers_again(struct store_redis *store) {
+    struct list kept;
+    list_init(&kept);
+    list_move_all(&kept, &store->answers);
+    for (struct list *node = kept.next, *next; node != &kept; node = next) {
+        next = node->next;
+        give(forget(LIST_ENTRY(node, struct given, node)));
+    }
+}
+
+void answers_expire(struct store_redis *store, bool all) {
+    uint64_t now = loop_now(store->settings.loop);
+    for (struct list *node = store->answers.next, *next; node != &store->answers; node = next) {
+        next = node->next;
+        struct given *given = LIST_ENTRY(node, struct given, node);
+        if (all || now - given->since_ms > KEEP_MS) given_free(forget(given));
+    }
+}
