@@ -44,6 +44,9 @@ static void what_a_token_says(void **state) {
                      "\"max_bandwidth\":1000000000000}",
                      &allowance, &names, &reason));
     assert_int_equal(allowance.rate, 1000000);
+    assert_true(read("{\"tunnels\":\"a\",\"max_tunnels\":1,\"max_rate\":1}", &allowance, &names, &reason));
+    assert_int_equal(allowance.rate, 1);
+    assert_int_equal(names.tunnels, 1);
 }
 
 static void what_is_no_allowance(void **state) {
@@ -82,6 +85,26 @@ static void what_is_no_allowance(void **state) {
         const char *reason = "";
         if (read(rows[i].claims, &allowance, &names, &reason) || !strstr(reason, rows[i].word))
             fail_msg("%s: %s", rows[i].claims, reason);
+    }
+}
+
+static void what_may_be_said_of_all_tokens(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *word; /* NULL: they may */
+    } rows[] = {
+        {"{}", NULL},
+        {"{\"max_rate\":5}", NULL},
+        {"{\"max_rate\":0}", "max_rate"},
+        {"{\"max_rate\":5,\"max_rate\":5}", "these are no claims"},
+        {"[]", "these are no claims"},
+        {"", "these are no claims"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *reason = "";
+        bool may = allowance_check(view_from_cstr(rows[i].text), &reason);
+        if (may != !rows[i].word || (rows[i].word && !strstr(reason, rows[i].word)))
+            fail_msg("%s: %s", rows[i].text, reason);
     }
 }
 
@@ -156,6 +179,9 @@ static void as_stores_keep_it(void **state) {
     assert_true(allowance_decode(view_from_cstr(text), &read));
     assert_memory_equal(&read, &most, sizeof(read));
     assert_int_equal(allowance_encode(&(struct allowance){0}, text).len, 0);
+    assert_false(allowance_is_none(&(struct allowance){.rate = 1}));
+    assert_false(allowance_is_none(&(struct allowance){.connections = 1}));
+    assert_false(allowance_is_none(&(struct allowance){.bandwidth = 1000}));
     static const char *const bad[] = {
         "",          "1 2",         "1 2 3000 4",  "1  2000", "-1 2 3000", "a b c",
         "1 2 3000 ", "1000001 1 0", "1 1000001 0", "0 0 999", " 1 2 0",    "0 0 1000000000001"};
@@ -170,9 +196,13 @@ static void as_stores_keep_it(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_a_token_says), cmocka_unit_test(what_is_no_allowance),
-        cmocka_unit_test(too_many_names),    cmocka_unit_test(which_names),
-        cmocka_unit_test(the_only_name),     cmocka_unit_test(as_stores_keep_it),
+        cmocka_unit_test(what_a_token_says),
+        cmocka_unit_test(what_is_no_allowance),
+        cmocka_unit_test(what_may_be_said_of_all_tokens),
+        cmocka_unit_test(too_many_names),
+        cmocka_unit_test(which_names),
+        cmocka_unit_test(the_only_name),
+        cmocka_unit_test(as_stores_keep_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
