@@ -240,7 +240,7 @@ def test_the_service_goes_and_comes_back(start, terminal):
     service, gateway, shell = start.service(), start.gateway(), terminal()
     port = service.port
     run_ttf(shell, gateway, service)
-    service.stop()
+    service.go_away()
     for _ in range(3):
         assert get(gateway, "/").status == 503
     shell.wait(r"^Service .* does not answer$")
@@ -265,7 +265,7 @@ def test_a_health_check(start):
     ttf.wait_line(r"^The local service \S+ answers again$")
     assert get(gateway, "/todos").status == 200
     lines = len(ttf.out)
-    service.stop()
+    service.go_away()
     ttf.wait_line(r"^The local service \S+ does not answer", after=lines)
     assert get(gateway, "/todos").status == 503
     lines = len(ttf.out)

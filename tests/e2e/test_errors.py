@@ -77,7 +77,7 @@ def test_connection_survives_an_error_that_is_not_about_framing(stack):
 
 def test_local_service_down(fresh):
     stack = fresh()
-    stack.service.stop()
+    stack.service.go_away()
     for method in ("GET", "POST"):
         check_own(stack.request(method), 503, "local_service_unavailable")
 
@@ -86,7 +86,7 @@ def test_local_service_comes_back(fresh, start):
     stack = fresh()
     port = stack.service.port
     assert stack.request().status == 200
-    stack.service.stop()
+    stack.service.go_away()
     check_own(stack.request(), 503, "local_service_unavailable")
     start.service(port)
     assert stack.request().status == 200

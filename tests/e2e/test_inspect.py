@@ -247,7 +247,7 @@ def test_metrics_of_ttf(inspected):
     ):  # fmt: skip
         assert line in page.splitlines(), page
     assert "ttf_requests_total" not in page and "process_resident_memory_bytes" in page
-    inspected.service.stop()
+    inspected.service.go_away()
     assert inspected.request().status == 503
     inspected.inspector.wait_ended(4)
     page = scrape(inspected.inspector).body.decode()
@@ -343,7 +343,7 @@ def test_requests_are_forgotten_when_asked(inspected):
 
 
 def test_a_service_that_is_down_is_recorded(inspected):
-    inspected.service.stop()
+    inspected.service.go_away()
     assert inspected.request().status == 503
     (request,) = inspected.inspector.wait_ended(1)
     assert request["visitor_status"] == 503 and request["error"] and "response" not in request
@@ -731,7 +731,7 @@ def test_nothing_that_comes_from_outside_runs_in_the_page(inspected, start, tmp_
         headers = [("Content-Type", kind), ("X-Evil", HOSTILE), ("x-'`", "javascript:window.hacked=1"), ("Cookie", HOSTILE), ("Authorization", HOSTILE)]
         inspected.request("GET'`|", f"/view?{HOSTILE}=1&token={HOSTILE}",
                           body=body.encode(), headers=headers)  # fmt: skip
-    inspected.service.stop()
+    inspected.service.go_away()
     inspected.request("GET", "/" + HOSTILE)
     count = len(inspected.inspector.wait_ended(len(VIEWS) + 1))
     with Page(tmp_path / "chromium") as page:

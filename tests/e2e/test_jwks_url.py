@@ -90,7 +90,7 @@ def test_the_issuer_comes_later_than_the_gateway(start, issuer):
 def test_while_the_issuer_is_away_its_keys_stay(start, issuer):
     gateway = issuer.up().gateway()
     gateway.wait_err("2 keys")
-    issuer.service.stop()
+    issuer.service.go_away()
     assert refused(start, gateway, headers=bearer(P384.token("ES384", **AUD))) == 503
     gateway.wait_err("it does not answer .*the keys of before stay")
     start.agent(gateway, hello, headers=bearer(P256.token("ES256", **AUD)))

@@ -151,7 +151,7 @@ def test_a_service_that_moves_to_the_other_family(local, start, on_ipv6):
     """What answered last is tried first, and the other one when that is refused."""
     service, gateway, ttf = local(service=on_ipv6[0])
     assert http_raw.request(gateway.address, "POST", target="/", host=ttf.host, body=b"x").status == 200
-    service.stop()
+    service.go_away()
     on_ipv6[1].close()
     second = start.service(service.port)
     end = time.monotonic() + 60

@@ -146,7 +146,7 @@ def test_while_the_issuer_is_away_a_good_token_is_used(start, home, issuer):  # 
     assert login(home, "ws://127.0.0.1:1", issuer).returncode == 0
     state = json.loads((home.config / "login.oidc").read_text())
     (home.config / "login.oidc").write_text(json.dumps({**state, "ends": int(time.time()) + 20, "got": 0}))
-    issuer.service.stop()
+    issuer.service.go_away()
     done = run_token(home)
     assert done.returncode == 0 and done.stdout.strip() == (home.config / "login.token").read_text().strip()
 

@@ -10,6 +10,7 @@ class ThreadedServer:
     def __init__(self, listening=None):
         self.socket = listening or socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.port = 0 if self.socket.family == socket.AF_UNIX else self.socket.getsockname()[1]
+        self.held = None
         threading.Thread(target=self._accept, daemon=True).start()
 
     def stop(self):
@@ -18,6 +19,16 @@ class ThreadedServer:
         except OSError:
             pass
         self.socket.close()
+        if self.held:
+            self.held.close()
+
+    def go_away(self):
+        """Refuses whoever comes, and nobody else gets its port meanwhile; another one may be started there."""
+        place, family = self.socket.getsockname(), self.socket.family
+        self.stop()
+        self.held = socket.socket(family)
+        self.held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.held.bind(place)
 
     def _accept(self):
         while True:
