@@ -71,8 +71,7 @@ struct agent_link *agent_link_new(struct agent_ws *ws, const struct agent_socket
     if (link->until_ms && !wait_for_token(link)) {
         agent_streams_stop(link);
         table_remove(&ws->links, &link->node);
-        free(link);
-        return NULL;
+        return give_up(link);
     }
     link->client = socket->socket.client;
     link->behind = socket->behind;
