@@ -159,9 +159,11 @@ static void on_ignored(void *target, uint64_t ticket, enum status status) {
         (void)status; /* what the store does not get is ordered again, or waited for */
 }
 
+/* One that has been asked for, and is still on its way, would be nobody's for the length of its lease. */
 void acme_shared_end(struct acme_shared *shared) {
     timer_stop(&shared->settings.loop->timers, &shared->renewal);
-    if (shared->has_right) store_redis_unlock(shared->settings.store, LOCK, on_ignored, NULL);
+    if (shared->has_right || shared->begun)
+        store_redis_unlock(shared->settings.store, LOCK, on_ignored, NULL);
     shared->has_right = false;
 }
 
