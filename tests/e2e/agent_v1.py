@@ -71,6 +71,7 @@ class AgentV1(AgentThread):
             self.endpoint,
             extra_headers=self.headers,
             ping_interval=20 if self.pings else None,
+            open_timeout=60,
             compression=None,
             max_size=8 << 20,
         )

@@ -85,7 +85,8 @@ class AgentV2(AgentThread):
 
     async def _talk(self):
         socket = self._socket = await connect(
-            self.endpoint, subprotocols=[SUBPROTOCOL], extra_headers=self.headers, ping_interval=None, compression=None, max_size=None
+            self.endpoint, subprotocols=[SUBPROTOCOL], extra_headers=self.headers, ping_interval=None, compression=None, max_size=None,
+            open_timeout=60,
         )
         assert socket.subprotocol == SUBPROTOCOL, "the gateway does not speak v2"
         config = h2.config.H2Configuration(

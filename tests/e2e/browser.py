@@ -55,7 +55,7 @@ class Page(AgentThread):
         self.program.stop()
 
     async def _talk(self):
-        async with connect(await self._loop.run_in_executor(None, self._target), max_size=None, ping_interval=None) as self._socket:
+        async with connect(await self._loop.run_in_executor(None, self._target), max_size=None, ping_interval=None, open_timeout=60) as self._socket:
             self._started.set()
             async for text in self._socket:
                 message = json.loads(text)

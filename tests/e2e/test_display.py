@@ -31,7 +31,7 @@ class Terminal:
         self.tmux("-f", "/dev/null", "-u", "new-session", "-d", "-x", columns, "-y", rows, "bash --norc --noprofile")
 
     def tmux(self, *words):
-        done = subprocess.run(["tmux", "-S", self.socket, *map(str, words)], env=self.env, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(["tmux", "-S", self.socket, *map(str, words)], env=self.env, capture_output=True, text=True, timeout=90)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -57,7 +57,7 @@ class Terminal:
         self.tmux("resize-window", "-x", columns, "-y", rows)
 
     def stop(self):
-        subprocess.run(["tmux", "-S", self.socket, "kill-server"], env=self.env, capture_output=True, timeout=30)
+        subprocess.run(["tmux", "-S", self.socket, "kill-server"], env=self.env, capture_output=True, timeout=90)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.parametrize("name", PROGRAMS)
 
 
 def said(name, *words):
-    return subprocess.run([BIN / name, *words], capture_output=True, text=True, timeout=30)
+    return subprocess.run([BIN / name, *words], capture_output=True, text=True, timeout=90)
 
 
 def printed(name, what):

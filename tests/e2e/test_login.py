@@ -27,7 +27,7 @@ def token_of(secret):
 
 def login(home, *arguments, given="", **more):  # noqa: F811
     return subprocess.run([BIN / "ttf", "login", *arguments], env={**home.env, **more.pop("env", {})}, cwd=home.work, input=given,
-                          capture_output=True, text=True, timeout=30)  # fmt: skip
+                          capture_output=True, text=True, timeout=90)  # fmt: skip
 
 
 def test_login_and_use(start, home, secret):  # noqa: F811

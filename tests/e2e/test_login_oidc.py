@@ -153,7 +153,7 @@ def test_while_the_issuer_is_away_a_good_token_is_used(start, home, issuer):  # 
 
 def test_another_login_ends_it(start, home, issuer):  # noqa: F811
     assert login(home, "ws://127.0.0.1:1", issuer).returncode == 0
-    done = subprocess.run([BIN / "ttf", "login", "ws://127.0.0.1:1"], env=home.env, cwd=home.work, input="plain\n", capture_output=True, text=True, timeout=30)
+    done = subprocess.run([BIN / "ttf", "login", "ws://127.0.0.1:1"], env=home.env, cwd=home.work, input="plain\n", capture_output=True, text=True, timeout=90)
     assert done.returncode == 0 and not (home.config / "login.oidc").exists()
     assert run_token(home).returncode == 1
 
@@ -202,5 +202,5 @@ def test_an_issuer_that_does_not_prove_its_name(home, issuer):  # noqa: F811
     ],
 )
 def test_bad_options(home, options, says):  # noqa: F811
-    done = subprocess.run([BIN / "ttf", "login", "ws://x", *options], env=home.env, cwd=home.work, capture_output=True, text=True, timeout=30)
+    done = subprocess.run([BIN / "ttf", "login", "ws://x", *options], env=home.env, cwd=home.work, capture_output=True, text=True, timeout=90)
     assert done.returncode == 1 and says in done.stderr, done.stderr

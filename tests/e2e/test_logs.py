@@ -139,7 +139,7 @@ def test_a_path_that_cannot_be_written_refuses_the_start(tmp_path):
     ):
         addresses = [part for name in ("public", "agent", "admin") for part in (f"--{name}-listen", "127.0.0.1:0")]
         arguments = [BIN / "ttf-gateway", *addresses, "--state-dir", tmp_path, *options]
-        ended = subprocess.run(arguments, capture_output=True, text=True, timeout=30)
+        ended = subprocess.run(arguments, capture_output=True, text=True, timeout=90)
         assert ended.returncode in (1, 2) and said in ended.stderr
 
 

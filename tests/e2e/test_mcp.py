@@ -300,7 +300,7 @@ def test_the_first_ttf_is_found(inspectors_ports, fresh):
 
 @pytest.mark.parametrize("url", ["https://127.0.0.1:4040", "127.0.0.1:4040", "http://", "http://a:0", "http://a:99999", "http://[::1"])
 def test_wrong_urls(url):
-    done = subprocess.run([BIN / "ttf", "mcp", "--inspect-url", url], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20)
+    done = subprocess.run([BIN / "ttf", "mcp", "--inspect-url", url], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90)
     assert done.returncode == 2 and done.stdout == "" and "--inspect-url" in done.stderr
 
 
@@ -456,7 +456,7 @@ def test_it_ends_when_nobody_takes_its_answers():
 
 
 def test_help_is_its_own():
-    done = subprocess.run([BIN / "ttf", "mcp", "--help"], capture_output=True, text=True, timeout=20)
+    done = subprocess.run([BIN / "ttf", "mcp", "--help"], capture_output=True, text=True, timeout=90)
     assert done.returncode == 0 and "mcpServers" in done.stdout
     with Mcp() as client:
         for tool in client.ask("tools/list")["result"]["tools"]:

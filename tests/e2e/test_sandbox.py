@@ -87,7 +87,7 @@ def test_a_gateway_writes_nothing_elsewhere(start, tmp_path):
 @pytest.mark.parametrize("bad", ["on", "AUTO", "auto,off"])
 @pytest.mark.parametrize("program", ["ttf", "ttf-gateway"])
 def test_words_that_are_none(tmp_path, program, bad):
-    done = subprocess.run([BIN / program, "--sandbox", bad], capture_output=True, cwd=tmp_path, env={"HOME": str(tmp_path)}, timeout=30)
+    done = subprocess.run([BIN / program, "--sandbox", bad], capture_output=True, cwd=tmp_path, env={"HOME": str(tmp_path)}, timeout=90)
     assert done.returncode == 2 and b"auto or off" in done.stderr, done
 
 

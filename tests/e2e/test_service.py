@@ -24,7 +24,7 @@ def systemd(home, tmp_path):  # noqa: F811
 
         def ttf(self, *words):
             return subprocess.run([BIN / "ttf", "service", *words], env={**home.env, "PATH": str(self.path)}, cwd=home.work,
-                                  capture_output=True, text=True, timeout=30)  # fmt: skip
+                                  capture_output=True, text=True, timeout=90)  # fmt: skip
 
         @property
         def asked(self):

@@ -11,7 +11,7 @@ from programs import BIN
 
 
 def ttf(*words):
-    return subprocess.run([BIN / "ttf", *words], capture_output=True, text=True, timeout=30)
+    return subprocess.run([BIN / "ttf", *words], capture_output=True, text=True, timeout=90)
 
 
 def printed(what):

@@ -332,7 +332,7 @@ def test_sessions_are_taken_up_by_another_gateway(start, authority, pair):
 def test_no_renegotiation(secure, authority):
     ttf = secure()
     said = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{ttf.address[1]}", "-tls1_2", "-CAfile", authority.ca],
-                          input="R\n", capture_output=True, text=True, timeout=30)  # fmt: skip
+                          input="R\n", capture_output=True, text=True, timeout=90)  # fmt: skip
     assert "no renegotiation" in said.stderr + said.stdout or "handshake failure" in said.stderr + said.stdout, said
 
 

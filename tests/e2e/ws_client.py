@@ -21,7 +21,7 @@ class Socket:
 
     async def _connect(self, url, headers, subprotocols):
         return await client.connect(url, extra_headers=headers or {}, compression=None, max_size=None, ping_interval=None,
-                                    user_agent_header=None, close_timeout=2, subprotocols=subprotocols)  # fmt: skip
+                                    user_agent_header=None, open_timeout=60, close_timeout=2, subprotocols=subprotocols)  # fmt: skip
 
     def _run(self, coroutine):
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(self.seconds)
