@@ -1,5 +1,8 @@
 """The gateway as it was before this version, for tests of fleets in which both run: built once, from the commit below, into
-build/before. TTF_BEFORE names a folder that has it already."""
+build/before. TTF_BEFORE names a folder that has it already.
+
+    before.py   builds it: no test's time runs meanwhile
+"""
 
 import fcntl
 import os
@@ -35,18 +38,28 @@ def _build(folder):
     assert archive.wait() == 0
     _run("cmake", "-S", tree, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=RelWithDebInfo")
     _run("cmake", "--build", build, "--target", "ttf-gateway", "-j", "2")
-    return build / "bin"
+    (folder / "built").touch()
 
 
-def gateway_before():
-    """The program. Workers that want it at once build it once."""
-    if os.environ.get("TTF_BEFORE"):
-        return Path(os.environ["TTF_BEFORE"]).resolve() / "ttf-gateway"
-    if not _is_known():
-        pytest.skip(f"the commit {COMMIT} is not in this repository")
+def _built():
+    """The program. Who wants it at once builds it once."""
     folder = ROOT / "build" / "before" / COMMIT
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        program = folder / "build" / "bin" / "ttf-gateway"
-        return program if program.exists() else _build(folder) / "ttf-gateway"
+        if not (folder / "built").exists():
+            _build(folder)
+    return folder / "build" / "bin" / "ttf-gateway"
+
+
+def gateway_before():
+    """The program."""
+    if os.environ.get("TTF_BEFORE"):
+        return Path(os.environ["TTF_BEFORE"]).resolve() / "ttf-gateway"
+    if not _is_known():
+        pytest.skip(f"the commit {COMMIT} is not in this repository")
+    return _built()
+
+
+if __name__ == "__main__" and _is_known():
+    print(_built())
