@@ -37,7 +37,7 @@ engine_start() {
         --host "unix://$ENGINE_SOCKET" >"$STACK_DIR/engine.log" 2>&1 </dev/null &
     local engine=$! tries
     disown
-    for ((tries = 0; tries < 300; tries++)); do
+    for ((tries = 0; tries < 3000; tries++)); do
         stack_docker info >/dev/null 2>&1 && return
         kill -0 $engine 2>/dev/null || break
         sleep 0.1
