@@ -75,7 +75,7 @@ class Function:
         self.address = "127.0.0.1:%d" % self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
-    def next(self, route=None, seconds=20):
+    def next(self, route=None, seconds=60):
         """The next event, of that route of a WebSocket API if it is said."""
         while True:
             event = self.events.get(timeout=seconds)
@@ -110,11 +110,11 @@ def stand_in(start, function):
 
 
 def usage(gateway):
-    with urllib.request.urlopen("http://%s:%d/aws/usage" % gateway.admin, timeout=10) as answer:
+    with urllib.request.urlopen("http://%s:%d/aws/usage" % gateway.admin, timeout=60) as answer:
         return json.load(answer)
 
 
-def wait_until(condition, seconds=20):
+def wait_until(condition, seconds=60):
     end = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < end
@@ -142,7 +142,7 @@ def together(count, call):
 
     threads = [threading.Thread(target=run, args=(n,)) for n in range(count)]
     [thread.start() for thread in threads]
-    [thread.join(60) for thread in threads]
+    [thread.join(100) for thread in threads]
     return results
 
 

@@ -299,7 +299,7 @@ def test_what_a_process_has_started_is_frozen_and_killed_with_it(start, function
     assert (known["LAMBDA_TASK_ROOT"], known["_HANDLER"]) == (str(tmp_path), "bootstrap")
     assert known["AWS_LAMBDA_FUNCTION_VERSION"] == "$LATEST" and known["AWS_LAMBDA_RUNTIME_API"]
     go_on = threading.Event()
-    function.handle = lambda event: go_on.wait(20) and OK
+    function.handle = lambda event: go_on.wait(60) and OK
     assert visit(gateway).status == 503
     process = Path(f"/proc/{function.pids[0]}")
     wait_until(lambda: not process.exists() or state_of(process.name) == "Z")  # nobody here waits for it
@@ -309,7 +309,7 @@ def test_what_a_process_has_started_is_frozen_and_killed_with_it(start, function
 def test_each_process_has_one_event_at_a_time(stand_in, function):
     gateway = stand_in()
     gate = threading.Barrier(8)
-    function.handle = lambda event: gate.wait(20) >= 0 and OK
+    function.handle = lambda event: gate.wait(60) >= 0 and OK
     assert [answer.status for answer in together(8, lambda n: visit(gateway))] == [200] * 8
     assert len(set(function.pids)) == 8 == usage(gateway)["coldStarts"]
 
@@ -317,7 +317,7 @@ def test_each_process_has_one_event_at_a_time(stand_in, function):
 def test_beyond_the_concurrency_is_503(stand_in, function):
     gateway = stand_in("--lambda-concurrency", "2", "--cleanup-interval", "3600s")  # it would be counted too
     busy, go_on = threading.Semaphore(0), threading.Event()
-    function.handle = lambda event: (busy.release(), go_on.wait(20)) and OK
+    function.handle = lambda event: (busy.release(), go_on.wait(60)) and OK
     results = []
     threads = [threading.Thread(target=lambda: results.append(visit(gateway).status)) for _ in range(2)]
     [thread.start() for thread in threads]
@@ -332,7 +332,7 @@ def test_beyond_the_concurrency_is_503(stand_in, function):
 def test_a_process_that_takes_too_long_is_killed(stand_in, function):
     gateway = stand_in("--lambda-timeout", "3s")
     go_on = threading.Event()
-    function.handle = lambda event: go_on.wait(20) and OK
+    function.handle = lambda event: go_on.wait(60) and OK
     assert visit(gateway).status == 503
     wait_until(lambda: not Path(f"/proc/{function.pids[0]}").exists())
     go_on.set()
@@ -373,11 +373,11 @@ def test_processes_die_with_the_stand_in(stand_in, function):
 def test_a_new_version_takes_over_without_a_gap(stand_in, function):
     gateway = stand_in()
     busy, go_on = threading.Event(), threading.Event()
-    function.handle = lambda event: (busy.set(), go_on.wait(20)) and OK
+    function.handle = lambda event: (busy.set(), go_on.wait(60)) and OK
     slow = []
     thread = threading.Thread(target=lambda: slow.append(visit(gateway).status))
     thread.start()
-    assert busy.wait(20)
+    assert busy.wait(60)
     gateway.process.send_signal(signal.SIGHUP)
     gateway.wait_err("a new version")
     function.handle = lambda event: OK
@@ -510,9 +510,9 @@ def test_what_a_function_reports_of_a_batch_comes_again(stand_in, function):
         return {"batchItemFailures": [{"itemIdentifier": numbers[key]} for key in "ecd"]}  # the first in the stream counts
 
     busy, go_on = threading.Event(), threading.Event()
-    function.handle = lambda event: (busy.set(), go_on.wait(20)) and OK
+    function.handle = lambda event: (busy.set(), go_on.wait(60)) and OK
     put_completed(gateway, "before")
-    assert busy.wait(20)  # so that the next ones wait for each other, and are one batch
+    assert busy.wait(60)  # so that the next ones wait for each other, and are one batch
     put_completed(gateway, *"abcde")
     function.handle = handle
     go_on.set()
@@ -535,9 +535,9 @@ AS_AWS_HAS_IT = ["--stream-retries", "2", "--stream-bisect", "false", "--stream-
 
 def in_one_batch(gateway, function, handle, *keys):
     busy, go_on = threading.Event(), threading.Event()
-    function.handle = lambda event: (busy.set(), go_on.wait(20)) and OK
+    function.handle = lambda event: (busy.set(), go_on.wait(60)) and OK
     put_completed(gateway, "before")
-    assert busy.wait(20)  # so that the next ones wait for each other
+    assert busy.wait(60)  # so that the next ones wait for each other
     put_completed(gateway, *keys)
     function.handle = handle
     go_on.set()

@@ -65,8 +65,14 @@ def test_an_earlier_function_serves_our_ttf(stand_in, start, earlier):
     report = json.loads(got.body)
     assert (report["method"], report["target"], report["length"]) == ("POST", "/a?b=c", 256 * 40)
     assert visit(gateway, "unknown12345.localhost").status == 404
-    counted = usage(gateway)  # what it has always cost: put, gets, update, delete, and one query
-    assert counted["invocationsOf"]["http"] == 2 and counted["invocationsOf"]["message"] == 2
+
+    def cost():
+        before = usage(gateway)["invocationsOf"]
+        assert visit(gateway, host).status == 200
+        after = usage(gateway)["invocationsOf"]
+        return after["http"] - before["http"], after["message"] - before["message"]
+
+    wait_until(lambda: cost() == (1, 1))  # as always, where ttf says nothing else meanwhile
 
 
 def test_the_function_has_the_secrets_that_are_in_files(stand_in, start, tmp_path):
@@ -132,7 +138,7 @@ def test_upgrade_and_roll_back_under_live_agents(stand_in, start, tmp_path, earl
 def test_two_environments_and_one_tunnel(stand_in, start):
     gateway, service = stand_in(), start.service()
     gate = threading.Barrier(2)
-    service.on("/both", lambda request: gate.wait(20) >= 0 and Response(body="both"))
+    service.on("/both", lambda request: gate.wait(60) >= 0 and Response(body="both"))
     ttf = start.forwarder(gateway, service)
     assert [got.body for got in together(2, lambda n: visit(gateway, ttf.host, "/both"))] == [b"both"] * 2
     assert usage(gateway)["environments"] >= 2
@@ -171,7 +177,7 @@ def test_an_agent_killed_in_flight(waiting, start, method, status):
         executed.append(request.method)
         asked.release()
         if len(executed) == 1:
-            go_on.wait(30)
+            go_on.wait(60)
         return Response(body="done")
 
     service.on("/slow", slow)

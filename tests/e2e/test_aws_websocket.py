@@ -107,7 +107,7 @@ def test_beyond_the_concurrency_of_the_function(stand_in, function):
     gateway = stand_in("--lambda-concurrency", "1", "--cleanup-interval", "3600s")  # it would be counted too
     busy, go_on = threading.Event(), threading.Event()
     with Socket(gateway.endpoint) as agent:
-        function.handle = lambda event: (busy.set(), go_on.wait(20)) and OK
+        function.handle = lambda event: (busy.set(), go_on.wait(60)) and OK
         early = 0  # before the function, which has just let the agent in, has asked for more
         while not busy.is_set():
             agent.send("x")
@@ -128,7 +128,7 @@ def test_the_function_is_not_waited_for_without_end(stand_in, function):
     go_on = threading.Event()
     with Socket(gateway.endpoint) as agent:
         connection = function.next("$connect")["requestContext"]["connectionId"]
-        function.handle = lambda event: go_on.wait(20) and OK
+        function.handle = lambda event: go_on.wait(60) and OK
         agent.send("x")
         assert json.loads(agent.recv())["message"] == "Endpoint request timed out"
         assert refused_to_connect(gateway) == 504

@@ -128,7 +128,7 @@ def in_pieces(direct, body, between=lambda number: None, size=PIECE):
         random.Random(7).shuffle(pieces)
         for number, piece in enumerate(pieces):
             between(number)
-            direct.agent.say(piece).done.wait(20)
+            direct.agent.say(piece).done.wait(60)
 
     direct.answer = answer
 
@@ -159,11 +159,11 @@ def test_pieces_that_contradict_the_answer(direct, spoil, where):
         if where == "into the store":
             direct.aws.connections.answers = [500] * (len(spoilt) + len(pieces))
         for piece in spoilt:
-            direct.agent.say(piece).done.wait(20)
+            direct.agent.say(piece).done.wait(60)
         if where == "the waiter dies":
             direct.aws.connections.cut_sockets()
         for piece in pieces:
-            direct.agent.say(piece).done.wait(20)
+            direct.agent.say(piece).done.wait(60)
         direct.aws.connections.answers = []
 
     direct.answer = answer
@@ -179,7 +179,7 @@ def test_a_whole_answer_behind_pieces_that_join_to_none(direct, where):
         if where == "into the store":
             direct.aws.connections.answers = [500] * 2
         piece = {"type": "chunk", "request_id": request["request_id"], "seq": 0, "total": 1, "data": "garbage"}
-        direct.agent.say(piece).done.wait(20)
+        direct.agent.say(piece).done.wait(60)
         return {"body": base64.b64encode(b"whole").decode()}
 
     direct.answer = answer
@@ -312,7 +312,7 @@ def test_an_agent_in_flight_that_is_replaced(direct):
     direct.answer = lambda request: None
     waiting = direct.visitors.begin(events.http2("/", host=f"{direct.agent.tunnel}.tunnel.example.com"))
     count = len(direct.agent.requests)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while len(direct.agent.requests) == count and time.monotonic() < deadline:
         time.sleep(0.01)
     direct.agent.leave()

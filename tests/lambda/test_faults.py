@@ -61,7 +61,7 @@ class Faulty:
         if self.faults.get(operation):
             fault = self.faults[operation].pop(0)
             return fault() if callable(fault) else fault
-        connection = http.client.HTTPConnection(self.host, timeout=20)
+        connection = http.client.HTTPConnection(self.host, timeout=60)
         connection.request(method, path, body, {name: headers[name] for name in ("X-Amz-Target", "Content-Type", "Authorization")})
         response = connection.getresponse()
         answer = response.status, {"Content-Type": "application/x-amz-json-1.0"}, response.read()
@@ -357,7 +357,7 @@ def test_a_count_that_cannot_be_stored(aws, faulty, fault):
     passed = burst(visitors, agent)
     visitors.idle()
     assert 3 <= passed <= 3 * (1 + time.monotonic() - began) + 1
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 60  # of the 72 s that 24 would wait
     said = [line for line in visitors.log if "PER_TUNNEL_RATE_LIMIT" in line]
     assert len(said) == (1 if fault == "denied" else 0)
     if fault == "denied":

@@ -25,7 +25,7 @@ def body_of(answer):
     return base64.b64decode(answer["body"])
 
 
-def wait_until(check, seconds=15):
+def wait_until(check, seconds=60):
     deadline = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < deadline
@@ -230,7 +230,7 @@ def test_a_key_set_that_others_can_write_is_refused(aws, tmp_path):
     path.write_text(key_set_and_token("me")[0])
     path.chmod(0o666)
     function = aws.function(REQUIRE_AUTH="true", JWKS_PATH=str(path))
-    assert function.process.wait(20) == 1
+    assert function.process.wait(60) == 1
     assert function.init_error["errorMessage"] == f"JWKS_PATH: {path}: others can write the file (chmod go-w)"
 
 
@@ -400,8 +400,8 @@ def test_forty_requests_on_cold_environments(aws):
     agents = aws.function()
     agent = aws.agent(agents, lambda request: {"headers": {"x-uri": [request["uri"]]}}).up()
     cold = [aws.function() for _ in range(8)]
-    waiting = [cold[n % len(cold)].begin(events.http2(f"/{n}", host=host_of(agent)), seconds=60) for n in range(40)]
-    answers = [one.result(60) for one in waiting]
+    waiting = [cold[n % len(cold)].begin(events.http2(f"/{n}", host=host_of(agent)), seconds=100) for n in range(40)]
+    answers = [one.result() for one in waiting]
     assert [answer["headers"]["x-uri"] for answer in answers] == [f"/{n}" for n in range(40)]
 
 
@@ -616,7 +616,7 @@ def test_nothing_secret_is_logged(aws, pair):
 )
 def test_a_wrong_environment_is_an_init_error(aws, change, said):
     function = aws.function(**change)
-    assert function.process.wait(20) == 1
+    assert function.process.wait(60) == 1
     assert function.init_error["errorType"] == "Runtime.BadConfiguration"
     assert function.init_error["errorMessage"].startswith(said + ":")
     assert "short" not in function.init_error["errorMessage"]

@@ -72,7 +72,7 @@ class Forwarded:
 
     def __call__(self, method, path, headers, body):
         self.calls.append(headers["X-Amz-Target"])
-        connection = http.client.HTTPConnection(self.host, timeout=20)
+        connection = http.client.HTTPConnection(self.host, timeout=60)
         connection.request(method, path, body, {name: headers[name] for name in ("X-Amz-Target", "Content-Type", "Authorization")})
         answer = connection.getresponse()
         result = answer.status, {"Content-Type": "application/x-amz-json-1.0"}, answer.read()
@@ -119,7 +119,7 @@ def test_requests_in_an_empty_root(aws, seal):
         return agent.requests[-1]["request_id"].startswith("d1.")
 
     def visit_until_woken():
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         assert not visit(), "a waiter that is not up was trusted"
         while not visit():
             assert time.monotonic() < deadline, "the waiter is not up"
@@ -147,7 +147,7 @@ def test_the_key_set_beside_the_program(aws, seal, kind):
     assert aws.agent(function).connect(query={"token": token, "name": "mine"})["statusCode"] == 200
     path.unlink()
     function = aws.function(place.command, REQUIRE_AUTH="true", **place.environment)
-    assert function.process.wait(20) == 1 and function.init_error["errorMessage"].startswith("JWT_SECRET:")
+    assert function.process.wait(60) == 1 and function.init_error["errorMessage"].startswith("JWT_SECRET:")
 
 
 def test_a_server_with_another_name(aws, seal):

@@ -103,7 +103,7 @@ def test_a_cut_connection_and_throttling_are_tried_again(stores, function):
 def test_what_goes_wrong_is_an_init_error(stores, function, environment, answers, said):
     stores.answers = answers
     one = function(REQUIRE_AUTH="true", **environment)
-    assert one.process.wait(20) == 1
+    assert one.process.wait(60) == 1
     assert one.init_error["errorType"] == "Runtime.BadConfiguration"
     assert one.init_error["errorMessage"].startswith(said)
     assert "hunter2" not in one.init_error["errorMessage"] and "hunter2" not in "".join(one.log)

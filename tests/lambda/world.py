@@ -88,7 +88,7 @@ class Invocation:
         self.done = threading.Event()
         self.answer = self.error = None
 
-    def result(self, timeout=40):
+    def result(self, timeout=100):
         assert self.done.wait(timeout), "the function did not answer"
         if self.error is not None:
             raise Failed(self.error)
@@ -145,7 +145,7 @@ class Function:
     def invoke(self, event, seconds=30):
         return self.begin(event, seconds).result()
 
-    def idle(self, timeout=20):
+    def idle(self, timeout=60):
         """Until it has asked for the next event after all that were invoked."""
         deadline = time.monotonic() + timeout
         while self.asked <= self.begun:
@@ -157,7 +157,7 @@ class Function:
         if self.process.poll() is None:
             self.waiting.put(None)  # cuts the call for the next event, and there is nobody to call again
             try:
-                self.process.wait(10)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -303,7 +303,7 @@ class Agent:
             self.say({"type": "http_response", "request_id": request["request_id"], "status_code": 200, "headers": {},
                       "body": "", "processing_time_ms": 1, **fields})  # fmt: skip
 
-    def wait_for(self, kind, timeout=20):
+    def wait_for(self, kind, timeout=60):
         while True:
             message = self.received.get(timeout=timeout)
             if message["type"] == kind:
