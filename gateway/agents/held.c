@@ -1,6 +1,8 @@
 /* See held.h. */
 #include "agents/held.h"
 
+#include <assert.h>
+
 void held_init(struct held *held, size_t max_bytes) {
     buf_init(&held->bytes, max_bytes);
     list_init(&held->node);
@@ -11,18 +13,28 @@ void held_done(struct held *held) {
     buf_done(&held->bytes);
 }
 
+static void enlist(struct holding *holding, struct held *held) {
+    if (!list_empty(&held->node)) return;
+    held->turn = holding->loop->turn;
+    list_append(&holding->all, &held->node);
+}
+
 bool held_add(struct holding *holding, struct held *held, struct view bytes) {
-    if (list_empty(&held->node)) {
-        held->turn = holding->loop->turn;
-        list_append(&holding->all, &held->node);
-    }
+    enlist(holding, held);
     return buf_append_view(&held->bytes, bytes);
+}
+
+void held_put_back(struct holding *holding, struct held *held, struct buf *bytes) {
+    assert(!held_any(held));
+    enlist(holding, held);
+    held->bytes = *bytes;
+    buf_init(bytes, bytes->max);
 }
 
 static void give(struct holding *holding, struct held *held) {
     struct buf bytes = held->bytes;
     buf_init(&held->bytes, bytes.max);
-    holding->due(held, buf_view(&bytes));
+    holding->due(held, &bytes);
     buf_done(&bytes);
 }
 
@@ -46,7 +58,7 @@ static bool on_turn(struct loop_hook *hook) {
 }
 
 void holding_init(struct holding *holding, struct loop *loop,
-                  void (*due)(struct held *held, struct view bytes)) {
+                  void (*due)(struct held *held, struct buf *bytes)) {
     holding->loop = loop;
     holding->due = due;
     list_init(&holding->all);

@@ -18,19 +18,21 @@ struct holding {
     struct loop *loop;
     struct list all; /* struct held.node */
     struct loop_hook hook;
-    void (*due)(struct held *held, struct view bytes);
+    void (*due)(struct held *held, struct buf *bytes);
 };
 
-/* `due` gets them in the next turn, borrowed until it returns; it may hold some of them again, and free
+/* `due` gets them in the next turn, borrowed until it returns; it may put some of them back, and free
  * `held`. */
 void holding_init(struct holding *holding, struct loop *loop,
-                  void (*due)(struct held *held, struct view bytes));
+                  void (*due)(struct held *held, struct buf *bytes));
 void holding_done(struct holding *holding);
 
 void held_init(struct held *held, size_t max_bytes);
 void held_done(struct held *held);
 /* Copies them, behind what is held already. False: there is no room or memory. */
 bool held_add(struct holding *holding, struct held *held, struct view bytes);
+/* From within `due`: those that were not consumed are held again, for the next turn. They move. */
+void held_put_back(struct holding *holding, struct held *held, struct buf *bytes);
 static inline bool held_any(const struct held *held) {
     return held->bytes.len;
 }

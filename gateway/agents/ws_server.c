@@ -265,25 +265,34 @@ static void set_reading(struct ws_end *end) {
     if (waits_inside(end)) ask_libwebsockets(end);
 }
 
-/* As much as its owner takes in this turn of the loop. */
-static void feed_in_turns(struct ws_end *end, struct view bytes) {
+/* As much as its owner takes in this turn of the loop. What is left is to be held. */
+static struct view feed_in_turns(struct ws_end *end, struct view bytes) {
     size_t (*takes)(struct ws_end * end) = end->server->events->takes;
     while (bytes.len && !end->is_over && !end->is_deaf) {
         size_t most = held_any(&end->held) ? 0 : takes ? takes(end) : bytes.len;
         struct view part = view_slice(bytes, 0, most);
-        if (!most) break;
+        if (!most) return bytes;
         feed(end, part);
         bytes = view_skip(bytes, part.len);
     }
-    if (!bytes.len || end->is_over || end->is_deaf) return;
-    if (!held_add(&end->server->holding, &end->held, bytes)) end->is_broken = true;
+    return (struct view){0};
+}
+
+static void feed_fresh(struct ws_end *end, struct view bytes) {
+    struct view left = feed_in_turns(end, bytes);
+    if (!left.len) return;
+    if (!held_add(&end->server->holding, &end->held, left)) end->is_broken = true;
     set_reading(end);
 }
 
-static void on_due(struct held *held, struct view bytes) {
+static void on_due(struct held *held, struct buf *bytes) {
     struct ws_end *end = LIST_ENTRY(held, struct ws_end, held);
-    feed_in_turns(end, bytes);
-    if (may_read(end)) set_reading(end);
+    struct view left = feed_in_turns(end, buf_view(bytes));
+    buf_consume(bytes, bytes->len - left.len);
+    if (left.len)
+        held_put_back(&end->server->holding, held, bytes);
+    else
+        set_reading(end);
     go_on_or_close(end);
 }
 
@@ -294,7 +303,7 @@ static void receive_tls(struct ws_end *end) {
     char *block = end->server->block;
     for (int i = 0; i < READS_A_TURN && may_read(end) && !end->is_broken; i++) {
         ssize_t len = conn_recv(&end->conn, block, BLOCK_BYTES);
-        if (len > 0) feed_in_turns(end, view_of(block, (size_t)len));
+        if (len > 0) feed_fresh(end, view_of(block, (size_t)len));
         if (len == 0 || (len < 0 && errno != EAGAIN)) end->is_broken = true;
         if (!end->conn.holds) return;
     }
@@ -314,7 +323,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
     if (!end) return 0; /* not yet, or not any more */
     if (end->magic != END_MAGIC) abort();
     switch (reason) {
-    case LWS_CALLBACK_RAW_RX: feed_in_turns(end, view_of(in, len)); return go_on(end);
+    case LWS_CALLBACK_RAW_RX: feed_fresh(end, view_of(in, len)); return go_on(end);
     case LWS_CALLBACK_RAW_RX_FILE: receive_tls(end); return go_on(end);
     case LWS_CALLBACK_RAW_WRITEABLE:
     case LWS_CALLBACK_RAW_WRITEABLE_FILE: return on_writable(end);

@@ -172,11 +172,12 @@ static struct {
     int times;
 } scene;
 
-static void on_due(struct held *held, struct view bytes) {
-    size_t taken = bytes.len - (bytes.len < scene.keeps ? bytes.len : scene.keeps);
+static void on_due(struct held *held, struct buf *bytes) {
+    size_t kept = bytes->len < scene.keeps ? bytes->len : scene.keeps;
     assert_ptr_equal(held, &scene.held);
-    assert_true(buf_append_view(&scene.got, view_slice(bytes, 0, taken)));
-    if (taken < bytes.len) assert_true(held_add(&scene.holding, held, view_skip(bytes, taken)));
+    assert_true(buf_append_view(&scene.got, view_slice(buf_view(bytes), 0, bytes->len - kept)));
+    buf_consume(bytes, bytes->len - kept);
+    if (kept) held_put_back(&scene.holding, held, bytes);
     scene.times++;
     scene.keeps = scene.keeps ? scene.keeps - 1 : 0;
 }
