@@ -6,10 +6,10 @@
 
 #include <stdint.h>
 
-#define RIVALS_MS 100
+#define RIVALS_MS 1000
 /* How much may be done at one go, in quarters of what is usual. */
 #define RIVALS_QUARTERS 4
-#define RIVALS_ALONE (8 * RIVALS_QUARTERS)
+#define RIVALS_ALONE (4 * RIVALS_QUARTERS)
 
 /* All zero: nobody was there. */
 struct rivals {

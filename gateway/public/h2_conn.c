@@ -12,6 +12,8 @@
 
 #define MAGIC 0x48325f43u /* "H2_C" */
 #define READS_A_TURN 4
+#define DENSE_REQUESTS 4 /* more than this in one read: behind others, the next is of few bytes */
+#define DENSE_BYTES ((size_t)512)
 #define SPARE_TRIES 64
 #define MESSAGE_BYTES ((size_t)64 * 1024)
 #define OUT_BYTES ((size_t)512 * 1024)
@@ -154,7 +156,7 @@ static bool is_put_off(const struct h2_conn *conn) {
 /* Going down: who asks is answered, and told to ask elsewhere from now on. */
 static void go_on(struct h2_conn *conn) {
     if (!conn->session) return;
-    if (conn->has_asked && (conn->side->draining || conn->side->pass)) end_soon(conn);
+    if (conn->asked && (conn->side->draining || conn->side->pass)) end_soon(conn);
     if (!flush(conn)) return;
     list_remove(&conn->changed);
     bool is_late = is_put_off(conn);
@@ -169,29 +171,39 @@ static void go_on(struct h2_conn *conn) {
 
 /* ---- in ---- */
 
+static bool is_behind(const struct h2_conn *conn) {
+    return turns_is_behind(&conn->side->turns, conn->share);
+}
+
+/* False: the session is over. */
+static bool take(struct h2_conn *conn, struct view bytes) {
+    uint32_t before = conn->asked;
+    turns_spend(&conn->side->turns, conn->share, TURN_IN, bytes.len);
+    if (link_receive(conn->session, bytes) != STATUS_OK) {
+        give_up(conn);
+        return false;
+    }
+    conn->is_dense = conn->asked - before > DENSE_REQUESTS;
+    return true;
+}
+
 /* False: it was closed, or the session is over. */
 static bool receive(struct h2_conn *conn) {
     char *block = conn->side->block;
     link_tick(conn->session, loop_now(conn->side->loop));
     for (int i = 0; i < READS_A_TURN; i++) {
-        ssize_t len = conn_recv(&conn->conn, block, VISIT_BLOCK_BYTES);
+        size_t max = conn->is_dense && is_behind(conn) ? DENSE_BYTES : VISIT_BLOCK_BYTES;
+        ssize_t len = conn_recv(&conn->conn, block, max);
         if (len < 0 && errno == EAGAIN) return true;
         if (len <= 0) {
             h2_cut(conn);
             return false;
         }
-        turns_spend(&conn->side->turns, conn->share, TURN_IN, (size_t)len);
-        if (link_receive(conn->session, view_of(block, (size_t)len)) != STATUS_OK) {
-            give_up(conn);
-            return false;
-        }
-        if (!conn->conn.holds && len < (ssize_t)VISIT_BLOCK_BYTES) return true;
+        if (!take(conn, view_of(block, (size_t)len))) return false;
+        if (!conn->conn.holds && len < (ssize_t)max) return true;
+        if (!turns_may(&conn->side->turns, conn->share, TURN_IN)) return true;
     }
     return true;
-}
-
-static bool is_behind(const struct h2_conn *conn) {
-    return turns_is_behind(&conn->side->turns, conn->share);
 }
 
 /* Something has come: is taken, if its tunnel may have more of this turn. */
@@ -251,7 +263,7 @@ void h2_turn(struct visitors *side, bool is_first) {
 
 static void on_request(void *ctx, struct link_stream *stream, const struct stream_head *head, bool has_body) {
     struct h2_conn *conn = ctx;
-    conn->has_asked = true;
+    conn->asked++;
     h2_visit_begin(conn, stream, head, has_body);
     h2_wake(conn);
 }

@@ -43,9 +43,10 @@ struct h2_conn {
     uint64_t deadline_ms;         /* without any request; 0: there are some */
     unsigned share;               /* of the turns: that of the tunnel last asked for (turns.h) */
     bool is_blocked;              /* the socket takes no more for now */
-    bool has_asked;
-    bool is_over;   /* no session, or none for long */
-    bool is_ending; /* to be closed when all is out and answered */
+    uint32_t asked;               /* requests that have come */
+    bool is_dense;                /* many of them in what was read last */
+    bool is_over;                 /* no session, or none for long */
+    bool is_ending;               /* to be closed when all is out and answered */
 };
 
 void h2_side_init(struct h2_side *side);

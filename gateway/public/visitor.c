@@ -50,9 +50,9 @@ static bool on_turn(struct loop_hook *hook) {
     struct visitors *side = LIST_ENTRY(hook, struct visitors, hook);
     bool is_first = side->turn != side->loop->turn;
     side->turn = side->loop->turn;
-    bool has_late = go_on_changed(side);
-    if (is_first || has_late) go_on_late(side);
-    h2_turn(side, is_first);
+    bool may_late = go_on_changed(side) || is_first;
+    if (may_late && !list_empty(&side->late)) go_on_late(side);
+    if (!list_empty(&side->h2.all)) h2_turn(side, is_first);
     hear_late(side);
     if (!list_empty(&side->late) || !list_empty(&side->h2.late)) loop_again(side->loop);
     return false; /* tasks that this posted make another round by themselves */

@@ -819,6 +819,34 @@ static void test_who_takes_little_is_first_by_h2(void **state) {
     UNTIL(list_empty(all));
 }
 
+/* So many, which come together. */
+static void say_many_by_h2(int fd, const struct h2_conn *conn, int first, int count) {
+    int bytes = count * 18, one = 1;
+    assert_int_equal(setsockopt(conn->conn.fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof(bytes)), 0);
+    for (int i = first; i < first + count; i++) say_by_h2(fd, (char)(1 + 2 * i), 'h');
+    struct pollfd ready = {.fd = conn->conn.fd, .events = POLLIN};
+    assert_int_equal(poll(&ready, 1, -1), 1);
+    assert_int_equal(setsockopt(conn->conn.fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one)), 0);
+}
+
+static void test_many_at_once_by_h2_are_read_in_turns(void **state) {
+    (void)state;
+    struct exchange *heavy;
+    int fd = come_by_h2_and_ask(7, 'h', &heavy);
+    struct h2_conn *conn = LIST_ENTRY(core.visitors->h2.all.next, struct h2_conn, node);
+    assert_false(conn->is_dense);
+    say_many_by_h2(fd, conn, 1, 5);
+    UNTIL(core.asked == 6);
+    assert_true(conn->is_dense);
+    be_heavy();
+    say_many_by_h2(fd, conn, 6, 50);
+    UNTIL(core.asked > 6);
+    assert_int_equal(core.asked, 6 + 512 / 18); /* and a part of the next */
+    UNTIL(core.asked == 56);
+    close(fd);
+    UNTIL(list_empty(&core.visitors->h2.all));
+}
+
 /* By HTTP/2: GOAWAY is said before the end, also where the tunnel has had its turn. */
 static void test_going_down_while_it_is_late(void **state) {
     (void)state;
@@ -876,6 +904,7 @@ int main(void) {
         TEST(test_who_takes_little_is_read_first),
         TEST(test_who_takes_little_is_answered_first),
         TEST(test_who_takes_little_is_first_by_h2),
+        TEST(test_many_at_once_by_h2_are_read_in_turns),
         TEST(test_cut_while_it_is_unread),
         TEST(test_cut_while_it_is_late),
         TEST(test_a_share_stays),
