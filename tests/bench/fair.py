@@ -1,0 +1,135 @@
+"""One visitor of a quiet tunnel, one request after the other, and 64 of a greedy one, who ask without end: how much longer do the answers
+of the first take? Compared with the time when nobody else is there, and with the time while the greedy tunnel is on a second gateway of
+the same machine (that is what the machine makes of it). All that is the greedy one's but the gateways runs at the lowest priority. `./dev bench --fair [--seconds N] [--rounds N]`: each round measures all, and medians are told."""
+
+import argparse
+import re
+import statistics
+import subprocess
+import tempfile
+from pathlib import Path
+
+import loaders
+from peers import Tunnel, Web
+
+CONNECTIONS, LEAD_S = 64, 1
+ONE = loaders.Scenario("one", "13 B, 1 connection", "wrk")
+WISHES = {"64 x 13 B": "", "64 x 64 KB": "64k"}
+
+
+class Lowest:
+    """Its programs give way to all others', but for a gateway: that of the quiet one does not, either."""
+
+    def run(self, label, *arguments, env=None):
+        words = [] if label == "gateway" else ["nice", "-n", "19"]
+        return super().run(label, *words, *arguments, env=env)
+
+
+class LowestWeb(Lowest, Web):
+    name = "web-of-the-greedy"
+
+
+class Quiet(Tunnel):
+    name = "quiet"
+
+    def start(self):
+        self.place = self.gateway("gateway")
+        self.tunnel(*self.place)
+
+
+class Greedy(Lowest, Tunnel):
+    """On the gateway of the quiet one."""
+
+    name = "greedy"
+    place = None
+
+    def start(self):
+        self.tunnel(*self.place)
+
+
+class Elsewhere(Lowest, Tunnel):
+    """On a gateway of its own."""
+
+    name = "elsewhere"
+
+
+def take(greedy, path, seconds):
+    host = greedy.headers["Host"]
+    command = ["nice", "-n", "19", "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-H", f"Host: {host}", greedy.url + path]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def ask(quiet, seconds):
+    good, figures = loaders.wrk(quiet, ONE, seconds)
+    if figures["failed"] or not good:
+        raise RuntimeError(f"the quiet tunnel's visitor got {good} answers, and {figures['failed']} failed")
+    return figures["p50_us"] / 1000, figures["p99_us"] / 1000
+
+
+def beside(quiet, greedy, path, seconds):
+    taker = take(greedy, path, seconds + 2 * LEAD_S)
+    try:
+        taker.wait(LEAD_S)
+        raise RuntimeError(f"wrk ended: {taker.stdout.read()}")
+    except subprocess.TimeoutExpired:
+        pass
+    p50, p99 = ask(quiet, seconds)
+    return p50, p99, float(re.search(r"Requests/sec: +([\d.]+)", taker.communicate()[0])[1])
+
+
+def median(rows):
+    return [statistics.median(column) for column in zip(*rows)]
+
+
+def show(found):
+    alone = median(found["alone", None])[1]
+    print("the quiet one's requests          p50 ms   p99 ms   p99, times: alone   elsewhere   greedy requests/s")
+    print(f"{'alone':32}  {median(found['alone', None])[0]:7.2f}  {alone:7.2f}")
+    for wish in WISHES:
+        control = median(found[wish, "elsewhere"])[1]
+        for where in ("elsewhere", "greedy"):
+            p50, p99, taken = median(found[wish, where])
+            what = f"beside {wish}" + (", elsewhere" if where == "elsewhere" else "")
+            print(f"{what:32}  {p50:7.2f}  {p99:7.2f}  {p99 / alone:18.1f}  {p99 / control:10.1f}  {taken:18.0f}")
+
+
+def start(made, peer):
+    made.append(peer)
+    peer.start()
+    peer.wait_answer()
+    return peer
+
+
+def measure(options, folder, made):
+    web, lowest = (start(made, kind(folder, options.bin, options.out)) for kind in (Web, LowestWeb))
+    quiet = start(made, Quiet(folder, options.bin, options.out, web))
+    greedy = Greedy(folder, options.bin, options.out, lowest)
+    greedy.place = quiet.place
+    places = {"greedy": start(made, greedy), "elsewhere": start(made, Elsewhere(folder, options.bin, options.out, lowest))}
+    found = {}
+    for _ in range(options.rounds):
+        found.setdefault(("alone", None), []).append(ask(quiet, options.seconds))
+        for wish, path in WISHES.items():
+            for where, peer in places.items():
+                found.setdefault((wish, where), []).append(beside(quiet, peer, path, options.seconds))
+    show(found)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./dev bench --fair", description=__doc__)
+    parser.add_argument("--bin", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="folder for what is built")
+    parser.add_argument("--seconds", type=int, default=3, help="of each measurement")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    made = []
+    with tempfile.TemporaryDirectory(prefix="ttf-bench-") as folder:
+        try:
+            measure(options, Path(folder), made)
+        finally:
+            for peer in reversed(made):
+                peer.stop()
+
+
+if __name__ == "__main__":
+    main()
