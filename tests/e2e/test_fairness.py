@@ -395,9 +395,10 @@ def test_unfinished_messages_have_a_bound(start):
     """A hundred agents, each with a message of nearly 3 MB that does not end: the oldest are closed."""
     gateway = start.gateway()
     ttf = start.forwarder(gateway, start.service())
-    agents = [HostileAgent(gateway) for _ in range(100)]
-    for agent in agents:
-        agent.say(b"x" * 2_900_000, first=0x01)
+    agents = []
+    for _ in range(100):
+        agents.append(HostileAgent(gateway))
+        agents[-1].say(b"x" * 2_900_000, first=0x01)  # at once: who is asked and says nothing is cut
     gateway.wait_err("too much memory is held by messages that are not complete")
     assert http_raw.request(gateway.address, host=ttf.host).status == 200
     if SLOW == 1:
