@@ -11,14 +11,20 @@ static unsigned char fold(char byte) {
     return (unsigned char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
 }
 
+static bool is_short_eq_folded(const char *a, const char *b, size_t len) {
+    for (size_t i = 0; i < len; i++)
+        if (fold(a[i]) != fold(b[i])) return false;
+    return true;
+}
+
+/* The last word may begin within the one before it. */
 bool view_eq_folded(const char *a, const char *b, size_t len) {
-    size_t i = 0;
-    for (; i + WORD_BYTES <= len; i += WORD_BYTES) {
-        uint64_t of_a = word_load(a + i), of_b = word_load(b + i);
+    if (len < WORD_BYTES) return is_short_eq_folded(a, b, len);
+    for (size_t i = 0; i < len; i += WORD_BYTES) {
+        size_t at = i + WORD_BYTES <= len ? i : len - WORD_BYTES;
+        uint64_t of_a = word_load(a + at), of_b = word_load(b + at);
         if (of_a != of_b && word_lower(of_a) != word_lower(of_b)) return false;
     }
-    for (; i < len; i++)
-        if (fold(a[i]) != fold(b[i])) return false;
     return true;
 }
 

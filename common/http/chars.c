@@ -44,11 +44,17 @@ static bool is_control(char byte) {
     return (c < 0x20 && c != '\t') || c == 0x7f;
 }
 
+/* The last word may begin within the one before it. */
 void http_lower_copy(char *to, struct view from) {
     size_t i = 0;
-    for (; i + WORD_BYTES <= from.len; i += WORD_BYTES)
-        word_store(to + i, word_lower(word_load(from.ptr + i)));
-    for (; i < from.len; i++) to[i] = http_lower(from.ptr[i]);
+    if (from.len < WORD_BYTES) {
+        for (; i < from.len; i++) to[i] = http_lower(from.ptr[i]);
+        return;
+    }
+    for (; i < from.len; i += WORD_BYTES) {
+        size_t at = i + WORD_BYTES <= from.len ? i : from.len - WORD_BYTES;
+        word_store(to + at, word_lower(word_load(from.ptr + at)));
+    }
 }
 
 /* Is one of the eight below 0x20, or DEL? */

@@ -22,6 +22,11 @@ static bool is_ip(int family, struct view name) {
     return view_copy_to(name, text, sizeof(text)) && inet_pton(family, text, address) == 1;
 }
 
+/* As addresses do, and few names. */
+static bool ends_in_digit(struct view name) {
+    return name.len && name.ptr[name.len - 1] >= '0' && name.ptr[name.len - 1] <= '9';
+}
+
 /* inet_pton() alone will not do: some take a zone id. */
 static bool is_ip6(struct view name) {
     for (size_t i = 0; i < name.len; i++)
@@ -49,7 +54,7 @@ static bool parse_port(struct view v, uint16_t *ret_port) {
 static bool copy_lower(struct view name, struct arena *arena, struct view *ret_copy) {
     char *copy = arena_alloc(arena, name.len + 1);
     if (!copy) return false;
-    for (size_t i = 0; i < name.len; i++) copy[i] = http_lower(name.ptr[i]);
+    http_lower_copy(copy, name);
     copy[name.len] = '\0';
     *ret_copy = (struct view){copy, name.len};
     return true;
@@ -68,7 +73,7 @@ static bool take_name(struct view *v, struct host *host) {
     size_t colon = view_find(*v, ':');
     host->name = view_slice(*v, 0, colon);
     if (view_ends_with(host->name, VIEW("."))) host->name.len--;
-    host->is_ip = is_ip(AF_INET, host->name);
+    host->is_ip = ends_in_digit(host->name) && is_ip(AF_INET, host->name);
     *v = view_skip(*v, colon);
     return is_registered_name(host->name);
 }

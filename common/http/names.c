@@ -46,21 +46,32 @@ static uint64_t capitalize(uint64_t word, bool begins) {
     return word ^ (word_between(word, 'a', 'z') & initials) >> 2;
 }
 
+static void put_short(char *to, struct view name) {
+    bool begins = true;
+    for (size_t i = 0; i < name.len; i++) {
+        char byte = name.ptr[i];
+        to[i] = begins && byte >= 'a' && byte <= 'z' ? (char)(byte & ~0x20) : byte;
+        begins = byte == '-';
+    }
+}
+
+/* The last word may begin within the one before it. */
+static void put_words(char *to, struct view name) {
+    for (size_t i = 0; i < name.len; i += WORD_BYTES) {
+        size_t at = i + WORD_BYTES <= name.len ? i : name.len - WORD_BYTES;
+        bool begins = at == 0 || name.ptr[at - 1] == '-';
+        word_store(to + at, capitalize(word_load(name.ptr + at), begins));
+    }
+}
+
 void http_put_name(char *to, struct view name) {
     const char *usual = find(name);
     if (usual) {
         memcpy(to, usual, name.len);
         return;
     }
-    bool begins = true;
-    size_t i = 0;
-    for (; i + WORD_BYTES <= name.len; i += WORD_BYTES) {
-        word_store(to + i, capitalize(word_load(name.ptr + i), begins));
-        begins = name.ptr[i + WORD_BYTES - 1] == '-';
-    }
-    for (; i < name.len; i++) {
-        char byte = name.ptr[i];
-        to[i] = begins && byte >= 'a' && byte <= 'z' ? (char)(byte & ~0x20) : byte;
-        begins = byte == '-';
-    }
+    if (name.len < WORD_BYTES)
+        put_short(to, name);
+    else
+        put_words(to, name);
 }

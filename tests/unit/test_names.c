@@ -35,7 +35,25 @@ static void test_names(void **state) {
     }
 }
 
+/* Words of each length, in names of each length: the first letter of each, and nothing else. */
+static void test_first_letters(void **state) {
+    (void)state;
+    for (size_t len = 1; len <= 30; len++)
+        for (size_t word = 1; word <= len; word++) {
+            char lower[30], expected[30], written[32];
+            for (size_t i = 0; i < len; i++) {
+                bool is_dash = i % (word + 1) == word;
+                lower[i] = is_dash ? '-' : 'q';
+                expected[i] = is_dash ? '-' : i % (word + 1) == 0 ? 'Q' : 'q';
+            }
+            memset(written, '#', sizeof(written));
+            http_put_name(written, view_of(lower, len));
+            assert_memory_equal(written, expected, len);
+            assert_int_equal(written[len], '#');
+        }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_names)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_names), cmocka_unit_test(test_first_letters)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -167,12 +167,33 @@ static void test_folding_of_each_byte(void **state) {
     }
 }
 
+/* One byte that differs, at each place of each length. */
+static void test_folded_places(void **state) {
+    (void)state;
+    for (size_t len = 1; len <= 26; len++)
+        for (size_t at = 0; at < len; at++) {
+            char a[26], b[26];
+            memset(a, 'm', len);
+            memset(b, 'M', len);
+            assert_true(view_eq_nocase(view_of(a, len), view_of(b, len)));
+            b[at] = 'N';
+            assert_false(view_eq_nocase(view_of(a, len), view_of(b, len)));
+            b[at] = '-'; /* the same as 'm' but for 0x40 */
+            assert_false(view_eq_nocase(view_of(a, len), view_of(b, len)));
+        }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_equality), cmocka_unit_test(test_folding_of_each_byte),
-        cmocka_unit_test(test_ends),     cmocka_unit_test(test_slices_are_clamped),
-        cmocka_unit_test(test_find),     cmocka_unit_test(test_trim),
-        cmocka_unit_test(test_split),    cmocka_unit_test(test_parse_u64),
+        cmocka_unit_test(test_folded_places),
+        cmocka_unit_test(test_equality),
+        cmocka_unit_test(test_folding_of_each_byte),
+        cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_slices_are_clamped),
+        cmocka_unit_test(test_find),
+        cmocka_unit_test(test_trim),
+        cmocka_unit_test(test_split),
+        cmocka_unit_test(test_parse_u64),
         cmocka_unit_test(test_copies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
