@@ -145,7 +145,7 @@ def handle(event):
         connect(context["connectionId"])
     elif context.get("routeKey") == "$disconnect":
         dynamodb.delete_item(TableName=CONNECTIONS, Key={"connectionId": {"S": context["connectionId"]}})
-    else:
+    elif context:  # and else the schedule's, with nothing to do: a process that ends of it costs the next event a new one
         message(context["connectionId"], event["body"])
     return {"statusCode": 200}
 
