@@ -147,13 +147,19 @@ static void ask(struct store_redis *store) {
                                           asked % 2 ? VIEW("{\"labels\":[\"a=b\"]}") : (struct view){0}};
     const struct pending pending = {.connection_id = VIEW("c"), .expires_ms = WALL_MS + 1000};
     static const struct link other = {.gateway = "ws://b", .connection = "d"};
-    asked += 6; /* of `remove` nobody is told */
+    enum status status;
+    struct v1_message *error = v1_message_parse(
+        VIEW("{\"type\":\"error\",\"request_id\":\"r\",\"code\":\"timeout\",\"message\":\"m\"}"), 1024,
+        &status);
+    require(error != NULL);
+    asked += 7; /* of `remove` nobody is told */
     registry.lookup(registry.ctx, VIEW("t"), on_claim, NULL, 1);
     mailbox.take(mailbox.ctx, view_from_cstr(put_id), on_take, NULL, 2);
     registry.lookup_connection(registry.ctx, VIEW("c"), on_claim, NULL, 3);
     mailbox.put(mailbox.ctx, &pending, on_put, NULL, 4);
     registry.store(registry.ctx, &write, on_done, NULL, 5);
     store_redis_send(store, &other, VIEW("{}"), on_done, NULL, 6);
+    mailbox.complete(mailbox.ctx, view_from_cstr(put_id), VIEW("c"), error, on_done, NULL, 7);
     mailbox.remove(mailbox.ctx, view_from_cstr(put_id));
 }
 
