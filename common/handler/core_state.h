@@ -213,6 +213,7 @@ struct exchange {
     struct table_node request_node; /* in core.requests while the mailbox has it; else without a key */
     bool is_sending;                /* whether the agent was handed it is not known yet, */
     bool is_gone;                   /* and the agent, or what the mailbox had, has gone meanwhile */
+    bool is_woken;                  /* while an answer is asked for: there is one, or has been since */
     enum status sent;               /* what has kept it from the agent; STATUS_OK: nothing that is known */
     struct v1_message *message;     /* the answer, while its body is passed on */
     struct view answer_rest;        /* of its body, not yet given to the sink */

@@ -273,11 +273,23 @@ static void not_taken(struct exchange *exchange, enum status status) {
         lost_by_store(exchange);
 }
 
+static void take(struct exchange *exchange);
+
+/* It came behind the question: the store said "not yet" before it was told of the answer. */
+static bool take_again(struct exchange *exchange, enum status status) {
+    if (!exchange->is_woken || status == STATUS_GONE) return false;
+    enum exchange_state asking = exchange->state;
+    exchange->state = EXCHANGE_SENT;
+    take(exchange);
+    if (exchange->state == EXCHANGE_TAKING) exchange->state = asking;
+    return true;
+}
+
 static void on_taken(void *target, uint64_t ticket, enum status status, struct v1_message *answer) {
     struct exchange *exchange = exchange_find(target, ticket);
     if (!exchange || !is_taking(exchange) || status != STATUS_OK) {
         v1_message_free(answer);
-        if (exchange && is_taking(exchange)) not_taken(exchange, status);
+        if (exchange && is_taking(exchange) && !take_again(exchange, status)) not_taken(exchange, status);
         return;
     }
     forget_request(exchange); /* the mailbox has, too */
@@ -298,6 +310,7 @@ static void take(struct exchange *exchange) {
     struct core *core = exchange->core;
     if (exchange->state != EXCHANGE_SENT) return;
     exchange->state = EXCHANGE_TAKING;
+    exchange->is_woken = false;
     core->ports.mailbox.take(core->ports.mailbox.ctx, view_from_cstr(exchange->request_id), on_taken, core,
                              exchange->ticket);
 }
@@ -305,7 +318,9 @@ static void take(struct exchange *exchange) {
 void mailbox_delivery_completed(struct core *core, struct view request_id) {
     struct table_node *node = table_get(&core->requests, request_id);
     if (!node) return;
-    take(TABLE_ENTRY(node, struct exchange, request_node));
+    struct exchange *exchange = TABLE_ENTRY(node, struct exchange, request_node);
+    exchange->is_woken = is_taking(exchange);
+    take(exchange);
 }
 
 void mailbox_delivery_agent_gone(struct exchange *exchange) {

@@ -440,6 +440,48 @@ static void a_refusal_is_heard_while_an_answer_is_asked_for(void **state) {
     assert_int_equal(post.status, 200);
 }
 
+/* A question to the store that is under way. */
+static struct {
+    struct mailbox mailbox;
+    mailbox_take_fn *done;
+    void *target;
+    uint64_t ticket;
+    int times;
+} held_take;
+
+static void take_held(void *ctx, struct view request_id, mailbox_take_fn *done, void *target,
+                      uint64_t ticket) {
+    held_take.times++;
+    if (held_take.done) {
+        held_take.mailbox.take(ctx, request_id, done, target, ticket);
+        return;
+    }
+    held_take.done = done;
+    held_take.target = target;
+    held_take.ticket = ticket;
+}
+
+/* The store says "not yet", and that there is an answer before what it said has come. */
+static void an_answer_that_comes_behind_the_question_is_asked_for_again(void **state) {
+    struct world *world = *state;
+    struct store_events events = core_store_events(world->core);
+    struct visitor visitor;
+    agent_ready(world, "one", "/", NULL);
+    visit_tunnel(world, &visitor, "POST", NULL);
+    memset(&held_take, 0, sizeof(held_take));
+    held_take.mailbox = world->core->ports.mailbox;
+    world->core->ports.mailbox.take = take_held;
+    events.missed(events.ctx);
+    settle(world);
+    assert_int_equal(held_take.times, 1);
+    agent_answers(world, "one", last_sent(world)->request_id, 201, "");
+    assert_int_equal(visitor.status, 0);
+    held_take.done(held_take.target, held_take.ticket, STATUS_NOT_FOUND, NULL);
+    settle(world);
+    assert_int_equal(visitor.status, 201);
+    assert_int_equal(held_take.times, 2);
+}
+
 /* Whoever holds the agent does not listen yet. */
 static void what_nobody_has_heard_yet_is_sent_again_to_the_same_agent(void **state) {
     struct world *world = *state;
@@ -465,6 +507,7 @@ int main(void) {
         TEST(a_post_that_the_store_has_lost_is_not_sent_again),
         TEST(a_lost_post_waits_to_hear_whether_it_was_handed_over),
         TEST(a_refusal_is_heard_while_an_answer_is_asked_for),
+        TEST(an_answer_that_comes_behind_the_question_is_asked_for_again),
         TEST(what_nobody_has_heard_yet_is_sent_again_to_the_same_agent),
         TEST(nobody_there),
         TEST(an_agent_that_has_gone_is_waited_for_then_offline),
