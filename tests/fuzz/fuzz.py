@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the fuzz targets that `./dev fuzz` has built, two at a time, and says at the end which found something, and what.
 
-    fuzz.py [SECONDS] [TARGET...]  each for so long (30); TARGET is a name without `fuzz_`
+    fuzz.py [SECONDS] [--seed N] [TARGET...]  each for so long (30); TARGET is a name without `fuzz_`
 
 What a target finds is kept in build/fuzz/found. A slow input counts by the processor's time, not by the clock's: on a busy
 machine anything is slow.
@@ -25,6 +25,7 @@ INPUT_BYTES = 8192
 SLOW_S = 10  # of the processor, for one input
 SLOW_CLOCK_S = 60
 MEMORY_MB = 2048
+BY_CHANCE = 0  # as libFuzzer takes it
 GOLDEN = {"v1": ["ok", "bad"], "event": ["lambda/ok", "lambda/bad"]}  # further inputs, which other tests read, too
 
 # How libFuzzer and the sanitizers call what they found.
@@ -88,12 +89,12 @@ def is_really_slow(target: str, log: str) -> bool:
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before >= SLOW_S
 
 
-def run_target(target: str, seconds: int) -> Result:
+def run_target(target: str, seconds: int, seed: int) -> Result:
     corpus, found = BUILD / "corpus" / f"fuzz_{target}", BUILD / "found"
     for folder in (corpus, found):
         folder.mkdir(parents=True, exist_ok=True)
     path = BUILD / f"log-fuzz_{target}.txt"
-    options = [f"-max_total_time={seconds}", f"-max_len={INPUT_BYTES}", f"-timeout={SLOW_CLOCK_S}",
+    options = [f"-seed={seed}", f"-max_total_time={seconds}", f"-max_len={INPUT_BYTES}", f"-timeout={SLOW_CLOCK_S}",
                "-print_final_stats=1", f"-artifact_prefix={found}/fuzz_{target}-"]
     if not Path(command(target)[0]).exists():
         path.write_text("")
@@ -126,9 +127,9 @@ def summary(results: list[Result]) -> list[str]:
     return [*lines, f"{len(results)} targets, {inputs} inputs, {len(bad)} found something"]
 
 
-def fuzz(targets: list[str], seconds: int) -> int:
+def fuzz(targets: list[str], seconds: int, seed: int = BY_CHANCE) -> int:
     def one(target: str) -> Result:
-        result = run_target(target, seconds)
+        result = run_target(target, seconds, seed)
         said = f"FOUND something: {result.found}" if result.found else "nothing found"
         print(f"{target}: {result.inputs} inputs, {said}", flush=True)
         return result
@@ -146,14 +147,15 @@ def fuzz(targets: list[str], seconds: int) -> int:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="./dev fuzz", description=__doc__.splitlines()[0])
     parser.add_argument("what", nargs="*", metavar="SECONDS|TARGET", help="for each target (30); names without fuzz_ (all)")
-    chosen = parser.parse_args(arguments)
+    parser.add_argument("--seed", type=int, default=BY_CHANCE, help="of chance: the same inputs again")
+    chosen = parser.parse_intermixed_args(arguments)
     seconds = [int(word) for word in chosen.what if word.isdecimal()]
     targets = [word for word in chosen.what if not word.isdecimal()]
     if unknown := set(targets) - set(all_targets()):
         parser.error(f"no such target: {', '.join(sorted(unknown))}")
     if len(seconds) > 1 or 0 in seconds:
         parser.error("one number of seconds, from 1 on")
-    return fuzz(targets or all_targets(), *seconds or [30])
+    return fuzz(targets or all_targets(), *seconds or [30], chosen.seed)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def test_the_last_lines_name_who_found_what(tmp_path):
 
 def test_a_target_that_is_not_built_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(fuzz, "BUILD", tmp_path)
-    assert fuzz.run_target("nothing", 1).found == "it is not built"
+    assert fuzz.run_target("nothing", 1, fuzz.BY_CHANCE).found == "it is not built"
 
 
 def test_a_target_has_inputs_to_begin_with():
