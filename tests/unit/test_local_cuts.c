@@ -1,52 +1,15 @@
 /* Writes to the local service of which the socket takes a part only, wherever it cuts them: this program's
  * send() and sendmsg() say how much (local_send.c; what is sent again: local_request.c). */
+#include "cut_writes.h"
 #include "local_scene.h"
 
 #define CHUNKED_HEAD "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-/* Of the client's writes to `fd` the first takes `first` bytes, those behind it `then`; 0: the socket is
- * full, or has failed by `error`. */
-static struct {
-    int fd, error;
-    size_t first, then;
-} cuts = {.fd = -1};
-
-static size_t room_for(int fd, size_t len) {
-    size_t max = len;
-    if (fd != cuts.fd) return len;
-    max = cuts.first;
-    cuts.first = cuts.then;
-    return max < len ? max : len;
-}
-
-ssize_t send(int fd, const void *bytes, size_t len, int flags) {
-    size_t room = room_for(fd, len);
-    if (len && !room) {
-        errno = cuts.error ? cuts.error : EAGAIN;
-        return -1;
-    }
-    return sendto(fd, bytes, room, flags, NULL, 0);
-}
-
-ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
-    char bytes[4096];
-    size_t len = 0;
-    for (size_t i = 0; i < (size_t)message->msg_iovlen; i++) {
-        assert_true(message->msg_iov[i].iov_len <= sizeof(bytes) - len);
-        memcpy(bytes + len, message->msg_iov[i].iov_base, message->msg_iov[i].iov_len);
-        len += message->msg_iov[i].iov_len;
-    }
-    return send(fd, bytes, len, flags);
-}
 
 /* A connection that is kept, whose next writes are cut. */
 static int get_hello_and_cut(size_t first, size_t then) {
     cuts.fd = -1;
     int fd = get_hello();
-    cuts.fd = newest()->fd;
-    cuts.error = 0;
-    cuts.first = first;
-    cuts.then = then;
+    cut_writes(newest()->fd, first, then);
     return fd;
 }
 

@@ -234,12 +234,14 @@ static void test_a_refused_switch(void **state) {
         {"POST", "early", 0, false},
         {"POST", "four", 4, true},
         {"POST", "fou", 4, false},
+        {"POST", "f", 1, true},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         struct probe probe = {.status = 0};
         start_upgrade(&probe, rows[i].method, rows[i].length);
         int fd = serve();
         if (rows[i].given) assert_true(give(&probe, rows[i].given));
+        if (rows[i].kept) local_request_body_end(probe.request); /* all of it was given */
         UNTIL(probe.request->head_sent > 0 && (rows[i].length <= 0 || probe.sent == strlen(rows[i].given)));
         answer_hello(fd, &probe);
         if ((client->open == 1) != rows[i].kept) fail_msg("row %zu", i);
@@ -343,6 +345,13 @@ static void test_an_answer_amid_the_body(void **state) {
 /* What was given early leaves with the switch, and more than was announced may be given from then on. */
 static void test_a_switch(void **state) {
     (void)state;
+    struct probe short_one = {.status = 0};
+    start_upgrade(&short_one, "POST", 1);
+    assert_true(give(&short_one, "f"));
+    assert_false(give(&short_one, "!"));
+    close(serve());
+    UNTIL(short_one.ends);
+    done(&short_one);
     for (int has_body = 0; has_body < 2; has_body++) {
         struct probe probe = {.status = 0};
         start_upgrade(&probe, has_body ? "POST" : "GET", has_body ? 5 : LOCAL_BODY_NONE);

@@ -67,7 +67,17 @@ static void test_what_is_no_small_body(void **state) {
     assert_true(give_noise(&probe, 16 * KIB - 1));
     assert_true(is_silent(fd));
     assert_true(give_noise(&probe, 1));
+    assert_false(is_silent(fd)); /* at once */
     hear(fd, CHUNKED_HEAD "4000\r\n");
+    done(&probe);
+    close(fd);
+    UNTIL(client->open == 0);
+    fd = get_hello(); /* in the order in which it was given */
+    start(&probe, "POST", LOCAL_BODY_UNKNOWN);
+    assert_true(give(&probe, "f"));
+    assert_true(is_silent(fd));
+    assert_true(give_noise(&probe, 16 * KIB));
+    hear(fd, CHUNKED_HEAD "4001\r\nf");
     done(&probe);
     close(fd);
 }
@@ -326,6 +336,14 @@ static void test_what_is_kept_is_let_go(void **state) {
     assert_int_equal(probe.error, LOCAL_OK);
     assert_int_equal(probe.sent, 8);
     done(&probe);
+    start(&probe, "OPTIONS", 8); /* likewise where nothing had left before the answer */
+    UNTIL(probe.request->head_sent > 0);
+    say(fd, "HTTP/1.1 ");
+    UNTIL(probe.request->answer.began);
+    give(&probe, "four");
+    UNTIL(probe.sent == 4);
+    assert_int_equal(probe.request->body.len, 0);
+    done(&probe);
     close(fd);
 }
 
@@ -362,6 +380,13 @@ static void test_what_the_next_request_begins_with(void **state) {
     get(&probe);
     size_t cap = request->head.cap;
     assert_true(cap > 0); /* what is small is kept */
+    probe.request->way = BODY_AWAITS_SWITCH;
+    probe.request->body_ended = false;
+    give(&probe, "early");
+    done(&probe);
+    start(&probe, "POST", LOCAL_BODY_UNKNOWN); /* and nothing of what was in it */
+    assert_ptr_equal(probe.request, request);
+    assert_int_equal(request->body.len, 0);
     done(&probe);
 }
 

@@ -1,4 +1,6 @@
 /* TLS to the local service, whose side the test plays by hand (local_tls.c). */
+#include <openssl/err.h>
+
 #include "local_scene.h"
 #include "tls_server.h"
 
@@ -236,9 +238,138 @@ static void test_how_the_client_ends(void **state) {
     assert_int_equal(SSL_get_error(tls, len), SSL_ERROR_ZERO_RETURN);
     end_tls(tls, fd);
     UNTIL(client->closing == 0);
+
+    tls = get_hello_tls(&fd);
+    newest()->broken = true;
+    connection_close(newest());
+    UNTIL((len = SSL_read(tls, &byte, 1)) <= 0 && SSL_get_error(tls, len) != SSL_ERROR_WANT_READ);
+    assert_int_not_equal(SSL_get_error(tls, len), SSL_ERROR_ZERO_RETURN);
+    end_tls(tls, fd);
+    UNTIL(client->closing == 0);
+}
+
+static void reset(int fd) {
+    struct linger at_once = {.l_onoff = 1};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    close(fd);
+}
+
+/* What reading and writing say of it, and that they leave no word to OpenSSL's next user. */
+static void test_how_a_connection_fails(void **state) {
+    (void)state;
+    static const struct iovec piece = {.iov_base = "x", .iov_len = 1};
+    for (int writes = 0; writes < 2; writes++) {
+        for (int resets = 0; resets < 2; resets++) {
+            int fd;
+            char bytes[100];
+            SSL *tls = get_hello_tls(&fd);
+            struct local_connection *connection = newest();
+            struct pollfd wait = {.fd = connection->fd, .events = POLLIN};
+            SSL_free(tls);
+            if (resets)
+                reset(fd);
+            else
+                say(fd, "no record of TLS");
+            assert_int_equal(poll(&wait, 1, 20000), 1);
+            ERR_raise(ERR_LIB_USER, 1); /* somebody else's */
+            errno = 0;
+            ssize_t len =
+                writes ? tls_write(connection, &piece, 1) : tls_read(connection, bytes, sizeof(bytes));
+            if (writes && !resets) {
+                assert_int_equal(len, 1);
+            } else {
+                assert_true(len < 0);
+                assert_int_equal(errno, resets ? ECONNRESET : EPROTO);
+            }
+            assert_int_equal(ERR_peek_error(), 0);
+            assert_false(connection->tls_wants_write);
+            if (!resets) assert_false(tls_is_quiet(connection));
+            assert_int_equal(ERR_peek_error(), 0);
+            if (!resets) close(fd);
+            UNTIL(client->open == 0);
+        }
+    }
+}
+
+/* Errors of others in OpenSSL's queue are none of a connection's. */
+static void test_errors_of_others(void **state) {
+    (void)state;
+    struct probe probe = {.status = 0};
+    get(&probe);
+    int fd = serve();
+    SSL *tls = SSL_new(context);
+    SSL_set_fd(tls, fd);
+    for (int result = 0; result != 1; turn()) {
+        result = SSL_accept(tls);
+        ERR_clear_error();
+        ERR_raise(ERR_LIB_USER, 1);
+    }
+    char block[4096];
+    int len = 0;
+    UNTIL(
+        (ERR_clear_error(), len = SSL_read(tls, block, sizeof(block)), ERR_raise(ERR_LIB_USER, 1), len > 0));
+    assert_int_equal(SSL_write(tls, HELLO, sizeof(HELLO) - 1), sizeof(HELLO) - 1);
+    UNTIL((ERR_raise(ERR_LIB_USER, 1), probe.ends));
+    assert_int_equal(probe.error, LOCAL_OK);
+    done(&probe);
+    ERR_raise(ERR_LIB_USER, 1);
+    assert_true(tls_is_quiet(newest()));
+    end_tls(tls, fd);
+    UNTIL(client->open == 0);
 }
 
 /* ---- bodies ---- */
+
+/* A record of one byte each, and all pieces of a request in one. */
+static void test_records(void **state) {
+    (void)state;
+    static const char one_by_one[] = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+    int fd;
+    struct probe probe = {.status = 0};
+    struct buf heard;
+    headers_set(&headers, VIEW("host"), VIEW("a"));
+    SSL *tls = get_hello_tls(&fd);
+    assert_string_equal(asked_name, "a");
+    buf_init(&heard, 4096);
+    start(&probe, "POST", LOCAL_BODY_UNKNOWN);
+    struct local_connection *connection = probe.request->connection;
+    assert_true(local_request_body(probe.request, VIEW("four")));
+    local_request_body_end(probe.request);
+    hear_tls(tls, &heard, "\r\n\r\n4\r\nfour\r\n0\r\n\r\n");
+    for (size_t i = 0; i < sizeof(one_by_one) - 1; i++) {
+        assert_int_equal(SSL_write(tls, &one_by_one[i], 1), 1);
+        turn();
+        assert_int_equal(connection->mask, UV_READABLE);
+    }
+    UNTIL(probe.ends);
+    assert_int_equal(probe.error, LOCAL_OK);
+    assert_true(view_eq(buf_view(&probe.body), VIEW("hello")));
+    done(&probe);
+    buf_done(&heard);
+    end_tls(tls, fd);
+}
+
+/* Of a record that was read in part the rest is there, to its last byte, and no poll shows it. */
+static void test_what_is_held(void **state) {
+    (void)state;
+    int fd;
+    char bytes[8];
+    SSL *tls = get_hello_tls(&fd);
+    struct local_connection *connection = newest();
+    struct pollfd wait = {.fd = connection->fd, .events = POLLIN};
+    assert_true(tls_is_quiet(connection));
+    assert_int_equal(SSL_write(tls, "123", 3), 3);
+    assert_int_equal(poll(&wait, 1, 20000), 1);
+    assert_false(tls_is_quiet(connection));
+    assert_true(tls_holds_bytes(connection));
+    assert_int_equal(tls_read(connection, bytes, 2), 2);
+    assert_true(tls_holds_bytes(connection));
+    assert_int_equal(tls_read(connection, bytes, sizeof(bytes)), 1);
+    assert_false(tls_holds_bytes(connection));
+    assert_true(tls_is_quiet(connection));
+    end_tls(tls, fd);
+    UNTIL(client->open == 0);
+}
 
 /* More than the socket takes, to a service that reads late. */
 static void test_a_large_body(void **state) {
@@ -326,7 +457,7 @@ static void test_half_closed(void **state) {
     hear_request(tls);
     say_tls(tls, "HTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
     UNTIL(probe.switches);
-    assert_true(local_request_body(probe.request, VIEW("last")));
+    for (const char *at = "last"; *at; at++) assert_true(local_request_body(probe.request, view_of(at, 1)));
     local_request_body_end(probe.request);
     struct buf heard;
     buf_init(&heard, 100);
@@ -357,6 +488,10 @@ int main(void) {
         TEST(test_how_a_service_ends),
         TEST(test_a_service_without_an_answer),
         TEST(test_how_the_client_ends),
+        TEST(test_how_a_connection_fails),
+        TEST(test_errors_of_others),
+        TEST(test_records),
+        TEST(test_what_is_held),
         TEST(test_a_large_body),
         TEST(test_a_pause_within_a_record),
         TEST(test_half_closed),

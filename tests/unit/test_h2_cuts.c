@@ -1,0 +1,287 @@
+/* Connections of visitors that speak HTTP/2, whose socket takes a part of what is said, nothing, or fails;
+ * and what their tunnel may take of a turn (h2_conn.c). */
+#include "cut_writes.h"
+#include "h2_peer.h"
+#include "public/h2_visit.h"
+
+#define EVERYTHING ((size_t)3 * TURN_ALONE * TURN_BYTES) /* more than a turn's */
+
+static struct h2_conn *conn_of_peer(void) {
+    assert_false(list_empty(&core.visitors->h2.all));
+    return LIST_ENTRY(core.visitors->h2.all.prev, struct h2_conn, node);
+}
+
+static bool is_closed(void) {
+    return list_empty(&core.visitors->h2.all);
+}
+
+static void leave(void) {
+    cuts.fd = -1;
+    peer_leave();
+    UNTIL(is_closed());
+}
+
+/* ---- a socket that takes little ---- */
+
+static void test_an_answer_cut_anywhere(void **state) {
+    (void)state;
+    static const size_t rows[] = {1, 2, 3, 5, 9};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        peer_come();
+        struct h2_conn *conn = conn_of_peer();
+        struct peer_stream *stream = peer_visits("GET /", NULL, false);
+        assert_int_equal(conn->events, UV_READABLE);
+        cut_writes(conn->conn.fd, rows[i], rows[i]);
+        answer_200(10);
+        data(VIEW("0123456789"));
+        end();
+        turn();
+        assert_true(conn->is_blocked);
+        assert_int_equal(conn->events, UV_READABLE | UV_WRITABLE);
+        PEER_UNTIL(stream->has_ended);
+        assert_int_equal(stream->status, 200);
+        assert_body(stream, "0123456789");
+        PEER_UNTIL(!conn->is_blocked && conn->events == UV_READABLE);
+        assert_int_equal(conn->out.len, 0);
+        leave();
+    }
+}
+
+/* Nothing is lost of what waits for the socket, and nothing more is made before that has left. */
+static void test_a_socket_that_is_full(void **state) {
+    (void)state;
+    peer_come();
+    struct h2_conn *conn = conn_of_peer();
+    struct peer_stream *stream = peer_visits("GET /", NULL, false);
+    cut_writes(conn->conn.fd, 0, 0);
+    answer_200(LENGTH_UNKNOWN);
+    turn();
+    size_t waits = conn->out.len;
+    assert_true(waits > 0 && conn->is_blocked);
+    data(VIEW("hello"));
+    for (int i = 0; i < 3; i++) turn();
+    assert_int_equal(conn->out.len, waits);
+    assert_int_equal(stream->status, 0);
+    cuts.fd = -1;
+    PEER_UNTIL(stream->body.len == 5);
+    end();
+    PEER_UNTIL(stream->has_ended);
+    assert_body(stream, "hello");
+    leave();
+}
+
+static void test_a_socket_that_fails(void **state) {
+    (void)state;
+    peer_come();
+    peer_visits("GET /", NULL, false);
+    cut_writes(conn_of_peer()->conn.fd, 0, 0);
+    cuts.error = EPIPE;
+    answer_200(LENGTH_UNKNOWN);
+    turn();
+    assert_true(is_closed());
+    assert_int_equal(core.cancelled, 1);
+    leave();
+}
+
+static void test_what_polling_says_of_a_socket(void **state) {
+    (void)state;
+    peer_come();
+    peer_visits("GET /", NULL, false);
+    struct h2_conn *conn = conn_of_peer();
+    conn->poll.poll_cb(&conn->poll, UV_EBADF, 0);
+    assert_true(is_closed());
+    assert_int_equal(core.cancelled, 1);
+    leave();
+}
+
+/* ---- ends ---- */
+
+/* Who is told goodbye and does not hear it is waited for, but for a moment only. */
+static void test_last_words_that_nobody_takes(void **state) {
+    (void)state;
+    for (int is_heard = 0; is_heard < 2; is_heard++) {
+        peer_come();
+        struct h2_conn *conn = conn_of_peer();
+        cut_writes(conn->conn.fd, 0, 0);
+        uint64_t now = loop_now(&loop);
+        h2_drain(core.visitors);
+        assert_in_range(conn->deadline_ms, now + 2000, now + 22000);
+        turn();
+        assert_false(is_closed());
+        assert_true(conn->out.len > 0);
+        assert_int_equal(h2_busy(core.visitors), 1);
+        uint64_t deadline_ms = conn->deadline_ms -= 100;
+        h2_drain(core.visitors); /* again: it has no more time */
+        assert_int_equal(conn->deadline_ms, deadline_ms);
+        if (is_heard) {
+            cuts.fd = -1;
+            PEER_UNTIL(peer.is_gone);
+            assert_true(peer.has_goaway);
+        } else {
+            h2_sweep(core.visitors, deadline_ms - 1);
+            assert_false(is_closed());
+            h2_sweep(core.visitors, deadline_ms);
+        }
+        assert_true(is_closed());
+        leave();
+    }
+}
+
+/* ---- turns ---- */
+
+static uint32_t spent(const struct h2_conn *conn, enum turn_way way) {
+    return core.visitors->turns.shares[conn->share].spent[way];
+}
+
+static void test_what_a_turn_costs(void **state) {
+    (void)state;
+    static const char bytes[30000];
+    core.tunnel_key = 7;
+    peer_come();
+    struct peer_stream *stream = peer_visits("POST /", NULL, true);
+    struct h2_conn *conn = conn_of_peer();
+    assert_int_equal(conn->share, turns_share(7));
+    loop.turn += 1000; /* all is paid for */
+    grant(sizeof(bytes));
+    peer_says(stream, view_of(bytes, sizeof(bytes)), false);
+    PEER_UNTIL(core.exchange->body.len == sizeof(bytes));
+    assert_true(spent(conn, TURN_IN) > 0);
+    loop.turn += 1000;
+    assert_true(turns_may(&core.visitors->turns, conn->share, TURN_OUT));
+    assert_int_equal(spent(conn, TURN_OUT), 0);
+    answer_200(LENGTH_UNKNOWN);
+    data(view_of(bytes, sizeof(bytes)));
+    turn();
+    assert_in_range(spent(conn, TURN_OUT), TURN_STEP_BYTES + sizeof(bytes),
+                    8 * TURN_STEP_BYTES + 2 * sizeof(bytes));
+    leave();
+}
+
+/* Its tunnel has had its turn: what is ready waits for another. */
+static void test_an_answer_behind_its_turn(void **state) {
+    (void)state;
+    core.tunnel_key = 7;
+    peer_come();
+    struct peer_stream *stream = peer_visits("GET /", NULL, false);
+    struct h2_conn *conn = conn_of_peer();
+    turns_spend(&core.visitors->turns, conn->share, TURN_OUT, EVERYTHING);
+    answer_200(LENGTH_UNKNOWN);
+    data(VIEW("hello"));
+    turn();
+    assert_false(list_empty(&core.visitors->h2.late));
+    assert_int_equal(conn->out.len, 0);
+    PEER_UNTIL(stream->body.len == 5);
+    end();
+    PEER_UNTIL(stream->has_ended);
+    assert_true(list_empty(&core.visitors->h2.late));
+    leave();
+}
+
+static void test_a_body_behind_its_turn(void **state) {
+    (void)state;
+    core.tunnel_key = 7;
+    peer_come();
+    struct peer_stream *stream = peer_visits("POST /", NULL, true);
+    struct h2_conn *conn = conn_of_peer();
+    grant(100);
+    turns_spend(&core.visitors->turns, conn->share, TURN_IN, EVERYTHING);
+    peer_says(stream, VIEW("four"), true);
+    const uint8_t *frame;
+    ssize_t len = nghttp2_session_mem_send(peer.session, &frame);
+    assert_true(len > 0 && send(peer.fd, frame, (size_t)len, MSG_NOSIGNAL) == len);
+    struct pollfd one = {.fd = conn->conn.fd, .events = POLLIN};
+    assert_int_equal(poll(&one, 1, 20000), 1);
+    answer_200(LENGTH_UNKNOWN);
+    turn();
+    assert_int_equal(core.exchange->body.len, 0);
+    PEER_UNTIL(stream->status == 200); /* the other way goes on */
+    PEER_UNTIL(core.exchange->body.len == 4);
+    leave();
+}
+
+/* ---- all of them ---- */
+
+/* Whoever of them has stalled, not the first one. */
+static void test_another_one_has_stalled(void **state) {
+    (void)state;
+    int idle = come_by_h2();
+    struct h2_conn *first = conn_of_peer();
+    peer_come();
+    peer_visits("POST /", NULL, true);
+    grant(10);
+    uint64_t now = loop_now(&loop);
+    h2_sweep(core.visitors, now - 5000);
+    h2_sweep(core.visitors, now - 4000);
+    assert_true(h2_spare_stalled(core.visitors, 100));
+    assert_ptr_equal(conn_of_peer(), first);
+    assert_false(h2_spare_stalled(core.visitors, 0));
+    close(idle);
+    leave();
+}
+
+/* Of two that do not read. */
+static void test_which_one_is_the_fullest(void **state) {
+    (void)state;
+    static const char bytes[PEER_WINDOW * 3];
+    size_t most;
+    int fd = come_by_h2();
+    struct h2_conn *idle = conn_of_peer();
+    assert_null(h2_fullest(core.visitors, &most));
+    assert_int_equal(most, 0);
+    peer_come();
+    peer_visits("GET /", NULL, false);
+    struct exchange *first = core.exchange;
+    struct h2_conn *conn = conn_of_peer();
+    peer.reads_nothing = true;
+    answer_200(LENGTH_UNKNOWN);
+    data(view_of(bytes, sizeof(bytes)));
+    assert_ptr_equal(h2_fullest(core.visitors, &most), conn);
+    size_t before = most;
+    assert_true(before > 0);
+    int last = come_by_h2(); /* behind it, and empty */
+    assert_ptr_equal(h2_fullest(core.visitors, &most), conn);
+    assert_int_equal(most, before);
+    assert_ptr_equal(core.exchange, first);
+    assert_ptr_not_equal(conn, idle);
+    close(fd);
+    close(last);
+    leave();
+}
+
+/* It speaks first, and not only when it was spoken to. */
+static void test_it_speaks_first(void **state) {
+    (void)state;
+    int fd = come_by_h2();
+    struct buf heard;
+    buf_init(&heard, 4096);
+    assert_int_equal(hear_into(fd, &heard, 9), 0);
+    assert_int_equal(buf_view(&heard).ptr[3], NGHTTP2_SETTINGS);
+    buf_done(&heard);
+    close(fd);
+    UNTIL(is_closed());
+}
+
+static int uncut(void **state) {
+    cuts.fd = -1;
+    return teardown(state);
+}
+
+#undef TEST
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, uncut)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(test_an_answer_cut_anywhere),
+        TEST(test_a_socket_that_is_full),
+        TEST(test_a_socket_that_fails),
+        TEST(test_what_polling_says_of_a_socket),
+        TEST(test_last_words_that_nobody_takes),
+        TEST(test_what_a_turn_costs),
+        TEST(test_an_answer_behind_its_turn),
+        TEST(test_a_body_behind_its_turn),
+        TEST(test_another_one_has_stalled),
+        TEST(test_which_one_is_the_fullest),
+        TEST(test_it_speaks_first),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
