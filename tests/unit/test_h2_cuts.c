@@ -106,6 +106,7 @@ static void test_last_words_that_nobody_takes(void **state) {
         uint64_t now = loop_now(&loop);
         h2_drain(core.visitors);
         assert_in_range(conn->deadline_ms, now + 2000, now + 22000);
+        conn->deadline_ms += 1000000; /* however slow this machine is */
         turn();
         assert_false(is_closed());
         assert_true(conn->out.len > 0);
@@ -125,6 +126,41 @@ static void test_last_words_that_nobody_takes(void **state) {
         assert_true(is_closed());
         leave();
     }
+}
+
+/* Who goes is in none of the lists of what is still to be done. */
+static void test_who_goes_is_in_no_list(void **state) {
+    (void)state;
+    struct h2_side *side = &core.visitors->h2;
+    close(come_by_h2());
+    assert_false(list_empty(&side->idle));
+    UNTIL(is_closed());
+    assert_true(list_empty(&side->idle));
+    int fd = come_by_h2();
+    for (int i = 0; i < 3; i++) turn();
+    struct h2_conn *conn = conn_of_peer();
+    list_append(&side->unread, &conn->unread);
+    h2_wake(conn);
+    h2_cut(conn);
+    assert_true(list_empty(&side->unread) && list_empty(&side->changed) && list_empty(&side->idle));
+    close(fd);
+}
+
+/* What comes behind its end is thrown away, be it one byte; his end is noticed. */
+static void test_a_byte_behind_the_end(void **state) {
+    (void)state;
+    peer_come();
+    struct h2_conn *conn = conn_of_peer();
+    say(peer.fd, "no frame, but what may be a long one");
+    PEER_UNTIL(peer.is_gone);
+    assert_null(conn->session);
+    conn->deadline_ms += 1000000; /* however slow this machine is */
+    for (int i = 0; i < 5; i++) {
+        say(peer.fd, "x");
+        turn();
+        assert_false(is_closed());
+    }
+    leave();
 }
 
 /* ---- turns ---- */
@@ -201,6 +237,11 @@ static void test_a_body_behind_its_turn(void **state) {
 
 /* ---- all of them ---- */
 
+static void test_what_all_may_hold(void **state) {
+    (void)state;
+    assert_int_equal(core.visitors->h2.budget.max_bytes, 32u * 1024 * 1024);
+}
+
 /* Whoever of them has stalled, not the first one. */
 static void test_another_one_has_stalled(void **state) {
     (void)state;
@@ -276,9 +317,12 @@ int main(void) {
         TEST(test_a_socket_that_fails),
         TEST(test_what_polling_says_of_a_socket),
         TEST(test_last_words_that_nobody_takes),
+        TEST(test_who_goes_is_in_no_list),
+        TEST(test_a_byte_behind_the_end),
         TEST(test_what_a_turn_costs),
         TEST(test_an_answer_behind_its_turn),
         TEST(test_a_body_behind_its_turn),
+        TEST(test_what_all_may_hold),
         TEST(test_another_one_has_stalled),
         TEST(test_which_one_is_the_fullest),
         TEST(test_it_speaks_first),

@@ -299,11 +299,8 @@ static void test_errors_of_others(void **state) {
     int fd = serve();
     SSL *tls = SSL_new(context);
     SSL_set_fd(tls, fd);
-    for (int result = 0; result != 1; turn()) {
-        result = SSL_accept(tls);
-        ERR_clear_error();
-        ERR_raise(ERR_LIB_USER, 1);
-    }
+    int result = 0;
+    UNTIL((ERR_clear_error(), result = SSL_accept(tls), ERR_raise(ERR_LIB_USER, 1), result == 1));
     char block[4096];
     int len = 0;
     UNTIL(

@@ -834,15 +834,20 @@ static void test_many_at_once_by_h2_are_read_in_turns(void **state) {
     struct exchange *heavy;
     int fd = come_by_h2_and_ask(7, 'h', &heavy);
     struct h2_conn *conn = LIST_ENTRY(core.visitors->h2.all.next, struct h2_conn, node);
+    say_many_by_h2(fd, conn, 1, 4);
+    UNTIL(core.asked == 5);
     assert_false(conn->is_dense);
-    say_many_by_h2(fd, conn, 1, 5);
-    UNTIL(core.asked == 6);
+    say_many_by_h2(fd, conn, 5, 5);
+    UNTIL(core.asked == 10);
     assert_true(conn->is_dense);
+    say_many_by_h2(fd, conn, 10, 40);
+    UNTIL(core.asked > 10);
+    assert_int_equal(core.asked, 50); /* nobody waits behind it */
     be_heavy();
-    say_many_by_h2(fd, conn, 6, 50);
-    UNTIL(core.asked > 6);
-    assert_int_equal(core.asked, 6 + 512 / 18); /* and a part of the next */
-    UNTIL(core.asked == 56);
+    say_many_by_h2(fd, conn, 50, 50);
+    UNTIL(core.asked > 50);
+    assert_int_equal(core.asked, 50 + 512 / 18); /* and a part of the next */
+    UNTIL(core.asked == 100);
     close(fd);
     UNTIL(list_empty(&core.visitors->h2.all));
 }
