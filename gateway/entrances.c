@@ -34,6 +34,7 @@ static bool make_tls(struct entrances *entrances) {
 bool entrances_open(struct entrances *entrances, struct loop *loop, const struct entrances_owner *owner) {
     const struct config *config = entrances->files.config;
     if (!make_tls(entrances)) return false;
+    tls_files_watch(&entrances->files, loop); /* a SIGHUP may come while a store is waited for */
     const struct entrance_settings visitors = {.loop = loop,
                                                .clients = owner->visitors,
                                                .flag = "public-listen",
@@ -59,7 +60,6 @@ bool entrances_open(struct entrances *entrances, struct loop *loop, const struct
 void entrances_admit(struct entrances *entrances, struct loop *loop, struct agent_ws *agents) {
     entrance_admit(&entrances->visitors);
     entrance_admit(&entrances->agents);
-    tls_files_watch(&entrances->files, loop);
     agent_trust_watch(&entrances->agent_trust, loop, agents);
 }
 

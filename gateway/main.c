@@ -40,9 +40,13 @@
 
 #define CLEANUP_MS 60000
 
+/* What may take longer is left to the system: nobody could stop it any more, as signals are ignored then. */
+#define TEARDOWN_MS 2000
+
 struct gateway {
     struct config config;
     struct loop loop;
+    uv_work_t first_work;
     struct clients visitor_clients, proxied_clients, agent_clients, proxied_agents, admin_clients;
     struct backend *backend;
     struct agent_ws *agents;
@@ -432,7 +436,7 @@ static void stop_adapters(struct gateway *gateway) {
 }
 
 /* In the order in which the parts refer to each other; the loop runs the last close callbacks in between. */
-static void free_all(struct gateway *gateway) {
+static void free_all(struct gateway *gateway, int code) {
     explicit_bzero(&gateway->keys, sizeof(gateway->keys));
     explicit_bzero(&gateway->jwt_secret, sizeof(gateway->jwt_secret));
     core_free(gateway->core);
@@ -440,7 +444,7 @@ static void free_all(struct gateway *gateway) {
     token_keys_done(&gateway->token_keys);
     access_file_stop();
     log_buffer_stop();
-    loop_done(&gateway->loop);
+    if (!loop_done_within(&gateway->loop, TEARDOWN_MS)) _exit(code); /* a name is still looked up */
     peering_free(gateway->peering);
     agent_ws_free(gateway->agents);
     agent_accept_free(gateway->accept);
@@ -475,6 +479,16 @@ static bool find_urls(struct gateway *gateway) {
     return false;
 }
 
+static void no_work(uv_work_t *work) {
+    (void)work;
+}
+
+/* Signals are held by each thread for itself: those of libuv's pool begin here, while they are, and never
+ * hear of any. One that did would be killed by what comes when the last handler has been closed. */
+static void start_pool(struct gateway *gateway) {
+    uv_queue_work(&gateway->loop.uv, &gateway->first_work, no_work, NULL);
+}
+
 static int run(struct gateway *gateway, char **argv) {
     platform_hold_signals(); /* until there is a handler for each */
     successor_init();
@@ -486,6 +500,7 @@ static int run(struct gateway *gateway, char **argv) {
     if (!load_secrets(gateway)) return 1;
     confinement_enter(&gateway->config);
     if (!loop_init(&gateway->loop)) return 1;
+    start_pool(gateway);
     loop_on_stop(&gateway->loop, on_stop, gateway);
     log_buffer_start(&gateway->loop);
     timer_init(&gateway->cleanup, on_cleanup);
@@ -508,8 +523,9 @@ static int run(struct gateway *gateway, char **argv) {
         loop_run(&gateway->loop);
     }
     stop_adapters(gateway);
-    free_all(gateway);
-    return gateway->started || (runs && gateway->loop.stops) ? 0 : 1;
+    int code = gateway->started || (runs && gateway->loop.stops) ? 0 : 1;
+    free_all(gateway, code);
+    return code;
 }
 
 static void print_metrics(void) {
