@@ -55,7 +55,9 @@ static bool on_turn(struct loop_hook *hook) {
     if (!list_empty(&side->h2.all)) h2_turn(side, is_first);
     hear_late(side);
     if (!list_empty(&side->late) || !list_empty(&side->h2.late)) loop_again(side->loop);
-    return false; /* tasks that this posted make another round by themselves */
+    /* Tasks that this posted make another round by themselves; who was woken by what was heard last may have
+     * none. */
+    return !list_empty(&side->changed) || !list_empty(&side->h2.changed);
 }
 
 static uint64_t sweep_interval_ms(const struct visitors *side) {
