@@ -75,7 +75,7 @@ class Program:
             reader.start()
 
     def _read_out(self):
-        """Who sees a line of stdout finds in `err` what stood on stderr before it."""
+        """Who sees a line of stdout finds in `err` what stood on stderr before it. (ttf writes each by a thread of its own: wait_err().)"""
         for lines, _ in blocks(self.process.stdout, self.reads_out, threading.Lock()):
             self._catch_up()
             self._add(self.out, lines)

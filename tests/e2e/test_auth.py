@@ -218,7 +218,7 @@ def test_a_token_file_is_read_for_each_connection(start, tmp_path):
     before = len(ttf.out)
     relay.cut()
     ttf.wait_established(after=before)
-    assert any("is empty; the one of before is used" in line for line in ttf.err), ttf.dump()
+    ttf.wait_err("is empty; the one of before is used")
     path.write_text(token(subject="alice", lifetime=-60))
     relay.cut()
     ttf.wait_line(r"token has expired .*trying again|token has expired.*reconnecting")

@@ -365,7 +365,7 @@ def test_a_home_is_warned_of(start, tmp_path):
     (tmp_path / "sub").mkdir()
     gateway, env = start.gateway(), {"HOME": str(tmp_path)}
     warned = start.forwarder(gateway, ".", env=env, cwd=tmp_path)
-    assert any("in the folder . but those whose names begin with a dot" in line for line in warned.err)
+    warned.wait_err("in the folder [.] but those whose names begin with a dot")
     assert start.forwarder(gateway, "./sub", env=env, cwd=tmp_path).err == []
 
 

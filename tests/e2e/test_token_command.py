@@ -66,7 +66,7 @@ def test_while_it_fails_the_token_of_before_is_used(made):
     before = len(ttf.out)
     made.relay.cut()
     ttf.wait_established(after=before)
-    assert "ttf: the token command failed with exit code 3: no vault [31mhere; the one of before is used" in ttf.err, ttf.dump()
+    ttf.wait_err(r"^ttf: the token command failed with exit code 3: no vault \[31mhere; the one of before is used$")
 
 
 @pytest.mark.parametrize(
