@@ -104,12 +104,17 @@ static void on_polled_reopened(void *ctx, enum status status, const struct dynam
     polled_in_vain(ctx);
 }
 
+/* There may be one already, that an earlier look has found. */
+static void keep_answer(struct waiting *waiting, struct v1_message *answer) {
+    v1_message_free(waiting->answer);
+    waiting->answer = answer;
+    tell_completed(waiting->store, waiting);
+}
+
 static void on_parts(struct store_op *op, enum status status, struct v1_message *answer) {
     struct waiting *waiting = waiting_find(op->store, view_from_cstr(op->request_id));
     if (waiting && answer) {
-        v1_message_free(waiting->answer);
-        waiting->answer = answer;
-        tell_completed(op->store, waiting);
+        keep_answer(waiting, answer);
         store_op_free(op);
         return;
     }
@@ -133,8 +138,7 @@ static void on_polled(void *ctx, enum status status, const struct dynamodb_answe
     } else if (status == STATUS_OK && parts_completed(op, item)) {
         parts_read(op, on_parts);
     } else if (status == STATUS_OK && view_eq(item_string(item, "status"), VIEW("completed"))) {
-        waiting->answer = parse_stored(op->store, item_string(item, "responseData"));
-        tell_completed(op->store, waiting);
+        keep_answer(waiting, parse_stored(op->store, item_string(item, "responseData")));
         store_op_free(op);
     } else {
         polled_in_vain(op);
