@@ -327,6 +327,20 @@ static void who_waits_for_a_connection_that_is_gone_waits_in_vain(void **state) 
     buf_done(&get.body);
 }
 
+/* A POST may have been executed if it was, and waits for the next agent if not. */
+static void hear_whether_it_was_handed_over(struct world *world, struct visitor *post, enum status status) {
+    world->holds_sent = false;
+    tell_sent(world, status);
+    settle(world);
+    if (status == STATUS_OK) {
+        assert_refused(post, HTTP_ERROR_AGENT_LOST);
+    } else {
+        assert_int_equal(post->status, 0);
+        exchange_cancel(post->exchange);
+        buf_done(&post->body);
+    }
+}
+
 /* As with an agent at another gateway: its refusal comes behind the news that the connection is gone. */
 static void who_may_never_have_been_handed_over_is_not_lost(void **state) {
     static const enum status statuses[] = {STATUS_OK, STATUS_GONE};
@@ -341,16 +355,7 @@ static void who_may_never_have_been_handed_over_is_not_lost(void **state) {
         events.connection_gone(events.ctx, VIEW("one"));
         settle(world);
         assert_int_equal(post.status, 0);
-        world->holds_sent = false;
-        tell_sent(world, statuses[i]);
-        settle(world);
-        if (statuses[i] == STATUS_OK) {
-            assert_refused(&post, HTTP_ERROR_AGENT_LOST);
-        } else {
-            assert_int_equal(post.status, 0); /* it waits for the next one */
-            exchange_cancel(post.exchange);
-            buf_done(&post.body);
-        }
+        hear_whether_it_was_handed_over(world, &post, statuses[i]);
     }
 }
 
@@ -407,16 +412,7 @@ static void a_lost_post_waits_to_hear_whether_it_was_handed_over(void **state) {
         visit_tunnel(world, &post, "POST", NULL);
         lose_the_last_request(world);
         assert_int_equal(post.status, 0);
-        world->holds_sent = false;
-        tell_sent(world, statuses[i]);
-        settle(world);
-        if (statuses[i] == STATUS_OK) {
-            assert_refused(&post, HTTP_ERROR_AGENT_LOST);
-        } else {
-            assert_int_equal(post.status, 0); /* it waits for the next one */
-            exchange_cancel(post.exchange);
-            buf_done(&post.body);
-        }
+        hear_whether_it_was_handed_over(world, &post, statuses[i]);
     }
 }
 

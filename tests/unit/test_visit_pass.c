@@ -58,18 +58,22 @@ static void test_an_idle_one(void **state) {
     is_the_others(fd);
 }
 
-static void test_one_that_has_asked(void **state) {
-    (void)state;
-    int fd = come();
-    ask(fd, GET);
-    hand_over();
-    assert_int_equal(passed_count, 0);
+static void passes_once_answered(int fd) {
     answer_no_content();
     UNTIL(passed_count == 1);
     hear(fd, "HTTP/1.1 204");
     static char rest[1000];
     while (recv(fd, rest, sizeof(rest), MSG_DONTWAIT) > 0) continue;
     is_the_others(fd);
+}
+
+static void test_one_that_has_asked(void **state) {
+    (void)state;
+    int fd = come();
+    ask(fd, GET);
+    hand_over();
+    assert_int_equal(passed_count, 0);
+    passes_once_answered(fd);
 }
 
 /* What was read is gone from the socket: it is answered here. */
@@ -84,12 +88,7 @@ static void test_one_that_has_begun_to_ask(void **state) {
     int before = core.asked;
     say(fd, "TP/1.1\r\n" HOST);
     UNTIL(core.asked > before);
-    answer_no_content();
-    UNTIL(passed_count == 1);
-    hear(fd, "HTTP/1.1 204");
-    static char rest[1000];
-    while (recv(fd, rest, sizeof(rest), MSG_DONTWAIT) > 0) continue;
-    is_the_others(fd);
+    passes_once_answered(fd);
 }
 
 /* What began with bytes that only this process has seen (TLS) nobody else can go on with: who has not asked
