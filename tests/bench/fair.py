@@ -1,8 +1,11 @@
 """One visitor of a quiet tunnel, one request after the other, and 64 of a greedy one, who ask without end: how much longer do the answers
 of the first take? Compared with the time when nobody else is there, and with the time while the greedy tunnel is on a second gateway of
-the same machine (that is what the machine makes of it). All that is the greedy one's but the gateways runs at the lowest priority. `./dev bench --fair [--seconds N] [--rounds N]`: each round measures all, and medians are told."""
+the same machine (that is what the machine makes of it). Gateways have a core of their own, as if they were a machine of their own; all
+else that is the greedy one's gives way to what is the quiet one's. `./dev bench --fair [--seconds N] [--rounds N]`: each round measures
+all, and medians are told."""
 
 import argparse
+import os
 import re
 import statistics
 import subprocess
@@ -13,23 +16,32 @@ import loaders
 from peers import Tunnel, Web
 
 CONNECTIONS, LEAD_S = 64, 1
+CORES = sorted(os.sched_getaffinity(0))
+GATEWAYS, OTHERS = CORES[0], CORES[1:] or CORES
+GIVE_WAY = ["chrt", "--idle", "0"]
 ONE = loaders.Scenario("one", "13 B, 1 connection", "wrk")
 WISHES = {"64 x 13 B": "", "64 x 64 KB": "64k"}
 
 
-class Lowest:
-    """Its programs give way to all others', but for a gateway: that of the quiet one does not, either."""
+class Placed:
+    """A gateway runs on the first core, whosever it is; `words` say how all else is run, which is on the others."""
+
+    words = []
 
     def run(self, label, *arguments, env=None):
-        words = [] if label == "gateway" else ["nice", "-n", "19"]
+        words = ["taskset", "--cpu-list", str(GATEWAYS)] if label == "gateway" else self.words
         return super().run(label, *words, *arguments, env=env)
+
+
+class Lowest(Placed):
+    words = GIVE_WAY
 
 
 class LowestWeb(Lowest, Web):
     name = "web-of-the-greedy"
 
 
-class Quiet(Tunnel):
+class Quiet(Placed, Tunnel):
     name = "quiet"
 
     def start(self):
@@ -55,7 +67,7 @@ class Elsewhere(Lowest, Tunnel):
 
 def take(greedy, path, seconds):
     host = greedy.headers["Host"]
-    command = ["nice", "-n", "19", "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-H", f"Host: {host}", greedy.url + path]
+    command = [*GIVE_WAY, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-H", f"Host: {host}", greedy.url + path]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
@@ -122,6 +134,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=3, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
+    os.sched_setaffinity(0, OTHERS)
     made = []
     with tempfile.TemporaryDirectory(prefix="ttf-bench-") as folder:
         try:
