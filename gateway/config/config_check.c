@@ -101,6 +101,7 @@ int config_check(struct config *config) {
     if (!is_gateway) return 0;
     config_warn_of_ports(config);
     config_warn_of_names(config);
+    config_warn_of_auth(config);
     config_warn_of_bounds(config);
     warn_of_access_log(config);
     return 0;

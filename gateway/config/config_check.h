@@ -24,6 +24,7 @@ int config_check_bounds(const struct config *config);
 
 void config_warn_of_ports(const struct config *config);
 void config_warn_of_names(const struct config *config);
+void config_warn_of_auth(const struct config *config);
 void config_warn_of_bounds(const struct config *config);
 
 #endif

@@ -76,10 +76,6 @@ static int check_auth(const struct config *config) {
     if (config->require_auth != ANSWER_YES && (config->jwt_audience || config->jwt_issuer))
         return config_complain(config, config->jwt_audience ? &config->jwt_audience : &config->jwt_issuer,
                                "it says nothing without --require-auth=true (REQUIRE_AUTH)");
-    if (config->require_auth != ANSWER_YES && config_said(config, &config->enforce_exp) &&
-        settings_are_of(PROGRAM_GATEWAY))
-        return config_complain(config, &config->enforce_exp,
-                               "it says nothing without --require-auth=true (REQUIRE_AUTH)");
     bool tls_is_open = config_said(config, &config->agent_tls_listen) &&
                        !listen_address_is_loopback(&config->agent_tls_listen);
     bool is_open = tls_is_open || !listen_address_is_loopback(&config->agent_listen);
@@ -152,4 +148,12 @@ int config_check_auth(const struct config *config) {
     if (!code) code = check_visitor_policy(config);
     if (!code) code = check_forward_auth(config);
     return code;
+}
+
+/* ---- right, and perhaps not what was meant ---- */
+
+void config_warn_of_auth(const struct config *config) {
+    if (config->require_auth != ANSWER_YES && config_said(config, &config->enforce_exp))
+        config_warn(config, &config->enforce_exp,
+                    "it says nothing without --require-auth=true (REQUIRE_AUTH)");
 }

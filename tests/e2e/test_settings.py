@@ -23,7 +23,6 @@ PORTS = ("--public-listen", "127.0.0.1:0", "--agent-listen", "127.0.0.1:0", "--a
         (["--pass-fields", "cf connecting ip"], "--pass-fields: expected names of fields, such as cf-connecting-ip"),
         (["--public-url", "https://tunnel.example?a=b"], "--public-url: expected a host and perhaps a port"),
         (["--first-visit-page", "--routing", "path"], "--first-visit-page and --routing contradict each other"),
-        (["--enforce-exp"], "--enforce-exp: it says nothing without --require-auth=true"),
         (["--custom-domains"], "--custom-domains: nobody could bring one"),
     ],
 )
@@ -41,6 +40,7 @@ def test_what_is_no_good_is_refused(start, tmp_path, options, says):
         (["--first-visit-page", "--domain", "tunnel.example"], {}, "tunnels are reached by paths as well"),
         (["--allowed-origins", "https://app.example,null"], {}, "null is the origin of every local file"),
         (["--access-log-query"], {}, "it says nothing without --access-log-format"),
+        (["--enforce-exp=false"], {}, "--enforce-exp: it says nothing without --require-auth=true"),
         (["--public-url", "http://other.example", "--domain", "tunnel.example"], {}, "a name that is none of the gateway's"),
     ],
 )

@@ -154,8 +154,6 @@ static void test_refusals(void **state) {
         {"--public-url", "https://tunnel.example/a b"},
         {"--first-visit-page", "--routing=path"},
         {"--first-visit-page", "--enable-subdomain-routing=false"},
-        {"--enforce-exp", NULL},
-        {"--enforce-exp=false", "--require-auth=false"},
         {"--custom-domains", NULL},
         {"--custom-domains", "--require-auth=false"},
     };
@@ -209,6 +207,8 @@ static void test_what_is_not_refused(void **state) {
         {"--first-visit-page=false", "--routing=path"},
         {"--custom-domains=false", NULL},
         {"--access-log-query", NULL},
+        {"--enforce-exp", NULL},
+        {"--enforce-exp=false", "--require-auth=false"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct config config;
