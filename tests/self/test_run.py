@@ -155,6 +155,16 @@ def test_a_daemon_that_a_stage_leaves_behind_holds_nothing_up(tmp_path, monkeypa
         os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
 
 
+@pytest.mark.parametrize("error", [ProcessLookupError, PermissionError])
+def test_a_session_that_takes_no_signal_fails_nothing(tmp_path, monkeypatch, error):
+    """It has ended, or what is left of it is another user's."""
+    def killpg(_group, _number):
+        raise error
+
+    monkeypatch.setattr(os, "killpg", killpg)
+    assert counts(run.check("it ends", "self", ["true"])) == (1, 0, 0)
+
+
 def test_no_stage_begins_when_all_the_time_is_over(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("TTF_TEST_MINUTES", "1")
 
