@@ -23,6 +23,16 @@ static inline void cut_writes(int fd, size_t first, size_t then) {
     cuts.then = then;
 }
 
+static inline int teardown(void **state); /* the scene's */
+
+static inline int uncut(void **state) {
+    cuts.fd = -1;
+    return teardown(state);
+}
+
+/* As the scene's TEST(), and nothing is cut behind it. */
+#define CUT_TEST(name) cmocka_unit_test_setup_teardown(name, setup, uncut)
+
 static size_t room_for(int fd, size_t len) {
     size_t max = len;
     if (fd != cuts.fd) return len;

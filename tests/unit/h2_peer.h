@@ -129,10 +129,22 @@ static inline void peer_come(void) {
     peer_idles();
 }
 
+/* As the gateway has it; of several the last one that came. */
+static inline struct h2_conn *conn_of_peer(void) {
+    assert_false(list_empty(&core.visitors->h2.all));
+    return LIST_ENTRY(core.visitors->h2.all.prev, struct h2_conn, node);
+}
+
+static inline bool is_closed(void) {
+    return list_empty(&core.visitors->h2.all);
+}
+
+/* He goes, and with him the last connection. */
 static inline void peer_leave(void) {
     for (size_t i = 0; i < peer.count; i++) buf_done(&peer.streams[i].body);
     nghttp2_session_del(peer.session);
     close(peer.fd);
+    UNTIL(is_closed());
 }
 
 static inline ssize_t read_to_send(nghttp2_session *session, int32_t id, uint8_t *out, size_t size,
@@ -187,6 +199,12 @@ static inline void peer_says(struct peer_stream *stream, struct view bytes, bool
     stream->to_send = bytes;
     stream->ends = ends;
     nghttp2_session_resume_data(peer.session, stream->id);
+}
+
+static inline void answers_shortly(struct peer_stream *stream) {
+    answer((struct answer_head){.status = 204, .content_length = LENGTH_UNKNOWN}, NULL);
+    end();
+    PEER_UNTIL(stream->has_ended);
 }
 
 static inline void assert_body(struct peer_stream *stream, const char *expected) {

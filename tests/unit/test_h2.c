@@ -3,15 +3,6 @@
 #include "h2_peer.h"
 #include "public/h2_visit.h"
 
-static struct h2_conn *conn_of_peer(void) {
-    assert_false(list_empty(&core.visitors->h2.all));
-    return LIST_ENTRY(core.visitors->h2.all.prev, struct h2_conn, node);
-}
-
-static bool is_closed(void) {
-    return list_empty(&core.visitors->h2.all);
-}
-
 static void answers(int status, uint64_t length, bool has_body, const char *fields) {
     answer((struct answer_head){.status = status, .content_length = length, .has_body = has_body}, fields);
 }
@@ -47,7 +38,6 @@ static void test_a_request(void **state) {
     assert_int_equal(core.proxied.count, 0);
     assert_int_equal(core.cancelled, 0);
     peer_leave();
-    UNTIL(is_closed());
 }
 
 static void test_what_an_answer_says(void **state) {
@@ -79,7 +69,6 @@ static void test_what_an_answer_says(void **state) {
         assert_body(stream, has_body ? "four" : "");
     }
     peer_leave();
-    UNTIL(is_closed());
 }
 
 static void test_a_date_and_trailers(void **state) {
@@ -103,7 +92,6 @@ static void test_a_date_and_trailers(void **state) {
     assert_told(stream, "x-sum: 9\n");
     arena_done(&arena);
     peer_leave();
-    UNTIL(is_closed());
 }
 
 /* Nobody is to take it for the whole. */
@@ -121,7 +109,6 @@ static void test_an_answer_of_another_length(void **state) {
     }
     assert_int_equal(conn_of_peer()->count, 0);
     peer_leave();
-    UNTIL(is_closed());
 }
 
 static void test_an_answer_is_aborted(void **state) {
@@ -140,7 +127,6 @@ static void test_an_answer_is_aborted(void **state) {
     assert_int_equal(core.cancelled, 0);
     assert_int_equal(conn_of_peer()->count, 0);
     peer_leave();
-    UNTIL(is_closed());
 }
 
 static void test_how_much_was_taken(void **state) {
@@ -167,7 +153,6 @@ static void test_how_much_was_taken(void **state) {
     PEER_UNTIL(stream->has_ended);
     assert_int_equal(stream->body.len, sizeof(bytes));
     peer_leave();
-    UNTIL(is_closed());
 }
 
 /* ---- bodies ---- */
@@ -193,12 +178,10 @@ static void test_a_body_comes_as_it_is_granted(void **state) {
     PEER_UNTIL(core.exchange->body.len == 13);
     assert_true(core.exchange->has_body_end);
     assert_true(view_eq(buf_view(&core.exchange->body), VIEW("hello, world!")));
-    answers(204, LENGTH_UNKNOWN, false, NULL);
-    end();
-    PEER_UNTIL(stream->has_ended && conn_of_peer()->count == 0);
+    answers_shortly(stream);
+    PEER_UNTIL(conn_of_peer()->count == 0);
     assert_false(stream->is_reset);
     peer_leave();
-    UNTIL(is_closed());
 }
 
 static void test_the_end_of_a_body_waits_for_the_rest(void **state) {
@@ -213,17 +196,12 @@ static void test_the_end_of_a_body_waits_for_the_rest(void **state) {
     assert_false(core.exchange->has_body_end);
     grant(1);
     PEER_UNTIL(core.exchange->has_body_end);
-    answers(204, LENGTH_UNKNOWN, false, NULL);
-    end();
-    PEER_UNTIL(stream->has_ended);
+    answers_shortly(stream);
     stream = peer_visits("POST /", NULL, true);
     peer_says(stream, (struct view){0}, true); /* an empty one */
     PEER_UNTIL(core.exchange->has_body_end);
-    answers(204, LENGTH_UNKNOWN, false, NULL);
-    end();
-    PEER_UNTIL(stream->has_ended);
+    answers_shortly(stream);
     peer_leave();
-    UNTIL(is_closed());
 }
 
 /* What nobody has asked for waits where it is: a window is all that is kept. */
@@ -240,12 +218,9 @@ static void test_a_window_bounds_what_waits(void **state) {
     grant(sizeof(bytes));
     PEER_UNTIL(core.exchange->has_body_end);
     assert_int_equal(core.exchange->body.len, sizeof(bytes));
-    answers(204, LENGTH_UNKNOWN, false, NULL);
-    end();
-    PEER_UNTIL(stream->has_ended);
+    answers_shortly(stream);
     assert_non_null(strstr(core.access, "204"));
     peer_leave();
-    UNTIL(is_closed());
 }
 
 /* The answer is whole; what still comes of the body nobody wants, and others' windows are not used up by it.
@@ -268,7 +243,6 @@ static void test_an_answer_before_the_body(void **state) {
     assert_int_equal(core.cancelled, 0);
     PEER_UNTIL(conn_of_peer()->count == 0);
     peer_leave();
-    UNTIL(is_closed());
 }
 
 static void test_expect(void **state) {
@@ -282,15 +256,11 @@ static void test_expect(void **state) {
     grant(1);
     peer_says(stream, VIEW("x"), true);
     PEER_UNTIL(core.exchange->has_body_end);
-    answers(204, LENGTH_UNKNOWN, false, NULL);
-    end();
-    PEER_UNTIL(stream->has_ended);
+    answers_shortly(stream);
     assert_int_equal(stream->informational, 1);
     stream = peer_visits("GET /", "expect: 100-continue", false);
     grant(1);
-    answers(204, LENGTH_UNKNOWN, false, NULL);
-    end();
-    PEER_UNTIL(stream->has_ended);
+    answers_shortly(stream);
     assert_int_equal(stream->informational, 0);
     stream = peer_visits("POST /", "expect: 100-continue", true);
     answers(417, LENGTH_UNKNOWN, true, NULL);
@@ -305,12 +275,9 @@ static void test_expect(void **state) {
     grant(1);
     peer_says(stream, VIEW("x"), true);
     PEER_UNTIL(core.exchange->has_body_end);
-    answers(204, LENGTH_UNKNOWN, false, NULL);
-    end();
-    PEER_UNTIL(stream->has_ended);
+    answers_shortly(stream);
     assert_int_equal(stream->informational, 0);
     peer_leave();
-    UNTIL(is_closed());
 }
 
 /* ---- a protocol that is switched to (RFC 8441) ---- */
@@ -339,7 +306,6 @@ static void test_a_websocket(void **state) {
     PEER_UNTIL(stream->has_ended && conn_of_peer()->count == 0);
     assert_int_equal(core.cancelled, 0);
     peer_leave();
-    UNTIL(is_closed());
 }
 
 /* What the visitor has ended before the service switched is told when it has. */
@@ -356,7 +322,6 @@ static void test_a_websocket_that_is_half_closed_at_once(void **state) {
     end();
     PEER_UNTIL(stream->has_ended && conn_of_peer()->count == 0);
     peer_leave();
-    UNTIL(is_closed());
 }
 
 static void test_no_websocket(void **state) {
@@ -373,7 +338,6 @@ static void test_no_websocket(void **state) {
         assert_body(stream, "no");
     }
     peer_leave();
-    UNTIL(is_closed());
 }
 
 /* ---- refusals ---- */
@@ -398,7 +362,6 @@ static void test_what_the_core_is_not_asked(void **state) {
     assert_int_equal(stream->status, 431);
     assert_int_equal(core.asked, 0);
     peer_leave();
-    UNTIL(is_closed());
 }
 
 static void test_a_core_without_memory(void **state) {
@@ -410,11 +373,8 @@ static void test_a_core_without_memory(void **state) {
     assert_int_equal(conn_of_peer()->count, 0);
     core.refuses = false;
     stream = peer_visits("GET /", NULL, false);
-    answers(204, LENGTH_UNKNOWN, false, NULL);
-    end();
-    PEER_UNTIL(stream->has_ended);
+    answers_shortly(stream);
     peer_leave();
-    UNTIL(is_closed());
 }
 
 /* ---- who it is ---- */
@@ -435,16 +395,11 @@ static void test_a_trusted_proxy(void **state) {
     struct exchange *first = core.exchange;
     struct peer_stream *other = peer_visits("GET /", "x-forwarded-for: 192.0.2.8", false);
     assert_int_not_equal(core.exchange->visitor, visitor);
-    answers(204, LENGTH_UNKNOWN, false, NULL);
-    end();
-    PEER_UNTIL(other->has_ended);
+    answers_shortly(other);
     assert_int_equal(memcmp(core.access, "192.0.2.8 GET / 204 ", 20), 0);
     core.exchange = first;
-    answers(204, LENGTH_UNKNOWN, false, NULL);
-    end();
-    PEER_UNTIL(stream->has_ended);
+    answers_shortly(stream);
     peer_leave();
-    UNTIL(is_closed());
 }
 
 /* ---- the end of a stream ---- */
@@ -467,7 +422,6 @@ static void test_a_visitor_resets(void **state) {
     PEER_UNTIL(core.cancelled == 2);
     assert_non_null(strstr(core.access, " cut"));
     peer_leave();
-    UNTIL(is_closed());
 }
 
 static void test_a_visitor_leaves(void **state) {
@@ -476,7 +430,6 @@ static void test_a_visitor_leaves(void **state) {
     peer_visits("GET /", NULL, false);
     peer_visits("POST /", NULL, true);
     peer_leave();
-    UNTIL(is_closed());
     assert_int_equal(core.cancelled, 2);
 }
 

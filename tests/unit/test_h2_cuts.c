@@ -6,19 +6,9 @@
 
 #define EVERYTHING ((size_t)3 * TURN_ALONE * TURN_BYTES) /* more than a turn's */
 
-static struct h2_conn *conn_of_peer(void) {
-    assert_false(list_empty(&core.visitors->h2.all));
-    return LIST_ENTRY(core.visitors->h2.all.prev, struct h2_conn, node);
-}
-
-static bool is_closed(void) {
-    return list_empty(&core.visitors->h2.all);
-}
-
 static void leave(void) {
     cuts.fd = -1;
     peer_leave();
-    UNTIL(is_closed());
 }
 
 /* ---- a socket that takes little ---- */
@@ -302,30 +292,22 @@ static void test_it_speaks_first(void **state) {
     UNTIL(is_closed());
 }
 
-static int uncut(void **state) {
-    cuts.fd = -1;
-    return teardown(state);
-}
-
-#undef TEST
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, uncut)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_an_answer_cut_anywhere),
-        TEST(test_a_socket_that_is_full),
-        TEST(test_a_socket_that_fails),
-        TEST(test_what_polling_says_of_a_socket),
-        TEST(test_last_words_that_nobody_takes),
-        TEST(test_who_goes_is_in_no_list),
-        TEST(test_a_byte_behind_the_end),
-        TEST(test_what_a_turn_costs),
-        TEST(test_an_answer_behind_its_turn),
-        TEST(test_a_body_behind_its_turn),
-        TEST(test_what_all_may_hold),
-        TEST(test_another_one_has_stalled),
-        TEST(test_which_one_is_the_fullest),
-        TEST(test_it_speaks_first),
+        CUT_TEST(test_an_answer_cut_anywhere),
+        CUT_TEST(test_a_socket_that_is_full),
+        CUT_TEST(test_a_socket_that_fails),
+        CUT_TEST(test_what_polling_says_of_a_socket),
+        CUT_TEST(test_last_words_that_nobody_takes),
+        CUT_TEST(test_who_goes_is_in_no_list),
+        CUT_TEST(test_a_byte_behind_the_end),
+        CUT_TEST(test_what_a_turn_costs),
+        CUT_TEST(test_an_answer_behind_its_turn),
+        CUT_TEST(test_a_body_behind_its_turn),
+        CUT_TEST(test_what_all_may_hold),
+        CUT_TEST(test_another_one_has_stalled),
+        CUT_TEST(test_which_one_is_the_fullest),
+        CUT_TEST(test_it_speaks_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -250,23 +250,15 @@ static void test_a_socket_that_has_failed_is_not_kept(void **state) {
     close(fd);
 }
 
-static int uncut(void **state) {
-    cuts.fd = -1;
-    return teardown(state);
-}
-
-#undef TEST
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, uncut)
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_chunks_cut_anywhere),
-        TEST(test_a_whole_body_cut_anywhere),
-        TEST(test_what_was_cut_is_said_again_whole),
-        TEST(test_a_post_of_which_nothing_has_left),
-        TEST(test_not_a_third_time),
-        TEST(test_an_answer_of_one_that_takes_no_more),
-        TEST(test_a_socket_that_has_failed_is_not_kept),
+        CUT_TEST(test_chunks_cut_anywhere),
+        CUT_TEST(test_a_whole_body_cut_anywhere),
+        CUT_TEST(test_what_was_cut_is_said_again_whole),
+        CUT_TEST(test_a_post_of_which_nothing_has_left),
+        CUT_TEST(test_not_a_third_time),
+        CUT_TEST(test_an_answer_of_one_that_takes_no_more),
+        CUT_TEST(test_a_socket_that_has_failed_is_not_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
