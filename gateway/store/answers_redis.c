@@ -12,7 +12,7 @@
 #define KEPT_BYTES_MAX ((size_t)16 * 1024 * 1024)
 
 struct given {
-    struct list node; /* of store->answers, while it is kept */
+    struct kept_answer kept; /* in store->kept, while Redis is away */
     struct store_redis *store;
     struct job *job; /* NULL when that has been told */
     char request_id[V1_REQUEST_ID_MAX + 1], connection_id[CONNECTION_ID_MAX + 1];
@@ -41,11 +41,12 @@ static bool encode_answer(struct buf *out, struct view request_id, const struct 
 
 /* ---- kept ---- */
 
+static struct given *given_of(struct list *node) {
+    return LIST_ENTRY(node, struct given, kept.node);
+}
+
 static struct given *forget(struct given *given) {
-    struct store_redis *store = given->store;
-    list_remove(&given->node);
-    store->answers_count--;
-    store->answers_bytes -= given->text.len;
+    kept_remove(&given->store->kept, &given->kept);
     return given;
 }
 
@@ -56,17 +57,33 @@ static bool put_lost(struct given *given) {
                            VIEW("The answer was lost while Redis was away."), (struct view){0});
 }
 
+static void say_lost(const struct given *given) {
+    log_from(LOG_LEVEL_WARN, "store", view_from_cstr(given->connection_id),
+             "request %s: its answer is lost, as there are too many to keep while Redis is away",
+             given->request_id);
+}
+
+static void make_small(struct given *given) {
+    say_lost(given);
+    if (put_lost(given))
+        kept_shrink(&given->store->kept, &given->kept);
+    else
+        given_free(forget(given));
+}
+
 static void keep(struct given *given) {
-    struct store_redis *store = given->store;
-    bool is_large = store->answers_bytes + given->text.len > KEPT_BYTES_MAX;
-    if (store->answers_count >= KEPT_MAX || (is_large && !put_lost(given))) {
-        log_warn("store", "request %s: its answer could not be kept while Redis is away", given->request_id);
+    struct kept *kept = &given->store->kept;
+    struct kept_answer *over;
+    if (!kept_add(kept, &given->kept, view_from_cstr(given->connection_id), given->text.len)) {
+        say_lost(given);
         given_free(given);
         return;
     }
-    list_append(&store->answers, &given->node);
-    store->answers_count++;
-    store->answers_bytes += given->text.len;
+    if ((over = kept_too_many(kept))) {
+        say_lost(given_of(&over->node));
+        given_free(forget(given_of(&over->node)));
+    }
+    while ((over = kept_too_large(kept))) make_small(given_of(&over->node));
 }
 
 /* ---- given to Redis ---- */
@@ -102,7 +119,6 @@ static struct given *given_new(struct store_redis *store, struct view request_id
     struct given *given = heap_alloc_owed(sizeof(*given));
     given->store = store;
     given->since_ms = loop_now(store->settings.loop);
-    list_init(&given->node);
     buf_init(&given->text, store->settings.message_max_bytes);
     view_copy_to(request_id, given->request_id, sizeof(given->request_id));
     view_copy_to(connection_id, given->connection_id, sizeof(given->connection_id));
@@ -129,20 +145,18 @@ void answers_complete(void *ctx, struct view request_id, struct view connection_
 /* ---- when Redis is back ---- */
 
 void answers_again(struct store_redis *store) {
-    struct list kept;
-    list_init(&kept);
-    list_move_all(&kept, &store->answers);
-    for (struct list *node = kept.next, *next; node != &kept; node = next) {
-        next = node->next;
-        give(forget(LIST_ENTRY(node, struct given, node)));
-    }
+    for (size_t left = store->kept.count; left > 0; left--) give(forget(given_of(store->kept.answers.next)));
 }
 
 void answers_expire(struct store_redis *store, bool all) {
     uint64_t now = loop_now(store->settings.loop);
-    for (struct list *node = store->answers.next, *next; node != &store->answers; node = next) {
+    for (struct list *node = store->kept.answers.next, *next; node != &store->kept.answers; node = next) {
         next = node->next;
-        struct given *given = LIST_ENTRY(node, struct given, node);
+        struct given *given = given_of(node);
         if (all || now - given->since_ms > KEEP_MS) given_free(forget(given));
     }
+}
+
+void answers_init(struct store_redis *store) {
+    kept_init(&store->kept, KEPT_MAX, KEPT_BYTES_MAX);
 }

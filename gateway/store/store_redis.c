@@ -410,7 +410,7 @@ struct store_redis *store_redis_new(const struct store_redis_settings *settings,
     }
     list_init(&store->later);
     list_init(&store->sends);
-    list_init(&store->answers);
+    answers_init(store);
     list_init(&store->asks);
     for (size_t i = 0; i < SCRIPTS_COUNT; i++) store->scripts[i].text = store_script_texts[i];
     snprintf(store->claims_channel, sizeof(store->claims_channel), KEY_PREFIX "%u:claims",
@@ -448,6 +448,7 @@ void store_redis_stop(struct store_redis *store) {
 void store_redis_free(struct store_redis *store) {
     if (!store) return;
     store_redis_stop(store);
+    kept_done(&store->kept);
     explicit_bzero(store->secret, sizeof(store->secret));
     explicit_bzero(store->url.password, sizeof(store->url.password));
     free(store);

@@ -2,6 +2,7 @@
 #ifndef STORE_STORE_REDIS_STATE_H
 #define STORE_STORE_REDIS_STATE_H
 
+#include "store/kept.h"
 #include "store/redis_script.h"
 #include "store/store_redis.h"
 
@@ -45,8 +46,7 @@ struct store_redis {
     uint64_t next_send;
 
     /* answers_redis.c */
-    struct list answers; /* struct given: to be given to Redis when it is back */
-    size_t answers_count, answers_bytes;
+    struct kept kept; /* struct given: to be given to Redis when it is back */
 
     /* ask_redis.c */
     struct list asks; /* struct ask: not answered yet */
@@ -114,6 +114,7 @@ void mailbox_tick(struct store_redis *store, bool all);
  */
 void answers_complete(void *ctx, struct view request_id, struct view connection_id, struct v1_message *answer,
                       mailbox_done_fn *done, void *target, uint64_t ticket);
+void answers_init(struct store_redis *store);
 void answers_again(struct store_redis *store);
 void answers_expire(struct store_redis *store, bool all);
 

@@ -46,6 +46,10 @@ class Pair:
         page = http_raw.request(self.one.admin, target="/metrics", host="localhost").body.decode()
         return float(re.search(r'^ttf_store_calls_total\{result="failed"\} (\S+)$', page, re.M)[1])
 
+    def answers_lost(self):
+        """By `one`, as it kept too many."""
+        return sum("its answer is lost" in line for line in self.one.err)
+
 
 @pytest.fixture
 def pair(start, redis, gateway):  # noqa: F811
@@ -150,3 +154,26 @@ def test_more_answers_than_are_kept_while_redis_is_away(lasting):
     kept = sum(status == 200 for status, _, _ in answers)
     assert 4 <= kept <= 6, answers
     assert all(answer[:2] == (502, "bad_response") for answer in answers[kept:]), answers
+
+
+def test_an_agent_of_many_answers_leaves_room_for_those_of_others(lasting, start):
+    """They come after its own have taken all the room there is: for each that has none it loses one."""
+    everything, little = (lasting.service.on(path, Gate(lambda request: Response(body=b"x" * 2_000_000)))
+                          for path in ("/everything", "/little"))
+    other = start.forwarder(lasting.one, lasting.service, *LIMIT)
+    eventually(lambda: works(lasting.two, other))
+    visits = [lasting.visit("GET", "/everything") for _ in range(8)]
+    late = Visit(lasting.two.address, "GET", "/little", other.host)
+    everything.wait_arrived(len(visits))
+    little.wait_arrived()
+    lasting.redis.kill()
+    lasting.wait_degraded()
+    everything.open()
+    eventually(lambda: lasting.answers_lost() == 2)
+    little.open()
+    eventually(lambda: lasting.answers_lost() == 3)
+    lasting.redis.start()
+    response = late.result()
+    assert (response.status, len(response.body)) == (200, 2_000_000)
+    answers = sorted(visit.result().status for visit in visits)
+    assert answers == 5 * [200] + 3 * [502]
