@@ -128,7 +128,6 @@ bool tls_is_quiet(struct local_connection *connection) {
 }
 
 void tls_shut_write(struct local_connection *connection) {
-    ERR_clear_error();
     SSL_shutdown(connection->tls);
     ERR_clear_error();
 }

@@ -171,6 +171,7 @@ static void test_handshakes_that_fail(void **state) {
         UNTIL(probe.ends);
         assert_int_equal(probe.error, LOCAL_UNAVAILABLE);
         assert_string_equal(probe.detail, rows[i].detail);
+        assert_int_equal(ERR_peek_error(), 0);
         assert_int_equal(local_client_clue(client), LOCAL_CLUE_NO_TLS);
         assert_int_equal(client->open, 0);
         done(&probe);
@@ -285,10 +286,27 @@ static void test_how_a_connection_fails(void **state) {
             assert_false(connection->tls_wants_write);
             if (!resets) assert_false(tls_is_quiet(connection));
             assert_int_equal(ERR_peek_error(), 0);
+            if (!resets) assert_true(tls_read(connection, bytes, sizeof(bytes)) < 0 && errno == EPROTO);
+            assert_int_equal(ERR_peek_error(), 0);
             if (!resets) close(fd);
             UNTIL(client->open == 0);
         }
     }
+}
+
+static void test_writing_behind_the_end(void **state) {
+    (void)state;
+    static const struct iovec piece = {.iov_base = "x", .iov_len = 1};
+    int fd;
+    SSL *tls = get_hello_tls(&fd);
+    ERR_raise(ERR_LIB_USER, 1);
+    tls_shut_write(newest());
+    assert_int_equal(ERR_peek_error(), 0);
+    assert_true(tls_write(newest(), &piece, 1) < 0);
+    assert_int_equal(errno, EPROTO);
+    assert_int_equal(ERR_peek_error(), 0);
+    end_tls(tls, fd);
+    UNTIL(client->open == 0);
 }
 
 /* Errors of others in OpenSSL's queue are none of a connection's. */
@@ -296,6 +314,8 @@ static void test_errors_of_others(void **state) {
     (void)state;
     struct probe probe = {.status = 0};
     get(&probe);
+    struct local_connection *connection = probe.request->connection;
+    UNTIL((ERR_raise(ERR_LIB_USER, 1), connection->stage == CONNECTION_SHAKES_HANDS));
     int fd = serve();
     SSL *tls = SSL_new(context);
     SSL_set_fd(tls, fd);
@@ -310,9 +330,12 @@ static void test_errors_of_others(void **state) {
     assert_int_equal(probe.error, LOCAL_OK);
     done(&probe);
     ERR_raise(ERR_LIB_USER, 1);
-    assert_true(tls_is_quiet(newest()));
+    assert_true(tls_is_quiet(connection));
+    ERR_raise(ERR_LIB_USER, 1);
+    connection_close(connection);
+    assert_int_equal(ERR_peek_error(), 0);
     end_tls(tls, fd);
-    UNTIL(client->open == 0);
+    UNTIL(client->closing == 0);
 }
 
 /* ---- bodies ---- */
@@ -486,6 +509,7 @@ int main(void) {
         TEST(test_a_service_without_an_answer),
         TEST(test_how_the_client_ends),
         TEST(test_how_a_connection_fails),
+        TEST(test_writing_behind_the_end),
         TEST(test_errors_of_others),
         TEST(test_records),
         TEST(test_what_is_held),
