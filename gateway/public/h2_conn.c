@@ -292,7 +292,6 @@ void h2_side_init(struct h2_side *side) {
 }
 
 static void set_idle(struct h2_conn *conn, uint64_t patience_ms) {
-    list_remove(&conn->waiting);
     list_append(&conn->side->h2.idle, &conn->waiting);
     conn->deadline_ms = loop_now(conn->side->loop) + patience_ms;
 }

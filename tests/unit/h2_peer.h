@@ -201,6 +201,16 @@ static inline void peer_says(struct peer_stream *stream, struct view bytes, bool
     nghttp2_session_resume_data(peer.session, stream->id);
 }
 
+/* Frames that ask for nothing and cost the gateway something: priorities. */
+static inline void peer_makes_noise(size_t count) {
+    static const char priority[] = "\0\0\5\2\0\0\0\0\1\0\0\0\0\20";
+    enum { LEN = sizeof(priority) - 1 };
+    static char noise[1000 * LEN];
+    assert_true(count * LEN <= sizeof(noise));
+    for (size_t i = 0; i < count; i++) memcpy(noise + i * LEN, priority, LEN);
+    assert_int_equal(send(peer.fd, noise, count * LEN, MSG_NOSIGNAL), count * LEN);
+}
+
 static inline void answers_shortly(struct peer_stream *stream) {
     answer((struct answer_head){.status = 204, .content_length = LENGTH_UNKNOWN}, NULL);
     end();

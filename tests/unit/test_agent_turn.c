@@ -325,6 +325,19 @@ static void test_a_turn_beside_one_that_takes_little(void **state) {
     assert_int_equal(takes(1), 1024);
 }
 
+static void test_a_quarter_of_a_turn_is_not_little(void **state) {
+    (void)state;
+    meet();
+    takes(0);
+    costs(0, TURN_WORK / 4, 0);
+    next_turn(0);
+    takes(0);
+    costs(0, 0, TURN_BYTES / 4);
+    next_turn(0);
+    takes(0);
+    assert_int_equal(takes(1), 1024);
+}
+
 /* ---- v1: memory ---- */
 
 /* A message that is not complete, in a buffer of so many bytes. */
@@ -367,7 +380,9 @@ static void test_the_oldest_goes_for_others(void **state) {
 /* It is told so by its caller. */
 static void test_one_that_holds_too_much_itself(void **state) {
     (void)state;
-    static const struct { size_t message_max, most; } rows[] = {{100, 64 * MIB}, {40 * MIB, 80 * MIB}};
+    static const struct {
+        size_t message_max, most;
+    } rows[] = {{100, 64 * MIB}, {30 * MIB, 64 * MIB}, {40 * MIB, 80 * MIB}};
     for (size_t i = 0; i < COUNT(rows); i++) {
         begin_anew();
         links[0].message.max = rows[i].message_max;
@@ -392,6 +407,7 @@ int main(void) {
         TEST(test_a_turn_of_one_with_a_rival),
         TEST(test_how_long_one_has_a_rival),
         TEST(test_a_turn_beside_one_that_takes_little),
+        TEST(test_a_quarter_of_a_turn_is_not_little),
         TEST(test_what_is_held),
         TEST(test_the_oldest_goes_for_others),
         TEST(test_one_that_holds_too_much_itself),

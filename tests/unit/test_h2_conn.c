@@ -91,6 +91,27 @@ static void test_a_slow_beginning(void **state) {
     assert_int_equal(core.cancelled, 1);
 }
 
+/* As time passes more of it is allowed: by the sweep's clock, and by that of the turn in which it is heard.
+ */
+static void test_how_much_noise_there_may_be(void **state) {
+    (void)state;
+    for (int sweeps = 0; sweeps < 2; sweeps++) {
+        peer_come();
+        struct h2_conn *conn = conn_of_peer();
+        peer_makes_noise(400);
+        answers_shortly(peer_visits("GET /", NULL, false));
+        if (sweeps) h2_sweep(core.visitors, loop_now(&loop) + 4000);
+        peer_makes_noise(250);
+        struct pollfd one = {.fd = conn->conn.fd, .events = POLLIN};
+        assert_int_equal(poll(&one, 1, 20000), 1);
+        if (!sweeps) loop.uv.time += 4000;
+        conn->poll.poll_cb(&conn->poll, 0, UV_READABLE);
+        answers_shortly(peer_visits("GET /", NULL, false));
+        assert_false(peer.has_goaway);
+        peer_leave();
+    }
+}
+
 /* ---- going down ---- */
 
 static void test_draining_answers_what_was_asked(void **state) {
@@ -309,6 +330,27 @@ static void test_who_stalls_is_cut_for_others(void **state) {
     peer_leave();
 }
 
+/* Among so many it is looked for, and no more. */
+static void test_who_stalls_behind_many(void **state) {
+    (void)state;
+    int fds[64];
+    for (size_t i = 0; i < COUNT(fds); i++) fds[i] = come_by_h2();
+    peer_come();
+    peer_visits("POST /", NULL, true);
+    grant(10);
+    uint64_t now = loop_now(&loop);
+    h2_sweep(core.visitors, now - 5000);
+    h2_sweep(core.visitors, now - 4000);
+    assert_false(h2_spare_stalled(core.visitors, 100));
+    const struct list *first = core.visitors->h2.all.next;
+    close(fds[0]);
+    UNTIL(core.visitors->h2.all.next != first);
+    assert_true(h2_spare_stalled(core.visitors, 100));
+    assert_int_equal(core.cancelled, 1);
+    for (size_t i = 1; i < COUNT(fds); i++) close(fds[i]);
+    peer_leave();
+}
+
 /* Without memory for more who has most unread is cut. */
 static void test_the_fullest_is_cut(void **state) {
     (void)state;
@@ -338,6 +380,7 @@ int main(void) {
         TEST(test_between_two_requests),
         TEST(test_the_longest_idle_one_is_spared_first),
         TEST(test_a_slow_beginning),
+        TEST(test_how_much_noise_there_may_be),
         TEST(test_draining_answers_what_was_asked),
         TEST(test_draining_an_idle_one),
         TEST(test_closing_after_a_request),
@@ -349,6 +392,7 @@ int main(void) {
         TEST(test_what_is_no_debt),
         TEST(test_an_answer_that_is_not_read),
         TEST(test_who_stalls_is_cut_for_others),
+        TEST(test_who_stalls_behind_many),
         TEST(test_the_fullest_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

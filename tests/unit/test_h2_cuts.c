@@ -1,10 +1,18 @@
-/* Connections of visitors that speak HTTP/2, whose socket takes a part of what is said, nothing, or fails;
- * and what their tunnel may take of a turn (h2_conn.c). */
+/* Connections of visitors that speak HTTP/2, whose socket takes a part of what is said, nothing, or fails
+ * (h2_conn.c). */
+#include <sys/syscall.h>
+
+#include "base/log.h"
 #include "cut_writes.h"
 #include "h2_peer.h"
 #include "public/h2_visit.h"
 
-#define EVERYTHING ((size_t)3 * TURN_ALONE * TURN_BYTES) /* more than a turn's */
+static int ended_fd; /* the last one of which we have ended our direction */
+
+int shutdown(int fd, int how) {
+    ended_fd = fd;
+    return (int)syscall(SYS_shutdown, fd, how);
+}
 
 static void leave(void) {
     cuts.fd = -1;
@@ -51,12 +59,36 @@ static void test_a_socket_that_is_full(void **state) {
     data(VIEW("hello"));
     for (int i = 0; i < 3; i++) turn();
     assert_int_equal(conn->out.len, waits);
+    assert_true(list_empty(&core.visitors->h2.late)); /* it is the socket that it waits for */
     assert_int_equal(stream->status, 0);
     cuts.fd = -1;
     PEER_UNTIL(stream->body.len == 5);
     end();
     PEER_UNTIL(stream->has_ended);
     assert_body(stream, "hello");
+    leave();
+}
+
+static bool has_unread(const struct h2_conn *conn) {
+    struct pollfd one = {.fd = conn->conn.fd, .events = POLLIN};
+    return poll(&one, 1, 20000) == 1;
+}
+
+/* It is readable as well, by what asks for nothing: what waits is written in the same turn. */
+static void test_a_socket_that_is_ready_both_ways(void **state) {
+    (void)state;
+    peer_come();
+    struct h2_conn *conn = conn_of_peer();
+    peer_visits("GET /", NULL, false);
+    cut_writes(conn->conn.fd, 0, 0);
+    answer_200(LENGTH_UNKNOWN);
+    turn();
+    assert_true(conn->is_blocked && conn->out.len > 0);
+    assert_int_equal(send(peer.fd, "", 1, MSG_NOSIGNAL), 1); /* of a frame's head */
+    assert_true(has_unread(conn));
+    cuts.fd = -1;
+    turn();
+    assert_false(conn->is_blocked || conn->out.len > 0);
     leave();
 }
 
@@ -92,10 +124,11 @@ static void test_last_words_that_nobody_takes(void **state) {
     for (int is_heard = 0; is_heard < 2; is_heard++) {
         peer_come();
         struct h2_conn *conn = conn_of_peer();
-        cut_writes(conn->conn.fd, 0, 0);
+        int fd = conn->conn.fd;
+        cut_writes(fd, 0, 0);
         uint64_t now = loop_now(&loop);
         h2_drain(core.visitors);
-        assert_in_range(conn->deadline_ms, now + 2000, now + 22000);
+        assert_int_equal(conn->deadline_ms, now + 2000);
         conn->deadline_ms += 1000000; /* however slow this machine is */
         turn();
         assert_false(is_closed());
@@ -106,14 +139,78 @@ static void test_last_words_that_nobody_takes(void **state) {
         assert_int_equal(conn->deadline_ms, deadline_ms);
         if (is_heard) {
             cuts.fd = -1;
+            ended_fd = -1;
             PEER_UNTIL(peer.is_gone);
             assert_true(peer.has_goaway);
+            assert_int_equal(ended_fd, fd);
         } else {
             h2_sweep(core.visitors, deadline_ms - 1);
             assert_false(is_closed());
             h2_sweep(core.visitors, deadline_ms);
         }
         assert_true(is_closed());
+        leave();
+    }
+}
+
+/* So is who has all his answers, but not out of here. */
+static void test_a_last_answer_that_nobody_takes(void **state) {
+    (void)state;
+    peer_come();
+    struct h2_conn *conn = conn_of_peer();
+    struct peer_stream *stream = peer_visits("GET /", NULL, false);
+    h2_drain(core.visitors);
+    conn->deadline_ms += 1000000; /* however slow this machine is */
+    uint64_t deadline_ms = conn->deadline_ms;
+    PEER_UNTIL(peer.has_goaway);
+    cut_writes(conn->conn.fd, 0, 0);
+    answer((struct answer_head){.status = 204, .content_length = LENGTH_UNKNOWN}, NULL);
+    end();
+    UNTIL(conn->count == 0);
+    assert_true(conn->out.len > 0);
+    assert_int_equal(conn->deadline_ms, deadline_ms);
+    assert_true(list_empty(&conn->waiting));
+    cuts.fd = -1;
+    PEER_UNTIL(peer.is_gone);
+    assert_true(stream->has_ended);
+    leave();
+}
+
+static char logged[200];
+
+static void note_log(void *ctx, enum log_level level, const char *component, struct view line) {
+    (void)ctx;
+    if (level == LOG_LEVEL_DEBUG && strcmp(component, "h2") == 0) view_copy_to(line, logged, sizeof(logged));
+}
+
+/* Why it is ended is said, if the socket takes it at once, and logged; and nothing of it waits for anything,
+ * but to be thrown away. */
+static void test_who_makes_noise(void **state) {
+    (void)state;
+    for (int is_full = 0; is_full < 2; is_full++) {
+        log_set_level(LOG_LEVEL_DEBUG);
+        log_set_sink(note_log, NULL);
+        logged[0] = '\0';
+        peer_come();
+        struct h2_conn *conn = conn_of_peer();
+        assert_false(list_empty(&conn->waiting));
+        if (is_full) {
+            cut_writes(conn->conn.fd, 0, 0);
+            nghttp2_submit_ping(peer.session, 0, NULL);
+            PEER_UNTIL(conn->is_blocked);
+        }
+        peer_makes_noise(600);
+        UNTIL(!conn->session);
+        conn->deadline_ms += 1000000; /* however slow this machine is */
+        assert_false(is_closed());
+        assert_int_equal(conn->out.len, 0);
+        assert_int_equal(conn->events, UV_READABLE);
+        assert_true(list_empty(&conn->waiting));
+        assert_false(h2_spare(core.visitors));
+        PEER_UNTIL(peer.is_gone);
+        assert_int_equal(peer.has_goaway, !is_full);
+        if (!is_full) assert_int_equal(peer.goaway_error, NGHTTP2_ENHANCE_YOUR_CALM);
+        assert_non_null(strstr(logged, "too many frames that carry nothing"));
         leave();
     }
 }
@@ -150,78 +247,6 @@ static void test_a_byte_behind_the_end(void **state) {
         turn();
         assert_false(is_closed());
     }
-    leave();
-}
-
-/* ---- turns ---- */
-
-static uint32_t spent(const struct h2_conn *conn, enum turn_way way) {
-    return core.visitors->turns.shares[conn->share].spent[way];
-}
-
-static void test_what_a_turn_costs(void **state) {
-    (void)state;
-    static const char bytes[30000];
-    core.tunnel_key = 7;
-    peer_come();
-    struct peer_stream *stream = peer_visits("POST /", NULL, true);
-    struct h2_conn *conn = conn_of_peer();
-    assert_int_equal(conn->share, turns_share(7));
-    loop.turn += 1000; /* all is paid for */
-    grant(sizeof(bytes));
-    peer_says(stream, view_of(bytes, sizeof(bytes)), false);
-    PEER_UNTIL(core.exchange->body.len == sizeof(bytes));
-    assert_true(spent(conn, TURN_IN) > 0);
-    loop.turn += 1000;
-    assert_true(turns_may(&core.visitors->turns, conn->share, TURN_OUT));
-    assert_int_equal(spent(conn, TURN_OUT), 0);
-    answer_200(LENGTH_UNKNOWN);
-    data(view_of(bytes, sizeof(bytes)));
-    turn();
-    assert_in_range(spent(conn, TURN_OUT), TURN_STEP_BYTES + sizeof(bytes),
-                    8 * TURN_STEP_BYTES + 2 * sizeof(bytes));
-    leave();
-}
-
-/* Its tunnel has had its turn: what is ready waits for another. */
-static void test_an_answer_behind_its_turn(void **state) {
-    (void)state;
-    core.tunnel_key = 7;
-    peer_come();
-    struct peer_stream *stream = peer_visits("GET /", NULL, false);
-    struct h2_conn *conn = conn_of_peer();
-    turns_spend(&core.visitors->turns, conn->share, TURN_OUT, EVERYTHING);
-    answer_200(LENGTH_UNKNOWN);
-    data(VIEW("hello"));
-    turn();
-    assert_false(list_empty(&core.visitors->h2.late));
-    assert_int_equal(conn->out.len, 0);
-    PEER_UNTIL(stream->body.len == 5);
-    end();
-    PEER_UNTIL(stream->has_ended);
-    assert_true(list_empty(&core.visitors->h2.late));
-    leave();
-}
-
-static void test_a_body_behind_its_turn(void **state) {
-    (void)state;
-    core.tunnel_key = 7;
-    peer_come();
-    struct peer_stream *stream = peer_visits("POST /", NULL, true);
-    struct h2_conn *conn = conn_of_peer();
-    grant(100);
-    turns_spend(&core.visitors->turns, conn->share, TURN_IN, EVERYTHING);
-    peer_says(stream, VIEW("four"), true);
-    const uint8_t *frame;
-    ssize_t len = nghttp2_session_mem_send(peer.session, &frame);
-    assert_true(len > 0 && send(peer.fd, frame, (size_t)len, MSG_NOSIGNAL) == len);
-    struct pollfd one = {.fd = conn->conn.fd, .events = POLLIN};
-    assert_int_equal(poll(&one, 1, 20000), 1);
-    answer_200(LENGTH_UNKNOWN);
-    turn();
-    assert_int_equal(core.exchange->body.len, 0);
-    PEER_UNTIL(stream->status == 200); /* the other way goes on */
-    PEER_UNTIL(core.exchange->body.len == 4);
     leave();
 }
 
@@ -296,14 +321,14 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         CUT_TEST(test_an_answer_cut_anywhere),
         CUT_TEST(test_a_socket_that_is_full),
+        CUT_TEST(test_a_socket_that_is_ready_both_ways),
         CUT_TEST(test_a_socket_that_fails),
         CUT_TEST(test_what_polling_says_of_a_socket),
         CUT_TEST(test_last_words_that_nobody_takes),
+        CUT_TEST(test_a_last_answer_that_nobody_takes),
+        CUT_TEST(test_who_makes_noise),
         CUT_TEST(test_who_goes_is_in_no_list),
         CUT_TEST(test_a_byte_behind_the_end),
-        CUT_TEST(test_what_a_turn_costs),
-        CUT_TEST(test_an_answer_behind_its_turn),
-        CUT_TEST(test_a_body_behind_its_turn),
         CUT_TEST(test_what_all_may_hold),
         CUT_TEST(test_another_one_has_stalled),
         CUT_TEST(test_which_one_is_the_fullest),
