@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "folder/folder.h"
+#include "habits.h"
 #include "http/chars.h"
 #include "token.h"
 
@@ -23,14 +24,29 @@ static bool unknown_option(struct parser *parser, const char *argument) {
     struct view name = view_from_cstr(argument);
     while (name.len && name.ptr[0] == '-') name = view_skip(name, 1);
     name = view_slice(name, 0, view_find(name, '='));
-    const struct option_row *near = option_nearest(name, option_is_flag_row);
-    if (near)
+    const char *habit = habit_of_option(name);
+    const struct option_row *near = habit ? NULL : option_nearest(name, option_is_flag_row);
+    if (habit)
+        snprintf(parser->error, parser->error_size, "unknown option '%.100s' (here it is %s)", argument,
+                 habit);
+    else if (near)
         snprintf(parser->error, parser->error_size, "unknown option '%.100s' (did you mean --%s?)", argument,
                  near->name);
     else
         snprintf(parser->error, parser->error_size, "unknown option '%.100s' (ttf --help lists them)",
                  argument);
     return false;
+}
+
+/* A first word that is no service, but that people know from elsewhere, or nearly a command. */
+static bool is_explained(struct parser *parser, const char *word) {
+    struct view text = view_from_cstr(word);
+    const char *habit = habit_of_word(text), *near = habit ? NULL : habit_nearest_command(text);
+    if (habit)
+        snprintf(parser->error, parser->error_size, "unexpected '%s': %s", word, habit);
+    else if (near && http_is_visible(text))
+        snprintf(parser->error, parser->error_size, "unexpected '%.100s' (did you mean ttf %s?)", word, near);
+    return habit || (near && http_is_visible(text));
 }
 
 static bool take_service(struct parser *parser, const char *word) {
@@ -45,6 +61,7 @@ static bool take_service(struct parser *parser, const char *word) {
     if (!wrong) return true;
     bool is_shown = http_is_visible(view_from_cstr(word));
     bool is_folder = !twice && folder_check(word, parser->error, parser->error_size);
+    if (!twice && !is_folder && is_explained(parser, word)) return false;
     snprintf(parser->error, parser->error_size, "unexpected '%.100s'%s%.100s%s", is_shown ? word : "...",
              is_folder ? " (did you mean the folder, ./" : ": ",
              is_folder ? (is_shown ? word : "...") : wrong, is_folder ? "?)" : "");

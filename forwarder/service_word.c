@@ -4,6 +4,8 @@
 static const char *const shape =
     "expected a port, host:port, http(s)://host:port, unix:/path or a folder as ./public";
 
+static const char *const no_port = "the port is not a number from 1 to 65535";
+
 static bool parse_port(struct view text, uint16_t *ret_port) {
     uint64_t number;
     if (!view_parse_u64(text, &number) || number < 1 || number > 65535) return false;
@@ -24,6 +26,7 @@ static bool is_name(struct view host) {
 /* host, host:port, [host]:port or :port; *ret_port stays where none is said. */
 static const char *parse_authority(struct view text, struct service_word *service) {
     struct view host = text, port = {0};
+    if (view_find(text, '@') < text.len) return "a service has no user and no password here";
     if (view_starts_with(text, VIEW("["))) {
         size_t end = view_find(text, ']');
         if (end == text.len || view_find(text, ':') > end) return shape;
@@ -37,18 +40,18 @@ static const char *parse_authority(struct view text, struct service_word *servic
         return shape;
     }
     if (port.len && port.ptr[0] != ':') return shape;
-    if (port.len && !parse_port(view_skip(port, 1), &service->port))
-        return "the port is not a number from 1 to 65535";
+    if (port.len && !parse_port(view_skip(port, 1), &service->port)) return no_port;
     return view_copy_to(host, service->host, sizeof(service->host)) ? NULL
                                                                     : "the host is longer than 255 bytes";
 }
 
-static const char *parse_url(struct view rest, struct service_word *service) {
+/* An authority, perhaps with the slash of a URL. */
+static const char *parse_place(struct view rest, uint16_t port, struct service_word *service) {
     size_t slash = view_find(rest, '/');
     if (view_skip(rest, slash).len > 1)
         return "a path cannot be tunnelled: give the service's address without one";
     if (slash == 0) return shape;
-    service->port = service->https ? 443 : 80;
+    service->port = port;
     return parse_authority(view_slice(rest, 0, slash), service);
 }
 
@@ -72,10 +75,11 @@ const char *service_word_parse(const char *word, struct service_word *ret_servic
         return NULL;
     }
     ret_service->https = view_starts_with(text, VIEW("https://"));
-    if (ret_service->https) return parse_url(view_skip(text, 8), ret_service);
-    if (view_starts_with(text, VIEW("http://"))) return parse_url(view_skip(text, 7), ret_service);
+    if (ret_service->https) return parse_place(view_skip(text, 8), 443, ret_service);
+    if (view_starts_with(text, VIEW("http://"))) return parse_place(view_skip(text, 7), 80, ret_service);
     if (strstr(word, "://")) return shape;
     if (parse_port(text, &ret_service->port)) return NULL;
-    const char *wrong = parse_authority(text, ret_service);
+    if (text.len && strspn(word, "0123456789") == text.len) return no_port;
+    const char *wrong = parse_place(text, 0, ret_service);
     return wrong || ret_service->port ? wrong : shape;
 }

@@ -140,7 +140,7 @@ BAD = [
     ("token: abc\n", "ttf.yaml:1: 'token' is for the command line alone"),
     ("tunnels: 3000\n", "ttf.yaml:1: tunnels wants a section"),
     ("tunnels: [a]\n", "ttf.yaml:1: tunnels wants a section"),
-    ("tunnels:\n  web: 99999\n", "ttf.yaml:2: service '99999': expected a port"),
+    ("tunnels:\n  web: 99999\n", "ttf.yaml:2: service '99999': the port is not a number"),
     ("tunnels:\n  web: [1]\n", "ttf.yaml:2: web wants a service"),
     ("tunnels:\n  'a b': 1\n", "ttf.yaml:2: a tunnel's name here is"),
     ("tunnels:\n  a: 1\n  a: 2\n", "ttf.yaml:3: there is a tunnel 'a' in line 2 already"),
