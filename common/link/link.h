@@ -41,8 +41,8 @@ struct link_limits {
     size_t message_bytes;      /* 256 KiB: the most that one link_send() makes; at least 64 KiB */
     uint32_t
         resets_per_second; /* by the answering side, before the link is ended: 200 (streams_max at once) */
-    uint32_t
-        noise_per_second; /* likewise frames and interim answers that carry nothing: 100 (1000 at once) */
+    uint32_t noise_per_second; /* likewise frames and interim answers that carry nothing, and control lines:
+                                  100 (1000 at once) */
     /* 0: the connection's window is credited on receipt (see above). Else it is so large, and credited as the
      * streams' readers drain: who holds so much without draining it is sent no more, on any stream. */
     uint32_t connection_bytes;

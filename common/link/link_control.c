@@ -3,6 +3,8 @@
 #include "link/link_state.h"
 
 static void on_line(struct link_session *session, struct view line) {
+    if (!bucket_take(session, &session->noise))
+        session_fail(session, STATUS_OVERLOADED, NGHTTP2_ENHANCE_YOUR_CALM, "too many control lines");
     if (line.len && !session->failed) session->events.control(session->events.ctx, line);
 }
 

@@ -112,6 +112,7 @@ void agent_link_refuse(struct agent_link *link, unsigned code, const char *why) 
 void agent_link_heard(struct agent_link *link) {
     link->heard_ms = loop_now(link->ws->loop);
     link->has_sent = false;
+    link->work++;
 }
 
 static void receive_streams(struct agent_link *link, const struct ws_piece *piece) {

@@ -32,9 +32,9 @@ struct agent_ws {
     struct buf message; /* being made for one of them */
 };
 
-/* How much of what has come on a link of v2 is taken at once (agent_turn.h). */
+/* How much of what has come on a link is taken at once (agent_turn.h). */
 struct agent_pieces {
-    uint32_t turn;                 /* of the loop, that began with so much of link_work(): */
+    uint32_t turn;                 /* of the loop, that began with so much work: */
     uint64_t turn_work, last_work; /* and the last piece did with this */
     uint64_t turn_bytes;           /* likewise, of what came */
     size_t bytes;                  /* of the next piece */
@@ -52,8 +52,9 @@ struct agent_link {
     struct buf message;           /* fragments of one that is not complete */
     size_t fragments, held_bytes; /* the second: of it, as counted in ws->held_bytes */
     struct list unfinished;
-    struct timer turn;          /* v1: until it is read again */
-    struct agent_pieces pieces; /* v2 */
+    struct timer turn; /* v1: until it is read again */
+    struct agent_pieces pieces;
+    uint64_t work; /* beside that of `session`: a frame of the WebSocket 1, a message of v1 LINK_HEAD_WORK */
     struct timer end_of_token;
     uint64_t until_ms; /* wall clock, of that timer; 0: never */
     uint64_t heard_ms, pinged_ms;
@@ -72,7 +73,7 @@ void agent_link_free(struct agent_link *link);
 struct agent_link *agent_link_find(const struct agent_ws *ws, struct view id);
 /* As ws_server_events has them. */
 void agent_link_receive(struct agent_link *link, const struct ws_piece *piece);
-/* Something was heard on the link: its agent lives. */
+/* A frame has come on the link, or a part of one: its agent lives. */
 void agent_link_heard(struct agent_link *link);
 void agent_link_refuse(struct agent_link *link, unsigned code, const char *why);
 void agent_link_write(struct agent_link *link);

@@ -40,16 +40,31 @@ static void end_turn(struct agent_link *link, uint64_t spent_us) {
 void agent_turn_message(struct agent_link *link, struct view text) {
     struct view id = view_from_cstr(link->id);
     bool is_long = text.len >= LONG_BYTES;
+    link->work += LINK_HEAD_WORK;
     uint64_t began_us = is_long ? used_us() : 0;
     core_message(link->ws->core, id, text, NULL, NULL);
     if (is_long) end_turn(link, used_us() - began_us);
 }
 
-/* Since this turn began: work, and bytes; has it had so many quarters of what is usual? */
+/* Of all that it has carried. */
+static uint64_t work_of(const struct agent_link *link) {
+    return link->work + (link->session ? link_work(link->session) : 0);
+}
+
+/* Since this turn began: work, and bytes (v1 has what bounds those above); has it had so many quarters of
+ * what is usual? */
 static bool has_had(const struct agent_link *link, unsigned quarters) {
-    uint64_t work = link_work(link->session) - link->pieces.turn_work;
-    uint64_t bytes = link->card.answer_bytes - link->pieces.turn_bytes;
+    uint64_t work = work_of(link) - link->pieces.turn_work;
+    uint64_t bytes = link->session ? link->card.answer_bytes - link->pieces.turn_bytes : 0;
     return work * RIVALS_QUARTERS >= quarters * TURN_WORK || bytes * RIVALS_QUARTERS >= quarters * TURN_BYTES;
+}
+
+static unsigned quarters_of(const struct agent_ws *ws) {
+    return rivals_quarters(&ws->rivals, loop_now(ws->loop));
+}
+
+bool agent_turn_has_had(const struct agent_link *link) {
+    return has_had(link, quarters_of(link->ws));
 }
 
 static void begin_turn(struct agent_link *link) {
@@ -58,7 +73,7 @@ static void begin_turn(struct agent_link *link) {
     rivals_note(&ws->rivals, (uintptr_t)link, now_ms);
     if (!has_had(link, 1)) rivals_note_light(&ws->rivals, now_ms);
     link->pieces.turn = ws->loop->turn;
-    link->pieces.turn_work = link_work(link->session);
+    link->pieces.turn_work = work_of(link);
     link->pieces.turn_bytes = link->card.answer_bytes;
 }
 
@@ -67,8 +82,7 @@ static void begin_turn(struct agent_link *link) {
 size_t agent_turn_takes(struct agent_link *link) {
     struct agent_pieces *pieces = &link->pieces;
     struct agent_ws *ws = link->ws;
-    if (!link->session) return SIZE_MAX;
-    uint64_t work = link_work(link->session), done = work - pieces->last_work;
+    uint64_t work = work_of(link), done = work - pieces->last_work;
     bool goes_on = pieces->turn == ws->loop->turn;
     if (done > TURN_WORK / 4)
         pieces->bytes = PIECE_LEAST_BYTES;
@@ -76,8 +90,7 @@ size_t agent_turn_takes(struct agent_link *link) {
         pieces->bytes *= 4;
     pieces->last_work = work;
     if (!goes_on) begin_turn(link);
-    unsigned quarters = rivals_quarters(&ws->rivals, loop_now(ws->loop));
-    return has_had(link, quarters) ? 0 : quarters * pieces->bytes / RIVALS_QUARTERS;
+    return agent_turn_has_had(link) ? 0 : quarters_of(ws) * pieces->bytes / RIVALS_QUARTERS;
 }
 
 /* ---- memory ---- */

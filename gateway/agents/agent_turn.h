@@ -1,6 +1,6 @@
-/* What an agent may take of what all share. One of v1: the loop's time, for messages that take long to read,
- * and memory, for those that are not complete. One of v2: the time of one turn of the loop, for frames, which
- * may be many and small (for memory it has windows and a budget, common/link). */
+/* What an agent may take of what all share: the time of one turn of the loop, for messages and frames, which
+ * may be many and small. One of v1 besides: the loop's time, for messages that take long to read, and memory,
+ * for those that are not complete (v2 has windows and a budget for that, common/link). */
 #ifndef GATEWAY_AGENT_TURN_H
 #define GATEWAY_AGENT_TURN_H
 
@@ -14,10 +14,12 @@ void agent_turn_count(struct agent_link *link);
 /* The same. False: all together hold too much, and this link is the one to go, since its message has been
  * incomplete for the longest time. Others may have gone. */
 bool agent_turn_holds(struct agent_link *link);
-/* v2: how many of the bytes that have come are taken now, before this is asked again; 0: no more in this turn
- * of the loop. All that was read, as long as it is worth few frames; then as much as is worth a few. A link
- * that has had no rivals lately may have eight times as much. */
+/* How many of the bytes that have come are taken now, before this is asked again; 0: no more in this turn of
+ * the loop. All that was read, as long as it is worth few frames; then as much as is worth a few. A link that
+ * has had no rivals lately may have four times as much (base/rivals.h). */
 size_t agent_turn_takes(struct agent_link *link);
+/* Within those: does it have no more of this turn? */
+bool agent_turn_has_had(const struct agent_link *link);
 void agent_turn_init(struct agent_link *link);
 void agent_turn_done(struct agent_link *link);
 

@@ -32,6 +32,10 @@ static size_t on_takes(struct ws_end *end) {
     return agent_turn_takes(link_of(end));
 }
 
+static bool on_has_had(struct ws_end *end) {
+    return agent_turn_has_had(link_of(end));
+}
+
 static void on_write(struct ws_end *end) {
     agent_link_write(link_of(end));
 }
@@ -49,6 +53,7 @@ static void on_gone(struct ws_end *end) {
 }
 
 static const struct ws_server_events events = {.takes = on_takes,
+                                               .has_had = on_has_had,
                                                .receive = on_receive,
                                                .write = on_write,
                                                .control = on_control,

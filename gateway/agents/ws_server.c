@@ -23,6 +23,7 @@
 #define READS_A_TURN 4
 #define LAST_READS 16
 #define CLOSE_WAIT_MS 5000
+#define PONGS_A_TURN 10 /* more pings are answered together */
 
 struct ws_server {
     struct loop *loop;
@@ -32,6 +33,10 @@ struct ws_server {
     struct lws_context *context;
     struct lws_vhost *vhost;
     char block[BLOCK_BYTES]; /* for what is thrown away */
+    struct {                 /* of the end that is being fed */
+        size_t count, len;   /* pings; what the last of them held */
+        char bytes[WS_CONTROL_MAX];
+    } pings;
 };
 
 /* A message, or what is left of it. */
@@ -236,6 +241,27 @@ static void on_close_frame(struct ws_end *end, struct view payload) {
     end->is_over = true;
 }
 
+static void put_pong(struct ws_end *end, struct view payload) {
+    if (!end->is_close_sent && !ws_end_is_full(end)) put_control(end, WS_PONG, payload);
+}
+
+/* Each costs a system call: of many that came together the last is answered for all (RFC 6455 5.5.3). */
+static void on_ping(struct ws_end *end, struct view payload) {
+    struct ws_server *server = end->server;
+    if (++server->pings.count <= PONGS_A_TURN) {
+        put_pong(end, payload);
+        return;
+    }
+    server->pings.len = payload.len;
+    if (payload.len) memcpy(server->pings.bytes, payload.ptr, payload.len);
+}
+
+static void answer_last_ping(struct ws_end *end) {
+    struct ws_server *server = end->server;
+    if (server->pings.count > PONGS_A_TURN) put_pong(end, view_of(server->pings.bytes, server->pings.len));
+    server->pings.count = 0;
+}
+
 static void on_piece(struct ws_end *end, const struct ws_piece *piece) {
     const struct ws_server_events *events = end->server->events;
     bool is_control = piece->opcode == WS_PING || piece->opcode == WS_PONG;
@@ -244,19 +270,29 @@ static void on_piece(struct ws_end *end, const struct ws_piece *piece) {
         on_close_frame(end, piece->payload);
     else if (!is_control)
         events->receive(end, piece);
-    else if (piece->opcode == WS_PING && !end->is_close_sent && !ws_end_is_full(end))
-        put_control(end, WS_PONG, piece->payload);
+    else if (piece->opcode == WS_PING)
+        on_ping(end, piece->payload);
 }
 
-/* Bytes that may be written to. */
-static void feed(struct ws_end *end, struct view bytes) {
+static bool takes_more(struct ws_end *end) {
+    const struct ws_server_events *events = end->server->events;
+    return !events->has_had || !events->has_had(end);
+}
+
+/* Bytes that may be written to. What is left of them: its owner has had enough. */
+static struct view feed(struct ws_end *end, struct view bytes) {
     struct ws_piece piece;
     enum ws_step step = WS_MORE;
-    while (!end->is_over && !end->is_deaf && (step = ws_decode(&end->decoder, &bytes, &piece)) == WS_PIECE)
+    while (!end->is_over && !end->is_deaf && (step = ws_decode(&end->decoder, &bytes, &piece)) == WS_PIECE) {
         on_piece(end, &piece);
-    if (step != WS_BAD) return;
-    end->is_deaf = true;
-    end->server->events->bad(end, end->decoder.code, end->decoder.detail);
+        if (!takes_more(end)) break;
+    }
+    if (step == WS_PIECE && !end->is_over && !end->is_deaf) return bytes;
+    if (step == WS_BAD) {
+        end->is_deaf = true;
+        end->server->events->bad(end, end->decoder.code, end->decoder.detail);
+    }
+    return (struct view){0};
 }
 
 static void set_reading(struct ws_end *end) {
@@ -265,17 +301,22 @@ static void set_reading(struct ws_end *end) {
     if (waits_inside(end)) ask_libwebsockets(end);
 }
 
-/* As much as its owner takes in this turn of the loop. What is left is to be held. */
-static struct view feed_in_turns(struct ws_end *end, struct view bytes) {
+static struct view feed_in_pieces(struct ws_end *end, struct view bytes) {
     size_t (*takes)(struct ws_end * end) = end->server->events->takes;
     while (bytes.len && !end->is_over && !end->is_deaf) {
         size_t most = held_any(&end->held) ? 0 : takes ? takes(end) : bytes.len;
         struct view part = view_slice(bytes, 0, most);
         if (!most) return bytes;
-        feed(end, part);
-        bytes = view_skip(bytes, part.len);
+        bytes = view_skip(bytes, part.len - feed(end, part).len);
     }
     return (struct view){0};
+}
+
+/* As much as its owner takes in this turn of the loop. What is left is to be held. */
+static struct view feed_in_turns(struct ws_end *end, struct view bytes) {
+    struct view left = feed_in_pieces(end, bytes);
+    answer_last_ping(end);
+    return left;
 }
 
 static void feed_fresh(struct ws_end *end, struct view bytes) {
@@ -404,7 +445,7 @@ void ws_server_free(struct ws_server *server) {
 static void on_begin(struct task *task) {
     struct ws_end *end = LIST_ENTRY(task, struct ws_end, begin);
     end->is_established = true;
-    if (!end->is_broken) feed(end, buf_view(&end->early));
+    if (!end->is_broken) feed_fresh(end, buf_view(&end->early));
     buf_done(&end->early);
     write_some(end); /* something may wait already */
     go_on_or_close(end);

@@ -1,9 +1,9 @@
 /* WebSockets (RFC 6455) that clients opened to us: agents', other gateways', and those of the stand-in for
  * API Gateway.
  *
- * What breaks the protocol is closed with the code that the RFC has for it, pings are answered, and a close
- * is answered with the code that came, or with none where none came. What has been written and the socket has
- * not taken is bounded. */
+ * What breaks the protocol is closed with the code that the RFC has for it, pings are answered (of many at
+ * once the first few, and the last), and a close is answered with the code that came, or with none where none
+ * came. What has been written and the socket has not taken is bounded. */
 #ifndef GATEWAY_WS_SERVER_H
 #define GATEWAY_WS_SERVER_H
 
@@ -46,6 +46,8 @@ struct ws_server_events {
     /* How many of the bytes that have come are taken now, before it is asked again; 0: no more in this turn
      * of the loop: they are held, and nothing is read meanwhile. NULL: always all. */
     size_t (*takes)(struct ws_end *end);
+    /* Asked behind each piece of those: does it take no more in this turn? NULL: it does. */
+    bool (*has_had)(struct ws_end *end);
     void (*receive)(struct ws_end *end, const struct ws_piece *piece); /* of a message */
     /* It may be written to. Not called behind our close frame. */
     void (*write)(struct ws_end *end);

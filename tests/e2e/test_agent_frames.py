@@ -185,6 +185,16 @@ def test_pings_are_answered(gateway):
         assert [client.until(PONG) for _ in range(10)] == [b"%d" % i for i in range(10)]
 
 
+def test_of_many_pings_the_last_is_answered(gateway):
+    """And not each of them (RFC 6455 5.5.3)."""
+    with Client(gateway) as client:
+        client.send(*[frame(PING, b"%d" % i) for i in range(5000)])
+        count = 1
+        while client.until(PONG) != b"4999":
+            count += 1
+        assert count < 4000
+
+
 READY = b'{"type":"ready"}'
 
 

@@ -9,6 +9,7 @@ import secrets
 import select
 import socket
 import subprocess
+import sys
 import threading
 import time
 
@@ -370,6 +371,46 @@ def test_an_agent_that_says_much_has_its_turn(busy):
     agent.say_for(answer_of(2 << 20), 3)
     used = metric(gateway, "process_cpu_seconds_total") - before
     assert used < 0.6 * (time.monotonic() - began), used
+
+
+# The same frame without end; what comes back is thrown away.
+FLOODER = r"""
+import socket, sys, threading
+agent = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+agent.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+              b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+def read():
+    while agent.recv(1 << 18):
+        pass
+threading.Thread(target=read, daemon=True).start()
+block = bytes.fromhex(sys.argv[2]) * 40000
+agent.sendall(block)
+print("begun", flush=True)
+while True:
+    agent.sendall(block)
+"""
+
+
+@pytest.mark.parametrize("text, first", [(b"", 0x89), (b'{"type":"ready"}', 0x81)], ids=["pings", "messages"])
+def test_an_agent_of_many_frames(start, text, first):
+    """A read holds ten thousands of them, of which each has a system call or more behind it: others do not wait for all."""
+    gateway = start.gateway()
+    ttf = start.forwarder(gateway, start.service())
+    frame = bytes([first, 0x80 | len(text)]) + bytes(4) + text
+    flooder = subprocess.Popen([sys.executable, "-c", FLOODER, str(gateway.agents[1]), frame.hex()], stdout=subprocess.PIPE)
+    try:
+        assert flooder.stdout.readline() == b"begun\n"
+        end = time.monotonic() + 5 * SLOW
+        with http_raw.Connection(gateway.address) as visitor:
+            for number in range(100):
+                visitor.send(http_raw.build(host=ttf.host))
+                assert visitor.read_response().status == 200
+                assert time.monotonic() < end, number
+        assert flooder.poll() is None
+    finally:
+        flooder.kill()
+        flooder.wait()
+        flooder.stdout.close()
 
 
 @pytest.fixture

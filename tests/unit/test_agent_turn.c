@@ -225,9 +225,22 @@ static size_t costs(size_t i, uint64_t work, uint64_t bytes) {
     return takes(i);
 }
 
-static void test_of_v1_all_is_taken(void **state) {
+/* Its bytes are bounded above; its messages count as heads do, and a frame as one of v2. */
+static void test_what_counts_of_v1(void **state) {
     (void)state;
-    assert_int_equal(agent_turn_takes(&links[0]), SIZE_MAX);
+    for (int turn = 0; turn < 2; turn++) {
+        assert_int_equal(agent_turn_takes(&links[0]), ALL);
+        links[0].card.answer_bytes += 100 * TURN_BYTES;
+        assert_int_equal(agent_turn_takes(&links[0]), ALL);
+        for (int i = 0; i < 4 * TURN_WORK / LINK_HEAD_WORK - 1; i++) says(0, 2, 0);
+        links[0].work += LINK_HEAD_WORK - 1;
+        assert_false(agent_turn_has_had(&links[0]));
+        assert_true(agent_turn_takes(&links[0]) > 0);
+        links[0].work++;
+        assert_true(agent_turn_has_had(&links[0]));
+        assert_int_equal(agent_turn_takes(&links[0]), 0);
+        begin_anew();
+    }
     assert_int_equal(ws.rivals.last, 0);
 }
 
@@ -401,7 +414,7 @@ int main(void) {
         TEST(test_the_more_they_are_the_longer_they_rest),
         TEST(test_who_rests_does_not_rest_twice),
         TEST(test_who_goes_while_he_rests),
-        TEST(test_of_v1_all_is_taken),
+        TEST(test_what_counts_of_v1),
         TEST(test_how_large_a_piece_is),
         TEST(test_a_turn_of_one_that_is_alone),
         TEST(test_a_turn_of_one_with_a_rival),

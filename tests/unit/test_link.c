@@ -325,6 +325,19 @@ static void test_control_lines(void **state) {
     assert_int_equal(pair.answers.budget.held_bytes, 0);
 }
 
+/* Each is worth more than its bytes. */
+static void test_many_control_lines(void **state) {
+    (void)state;
+    link_tick(pair.opens.session, 1000);
+    for (int i = 0; i < 900; i++) link_control(pair.answers.session, VIEW("x"));
+    pair_run(&pair);
+    assert_int_equal(pair.opens.status, STATUS_OK);
+    assert_int_equal(pair.opens.control.len, 2 * 900);
+    for (int i = 0; i < 101; i++) link_control(pair.answers.session, VIEW("x"));
+    pair_run(&pair);
+    assert_int_equal(pair.opens.status, STATUS_OVERLOADED);
+}
+
 static void test_long_control_lines(void **state) {
     (void)state;
     static char line[65537];
@@ -591,6 +604,7 @@ int main(void) {
         TEST(test_done_waits_for_the_reader),
         TEST(test_the_end_of_the_session),
         TEST(test_control_lines),
+        TEST(test_many_control_lines),
         TEST(test_long_control_lines),
         TEST(test_the_control_path_is_an_ordinary_one),
         TEST(test_drain),
