@@ -16,7 +16,6 @@
  * ticks. */
 #define WAITS_ASK_MS 1500
 #define WAITS_LOST_MS 2500
-#define TAKES_BYTES 16384
 #define REST_MS 2000
 #define CLOCK_LOOK_MS 60000 /* who waits by a clock that can be set looks at it so often */
 
@@ -56,7 +55,7 @@ struct agent_link *agent_link_new(struct agent_ws *ws, const struct agent_socket
     ws_end_init(&link->end, ws->server, &socket->socket.conn);
     link->ws = ws;
     link->is_peer = socket->peer_reply.ptr != NULL;
-    link->heard_ms = link->pinged_ms = loop_now(ws->loop);
+    vigil_init(&link->vigil, loop_now(ws->loop));
     link->until_ms = socket->until_ms;
     timer_init(&link->end_of_token, on_end_of_token);
     buf_init(&link->message, core_message_max(ws->core));
@@ -110,7 +109,7 @@ void agent_link_refuse(struct agent_link *link, unsigned code, const char *why) 
 }
 
 void agent_link_heard(struct agent_link *link) {
-    link->heard_ms = loop_now(link->ws->loop);
+    vigil_heard(&link->vigil, loop_now(link->ws->loop));
     link->has_sent = false;
     link->work++;
 }
@@ -185,12 +184,20 @@ static bool write_streams(struct agent_link *link) {
     return is_sound && link_wants_send(link->session);
 }
 
+/* In front of everything that is still to be written. */
+static void write_ping(struct agent_link *link) {
+    struct tcp_state tcp = tcp_look(link->end.conn.fd);
+    link->ping_due = false;
+    vigil_place(&link->vigil, &tcp);
+    if (link->session)
+        link_ping(link->session);
+    else
+        ws_end_write_ping(&link->end);
+}
+
 void agent_link_write(struct agent_link *link) {
     bool more = false;
-    if (link->ping_due) {
-        link->ping_due = false;
-        ws_end_write_ping(&link->end);
-    }
+    if (link->ping_due) write_ping(link);
     if (link->session)
         more = write_streams(link);
     else
@@ -240,19 +247,19 @@ static bool is_waited_for(const struct agent_link *link) {
     return link->session ? link_awaits(link->session) : link->has_sent;
 }
 
-/* Does it take what we send, and just has not come to our ping yet? */
-static bool takes_much(const struct agent_link *link) {
-    return tcp_acked_bytes(link->end.conn.fd) - link->pinged_acked > TAKES_BYTES;
+static void ping(struct agent_link *link, const struct tcp_state *tcp, uint64_t now_ms) {
+    vigil_count(&link->vigil, link->end.written_bytes, now_ms);
+    vigil_ask(&link->vigil, tcp, now_ms);
+    link->ping_due = true;
+    ws_end_ask_writable(&link->end);
 }
 
-static void ping(struct agent_link *link, uint64_t now_ms) {
-    link->pinged_ms = now_ms;
-    link->pinged_acked = tcp_acked_bytes(link->end.conn.fd);
-    if (link->session)
-        link_ping(link->session);
-    else
-        link->ping_due = true;
-    ws_end_ask_writable(&link->end);
+/* It had time for an answer, and there is none, also not among what we have not come to yet. */
+static bool is_lost(const struct agent_link *link, uint64_t now_ms, bool waits) {
+    uint64_t interval = link->ws->ping_interval_ms, silent = now_ms - link->vigil.heard_ms;
+    uint64_t late = vigil_late_ms(&link->vigil, now_ms);
+    bool is_late = (silent > 2 * interval && late >= interval) || (waits && late >= WAITS_LOST_MS);
+    return is_late && !ws_end_has_unread(&link->end);
 }
 
 /* Asked sooner while a request waits for it, and given up sooner. */
@@ -260,17 +267,20 @@ static void watch(struct agent_link *link, uint64_t now_ms, uint64_t silent) {
     uint64_t interval = link->ws->ping_interval_ms;
     bool waits = silent >= WAITS_ASK_MS && is_waited_for(link);
     uint64_t patience = waits && WAITS_ASK_MS < interval ? WAITS_ASK_MS : interval;
-    bool is_asked = link->pinged_ms > link->heard_ms, is_late = now_ms - link->pinged_ms >= WAITS_LOST_MS;
-    if (silent > 2 * interval || (waits && is_asked && is_late && !takes_much(link)))
-        cut(link, "it has gone silent");
-    else if (link->end.is_established && silent >= patience &&
-             !(is_asked && now_ms - link->pinged_ms < interval))
-        ping(link, now_ms);
+    if (silent < patience) return;
+    struct tcp_state tcp = tcp_look(link->end.conn.fd);
+    if (!link->vigil.asked_ms) {
+        ping(link, &tcp, now_ms);
+        return;
+    }
+    vigil_look(&link->vigil, &tcp, now_ms);
+    if (is_lost(link, now_ms, waits)) cut(link, "it has gone silent");
 }
 
 void agent_link_tick(struct agent_link *link, uint64_t now_ms) {
-    uint64_t silent = now_ms - link->heard_ms;
+    uint64_t silent = now_ms - link->vigil.heard_ms;
     agent_card_tick(&link->card, now_ms);
+    vigil_count(&link->vigil, link->end.written_bytes, now_ms);
     if (link->session) {
         link_tick(link->session, now_ms);
         replace(link);

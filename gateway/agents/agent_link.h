@@ -3,6 +3,7 @@
 #define GATEWAY_AGENT_LINK_H
 
 #include "agents/agent_ws.h"
+#include "agents/vigil.h"
 #include "agents/ws_server.h"
 #include "base/buf.h"
 #include "base/rivals.h"
@@ -57,9 +58,8 @@ struct agent_link {
     uint64_t work; /* beside that of `session`: a frame of the WebSocket 1, a message of v1 LINK_HEAD_WORK */
     struct timer end_of_token;
     uint64_t until_ms; /* wall clock, of that timer; 0: never */
-    uint64_t heard_ms, pinged_ms;
-    bool has_sent;         /* v1: a message, and nothing was heard since */
-    uint64_t pinged_acked; /* what its TCP had acknowledged then */
+    struct vigil vigil;
+    bool has_sent; /* v1: a message, and nothing was heard since */
     bool ping_due;
     bool is_resting; /* it has been silent, and the memory for what it sends was given back */
     bool is_replaced,

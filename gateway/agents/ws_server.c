@@ -134,6 +134,7 @@ static void put_tls(struct ws_end *end, struct view bytes) {
 
 static void put(struct ws_end *end, struct view bytes) {
     if (end->is_broken) return;
+    end->written_bytes += bytes.len;
     if (end->conn.tls) {
         put_tls(end, bytes);
         return;
@@ -487,6 +488,10 @@ void ws_end_done(struct ws_end *end) {
     held_done(&end->held);
     buf_done(&end->unsent);
     end->magic = 0;
+}
+
+bool ws_end_has_unread(const struct ws_end *end) {
+    return held_any(&end->held) || conn_has_unread(&end->conn);
 }
 
 void ws_end_pause(struct ws_end *end, bool paused) {

@@ -28,8 +28,9 @@ struct ws_end {
     struct list outgoing;          /* messages that wait to be written */
     struct buf unsent;             /* of TLS: what the socket has not taken; else libwebsockets keeps it */
     size_t outgoing_bytes;
-    uint64_t closing_ms; /* when its end began; 0: it has not */
-    unsigned close_code; /* that is to be sent; 0: none */
+    uint64_t written_bytes; /* in all, to the socket or what waits for it */
+    uint64_t closing_ms;    /* when its end began; 0: it has not */
+    unsigned close_code;    /* that is to be sent; 0: none */
     bool is_established, is_broken;
     bool is_writing, is_write_due; /* within the event; when the socket takes something again */
     bool is_asked;                 /* libwebsockets is to say when that is */
@@ -90,6 +91,8 @@ void ws_end_write_ping(struct ws_end *end);
 void ws_end_write_done(struct ws_end *end, bool more);
 /* Is something owed to the socket, so that it would be better to write nothing now? */
 bool ws_end_is_full(const struct ws_end *end);
+/* Has it sent something that its owner has not received yet? */
+bool ws_end_has_unread(const struct ws_end *end);
 /* Of the frame that is being received: what is still to come. */
 static inline uint64_t ws_end_frame_left(const struct ws_end *end) {
     return end->decoder.left;

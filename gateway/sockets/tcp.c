@@ -1,15 +1,30 @@
 /* See tcp.h. */
 #include "sockets/tcp.h"
 
+#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
-uint64_t tcp_acked_bytes(int fd) {
+static struct tcp_info get_info(int fd) {
     struct tcp_info info = {0};
     socklen_t len = sizeof(info);
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0) return 0;
-    return info.tcpi_bytes_acked;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0) return (struct tcp_info){0};
+    return info;
+}
+
+uint64_t tcp_acked_bytes(int fd) {
+    return get_info(fd).tcpi_bytes_acked;
+}
+
+struct tcp_state tcp_look(int fd) {
+    struct tcp_info info = get_info(fd);
+    int queued = 0;
+    if (ioctl(fd, SIOCOUTQ, &queued) != 0 || queued < 0) queued = 0;
+    return (struct tcp_state){.acked = info.tcpi_bytes_acked,
+                              .written = info.tcpi_bytes_acked + (unsigned)queued,
+                              .is_in_flight = info.tcpi_unacked > 0};
 }
 
 void tcp_limit_unsent(int fd, int bytes) {
