@@ -23,10 +23,20 @@ static void give_up(struct handover *handover, const char *why) {
     notify_tell("READY=1\nSTATUS=Serving; a reload failed");
 }
 
+static void on_closed(uv_handle_t *handle) {
+    struct handover *handover = handle->data;
+    handover->closing--;
+}
+
+static void close_handle(struct handover *handover, uv_handle_t *handle) {
+    handover->closing++;
+    uv_close(handle, on_closed);
+}
+
 static void close_end(struct handover *handover) {
     if (handover->end < 0) return;
     uv_poll_stop(&handover->poll);
-    uv_close((uv_handle_t *)&handover->poll, NULL);
+    close_handle(handover, (uv_handle_t *)&handover->poll);
     close(handover->end);
     handover->end = -1;
 }
@@ -34,7 +44,7 @@ static void close_end(struct handover *handover) {
 static void on_exit_of_successor(uv_process_t *process, int64_t code, int number) {
     struct handover *handover = process->data;
     char why[64];
-    uv_close((uv_handle_t *)process, NULL);
+    close_handle(handover, (uv_handle_t *)process);
     if (handover->state != HANDOVER_STARTED) return;
     snprintf(why, sizeof(why), number ? "killed by signal %d" : "it ended with %d",
              number ? number : (int)code);
@@ -114,7 +124,7 @@ static int spawn(struct handover *handover, const struct bequest *bequest, int i
     int error = uv_spawn(&handover->parts.loop->uv, &handover->process, &options);
     clear_environment();
     handover->process.data = handover;
-    if (error) uv_close((uv_handle_t *)&handover->process, NULL);
+    if (error) close_handle(handover, (uv_handle_t *)&handover->process);
     return error;
 }
 
@@ -149,7 +159,7 @@ static void on_signal(uv_signal_t *signal, int number) {
     (void)number;
     if (getpid() == 1)
         log_warn("gateway", "SIGUSR2: nothing can take over from the first process of a container");
-    else if (handover->state != HANDOVER_NO || !handover->parts.may(handover->parts.ctx))
+    else if (handover->state != HANDOVER_NO || handover->closing || !handover->parts.may(handover->parts.ctx))
         log_warn("gateway", "SIGUSR2: not now, the gateway starts, stops or is being taken over from");
     else
         start(handover);
@@ -197,5 +207,5 @@ void handover_stop(struct handover *handover) {
     uv_close((uv_handle_t *)&handover->signal, NULL);
     close_end(handover);
     if (handover->state != HANDOVER_NO && !uv_is_closing((uv_handle_t *)&handover->process))
-        uv_close((uv_handle_t *)&handover->process, NULL);
+        close_handle(handover, (uv_handle_t *)&handover->process);
 }

@@ -45,8 +45,9 @@ struct handover_parts {
 struct handover {
     struct handover_parts parts;
     enum handover_state state;
-    bool listens; /* for the signal */
-    int end;      /* -1: there is no successor */
+    bool listens;     /* for the signal */
+    int end;          /* -1: there is no successor */
+    unsigned closing; /* of the handles, which a successor has for itself: none begins before that */
     uv_signal_t signal;
     uv_process_t process;
     uv_poll_t poll;
