@@ -20,7 +20,7 @@ def demo(tmp_path):
     ports = {f"{name}_PORT": str(free_port()) for name in ("PUBLIC", "AGENT", "ADMIN", "APP")}
 
     def start(*arguments):
-        env = {**ports, "TTF_BIN": str(BIN), "DEMO_DIR": str(tmp_path / "demo")}
+        env = {**ports, "TTF_BIN": str(BIN), "DEMO_DIR": str(tmp_path / "demo"), "TTF_INSPECT": "127.0.0.1:0"}
         program = Program([ROOT / "dev", "demo", *arguments], env=env, cwd=ROOT)
         programs.append(program)
         program.url = program.wait_line(r"(http://[a-z0-9]{12}\.localhost:\d+)", 60)[1]
@@ -38,6 +38,8 @@ def test_demo(demo):
     program = demo()
     todos = http_raw.request(program.address, target="/todos", host=program.host).json()
     assert len(todos) == 7
+    inspector = program.wait_line(r"Each request in full.*: (http://127\.0\.0\.1:\d+)/#\w{24}$", 60)[1]
+    assert b"<title>" in http_raw.request(("127.0.0.1", urlsplit(inspector).port), host=urlsplit(inspector).netloc).body
     made = http_raw.request(
         program.address, "POST", "/todos", program.host, [("Content-Type", "application/json")], json.dumps({"title": "Eight"})
     )
