@@ -74,7 +74,7 @@ const char *habit_of_word(struct view word) {
 
 const char *habit_nearest_command(struct view word) {
     const char *nearest = NULL;
-    size_t least = word.len < 6 ? (word.len + 1) / 2 : 3; /* less than half of the word is mistyped */
+    size_t least = edits_allowed(word) + 1;
     for (size_t i = 0; i < command_rows_count; i++) {
         size_t edits = edit_distance(word, view_from_cstr(command_rows[i].name));
         if (edits >= least) continue;

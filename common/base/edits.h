@@ -7,4 +7,9 @@
 /* Bytes to insert, delete or replace until one is the other. Only the first 64 bytes of each count. */
 size_t edit_distance(struct view a, struct view b);
 
+/* So many edits, and no more, may a command have been mistyped by: less than half of it, and two at most. */
+static inline size_t edits_allowed(struct view word) {
+    return word.len < 6 ? (word.len ? (word.len - 1) / 2 : 0) : 2;
+}
+
 #endif

@@ -6,6 +6,7 @@
 
 #include "admin/admin_client.h"
 #include "admin/admin_table.h"
+#include "base/edits.h"
 #include "config/config_value.h"
 #include "config/flag_value.h"
 #include "config/secret_file.h"
@@ -58,6 +59,7 @@ static const struct verb {
 struct request {
     const struct verb *verb;
     struct view argument, owner, reason, lasts, sort; /* absent: not said */
+    const char *unknown;                              /* said where the command belongs; NULL: nothing */
     bool as_json;
     char **rest; /* flags of the gateway */
     int rest_count;
@@ -66,6 +68,19 @@ struct request {
 static int complain(const char *what, const char *which) {
     fprintf(stderr, "ttf-gateway admin: %s%s (ttf-gateway admin --help)\n", what, which);
     return 2;
+}
+
+static int complain_of_command(const char *word) {
+    const char *nearest = NULL;
+    size_t least = edits_allowed(view_from_cstr(word)) + 1;
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        size_t edits = edit_distance(view_from_cstr(word), view_from_cstr(verbs[i].name));
+        if (edits >= least) continue;
+        least = edits;
+        nearest = verbs[i].name;
+    }
+    return nearest ? complain("there is no such command; did you mean ", nearest)
+                   : complain("there is no such command", "");
 }
 
 static int complain_of(const struct verb *verb) {
@@ -103,9 +118,10 @@ static bool split(int argc, char **argv, struct request *request) {
             keep_flag(request, argc, argv, &i);
         else if (!request->verb && (request->verb = find_verb(argv[i])))
             continue;
-        else if (!request->verb || request->argument.ptr)
+        else if (!request->verb || request->argument.ptr) {
+            request->unknown = request->verb ? NULL : argv[i];
             return false;
-        else
+        } else
             request->argument = view_from_cstr(argv[i]);
     }
     return true;
@@ -249,8 +265,8 @@ int admin_command(int argc, char **argv) {
         else if (argc < 2)
             code = complain("say what to do, as `ttf-gateway admin tunnels`", "");
         else if (!is_split || !request.verb)
-            code = complain(request.verb ? "there is a word too many behind " : "there is no such command",
-                            request.verb ? request.verb->name : "");
+            code = request.verb ? complain("there is a word too many behind ", request.verb->name)
+                                : complain_of_command(request.unknown ? request.unknown : "");
         else if (!is_whole(&request))
             code = complain_of(request.verb);
         else

@@ -45,6 +45,11 @@ def test_tunnels(admin, start):
     assert admin("kick", "shop") == "kicked: 1\n"
 
 
+def test_a_mistyped_command(admin):
+    assert "did you mean tunnels" in admin("tunels", code=2)
+    assert "no such command (ttf-gateway" in admin("nothing-like-it", code=2)
+
+
 def test_more_than_a_page(admin, start):
     for n in range(1005):
         assert ask(admin.gateway, "blocks", "POST", name=f"name-{n}").status == 200

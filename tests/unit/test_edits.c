@@ -22,10 +22,20 @@ static void test_long_words_are_bounded(void **state) {
     assert_int_equal(edit_distance(view_of(a, sizeof(a)), view_of(a, 64)), 0);
 }
 
+static void test_short_words_are_guessed_less(void **state) {
+    (void)state;
+    assert_int_equal(edits_allowed(VIEW("")), 0);
+    assert_int_equal(edits_allowed(VIEW("ab")), 0);
+    assert_int_equal(edits_allowed(VIEW("app")), 1);
+    assert_int_equal(edits_allowed(VIEW("stort")), 2);
+    assert_int_equal(edits_allowed(VIEW("tunnells")), 2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_edits),
         cmocka_unit_test(test_long_words_are_bounded),
+        cmocka_unit_test(test_short_words_are_guessed_less),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
