@@ -47,6 +47,11 @@ static void put_encoded(struct buf *out, struct view text) {
     }
 }
 
+void admin_target_descend(struct buf *target, struct view segment) {
+    buf_append_view(target, VIEW("/"));
+    put_encoded(target, segment);
+}
+
 void admin_target_add(struct buf *target, const char *name, struct view value) {
     struct view so_far = buf_view(target);
     buf_printf(target, "%c%s=", view_find(so_far, '?') < so_far.len ? '&' : '?', name);

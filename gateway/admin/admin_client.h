@@ -17,6 +17,9 @@ struct admin_client {
  * why on standard error. */
 bool admin_client_init(struct admin_client *client, const struct config *config, char *token);
 
+/* Appends '/' and a segment of the path, whatever bytes it has. */
+void admin_target_descend(struct buf *target, struct view segment);
+
 /* Appends "?name=value", or '&' where a '?' is there already. */
 void admin_target_add(struct buf *target, const char *name, struct view value);
 

@@ -158,10 +158,12 @@ static bool make_target(const struct request *request, struct buf *target) {
     uint64_t lasts_ms;
     char seconds[24];
     buf_printf(target, PREFIX "%s", verb->before);
-    if (request->argument.len && verb->behind)
-        buf_printf(target, "/%.*s%s", VIEW_ARG(request->argument), verb->behind);
-    else if (request->argument.len)
+    if (request->argument.len && verb->behind) {
+        admin_target_descend(target, request->argument);
+        buf_printf(target, "%s", verb->behind);
+    } else if (request->argument.len) {
         admin_target_add(target, verb->parameter, request->argument);
+    }
     add_owner(target, request->owner);
     if (request->reason.len) admin_target_add(target, "reason", request->reason);
     if (request->sort.len) admin_target_add(target, "sort", request->sort);

@@ -50,6 +50,12 @@ def test_a_mistyped_command(admin):
     assert "no such command (ttf-gateway" in admin("nothing-like-it", code=2)
 
 
+@pytest.mark.parametrize("name", ["a b", "a?b=c", "a\r\nX: y", "%2e%2e"])
+def test_a_name_stays_a_name(admin, name):
+    assert "this is no tunnel's name" in admin("kick", name, code=1)
+    assert "this is no tunnel's name" in admin("release", name, code=1)
+
+
 def test_more_than_a_page(admin, start):
     for n in range(1005):
         assert ask(admin.gateway, "blocks", "POST", name=f"name-{n}").status == 200
