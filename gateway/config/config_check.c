@@ -69,8 +69,9 @@ static int check_access_log(struct config *config) {
         return config_complain(config, &config->access_log_format, "expected text, combined, json or off");
     bool is_line = config->access_form == ACCESS_FORM_COMBINED || config->access_form == ACCESS_FORM_JSON;
     if (!is_line && strcmp(config->access_log, "stderr") != 0)
-        return config_contradict(config, &config->access_log, &config->access_log_format,
-                                 "a file holds lines of its own: say --access-log-format json or combined, too");
+        return config_contradict(
+            config, &config->access_log, &config->access_log_format,
+            "a file holds lines of its own: say --access-log-format json or combined, too");
     return 0;
 }
 
