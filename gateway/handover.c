@@ -196,7 +196,9 @@ void handover_go(struct handover *handover, struct view claims) {
 
 bool handover_pass(void *ctx, int fd) {
     const struct handover *handover = ctx;
-    return fd_pass_send(handover->end, HANDOVER_VISITOR, fd);
+    bool is_sent = fd_pass_send(handover->end, HANDOVER_VISITOR, fd);
+    if (!is_sent && errno == ETOOMANYREFS) errno = EAGAIN; /* so many are under way */
+    return is_sent;
 }
 
 void handover_stop(struct handover *handover) {

@@ -59,7 +59,7 @@ void handover_init(struct handover *handover, const struct handover_parts *parts
 /* This process has closed its ports: the successor opens. `claims` as store/claims_file.h has them. */
 void handover_go(struct handover *handover, struct view claims);
 /* A visitor's connection between two requests; `fd` stays the caller's, to be closed. A visitors_pass_fn.
- * False when it did not get through. */
+ * False when it did not get through; errno is EAGAIN where it may a little later. */
 bool handover_pass(void *ctx, int fd);
 /* A successor that is not ready yet is ended. Also where handover_init() was not called. */
 void handover_stop(struct handover *handover);

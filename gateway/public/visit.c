@@ -1,6 +1,7 @@
 /* See visit.h. The life of a connection: polling, going on, deadlines, the end. */
 #include "public/visit.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -9,6 +10,7 @@
 #define REQUEST_ARENA_BYTES ((size_t)1024 * 1024)
 #define LINGER_MS 3000
 #define LEAVE_MS 10
+#define PASS_AGAIN_MS 1
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
@@ -115,14 +117,20 @@ static void wait_for_next(struct visit *visit) {
     visit->deadline_ms = loop_now(side->loop) + (side->draining ? 0 : side->settings.keepalive_timeout_ms);
 }
 
+/* False: there is no room now, and it is tried again. */
+static bool pass(struct visit *visit) {
+    struct visitors *side = visit->side;
+    bool is_late = !side->pass(side->pass_ctx, visit->conn.fd) && errno == EAGAIN;
+    return !is_late || !timer_start(&side->loop->timers, &side->pass_again, PASS_AGAIN_MS);
+}
+
 /* What has come meanwhile and was not read goes with the socket. */
 void visit_pass_on(struct visit *visit) {
     struct visitors *side = visit->side;
     bool is_between = visit->phase == VISIT_NEW || visit->phase == VISIT_IDLE;
     if (!side->pass || !is_between || visit->in.len || visit->is_eof) return;
     if (visit->conn.is_ours && (visit->phase == VISIT_NEW || conn_has_unread(&visit->conn))) return;
-    if (!visit->conn.is_ours) side->pass(side->pass_ctx, visit->conn.fd);
-    close_visit(visit);
+    if (visit->conn.is_ours || pass(visit)) close_visit(visit);
 }
 
 static void after_answer(struct visit *visit) {

@@ -89,7 +89,8 @@ struct visitors {
     struct h2_side h2;
     struct timer sweep; /* deadlines */
     struct timer leave;
-    time_t date_s; /* what `date` says */
+    struct timer pass_again; /* some are still to be passed on, as the other process has room */
+    time_t date_s;           /* what `date` says */
     char date[32];
     visitors_pass_fn *pass; /* who is between two requests goes this way; NULL: nobody */
     void *pass_ctx;

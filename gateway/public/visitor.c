@@ -97,6 +97,19 @@ static void on_leave(struct timer *timer) {
     }
 }
 
+/* Those that there is room for. */
+static void pass_on(struct visitors *side) {
+    for (struct list *node = side->all.next, *next; node != &side->all; node = next) {
+        next = node->next;
+        visit_pass_on(LIST_ENTRY(node, struct visit, node));
+        if (timer_armed(&side->pass_again)) return;
+    }
+}
+
+static void on_pass_again(struct timer *timer) {
+    pass_on(LIST_ENTRY(timer, struct visitors, pass_again));
+}
+
 struct visitors *visitors_new(struct loop *loop, struct core *core, const struct visitor_settings *settings,
                               struct clients *proxied) {
     struct visitors *side = calloc(1, sizeof(*side));
@@ -116,6 +129,7 @@ struct visitors *visitors_new(struct loop *loop, struct core *core, const struct
     h2_side_init(&side->h2);
     timer_init(&side->sweep, on_sweep);
     timer_init(&side->leave, on_leave);
+    timer_init(&side->pass_again, on_pass_again);
     loop_hook_init(&side->hook, on_turn);
     loop_hook_add_first(loop, &side->hook); /* answers go before what is held of agents is taken */
     return side;
@@ -182,10 +196,7 @@ void visitors_close_after(struct visitors *side) {
 void visitors_hand_over(struct visitors *side, visitors_pass_fn *pass, void *ctx) {
     side->pass = pass;
     side->pass_ctx = ctx;
-    for (struct list *node = side->all.next, *next; node != &side->all; node = next) {
-        next = node->next;
-        visit_pass_on(LIST_ENTRY(node, struct visit, node));
-    }
+    pass_on(side);
     h2_drain(side);
 }
 
@@ -210,7 +221,7 @@ size_t visitors_busy(const struct visitors *side) {
         const struct visit *visit = LIST_ENTRY(node, const struct visit, node);
         if (visit->phase != VISIT_IDLE || has_unread(visit)) count++;
     }
-    return count + h2_busy(side);
+    return count + timer_armed(&side->pass_again) + h2_busy(side);
 }
 
 void visitors_stop(struct visitors *side) {
@@ -221,6 +232,7 @@ void visitors_stop(struct visitors *side) {
     loop_hook_remove(&side->hook);
     timer_stop(&side->loop->timers, &side->sweep);
     timer_stop(&side->loop->timers, &side->leave);
+    timer_stop(&side->loop->timers, &side->pass_again);
 }
 
 void visitors_free(struct visitors *side) {

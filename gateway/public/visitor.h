@@ -35,12 +35,13 @@ bool visitors_shed(struct visitors *visitors);
 /* From now on connections end with the request that they carry. */
 void visitors_close_after(struct visitors *visitors);
 /* Another process takes their connections over: each when it is between two requests, now or later. False:
- * this one did not get through, and ends. `ctx` is borrowed until visitors_stop(). */
+ * this one did not get through, and ends; or it is tried again, where errno is EAGAIN. `ctx` is borrowed
+ * until visitors_stop(). */
 typedef bool visitors_pass_fn(void *ctx, int fd);
 void visitors_hand_over(struct visitors *visitors, visitors_pass_fn *pass, void *ctx);
 /* Ends those that carry none; one that is new may still bring one, for a second. */
 void visitors_drain(struct visitors *visitors);
-/* Requests under way, and those that may still come after visitors_drain(). */
+/* Requests under way, and those that may still come after visitors_drain(), or are still to be passed on. */
 size_t visitors_busy(const struct visitors *visitors);
 /* Cuts what is left. Memory goes in visitors_free, after the loop has run the close callbacks. NULL is fine
  * for both. */

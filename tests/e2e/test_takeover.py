@@ -1,6 +1,7 @@
 """Under systemd: what it is told, sockets that it has opened, and a new program that takes over while visitors come."""
 
 import collections
+import contextlib
 import os
 import re
 import signal
@@ -276,6 +277,22 @@ def test_nobody_notices(start, place, manager, protocol):
     assert set(seen) == {(200, None)}, seen
     assert sum(1 for request in list(service.requests) if request.path == "/x") == seen.total()
     assert gateway.wait_exit_of_process(30)
+
+
+def test_many_idle_visitors_move(start, place):
+    """More than there is room for at once between the two processes."""
+    gateway = start.gateway("--keepalive-timeout", "600s")
+    here, request = place(gateway), http_raw.build(host="nobody.localhost")
+    with contextlib.ExitStack() as stack:
+        idle = [stack.enter_context(http_raw.Connection(gateway.address)) for _ in range(800)]
+        for _ in range(2):
+            for each in idle:
+                each.send(request)
+                assert each.read_response().status == 404
+            here.reload()
+        for each in idle:
+            each.send(request)
+            assert each.read_response().status == 404
 
 
 def test_what_runs_is_finished_by_the_old_one(start, place):
