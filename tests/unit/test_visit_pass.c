@@ -6,10 +6,13 @@
 
 static int passed[4];
 static size_t passed_count;
+static int refusal; /* 0: none */
 
 /* Keeps it, as the other process would. */
 static bool pass(void *ctx, int fd) {
     assert_ptr_equal(ctx, passed);
+    errno = refusal;
+    if (refusal) return false;
     assert_true(passed_count < COUNT(passed));
     passed[passed_count++] = dup(fd);
     return true;
@@ -74,6 +77,38 @@ static void test_one_that_has_asked(void **state) {
     hand_over();
     assert_int_equal(passed_count, 0);
     passes_once_answered(fd);
+}
+
+/* It counts as busy, and may ask here as before. */
+static void test_while_there_is_no_room(void **state) {
+    (void)state;
+    int fd = come();
+    refusal = EAGAIN;
+    hand_over();
+    ask(fd, GET);
+    answer_no_content();
+    UNTIL(last_visit()->phase == VISIT_IDLE);
+    hear(fd, "HTTP/1.1 204");
+    static char rest[1000];
+    while (recv(fd, rest, sizeof(rest), MSG_DONTWAIT) > 0) continue;
+    assert_true(visitors_busy(core.visitors) > 0);
+    refusal = 0;
+    UNTIL(passed_count == 1);
+    assert_int_equal(visitors_busy(core.visitors), 0);
+    is_the_others(fd);
+}
+
+static void test_one_that_does_not_get_through(void **state) {
+    (void)state;
+    int fd = come();
+    char byte;
+    refusal = EPIPE;
+    hand_over();
+    refusal = 0;
+    assert_true(list_empty(&core.visitors->all));
+    assert_int_equal(visitors_busy(core.visitors), 0);
+    UNTIL(recv(fd, &byte, 1, MSG_DONTWAIT) == 0);
+    close(fd);
 }
 
 /* What was read is gone from the socket: it is answered here. */
@@ -158,9 +193,14 @@ static void test_who_holds_most_is_cut(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_a_new_one),          TEST(test_an_idle_one),
-        TEST(test_one_that_has_asked), TEST(test_one_that_has_begun_to_ask),
-        TEST(test_one_that_is_ours),   TEST(test_who_holds_most_is_cut),
+        TEST(test_a_new_one),
+        TEST(test_an_idle_one),
+        TEST(test_one_that_has_asked),
+        TEST(test_one_that_has_begun_to_ask),
+        TEST(test_one_that_is_ours),
+        TEST(test_while_there_is_no_room),
+        TEST(test_one_that_does_not_get_through),
+        TEST(test_who_holds_most_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
