@@ -286,17 +286,27 @@ static bool look_up_again(struct local_connection *connection) {
     return true;
 }
 
+/* The address that was tried last, and that there were others: "localhost port 3000 (::1 and 1 more): ...".
+ */
+static void tell_where(const struct local_connection *connection, int error, char *out, size_t out_size) {
+    const struct local_client *client = connection->client;
+    char others[24] = "";
+    if (client->unix_path) {
+        snprintf(out, out_size, "%.120s: %s", client->unix_path, error_text(error));
+        return;
+    }
+    if (client->addresses.count > 1)
+        snprintf(others, sizeof(others), " and %u more", (unsigned)(client->addresses.count - 1));
+    snprintf(out, out_size, "%.80s port %u (%s%s): %s", client->host, client->port,
+             client->addresses.list[connection->address % client->addresses.count].text, others,
+             error_text(error));
+}
+
 static void connect_fail(struct local_connection *connection, int error) {
-    struct local_client *client = connection->client;
     char detail[200];
-    client->addresses_known = false;
+    connection->client->addresses_known = false;
     if (look_up_again(connection)) return;
-    if (client->unix_path)
-        snprintf(detail, sizeof(detail), "%.120s: %s", client->unix_path, error_text(error));
-    else
-        snprintf(detail, sizeof(detail), "%.80s port %u (%s): %s", client->host, client->port,
-                 client->addresses.list[connection->address % client->addresses.count].text,
-                 error_text(error));
+    tell_where(connection, error, detail, sizeof(detail));
     request_fail_soon(connection->request, LOCAL_UNAVAILABLE, detail);
 }
 
