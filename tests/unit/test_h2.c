@@ -1,6 +1,7 @@
 /* Visitors that speak HTTP/2: what of a stream becomes a request of the core, and what of its answer the
  * visitor gets; how streams and connections end. */
 #include "h2_peer.h"
+#include "handler/access_log.h"
 #include "public/h2_visit.h"
 
 static void answers(int status, uint64_t length, bool has_body, const char *fields) {
@@ -37,6 +38,27 @@ static void test_a_request(void **state) {
     assert_null(strstr(core.access, " cut"));
     assert_int_equal(core.proxied.count, 0);
     assert_int_equal(core.cancelled, 0);
+    peer_leave();
+}
+
+static void take_line(void *ctx, struct view line) {
+    (void)ctx;
+    view_copy_to(line, core.access, sizeof(core.access));
+}
+
+static void test_what_is_noted_of_a_request(void **state) {
+    (void)state;
+    static const char longest[] = "ABCDEFGHIJKLMNOPQRSTUVW /";
+    peer_come();
+    answers_shortly(peer_visits(longest, NULL, false));
+    assert_non_null(strstr(core.access, longest));
+    answers_shortly(peer_visits("ABCDEFGHIJKLMNOPQRSTUVWX /", NULL, false));
+    assert_non_null(strstr(core.access, " ? / 204"));
+    access_log_set(&(struct access_log_settings){.form = ACCESS_FORM_COMBINED, .write = take_line});
+    answers_shortly(peer_visits("GET /a", "referer: https://b/\nuser-agent: test/1", false));
+    access_log_set(&(struct access_log_settings){.form = ACCESS_FORM_TEXT});
+    assert_non_null(strstr(core.access, "\"GET /a HTTP/2.0\" 204 "));
+    assert_non_null(strstr(core.access, " \"https://b/\" \"test/1\""));
     peer_leave();
 }
 
@@ -436,6 +458,7 @@ static void test_a_visitor_leaves(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_a_request),
+        TEST(test_what_is_noted_of_a_request),
         TEST(test_what_an_answer_says),
         TEST(test_a_date_and_trailers),
         TEST(test_an_answer_of_another_length),

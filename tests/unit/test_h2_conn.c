@@ -214,6 +214,21 @@ static void test_stopping(void **state) {
     peer_leave();
 }
 
+/* What has come and was just granted goes nowhere any more. */
+static void test_stopping_with_a_body(void **state) {
+    (void)state;
+    peer_come();
+    struct peer_stream *stream = peer_visits("POST /", NULL, true);
+    peer_says(stream, VIEW("hello"), false);
+    PEER_UNTIL(stream->to_send.len == 0);
+    peer_idles();
+    grant(2);
+    h2_stop(core.visitors);
+    assert_int_equal(core.cancelled, 1);
+    PEER_UNTIL(peer.is_gone);
+    peer_leave();
+}
+
 /* ---- what visitors owe ---- */
 
 static void test_a_body_that_does_not_come(void **state) {
@@ -388,6 +403,7 @@ int main(void) {
         TEST(test_what_is_no_frame),
         TEST(test_it_goes_after_what_broke_it),
         TEST(test_stopping),
+        TEST(test_stopping_with_a_body),
         TEST(test_a_body_that_does_not_come),
         TEST(test_what_is_no_debt),
         TEST(test_an_answer_that_is_not_read),

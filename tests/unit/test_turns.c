@@ -109,6 +109,10 @@ static void who_takes_much_is_behind_who_takes_little(void **state) {
     assert_true(turns_is_behind(&turns, 11));
     turns.shares[11].heavy_until_ms = loop_now(&loop);
     assert_false(turns_is_behind(&turns, 11));
+    turns.rivals.light_until_ms = 0;
+    loop.turn++;
+    turns_may(&turns, 11, TURN_IN); /* it is one of those that take little */
+    assert_int_equal(turns.rivals.light_until_ms, loop_now(&loop) + RIVALS_MS);
 }
 
 /* Order costs, and is of use to nobody else. */
@@ -135,9 +139,9 @@ static void each_way_and_tunnel_has_its_own(void **state) {
 static void who_has_taken_more_has_less_later(void **state) {
     (void)state;
     meet();
-    turns_spend(&turns, 1, TURN_IN, 4 * TURN_BYTES - TURN_STEP_BYTES);
+    turns_spend(&turns, 1, TURN_IN, 4 * TURN_BYTES + 2 * TURN_STEP_BYTES);
     for (int i = 0; i < 4; i++, loop.turn++) assert_false(turns_may(&turns, 1, TURN_IN));
-    assert_int_equal(steps(1, TURN_IN, 0), TURN_BYTES / TURN_STEP_BYTES);
+    assert_int_equal(steps(1, TURN_IN, 0), TURN_BYTES / TURN_STEP_BYTES - 3);
     turns_spend(&turns, 1, TURN_IN, SIZE_MAX / 2); /* a debt has an end */
     loop.turn += 1000;
     assert_true(turns_may(&turns, 1, TURN_IN));
@@ -146,6 +150,7 @@ static void who_has_taken_more_has_less_later(void **state) {
 static void nobody_s_has_no_bound(void **state) {
     (void)state;
     assert_int_equal(turns_share(0), 0);
+    assert_int_equal(turns_share(TURN_SHARES - 2), TURN_SHARES - 1);
     assert_int_equal(steps(0, TURN_IN, TURN_BYTES), 1000);
     for (uint64_t key = 1; key < 5000; key++)
         assert_in_range(turns_share(key * UINT64_C(0x9E3779B97F4A7C15)), 1, TURN_SHARES - 1);
