@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/edits.h"
 #include "config/config_parse.h"
 #include "yaml/config_file.h"
 
@@ -64,7 +65,27 @@ static int bad_flag(struct view argument, const char *why) {
     return 2;
 }
 
+/* A command that was mistyped, or does not stand first; NULL: it is like none. */
+static const char *nearest_command(struct view word) {
+    const char *nearest = NULL;
+    size_t least = edits_allowed(word) + 1;
+    for (size_t i = 0; i < config_commands_count; i++) {
+        size_t edits = edit_distance(word, view_from_cstr(config_commands[i].name));
+        if (!settings_are_of(config_commands[i].only) && config_commands[i].only != PROGRAM_BOTH) continue;
+        if (edits >= least) continue;
+        least = edits;
+        nearest = config_commands[i].name;
+    }
+    return nearest;
+}
+
 static int unknown_flag(struct view argument) {
+    const char *command = nearest_command(argument);
+    if (command) {
+        fprintf(stderr, "%s: unexpected \"%.*s\" (did you mean %s as the first word?)\n", program_name(),
+                VIEW_ARG(argument), command);
+        return 2;
+    }
     struct view name = view_slice(argument, 0, view_find(argument, '='));
     while (name.len && name.ptr[0] == '-') name = view_skip(name, 1);
     const struct setting *nearest = setting_nearest(name);

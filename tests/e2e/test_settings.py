@@ -23,6 +23,7 @@ PORTS = ("--public-listen", "127.0.0.1:0", "--agent-listen", "127.0.0.1:0", "--a
         (["--pass-fields", "cf connecting ip"], "--pass-fields: expected names of fields, such as cf-connecting-ip"),
         (["--public-url", "https://tunnel.example?a=b"], "--public-url: expected a host and perhaps a port"),
         (["--first-visit-page", "--routing", "path"], "--first-visit-page and --routing contradict each other"),
+        (["tokn", "--sub", "ann"], "did you mean token as the first word?"),
         (["--access-log", "log"], "say --access-log-format json or combined, too"),
         (["--custom-domains"], "--custom-domains: nobody could bring one"),
     ],
