@@ -25,15 +25,19 @@ static bool body_is_readable(const char *body) {
 }
 
 void refusal_text(const struct uplink_end *end, const char *name, char *out, size_t out_size) {
-    if (end->failure != UPLINK_REFUSED)
+    if (end->failure != UPLINK_REFUSED) {
         snprintf(out, out_size, "%s", end->reason);
-    else if (body_is_readable(end->reason))
-        snprintf(out, out_size, "the gateway refused: %s (%d)", end->reason, end->http_status);
-    else if (end->http_status == 409 && name)
-        snprintf(out, out_size, "the gateway refused: the name '%s' is taken by somebody else (409)", name);
+        return;
+    }
+    bool is_readable = body_is_readable(end->reason), is_of_name = end->http_status == 409 && name;
+    if (is_of_name && !is_readable)
+        snprintf(out, out_size, "the gateway refused: the name '%s' is taken by somebody else", name);
     else
-        snprintf(out, out_size, "the gateway refused: %s (%d)", status_meaning(end->http_status),
-                 end->http_status);
+        snprintf(out, out_size, "the gateway refused: %s",
+                 is_readable ? end->reason : status_meaning(end->http_status));
+    size_t len = strlen(out);
+    snprintf(out + len, out_size - len, " (%d)%s", end->http_status,
+             is_of_name ? "; choose another name" : "");
 }
 
 bool refusal_may_be_resume(int http_status) {

@@ -377,7 +377,7 @@ def test_a_name_stays_its_owners(start, place):
     ttf.wait_established(after)
     thief = start.forwarder(gateway, service, "-n", "mine", wait=False)
     thief.expect_killed = True
-    thief.wait_err("taken by somebody else")
+    thief.wait_err(r"taken by somebody else \(409\); choose another name")
     assert http_raw.request(gateway.address, host=ttf.host).status == 200
 
 
