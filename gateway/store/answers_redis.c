@@ -1,5 +1,6 @@
 /* Answers of agents to requests that wait in Redis, see store_redis.h. One that Redis cannot be given now
- * is kept and given when it is back: whoever waits for it would wait in vain otherwise. */
+ * is kept and given when it is back: whoever waits for it would wait in vain otherwise. So is one while Redis
+ * has yet to take too many. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,6 +11,7 @@
 #define KEEP_MS (10 * 60 * 1000) /* by then hardly anybody waits for it */
 #define KEPT_MAX 4096
 #define KEPT_BYTES_MAX ((size_t)16 * 1024 * 1024)
+#define GIVING_BYTES_MAX ((size_t)32 * 1024 * 1024) /* and one; the calls have up to three copies more */
 
 struct given {
     struct kept_answer kept; /* in store->kept, while Redis is away */
@@ -54,13 +56,12 @@ static struct given *forget(struct given *given) {
 static bool put_lost(struct given *given) {
     buf_done(&given->text);
     return v1_encode_error(&given->text, view_from_cstr(given->request_id), VIEW(V1_CODE_INTERNAL_ERROR),
-                           VIEW("The answer was lost while Redis was away."), (struct view){0});
+                           VIEW("The answer was lost while it waited for Redis."), (struct view){0});
 }
 
 static void say_lost(const struct given *given) {
     log_from(LOG_LEVEL_WARN, "store", view_from_cstr(given->connection_id),
-             "request %s: its answer is lost, as there are too many to keep while Redis is away",
-             given->request_id);
+             "request %s: its answer is lost, as more wait for Redis than can be kept", given->request_id);
 }
 
 static void make_small(struct given *given) {
@@ -94,17 +95,29 @@ static void tell(struct given *given, enum status status, const redisReply *repl
     given->job = NULL;
 }
 
+static bool takes_more(const struct store_redis *store) {
+    return store->giving_bytes < GIVING_BYTES_MAX;
+}
+
+static void give_kept(struct store_redis *store, size_t most);
+
+/* Each that is taken makes room for one. */
 static void on_given(void *ctx, enum status status, const redisReply *reply) {
     struct given *given = ctx;
+    struct store_redis *store = given->store;
+    store->giving_bytes -= given->text.len;
     tell(given, status, reply);
-    if (status == STATUS_UNAVAILABLE && !given->store->stopped)
+    if (status == STATUS_UNAVAILABLE && !store->stopped) {
         keep(given);
-    else
+    } else {
         given_free(given);
+        give_kept(store, 1);
+    }
 }
 
 static void give(struct given *given) {
     struct store_redis *store = given->store;
+    store->giving_bytes += given->text.len;
     struct key key;
     char now[24], message[V1_REQUEST_ID_MAX + 4];
     struct view request_id = view_from_cstr(given->request_id);
@@ -113,6 +126,11 @@ static void give(struct given *given) {
     const struct view words[] = {key_of(&key, "pending", request_id), view_from_cstr(given->connection_id),
                                  view_from_cstr(now), buf_view(&given->text), view_from_cstr(message)};
     store_script(store, SCRIPT_COMPLETE, words, 1, 5, true, on_given, given);
+}
+
+static void give_kept(struct store_redis *store, size_t most) {
+    for (; most > 0 && store->kept.count > 0 && takes_more(store) && !store->stopped; most--)
+        give(forget(given_of(store->kept.answers.next)));
 }
 
 static struct given *given_new(struct store_redis *store, struct view request_id, struct view connection_id) {
@@ -132,12 +150,15 @@ void answers_complete(void *ctx, struct view request_id, struct view connection_
     struct given *given = given_new(store, request_id, connection_id);
     job->fn.done = done;
     bool is_ours = store_redis_minted(request_id) && strlen(given->connection_id) == connection_id.len;
-    if (is_ours && encode_answer(&given->text, request_id, answer)) {
+    if (!is_ours || !encode_answer(&given->text, request_id, answer)) {
+        job_done_later(job, is_ours ? STATUS_TOO_LARGE : STATUS_NOT_FOUND);
+        given_free(given);
+    } else if (takes_more(store)) {
         given->job = job;
         give(given);
     } else {
-        job_done_later(job, is_ours ? STATUS_TOO_LARGE : STATUS_NOT_FOUND);
-        given_free(given);
+        job_done_later(job, STATUS_UNAVAILABLE);
+        keep(given);
     }
     v1_message_free(answer);
 }
@@ -145,7 +166,7 @@ void answers_complete(void *ctx, struct view request_id, struct view connection_
 /* ---- when Redis is back ---- */
 
 void answers_again(struct store_redis *store) {
-    for (size_t left = store->kept.count; left > 0; left--) give(forget(given_of(store->kept.answers.next)));
+    give_kept(store, store->kept.count);
 }
 
 void answers_expire(struct store_redis *store, bool all) {

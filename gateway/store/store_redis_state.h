@@ -46,7 +46,8 @@ struct store_redis {
     uint64_t next_send;
 
     /* answers_redis.c */
-    struct kept kept; /* struct given: to be given to Redis when it is back */
+    struct kept kept;    /* struct given: to be given to Redis when it is back, or takes more */
+    size_t giving_bytes; /* of those that it has not taken yet */
 
     /* ask_redis.c */
     struct list asks; /* struct ask: not answered yet */
