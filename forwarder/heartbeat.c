@@ -31,7 +31,9 @@ static void fall_silent(struct heartbeat *heartbeat, uint64_t for_ms) {
 static void on_beat(struct timer *timer) {
     struct heartbeat *heartbeat = LIST_ENTRY(timer, struct heartbeat, beat);
     uint64_t interval_ms = heartbeat->interval_ms;
-    uint64_t quiet_ms = loop_now(heartbeat->loop) - heartbeat->host.heard_ms(heartbeat->host.ctx);
+    uint64_t alive_ms = heartbeat->host.heard_ms(heartbeat->host.ctx);
+    uint64_t moved_ms = heartbeat->host.moved_ms(heartbeat->host.ctx);
+    uint64_t quiet_ms = loop_now(heartbeat->loop) - (moved_ms > alive_ms ? moved_ms : alive_ms);
     if (quiet_ms >= 2 * interval_ms) {
         fall_silent(heartbeat, quiet_ms);
         return;

@@ -1,6 +1,6 @@
 /* Keeps the link alive and notices when it is dead: asks when nothing was heard for a beat, and when nothing
- * at all was for two beats, or for 5 s after it was asked because the network changed, or for 1 s because the
- * machine slept, says so. */
+ * at all was for two beats, nor was anything taken of what is being sent (a pong comes behind that), or for 5
+ * s after it was asked because the network changed, or for 1 s because the machine slept, says so. */
 #ifndef FORWARDER_HEARTBEAT_H
 #define FORWARDER_HEARTBEAT_H
 
@@ -15,6 +15,7 @@ struct heartbeat_host {
     void *ctx;
     void (*ask)(void *ctx);                     /* send a ping */
     uint64_t (*heard_ms)(void *ctx);            /* when anything was last heard, by the loop's clock */
+    uint64_t (*moved_ms)(void *ctx);            /* when much of what waits to be sent last went */
     void (*silent)(void *ctx, uint64_t for_ms); /* the heartbeat has stopped itself */
 };
 

@@ -89,6 +89,11 @@ static uint64_t heard_ms(void *ctx) {
     return uplink_heard_ms(lane->uplink);
 }
 
+static uint64_t moved_ms(void *ctx) {
+    const struct lane *lane = ctx;
+    return uplink_moved_ms(lane->uplink);
+}
+
 static void on_silent(void *ctx, uint64_t for_ms) {
     struct lane *lane = ctx;
     lane->events.silent(lane->ctx, lane, for_ms);
@@ -298,7 +303,8 @@ struct lane *lane_new(const struct lane_settings *settings, const struct lane_ev
     lane->settings = *settings;
     lane->events = *events;
     lane->ctx = ctx;
-    const struct heartbeat_host host = {.ctx = lane, .ask = ask, .heard_ms = heard_ms, .silent = on_silent};
+    const struct heartbeat_host host = {
+        .ctx = lane, .ask = ask, .heard_ms = heard_ms, .moved_ms = moved_ms, .silent = on_silent};
     heartbeat_init(&lane->heartbeat, settings->loop, settings->heartbeat_ms, &host);
     task_init(&lane->settle, on_settle);
     chunks_init(&lane->chunks, &(struct chunks_limits){.message_bytes = UPLINK_MESSAGE_MAX,

@@ -352,6 +352,10 @@ uint64_t uplink_heard_ms(const struct uplink *uplink) {
     return uplink->socket ? ws_client_heard_ms(uplink->socket) : 0;
 }
 
+uint64_t uplink_moved_ms(const struct uplink *uplink) {
+    return uplink->socket ? ws_client_moved_ms(uplink->socket) : 0;
+}
+
 void uplink_close(struct uplink *uplink, uint64_t grace_ms) {
     if (uplink->socket && ws_client_is_up(uplink->socket))
         ws_client_close(uplink->socket, CODE_NORMAL, "closed", grace_ms);

@@ -90,6 +90,8 @@ size_t uplink_queued_bytes(const struct uplink *uplink);
 bool uplink_is_stranded(const struct uplink *uplink);
 /* When anything, a pong too, was last received. */
 uint64_t uplink_heard_ms(const struct uplink *uplink);
+/* As wire_moved_ms(). */
+uint64_t uplink_moved_ms(const struct uplink *uplink);
 
 /* Says goodbye with code 1000 and ends: on_end comes at the latest after `grace_ms`. What is queued is
  * dropped. */

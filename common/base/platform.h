@@ -35,6 +35,8 @@ void platform_close_socket(int fd);
 /* recv() of a socket of libuv's, past libuv and without waiting. -1 and EAGAIN, too, where libuv reads ahead.
  */
 ssize_t platform_recv_now(int fd, void *bytes, size_t len);
+/* What was written to a TCP socket and the other side has not acknowledged. 0 where nobody knows. */
+size_t platform_unacked_bytes(int fd);
 /* Waits until write() takes something, or a signal comes. False: it never will. */
 bool platform_wait_writable(int fd);
 

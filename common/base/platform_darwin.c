@@ -22,6 +22,17 @@ int platform_socket(int family, int type, bool blocks) {
     return -1;
 }
 
+size_t platform_unacked_bytes(int fd) {
+    int bytes = 0;
+#ifdef SO_NWRITE
+    socklen_t len = sizeof(bytes);
+    if (getsockopt(fd, SOL_SOCKET, SO_NWRITE, &bytes, &len) != 0) return 0;
+#else
+    (void)fd;
+#endif
+    return bytes > 0 ? (size_t)bytes : 0;
+}
+
 void platform_cond_init(pthread_cond_t *cond) {
     pthread_cond_init(cond, NULL);
 }

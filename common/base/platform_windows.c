@@ -37,6 +37,11 @@ ssize_t platform_recv_now(int fd, void *bytes, size_t len) {
     return -1;
 }
 
+size_t platform_unacked_bytes(int fd) {
+    (void)fd;
+    return 0;
+}
+
 /* There write() waits by itself. */
 bool platform_wait_writable(int fd) {
     (void)fd;

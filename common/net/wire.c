@@ -13,6 +13,7 @@
 
 #define UNSENT_BYTES (256 * 1024) /* in the kernel: what waits there, streams cannot overtake */
 #define LOOK_READS 16
+#define MOVED_BYTES 4096
 
 /* ---- the end ---- */
 
@@ -87,6 +88,7 @@ static void fly(struct wire *wire) {
 
 void wire_send(struct wire *wire, struct view bytes) {
     if (wire->is_broken || wire->is_closed || bytes.len == 0) return;
+    wire->sent += bytes.len;
     if (!wire->is_flying) {
         uv_buf_t piece = uv_buf_init((char *)(uintptr_t)bytes.ptr, (unsigned)bytes.len);
         int taken = uv_try_write((uv_stream_t *)&wire->tcp, &piece, 1);
@@ -112,6 +114,23 @@ void wire_write(struct wire *wire, struct view bytes) {
 
 bool wire_is_full(const struct wire *wire) {
     return wire->is_flying || wire->is_broken;
+}
+
+static uint64_t gone_bytes(const struct wire *wire) {
+    uint64_t here = wire->out.len + uv_stream_get_write_queue_size((const uv_stream_t *)&wire->tcp);
+    uv_os_fd_t fd;
+    if (uv_fileno((const uv_handle_t *)&wire->tcp, &fd) == 0)
+        here += platform_unacked_bytes((int)(intptr_t)fd);
+    return wire->sent > here ? wire->sent - here : 0;
+}
+
+uint64_t wire_moved_ms(struct wire *wire) {
+    uint64_t gone = wire->is_closed ? wire->moved : gone_bytes(wire);
+    if (gone >= wire->moved + MOVED_BYTES) {
+        wire->moved = gone;
+        wire->moved_ms = loop_now(wire->loop);
+    }
+    return wire->moved_ms;
 }
 
 /* Who may still bind to an address, has it. */

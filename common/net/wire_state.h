@@ -29,6 +29,9 @@ struct wire {
     bool is_broken;         /* takes no more bytes; reading will tell why */
     bool is_flying;         /* `write` is under way, with `flying` */
     struct buf flying, out; /* `out` comes after it */
+    uint64_t sent;          /* bytes, in all */
+    uint64_t moved;         /* of them, gone when that was last looked at */
+    uint64_t moved_ms;
     char read_bytes[WIRE_READ_BYTES];
     char reason[200];
 };

@@ -276,3 +276,7 @@ bool ws_client_is_stranded(const struct ws_client *client) {
 uint64_t ws_client_heard_ms(const struct ws_client *client) {
     return client->heard_ms;
 }
+
+uint64_t ws_client_moved_ms(const struct ws_client *client) {
+    return client->wire ? wire_moved_ms(client->wire) : 0;
+}

@@ -105,5 +105,7 @@ void ws_client_look(struct ws_client *client);
 bool ws_client_is_stranded(const struct ws_client *client);
 /* When anything, a pong too, was last received. */
 uint64_t ws_client_heard_ms(const struct ws_client *client);
+/* As wire_moved_ms(). */
+uint64_t ws_client_moved_ms(const struct ws_client *client);
 
 #endif

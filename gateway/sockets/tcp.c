@@ -1,11 +1,11 @@
 /* See tcp.h. */
 #include "sockets/tcp.h"
 
-#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
+
+#include "base/platform.h"
 
 static struct tcp_info get_info(int fd) {
     struct tcp_info info = {0};
@@ -20,10 +20,8 @@ uint64_t tcp_acked_bytes(int fd) {
 
 struct tcp_state tcp_look(int fd) {
     struct tcp_info info = get_info(fd);
-    int queued = 0;
-    if (ioctl(fd, SIOCOUTQ, &queued) != 0 || queued < 0) queued = 0;
     return (struct tcp_state){.acked = info.tcpi_bytes_acked,
-                              .written = info.tcpi_bytes_acked + (unsigned)queued,
+                              .written = info.tcpi_bytes_acked + platform_unacked_bytes(fd),
                               .is_in_flight = info.tcpi_unacked > 0};
 }
 

@@ -12,16 +12,19 @@ import threading
 import time
 
 
+PACED_BYTES = 8192
+
+
 class Relay:
     """Listens on a port of its own and passes bytes to `target`. With `tls` (certificate file, key file) it speaks TLS to
     those who connect. With `keep`, what has passed stays in `up` (to the target) and `down`. `before`
     goes to the target first, and `source` is the address that it sees. `swap`: two texts of one length; the
-    second goes to the target for the first."""
+    second goes to the target for the first. `pace`: bytes a second that the line to the target takes."""
 
-    def __init__(self, target, tls=None, port=0, keep=False, before=b"", source=None, swap=None):
+    def __init__(self, target, tls=None, port=0, keep=False, before=b"", source=None, swap=None, pace=None):
         self.target, self.before, self.source, self.swap = target, before, source and (source, 0), swap
         self.up, self.down = (bytearray(), bytearray()) if keep or swap else (None, None)
-        self.context = None
+        self.pace, self.context = pace, None
         if tls:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.context.load_cert_chain(*tls)
@@ -31,6 +34,8 @@ class Relay:
         self.accepted = 0
         self.stopped = False
         self.socket = socket.create_server(("127.0.0.1", port))
+        if pace:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, PACED_BYTES)
         self.port = self.socket.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -84,7 +89,7 @@ class Relay:
             self.sockets |= {client, server}
         back = threading.Thread(target=self._pump, args=(server, client, self.down), daemon=True)
         back.start()
-        self._pump(client, server, self.up)
+        self._pump(client, server, self.up, self.pace)
         back.join()
         with self.lock:
             self.sockets -= {client, server}
@@ -96,9 +101,11 @@ class Relay:
         with self.lock:
             self.deaf |= self.sockets
 
-    def _pump(self, source, sink, kept):
+    def _pump(self, source, sink, kept, pace=None):
         try:
-            while data := source.recv(65536):
+            while data := source.recv(PACED_BYTES if pace else 65536):
+                if pace:
+                    time.sleep(len(data) / pace)
                 if source in self.deaf:
                     continue
                 if kept is not None:

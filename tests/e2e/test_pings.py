@@ -59,3 +59,19 @@ def test_an_idle_agent_costs_nothing_on_aws(start, linked, custom):
     untold.pings.get(timeout=60)
     untold.pings.get(timeout=60)
     assert usage(gateway)["messagesIn"] == before
+
+
+def test_a_slow_line_that_takes_a_large_answer_is_not_dead(start):
+    """A pong comes behind what ttf's kernel has of it: longer after the ping than silence is borne (two of these intervals)."""
+    fake, service = FakeGateway(greets=False), start.service()
+    service.answer("/large", body=bytes(450_000))
+    relay = start.relay(("127.0.0.1", fake.port), pace=30_000)
+    try:
+        ttf = start.forwarder(f"ws://127.0.0.1:{relay.port}", service, wait=False)
+        link = fake.next_link()
+        link.establish(heartbeat_seconds=5)
+        link.request("r", uri="/large")
+        assert len(link.response(120)["body"]) == 600_000
+        assert "Connection lost" not in "".join(ttf.out)
+    finally:
+        fake.stop()

@@ -6,7 +6,7 @@ struct world {
     struct loop loop;
     struct heartbeat heartbeat;
     struct timer timer, limit;
-    uint64_t heard_ms, silent_ms;
+    uint64_t heard_ms, moved_ms, silent_ms;
     unsigned asked;
     bool answers, is_busy;
 };
@@ -20,6 +20,11 @@ static void ask(void *ctx) {
 static uint64_t heard_ms(void *ctx) {
     const struct world *world = ctx;
     return world->is_busy ? loop_now(&world->loop) : world->heard_ms;
+}
+
+static uint64_t moved_ms(void *ctx) {
+    const struct world *world = ctx;
+    return world->moved_ms;
 }
 
 static void on_silent(void *ctx, uint64_t for_ms) {
@@ -38,7 +43,8 @@ static void on_hear(struct timer *timer) {
 }
 
 static void run(struct world *world, uint64_t interval_ms, uint64_t limit_ms) {
-    const struct heartbeat_host host = {.ctx = world, .ask = ask, .heard_ms = heard_ms, .silent = on_silent};
+    const struct heartbeat_host host = {
+        .ctx = world, .ask = ask, .heard_ms = heard_ms, .moved_ms = moved_ms, .silent = on_silent};
     assert_true(loop_init(&world->loop));
     timer_init(&world->limit, on_limit);
     timer_init(&world->timer, on_hear);
@@ -65,6 +71,25 @@ static void silence_is_noticed_after_two_intervals(void **state) {
     loop_run(&world.loop);
     assert_in_range(world.silent_ms, 2000, 2950);
     assert_in_range(world.asked, 1, 3);
+    end(&world);
+}
+
+static void on_move(struct timer *timer) {
+    struct world *world = LIST_ENTRY(timer, struct world, timer);
+    world->moved_ms = loop_now(&world->loop);
+}
+
+/* Nothing is heard, but what is being sent goes out: two intervals behind the last of it. */
+static void what_goes_out_slowly_keeps_it_alive(void **state) {
+    (void)state;
+    struct world world = {0};
+    run(&world, 1000, 20000);
+    timer_init(&world.timer, on_move);
+    timer_start(&world.loop.timers, &world.timer, 1600);
+    uint64_t begun_ms = loop_now(&world.loop);
+    loop_run(&world.loop);
+    assert_in_range(world.silent_ms, 2000, 2950);
+    assert_true(loop_now(&world.loop) - begun_ms >= 3600);
     end(&world);
 }
 
@@ -149,6 +174,7 @@ static void one_that_is_known_to_be_dead_is_given_up_at_once(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(silence_is_noticed_after_two_intervals),
+        cmocka_unit_test(what_goes_out_slowly_keeps_it_alive),
         cmocka_unit_test(an_answer_keeps_it_alive),
         cmocka_unit_test(a_busy_link_is_asked_where_that_is_free),
         cmocka_unit_test(a_doubt_asks_at_once),
