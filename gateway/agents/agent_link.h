@@ -26,6 +26,7 @@ struct agent_ws {
     size_t turn_count;      /* of them: not read, because they have had more than their turn (agent_turn.h) */
     size_t held_bytes;      /* of messages of v1 that are not complete */
     struct list unfinished; /* agent_link.unfinished: have such a message, the oldest first */
+    struct list asks;       /* struct agent_asks.node: all, also of links that are gone */
     struct link_budget budget; /* of all links of v2 */
     void (*peer_request)(void *ctx, struct link_stream *stream, const struct stream_head *head,
                          bool has_body);
@@ -41,6 +42,15 @@ struct agent_pieces {
     size_t bytes;                  /* of the next piece */
 };
 
+/* Messages of v1 that the core has not done with: they may wait for a store. It outlives its link, as they
+ * do. */
+struct agent_asks {
+    struct list node;        /* of ws->asks */
+    struct agent_link *link; /* NULL: it is gone */
+    size_t count;
+    bool are_full; /* the link is not read until there are fewer (agent_turn.c) */
+};
+
 struct agent_link {
     struct ws_end end;
     struct agent_ws *ws;
@@ -53,7 +63,8 @@ struct agent_link {
     struct buf message;           /* fragments of one that is not complete */
     size_t fragments, held_bytes; /* the second: of it, as counted in ws->held_bytes */
     struct list unfinished;
-    struct timer turn; /* v1: until it is read again */
+    struct timer turn;       /* v1: until it is read again */
+    struct agent_asks *asks; /* v1; NULL: it has said nothing yet */
     struct agent_pieces pieces;
     uint64_t work; /* beside that of `session`: a frame of the WebSocket 1, a message of v1 LINK_HEAD_WORK */
     struct timer end_of_token;

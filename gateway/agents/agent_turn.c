@@ -1,7 +1,10 @@
 /* See agent_turn.h. */
 #include "agents/agent_turn.h"
 
+#include <stdlib.h>
 #include <time.h>
+
+#include "base/heap.h"
 
 #define LONG_BYTES ((size_t)64 * 1024) /* shorter messages are not worth a look at the clock */
 #define SMALL_US 1000
@@ -11,7 +14,55 @@
 #define TURN_BYTES ((uint64_t)256 * 1024) /* likewise */
 #define PIECE_MOST_BYTES ((size_t)256 * 1024)
 #define PIECE_LEAST_BYTES ((size_t)1024)
+#define ASKS_MAX 256
 #define HELD_MAX_BYTES ((size_t)64 * 1024 * 1024) /* or two messages, where they may be so large */
+
+/* ---- what waits for a store ---- */
+
+static void asks_free(struct agent_asks *asks) {
+    list_remove(&asks->node);
+    free(asks);
+}
+
+/* It is read when it neither rests nor has too much that waits. */
+static void set_pause(struct agent_link *link) {
+    ws_end_pause(&link->end, timer_armed(&link->turn) || (link->asks && link->asks->are_full));
+}
+
+static void on_asked(void *ctx, enum status status) {
+    struct agent_asks *asks = ctx;
+    (void)status;
+    asks->count--;
+    if (!asks->link) {
+        if (asks->count == 0) asks_free(asks);
+        return;
+    }
+    if (!asks->are_full || asks->count > ASKS_MAX / 2) return;
+    asks->are_full = false;
+    set_pause(asks->link);
+}
+
+static struct agent_asks *asks_of(struct agent_link *link) {
+    if (link->asks) return link->asks;
+    link->asks = heap_alloc_owed(sizeof(*link->asks));
+    link->asks->link = link;
+    list_append(&link->ws->asks, &link->asks->node);
+    return link->asks;
+}
+
+static void ask(struct agent_link *link, struct view text) {
+    struct agent_asks *asks = asks_of(link);
+    asks->count++;
+    core_message(link->ws->core, view_from_cstr(link->id), text, on_asked, asks);
+    if (asks->are_full || asks->count < ASKS_MAX) return;
+    asks->are_full = true;
+    set_pause(link);
+}
+
+void agent_turn_forget(struct agent_ws *ws) {
+    struct list *node;
+    while ((node = list_pop(&ws->asks))) free(LIST_ENTRY(node, struct agent_asks, node));
+}
 
 /* ---- time ---- */
 
@@ -25,7 +76,7 @@ static uint64_t used_us(void) {
 static void on_turn(struct timer *timer) {
     struct agent_link *link = LIST_ENTRY(timer, struct agent_link, turn);
     link->ws->turn_count--;
-    ws_end_pause(&link->end, false);
+    set_pause(link);
 }
 
 static void end_turn(struct agent_link *link, uint64_t spent_us) {
@@ -34,15 +85,14 @@ static void end_turn(struct agent_link *link, uint64_t spent_us) {
     if (timer_armed(&link->turn) || spent_us < SMALL_US) return;
     if (!timer_start(&ws->loop->timers, &link->turn, rest_ms < REST_MAX_MS ? rest_ms : REST_MAX_MS)) return;
     ws->turn_count++;
-    ws_end_pause(&link->end, true);
+    set_pause(link);
 }
 
 void agent_turn_message(struct agent_link *link, struct view text) {
-    struct view id = view_from_cstr(link->id);
     bool is_long = text.len >= LONG_BYTES;
     link->work += LINK_HEAD_WORK;
     uint64_t began_us = is_long ? used_us() : 0;
-    core_message(link->ws->core, id, text, NULL, NULL);
+    ask(link, text);
     if (is_long) end_turn(link, used_us() - began_us);
 }
 
@@ -130,4 +180,7 @@ void agent_turn_done(struct agent_link *link) {
     timer_stop(&link->ws->loop->timers, &link->turn);
     link->ws->held_bytes -= link->held_bytes;
     list_remove(&link->unfinished);
+    if (link->asks) link->asks->link = NULL;
+    if (link->asks && link->asks->count == 0) asks_free(link->asks);
+    link->asks = NULL;
 }

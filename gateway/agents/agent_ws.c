@@ -125,6 +125,7 @@ struct agent_ws *agent_ws_new(struct loop *loop, uint64_t ping_interval_ms, uint
     table_init(&ws->links);
     list_init(&ws->all);
     list_init(&ws->unfinished);
+    list_init(&ws->asks);
     timer_init(&ws->tick, on_tick);
     ws->server = ws_server_new(loop, &events, FRAME_BYTES);
     if (ws->server) return ws;
@@ -252,6 +253,7 @@ void agent_ws_stop(struct agent_ws *ws) {
 void agent_ws_free(struct agent_ws *ws) {
     if (!ws) return;
     ws_server_free(ws->server);
+    agent_turn_forget(ws);
     table_done(&ws->links);
     buf_done(&ws->message);
     free(ws);

@@ -24,11 +24,21 @@ bool held_add(struct holding *holding, struct held *held, struct view bytes) {
     return buf_append_view(&held->bytes, bytes);
 }
 
-void held_put_back(struct holding *holding, struct held *held, struct buf *bytes) {
+void held_park(struct held *held, struct buf *bytes) {
     assert(!held_any(held));
-    enlist(holding, held);
     held->bytes = *bytes;
     buf_init(bytes, bytes->max);
+}
+
+void held_put_back(struct holding *holding, struct held *held, struct buf *bytes) {
+    held_park(held, bytes);
+    enlist(holding, held);
+}
+
+void held_resume(struct holding *holding, struct held *held) {
+    if (!held_any(held)) return;
+    enlist(holding, held);
+    loop_again(holding->loop);
 }
 
 static void give(struct holding *holding, struct held *held) {

@@ -33,6 +33,10 @@ void held_done(struct held *held);
 bool held_add(struct holding *holding, struct held *held, struct view bytes);
 /* From within `due`: those that were not consumed are held again, for the next turn. They move. */
 void held_put_back(struct holding *holding, struct held *held, struct buf *bytes);
+/* Likewise, until held_resume(). */
+void held_park(struct held *held, struct buf *bytes);
+/* What was parked, if anything was, is due in the next turn. */
+void held_resume(struct holding *holding, struct held *held);
 static inline bool held_any(const struct held *held) {
     return held->bytes.len;
 }

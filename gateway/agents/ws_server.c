@@ -286,7 +286,7 @@ static struct view feed(struct ws_end *end, struct view bytes) {
     enum ws_step step = WS_MORE;
     while (!end->is_over && !end->is_deaf && (step = ws_decode(&end->decoder, &bytes, &piece)) == WS_PIECE) {
         on_piece(end, &piece);
-        if (!takes_more(end)) break;
+        if (end->is_paused || !takes_more(end)) break;
     }
     if (step == WS_PIECE && !end->is_over && !end->is_deaf) return bytes;
     if (step == WS_BAD) {
@@ -305,7 +305,7 @@ static void set_reading(struct ws_end *end) {
 static struct view feed_in_pieces(struct ws_end *end, struct view bytes) {
     size_t (*takes)(struct ws_end * end) = end->server->events->takes;
     while (bytes.len && !end->is_over && !end->is_deaf) {
-        size_t most = held_any(&end->held) ? 0 : takes ? takes(end) : bytes.len;
+        size_t most = held_any(&end->held) || end->is_paused ? 0 : takes ? takes(end) : bytes.len;
         struct view part = view_slice(bytes, 0, most);
         if (!most) return bytes;
         bytes = view_skip(bytes, part.len - feed(end, part).len);
@@ -331,10 +331,12 @@ static void on_due(struct held *held, struct buf *bytes) {
     struct ws_end *end = LIST_ENTRY(held, struct ws_end, held);
     struct view left = feed_in_turns(end, buf_view(bytes));
     buf_consume(bytes, bytes->len - left.len);
-    if (left.len)
-        held_put_back(&end->server->holding, held, bytes);
-    else
+    if (!left.len)
         set_reading(end);
+    else if (end->is_paused)
+        held_park(held, bytes);
+    else
+        held_put_back(&end->server->holding, held, bytes);
     go_on_or_close(end);
 }
 
@@ -496,6 +498,7 @@ bool ws_end_has_unread(const struct ws_end *end) {
 
 void ws_end_pause(struct ws_end *end, bool paused) {
     end->is_paused = paused;
+    if (!paused) held_resume(&end->server->holding, &end->held);
     set_reading(end);
 }
 

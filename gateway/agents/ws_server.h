@@ -97,7 +97,7 @@ bool ws_end_has_unread(const struct ws_end *end);
 static inline uint64_t ws_end_frame_left(const struct ws_end *end) {
     return end->decoder.left;
 }
-/* Nothing is read of it until it is said otherwise; what had been read already still comes. */
+/* Nothing is taken of it until it is said otherwise, but for the piece that is being received. */
 void ws_end_pause(struct ws_end *end, bool paused);
 /* After what was queued has left. */
 void ws_end_close(struct ws_end *end, unsigned code);

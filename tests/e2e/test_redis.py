@@ -3,6 +3,7 @@ whatever the stack."""
 
 import shutil
 import signal
+import socket
 import time
 
 import pytest
@@ -144,6 +145,45 @@ def test_an_agent_that_goes_while_redis_is_away_is_offline_afterwards(start, red
     redis.go_on()
     eventually(lambda: claim(redis, ttf.tunnel_id) == 4)
     eventually(lambda: redis.ask("HLEN", f"ttf1:links:ws://127.0.0.1:{one.agents[1]}") == 0)
+
+
+def raw_agent(gateway):
+    """A connection of an agent of v1 to write to, and nothing more."""
+    agent = socket.create_connection(gateway.agents)
+    agent.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+    agent.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                  b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")  # fmt: skip
+    assert agent.recv(4096).startswith(b"HTTP/1.1 101 ")
+    return agent
+
+
+def write_until_it_waits(agent, data):
+    """How much of it was taken before a second passed in which nothing was."""
+    agent.settimeout(1)
+    taken = 0
+    while taken < len(data):
+        try:
+            taken += agent.send(data[taken : taken + 65536])
+        except TimeoutError:
+            break
+    return taken
+
+
+@pytest.mark.protocols("v1")
+def test_who_makes_redis_work_much_is_not_read_while_it_hangs(start, redis, gateway):
+    """Each such message is a lookup that waits for Redis, and memory here: of one agent a few hundred wait, and the others in its socket."""
+    one = gateway()
+    good = start.forwarder(one, start.service())
+    message = b'{"type":"ready"}'
+    data = (bytes([0x81, 0x80 | len(message)]) + bytes(4) + message) * 2_000_000
+    with raw_agent(one) as agent:
+        redis.pause()
+        taken = write_until_it_waits(agent, data)
+        assert taken < len(data)
+        redis.go_on()
+        agent.settimeout(60 * SLOW)
+        agent.sendall(data[taken : taken + len(data) // 40])
+        assert works(one, good)
 
 
 def test_a_name_is_given_back_to_its_owner_first(start, redis, gateway):

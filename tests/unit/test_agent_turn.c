@@ -13,6 +13,7 @@
 #define ALL (4 * 256 * 1024) /* of one that is alone, all that was read */
 #define TURN_WORK (16 * LINK_HEAD_WORK)
 #define TURN_BYTES (256 * 1024)
+#define ASKS_MAX 256
 #define LINKS 4
 
 struct link_session {
@@ -20,7 +21,12 @@ struct link_session {
 };
 
 /* Of the last message. */
+#define OWED_MAX 512
 struct core {
+    bool waits; /* for a store: what is owed is told later */
+    core_done_fn *done[OWED_MAX];
+    void *ctx[OWED_MAX];
+    size_t owed;
     char id[CONNECTION_ID_MAX + 1];
     struct view text;
     uint64_t costs_us; /* of the next one */
@@ -53,11 +59,25 @@ static size_t number_of(const struct agent_link *link) {
 
 void core_message(struct core *to, struct view connection_id, struct view text, core_done_fn *done,
                   void *ctx) {
-    assert_true(done == NULL && ctx == NULL);
     assert_true(view_copy_to(connection_id, to->id, sizeof(to->id)));
     to->text = text;
     to->count++;
     used_ns += to->costs_us * 1000;
+    if (!to->waits) {
+        done(ctx, STATUS_OK);
+        return;
+    }
+    assert_true(to->owed < OWED_MAX);
+    to->done[to->owed] = done;
+    to->ctx[to->owed++] = ctx;
+}
+
+/* The store has answered so many, the last ones first. */
+static void store_answers(size_t count) {
+    for (; count; count--) {
+        core.owed--;
+        core.done[core.owed](core.ctx[core.owed], STATUS_OK);
+    }
 }
 
 uint64_t link_work(const struct link_session *session) {
@@ -82,6 +102,8 @@ static uint64_t now_ms(void *ctx) {
 
 /* Much later, each of the agents with nothing to its name. */
 static void begin_anew(void) {
+    for (size_t i = 0; i < LINKS; i++)
+        if (links[i].ws) agent_turn_done(&links[i]);
     memset(&ws, 0, sizeof(ws));
     memset(links, 0, sizeof(links));
     memset(sessions, 0, sizeof(sessions));
@@ -92,6 +114,9 @@ static void begin_anew(void) {
     ws.loop = &loop;
     ws.core = &core;
     list_init(&ws.unfinished);
+    list_init(&ws.asks);
+    core.waits = false;
+    core.owed = 0;
     for (size_t i = 0; i < LINKS; i++) {
         links[i].ws = &ws;
         links[i].id[0] = (char)('a' + i);
@@ -114,6 +139,8 @@ static int teardown(void **state) {
     assert_int_equal(ws.turn_count, 0);
     assert_int_equal(ws.held_bytes, 0);
     assert_true(list_empty(&ws.unfinished));
+    assert_int_equal(core.owed, 0);
+    assert_true(list_empty(&ws.asks));
     timers_done(&loop.timers);
     return 0;
 }
@@ -204,6 +231,82 @@ static void test_who_goes_while_he_rests(void **state) {
     assert_false(timer_armed(&links[0].turn));
     pass(1000);
     assert_int_equal(ws.turn_count, 0);
+}
+
+/* ---- v1: what waits for a store ---- */
+
+static void say(size_t i, size_t count) {
+    for (; count; count--) says(i, 2, 0);
+}
+
+static void test_who_makes_the_store_work_much_is_not_read(void **state) {
+    (void)state;
+    core.waits = true;
+    say(0, ASKS_MAX - 1);
+    assert_false(is_paused[0]);
+    say(0, 1);
+    assert_true(is_paused[0]);
+    says(1, 2, 0);
+    assert_false(is_paused[1]);
+    store_answers(1);
+    for (int round = 0; round < 2; round++) {
+        store_answers(ASKS_MAX / 2 - 1);
+        assert_true(is_paused[0]);
+        store_answers(1);
+        assert_false(is_paused[0]);
+        say(0, ASKS_MAX / 2 - 1);
+        assert_false(is_paused[0]);
+        say(0, 1);
+        assert_true(is_paused[0]);
+    }
+    store_answers(core.owed);
+    assert_false(is_paused[0]);
+}
+
+/* The time is not up yet, or the store has not answered. */
+static void test_both_reasons_must_be_gone(void **state) {
+    (void)state;
+    core.waits = true;
+    says(0, LONG_BYTES, 10000);
+    say(0, ASKS_MAX - 1);
+    store_answers(ASKS_MAX / 2);
+    assert_true(is_paused[0]);
+    pass(40);
+    assert_false(is_paused[0]);
+    says(0, LONG_BYTES, 10000);
+    say(0, ASKS_MAX / 2 - 1);
+    pass(40);
+    assert_true(is_paused[0]);
+    store_answers(core.owed);
+    assert_false(is_paused[0]);
+}
+
+/* It is answered all the same; who comes after it begins with nothing. */
+static void test_who_goes_while_the_store_works(void **state) {
+    (void)state;
+    core.waits = true;
+    say(0, ASKS_MAX);
+    agent_turn_done(&links[0]);
+    is_paused[0] = false;
+    assert_false(list_empty(&ws.asks));
+    store_answers(ASKS_MAX - 1);
+    assert_false(list_empty(&ws.asks));
+    store_answers(1);
+    assert_true(list_empty(&ws.asks));
+    assert_false(is_paused[0]);
+}
+
+/* The core has gone, and tells nobody any more. */
+static void test_what_nobody_tells_of_is_forgotten(void **state) {
+    (void)state;
+    core.waits = true;
+    say(0, 1);
+    say(1, 1);
+    agent_turn_done(&links[0]);
+    agent_turn_done(&links[1]);
+    core.owed = 0;
+    agent_turn_forget(&ws);
+    assert_true(list_empty(&ws.asks));
 }
 
 /* ---- v2: time ---- */
@@ -421,6 +524,10 @@ int main(void) {
         TEST(test_how_long_one_has_a_rival),
         TEST(test_a_turn_beside_one_that_takes_little),
         TEST(test_a_quarter_of_a_turn_is_not_little),
+        TEST(test_who_makes_the_store_work_much_is_not_read),
+        TEST(test_both_reasons_must_be_gone),
+        TEST(test_who_goes_while_the_store_works),
+        TEST(test_what_nobody_tells_of_is_forgotten),
         TEST(test_what_is_held),
         TEST(test_the_oldest_goes_for_others),
         TEST(test_one_that_holds_too_much_itself),
