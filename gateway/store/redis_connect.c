@@ -275,13 +275,14 @@ static void on_tick(struct timer *timer) {
     struct redis_link *link = LIST_ENTRY(timer, struct redis_link, tick);
     uint64_t now = loop_now(link->settings.loop), silence = link->settings.silence_ms;
     timer_start(&link->settings.loop->timers, &link->tick, TICK_MS);
-    bool overdue = redis_calls_overdue(link, now);
+    const char *trouble = redis_calls_trouble(link, now);
+    if (silence && now - link->heard_ms > silence) trouble = "it has gone silent";
     if (link->phase == REDIS_WAITING) return;
     if (link->phase != REDIS_UP && now - link->since_ms > ATTEMPT_MS) {
         forget_resolving(link);
         redis_connect_fail(link, "it does not answer in time");
-    } else if (link->phase == REDIS_UP && (overdue || (silence && now - link->heard_ms > silence))) {
-        redis_connect_fail(link, "it has gone silent");
+    } else if (link->phase == REDIS_UP && trouble) {
+        redis_connect_fail(link, trouble);
     }
 }
 

@@ -8,7 +8,9 @@
 
 #define CALLS_MAX 20000
 #define WAIT_MS 1000    /* of a command without a connection */
-#define OVERDUE_MS 3000 /* an answer later than this: the connection is dead */
+#define SILENCE_MS 3000 /* no answer for so long, though one is owed: the connection is dead */
+#define TURN_MS 15000   /* a command that has been sent is answered by then, however many came before it */
+#define AGAIN_MS 5000   /* a command older than this is not sent again */
 #define WORDS_MAX 24
 
 struct redis_call {
@@ -18,7 +20,8 @@ struct redis_call {
     char *bytes;      /* in Redis' protocol */
     size_t len;
     bool again;
-    uint64_t since_ms, since_us;
+    uint64_t since_ms, since_us; /* it was called */
+    uint64_t sent_ms;            /* the last time */
     redis_done_fn *done;
     void *ctx;
 };
@@ -92,6 +95,11 @@ static enum status status_of(struct redis_link *link, const redisReply *reply) {
 
 /* ---- calls ---- */
 
+static bool is_sent_again(const struct redis_call *call) {
+    uint64_t now_ms = loop_now(call->link->settings.loop);
+    return call->again && !call->link->ending && now_ms - call->since_ms <= AGAIN_MS;
+}
+
 /* NULL: the connection has died. */
 static void on_reply(redisAsyncContext *context, void *data, void *privdata) {
     (void)context;
@@ -99,9 +107,10 @@ static void on_reply(redisAsyncContext *context, void *data, void *privdata) {
     struct redis_call *call = privdata;
     struct redis_link *link = call->link;
     if (reply) {
+        link->heard_ms = loop_now(link->settings.loop);
         enum status status = status_of(link, reply);
         call_end(call, status, status == STATUS_OK ? reply : NULL);
-    } else if (call->again && !link->ending) {
+    } else if (is_sent_again(call)) {
         list_remove(&call->node);
         list_append(&link->waiting, &call->node);
     } else {
@@ -114,6 +123,7 @@ static bool send_call(struct redis_call *call) {
     if (link->phase != REDIS_UP || !link->context ||
         redisAsyncFormattedCommand(link->context, on_reply, call, call->bytes, call->len) != REDIS_OK)
         return false;
+    call->sent_ms = loop_now(link->settings.loop);
     list_remove(&call->node);
     list_append(&link->flying, &call->node);
     return true;
@@ -183,10 +193,13 @@ static void fail_waiting(struct redis_link *link, uint64_t before_ms) {
     }
 }
 
-bool redis_calls_overdue(struct redis_link *link, uint64_t now_ms) {
+const char *redis_calls_trouble(struct redis_link *link, uint64_t now_ms) {
     fail_waiting(link, now_ms > WAIT_MS ? now_ms - WAIT_MS : 0);
-    if (list_empty(&link->flying)) return false;
-    return now_ms - LIST_ENTRY(link->flying.next, struct redis_call, node)->since_ms > OVERDUE_MS;
+    if (list_empty(&link->flying)) return NULL;
+    uint64_t sent_ms = LIST_ENTRY(link->flying.next, struct redis_call, node)->sent_ms;
+    uint64_t silent_since_ms = link->heard_ms > sent_ms ? link->heard_ms : sent_ms;
+    if (now_ms - silent_since_ms > SILENCE_MS) return "it has gone silent";
+    return now_ms - sent_ms > TURN_MS ? "it is too slow" : NULL;
 }
 
 /* ---- the module ---- */

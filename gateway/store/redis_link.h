@@ -5,7 +5,12 @@
  * A command in flight when the connection dies is sent again on the next one if it was called `again`, which
  * only commands may be whose second execution changes nothing; the others fail with STATUS_UNAVAILABLE,
  * because nobody knows whether Redis has executed them. A command that finds no connection waits a moment for
- * one if it is `again`, and fails otherwise. */
+ * one if it is `again`, and fails otherwise.
+ *
+ * A Redis that gives no answer for 3 s, though it owes one, is taken for dead, and the connection made anew.
+ * One that goes on answering has 15 s for a command. A command that is older than 5 s when its connection
+ * dies is not sent again. So each has its answer, or has failed, after 9 s with a Redis that hangs, and after
+ * 21 s with a slow one. */
 #ifndef STORE_REDIS_LINK_H
 #define STORE_REDIS_LINK_H
 

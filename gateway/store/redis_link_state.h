@@ -24,8 +24,8 @@ struct redis_link {
     struct timer retry, tick;
     struct task drop;
     unsigned failures, subscribed;
-    uint64_t since_ms; /* of the attempt */
-    uint64_t heard_ms;
+    uint64_t since_ms;           /* of the attempt */
+    uint64_t heard_ms;           /* an answer or a message */
     struct list flying, waiting; /* struct redis_call */
     size_t owed;
     bool ending;
@@ -41,8 +41,8 @@ void redis_connect_fail(struct redis_link *link, const char *why);
 
 /* redis_link.c */
 void redis_calls_up(struct redis_link *link);
-/* Fails what has waited too long; whether the oldest in flight is overdue. */
-bool redis_calls_overdue(struct redis_link *link, uint64_t now_ms);
+/* Fails what has waited too long. Why the connection is of no use any more; NULL: it is. */
+const char *redis_calls_trouble(struct redis_link *link, uint64_t now_ms);
 /* Logged once a kind; whatever it is, in words for the operator. */
 void redis_complain(struct redis_link *link, struct view error);
 

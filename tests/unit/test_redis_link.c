@@ -1,11 +1,14 @@
-/* A connection to Redis that dies: what is sent again, and what is not. Redis is a few lines of ours. */
+/* A connection to Redis that dies: what is sent again, and what is not. Redis is a few lines of ours; so is
+ * the clock, where a test has to do with time. */
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cmocka_setup.h"
 #include "store/redis_link.h"
 
-enum manner { ANSWERS, HANGS_UP, REFUSES, GIBBERISH };
+enum manner { ANSWERS, HANGS_UP, REFUSES, GIBBERISH, HANGS };
 
 struct scene {
     struct loop loop;
@@ -13,12 +16,24 @@ struct scene {
     struct redis_url url;
     struct redis_link *link;
     uv_pipe_t server;
+    uv_stream_t *peer;                        /* the newest connection */
     enum manner manner;                       /* towards commands; PING is always answered */
     unsigned connections, pings, once, again; /* commands that came */
     unsigned ups, downs, done;
     enum status status;
     bool server_open;
 };
+
+/* ---- the clock ---- */
+
+static uint64_t stopped_ms; /* 0: it goes by itself */
+
+int clock_gettime(clockid_t clock, struct timespec *ret_time) {
+    if (!stopped_ms) return (int)syscall(SYS_clock_gettime, clock, ret_time);
+    *ret_time = (struct timespec){.tv_sec = (time_t)(stopped_ms / 1000),
+                                  .tv_nsec = (long)(stopped_ms % 1000) * 1000000};
+    return 0;
+}
 
 /* ---- Redis ---- */
 
@@ -68,6 +83,7 @@ static void on_command(uv_stream_t *stream, ssize_t len, const uv_buf_t *bytes) 
         case HANGS_UP: uv_close((uv_handle_t *)stream, on_closed); break;
         case REFUSES: say(stream, "-OOM command not allowed when used memory > 'maxmemory'.\r\n"); break;
         case GIBBERISH: say(stream, "HTTP/1.1 400 Bad Request\r\n\r\n"); break;
+        case HANGS: break;
         }
 }
 
@@ -79,6 +95,7 @@ static void on_connection(uv_stream_t *server, int status) {
     pipe->data = scene;
     assert_int_equal(uv_accept(server, (uv_stream_t *)pipe), 0);
     scene->connections++;
+    scene->peer = (uv_stream_t *)pipe;
     uv_read_start((uv_stream_t *)pipe, on_allocate, on_command);
 }
 
@@ -104,6 +121,15 @@ static void turn(struct scene *scene) {
     uv_run(&scene->loop.uv, UV_RUN_ONCE);
 }
 
+/* From the first time on the clock stands still in between. */
+static void pass(struct scene *scene, uint64_t ms) {
+    if (!stopped_ms) stopped_ms = uv_hrtime() / 1000000;
+    for (uint64_t i = 0; i < ms; i += 10) {
+        stopped_ms += 10;
+        for (int turns = 0; turns < 10; turns++) uv_run(&scene->loop.uv, UV_RUN_NOWAIT);
+    }
+}
+
 static int set_up(void **state) {
     struct scene *scene = calloc(1, sizeof(*scene));
     assert_true(loop_init(&scene->loop));
@@ -123,6 +149,7 @@ static int set_up(void **state) {
 
 static int tear_down(void **state) {
     struct scene *scene = *state;
+    stopped_ms = 0;
     redis_link_free(scene->link);
     if (scene->server_open) uv_close((uv_handle_t *)&scene->server, NULL);
     loop_done(&scene->loop);
@@ -230,6 +257,58 @@ static void what_is_no_redis(void **state) {
     while (!scene->downs) turn(scene);
 }
 
+/* What was sent again has its time anew, and all of it as long as answers come. */
+static void one_that_has_hung_may_be_slow(void **state) {
+    struct scene *scene = *state;
+    pass(scene, 5000);
+    scene->manner = HANGS;
+    for (int i = 0; i < 12; i++) call(scene, "AGAIN", true);
+    pass(scene, 2900);
+    assert_int_equal(scene->downs, 0);
+    pass(scene, 600);
+    assert_int_equal(scene->ups, 2);
+    assert_int_equal(scene->again, 24);
+    for (unsigned i = 1; i <= 12; i++) {
+        pass(scene, 1000);
+        assert_int_equal(scene->connections, 2);
+        say(scene->peer, "+OK\r\n");
+        pass(scene, 10);
+        assert_int_equal(scene->done, i);
+        assert_int_equal(scene->status, STATUS_OK);
+    }
+}
+
+static void one_that_hangs_again_is_found_out(void **state) {
+    struct scene *scene = *state;
+    scene->manner = HANGS;
+    call(scene, "AGAIN", true);
+    pass(scene, 6000);
+    assert_int_equal(scene->again, 2);
+    assert_int_equal(scene->done, 0);
+    pass(scene, 3000);
+    assert_int_equal(scene->again, 2);
+    assert_int_equal(scene->downs, 2);
+    assert_int_equal(wait_done(scene), STATUS_UNAVAILABLE);
+}
+
+static void one_that_is_too_slow_is_given_up(void **state) {
+    struct scene *scene = *state;
+    scene->manner = HANGS;
+    for (int i = 0; i < 10; i++) call(scene, "AGAIN", true);
+    for (unsigned i = 1; i <= 7; i++) {
+        pass(scene, 2000);
+        say(scene->peer, "+OK\r\n");
+        pass(scene, 10);
+        assert_int_equal(scene->done, i);
+    }
+    assert_int_equal(scene->downs, 0);
+    pass(scene, 1500);
+    assert_int_equal(scene->downs, 1);
+    assert_int_equal(scene->done, 10);
+    assert_int_equal(scene->status, STATUS_UNAVAILABLE);
+    assert_int_equal(scene->again, 10);
+}
+
 static void what_is_owed_at_the_end_fails(void **state) {
     struct scene *scene = *state;
     call(scene, "ONCE", false);
@@ -250,6 +329,9 @@ int main(void) {
         T(nobody_there),
         T(an_error_is_a_status),
         T(what_is_no_redis),
+        T(one_that_has_hung_may_be_slow),
+        T(one_that_hangs_again_is_found_out),
+        T(one_that_is_too_slow_is_given_up),
         T(what_is_owed_at_the_end_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
