@@ -144,7 +144,7 @@ static void give_back(struct exchange *exchange, size_t drained) {
     answer->under_way -= drained;
     answer->owed -= due;
     if (due == 0) return;
-    if (exchange->pace)
+    if (exchange->share.pace)
         pace_credit(exchange, due);
     else
         exchange->delivery->credit(exchange, due);
@@ -217,7 +217,7 @@ static void write_to_chain(struct exchange *exchange, struct view data) {
 
 void answer_write(struct exchange *exchange, struct view data) {
     struct answer *answer = &exchange->answer;
-    if (exchange->pace) pace_count(exchange, data.len);
+    if (exchange->share.pace) pace_count(exchange, data.len);
     answer->owed += data.len;
     if (answer->chain) {
         write_to_chain(exchange, data);
@@ -312,10 +312,10 @@ bool answer_tell_error(const struct exchange *exchange, enum http_error error, s
 
 /* Which quota it was, and when there may be some of it again. */
 static void tell_quota(struct exchange *exchange, struct headers *headers) {
-    if (!exchange->quota) return;
-    struct view text = arena_printf(&exchange->arena, "%u", exchange->retry_s);
-    headers_add(headers, VIEW("x-tunnel-quota"), quota_name(exchange->quota));
-    if (exchange->retry_s && text.ptr) headers_set(headers, VIEW("retry-after"), text);
+    if (!exchange->share.quota) return;
+    struct view text = arena_printf(&exchange->arena, "%u", exchange->share.retry_s);
+    headers_add(headers, VIEW("x-tunnel-quota"), quota_name(exchange->share.quota));
+    if (exchange->share.retry_s && text.ptr) headers_set(headers, VIEW("retry-after"), text);
 }
 
 void answer_error(struct exchange *exchange, enum http_error error) {

@@ -7,7 +7,7 @@
 
 static void on_task(struct task *task) {
     struct exchange *exchange = LIST_ENTRY(task, struct exchange, task);
-    struct answer_own own = {.status = 200, .body = exchange->answer_rest};
+    struct answer_own own = {.status = 200, .body = exchange->mail.answer_rest};
     headers_init(&own.headers, &exchange->arena);
     if (headers_add(&own.headers, VIEW("content-type"), VIEW("application/octet-stream")) &&
         headers_add(&own.headers, VIEW("cache-control"), VIEW("no-store")))
@@ -32,8 +32,8 @@ static struct view answer_for(struct exchange *exchange, const struct forward_ev
 
 bool challenge_take(struct exchange *exchange, const struct forward_event *event) {
     struct view text = answer_for(exchange, event);
-    if (text.ptr) exchange->answer_rest = arena_copy(&exchange->arena, text);
-    if (!exchange->answer_rest.ptr) return false;
+    if (text.ptr) exchange->mail.answer_rest = arena_copy(&exchange->arena, text);
+    if (!exchange->mail.answer_rest.ptr) return false;
     exchange->method = arena_copy(&exchange->arena, event->method);
     exchange->state = EXCHANGE_FAILING;
     exchange->task.fn = on_task;

@@ -141,18 +141,60 @@ enum exchange_state {
     EXCHANGE_ANSWERING    /* the head is out */
 };
 
+/* How its visitor comes to be let in. */
+struct exchange_door {
+    struct view rules;       /* of the tunnel's owner, that it has passed */
+    bool passes_rules;       /* the rules for visitors have been looked at (visitor_policy.c) */
+    bool is_let_in;          /* and the doorman has been heard, if there is one (visitor_door.c) */
+    bool skips_page;         /* it need not see the page of a first visit */
+    bool shows_token;        /* its Authorization is a token of ours: not the service's */
+    bool is_held;            /* the body is here, all of it, in `body` (dispatch_hold.c), */
+    size_t held_most;        /* and had so many bytes at most, where they must have read it */
+    size_t visitor_hops;     /* how far from the right its address stands in x-forwarded-for */
+    struct headers *cookies; /* what the doorman sends with the answer; NULL: nothing */
+};
+
+/* What it takes of what all share. */
+struct exchange_share {
+    struct tunnel_use *tunnel;
+    struct list tunnel_node;
+    struct list use_node;    /* of its tunnel */
+    struct owner_use *owner; /* counts it; NULL: it has no quota */
+    struct pace *pace;       /* pace.h; NULL: its bytes are not counted */
+    uint64_t visitor;        /* as in forward_event */
+    uint64_t stalled_ms;     /* as exchange_stalled() had it */
+    struct list young_node;
+    bool long_lived;  /* counted so */
+    bool is_cut;      /* its place is another's; it ends at the next safe point */
+    bool admitted;    /* its quotas (quotas.h) let it pass */
+    enum quota quota; /* that it met, */
+    unsigned retry_s; /* and when to try again; 0: as the error says */
+};
+
+/* Stream delivery. */
+struct exchange_stream {
+    struct agent_stream *handle; /* NULL: there is none */
+    struct link_use *link;       /* counts it; NULL without a stream */
+    uint64_t sent;
+};
+
+/* Mailbox delivery. */
+struct exchange_mail {
+    char request_id[V1_REQUEST_ID_MAX + 1]; /* of the last message that carried it */
+    struct table_node node;     /* in core.requests while the mailbox has it; else without a key */
+    bool is_sending;            /* whether the agent was handed it is not known yet, */
+    bool is_gone;               /* and the agent, or what the mailbox had, has gone meanwhile */
+    bool is_woken;              /* while an answer is asked for: there is one, or has been since */
+    enum status sent;           /* what has kept it from the agent; STATUS_OK: nothing that is known */
+    struct v1_message *message; /* the answer, while its body is passed on */
+    struct view answer_rest;    /* of its body, not yet given to the sink */
+};
+
 struct exchange {
     struct core *core;
     uint64_t ticket;
     enum exchange_state state;
     enum http_error error; /* FAILING */
-    bool from_peer;        /* taken in by another gateway, which meant the agent of peer_epoch */
-    struct view rules;     /* of the tunnel's owner, that it has passed */
-    bool passes_rules;     /* the rules for visitors have been looked at (visitor_policy.c) */
-    bool is_let_in;        /* and the doorman has been heard, if there is one (visitor_door.c) */
-    bool tells_cookie;     /* its answer tells the browser which tunnel's page it shows (stray.h) */
-    bool is_held;          /* the body is here, all of it, in `body` (dispatch_hold.c) */
-    bool body_complete;
     struct arena arena;
     struct task task; /* the next step that must not run inside a host's call */
     struct timer timer;
@@ -164,11 +206,8 @@ struct exchange {
     uint64_t given_us, answered_us; /* when an agent had it, and when its head came; 0: not yet */
 
     /* the request */
-    uint64_t peer_epoch;
-    bool skips_page;     /* it need not see the page of a first visit */
-    bool shows_token;    /* its Authorization is a token of ours: not the service's */
-    size_t held_most;    /* bytes of the body, where they must have read it (dispatch_hold.c) */
-    size_t visitor_hops; /* how far from the right its address stands in x-forwarded-for */
+    bool from_peer;      /* taken in by another gateway, which meant the agent of */
+    uint64_t peer_epoch; /* this one */
     struct view gateway; /* claims with this one may serve it */
     struct view method, accept;
     struct headers headers; /* what the local service gets */
@@ -176,47 +215,26 @@ struct exchange {
     struct route route;
     struct stray *stray;       /* path mode, while a look at the registry must decide which tunnel is meant */
     struct rewrite_site *site; /* path mode, where the visitor is: what is brought under its prefix */
-    struct headers *door_cookies; /* what the doorman sends with the answer; NULL: nothing */
+    bool tells_cookie;         /* its answer tells the browser which tunnel's page it shows (stray.h) */
+    struct exchange_door door;
+    struct exchange_share share;
+
+    /* its body */
+    struct buf body; /* v1: all of it; v2: its first part, as long as it may have to be sent again */
+    bool body_complete;
+    bool body_unkept;       /* stream delivery: more has come than is kept */
+    uint64_t granted_bytes; /* of it, in all */
 
     /* its way */
-    struct tunnel_use *tunnel;
-    struct list tunnel_node;
-    struct owner_use *owner; /* counts it; NULL: it has no quota */
-    struct pace *pace;       /* pace.h; NULL: its bytes are not counted */
     struct claim claim;
     const struct delivery *delivery;
     struct link_use *link;
     struct list link_node;
     char lost_connection[CONNECTION_ID_MAX + 1]; /* the agent that died with it; "" if none */
     uint64_t unreached_ms;                       /* since when there is no way to it; 0: there is */
-    struct list use_node;                        /* of its tunnel */
-    uint64_t visitor;                            /* as in forward_event */
-    uint64_t stalled_ms;                         /* as exchange_stalled() had it */
-    bool sent_again;  /* an agent may have executed it: once more, for the last time */
-    bool is_cut;      /* its place is another's; it ends at the next safe point */
-    bool admitted;    /* its quotas (quotas.h) let it pass */
-    enum quota quota; /* that it met, */
-    unsigned retry_s; /* and when to try again; 0: as the error says */
-    bool body_unkept; /* stream delivery: more has come than is kept */
-    bool long_lived;  /* counted so */
-    struct list young_node;
-    uint64_t granted_bytes; /* of the request's body, in all */
-    struct buf body;        /* v1: all of it; v2: its first part, as long as it may have to be sent again */
-
-    /* stream delivery */
-    struct agent_stream *stream;
-    struct link_use *stream_link; /* counts it; NULL without a stream */
-    uint64_t stream_sent;
-
-    /* mailbox delivery */
-    char request_id[V1_REQUEST_ID_MAX + 1]; /* of the last message that carried it */
-    struct table_node request_node; /* in core.requests while the mailbox has it; else without a key */
-    bool is_sending;                /* whether the agent was handed it is not known yet, */
-    bool is_gone;                   /* and the agent, or what the mailbox had, has gone meanwhile */
-    bool is_woken;                  /* while an answer is asked for: there is one, or has been since */
-    enum status sent;               /* what has kept it from the agent; STATUS_OK: nothing that is known */
-    struct v1_message *message;     /* the answer, while its body is passed on */
-    struct view answer_rest;        /* of its body, not yet given to the sink */
+    bool sent_again; /* an agent may have executed it: once more, for the last time */
+    struct exchange_stream stream;
+    struct exchange_mail mail;
 };
 
 /* The exchange of this ticket; NULL when it has ended. */

@@ -35,19 +35,19 @@ static void on_sent(void *target, uint64_t ticket, enum status status) {
     (void)ticket;
     struct sending *sending = target;
     struct exchange *exchange = exchange_find(sending->operation.core, sending->ticket);
-    bool is_its = exchange && strcmp(exchange->request_id, sending->request_id) == 0;
+    bool is_its = exchange && strcmp(exchange->mail.request_id, sending->request_id) == 0;
     bool is_last = --sending->left == 0;
     if (is_last) {
         operation_end(&sending->operation);
         free(sending);
     }
-    if (is_its && is_last) exchange->is_sending = false;
+    if (is_its && is_last) exchange->mail.is_sending = false;
     if (is_its && status != STATUS_OK)
-        exchange->sent = status; /* for not_taken(), if an answer is asked for */
+        exchange->mail.sent = status; /* for not_taken(), if an answer is asked for */
     if (!is_its || exchange->state != EXCHANGE_SENT) return;
     if (status != STATUS_OK)
         fail_sending(exchange, status);
-    else if (is_last && exchange->is_gone)
+    else if (is_last && exchange->mail.is_gone)
         mailbox_delivery_agent_gone(exchange);
 }
 
@@ -61,7 +61,7 @@ static void send_message(struct sending *sending, const struct exchange *exchang
 static bool send_pieces(struct sending *sending, const struct exchange *exchange, struct view text) {
     struct chunk_cutter cutter;
     struct buf piece;
-    if (!chunk_cutter_init(&cutter, view_from_cstr(exchange->request_id), text, CHUNKS_MESSAGE_MAX))
+    if (!chunk_cutter_init(&cutter, view_from_cstr(exchange->mail.request_id), text, CHUNKS_MESSAGE_MAX))
         return false;
     buf_init(&piece, CHUNKS_MESSAGE_MAX);
     while (chunk_cutter_next(&cutter, &piece)) {
@@ -80,7 +80,7 @@ static bool send_text(struct exchange *exchange, struct view text) {
          ok = true;
     operation_start(exchange->core, &sending->operation, sending_drop);
     sending->ticket = exchange->ticket;
-    memcpy(sending->request_id, exchange->request_id, sizeof(sending->request_id));
+    memcpy(sending->request_id, exchange->mail.request_id, sizeof(sending->request_id));
     if (in_pieces)
         ok = send_pieces(sending, exchange, text);
     else
@@ -93,7 +93,7 @@ static bool send_text(struct exchange *exchange, struct view text) {
 }
 
 static bool encode_request(struct exchange *exchange, struct buf *out) {
-    struct v1_request request = {.request_id = view_from_cstr(exchange->request_id),
+    struct v1_request request = {.request_id = view_from_cstr(exchange->mail.request_id),
                                  .method = exchange->method,
                                  .uri = exchange->route.target,
                                  .headers = &exchange->headers,
@@ -114,9 +114,9 @@ static void send_request(struct exchange *exchange) {
     }
     list_append(&exchange->link->exchanges, &exchange->link_node);
     exchange->state = EXCHANGE_SENT;
-    exchange->is_sending = true;
-    exchange->is_gone = false;
-    exchange->sent = STATUS_OK;
+    exchange->mail.is_sending = true;
+    exchange->mail.is_gone = false;
+    exchange->mail.sent = STATUS_OK;
     timer_start(core->ports.clock.timers, &exchange->timer, exchange_request_timeout_ms(exchange));
     dispatch_recheck_later(exchange);
     bool sent = send_text(exchange, buf_view(&text));
@@ -132,9 +132,9 @@ static void on_put(void *target, uint64_t ticket, enum status status, struct vie
         return;
     }
     if (status != STATUS_OK ||
-        !view_copy_to(request_id, exchange->request_id, sizeof(exchange->request_id)) ||
-        !table_put(&core->requests, &exchange->request_node, view_from_cstr(exchange->request_id))) {
-        exchange->request_id[0] = '\0';
+        !view_copy_to(request_id, exchange->mail.request_id, sizeof(exchange->mail.request_id)) ||
+        !table_put(&core->requests, &exchange->mail.node, view_from_cstr(exchange->mail.request_id))) {
+        exchange->mail.request_id[0] = '\0';
         exchange_fail(exchange, HTTP_ERROR_OVERLOADED);
         return;
     }
@@ -205,18 +205,18 @@ static void body_end(struct exchange *exchange) {
 /* ---- the end ---- */
 
 static bool is_at_mailbox(const struct exchange *exchange) {
-    return exchange->request_node.key.ptr;
+    return exchange->mail.node.key.ptr;
 }
 
 static void forget_request(struct exchange *exchange) {
-    table_remove(&exchange->core->requests, &exchange->request_node);
-    exchange->request_node.key = (struct view){0};
+    table_remove(&exchange->core->requests, &exchange->mail.node);
+    exchange->mail.node.key = (struct view){0};
 }
 
 static void stop(struct exchange *exchange) {
     struct core *core = exchange->core;
     if (is_at_mailbox(exchange)) {
-        core->ports.mailbox.remove(core->ports.mailbox.ctx, view_from_cstr(exchange->request_id));
+        core->ports.mailbox.remove(core->ports.mailbox.ctx, view_from_cstr(exchange->mail.request_id));
         forget_request(exchange);
     }
     if (exchange->link) {
@@ -224,8 +224,8 @@ static void stop(struct exchange *exchange) {
         link_use_settle(exchange->link);
         exchange->link = NULL;
     }
-    v1_message_free(exchange->message);
-    exchange->message = NULL;
+    v1_message_free(exchange->mail.message);
+    exchange->mail.message = NULL;
 }
 
 /* ---- the answer ---- */
@@ -240,7 +240,7 @@ static enum http_error error_of_agent(const struct v1_message *error) {
 }
 
 static void push(struct exchange *exchange) {
-    struct view *rest = &exchange->answer_rest;
+    struct view *rest = &exchange->mail.answer_rest;
     size_t room = answer_room(&exchange->answer), len = rest->len < room ? rest->len : room;
     if (len > 0) {
         struct view piece = view_slice(*rest, 0, len);
@@ -256,17 +256,18 @@ static bool is_taking(const struct exchange *exchange) {
 
 /* The store has lost the request, and the agent may have it: no answer will come of it. */
 static void lost_by_store(struct exchange *exchange) {
-    if (exchange->is_sending && !dispatch_may_send_twice(exchange))
-        exchange->is_gone = true; /* it may be that it never got it: that is to be known first */
+    if (exchange->mail.is_sending && !dispatch_may_send_twice(exchange))
+        exchange->mail.is_gone = true; /* it may be that it never got it: that is to be known first */
     else
         dispatch_severed(exchange);
 }
 
 static void not_taken(struct exchange *exchange, enum status status) {
-    bool is_last = exchange->state == EXCHANGE_TAKING_LAST || (exchange->is_gone && !exchange->is_sending);
+    bool is_last =
+        exchange->state == EXCHANGE_TAKING_LAST || (exchange->mail.is_gone && !exchange->mail.is_sending);
     exchange->state = EXCHANGE_SENT;
-    if (exchange->sent != STATUS_OK)
-        fail_sending(exchange, exchange->sent);
+    if (exchange->mail.sent != STATUS_OK)
+        fail_sending(exchange, exchange->mail.sent);
     else if (is_last)
         dispatch_agent_lost(exchange);
     else if (status == STATUS_GONE)
@@ -277,7 +278,7 @@ static void take(struct exchange *exchange);
 
 /* It came behind the question: the store said "not yet" before it was told of the answer. */
 static bool take_again(struct exchange *exchange, enum status status) {
-    if (!exchange->is_woken || status == STATUS_GONE) return false;
+    if (!exchange->mail.is_woken || status == STATUS_GONE) return false;
     enum exchange_state asking = exchange->state;
     exchange->state = EXCHANGE_SENT;
     take(exchange);
@@ -294,14 +295,14 @@ static void on_taken(void *target, uint64_t ticket, enum status status, struct v
     }
     forget_request(exchange); /* the mailbox has, too */
     stop(exchange);
-    exchange->message = answer;
+    exchange->mail.message = answer;
     if (answer->type == V1_ERROR) {
         exchange_note_fault(exchange, error_of_agent(answer), answer->message);
         exchange_fail(exchange, error_of_agent(answer));
     } else if (answer->body_too_large) {
         exchange_fail(exchange, HTTP_ERROR_RESPONSE_TOO_LARGE);
     } else if (exchange_answer(exchange, answer->status, &answer->headers, answer->body.len)) {
-        if (http_answer_has_body(exchange->method, answer->status)) exchange->answer_rest = answer->body;
+        if (http_answer_has_body(exchange->method, answer->status)) exchange->mail.answer_rest = answer->body;
         push(exchange);
     }
 }
@@ -310,22 +311,23 @@ static void take(struct exchange *exchange) {
     struct core *core = exchange->core;
     if (exchange->state != EXCHANGE_SENT) return;
     exchange->state = EXCHANGE_TAKING;
-    exchange->is_woken = false;
-    core->ports.mailbox.take(core->ports.mailbox.ctx, view_from_cstr(exchange->request_id), on_taken, core,
-                             exchange->ticket);
+    exchange->mail.is_woken = false;
+    core->ports.mailbox.take(core->ports.mailbox.ctx, view_from_cstr(exchange->mail.request_id), on_taken,
+                             core, exchange->ticket);
 }
 
 void mailbox_delivery_completed(struct core *core, struct view request_id) {
     struct table_node *node = table_get(&core->requests, request_id);
     if (!node) return;
-    struct exchange *exchange = TABLE_ENTRY(node, struct exchange, request_node);
-    exchange->is_woken = is_taking(exchange);
+    struct exchange *exchange = TABLE_ENTRY(node, struct exchange, mail.node);
+    exchange->mail.is_woken = is_taking(exchange);
     take(exchange);
 }
 
 void mailbox_delivery_agent_gone(struct exchange *exchange) {
-    exchange->is_gone = true;
-    if (exchange->state == EXCHANGE_SENT && exchange->is_sending) return; /* it may be that it never got it */
+    exchange->mail.is_gone = true;
+    if (exchange->state == EXCHANGE_SENT && exchange->mail.is_sending)
+        return; /* it may be that it never got it */
     take(exchange);
     if (exchange->state == EXCHANGE_TAKING) exchange->state = EXCHANGE_TAKING_LAST;
 }

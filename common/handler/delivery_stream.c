@@ -33,7 +33,7 @@ static void expect_answer(struct exchange *exchange) {
 
 /* The visitor may send what the agent has taken, and a window more. */
 static void grant(struct exchange *exchange) {
-    exchange_grant(exchange, exchange->stream_sent + BODY_WINDOW);
+    exchange_grant(exchange, exchange->stream.sent + BODY_WINDOW);
 }
 
 static void keep(struct exchange *exchange, struct view data) {
@@ -45,8 +45,8 @@ static void keep(struct exchange *exchange, struct view data) {
 
 static void body(struct exchange *exchange, struct view data) {
     if (exchange->state != EXCHANGE_ANSWERING) keep(exchange, data);
-    if (!exchange->stream) return;
-    agents_of(exchange)->write(exchange->stream, data);
+    if (!exchange->stream.handle) return;
+    agents_of(exchange)->write(exchange->stream.handle, data);
     expect_progress(exchange);
 }
 
@@ -56,19 +56,19 @@ static bool stays_open(const struct exchange *exchange) {
 }
 
 static void body_end(struct exchange *exchange) {
-    if (!exchange->stream) return;
-    if (!stays_open(exchange)) agents_of(exchange)->end(exchange->stream);
+    if (!exchange->stream.handle) return;
+    if (!stays_open(exchange)) agents_of(exchange)->end(exchange->stream.handle);
     if (exchange->state == EXCHANGE_STREAMING) expect_answer(exchange);
 }
 
 static void credit(struct exchange *exchange, size_t bytes) {
-    if (exchange->stream) agents_of(exchange)->consumed(exchange->stream, bytes);
+    if (exchange->stream.handle) agents_of(exchange)->consumed(exchange->stream.handle, bytes);
     if (exchange->state == EXCHANGE_ANSWERING) expect_progress(exchange);
 }
 
 static void on_sent(void *ctx, size_t bytes) {
     struct exchange *exchange = ctx;
-    exchange->stream_sent += bytes;
+    exchange->stream.sent += bytes;
     if (!exchange->body_complete) grant(exchange);
 }
 
@@ -168,7 +168,7 @@ static void lose(struct exchange *exchange, enum stream_end why) {
 
 static void on_lost(void *ctx, enum stream_end why) {
     struct exchange *exchange = ctx;
-    exchange->stream = NULL;
+    exchange->stream.handle = NULL;
     lose(exchange, why);
 }
 
@@ -182,7 +182,8 @@ static const struct stream_events stream_events = {.informational = on_informati
 /* ---- start and stop ---- */
 
 static void replay(struct exchange *exchange) {
-    if (exchange->body.len > 0) agents_of(exchange)->write(exchange->stream, buf_view(&exchange->body));
+    if (exchange->body.len > 0)
+        agents_of(exchange)->write(exchange->stream.handle, buf_view(&exchange->body));
     if (exchange->body_complete) body_end(exchange);
 }
 
@@ -236,7 +237,7 @@ static void start(struct exchange *exchange) {
                                .scheme = VIEW("http"),
                                .authority = exchange->verdict.host_field,
                                .path = exchange->route.target,
-                               .visitor = exchange->visitor,
+                               .visitor = exchange->share.visitor,
                                .headers = &exchange->headers};
     struct headers offering;
     enum status status;
@@ -246,17 +247,18 @@ static void start(struct exchange *exchange) {
     }
     if (exchange->verdict.framing == BODY_NONE) exchange->body_complete = true;
     exchange->state = EXCHANGE_STREAMING;
-    exchange->stream_sent = 0;
-    exchange->stream = agents_of(exchange)->open(agents_of(exchange)->ctx, &exchange->claim, &head,
-                                                 wants_body(exchange), &stream_events, exchange, &status);
-    if (!exchange->stream) {
+    exchange->stream.sent = 0;
+    exchange->stream.handle =
+        agents_of(exchange)->open(agents_of(exchange)->ctx, &exchange->claim, &head, wants_body(exchange),
+                                  &stream_events, exchange, &status);
+    if (!exchange->stream.handle) {
         if (status == STATUS_GONE || status == STATUS_UNAVAILABLE) /* the agent is on its way elsewhere */
             dispatch_undelivered(exchange);
         else
             exchange_fail(exchange, HTTP_ERROR_OVERLOADED);
         return;
     }
-    exchange->stream_link = link_use_stream(exchange->core, &exchange->claim.member.link);
+    exchange->stream.link = link_use_stream(exchange->core, &exchange->claim.member.link);
     expect_answer(exchange);
     if (!wants_body(exchange)) return;
     if (exchange->body.len > 0 || exchange->body_complete) replay(exchange);
@@ -264,10 +266,10 @@ static void start(struct exchange *exchange) {
 }
 
 static void stop(struct exchange *exchange) {
-    if (exchange->stream) agents_of(exchange)->reset(exchange->stream);
-    exchange->stream = NULL;
-    if (exchange->stream_link) link_use_stream_ended(exchange->stream_link);
-    exchange->stream_link = NULL;
+    if (exchange->stream.handle) agents_of(exchange)->reset(exchange->stream.handle);
+    exchange->stream.handle = NULL;
+    if (exchange->stream.link) link_use_stream_ended(exchange->stream.link);
+    exchange->stream.link = NULL;
 }
 
 /* It posts no task. */

@@ -7,8 +7,8 @@
 
 static void wait_for_agent(struct exchange *exchange, uint64_t wait_ms) {
     exchange->state = EXCHANGE_WAITING;
-    list_remove(&exchange->tunnel_node);
-    list_append(&exchange->tunnel->waiting, &exchange->tunnel_node);
+    list_remove(&exchange->share.tunnel_node);
+    list_append(&exchange->share.tunnel->waiting, &exchange->share.tunnel_node);
     if (!timer_armed(&exchange->timer))
         timer_start(exchange->core->ports.clock.timers, &exchange->timer, wait_ms);
     dispatch_recheck_later(exchange);
@@ -131,7 +131,7 @@ void dispatch_claim_changed(struct core *core, struct view tunnel_id) {
     list_init(&waiting);
     list_move_all(&waiting, &tunnel->waiting);
     for (struct list *entry; (entry = list_pop(&waiting));) {
-        struct exchange *exchange = LIST_ENTRY(entry, struct exchange, tunnel_node);
+        struct exchange *exchange = LIST_ENTRY(entry, struct exchange, share.tunnel_node);
         if (exchange->state == EXCHANGE_WAITING) dispatch_start(exchange);
     }
 }

@@ -16,7 +16,7 @@ static void on_credit(struct exchange *exchange, size_t bytes) {
 }
 
 static void on_body(struct exchange *exchange, struct view data) {
-    bool fits = exchange->body.len + data.len <= exchange->held_most;
+    bool fits = exchange->body.len + data.len <= exchange->door.held_most;
     if (fits && buf_append_view(&exchange->body, data)) {
         wait_for_more(exchange);
         return;
@@ -32,7 +32,7 @@ static void on_body_end(struct exchange *exchange) {
 static void go_on(struct exchange *exchange) {
     exchange_stop_waiting(exchange);
     exchange->delivery = &mailbox_delivery;
-    exchange->is_held = true;
+    exchange->door.is_held = true;
     exchange->verdict.expects_continue = false; /* it has been granted */
     headers_remove(&exchange->headers, VIEW("expect"));
     dispatch_start(exchange);
@@ -53,7 +53,7 @@ void dispatch_hold(struct exchange *exchange, size_t most_bytes) {
     }
     exchange->state = EXCHANGE_READING;
     exchange->delivery = &held_delivery;
-    exchange->held_most = most_bytes;
+    exchange->door.held_most = most_bytes;
     if (verdict->framing == BODY_NONE) exchange->body_complete = true;
     if (exchange->body_complete) {
         on_body_end(exchange);

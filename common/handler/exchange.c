@@ -54,7 +54,7 @@ struct exchange *exchange_find(struct core *core, uint64_t ticket) {
 /* ---- birth and end ---- */
 
 void exchange_stop_waiting(struct exchange *exchange) {
-    list_remove(&exchange->tunnel_node);
+    list_remove(&exchange->share.tunnel_node);
     timer_stop(exchange->core->ports.clock.timers, &exchange->timer);
 }
 
@@ -67,7 +67,7 @@ static void exchange_free(struct exchange *exchange) {
     timer_stop(core->ports.clock.timers, &exchange->recheck);
     task_cancel(&exchange->task);
     slot_release(exchange);
-    list_remove(&exchange->young_node);
+    list_remove(&exchange->share.young_node);
     core->exchange_count--;
     buf_done(&exchange->body);
     arena_done(&exchange->arena);
@@ -95,7 +95,7 @@ static void on_recheck(struct timer *timer) {
 /* What a host's call asked for and must not happen inside it. */
 static void on_task(struct task *task) {
     struct exchange *exchange = LIST_ENTRY(task, struct exchange, task);
-    if (exchange->is_cut)
+    if (exchange->share.is_cut)
         exchange_fail(exchange, HTTP_ERROR_REQUEST_TIMEOUT);
     else if (exchange->state == EXCHANGE_FAILING)
         exchange_fail(exchange, exchange->error);
@@ -119,10 +119,10 @@ static struct exchange *exchange_new(struct core *core) {
     task_init(&exchange->task, on_task);
     timer_init(&exchange->timer, on_timer);
     timer_init(&exchange->recheck, on_recheck);
-    list_init(&exchange->tunnel_node);
+    list_init(&exchange->share.tunnel_node);
     list_init(&exchange->link_node);
-    list_init(&exchange->young_node);
-    list_init(&exchange->use_node);
+    list_init(&exchange->share.young_node);
+    list_init(&exchange->share.use_node);
     exchange->started_ms = core_now_ms(core);
     return exchange;
 }
@@ -138,9 +138,9 @@ void exchange_fail_later(struct exchange *exchange, enum http_error error) {
 static void count_waiting(struct core *core) {
     uint64_t now = core_now_ms(core);
     while (!list_empty(&core->young)) {
-        struct exchange *oldest = LIST_ENTRY(core->young.next, struct exchange, young_node);
+        struct exchange *oldest = LIST_ENTRY(core->young.next, struct exchange, share.young_node);
         if (now - oldest->started_ms < core->settings.long_wait_ms) return;
-        list_remove(&oldest->young_node);
+        list_remove(&oldest->share.young_node);
         if (oldest->body_complete) exchange_long_lived(oldest);
     }
 }
@@ -151,14 +151,14 @@ enum http_error exchange_admit(struct exchange *exchange) {
     bool is_websocket = view_eq_nocase(exchange->verdict.upgrade, VIEW("websocket"));
     if (exchange->verdict.is_upgrade && is_websocket) exchange_long_lived(exchange);
     count_waiting(core);
-    list_append(&core->young, &exchange->young_node);
+    list_append(&core->young, &exchange->share.young_node);
     return place_take(exchange) ? HTTP_ERROR_NONE : HTTP_ERROR_OVERLOADED;
 }
 
 void exchange_long_lived(struct exchange *exchange) {
-    if (exchange->long_lived) return;
-    exchange->long_lived = true;
-    exchange->tunnel->long_lived_count++;
+    if (exchange->share.long_lived) return;
+    exchange->share.long_lived = true;
+    exchange->share.tunnel->long_lived_count++;
 }
 
 uint64_t exchange_request_timeout_ms(const struct exchange *exchange) {
@@ -172,7 +172,7 @@ void exchange_grant(struct exchange *exchange, uint64_t total) {
     if (total <= exchange->granted_bytes) return;
     size_t more = (size_t)(total - exchange->granted_bytes);
     exchange->granted_bytes = total;
-    if (exchange->pace)
+    if (exchange->share.pace)
         pace_grant(exchange, more);
     else
         exchange->source.grant(exchange->source.ctx, more);
@@ -223,7 +223,7 @@ struct exchange *core_dispatch(struct core *core, const struct dispatch_event *e
 }
 
 void exchange_body(struct exchange *exchange, struct view data) {
-    if (exchange->pace) pace_count(exchange, data.len);
+    if (exchange->share.pace) pace_count(exchange, data.len);
     if (exchange->state != EXCHANGE_FAILING) exchange->delivery->body(exchange, data);
 }
 
@@ -254,19 +254,19 @@ struct exchange_facts exchange_facts(const struct exchange *exchange) {
     static const struct trace none;
     const struct trace *trace = exchange->trace ? exchange->trace : &none;
     return (struct exchange_facts){.tunnel = exchange->route.tunnel_id,
-                                   .request_id = view_from_cstr(exchange->request_id),
+                                   .request_id = view_from_cstr(exchange->mail.request_id),
                                    .sent_again = exchange->sent_again,
                                    .given_us = exchange->given_us,
                                    .answered_us = exchange->answered_us,
                                    .owner = owner_of(&exchange->claim),
-                                   .quota = exchange->quota,
+                                   .quota = exchange->share.quota,
                                    .x_request_id = trace->request_id,
                                    .trace_id = trace->id,
                                    .protocol = exchange->claim.member.link.protocol};
 }
 
 uint64_t exchange_tunnel_key(const struct exchange *exchange) {
-    return exchange->tunnel ? exchange->tunnel->node.hash : 0;
+    return exchange->share.tunnel ? exchange->share.tunnel->node.hash : 0;
 }
 
 /* ---- the answer ---- */
@@ -292,7 +292,7 @@ static void let_go(struct exchange *exchange) {
     exchange->delivery->stop(exchange);
     exchange->delivery = &ended_delivery;
     timer_stop(exchange->core->ports.clock.timers, &exchange->timer);
-    if (!exchange->is_cut) task_cancel(&exchange->task);
+    if (!exchange->share.is_cut) task_cancel(&exchange->task);
 }
 
 void exchange_ended(struct exchange *exchange) {
@@ -370,7 +370,7 @@ void exchange_note_fault(const struct exchange *exchange, enum http_error error,
 /* The first byte of the answer is out: from now on it waits for nothing. */
 static void begin_answering(struct exchange *exchange) {
     exchange->state = EXCHANGE_ANSWERING;
-    list_remove(&exchange->young_node);
+    list_remove(&exchange->share.young_node);
     timer_stop(exchange->core->ports.clock.timers, &exchange->timer);
 }
 

@@ -14,7 +14,7 @@ static enum http_error copy_request(struct exchange *exchange, const struct forw
     struct view target = arena_copy(&exchange->arena, event->target);
     exchange->accept = arena_copy(&exchange->arena, headers_get(event->headers, VIEW("accept")));
     if (exchange->core->settings.first_visit_page)
-        exchange->skips_page = headers_get(event->headers, VIEW("x-tunnel-skip-page")).ptr != NULL;
+        exchange->door.skips_page = headers_get(event->headers, VIEW("x-tunnel-skip-page")).ptr != NULL;
     if (!exchange->method.ptr || !target.ptr || !headers_copy(&exchange->headers, event->headers))
         return HTTP_ERROR_HEADERS_TOO_LARGE;
     *ret_request = (struct gate_request){.method = exchange->method,
@@ -31,7 +31,7 @@ static bool forward_for(struct exchange *exchange, const struct forward_event *e
     if (event->client_is_proxy) earlier = forwarded_join(headers, name, &exchange->arena);
     if (earlier.len > 0)
         value = arena_printf(&exchange->arena, "%.*s, %.*s", VIEW_ARG(earlier), VIEW_ARG(event->client));
-    exchange->visitor_hops = event->client_is_proxy && earlier.len > 0 ? event->hops + 1 : 0;
+    exchange->door.visitor_hops = event->client_is_proxy && earlier.len > 0 ? event->hops + 1 : 0;
     return value.ptr && headers_set(headers, name, value);
 }
 
@@ -61,7 +61,7 @@ static bool forwarded_headers(struct exchange *exchange, const struct forward_ev
 enum http_error ingress(struct exchange *exchange, const struct forward_event *event) {
     struct core *core = exchange->core;
     struct gate_request request;
-    exchange->visitor = event->visitor;
+    exchange->share.visitor = event->visitor;
     enum http_error error = copy_request(exchange, event, &request);
     if (error == HTTP_ERROR_NONE)
         error = gate_check_request(&request, &core->settings.limits, &exchange->arena, &exchange->verdict);
@@ -132,8 +132,8 @@ enum http_error ingress_done(struct exchange *exchange, const struct dispatch_ev
     struct headers *headers = &exchange->headers;
     exchange->from_peer = true;
     exchange->peer_epoch = event->epoch;
-    exchange->is_let_in = event->is_let_in;
-    exchange->visitor = event->visitor;
+    exchange->door.is_let_in = event->is_let_in;
+    exchange->share.visitor = event->visitor;
     if (!copy_event(exchange, event)) return HTTP_ERROR_HEADERS_TOO_LARGE;
     if (!http_is_token(event->method) || view_eq(event->method, VIEW("CONNECT")) || event->host.len == 0 ||
         event->target.len == 0 || event->target.len > limits->target_bytes ||

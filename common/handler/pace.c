@@ -37,19 +37,19 @@ static uint64_t wait_ms(uint64_t full_ns, uint64_t now_ns) {
 /* ---- both ---- */
 
 static void count(struct pace *pace, size_t bytes) {
-    struct tunnel_use *tunnel = pace->exchange->tunnel;
+    struct tunnel_use *tunnel = pace->exchange->share.tunnel;
     uint64_t now_ns = core_now_ns(pace->exchange->core);
     if (pace->tunnel_bandwidth) pace_take(&tunnel->bytes_full_ns, now_ns, pace->tunnel_bandwidth, bytes);
     if (!pace->owner_bandwidth) return;
-    pace_take(&pace->exchange->owner->bytes_full_ns, now_ns, pace->owner_bandwidth, bytes);
-    spending_note(pace->exchange->core, pace->exchange->owner, 0, bytes);
+    pace_take(&pace->exchange->share.owner->bytes_full_ns, now_ns, pace->owner_bandwidth, bytes);
+    spending_note(pace->exchange->core, pace->exchange->share.owner, 0, bytes);
 }
 
 static uint64_t must_wait_ms(const struct pace *pace) {
     const struct exchange *exchange = pace->exchange;
     uint64_t now_ns = core_now_ns(exchange->core), own = 0, owners = 0;
-    if (pace->tunnel_bandwidth) own = wait_ms(exchange->tunnel->bytes_full_ns, now_ns);
-    if (pace->owner_bandwidth) owners = wait_ms(exchange->owner->bytes_full_ns, now_ns);
+    if (pace->tunnel_bandwidth) own = wait_ms(exchange->share.tunnel->bytes_full_ns, now_ns);
+    if (pace->owner_bandwidth) owners = wait_ms(exchange->share.owner->bytes_full_ns, now_ns);
     return own > owners ? own : owners;
 }
 
@@ -85,16 +85,17 @@ static bool hold(struct pace *pace, size_t *held, size_t bytes) {
 }
 
 void pace_credit(struct exchange *exchange, size_t bytes) {
-    if (!hold(exchange->pace, &exchange->pace->credit, bytes)) exchange->delivery->credit(exchange, bytes);
+    if (!hold(exchange->share.pace, &exchange->share.pace->credit, bytes))
+        exchange->delivery->credit(exchange, bytes);
 }
 
 void pace_grant(struct exchange *exchange, size_t bytes) {
-    if (!hold(exchange->pace, &exchange->pace->grant, bytes))
+    if (!hold(exchange->share.pace, &exchange->share.pace->grant, bytes))
         exchange->source.grant(exchange->source.ctx, bytes);
 }
 
 void pace_count(struct exchange *exchange, size_t bytes) {
-    struct pace *pace = exchange->pace;
+    struct pace *pace = exchange->share.pace;
     size_t counted = bytes < pace->counted ? bytes : pace->counted;
     pace->counted -= counted;
     if (bytes > counted) count(pace, bytes - counted);
@@ -106,18 +107,18 @@ bool pace_start(struct exchange *exchange, uint64_t tunnel_bandwidth, uint64_t o
     *pace = (struct pace){
         .exchange = exchange, .tunnel_bandwidth = tunnel_bandwidth, .owner_bandwidth = owner_bandwidth};
     timer_init(&pace->timer, on_timer);
-    exchange->pace = pace;
+    exchange->share.pace = pace;
     return true;
 }
 
 void pace_stop(struct exchange *exchange) {
-    struct pace *pace = exchange->pace;
+    struct pace *pace = exchange->share.pace;
     if (!pace) return;
     timer_stop(exchange->core->ports.clock.timers, &pace->timer);
     if (pace->tunnel_bandwidth)
-        put_back(&exchange->tunnel->bytes_full_ns, pace->tunnel_bandwidth, pace->counted);
+        put_back(&exchange->share.tunnel->bytes_full_ns, pace->tunnel_bandwidth, pace->counted);
     if (pace->owner_bandwidth)
-        put_back(&exchange->owner->bytes_full_ns, pace->owner_bandwidth, pace->counted);
+        put_back(&exchange->share.owner->bytes_full_ns, pace->owner_bandwidth, pace->counted);
     free(pace);
-    exchange->pace = NULL;
+    exchange->share.pace = NULL;
 }

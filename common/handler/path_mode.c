@@ -218,7 +218,7 @@ static struct codings codings_of(const struct exchange *exchange, const struct h
     struct codings codings = {CODING_IDENTITY, CODING_IDENTITY};
     coding_parse(headers_get(headers, VIEW("content-encoding")), &codings.from);
     codings.to = coding_choose(headers_get(&exchange->headers, VIEW("accept-encoding")), codings.from,
-                               coding_memory_is_short(&exchange->tunnel->coding_memory));
+                               coding_memory_is_short(&exchange->share.tunnel->coding_memory));
     return codings;
 }
 
@@ -269,7 +269,7 @@ static struct chain *decoding_chain(enum coding coding, struct coding_memory *me
 
 static struct chain *chain_of(const struct exchange *exchange, const struct body_type *type, bool with_script,
                               const struct codings *codings) {
-    struct coding_memory *memory = &exchange->tunnel->coding_memory;
+    struct coding_memory *memory = &exchange->share.tunnel->coding_memory;
     struct chain *chain = decoding_chain(codings->from, memory);
     bool ok = chain && append(chain, rewriter_new(exchange, type, with_script));
     if (ok && codings->to != CODING_IDENTITY)

@@ -61,7 +61,7 @@ static bool is_counted_elsewhere(const struct exchange *exchange) {
 /* The tunnel keeps its owner as long as there is something of his buckets to be remembered. */
 static struct owner_use *find_owner(struct exchange *exchange) {
     struct core *core = exchange->core;
-    struct tunnel_use *tunnel = exchange->tunnel;
+    struct tunnel_use *tunnel = exchange->share.tunnel;
     const char *name = exchange->claim.owner;
     if (tunnel->owner && strcmp(tunnel->owner->name, name) == 0) return tunnel->owner;
     struct owner_use *owner = owner_use_get(core, name);
@@ -75,13 +75,13 @@ static struct owner_use *find_owner(struct exchange *exchange) {
 static void count_request(struct exchange *exchange, struct owner_use *owner) {
     owner->use_count++;
     owner->exchange_count++;
-    exchange->owner = owner;
+    exchange->share.owner = owner;
 }
 
 void quota_leave(struct exchange *exchange) {
-    struct owner_use *owner = exchange->owner;
+    struct owner_use *owner = exchange->share.owner;
     if (!owner) return;
-    exchange->owner = NULL;
+    exchange->share.owner = NULL;
     owner->exchange_count--;
     owner_use_end(exchange->core, owner);
 }
@@ -105,13 +105,13 @@ static enum quota admit_owner(struct exchange *exchange, const struct bounds *bo
 
 static bool take_of_tunnel(struct exchange *exchange, size_t rate, uint64_t now_ns) {
     const struct registry *registry = &exchange->core->ports.registry;
-    return bucket_take(&exchange->tunnel->full_ns, now_ns, rate) &&
+    return bucket_take(&exchange->share.tunnel->full_ns, now_ns, rate) &&
            (!registry->admit || registry->admit(registry->ctx, exchange->route.tunnel_id, rate));
 }
 
 static enum quota admit(struct exchange *exchange, const struct bounds *bounds) {
     uint64_t now_ns = core_now_ns(exchange->core);
-    if (bounds->tunnel_bandwidth && pace_is_late(exchange->tunnel->bytes_full_ns, now_ns))
+    if (bounds->tunnel_bandwidth && pace_is_late(exchange->share.tunnel->bytes_full_ns, now_ns))
         return QUOTA_TUNNEL_BANDWIDTH;
     if (bounds->tunnel_rate && !take_of_tunnel(exchange, bounds->tunnel_rate, now_ns))
         return QUOTA_TUNNEL_RATE;
@@ -126,11 +126,11 @@ static enum quota admit(struct exchange *exchange, const struct bounds *bounds) 
 enum quota quota_admit(struct exchange *exchange) {
     bool is_bound =
         has_quotas(&exchange->core->settings) || !allowance_is_none(&exchange->claim.member.allowance);
-    if (!is_bound || exchange->admitted || is_counted_elsewhere(exchange)) return QUOTA_NONE;
+    if (!is_bound || exchange->share.admitted || is_counted_elsewhere(exchange)) return QUOTA_NONE;
     struct bounds bounds = bounds_of(exchange);
     if (are_none(&bounds)) return QUOTA_NONE;
     enum quota met = admit(exchange, &bounds);
-    exchange->admitted = met == QUOTA_NONE;
+    exchange->share.admitted = met == QUOTA_NONE;
     return met;
 }
 
@@ -139,9 +139,9 @@ enum quota quota_admit(struct exchange *exchange) {
 bool quota_admit_visitor(struct exchange *exchange) {
     struct core *core = exchange->core;
     size_t rate = core->settings.quotas.visitor_rate;
-    if (!rate || !exchange->visitor || exchange->from_peer) return true;
-    if (core_buckets_take(core, &core->visitors, exchange->visitor, BUCKET_NS_PER_S, rate)) return true;
-    exchange->quota = QUOTA_VISITOR_RATE;
+    if (!rate || !exchange->share.visitor || exchange->from_peer) return true;
+    if (core_buckets_take(core, &core->visitors, exchange->share.visitor, BUCKET_NS_PER_S, rate)) return true;
+    exchange->share.quota = QUOTA_VISITOR_RATE;
     metrics_add(METRIC_QUOTA_REFUSALS, QUOTA_VISITOR_RATE - 1, 1);
     return false;
 }
@@ -170,22 +170,22 @@ static void tell_agent(struct exchange *exchange, enum quota quota) {
 
 /* Seconds after which it may be worth a try. */
 static unsigned retry_after_s(const struct exchange *exchange, enum quota quota) {
-    uint64_t full_ns = quota == QUOTA_TUNNEL_BANDWIDTH  ? exchange->tunnel->bytes_full_ns
-                       : quota == QUOTA_OWNER_BANDWIDTH ? exchange->tunnel->owner->bytes_full_ns
+    uint64_t full_ns = quota == QUOTA_TUNNEL_BANDWIDTH  ? exchange->share.tunnel->bytes_full_ns
+                       : quota == QUOTA_OWNER_BANDWIDTH ? exchange->share.tunnel->owner->bytes_full_ns
                                                         : 0;
     return full_ns ? pace_late_s(full_ns, core_now_ns(exchange->core)) : 1;
 }
 
 void quota_heard(struct exchange *exchange, const struct headers *headers) {
     uint64_t seconds;
-    exchange->quota = quota_from_name(headers_get(headers, VIEW("x-tunnel-quota")));
+    exchange->share.quota = quota_from_name(headers_get(headers, VIEW("x-tunnel-quota")));
     bool is_good = view_parse_u64(headers_get(headers, VIEW("retry-after")), &seconds) && seconds <= 3600;
-    if (exchange->quota && is_good) exchange->retry_s = (unsigned)seconds;
+    if (exchange->share.quota && is_good) exchange->share.retry_s = (unsigned)seconds;
 }
 
 void quota_refuse(struct exchange *exchange, enum quota quota) {
-    exchange->quota = quota;
-    exchange->retry_s = retry_after_s(exchange, quota);
+    exchange->share.quota = quota;
+    exchange->share.retry_s = retry_after_s(exchange, quota);
     metrics_add(METRIC_QUOTA_REFUSALS, quota - 1, 1);
     tell_agent(exchange, quota);
     exchange_fail(exchange, HTTP_ERROR_RATE_LIMITED);

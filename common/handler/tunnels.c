@@ -41,8 +41,8 @@ bool tunnel_join(struct exchange *exchange) {
     if (!tunnel) return false;
     list_remove(&tunnel->rest_node);
     tunnel->exchange_count++;
-    list_append(&tunnel->exchanges, &exchange->use_node);
-    exchange->tunnel = tunnel;
+    list_append(&tunnel->exchanges, &exchange->share.use_node);
+    exchange->share.tunnel = tunnel;
     return true;
 }
 
@@ -63,14 +63,14 @@ static void rest(struct core *core, struct tunnel_use *tunnel) {
 
 void tunnel_leave(struct exchange *exchange) {
     struct core *core = exchange->core;
-    struct tunnel_use *tunnel = exchange->tunnel;
+    struct tunnel_use *tunnel = exchange->share.tunnel;
     if (!tunnel) return;
     pace_stop(exchange);
     quota_leave(exchange);
-    list_remove(&exchange->tunnel_node);
-    list_remove(&exchange->use_node);
-    if (exchange->is_cut) tunnel->cut_count--;
-    if (exchange->long_lived) tunnel->long_lived_count--;
+    list_remove(&exchange->share.tunnel_node);
+    list_remove(&exchange->share.use_node);
+    if (exchange->share.is_cut) tunnel->cut_count--;
+    if (exchange->share.long_lived) tunnel->long_lived_count--;
     if (--tunnel->exchange_count > 0) return;
     if (must_rest(core, tunnel))
         rest(core, tunnel);

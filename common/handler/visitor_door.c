@@ -40,26 +40,26 @@ void visitor_door_answer(const struct exchange *exchange, struct headers *header
     struct core *core = exchange->core;
     if (!core->ports.doorman.ask || exchange->from_peer) return;
     headers_remove_if(headers, is_his_cookie, &core->settings);
-    if (exchange->door_cookies) headers_copy(headers, exchange->door_cookies);
+    if (exchange->door.cookies) headers_copy(headers, exchange->door.cookies);
 }
 
 /* ---- what he has said ---- */
 
 static bool keep_cookies(struct exchange *exchange, const struct headers *cookies) {
     if (cookies->count == 0) return true;
-    exchange->door_cookies = arena_alloc(&exchange->arena, sizeof(*exchange->door_cookies));
-    if (!exchange->door_cookies) return false;
-    headers_init(exchange->door_cookies, &exchange->arena);
-    return headers_copy(exchange->door_cookies, cookies);
+    exchange->door.cookies = arena_alloc(&exchange->arena, sizeof(*exchange->door.cookies));
+    if (!exchange->door.cookies) return false;
+    headers_init(exchange->door.cookies, &exchange->arena);
+    return headers_copy(exchange->door.cookies, cookies);
 }
 
 static void let_in(struct exchange *exchange, const struct door_word *word) {
     const struct core_settings *settings = &exchange->core->settings;
     headers_remove_if(&exchange->headers, is_his_field, (void *)(uintptr_t)settings);
-    exchange->is_let_in =
+    exchange->door.is_let_in =
         visitor_drop_cookies(exchange, settings->door_cookies, settings->door_cookies_count) &&
         headers_copy(&exchange->headers, &word->fields) && keep_cookies(exchange, &word->cookies);
-    if (exchange->is_let_in)
+    if (exchange->door.is_let_in)
         dispatch_start(exchange);
     else
         exchange_fail(exchange, HTTP_ERROR_HEADERS_TOO_LARGE);

@@ -37,15 +37,15 @@ static struct view token_cookie(const struct exchange *exchange) {
 static bool shows_token(struct exchange *exchange) {
     struct view field = authorization_of(exchange), scheme = VIEW("Bearer ");
     bool is_bearer = view_eq_nocase(view_slice(field, 0, scheme.len), scheme);
-    if (!exchange->shows_token && is_bearer)
-        exchange->shows_token = is_token(exchange, view_trim(view_skip(field, scheme.len)));
-    return exchange->shows_token || is_token(exchange, token_cookie(exchange));
+    if (!exchange->door.shows_token && is_bearer)
+        exchange->door.shows_token = is_token(exchange, view_trim(view_skip(field, scheme.len)));
+    return exchange->door.shows_token || is_token(exchange, token_cookie(exchange));
 }
 
 /* ---- what is asked ---- */
 
 struct view visitor_address(const struct exchange *exchange) {
-    return forwarded_nearest(&exchange->headers, VIEW("x-forwarded-for"), exchange->visitor_hops);
+    return forwarded_nearest(&exchange->headers, VIEW("x-forwarded-for"), exchange->door.visitor_hops);
 }
 
 static struct policy_request request_of(struct exchange *exchange, unsigned takes) {
@@ -60,10 +60,10 @@ static struct policy_request request_of(struct exchange *exchange, unsigned take
         .now_s = core_wall_ms(exchange->core) / 1000,
         .is_navigation = stray_is_navigation(exchange),
         .is_page = http_wants_html(exchange->accept),
-        .skips_page = exchange->skips_page,
+        .skips_page = exchange->door.skips_page,
         .is_at_door = (takes & POLICY_TAKES_DOOR) && policy_is_door(exchange->route.target),
         .has_token = (takes & POLICY_TAKES_TOKEN) && shows_token(exchange),
-        .has_body = exchange->is_held,
+        .has_body = exchange->door.is_held,
         .body = buf_view(&exchange->body),
         .arena = &exchange->arena};
 }
@@ -228,7 +228,7 @@ static bool take_parameter(struct exchange *exchange) {
 }
 
 static bool take(struct exchange *exchange, unsigned takes) {
-    if ((takes & POLICY_TAKES_AUTHORIZATION) || exchange->shows_token)
+    if ((takes & POLICY_TAKES_AUTHORIZATION) || exchange->door.shows_token)
         headers_remove(&exchange->headers, VIEW("authorization"));
     return (!(takes & POLICY_TAKES_COOKIES) || take_cookies(exchange)) &&
            (!(takes & POLICY_TAKES_PARAMETER) || take_parameter(exchange));
@@ -253,9 +253,9 @@ static bool passes_rules(struct exchange *exchange, const struct claim *claim, s
                                      options};
     unsigned takes = policy_takes(policies[0]) | policy_takes(policies[1]) | policy_takes(policies[2]);
     if (!passes_all(exchange, policies, takes)) return false;
-    exchange->passes_rules = true;
-    exchange->rules = arena_copy(&exchange->arena, options);
-    if (exchange->rules.ptr && take(exchange, takes)) return true;
+    exchange->door.passes_rules = true;
+    exchange->door.rules = arena_copy(&exchange->arena, options);
+    if (exchange->door.rules.ptr && take(exchange, takes)) return true;
     exchange_fail(exchange, HTTP_ERROR_HEADERS_TOO_LARGE);
     return false;
 }
@@ -263,14 +263,14 @@ static bool passes_rules(struct exchange *exchange, const struct claim *claim, s
 /* An agent that has come back meanwhile may have others: what was shown for those of before does not count.
  */
 static bool has_passed(const struct exchange *exchange, struct view options) {
-    return exchange->passes_rules && view_eq(exchange->rules, options);
+    return exchange->door.passes_rules && view_eq(exchange->door.rules, options);
 }
 
 bool visitor_policy(struct exchange *exchange, const struct claim *claim, struct view options) {
     const struct core_settings *settings = &exchange->core->settings;
     bool has_doorman = exchange->core->ports.doorman.ask != NULL;
     if (exchange->from_peer) {
-        if (exchange->is_let_in) return true;
+        if (exchange->door.is_let_in) return true;
         bool is_guarded = options.len || settings->visitor_policy.len || has_doorman;
         if (is_guarded) exchange_fail(exchange, HTTP_ERROR_FORBIDDEN);
         return !is_guarded;
@@ -278,8 +278,8 @@ bool visitor_policy(struct exchange *exchange, const struct claim *claim, struct
     bool has_rules = options.len || settings->visitor_policy.len || settings->first_visit_page;
     if (!has_rules && !has_doorman) return true;
     if (!has_passed(exchange, options) && !passes_rules(exchange, claim, options)) return false;
-    if (exchange->is_let_in) return true;
-    exchange->is_let_in = !has_doorman;
+    if (exchange->door.is_let_in) return true;
+    exchange->door.is_let_in = !has_doorman;
     if (has_doorman) visitor_door_ask(exchange); /* which may have ended it */
     return !has_doorman;
 }

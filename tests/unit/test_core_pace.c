@@ -64,9 +64,9 @@ static void what_does_not_come_is_given_back(void **state) {
     struct world *world = *state;
     RUN("visit GET", "head 200", "data 20000", "drain 20000", "pass 1010");
     assert_record(world, "one:GET 200 data:20000 ~ consumed:20000");
-    uint64_t full_ns = world->exchange->tunnel->bytes_full_ns, now_ns = core_now_ns(world->core);
+    uint64_t full_ns = world->exchange->share.tunnel->bytes_full_ns, now_ns = core_now_ns(world->core);
     assert_true(full_ns > now_ns + 2900000000u);
-    struct tunnel_use *tunnel = world->exchange->tunnel;
+    struct tunnel_use *tunnel = world->exchange->share.tunnel;
     RUN("end");
     assert_record(world, "end reset");
     assert_true(tunnel->bytes_full_ns < now_ns + 1000000000u);
@@ -141,7 +141,7 @@ static void what_an_owner_does_not_get_is_given_back(void **state) {
     world->core->settings.quotas.owner_bandwidth = RATE;
     RUN("visit GET", "head 200", "data 20000", "drain 20000", "pass 1010");
     assert_record(world, "one:GET 200 data:20000 ~ consumed:20000");
-    struct tunnel_use *tunnel = world->exchange->tunnel;
+    struct tunnel_use *tunnel = world->exchange->share.tunnel;
     uint64_t now_ns = core_now_ns(world->core);
     assert_true(tunnel->owner->bytes_full_ns > now_ns + 2900000000u);
     RUN("end");
@@ -180,7 +180,7 @@ static void other_processes_are_told_of_bytes(void **state) {
     assert_int_equal(spent.bytes, 600); /* since it was told last */
     RUN("pass 1000");
     assert_int_equal(times_spent, 2);
-    struct owner_use *owner = world->exchange->owner;
+    struct owner_use *owner = world->exchange->share.owner;
     uint64_t now_ns = core_now_ns(world->core);
     events.spent(events.ctx, view_from_cstr(owner->name), &(struct spending){7, 20000});
     assert_true(owner->bytes_full_ns >= now_ns + 2000000000u); /* what others had is his, too */

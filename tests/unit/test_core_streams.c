@@ -321,9 +321,9 @@ static void test_a_body_is_not_kept_for_nothing(void **state) {
 static void test_what_is_switched_lives_long(void **state) {
     struct world *world = *state;
     play(world, "come one, visit GET upgrade");
-    assert_false(world->exchange->long_lived); /* the service may decline */
+    assert_false(world->exchange->share.long_lived); /* the service may decline */
     play(world, "head 200 x-tunnel-upgraded:1");
-    assert_true(world->exchange->long_lived);
+    assert_true(world->exchange->share.long_lived);
 }
 
 /* What is this gateway's word to visitors no service says, nor one that answers by switching. */

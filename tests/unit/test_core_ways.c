@@ -273,7 +273,7 @@ static enum http_error comes_from_a_peer(struct world *world, bool is_let_in) {
     struct answer_sink sink = {&visitor, on_head, on_data, on_end, on_abort};
     buf_init(&visitor.body, 1 << 20);
     visitor.exchange = core_dispatch(world->core, &event, &source, &sink, 64);
-    assert_int_equal(visitor.exchange->visitor, 77);
+    assert_int_equal(visitor.exchange->share.visitor, 77);
     settle(world);
     assert_true(visitor.ended);
     buf_done(&visitor.body);
