@@ -19,7 +19,7 @@
     X(FORBIDDEN, 403, "forbidden", "This tunnel does not let you in.")                                       \
     X(FIRST_VISIT, 403, "first_visit",                                                                       \
       "This is somebody's tunnel. Its pages are shown to people who have said that they want to see them.")  \
-    X(TUNNEL_NOT_FOUND, 404, "tunnel_not_found", "There is no tunnel of this name.")                         \
+    X(TUNNEL_NOT_FOUND, 404, "tunnel_not_found", "There is no tunnel at this address.")                      \
     X(METHOD_NOT_ALLOWED, 405, "method_not_allowed", "CONNECT is not offered here.")                         \
     X(REQUEST_TIMEOUT, 408, "request_timeout", "The request did not arrive in time.")                        \
     X(BODY_TOO_LARGE, 413, "body_too_large", "The request's body is larger than this tunnel can carry.")     \

@@ -95,4 +95,4 @@ def test_browser_sees_the_page_in_path_mode(demo, tmp_path):
 @needs_chromium
 def test_browser_sees_an_error_page(stack, tmp_path):
     page = browse(f"http://aaaaaaaaaaaa.localhost:{stack.gateway.address[1]}/", tmp_path / "browser", "--dump-dom")
-    assert "There is no tunnel of this name" in page, page
+    assert "There is no tunnel at this address" in page, page
