@@ -57,6 +57,11 @@ bool wire_is_stranded(const struct wire *wire) {
     return false;
 }
 
+uint64_t wire_moved_ms(struct wire *wire) {
+    (void)wire;
+    return scene.behaviour & 4 ? loop_now(scene.loop) : 0;
+}
+
 /* ---- the owner ---- */
 
 static unsigned stir(void) {

@@ -163,7 +163,8 @@ static inline ssize_t read_to_send(nghttp2_session *session, int32_t id, uint8_t
 static inline struct peer_stream *peer_asks(const char *request, const char *fields, bool has_body) {
     nghttp2_nv nva[16];
     size_t count = 0;
-    struct view rest = view_from_cstr(fields ? fields : ""), line, target = view_from_cstr(request), method;
+    struct view rest = view_from_cstr(fields ? fields : ""), line, target = view_from_cstr(request),
+                method = {0};
     struct peer_stream *stream = &peer.streams[peer.count++];
     assert_true(peer.count <= PEER_STREAMS && view_split(&target, ' ', &method));
     struct header head[16] = {{VIEW(":method"), method},
