@@ -282,13 +282,10 @@ static bool has(const struct agent_file *file, const char *label) {
 }
 
 static const char *nearest_label(const struct agent_file *file, const char *label) {
-    const char *nearest = NULL;
-    size_t least = strlen(label) < 3 ? strlen(label) : 3;
-    for (size_t i = 0; i < file->count; i++) {
-        size_t edits = edit_distance(view_from_cstr(label), view_from_cstr(file->tunnels[i].label));
-        if (edits < least) nearest = file->tunnels[i].label, least = edits;
-    }
-    return nearest;
+    struct view word = view_from_cstr(label);
+    struct nearest nearest = {.word = word, .most = word.len < 3 ? word.len - 1 : 2};
+    for (size_t i = 0; i < file->count && word.len; i++) nearest_offer(&nearest, file->tunnels[i].label);
+    return nearest.name;
 }
 
 bool agent_file_select(struct agent_file *file, const char *const labels[], size_t count, const char *path,

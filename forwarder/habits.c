@@ -73,13 +73,7 @@ const char *habit_of_word(struct view word) {
 }
 
 const char *habit_nearest_command(struct view word) {
-    const char *nearest = NULL;
-    size_t least = edits_allowed(word) + 1;
-    for (size_t i = 0; i < command_rows_count; i++) {
-        size_t edits = edit_distance(word, view_from_cstr(command_rows[i].name));
-        if (edits >= least) continue;
-        least = edits;
-        nearest = command_rows[i].name;
-    }
-    return nearest;
+    struct nearest nearest = {.word = word, .most = edits_allowed(word)};
+    for (size_t i = 0; i < command_rows_count; i++) nearest_offer(&nearest, command_rows[i].name);
+    return nearest.name;
 }

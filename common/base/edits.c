@@ -19,3 +19,10 @@ size_t edit_distance(struct view a, struct view b) {
     }
     return row[b.len];
 }
+
+void nearest_offer(struct nearest *nearest, const char *name) {
+    size_t edits = edit_distance(nearest->word, view_from_cstr(name));
+    if (edits > nearest->most || (nearest->name && edits >= nearest->edits)) return;
+    nearest->name = name;
+    nearest->edits = edits;
+}

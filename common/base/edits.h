@@ -12,4 +12,14 @@ static inline size_t edits_allowed(struct view word) {
     return word.len < 6 ? (word.len ? (word.len - 1) / 2 : 0) : 2;
 }
 
+/* Which name was probably meant by a word, of those that are offered one by one. */
+struct nearest {
+    struct view word;
+    size_t most;      /* edits that it may be away, and no more */
+    const char *name; /* the first of the nearest so far; NULL: none is near enough */
+    size_t edits;     /* that it is away */
+};
+
+void nearest_offer(struct nearest *nearest, const char *name);
+
 #endif

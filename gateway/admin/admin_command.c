@@ -71,16 +71,11 @@ static int complain(const char *what, const char *which) {
 }
 
 static int complain_of_command(const char *word) {
-    const char *nearest = NULL;
-    size_t least = edits_allowed(view_from_cstr(word)) + 1;
-    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
-        size_t edits = edit_distance(view_from_cstr(word), view_from_cstr(verbs[i].name));
-        if (edits >= least) continue;
-        least = edits;
-        nearest = verbs[i].name;
-    }
-    return nearest ? complain("there is no such command; did you mean ", nearest)
-                   : complain("there is no such command", "");
+    struct view said = view_from_cstr(word);
+    struct nearest nearest = {.word = said, .most = edits_allowed(said)};
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) nearest_offer(&nearest, verbs[i].name);
+    return nearest.name ? complain("there is no such command; did you mean ", nearest.name)
+                        : complain("there is no such command", "");
 }
 
 static int complain_of(const struct verb *verb) {

@@ -67,16 +67,11 @@ static int bad_flag(struct view argument, const char *why) {
 
 /* A command that was mistyped, or does not stand first; NULL: it is like none. */
 static const char *nearest_command(struct view word) {
-    const char *nearest = NULL;
-    size_t least = edits_allowed(word) + 1;
-    for (size_t i = 0; i < config_commands_count; i++) {
-        size_t edits = edit_distance(word, view_from_cstr(config_commands[i].name));
-        if (!settings_are_of(config_commands[i].only) && config_commands[i].only != PROGRAM_BOTH) continue;
-        if (edits >= least) continue;
-        least = edits;
-        nearest = config_commands[i].name;
-    }
-    return nearest;
+    struct nearest nearest = {.word = word, .most = edits_allowed(word)};
+    for (size_t i = 0; i < config_commands_count; i++)
+        if (settings_are_of(config_commands[i].only) || config_commands[i].only == PROGRAM_BOTH)
+            nearest_offer(&nearest, config_commands[i].name);
+    return nearest.name;
 }
 
 static int unknown_flag(struct view argument) {

@@ -31,11 +31,32 @@ static void test_short_words_are_guessed_less(void **state) {
     assert_int_equal(edits_allowed(VIEW("tunnells")), 2);
 }
 
+static void test_the_nearest_name(void **state) {
+    (void)state;
+    struct nearest nearest = {.word = VIEW("tunels"), .most = 2};
+    nearest_offer(&nearest, "kick");
+    assert_null(nearest.name);
+    nearest_offer(&nearest, "tunnel");
+    assert_string_equal(nearest.name, "tunnel");
+    nearest_offer(&nearest, "tunnels");
+    assert_string_equal(nearest.name, "tunnels");
+    nearest_offer(&nearest, "tunals"); /* as near: the first stays */
+    assert_string_equal(nearest.name, "tunnels");
+    nearest_offer(&nearest, "tunels");
+    assert_string_equal(nearest.name, "tunels");
+    struct nearest none = {.word = VIEW("ab"), .most = 0};
+    nearest_offer(&none, "abc");
+    assert_null(none.name);
+    nearest_offer(&none, "ab");
+    assert_string_equal(none.name, "ab");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_edits),
         cmocka_unit_test(test_long_words_are_bounded),
         cmocka_unit_test(test_short_words_are_guessed_less),
+        cmocka_unit_test(test_the_nearest_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
