@@ -33,11 +33,11 @@ class Placed:
         return super().run(label, *words, *arguments, env=env)
 
 
-class Lowest(Placed):
+class GivingWay(Placed):
     words = GIVE_WAY
 
 
-class LowestWeb(Lowest, Web):
+class GreedyWeb(GivingWay, Web):
     name = "web-of-the-greedy"
 
 
@@ -49,7 +49,7 @@ class Quiet(Placed, Tunnel):
         self.tunnel(*self.place)
 
 
-class Greedy(Lowest, Tunnel):
+class Greedy(GivingWay, Tunnel):
     """On the gateway of the quiet one."""
 
     name = "greedy"
@@ -59,7 +59,7 @@ class Greedy(Lowest, Tunnel):
         self.tunnel(*self.place)
 
 
-class Elsewhere(Lowest, Tunnel):
+class Elsewhere(GivingWay, Tunnel):
     """On a gateway of its own."""
 
     name = "elsewhere"
@@ -113,11 +113,11 @@ def start(made, peer):
 
 
 def measure(options, folder, made):
-    web, lowest = (start(made, kind(folder, options.bin, options.out)) for kind in (Web, LowestWeb))
+    web, greedy_web = (start(made, kind(folder, options.bin, options.out)) for kind in (Web, GreedyWeb))
     quiet = start(made, Quiet(folder, options.bin, options.out, web))
-    greedy = Greedy(folder, options.bin, options.out, lowest)
+    greedy = Greedy(folder, options.bin, options.out, greedy_web)
     greedy.place = quiet.place
-    places = {"greedy": start(made, greedy), "elsewhere": start(made, Elsewhere(folder, options.bin, options.out, lowest))}
+    places = {"greedy": start(made, greedy), "elsewhere": start(made, Elsewhere(folder, options.bin, options.out, greedy_web))}
     found = {}
     for _ in range(options.rounds):
         found.setdefault(("alone", None), []).append(ask(quiet, options.seconds))
