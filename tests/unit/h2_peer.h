@@ -196,6 +196,15 @@ static inline struct peer_stream *peer_visits(const char *request, const char *f
     return stream;
 }
 
+/* Asks, and has owed its body for 5 s, as if it had begun earlier. */
+static inline void peer_stalls(void) {
+    peer_visits("POST /", NULL, true);
+    grant(10);
+    uint64_t now = loop_now(&loop);
+    h2_sweep(core.visitors, now - 5000);
+    h2_sweep(core.visitors, now - 4000);
+}
+
 static inline void peer_says(struct peer_stream *stream, struct view bytes, bool ends) {
     stream->to_send = bytes;
     stream->ends = ends;

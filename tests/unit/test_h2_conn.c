@@ -351,11 +351,7 @@ static void test_who_stalls_behind_many(void **state) {
     int fds[64];
     for (size_t i = 0; i < COUNT(fds); i++) fds[i] = come_by_h2();
     peer_come();
-    peer_visits("POST /", NULL, true);
-    grant(10);
-    uint64_t now = loop_now(&loop);
-    h2_sweep(core.visitors, now - 5000);
-    h2_sweep(core.visitors, now - 4000);
+    peer_stalls();
     assert_false(h2_spare_stalled(core.visitors, 100));
     const struct list *first = core.visitors->h2.all.next;
     close(fds[0]);

@@ -263,11 +263,7 @@ static void test_another_one_has_stalled(void **state) {
     int idle = come_by_h2();
     struct h2_conn *first = conn_of_peer();
     peer_come();
-    peer_visits("POST /", NULL, true);
-    grant(10);
-    uint64_t now = loop_now(&loop);
-    h2_sweep(core.visitors, now - 5000);
-    h2_sweep(core.visitors, now - 4000);
+    peer_stalls();
     assert_true(h2_spare_stalled(core.visitors, 100));
     assert_ptr_equal(conn_of_peer(), first);
     assert_false(h2_spare_stalled(core.visitors, 0));

@@ -7,12 +7,17 @@ static uint32_t spent(const struct h2_conn *conn, enum turn_way way) {
     return core.visitors->turns.shares[conn->share].spent[way];
 }
 
+/* Its tunnel is told from nobody's. */
+static struct peer_stream *comes_and_asks(const char *request, bool has_body) {
+    core.tunnel_key = 7;
+    peer_come();
+    return peer_visits(request, NULL, has_body);
+}
+
 static void test_what_a_turn_costs(void **state) {
     (void)state;
     static const char bytes[30000];
-    core.tunnel_key = 7;
-    peer_come();
-    struct peer_stream *stream = peer_visits("POST /", NULL, true);
+    struct peer_stream *stream = comes_and_asks("POST /", true);
     struct h2_conn *conn = conn_of_peer();
     assert_int_equal(conn->share, turns_share(7));
     loop.turn += 1000; /* all is paid for */
@@ -49,9 +54,7 @@ static size_t peer_says_at_once(struct peer_stream *stream, struct view bytes) {
 /* Its tunnel has had its turn: what is ready waits for another. */
 static void test_an_answer_behind_its_turn(void **state) {
     (void)state;
-    core.tunnel_key = 7;
-    peer_come();
-    struct peer_stream *stream = peer_visits("GET /", NULL, false);
+    struct peer_stream *stream = comes_and_asks("GET /", false);
     struct h2_conn *conn = conn_of_peer();
     turns_spend(&core.visitors->turns, conn->share, TURN_OUT, EVERYTHING);
     answer_200(LENGTH_UNKNOWN);
@@ -68,9 +71,7 @@ static void test_an_answer_behind_its_turn(void **state) {
 
 static void test_a_body_behind_its_turn(void **state) {
     (void)state;
-    core.tunnel_key = 7;
-    peer_come();
-    struct peer_stream *stream = peer_visits("POST /", NULL, true);
+    struct peer_stream *stream = comes_and_asks("POST /", true);
     struct h2_conn *conn = conn_of_peer();
     grant(100);
     turns_spend(&core.visitors->turns, conn->share, TURN_IN, EVERYTHING);
@@ -86,9 +87,7 @@ static void test_a_body_behind_its_turn(void **state) {
 /* Both ways it waits, for one turn. */
 static void test_a_turn_that_is_over(void **state) {
     (void)state;
-    core.tunnel_key = 7;
-    peer_come();
-    struct peer_stream *stream = peer_visits("POST /", NULL, true);
+    struct peer_stream *stream = comes_and_asks("POST /", true);
     struct h2_conn *conn = conn_of_peer();
     grant(100);
     turns_spend(&core.visitors->turns, conn->share, TURN_IN, EVERYTHING);
@@ -146,9 +145,7 @@ static void test_how_much_is_read_at_a_time(void **state) {
 /* Others have gone on before: it does so in the same turn, whenever it was woken. */
 static void test_who_is_woken_late_in_a_turn(void **state) {
     (void)state;
-    core.tunnel_key = 7;
-    peer_come();
-    struct peer_stream *stream = peer_visits("GET /", NULL, false);
+    struct peer_stream *stream = comes_and_asks("GET /", false);
     struct h2_conn *conn = conn_of_peer();
     loop.turn += 1000;
     falls_behind(conn);
