@@ -78,9 +78,8 @@ void wire_look(struct wire *wire);
  * socket says. */
 bool wire_is_stranded(const struct wire *wire);
 /* When it was last seen that the other side's TCP takes what waits here: over a slow line, the only sign of
- * life behind much that was sent. What a ping takes is too little for one. To be asked now and then. 0:
- * never.
- */
+ * life behind much that was sent. What a ping takes is too little for one. To be asked now and then. 0: it
+ * never was. */
 uint64_t wire_moved_ms(struct wire *wire);
 /* Does something wait for the socket, so that it would be better to write nothing now? */
 bool wire_is_full(const struct wire *wire);
