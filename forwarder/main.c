@@ -281,7 +281,7 @@ int main(int argc, char *argv[]) {
     if (!options_parse(&options, argc, argv, &dotenv, error, sizeof(error))) {
         code = usage_error(error);
     } else if (options.help) {
-        options_help(stdout, options.command);
+        options_help(stdout, options.command, options.topic);
     } else if (options.version) {
         version_print(stdout);
     } else if (options.health) {

@@ -19,6 +19,24 @@ enum option_place {
     PLACE_SECTION /* there alone: no flag */
 };
 
+/* In the order of the table. */
+enum option_group {
+    GROUP_SERVICE,
+    GROUP_GATEWAY,
+    GROUP_URL,
+    GROUP_VISITORS,
+    GROUP_INSPECTOR,
+    GROUP_PROGRAM,
+    OPTION_GROUPS
+};
+
+/* What stands over a group; its first word is its topic (base/help.h). */
+struct option_heading {
+    const char *name, *about;
+};
+
+extern const struct option_heading option_headings[OPTION_GROUPS];
+
 struct option_row {
     char letter; /* 0: none */
     const char *name, *argument, *variable, *help;
@@ -26,6 +44,8 @@ struct option_row {
     enum option_place place;
     size_t member; /* in struct options; a tunnel's are in its `tunnel` */
     long min, max;
+    enum option_group group;
+    bool is_usual; /* among the first to be told of */
 };
 
 extern const struct option_row option_rows[];

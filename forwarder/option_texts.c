@@ -2,6 +2,7 @@
 #include "option_texts.h"
 
 #include "base/escape.h"
+#include "base/help.h"
 #include "option_table.h"
 
 static bool wants_file(const struct option_row *row) {
@@ -10,13 +11,54 @@ static bool wants_file(const struct option_row *row) {
 
 /* ---- --help ---- */
 
+#define COLUMN 30 /* where what an option means begins */
+
 static void help_option(FILE *out, const struct option_row *row) {
-    char left[64], letter[5] = "    ";
+    char name[64], letter[5] = "    ", text[512];
     if (row->letter) snprintf(letter, sizeof(letter), "-%c, ", row->letter);
-    snprintf(left, sizeof(left), "%s--%s%s%s", letter, row->name, row->argument ? " " : "",
+    snprintf(name, sizeof(name), "  %s--%s%s%s", letter, row->name, row->argument ? " " : "",
              row->argument ? row->argument : "");
-    fprintf(out, "  %-30s %s%s%s%s\n", left, row->help, row->variable ? " [" : "",
-            row->variable ? row->variable : "", row->variable ? "]" : "");
+    snprintf(text, sizeof(text), "%s%s%s%s", row->help, row->variable ? " [" : "",
+             row->variable ? row->variable : "", row->variable ? "]" : "");
+    help_put(out, name, COLUMN, text);
+}
+
+static void help_group(FILE *out, enum option_group group) {
+    fprintf(out, "\n%s: %s\n", option_headings[group].name, option_headings[group].about);
+    for (size_t i = 0; i < option_rows_count; i++)
+        if (option_rows[i].group == group && option_is_flag(&option_rows[i]))
+            help_option(out, &option_rows[i]);
+}
+
+static void help_all(FILE *out) {
+    for (int group = 0; group < OPTION_GROUPS; group++) help_group(out, (enum option_group)group);
+}
+
+static void help_usual(FILE *out) {
+    fputs("\nWhat is needed most:\n", out);
+    for (size_t i = 0; i < option_rows_count; i++)
+        if (option_rows[i].is_usual) help_option(out, &option_rows[i]);
+    fputs("\nThere is more: ttf --help GROUP\n", out);
+    for (int group = 0; group < OPTION_GROUPS; group++)
+        help_put_topic(out, option_headings[group].name, option_headings[group].about);
+    help_put_topic(out, HELP_ALL, "everything");
+}
+
+static void help_usage(FILE *out) {
+    fputs("Usage: ttf [OPTIONS] [SERVICE]\n"
+          "       ttf COMMAND [OPTIONS] [WORDS]\n\n"
+          "Gives a local web service, or the files of a folder, a public URL, through a tunnel gateway.\n\n"
+          "SERVICE is where it listens: a port, host:port, http(s)://host:port or unix:/path (default: "
+          "3000);\nor the folder, as ./public or . (a name alone is a host's).\n"
+          "Without one, the tunnels of ttf.yaml run, where there is such a file.\n"
+          "Example: ttf 3000 --endpoint wss://tunnel.example.com\n\n"
+          "Commands:\n",
+          out);
+    for (size_t i = 0; i < command_rows_count; i++) {
+        char name[64];
+        snprintf(name, sizeof(name), "  %s %s", command_rows[i].name, command_rows[i].arguments);
+        help_put(out, name, COLUMN, command_rows[i].help);
+    }
 }
 
 static const char *details_of(const char *command) {
@@ -25,32 +67,29 @@ static const char *details_of(const char *command) {
     return NULL;
 }
 
-void options_help(FILE *out, const char *command) {
+static int find_group(struct view topic) {
+    int group = 0;
+    while (group < OPTION_GROUPS && !help_is_topic(option_headings[group].name, topic)) group++;
+    return group;
+}
+
+void options_help(FILE *out, const char *command, const char *topic) {
     const char *details = details_of(command);
+    int group = topic ? find_group(view_from_cstr(topic)) : OPTION_GROUPS;
     if (details) {
-        fprintf(out, "Usage: ttf %s [OPTIONS]\n\n%s\nttf --help lists the options.\n", command, details);
-        return;
+        fprintf(out, "Usage: ttf %s [OPTIONS]\n\n%s\nttf --help all lists the options.\n", command, details);
+    } else if (group < OPTION_GROUPS) {
+        help_group(out, (enum option_group)group);
+    } else {
+        help_usage(out);
+        if (topic && strcmp(topic, HELP_ALL) == 0)
+            help_all(out);
+        else
+            help_usual(out);
+        fputs("\nThe variables are also read from a .env file in the working directory, but for "
+              "TTF_TOKEN_FILE,\nTTF_TOKEN_COMMAND and TTF_INSPECT.\n",
+              out);
     }
-    fputs("Usage: ttf [OPTIONS] [SERVICE]\n"
-          "       ttf COMMAND [OPTIONS] [WORDS]\n\n"
-          "Gives a local web service, or the files of a folder, a public URL, through a tunnel gateway.\n\n"
-          "SERVICE is where it listens: a port, host:port, http(s)://host:port or unix:/path (default: "
-          "3000);\nor the folder, as ./public or . (a name alone is a host's).\n"
-          "Without one, the tunnels of ttf.yaml run, where there is such a file.\n\n"
-          "Commands:\n",
-          out);
-    for (size_t i = 0; i < command_rows_count; i++) {
-        char left[64];
-        snprintf(left, sizeof(left), "%s %s", command_rows[i].name, command_rows[i].arguments);
-        fprintf(out, "  %-30s %s\n", left, command_rows[i].help);
-    }
-    fputs("\nOptions:\n", out);
-    for (size_t i = 0; i < option_rows_count; i++)
-        if (option_is_flag(&option_rows[i])) help_option(out, &option_rows[i]);
-    fputs("\nThe variables are also read from a .env file in the working directory, but for "
-          "TTF_TOKEN_FILE,\nTTF_TOKEN_COMMAND and TTF_INSPECT.\n"
-          "Example: ttf 3000 --endpoint wss://tunnel.example.com\n",
-          out);
 }
 
 /* ---- completions ---- */
@@ -152,6 +191,13 @@ static void man_setting(FILE *out, const struct option_row *row, bool as_flag) {
     fputc('\n', out);
 }
 
+static void man_group(FILE *out, enum option_group group) {
+    fprintf(out, ".SS %s\n", option_headings[group].name);
+    for (size_t i = 0; i < option_rows_count; i++)
+        if (option_rows[i].group == group && option_is_flag(&option_rows[i]))
+            man_setting(out, &option_rows[i], true);
+}
+
 static void print_man(FILE *out) {
     fputs(
         ".TH TTF 1 \"\" \"ttf " TTF_VERSION
@@ -169,8 +215,7 @@ static void print_man(FILE *out) {
         fputc('\n', out);
     }
     fputs(".SH OPTIONS\n", out);
-    for (size_t i = 0; i < option_rows_count; i++)
-        if (option_is_flag(&option_rows[i])) man_setting(out, &option_rows[i], true);
+    for (int group = 0; group < OPTION_GROUPS; group++) man_group(out, (enum option_group)group);
     fputs(".SH EXIT STATUS\n0: ended by a signal; or what was asked for is well. 1: no tunnel could be had, "
           "or it was "
           "lost for good. 2: what was said makes no sense.\n.SH SEE ALSO\n\\fBttf.yaml\\fR(5), "

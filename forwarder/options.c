@@ -33,7 +33,7 @@ static bool unknown_option(struct parser *parser, const char *argument) {
         snprintf(parser->error, parser->error_size, "unknown option '%.100s' (did you mean --%s?)", argument,
                  near->name);
     else
-        snprintf(parser->error, parser->error_size, "unknown option '%.100s' (ttf --help lists them)",
+        snprintf(parser->error, parser->error_size, "unknown option '%.100s' (ttf --help all lists them)",
                  argument);
     return false;
 }
@@ -76,6 +76,10 @@ static bool take_word(struct parser *parser, const char *word) {
             parser->words_max = command_rows[i].words_max;
             return true;
         }
+    if (options->help && !options->topic && !options->command) {
+        options->topic = word;
+        return true;
+    }
     bool is_doctor = options->command && strcmp(options->command, "doctor") == 0;
     if (!options->command || is_doctor) return take_service(parser, word);
     if (options->word_count < parser->words_max) {

@@ -30,6 +30,7 @@ struct options {
     struct tunnel_options tunnel;         /* the one that the command line describes */
     long connect_timeout_s;               /* 0: not said */
     const char *config;                   /* --config */
+    const char *topic;                    /* behind --help; NULL: none */
     const char *command;                  /* "start", ...; NULL: none */
     const char *words[OPTIONS_WORDS_MAX]; /* behind it */
     size_t word_count;

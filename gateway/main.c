@@ -545,8 +545,8 @@ int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "token") == 0) return token_command(argc - 1, argv + 1);
     if (argc > 1 && strcmp(argv[1], "print") == 0) return config_texts_command(argc - 1, argv + 1);
     if (config_init(&gateway.config, argc, argv, &code)) {
-        if (gateway.config.wants_help)
-            config_print_help();
+        if (gateway.config.help)
+            code = config_print_help(gateway.config.help);
         else if (gateway.config.wants_markdown)
             config_print_markdown();
         else if (gateway.config.wants_metrics)

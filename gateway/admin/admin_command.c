@@ -247,7 +247,7 @@ static void print_help(void) {
          "  --json                                        as the API says it (docs/ADMINISTRATION.md)\n"
          "  --admin-socket FILE                           the gateway's; or its port and token:\n"
          "  --admin-listen ADDRESS, --admin-token-file FILE, --config FILE\n"
-         "                                                as of the gateway (ttf-gateway --help)");
+         "                                                as of the gateway (ttf-gateway --help all)");
 }
 
 int admin_command(int argc, char **argv) {
@@ -257,7 +257,7 @@ int admin_command(int argc, char **argv) {
     if (!request.rest) return 1;
     bool is_split = split(argc, argv, &request);
     if (config_load(&config, request.rest_count, request.rest, &code)) {
-        if (config.wants_help)
+        if (config.help)
             print_help();
         else if (argc < 2)
             code = complain("say what to do, as `ttf-gateway admin tunnels`", "");

@@ -17,8 +17,8 @@ int main(int argc, char **argv) {
     settings_choose(PROGRAM_APIGW);
     if (argc > 1 && strcmp(argv[1], "print") == 0) return config_texts_command(argc - 1, argv + 1);
     if (config_init_with(&config, argc, argv, described_read, &described, &code)) {
-        if (config.wants_help)
-            config_print_help();
+        if (config.help)
+            code = config_print_help(config.help);
         else if (config.wants_markdown)
             config_print_markdown();
         else if (config.wants_version)

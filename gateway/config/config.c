@@ -95,7 +95,7 @@ static int unknown_flag(struct view argument) {
         fprintf(stderr, ": a secret is no flag, for others can read command lines; use $%s or --%s-file\n",
                 nearest->variable, nearest->name);
     else
-        fprintf(stderr, " (see %s --help)\n", program_name());
+        fprintf(stderr, " (see %s --help all)\n", program_name());
     return 2;
 }
 
@@ -114,12 +114,12 @@ static int split_flag(struct flags *flags, int argc, char **argv, int *i) {
     if (!setting) return unknown_flag(argument);
     struct view *value = &flags->values[index_of(setting)];
     size_t equals = view_find(argument, '=');
-    bool word_follows = *i + 1 < argc && strncmp(argv[*i + 1], "--", 2) != 0;
+    bool word_follows = *i + 1 < argc && argv[*i + 1][0] != '-';
     if (value->ptr) return bad_flag(argument, "said twice");
     if (equals < argument.len)
         *value = view_skip(argument, equals + 1);
     else if (setting->kind == KIND_DO || (setting_may_stand_alone(setting) && !word_follows))
-        *value = VIEW("true");
+        *value = setting->kind == KIND_TOPIC ? VIEW(HELP_USUAL) : VIEW("true");
     else if (*i + 1 < argc)
         *value = view_from_cstr(argv[++*i]);
     else
@@ -174,7 +174,7 @@ static bool unknown_entry(const struct config_entry *entry, struct config_proble
         snprintf(problem->text, sizeof(problem->text), "unknown setting \"%.*s\", did you mean %s?",
                  VIEW_ARG(name), nearest->name);
     else
-        snprintf(problem->text, sizeof(problem->text), "unknown setting \"%.*s\" (see %s --help)",
+        snprintf(problem->text, sizeof(problem->text), "unknown setting \"%.*s\" (see %s --help all)",
                  VIEW_ARG(name), program_name());
     return false;
 }
@@ -273,7 +273,7 @@ static void take_defaults(struct config *config) {
 }
 
 static bool wants_text(const struct config *config) {
-    return config->wants_help || config->wants_version || config->wants_markdown || config->wants_metrics;
+    return config->help || config->wants_version || config->wants_markdown || config->wants_metrics;
 }
 
 static int parse(struct config *config, int argc, char **argv) {
@@ -310,7 +310,8 @@ void config_done(struct config *config) {
     for (size_t i = 0; i < config_settings_count; i++) {
         void *place = (char *)config + config_settings[i].offset;
         struct text_list *list = place;
-        if (config_settings[i].kind == KIND_TEXT) free(*(char **)place);
+        if (config_settings[i].kind == KIND_TEXT || config_settings[i].kind == KIND_TOPIC)
+            free(*(char **)place);
         if (config_settings[i].kind != KIND_LIST) continue;
         free(list->items);
         free(list->storage);

@@ -3,6 +3,7 @@
 #ifndef GATEWAY_CONFIG_H
 #define GATEWAY_CONFIG_H
 
+#include "base/help.h"
 #include "base/log.h"
 #include "config/config_table.h"
 #include "handler/access_log.h"
@@ -76,7 +77,8 @@ struct config {
     bool access_log_query, request_ids, make_traceparent;
     char *sandbox_how;
     bool sandbox; /* by that, once it is checked */
-    bool wants_health, wants_help, wants_version, wants_markdown, wants_metrics;
+    char *help;   /* what of it: config_print_help(); NULL: it is not asked for */
+    bool wants_health, wants_version, wants_markdown, wants_metrics;
 };
 
 /* True: go on. False: *ret_exit is the exit code; what there was to say to the user has been said on standard
@@ -96,8 +98,11 @@ bool config_load(struct config *config, int argc, char **argv, int *ret_exit);
 void config_done(struct config *config);
 /* "v1" or "v2", with agents. */
 bool config_speaks(const struct config *config, struct view protocol);
-/* To standard output: the text for people, and the document of all settings. */
-void config_print_help(void);
+/* The text for people, of a topic: HELP_USUAL, a group of settings (base/help.h), or HELP_ALL. To standard
+ * output, and returns 0; or 2, having said what topics there are. */
+#define HELP_USUAL "usual"
+int config_print_help(const char *topic);
+/* The document of all settings. */
 void config_print_markdown(void);
 
 #endif

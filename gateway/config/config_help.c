@@ -2,26 +2,31 @@
  */
 #include <stdio.h>
 
+#include "base/help.h"
 #include "config/config.h"
+#include "config/setting_groups.h"
+
+#define COLUMN 34 /* where what a setting means begins */
 
 static void print_setting(const struct setting *setting) {
-    char left[64] = "    ";
-    if (setting->letter) snprintf(left, sizeof(left), "-%c, ", setting->letter);
-    size_t used = strlen(left);
+    const char *fallback = setting_fallback(setting), *kind = setting_kind_name(setting);
+    char letter[5] = "    ", name[64], text[512];
+    if (setting->letter) snprintf(letter, sizeof(letter), "-%c, ", setting->letter);
     if (setting_is_flag(setting))
-        snprintf(left + used, sizeof(left) - used, "--%s %s", setting->name, setting_kind_name(setting));
+        snprintf(name, sizeof(name), "  %s--%s%s%s", letter, setting->name, *kind ? " " : "", kind);
     else
-        snprintf(left + used, sizeof(left) - used, "%s (no flag)", setting->name);
-    printf("  %-44s %s\n", left, setting->help);
-    if (!setting->variable) return;
-    printf("  %-44s [$%s%s%s]\n", "", setting->variable, setting_fallback(setting) ? ", " : "",
-           setting_fallback(setting) ? setting_fallback(setting) : "");
+        snprintf(name, sizeof(name), "  %s%s (no flag)", letter, setting->name);
+    snprintf(text, sizeof(text), "%s%s%s%s%s%s", setting->help, setting->variable ? " [$" : "",
+             setting->variable ? setting->variable : "", fallback ? ", " : "", fallback ? fallback : "",
+             setting->variable ? "]" : "");
+    help_put(stdout, name, COLUMN, text);
 }
 
 static const char *const gateway_about =
     "ttf-gateway: the public end of HTTP tunnels. Visitors reach local services through agents (ttf).\n"
     "\n"
-    "Usage: ttf-gateway [flags]\n";
+    "Usage: ttf-gateway [flags]\n"
+    "           without any it is for this machine alone: visitors at port 8080, ttf at 8081\n";
 
 static const char *const apigw_about =
     "ttf-apigw: stands in for API Gateway, AWS Lambda and the stream of a DynamoDB table on a developer's\n"
@@ -35,7 +40,7 @@ static void print_command(const struct setting_command *command) {
            command->help);
 }
 
-void config_print_help(void) {
+static void print_usage(void) {
     bool is_gateway = settings_are_of(PROGRAM_GATEWAY);
     fputs(is_gateway ? gateway_about : apigw_about, stdout);
     for (size_t i = 0; i < config_commands_count; i++) print_command(&config_commands[i]);
@@ -44,10 +49,60 @@ void config_print_help(void) {
         "Each setting is a flag, an environment variable (in brackets, with the default) or a line of the\n"
         "config file; flags win over variables, variables over the file. docs/%s.md says more.\n"
         "Addresses: host:port, :port (all), loopback:port (127.0.0.1 and ::1); port 0 lets the system "
-        "choose.\n\n",
+        "choose.\n",
         is_gateway ? "CONFIGURATION" : "APIGW");
-    for (size_t i = 0; i < config_settings_count; i++)
-        if (setting_is_shown(&config_settings[i])) print_setting(&config_settings[i]);
+}
+
+static void print_group(const struct setting *group) {
+    printf("\n%s: %s\n", group->group, group->about);
+    for (const struct setting *setting = NULL; (setting = setting_next_shown(setting));)
+        if (setting_group(setting) == group) print_setting(setting);
+}
+
+static void print_usual(void) {
+    puts("\nWhat is needed most:");
+    for (const struct setting *setting = NULL; (setting = setting_next_shown(setting));)
+        if (setting->is_usual) print_setting(setting);
+    printf("\nThere is more: %s --help GROUP\n", program_name());
+    for (const struct setting *group = NULL; (group = setting_next_group(group));)
+        help_put_topic(stdout, group->group, group->about);
+    help_put_topic(stdout, HELP_ALL, "everything");
+}
+
+static void print_all(void) {
+    for (const struct setting *group = NULL; (group = setting_next_group(group));) print_group(group);
+}
+
+static const struct setting *group_by_topic(struct view topic) {
+    const struct setting *group = NULL;
+    while ((group = setting_next_group(group)) && !help_is_topic(group->group, topic)) {
+    }
+    return group;
+}
+
+static int complain_of(const char *topic) {
+    char name[HELP_NAME_MAX];
+    fprintf(stderr, "%s: --help %.60s: there is no such group, only ", program_name(), topic);
+    for (const struct setting *group = NULL; (group = setting_next_group(group));)
+        fprintf(stderr, "%s, ", help_name(group->group, name));
+    fputs(HELP_ALL "\n", stderr);
+    return 2;
+}
+
+int config_print_help(const char *topic) {
+    bool is_usual = strcmp(topic, HELP_USUAL) == 0, is_all = strcmp(topic, HELP_ALL) == 0;
+    const struct setting *group = group_by_topic(view_from_cstr(topic));
+    if (!is_usual && !is_all && !group) return complain_of(topic);
+    if (group) {
+        print_group(group);
+        return 0;
+    }
+    print_usage();
+    if (is_all)
+        print_all();
+    else
+        print_usual();
+    return 0;
 }
 
 /* ---- the documents ---- */
@@ -85,8 +140,11 @@ static const char *const intro =
     "| BOOL | `true` or `false`; a flag alone says true |\n"
     "| LEVEL | `error`, `warn`, `info` or `debug` |\n";
 
-static void print_row(const struct setting *setting, const char *group) {
-    if (group) printf("\n## %s\n\n| setting | variable | kind | default | |\n|---|---|---|---|---|\n", group);
+static void print_heading(const struct setting *group) {
+    printf("\n## %s\n\n| setting | variable | kind | default | |\n|---|---|---|---|---|\n", group->group);
+}
+
+static void print_row(const struct setting *setting) {
     printf("| `%s%s` | ", setting_is_in_file(setting) ? "" : "--", setting->name);
     if (setting->variable) printf("`%s`", setting->variable);
     printf(" | %s | ", setting_kind_name(setting));
@@ -99,7 +157,6 @@ static void print_row(const struct setting *setting, const char *group) {
 }
 
 void config_print_markdown(void) {
-    const char *group = NULL;
     printf("<!-- Made by `%s --help-markdown` of the table in gateway/config/config_table.c. -->\n"
            "# Configuration of %s\n\n",
            program_name(), program_name());
@@ -108,10 +165,8 @@ void config_print_markdown(void) {
         "\nThe same as a man page: `%s print man | man -l -`. Completions for shells: `%s print bash`, `zsh` "
         "or `fish`.\n",
         program_name(), program_name());
-    for (size_t i = 0; i < config_settings_count; i++) {
-        if (config_settings[i].group) group = config_settings[i].group;
-        if (!setting_is_shown(&config_settings[i])) continue;
-        print_row(&config_settings[i], group);
-        group = NULL;
+    for (const struct setting *group = NULL, *setting = NULL; (setting = setting_next_shown(setting));) {
+        if (setting_group(setting) != group) print_heading(group = setting_group(setting));
+        print_row(setting);
     }
 }

@@ -41,6 +41,7 @@ const char *config_set(struct config *config, const struct setting *setting, str
     void *place = (char *)config + setting->offset;
     const char *why = "";
     switch (setting->kind) {
+    case KIND_TOPIC:
     case KIND_TEXT: return set_text(place, text) ? NULL : "out of memory";
     case KIND_LIST: return set_list(place, text) ? NULL : "out of memory";
     case KIND_BOOL: return bool_parse(text, place) ? NULL : "expected true or false";

@@ -16,12 +16,13 @@
 const struct setting config_settings[] = {
     {SETTING("public-listen", "PUBLIC_LISTEN", KIND_ADDRESS, public_listen, "loopback:8080",
              "where visitors come"),
-     .group = "Ports"},
+     .group = "Ports", .about = "where it listens, who is believed, the administration", .is_usual = true},
     {SETTING("agent-listen", "AGENT_LISTEN", KIND_ADDRESS, agent_listen, "loopback:8081",
              "where agents (ttf) connect"),
-     .detail = "Any other address than loopback needs `require-auth` said, true or false."},
+     .detail = "Any other address than loopback needs `require-auth` said, true or false.", .is_usual = true},
     {SETTING("admin-listen", "ADMIN_LISTEN", KIND_ADDRESS, admin_listen, "loopback:8082",
-             "/healthz, /readyz, and what the program counts")},
+             "/healthz, /readyz, and what the program counts"),
+     .is_usual = true},
     {SETTING("admin-token", "ADMIN_TOKEN", KIND_TEXT, admin_token, NULL,
              "opens the administration at the admin port"),
      .detail = "At least 16 bytes, as `openssl rand -hex 32` makes them "
@@ -34,10 +35,10 @@ const struct setting config_settings[] = {
              "a socket in the file system for the administration, without a token"),
      .detail = "Made with mode 0600: only the user that the gateway runs as, and root, can open it. "
                "`ttf-gateway admin` on the same machine uses it.",
-     .only = PROGRAM_GATEWAY, .is_path = true},
+     .only = PROGRAM_GATEWAY, .is_path = true, .is_usual = true},
     {SETTING("trusted-proxies", "TRUSTED_PROXIES", KIND_LIST, proxies_text, NULL,
              "networks whose X-Forwarded-* fields are believed"),
-     .detail = "As `10.0.0.0/8,fd00::/8`."},
+     .detail = "As `10.0.0.0/8,fd00::/8`.", .is_usual = true},
     {SETTING("proxy-protocol", "PROXY_PROTOCOL", KIND_BOOL, proxy_protocol, "false",
              "connections of trusted proxies begin with a header of the PROXY protocol"),
      .detail =
@@ -66,13 +67,14 @@ const struct setting config_settings[] = {
          "name that they ask for, else the first. Changed files are read again within seconds, and at "
          "SIGHUP; "
          "what is no good then is told in the log, and the old ones stay.",
-     .group = "TLS", .only = PROGRAM_GATEWAY, .is_path = true},
+     .group = "TLS", .about = "https and wss of its own, certificates by themselves or of agents",
+     .only = PROGRAM_GATEWAY, .is_path = true},
     {SETTING("tls-key", "TLS_KEY", KIND_LIST, tls_key, NULL,
              "their private keys: files (PEM), in the same order"),
      .only = PROGRAM_GATEWAY, .is_path = true},
     {SETTING("public-tls-listen", "PUBLIC_TLS_LISTEN", KIND_ADDRESS, public_tls_listen, NULL,
              "where visitors come by https"),
-     .detail = "As `:443`. `public-listen` stays, without TLS.", .only = PROGRAM_GATEWAY},
+     .detail = "As `:443`. `public-listen` stays, without TLS.", .only = PROGRAM_GATEWAY, .is_usual = true},
     {SETTING("https-redirect", "HTTPS_REDIRECT", KIND_BOOL, https_redirect, "false",
              "send visitors who come by http to the same URL by https (308)"),
      .detail =
@@ -89,10 +91,11 @@ const struct setting config_settings[] = {
              "certificates come by themselves (ACME), and this address hears of trouble with them"),
      .detail = "Needs `public-tls-listen`, and the authority's port 80 or 443 must lead here "
                "([certificates by themselves](TLS.md#certificates-by-themselves)).",
-     .only = PROGRAM_GATEWAY},
+     .only = PROGRAM_GATEWAY, .is_usual = true},
     {SETTING("acme-agree", "ACME_AGREE", KIND_BOOL, acme_agree, "false",
              "you agree to the terms of service of the authority"),
-     .detail = "Let's Encrypt has them at <https://letsencrypt.org/repository/>.", .only = PROGRAM_GATEWAY},
+     .detail = "Let's Encrypt has them at <https://letsencrypt.org/repository/>.", .only = PROGRAM_GATEWAY,
+     .is_usual = true},
     {SETTING("acme-directory", "ACME_DIRECTORY", KIND_TEXT, acme_directory,
              "https://acme-v02.api.letsencrypt.org/directory", "the authority that certificates come from"),
      .detail = "For trying things out `https://acme-staging-v02.api.letsencrypt.org/directory`, whose "
@@ -120,11 +123,12 @@ const struct setting config_settings[] = {
      .only = PROGRAM_GATEWAY, .is_path = true},
 
     {SETTING("domain", "DOMAIN_NAME", KIND_TEXT, domain, "localhost", "tunnels are its subdomains"),
-     .group = "Names and URLs"},
+     .group = "Names and URLs", .about = "domain, public URL, subdomains and paths", .is_usual = true},
     {SETTING("public-url", "PUBLIC_URL", KIND_TEXT, public_url, NULL,
              "what the URLs shown to people begin with"),
      .detail = "Without it `http://<domain>:<public port>`, or `https://` and the port of "
-               "`public-tls-listen`. Behind a proxy that does TLS it is `https://<domain>`."},
+               "`public-tls-listen`. Behind a proxy that does TLS it is `https://<domain>`.",
+     .is_usual = true},
     {SETTING("names", "OTHER_NAMES", KIND_LIST, names, NULL,
              "further host names of the gateway, for URLs with the tunnel in the path"),
      .detail = "As `dev.example.org,localhost`: without a scheme or a port."},
@@ -151,14 +155,14 @@ const struct setting config_settings[] = {
          "True needs `jwt-secret`, `jwt-secret-file`, `jwks`, `jwks-path` or `jwks-url`. False lets whoever "
          "reaches the agent port open "
          "tunnels. Unsaid is false where agents can come from this machine only.",
-     .group = "Agents"},
+     .group = "Agents", .about = "who may open tunnels, tokens and their keys", .is_usual = true},
     {SETTING("jwt-secret", "JWT_SECRET", KIND_TEXT, jwt_secret, NULL,
              "verifies agents' tokens: JSON Web Tokens signed with HS256"),
      .detail = "At least 32 bytes. `ttf-gateway token --sub NAME --ttl 30d` prints such a token.",
      .is_secret = true},
     {SETTING("jwt-secret-file", "JWT_SECRET_FILE", KIND_TEXT, jwt_secret_file, NULL,
              "a file that holds the secret of agents' tokens"),
-     .detail = "A line break at its end does not count.", .is_path = true},
+     .detail = "A line break at its end does not count.", .is_path = true, .is_usual = true},
     {SETTING("jwt-older-secret", "JWT_OLDER_SECRET", KIND_TEXT, jwt_older_secret, NULL,
              "verifies tokens that were made before the secret was replaced"),
      .detail =
@@ -201,6 +205,30 @@ const struct setting config_settings[] = {
          "The agent is told a reason, `token_expired`; requests under way have 30 s more. `ttf` reads a "
          "token file, or asks a token command, before that, and moves to a fresh connection. False: a "
          "token is looked at when an agent connects, and not again. Needs `require-auth`."},
+    {SETTING("allowed-names", "ALLOWED_NAMES", KIND_LIST, allowed_names, NULL,
+             "names that agents may claim though people take them for the gateway's own"),
+     .detail = "As `api,xn--bcher-kva`. Else `www`, `admin`, `api`, `localhost` and what begins with `xn--` "
+               "are refused with 403."},
+    {SETTING("allowed-origins", "ALLOWED_ORIGINS", KIND_LIST, allowed_origins, NULL,
+             "web origins that may connect as agents"),
+     .detail =
+         "As `https://app.example.com`: agents in browsers, whose requests name the page that they are of.",
+     .only = PROGRAM_GATEWAY},
+    {SETTING("agent-protocols", "AGENT_PROTOCOLS", KIND_LIST, agent_protocols, "v2,v1",
+             "spoken with agents; v1 limits bodies and streams nothing"),
+     .only = PROGRAM_GATEWAY},
+    {SETTING("agent-ping-interval", "AGENT_PING_INTERVAL", KIND_DURATION, agent_ping_interval_ms, "7s",
+             "an agent silent for two of them is gone"),
+     .only = PROGRAM_GATEWAY},
+    {SETTING("agent-link-requests", "AGENT_LINK_REQUESTS", KIND_SIZE, agent_link_requests, "536870912",
+             "requests after which an agent's link is replaced by a fresh one"),
+     .detail = "Of protocol v2, whose numbers for requests end at twice as many. `ttf` connects again, and "
+               "the old link ends when all that it carries is answered.",
+     .only = PROGRAM_GATEWAY},
+    {SETTING("offline-keep", "OFFLINE_KEEP", KIND_DURATION, offline_keep_ms, "5m",
+             "how long a tunnel keeps its name without an agent"),
+     .detail = "Of agents without a token; an authenticated subject keeps a name for 24 hours."},
+
     {SETTING("first-visit-page", "FIRST_VISIT_PAGE", KIND_BOOL, first_visit_page, "false",
              "tell browsers first that this is somebody's tunnel, where its owner has shown no token"),
      .detail =
@@ -208,7 +236,7 @@ const struct setting config_settings[] = {
          "Programs pass, and whoever sends the field `x-tunnel-skip-page`. Use it with `routing` subdomain: "
          "with "
          "path alone it is refused.",
-     .only = PROGRAM_GATEWAY},
+     .group = "Visitors", .about = "who may come in, and who decides that", .only = PROGRAM_GATEWAY},
     {SETTING("visitor-policy", "VISITOR_POLICY", KIND_TEXT, visitor_policy, NULL,
              "rules for the visitors of all tunnels"),
      .detail =
@@ -240,29 +268,6 @@ const struct setting config_settings[] = {
      .detail =
          "False where all pages of a host have the same visitors: then one answer serves for all of them.",
      .only = PROGRAM_GATEWAY},
-    {SETTING("allowed-names", "ALLOWED_NAMES", KIND_LIST, allowed_names, NULL,
-             "names that agents may claim though people take them for the gateway's own"),
-     .detail = "As `api,xn--bcher-kva`. Else `www`, `admin`, `api`, `localhost` and what begins with `xn--` "
-               "are refused with 403."},
-    {SETTING("allowed-origins", "ALLOWED_ORIGINS", KIND_LIST, allowed_origins, NULL,
-             "web origins that may connect as agents"),
-     .detail =
-         "As `https://app.example.com`: agents in browsers, whose requests name the page that they are of.",
-     .only = PROGRAM_GATEWAY},
-    {SETTING("agent-protocols", "AGENT_PROTOCOLS", KIND_LIST, agent_protocols, "v2,v1",
-             "spoken with agents; v1 limits bodies and streams nothing"),
-     .only = PROGRAM_GATEWAY},
-    {SETTING("agent-ping-interval", "AGENT_PING_INTERVAL", KIND_DURATION, agent_ping_interval_ms, "7s",
-             "an agent silent for two of them is gone"),
-     .only = PROGRAM_GATEWAY},
-    {SETTING("agent-link-requests", "AGENT_LINK_REQUESTS", KIND_SIZE, agent_link_requests, "536870912",
-             "requests after which an agent's link is replaced by a fresh one"),
-     .detail = "Of protocol v2, whose numbers for requests end at twice as many. `ttf` connects again, and "
-               "the old link ends when all that it carries is answered.",
-     .only = PROGRAM_GATEWAY},
-    {SETTING("offline-keep", "OFFLINE_KEEP", KIND_DURATION, offline_keep_ms, "5m",
-             "how long a tunnel keeps its name without an agent"),
-     .detail = "Of agents without a token; an authenticated subject keeps a name for 24 hours."},
 
     {SETTING("store", "STORE_URL", KIND_TEXT, store_url, "memory",
              "who holds which tunnel: memory, or redis://… for several gateways"),
@@ -270,7 +275,8 @@ const struct setting config_settings[] = {
          "`redis://[[user]:password@]host[:port][/database]`, `rediss://…` (TLS, where hiredis has it), or "
          "`redis+unix://[[user]:password@]/path[?db=N]`; percent-encode what is odd in a password. A "
          "password belongs in the variable or the file: others can read command lines.",
-     .group = "State", .only = PROGRAM_GATEWAY},
+     .group = "State", .about = "what survives a restart, and what several gateways share",
+     .only = PROGRAM_GATEWAY, .is_usual = true},
     {SETTING("peer-url", "PEER_URL", KIND_TEXT, peer_url, NULL,
              "where other gateways reach this one, and its name among them"),
      .detail = "`ws://host:port` of its agent port as they see it, or `wss://…` of a proxy before it that "
@@ -284,7 +290,7 @@ const struct setting config_settings[] = {
     {SETTING("state-dir", "STATE_DIRECTORY", KIND_TEXT, state_dir, NULL,
              "where the secret is kept that the gateway makes itself"),
      .detail = "Without it `$XDG_STATE_HOME/ttf-gateway` or `~/.local/state/ttf-gateway`.",
-     .only = PROGRAM_GATEWAY, .is_path = true},
+     .only = PROGRAM_GATEWAY, .is_path = true, .is_usual = true},
     {SETTING("tunnel-secret", "TUNNEL_SECRET", KIND_TEXT, secret, NULL,
              "signs resume tokens, by which tunnels keep their URLs, and proves gateways to each other"),
      .detail = "At least 16 bytes. Without one the gateway makes one and keeps it in the state directory, or "
@@ -299,7 +305,7 @@ const struct setting config_settings[] = {
      .detail =
          "`ttf --request-timeout` says it for its own tunnel, up to an hour at gateways. On AWS API Gateway "
          "waits for 30 s, and no longer.",
-     .fallback_apigw = "25s", .group = "Times"},
+     .fallback_apigw = "25s", .group = "Times", .about = "timeouts, and how long going down takes"},
     {SETTING("body-idle-timeout", "BODY_IDLE_TIMEOUT", KIND_DURATION, body_idle_timeout_ms, "300s",
              "silence within a body"),
      .only = PROGRAM_GATEWAY},
@@ -325,7 +331,8 @@ const struct setting config_settings[] = {
 
     {SETTING("max-body", "MAX_BODY", KIND_SIZE, body_bytes, "2MiB",
              "largest body of a request or an answer with an agent of v1"),
-     .group = "Bounds", .only = PROGRAM_GATEWAY},
+     .group = "Bounds", .about = "how large and how many: heads, bodies, connections, memory",
+     .only = PROGRAM_GATEWAY},
     {SETTING("max-request-head", "MAX_REQUEST_HEAD", KIND_SIZE, request_head_bytes, "64KiB",
              "largest head of a request: its URL and all fields"),
      .detail = "8KiB to 192KiB; one field, and the URL, have less than 64 KiB whatever this says. Beyond it "
@@ -407,7 +414,7 @@ const struct setting config_settings[] = {
      .detail =
          "Bodies and WebSockets slow down; while a tunnel is more than two seconds behind, new requests "
          "get 429 ([quotas](QUOTAS.md)).",
-     .group = "Quotas", .only = PROGRAM_GATEWAY},
+     .group = "Quotas", .about = "what each tunnel, owner and visitor may have", .only = PROGRAM_GATEWAY},
     {SETTING("per-owner-bandwidth", "PER_OWNER_BANDWIDTH", KIND_SIZE, owner_bandwidth, "0",
              "the same of all tunnels of one owner together"),
      .detail = "A token's `max_bandwidth` comes before it.", .only = PROGRAM_GATEWAY},
@@ -440,7 +447,9 @@ const struct setting config_settings[] = {
              "the function: a program with a custom runtime of Lambda"),
      .detail = "It has our environment variables, and those that AWS would set. SIGHUP: a new version stands "
                "there.",
-     .group = "API Gateway and Lambda", .only = PROGRAM_APIGW, .is_path = true},
+     .group = "API Gateway and Lambda",
+     .about = "the function, the API in front of it, the stream of a table", .only = PROGRAM_APIGW,
+     .is_path = true, .is_usual = true},
     {SETTING("description", "API_DESCRIPTION", KIND_TEXT, description, NULL,
              "a deployment to stand in for: what infra/ would make, as JSON"),
      .detail =
@@ -482,7 +491,7 @@ const struct setting config_settings[] = {
      .only = PROGRAM_APIGW},
     {SETTING("dynamodb-endpoint", "AWS_ENDPOINT_URL_DYNAMODB", KIND_TEXT, dynamodb_endpoint, NULL,
              "DynamoDB Local, for the function and the stream"),
-     .only = PROGRAM_APIGW},
+     .only = PROGRAM_APIGW, .is_usual = true},
     {SETTING("dynamodb-latency", "DYNAMODB_LATENCY", KIND_DURATION, dynamodb_latency_ms, "0",
              "no call of the function to it takes less"),
      .only = PROGRAM_APIGW},
@@ -529,7 +538,7 @@ const struct setting config_settings[] = {
      .only = PROGRAM_APIGW},
 
     {SETTING("log-level", "LOG_LEVEL", KIND_LEVEL, log_level, "info", "error, warn, info or debug"),
-     .group = "Operation"},
+     .group = "Operation", .about = "logs, sandbox, request ids, the config file"},
     {SETTING("sandbox", "SANDBOX", KIND_TEXT, sandbox_how, "auto",
              "auto: give up what the gateway does not need once it has started; off: do not"),
      .detail =
@@ -570,10 +579,14 @@ const struct setting config_settings[] = {
                "untouched; one that is malformed is replaced.",
      .only = PROGRAM_GATEWAY},
     {SETTING("config", "CONFIG_FILE", KIND_TEXT, config_file, NULL, "a YAML file with settings, name: value"),
-     .is_path = true},
-    {DO("health", wants_health, "ask the gateway on this machine whether it is well, by the exit code")},
-    {DO("help", wants_help, "this text"), .letter = 'h'},
-    {DO("version", wants_version, "the version, the commit it was built of, its libraries"), .letter = 'V'},
+     .is_path = true, .is_usual = true},
+    {DO("health", wants_health, "ask the gateway on this machine whether it is well, by the exit code"),
+     .is_usual = true},
+    {SETTING("help", NULL, KIND_TOPIC, help, NULL,
+             "what is needed most, a group of settings (--help tls), or all"),
+     .letter = 'h', .is_usual = true},
+    {DO("version", wants_version, "the version, the commit it was built of, its libraries"), .letter = 'V',
+     .is_usual = true},
     {DO("help-markdown", wants_markdown, "docs/CONFIGURATION.md"), .is_hidden = true},
     {DO("help-metrics", wants_metrics, "the table of docs/METRICS.md"), .is_hidden = true,
      .only = PROGRAM_GATEWAY},
@@ -586,10 +599,8 @@ _Static_assert(sizeof(config_settings) / sizeof(config_settings[0]) <= SETTINGS_
 const struct setting_command config_commands[] = {
     {"token", "--sub NAME [--ttl 30d] [--tunnels NAMES] [flags]", "prints a token for an agent",
      PROGRAM_GATEWAY},
-    {"admin",
-     "tunnels|kick|names|release|block|unblock|blocks|revoke|unrevoke|revocations|gateways|drain [--json] "
-     "[flags]",
-     "looks after the gateways that run; --help tells more", PROGRAM_GATEWAY},
+    {"admin", "COMMAND [--json] [flags]",
+     "looks after the gateways that run; ttf-gateway admin --help lists the commands", PROGRAM_GATEWAY},
     {"print", "bash|zsh|fish|man", "prints completions for shells, or the man page", PROGRAM_BOTH},
 };
 const size_t config_commands_count = sizeof(config_commands) / sizeof(config_commands[0]);
@@ -669,11 +680,12 @@ bool setting_is_in_file(const struct setting *setting) {
 }
 
 bool setting_may_stand_alone(const struct setting *setting) {
-    return setting->kind == KIND_BOOL || setting->kind == KIND_ANSWER || setting->kind == KIND_DO;
+    return setting->kind == KIND_BOOL || setting->kind == KIND_ANSWER || setting->kind == KIND_TOPIC ||
+           setting->kind == KIND_DO;
 }
 
 const char *setting_kind_name(const struct setting *setting) {
-    static const char *const names[] = {"TEXT",    "BOOL", "BOOL",  "TIME", "SIZE",
-                                        "ADDRESS", "LIST", "LEVEL", ""};
+    static const char *const names[] = {"TEXT",    "BOOL", "BOOL",  "TIME",  "SIZE",
+                                        "ADDRESS", "LIST", "LEVEL", "GROUP", ""};
     return names[setting->kind];
 }

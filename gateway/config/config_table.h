@@ -21,6 +21,7 @@ enum setting_kind {
     KIND_ADDRESS,  /* struct listen_address */
     KIND_LIST,     /* struct text_list */
     KIND_LEVEL,    /* enum log_level */
+    KIND_TOPIC,    /* char *: what to tell instead of running; a flag only, alone HELP_USUAL */
     KIND_DO        /* bool: something to do instead of running; a flag only */
 };
 
@@ -34,10 +35,12 @@ struct setting {
     const char *help;           /* half a line */
     const char *detail;         /* whole sentences for CONFIGURATION.md; NULL: none */
     const char *group;          /* heading that begins with this one; NULL: the one before goes on */
+    const char *about;          /* of that group, for people who look for one */
     enum program only;          /* the one program that has it */
     char letter;                /* of a short flag; 0: none */
     bool is_secret;             /* no flag (others can read command lines), and never shown */
-    bool is_hidden;             /* not in --help */
+    bool is_hidden;             /* in no text for people */
+    bool is_usual;              /* among the first to be told of */
     bool is_path;               /* a file or a folder, which shells complete */
 };
 

@@ -5,14 +5,15 @@
 #include <string.h>
 
 #include "base/escape.h"
-#include "config/config_table.h"
+#include "base/help.h"
+#include "config/config.h"
+#include "config/setting_groups.h"
 
-/* The flags of texts for people, one after another; NULL behind the last. */
+/* One after another; NULL behind the last. */
 static const struct setting *next_flag(const struct setting *setting) {
-    const struct setting *end = config_settings + config_settings_count;
-    for (setting = setting ? setting + 1 : config_settings; setting < end; setting++)
-        if (setting_is_shown(setting) && setting_is_flag(setting)) return setting;
-    return NULL;
+    while ((setting = setting_next_shown(setting)) && !setting_is_flag(setting)) {
+    }
+    return setting;
 }
 
 static const struct setting_command *next_command(const struct setting_command *command) {
@@ -22,12 +23,24 @@ static const struct setting_command *next_command(const struct setting_command *
     return NULL;
 }
 
+/* Of `--help`. */
+static const char *topics(void) {
+    static char out[256];
+    char name[HELP_NAME_MAX];
+    size_t used = 0;
+    for (const struct setting *group = NULL; (group = setting_next_group(group));)
+        used += (size_t)snprintf(out + used, sizeof(out) - used, "%s ", help_name(group->group, name));
+    snprintf(out + used, sizeof(out) - used, HELP_ALL);
+    return out;
+}
+
 /* What may be said, separated by blanks; "": anything. */
 static const char *words_of(const struct setting *setting) {
     switch (setting->kind) {
     case KIND_BOOL:
     case KIND_ANSWER: return "true false";
     case KIND_LEVEL: return "error warn info debug";
+    case KIND_TOPIC: return topics();
     default: return "";
     }
 }

@@ -133,7 +133,7 @@ static void print_help(void) {
          "  --max-connections N            requests and WebSockets at once, of all its tunnels\n"
          "                                 (what is not said is as the gateway's settings say)\n"
          "  --jwt-secret-file FILE, --config FILE, ...\n"
-         "                                 as of the gateway (ttf-gateway --help)");
+         "                                 as of the gateway (ttf-gateway --help all)");
 }
 
 int token_command(int argc, char **argv) {
@@ -143,7 +143,7 @@ int token_command(int argc, char **argv) {
     if (!request.rest) return complain("out of memory");
     split(argc, argv, &request);
     if (config_load(&config, request.rest_count, request.rest, &code)) {
-        if (config.wants_help)
+        if (config.help)
             print_help();
         else
             code = issue(&config, &request);

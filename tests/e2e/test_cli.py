@@ -161,7 +161,7 @@ def test_health_of_ttf(start, tmp_path):
 
 
 def test_every_option_of_ttf_is_in_its_help(start):
-    one = start.program(BIN / "ttf", "-h")
+    one = start.program(BIN / "ttf", "-h", "all")
     one.wait_exit()
     text = "\n".join(one.out)
     for option in ("-e, --endpoint", "-p, --port", "--host", "-t, --token", "--token-file", "-n, --name", "-v, --verbose", "--connect-timeout",

@@ -23,18 +23,44 @@ def printed(name, what):
 
 
 def flags_of(name):
-    flags = set(re.findall(r"^  (?:-\w, |    )--([a-z-]+)", said(name, "--help").stdout, re.M))
+    flags = set(re.findall(r"^  (?:-\w, |    )--([a-z-]+)", said(name, "--help", "all").stdout, re.M))
     assert {"public-listen", "log-level", "config", "help"} <= flags
     assert ("bootstrap" in flags) == (name == "ttf-apigw")
     return flags
 
 
-def test_the_help_is_whole(name):
-    """Nothing is cut off, nothing is there for Markdown alone, and each line of help says what it is of."""
-    text = said(name, "--help").stdout
-    assert "](" not in text and not re.search(r"^ {20,}[^ \[]", text, re.M)
+@pytest.mark.parametrize("topic", ["usual", "all"])
+def test_the_help_is_whole(name, topic):
+    """Nothing is cut off, nothing is there for Markdown alone, and no line is longer than it may be."""
+    text = said(name, "--help", topic).stdout
+    assert "](" not in text and all(len(line) <= 100 for line in text.splitlines() if " " in line.strip())  # but for a word that is longer
     usage = text.split("\n\n")[1]
-    assert ("gateways|drain [--json] [flags]" in usage) == (name == "ttf-gateway") and "bash|zsh|fish|man\n" in usage
+    assert ("admin COMMAND [--json] [flags]" in usage) == (name == "ttf-gateway") and "bash|zsh|fish|man\n" in usage
+
+
+FLAG = r"^  (?:-\w, |    )(?:--)?([a-z-]+) "
+
+
+def test_help_comes_in_groups(name):
+    """The first screen tells what is needed most, and which groups there are: together they are all that there is."""
+    for words in (["-h"], ["--help"], ["--help", "--log-level=info"]):
+        first = said(name, *words)
+        assert first.returncode == 0 and len(first.stdout.splitlines()) < 70 and first.stdout == said(name, "--help").stdout
+    topics = re.findall(r"^  ([a-z]+)  ", first.stdout.split("--help GROUP\n")[1], re.M)
+    assert topics[-1] == "all" and {"ports", "agents", "operation"} < set(topics)
+    groups = [said(name, f"--help={topic}").stdout for topic in topics[:-1]]
+    assert all(text.startswith("\n") and text[1:].lower().startswith(topic) for text, topic in zip(groups, topics)), groups
+    everything = said(name, "--help", "all").stdout
+    assert everything.endswith("".join(groups))
+    usual = re.findall(FLAG, first.stdout.split("needed most:\n")[1].split("\n\n")[0], re.M)
+    assert {"public-listen", "domain", "help"} < set(usual) < set(re.findall(FLAG, everything, re.M))
+    assert topics == re.search(r"^ +--help\) words='([^']+)'", printed(name, "bash"), re.M)[1].split()
+
+
+def test_a_group_that_there_is_not(name):
+    done = said(name, "--help", "nonsense")
+    assert done.returncode == 2 and not done.stdout
+    assert re.fullmatch(rf"{name}: --help nonsense: there is no such group, only ports, .*, operation, all\n", done.stderr)
 
 
 def test_every_text_knows_every_flag(name):

@@ -22,7 +22,7 @@ def printed(what):
 
 @pytest.fixture(scope="module")
 def help_text():
-    return ttf("--help").stdout
+    return ttf("--help", "all").stdout
 
 
 def options_of(help_text):
@@ -30,7 +30,7 @@ def options_of(help_text):
 
 
 def commands_of(help_text):
-    return set(re.findall(r"^  ([a-z]+) ", help_text.split("Commands:")[1].split("Options:")[0], re.M))
+    return set(re.findall(r"^  ([a-z]+) ", help_text.split("Commands:")[1].split("\n\n")[0], re.M))
 
 
 def test_every_text_knows_every_option(help_text):
@@ -42,6 +42,20 @@ def test_every_text_knows_every_option(help_text):
     assert set(re.findall(r"\\fB\\-\\-([a-z\\-]+)\\fR", printed("man").replace("\\-\\-", "\\-\\-"))) == {
         option.replace("-", "\\-") for option in options
     }
+
+
+def test_help_comes_in_groups(help_text):
+    """The first screen tells what is needed most, and which groups there are: together they are all that there is."""
+    first = ttf("--help").stdout
+    assert len(first.splitlines()) < 65 and first == ttf("-h").stdout == ttf("3000", "--help").stdout == ttf("--help", "3000").stdout
+    topics = re.findall(r"^  ([a-z]+)  ", first.split("--help GROUP\n")[1], re.M)
+    assert topics == ["local", "gateway", "url", "visitors", "inspector", "program", "all"]
+    groups = [ttf("--help", topic).stdout for topic in topics[:-1]]
+    assert all(text[1:].lower().startswith(topic) for text, topic in zip(groups, topics)), groups
+    assert "".join(groups) in help_text and options_of("".join(groups)) == options_of(help_text)
+    usual = options_of(first)
+    assert {"endpoint", "name", "open", "help"} < usual < options_of(help_text)
+    assert max(map(len, (first + help_text).splitlines())) <= 100
 
 
 def test_every_text_knows_every_command(help_text):

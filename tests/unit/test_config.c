@@ -314,7 +314,7 @@ static void test_letters(void **state) {
     (void)state;
     struct config config;
     assert_int_equal(init(&config, "-h", NULL, NULL), 0);
-    assert_true(config.wants_help);
+    assert_string_equal(config.help, HELP_USUAL);
     config_done(&config);
     assert_int_equal(init(&config, "-V", NULL, NULL), 0);
     assert_true(config.wants_version);

@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "base/help.h"
 #include "cmocka_setup.h"
 #include "option_texts.h"
 #include "options.h"
@@ -346,7 +347,7 @@ static void help_names_every_option(void **state) {
     char *text = NULL;
     size_t len = 0;
     FILE *out = open_memstream(&text, &len);
-    options_help(out, NULL);
+    options_help(out, NULL, HELP_ALL);
     fclose(out);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (!strstr(text, names[i])) fail_msg("%s is missing", names[i]);
