@@ -710,6 +710,33 @@ def test_the_page_finds_what_stands_in_fields_and_bodies(inspected, tmp_path):
         page.wait("document.querySelectorAll('#list [role=option]').length === 7")
 
 
+SHELL = [
+    # method and target of a visitor, with what a shell reads as more than a word; both may hold it (RFC 9110 5.6.2, RFC 3986)
+    ("X|eval", "/eval;touch${IFS}hacked"),
+    ("`touch`&", "/[1-9]{a,b}?$(touch${IFS}hacked)`|'\"&x=1"),
+]
+
+
+@needs_chromium
+def test_the_command_that_is_copied_runs_nothing_of_a_visitor(inspected, tmp_path):
+    evil = "'$(touch hacked)'"
+    for method, target in SHELL:
+        inspected.request(method, target, body=evil.encode(), headers=[("x-'`|", evil)])
+    inspected.inspector.wait_ended(len(SHELL))
+    with Page(tmp_path / "chromium") as page:
+        page.open(inspected.inspector.url)
+        page.wait(f"document.querySelectorAll('#list [role=option]').length === {len(SHELL)}")
+        for number, (method, target) in enumerate(reversed(SHELL)):
+            page.evaluate(f"document.querySelectorAll('#list [role=option]')[{number}].click()")
+            page.wait(f"!!record && record.request.method === {json.dumps(method)}")
+            script = 'curl() { printf "%s\\0" "$@"; }\n' + page.evaluate("curl()")
+            shell = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=30 * SLOW)
+            words = shell.stdout.split("\0")
+            assert not (tmp_path / "hacked").exists() and not shell.stderr, (script, shell)
+            assert words[:3] == ["-g", "-X", method] and words[3].endswith(target), words
+            assert f"x-'`|: {evil}" in words and evil in words, words
+
+
 VIEWS = [
     ("application/json", json.dumps({HOSTILE: [HOSTILE, {"a": HOSTILE}]})),
     ("application/x-www-form-urlencoded", f"a={HOSTILE}&{HOSTILE}=1"),

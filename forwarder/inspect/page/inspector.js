@@ -320,11 +320,12 @@ function edit() {
   head.focus();
 }
 
+// A method may hold what a shell reads (RFC 9110 5.6.2), and it is a visitor's: each word that is not ours is quoted.
 function curl() {
   const quote = text => "'" + text.replaceAll("'", "'\\''") + "'";
   const {request} = record, bytes = shownBytes(request);
   const url = tunnelUrl(record.tunnel_name).replace(/\/$/, '') + request.uri;
-  const parts = ['curl', '-X', request.method, quote(url)];
+  const parts = ['curl', '-g', '-X', quote(request.method), quote(url)];
   for (const [name, value] of request.fields.filter(isKeptField(request)))
     if (!/^(host|x-forwarded-|forwarded|via)/.test(name)) parts.push('-H', quote(name + ': ' + value));
   if (bytes.length && isText(bytes)) parts.push('--data-raw', quote(textOf(bytes)));
