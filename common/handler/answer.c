@@ -184,9 +184,11 @@ static enum chain_step make(struct exchange *exchange) {
     return step;
 }
 
-/* Goes on by itself where nobody else would make it: the sink tells when it has drained. */
+/* Goes on by itself where nobody else would make it: the sink tells when it has drained. Who has had his turn
+ * waits for the next one, in however many pieces more comes until then. */
 static bool go_on(struct exchange *exchange) {
     struct answer *answer = &exchange->answer;
+    if (timer_armed(&answer->turn)) return false;
     enum chain_step step = make(exchange);
     bool is_held_up = answer->chain->output.len > 0;
     if (step == CHAIN_MORE && !is_held_up) timer_start(exchange->core->ports.clock.timers, &answer->turn, 1);

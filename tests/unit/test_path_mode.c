@@ -319,6 +319,27 @@ static void others_have_their_turn(void **state) {
     free(bytes);
 }
 
+/* Nor do many small pieces make it more: what comes within the turn waits for the next one, the end too. */
+static void small_pieces_are_no_turns_of_their_own(void **state) {
+    struct world *world = *state;
+    const size_t len = 100 * (size_t)CHAIN_STEP_BYTES, turn = 64 * (size_t)CHAIN_STEP_BYTES;
+    char *bytes = malloc(len);
+    memset(bytes, 'x', len);
+    ask(world, "GET", "", len + 11);
+    answer_head(world, "200 a:b");
+    put_filter(world, 1);
+    answer_data(world, view_of(bytes, len));
+    for (int i = 0; i < 10; i++) answer_data(world, VIEW("y"));
+    answer_over(world);
+    assert_int_equal(visitor.body.len, turn);
+    assert_false(visitor.has_ended);
+    world->now_ms++;
+    settle(world);
+    assert_true(visitor.has_ended);
+    assert_int_equal(visitor.body.len, len + 11);
+    free(bytes);
+}
+
 static void a_visitor_may_leave_before_he_is_cut(void **state) {
     struct world *world = *state;
     ask(world, "GET", "", 1 << 20);
@@ -451,6 +472,7 @@ int main(void) {
         WITH_WORLD(an_answer_that_is_cut_is_cut),
         WITH_WORLD(a_chain_without_room_cuts),
         WITH_WORLD(others_have_their_turn),
+        WITH_WORLD(small_pieces_are_no_turns_of_their_own),
         WITH_WORLD(a_visitor_may_leave_before_he_is_cut),
         WITH_WORLD(trailers_of_a_changed_body_say_nothing_of_its_bytes),
         WITH_WORLD(answers_are_chosen_by_their_heads),
