@@ -87,6 +87,24 @@ static bool has_own_target(const struct rewrite_site *site, const struct html_ta
     return false;
 }
 
+/* What some attributes ask of all others: of one tag that is looked up once, however many of them ask. */
+struct asked {
+    bool knows_content, knows_target, is_own;
+    enum kind content;
+};
+
+static enum kind ask_content(struct asked *asked, const struct html_tag *tag) {
+    if (!asked->knows_content) asked->content = kind_of_content(tag);
+    asked->knows_content = true;
+    return asked->content;
+}
+
+static bool ask_target(struct asked *asked, const struct rewrite_site *site, const struct html_tag *tag) {
+    if (!asked->knows_target) asked->is_own = has_own_target(site, tag);
+    asked->knows_target = true;
+    return asked->is_own;
+}
+
 static void rewrite_style(const struct rewrite_site *site, struct view text, const struct edit_sink *sink) {
     struct text_rewriter style;
     text_rewriter_init(&style, TEXT_CSS, site, sink);
@@ -155,14 +173,15 @@ static const char *drop_attr(const struct html_tag *tag, const struct html_attr 
 void html_attrs_rewrite(const struct rewrite_site *site, const struct html_tag *tag,
                         const struct edit_sink *sink) {
     const char *raw = tag->raw.ptr, *from = html_tag_said(tag).ptr;
+    struct asked asked = {0};
     for (size_t i = 0; i < tag->attr_count; i++) {
         const struct html_attr *attr = &tag->attrs[i];
         if (attr->name < tag->said) continue;
         enum kind kind = kind_of(tag, html_attr_name(tag, attr));
-        if (kind == CONTENT) kind = kind_of_content(tag);
+        if (kind == CONTENT) kind = ask_content(&asked, tag);
         if (kind == NOTHING) continue;
         if (kind == INTEGRITY) {
-            if (!is_cut(tag, i) && has_own_target(site, tag)) from = drop_attr(tag, attr, from, sink);
+            if (!is_cut(tag, i) && ask_target(&asked, site, tag)) from = drop_attr(tag, attr, from, sink);
             continue;
         }
         if (attr->value_end == attr->value || (is_cut(tag, i) && kind != ADDRESS)) continue;

@@ -404,6 +404,28 @@ static void twice_the_input_takes_twice_the_time(void **state) {
     }
 }
 
+/* Attributes that ask what others say cost no more where there are many of them. */
+static void many_attributes_ask_others_once(void **state) {
+    (void)state;
+    static const char *const tags[][3] = {{"<link src='", " integrity", " integritx"},
+                                          {"<meta http-equiv='", " content=a", " contenx=a"}};
+    for (size_t i = 0; i < 2; i++) {
+        double costs[2];
+        for (int odd = 0; odd < 2; odd++) {
+            struct buf tag;
+            buf_init(&tag, HTML_TAG_MAX);
+            buf_printf(&tag, "%s", tags[i][0]);
+            append_many(&tag, '&', i ? 60 : URL_HEAD_MAX - 1);
+            buf_append_byte(&tag, '\'');
+            for (size_t n = 0; n < HTML_ATTRS_MAX - 2; n++) buf_printf(&tag, "%s", tags[i][1 + odd]);
+            buf_append_byte(&tag, '>');
+            costs[odd] = cost(buf_view(&tag), 256 * 1024);
+            buf_done(&tag);
+        }
+        if (costs[0] > 10 * costs[1] + 0.03) fail_msg("%s: %f s, not %f s", tags[i][0], costs[0], costs[1]);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(urls_in_attributes_get_the_prefix_once),
@@ -427,6 +449,7 @@ int main(void) {
         cmocka_unit_test(parts_remember_what_decides),
         cmocka_unit_test(what_is_too_long_passes),
         cmocka_unit_test(twice_the_input_takes_twice_the_time),
+        cmocka_unit_test(many_attributes_ask_others_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
