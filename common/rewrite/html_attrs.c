@@ -157,13 +157,14 @@ static void copy(const char *from, const char *to, const struct edit_sink *sink)
     edit_to(sink, EDIT_COPY, view_of(from, (size_t)(to - from)));
 }
 
-/* With one quote behind it and the white space before it. */
+/* With one quote behind it, and the white space before it where more does not touch it; behind the end of a
+ * part it may. */
 static const char *drop_attr(const struct html_tag *tag, const struct html_attr *attr, const char *from,
                              const struct edit_sink *sink) {
     size_t start = attr->name, end = attr->value ? attr->value_end : attr->name_end;
     if (attr->value && quote_of(tag, attr)) end++;
     while (tag->raw.ptr + start > from && strchr(" \t\n\r\f", tag->raw.ptr[start - 1])) start--;
-    bool glued = !strchr(" \t\n\r\f/>", tag->raw.ptr[end]);
+    bool is_last = end == tag->raw.len, glued = is_last || !strchr(" \t\n\r\f/>", tag->raw.ptr[end]);
     if (glued) start = attr->name;
     copy(from, tag->raw.ptr + start, sink);
     edit_to(sink, EDIT_DROP, view_slice(tag->raw, start, end));

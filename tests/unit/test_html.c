@@ -336,6 +336,31 @@ static void parts_remember_what_decides(void **state) {
                "<script type=module alt='", "'>import '/abc/x'</script>");
 }
 
+/* A part that ends right behind an attribute that goes: what follows is not known there, and what came to
+ * stand behind the part's bytes by an earlier tag is not it. */
+static void a_part_may_end_behind_what_goes(void **state) {
+    (void)state;
+    struct buf input, expected;
+    buf_init(&input, 1 << 20);
+    buf_init(&expected, 1 << 20);
+    buf_printf(&input, "<p");
+    append_many(&input, ' ', HTML_TAG_MAX / 2);
+    buf_printf(&input, "x><script src=");
+    buf_append_view(&expected, buf_view(&input));
+    buf_printf(&input, "/x");
+    buf_printf(&expected, "/abc/x");
+    for (size_t i = 0; i < HTML_ATTRS_MAX - 2; i++) {
+        buf_printf(&input, " a");
+        buf_printf(&expected, " a");
+    }
+    buf_printf(&input, " integrity='y'b></script>");
+    buf_printf(&expected, " b></script>");
+    filter_run_same(&html, buf_view(&input), 0, 1000, buf_view(&expected));
+    filter_run_same(&html, buf_view(&input), 0, 1, buf_view(&expected));
+    buf_done(&input);
+    buf_done(&expected);
+}
+
 /* A list, a style sheet or a document that is too long for an attribute; what follows is seen. */
 static void what_is_too_long_passes(void **state) {
     (void)state;
@@ -447,6 +472,7 @@ int main(void) {
         cmocka_unit_test(a_part_ends_wherever_it_is_full),
         cmocka_unit_test(a_long_name_leaves_room_for_an_attribute),
         cmocka_unit_test(parts_remember_what_decides),
+        cmocka_unit_test(a_part_may_end_behind_what_goes),
         cmocka_unit_test(what_is_too_long_passes),
         cmocka_unit_test(twice_the_input_takes_twice_the_time),
         cmocka_unit_test(many_attributes_ask_others_once),
