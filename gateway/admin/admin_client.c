@@ -110,12 +110,16 @@ static json_t *read_body(struct view answer) {
     return json_loadb(body.ptr, body.len, JSON_REJECT_DUPLICATES, NULL);
 }
 
-static json_t *understand(struct view answer) {
+static void complain_unless(bool is_quiet, const char *what, const char *why) {
+    if (!is_quiet) complain(what, why);
+}
+
+static json_t *understand(struct view answer, bool is_quiet) {
     bool is_fine = view_starts_with(answer, VIEW("HTTP/1.1 200 "));
     json_t *body = read_body(answer);
     if (json_is_object(body) && is_fine) return body;
     const char *error = json_string_value(json_object_get(body, "error"));
-    complain(error ? error : "the answer is none of a gateway's", NULL);
+    complain_unless(is_quiet, error ? error : "the answer is none of a gateway's", NULL);
     json_decref(body);
     return NULL;
 }
@@ -123,7 +127,8 @@ static json_t *understand(struct view answer) {
 json_t *admin_client_ask(const struct admin_client *client, const char *method, struct view target) {
     int fd = client->socket ? admin_socket_connect(client->socket) : connect_port(client->port);
     if (fd < 0) {
-        complain(client->socket ? client->socket : "the admin port", strerror(errno));
+        complain_unless(client->is_quiet, client->socket ? client->socket : "the admin port",
+                        strerror(errno));
         return NULL;
     }
     struct timeval limit = {.tv_sec = WAIT_SECONDS};
@@ -133,9 +138,9 @@ json_t *admin_client_ask(const struct admin_client *client, const char *method, 
     buf_init(&answer, ANSWER_BYTES_MAX);
     json_t *body = NULL;
     if (send_request(fd, client, method, target) && read_answer(fd, &answer))
-        body = understand(buf_view(&answer));
+        body = understand(buf_view(&answer), client->is_quiet);
     else
-        complain("no answer came", NULL);
+        complain_unless(client->is_quiet, "no answer came", NULL);
     close(fd);
     buf_done(&answer);
     return body;

@@ -11,6 +11,7 @@ struct admin_client {
     const char *socket; /* path; NULL: the admin port, with the token */
     const struct listen_address *port;
     struct view token;
+    bool is_quiet; /* what goes wrong is not said */
 };
 
 /* Which way the settings lead; `token` has room for SECRET_TEXT_MAX bytes and is borrowed. False after saying
@@ -23,7 +24,8 @@ void admin_target_descend(struct buf *target, struct view segment);
 /* Appends "?name=value", or '&' where a '?' is there already. */
 void admin_target_add(struct buf *target, const char *name, struct view value);
 
-/* The answer, NULL after saying on standard error what went wrong, which what the gateway says is, too. */
+/* The answer, NULL after saying on standard error what went wrong (unless `is_quiet`), which what the gateway
+ * says is, too. */
 json_t *admin_client_ask(const struct admin_client *client, const char *method, struct view target);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "admin/admin_client.h"
+#include "admin/admin_outcome.h"
 #include "admin/admin_table.h"
 #include "base/edits.h"
 #include "config/config_value.h"
@@ -28,17 +29,17 @@ static const struct verb {
     const char *before, *behind; /* of the path, around the argument; `behind` NULL: it is a parameter ... */
     const char *parameter;       /* ... of this name */
     enum argument argument;
-    const char *member; /* of the answer: rows, or a number */
+    const char *member; /* of the answer: rows */
     const char *const *columns;
     const char *arguments, *help;
 } verbs[] = {
     {"tunnels", "GET", "tunnels", "", NULL, MAY_HAVE, "tunnels", tunnel_columns,
      "[NAME] [--owner OWNER] [--sort rate]", "tunnels whose agent is connected"},
-    {"kick", "POST", "tunnels", "/kick", NULL, MUST_HAVE, "kicked", NULL, "NAME",
+    {"kick", "POST", "tunnels", "/kick", NULL, MUST_HAVE, NULL, NULL, "NAME",
      "ends its agent's connection, which may come back"},
     {"names", "GET", "names", NULL, NULL, NO_ARGUMENT, "names", name_columns, "",
      "names that are held, also for owners who are away"},
-    {"release", "POST", "names", "/release", NULL, MUST_HAVE, "released", NULL, "NAME",
+    {"release", "POST", "names", "/release", NULL, MUST_HAVE, NULL, NULL, "NAME",
      "gives a name back whose agent is away"},
     {"block", "POST", "blocks", NULL, "name", OR_OWNER, NULL, NULL, "NAME | --owner OWNER",
      "keeps everybody from a name, or an owner out"},
@@ -52,7 +53,7 @@ static const struct verb {
      "tokens that are revoked"},
     {"gateways", "GET", "gateways", NULL, NULL, NO_ARGUMENT, "gateways", gateway_columns, "",
      "the gateways that share the store"},
-    {"drain", "POST", "drain", NULL, "gateway", MUST_HAVE, "draining", NULL, "GATEWAY",
+    {"drain", "POST", "drain", NULL, "gateway", MUST_HAVE, NULL, NULL, "GATEWAY",
      "takes that gateway down, and nobody notices"},
 };
 
@@ -135,16 +136,14 @@ static bool is_whole(const struct request *request) {
 
 /* ---- asking ---- */
 
-/* Owners who have shown a token are "sub:..."; the colon may be left to us. */
-static void add_owner(struct buf *target, struct view owner) {
-    struct buf whole;
-    if (!owner.len) return;
-    buf_init(&whole, 4096);
+/* Owners who have shown a token are "sub:..."; the prefix may be left to us. */
+static void complete_owner(struct request *request, struct buf *whole) {
+    struct view owner = request->owner;
     bool is_whole = view_starts_with(owner, VIEW("sub:")) || view_starts_with(owner, VIEW("anon:"));
-    if (!is_whole) buf_append_view(&whole, VIEW("sub:"));
-    buf_append_view(&whole, owner);
-    admin_target_add(target, "owner", buf_view(&whole));
-    buf_done(&whole);
+    if (!owner.len || is_whole) return;
+    buf_append_view(whole, VIEW("sub:"));
+    buf_append_view(whole, owner);
+    request->owner = buf_view(whole);
 }
 
 /* False: `--for` is no time. */
@@ -159,7 +158,7 @@ static bool make_target(const struct request *request, struct buf *target) {
     } else if (request->argument.len) {
         admin_target_add(target, verb->parameter, request->argument);
     }
-    add_owner(target, request->owner);
+    if (request->owner.len) admin_target_add(target, "owner", request->owner);
     if (request->reason.len) admin_target_add(target, "reason", request->reason);
     if (request->sort.len) admin_target_add(target, "sort", request->sort);
     if (verb->columns) admin_target_add(target, "limit", VIEW("1000"));
@@ -201,6 +200,21 @@ static json_t *ask(const struct admin_client *client, const struct request *requ
     return all;
 }
 
+static long long agents_of(const json_t *answer, const char *member) {
+    const json_t *number = json_object_get(answer, member);
+    return json_is_integer(number) ? (long long)json_integer_value(number) : OUTCOME_UNKNOWN;
+}
+
+static void show_outcome(const struct request *request, const json_t *answer) {
+    bool is_kick = strcmp(request->verb->name, "kick") == 0;
+    const struct outcome outcome = {.verb = request->verb->name,
+                                    .what = request->argument,
+                                    .owner = request->owner,
+                                    .lasts = request->lasts,
+                                    .agents = agents_of(answer, is_kick ? "kicked" : "agents")};
+    outcome_print(stdout, &outcome);
+}
+
 static void show(const struct request *request, const json_t *answer) {
     const struct verb *verb = request->verb;
     const json_t *silent = json_object_get(answer, "silent");
@@ -211,25 +225,75 @@ static void show(const struct request *request, const json_t *answer) {
     }
     if (verb->columns)
         admin_table_print(stdout, json_object_get(answer, verb->member), verb->columns);
-    else if (verb->member)
-        printf("%s: %lld\n", verb->member,
-               (long long)json_integer_value(json_object_get(answer, verb->member)));
+    else
+        show_outcome(request, answer);
     for (size_t i = 0; i < json_array_size(silent); i++)
         fprintf(stderr, "%s did not answer\n", json_string_value(json_array_get(silent, i)));
 }
 
-static int run(const struct request *request, const struct config *config) {
+/* ---- whom it concerns ---- */
+
+/* Commands that send agents away: which one lists these, and in which member of a row the argument stands. */
+static const struct look {
+    const char *verb, *list, *member;
+} looks[] = {
+    {"block", "tunnels", "tunnel"}, {"revoke", "tunnels", "token"}, {"drain", "gateways", "gateway"}};
+
+static const struct look *look_of(const struct verb *verb) {
+    for (size_t i = 0; i < sizeof(looks) / sizeof(looks[0]); i++)
+        if (strcmp(looks[i].verb, verb->name) == 0) return &looks[i];
+    return NULL;
+}
+
+/* Of a row of the list that is looked at: how many agents of those that are meant. */
+static json_int_t agents_in(const struct request *request, const json_t *row, const char *member) {
+    const char *value = json_string_value(json_object_get(row, member));
+    bool is_meant = !request->argument.len || (value && view_eq(request->argument, view_from_cstr(value)));
+    const json_t *agents = json_object_get(row, "agents");
+    if (!is_meant) return 0;
+    return agents ? json_integer_value(agents) : 1;
+}
+
+/* Puts `agents` into the answer of a command that sends some away: it is asked before, for afterwards they
+ * are gone. NULL: this one does not, or that is not known. */
+static json_t *count_agents(const struct admin_client *client, const struct request *request) {
+    const struct look *look = look_of(request->verb);
+    struct admin_client quiet = *client;
+    struct buf target;
+    json_int_t count = 0;
+    if (!look) return NULL;
+    struct request list = {.verb = find_verb(look->list), .owner = request->owner};
+    quiet.is_quiet = true;
+    buf_init(&target, 8192);
+    make_target(&list, &target);
+    json_t *all = ask(&quiet, &list, buf_view(&target));
+    const json_t *rows = json_object_get(all, list.verb->member);
+    for (size_t i = 0; i < json_array_size(rows); i++)
+        count += agents_in(request, json_array_get(rows, i), look->member);
+    bool is_listed = rows;
+    buf_done(&target);
+    json_decref(all);
+    return is_listed ? json_integer(count) : NULL;
+}
+
+static int run(struct request *request, const struct config *config) {
     char token[SECRET_TEXT_MAX];
     struct admin_client client;
-    struct buf target;
+    struct buf target, owner;
     if (!admin_client_init(&client, config, token)) return 1;
     buf_init(&target, 8192);
+    buf_init(&owner, 4096);
+    complete_owner(request, &owner);
     int code = make_target(request, &target) ? 1 : complain("--for: expected a time such as 12h or 30d", "");
+    json_t *agents = code == 1 ? count_agents(&client, request) : NULL;
     json_t *answer = code == 1 ? ask(&client, request, buf_view(&target)) : NULL;
+    if (answer && agents) json_object_set(answer, "agents", agents);
     if (answer) show(request, answer);
     if (answer) code = 0;
+    json_decref(agents);
     json_decref(answer);
     buf_done(&target);
+    buf_done(&owner);
     explicit_bzero(token, sizeof(token));
     return code;
 }

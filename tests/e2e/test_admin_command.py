@@ -42,7 +42,7 @@ def test_tunnels(admin, start):
     assert len({line.index("anon:") for line in lines[1:]}) == 1  # aligned
     assert [tunnel["tunnel"] for tunnel in json.loads(admin("tunnels", "shop", "--json"))["tunnels"]] == ["shop"]
     assert "no agent is connected" in admin("tunnels", "nobody", code=1)
-    assert admin("kick", "shop") == "kicked: 1\n"
+    assert admin("kick", "shop") == "shop: 1 agent was sent away, and may come back.\n"
 
 
 def test_a_mistyped_command(admin):
@@ -65,18 +65,49 @@ def test_more_than_a_page(admin, start):
 
 
 def test_block_and_revoke(admin):
-    admin("block", "shop", "--reason", "a b & c", "--for=2d")
-    admin("block", "--owner", "alice")
-    admin("revoke", "jti-1")
-    admin("revoke", "--owner", "sub:bob")
+    nobody = "No agent was connected.\n"
+    assert admin("block", "shop", "--reason", "a b & c", "--for=2d") == f"The name shop is blocked for 2d. {nobody}"
+    assert admin("block", "--owner", "alice") == f"sub:alice is blocked, until you say unblock. {nobody}"
+    assert admin("revoke", "jti-1") == f"The token jti-1 is revoked, until you say unrevoke. {nobody}"
+    assert admin("revoke", "--owner", "sub:bob") == f"What sub:bob has been given until now is revoked, until you say unrevoke. {nobody}"
     rows = json.loads(admin("blocks", "--json"))["blocks"]
     assert [(row.get("name"), row.get("owner")) for row in rows] == [("shop", None), (None, "sub:alice")]
     assert rows[0]["reason"] == "a b & c" and "until" in rows[0] and "until" not in rows[1]
     rows = json.loads(admin("revocations", "--json"))["revocations"]
     assert [(row.get("token"), row.get("owner")) for row in rows] == [("jti-1", None), (None, "sub:bob")]
-    admin("unblock", "shop")
+    assert admin("unblock", "shop") == "The name shop is blocked no more.\n"
     assert "there is no such entry" in admin("unblock", "shop", code=1)
-    admin("unrevoke", "--owner", "bob")
+    assert admin("unrevoke", "--owner", "bob") == "What sub:bob has been given is good again.\n"
+    assert json.loads(admin("unrevoke", "jti-1", "--json")) == {"kept": True}
+
+
+def connected(admin, count):
+    rows = eventually(lambda: len(rows := json.loads(admin("tunnels", "--json"))["tunnels"]) == count and rows)
+    return rows
+
+
+def test_who_is_sent_away_is_counted(admin, start):
+    """Also of agents that another gateway holds."""
+    for name in ("one", "two", "three"):
+        agent = start.agent if start.protocol == "v1" else start.agent_v2
+        agent(admin.gateway, headers={"x-tunnel-name": name, "User-Agent": "x"})
+    rows = {row["tunnel"]: row for row in connected(admin, 3)}
+    assert admin("block", "one") == "The name one is blocked, until you say unblock. 1 agent was sent away.\n"
+    assert {row["tunnel"] for row in connected(admin, 2)} == {"two", "three"}
+    assert json.loads(admin("block", "--owner", rows["two"]["owner"], "--json")) == {"kept": True, "agents": 1}
+    assert [row["tunnel"] for row in connected(admin, 1)] == ["three"]
+    assert "No agent was connected" in admin("block", "two")
+    mine = rows["three"]["gateway"]
+    assert admin("drain", mine) == f"{mine} goes down when what runs is finished. 1 agent is told to connect elsewhere.\n"
+
+
+def test_a_name_is_released(admin, start):
+    agent = start.agent if start.protocol == "v1" else start.agent_v2
+    agent(admin.gateway, headers={"x-tunnel-name": "shop"})
+    admin("kick", "shop")
+    eventually(lambda: [row["state"] for row in json.loads(admin("names", "--json"))["names"]] == ["offline"])
+    assert admin("release", "shop") == "The name shop is free: whoever asks for it next has it.\n"
+    assert "nobody has this name" in admin("release", "shop", code=1)
 
 
 def test_gateways_and_drain(admin):
@@ -84,7 +115,7 @@ def test_gateways_and_drain(admin):
     mine = next(row["gateway"] for row in rows if row["gateway"].endswith(f":{admin.gateway.agents[1]}"))
     assert mine in admin("gateways")
     assert "there is no such gateway" in admin("drain", "ws://nowhere:1", code=1)
-    assert admin("drain", mine) == "draining: 1\n"
+    assert admin("drain", mine) == f"{mine} goes down when what runs is finished. No agent was connected.\n"
     assert admin.gateway.wait_exit() == 0
 
 
