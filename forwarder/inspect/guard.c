@@ -106,12 +106,22 @@ static const char *write_fault(const struct guard *guard, struct MHD_Connection 
     return NULL;
 }
 
+static bool says(const char *value, const char *word) {
+    return value && strcmp(value, word) == 0;
+}
+
+/* A link of whatever page may lead to ours. */
+static bool is_opened(struct MHD_Connection *connection) {
+    return says(field(connection, "Sec-Fetch-Mode"), "navigate") &&
+           says(field(connection, "Sec-Fetch-Dest"), "document");
+}
+
+/* Images and their like come without Origin, but with what the Fetch Metadata Request Headers say of them. */
 static bool is_of_other_page(struct MHD_Connection *connection, const char *host) {
     const char *site = field(connection, "Sec-Fetch-Site"),
                *origin = field(connection, MHD_HTTP_HEADER_ORIGIN);
-    if (!origin) return false;
-    return !is_own_origin(origin, host) ||
-           (site && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0);
+    bool is_foreign = site && !says(site, "same-origin") && !says(site, "none");
+    return origin ? is_foreign || !is_own_origin(origin, host) : is_foreign && !is_opened(connection);
 }
 
 struct guard_fault guard_look(const struct guard *guard, struct MHD_Connection *connection,

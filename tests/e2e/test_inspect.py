@@ -398,6 +398,29 @@ def test_pages_of_others_neither_read_nor_write(inspected):
     assert answer.header("access-control-allow-origin") is None
 
 
+FETCHED = [
+    # what a browser says of a request without an Origin: from where, how, for what; and whether it is answered
+    ("cross-site", "no-cors", "image", 403),
+    ("cross-site", "no-cors", "script", 403),
+    ("same-site", "no-cors", "empty", 403),
+    ("cross-site", "navigate", "iframe", 403),
+    ("cross-site", "navigate", "document", 200),
+    ("same-origin", "cors", "empty", 200),
+    ("none", "navigate", "document", 200),
+]
+
+
+def test_pages_of_others_have_no_images_of_it(inspected):
+    """A page of another site reads no answer, but how long it takes tells whether a text was found, and sixteen that never end are all there are."""
+    inspector = inspected.inspector
+    for target in ("/", "/api/requests/http?text=secret", "/metrics"):
+        for site, mode, dest, status in FETCHED:
+            headers = [("Sec-Fetch-Site", site), ("Sec-Fetch-Mode", mode), ("Sec-Fetch-Dest", dest)]
+            assert inspector.ask(target=target, headers=headers).status == status, (target, site, mode, dest)
+    for _ in range(20):
+        assert inspector.ask(target="/api/inspect/events", headers=[("Sec-Fetch-Site", "cross-site")]).status == 403
+
+
 def test_it_takes_the_next_free_port(fresh):
     port = free_port()
     with socket.create_server(("127.0.0.1", port)):
