@@ -32,6 +32,15 @@ static void add(struct differences *differences, const char *where, json_t *a, j
 
 /* ---- texts ---- */
 
+/* Not within a character. */
+static json_t *cut_text(struct view text) {
+    text = view_slice(text, 0, SHOWN_BYTES);
+    size_t len = text.len;
+    json_t *string = NULL;
+    while (!string && len + 4 > text.len && len > 0) string = json_stringn(text.ptr, len--);
+    return string ? string : json_string("");
+}
+
 static json_t *shown(const struct differences *differences, struct view text) {
     struct buf out;
     buf_init(&out, BODY_MAX);
@@ -40,14 +49,22 @@ static json_t *shown(const struct differences *differences, struct view text) {
         buf_append_view(&out, text);
     else
         secrets_mask_text(&out, text);
-    size_t len = out.len;
-    json_t *string = NULL;
-    while (!string && len + 4 > out.len && len > 0) string = json_stringn(buf_view(&out).ptr, len--);
+    json_t *string = cut_text(buf_view(&out));
     buf_done(&out);
-    return string ? string : json_string("");
+    return string;
 }
 
-/* The first line that differs. */
+static struct view text_of(const struct buf *room) {
+    return room->len ? buf_view(room) : VIEW("");
+}
+
+/* A message, and its body without its coding. */
+struct side {
+    const json_t *message;
+    struct view body;
+};
+
+/* The first line that differs; of texts that are the same where nothing is hidden, all that is to be said. */
 static void compare_lines(struct differences *differences, const char *where, struct view a, struct view b) {
     struct view line_a, line_b;
     char place[WHERE_BYTES];
@@ -55,10 +72,23 @@ static void compare_lines(struct differences *differences, const char *where, st
         bool has_a = view_split(&a, '\n', &line_a), has_b = view_split(&b, '\n', &line_b);
         if (has_a && has_b && view_eq(line_a, line_b)) continue;
         snprintf(place, sizeof(place), "%s line %u", where, number);
-        add(differences, place, has_a ? shown(differences, line_a) : NULL,
-            has_b ? shown(differences, line_b) : NULL);
+        add(differences, place, has_a ? cut_text(line_a) : NULL, has_b ? cut_text(line_b) : NULL);
         return;
     }
+    add(differences, where, json_string(SECRET_SHOWN), json_string(SECRET_SHOWN));
+}
+
+/* Secrets are hidden in the whole, since what is one may be told by another line, or by the body's type. */
+static void compare_texts(struct differences *differences, const char *where, const struct side sides[2]) {
+    struct buf masked[2];
+    bool good = true;
+    for (int i = 0; i < 2; i++) {
+        buf_init(&masked[i], BODY_MAX);
+        good = good && (differences->reveal ? buf_append_view(&masked[i], sides[i].body)
+                                            : record_view_mask(sides[i].message, sides[i].body, &masked[i]));
+    }
+    if (good) compare_lines(differences, where, text_of(&masked[0]), text_of(&masked[1]));
+    for (int i = 0; i < 2; i++) buf_done(&masked[i]);
 }
 
 static void compare_bytes(struct differences *differences, const char *where, struct view a, struct view b) {
@@ -136,9 +166,10 @@ static void compare_json(struct differences *differences, const char *where, jso
 
 /* ---- messages ---- */
 
-static struct view body_of(const json_t *message, struct buf *room) {
+static struct side side_of(const json_t *message, struct buf *room) {
+    buf_init(room, BODY_MAX);
     record_view_body(message, room);
-    return room->len ? buf_view(room) : VIEW("");
+    return (struct side){message, text_of(room)};
 }
 
 /* False: they are not both JSON. */
@@ -155,13 +186,12 @@ static bool compare_as_json(struct differences *differences, const char *where, 
 static void compare_bodies(struct differences *differences, const char *where, const json_t *a,
                            const json_t *b) {
     struct buf rooms[2];
-    buf_init(&rooms[0], BODY_MAX);
-    buf_init(&rooms[1], BODY_MAX);
-    struct view one = body_of(a, &rooms[0]), other = body_of(b, &rooms[1]);
+    struct side sides[2] = {side_of(a, &rooms[0]), side_of(b, &rooms[1])};
+    struct view one = sides[0].body, other = sides[1].body;
     bool are_text = record_view_is_text(one, true) && record_view_is_text(other, true);
     if (!view_eq(one, other) && !compare_as_json(differences, where, one, other)) {
         if (are_text)
-            compare_lines(differences, where, one, other);
+            compare_texts(differences, where, sides);
         else
             compare_bytes(differences, where, one, other);
     }

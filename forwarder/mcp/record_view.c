@@ -170,18 +170,23 @@ static void add_piece(json_t *body, struct view all, const struct record_wish *w
     if (end < all.len) json_object_set_new(body, "next_offset", json_integer((json_int_t)end));
 }
 
-static bool is_form(const char *type) {
+static bool is_form(const json_t *message) {
+    const char *type = record_view_get(message, "content-type");
     return type && strncasecmp(type, "application/x-www-form-urlencoded", 33) == 0;
 }
 
-static void add_text(json_t *body, struct view text, const char *type, const struct record_wish *wish) {
+bool record_view_mask(const json_t *message, struct view text, struct buf *out) {
+    return is_form(message) ? secrets_mask_form(out, text) : secrets_mask_text(out, text);
+}
+
+static void add_text(json_t *body, struct view text, const json_t *message, const struct record_wish *wish) {
     struct buf masked;
     buf_init(&masked, TEXT_MAX);
     text = whole_characters(text);
-    if (is_form(type)) json_object_set_new(body, "form", parameters(text, wish->reveal));
+    if (is_form(message)) json_object_set_new(body, "form", parameters(text, wish->reveal));
     if (wish->reveal)
         add_piece(body, text, wish, true);
-    else if (is_form(type) ? secrets_mask_form(&masked, text) : secrets_mask_text(&masked, text))
+    else if (record_view_mask(message, text, &masked))
         add_piece(body, buf_view(&masked), wish, true);
     buf_done(&masked);
 }
@@ -209,7 +214,7 @@ static json_t *view_body(const json_t *message, const struct record_wish *wish) 
         struct view all = buf_view(&kept);
         bool is_cut = note_what_lacks(body, message, all.len);
         if (record_view_is_text(all, is_cut))
-            add_text(body, all, type, wish);
+            add_text(body, all, message, wish);
         else
             add_piece(body, all, wish, false);
     }

@@ -30,5 +30,7 @@ bool record_view_body(const json_t *message, struct buf *out);
 /* The value of a field of a message; NULL: it has none. The name is in lower case. */
 const char *record_view_get(const json_t *message, const char *name);
 bool record_view_is_text(struct view body, bool may_be_cut);
+/* Appends the text of a message's body with its secrets hidden. */
+bool record_view_mask(const json_t *message, struct view text, struct buf *out);
 
 #endif

@@ -214,6 +214,26 @@ def test_bodies_are_compared_member_by_member(inspected, mcp):
     assert differences(1, 1) == {}
 
 
+def test_a_comparison_hides_what_the_requests_hide(inspected, mcp):
+    """A line of a form, and a value that stands on a line of its own: they are shown as `inspect_request` shows them."""
+    form, text = "application/x-www-form-urlencoded", "text/plain"
+    bodies = [(form, "user=ann&password=hunter2"), (form, "user=bob&password=hunter3"), (form, "user=bob&password=hunter4"),
+              (text, 'x "password":\n"hunter5"\nend'), (text, 'x "password":\n"hunter6"\nEnd')]  # fmt: skip
+    for kind, body in bodies:
+        inspected.request("POST", "/", body=body.encode(), headers=[("Content-Type", kind)])
+    inspected.inspector.wait_ended(len(bodies))
+
+    def differences(a, b, **more):
+        found = mcp.call("compare_requests", a=a, b=b, **more)["differences"]
+        return [(one["where"], one["a"], one["b"]) for one in found if one["where"].startswith("request.body")]
+
+    assert differences(1, 2) == [("request.body line 1", "user=ann&password=***", "user=bob&password=***")]
+    assert differences(2, 3) == [("request.body", "***", "***")]
+    assert differences(4, 5) == [("request.body line 3", "end", "End")]
+    assert differences(2, 3, reveal=True) == [("request.body line 1", "user=bob&password=hunter3", "user=bob&password=hunter4")]
+    assert differences(4, 5, reveal=True) == [("request.body line 2", '"hunter5"', '"hunter6"')]
+
+
 def test_a_request_is_waited_for(inspected, mcp):
     inspected.request("POST", "/hook")
     (first,) = inspected.inspector.wait_ended(1)
