@@ -733,6 +733,34 @@ def test_the_page_finds_what_stands_in_fields_and_bodies(inspected, tmp_path):
         page.wait("document.querySelectorAll('#list [role=option]').length === 7")
 
 
+@needs_chromium
+def test_a_har_file_holds_no_secrets_unless_asked(inspected, tmp_path):
+    """Those of fields, of queries in them, of forms and of JSON; the page hides the same until it is clicked."""
+    answer = {"access_token": "hush-7", "note": 'a "password": "hush"', "n": 1}
+    inspected.service.answer("/login", headers=[
+        ("Set-Cookie", "sid=hush-2"), ("Location", "/next?code=hush-3"), ("X-CSRF-Token", "hush-4"), ("Content-Type", "application/json"),
+        ("Access-Control-Allow-Credentials", "true")], body=json.dumps(answer))  # fmt: skip
+    inspected.request("POST", "/login?pass=hush-1&page=2", body=b"user=ann&pass%77ord=hush-5", headers=[
+        ("Content-Type", "application/x-www-form-urlencoded"), ("Referer", "http://a.example/?token=hush-6"), ("X-Api-Key", "hush-8")])  # fmt: skip
+    inspected.inspector.wait_ended(1)
+    with Page(tmp_path / "chromium") as page:
+        page.open(inspected.inspector.url)
+        page.wait("document.querySelectorAll('#list [role=option]').length === 1")
+        page.evaluate("document.querySelector('#list [role=option]').click()")
+        page.wait("!!record")
+        har = json.loads(page.evaluate("JSON.stringify(harOf(false))"))["log"]["entries"][0]
+        assert "hush-" not in json.dumps(har), har
+        assert har["request"]["postData"]["text"].startswith("user=ann&pass%77ord=")
+        assert json.loads(har["response"]["content"]["text"]) == {**answer, "access_token": "••••••"}
+        assert {"name": "access-control-allow-credentials", "value": "true"} in har["response"]["headers"]
+        asked = page.evaluate("JSON.stringify(harOf(true))")
+        assert all(f"hush-{n}" in asked for n in range(1, 9)), asked
+        shown = page.evaluate("[...document.querySelectorAll('#detail table')].map(one => one.innerText).join()")
+        assert "hush-" not in shown and "ann" in shown, shown
+        # what is long, and no JSON after all, takes no time that grows with its square
+        assert page.evaluate("hideMembers('\"' + '\\\\\"'.repeat(500000) + '\" \"'.repeat(100000)).length") > 1000000
+
+
 SHELL = [
     # method and target of a visitor, with what a shell reads as more than a word; both may hold it (RFC 9110 5.6.2, RFC 3986)
     ("X|eval", "/eval;touch${IFS}hacked"),

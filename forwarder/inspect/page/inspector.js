@@ -6,8 +6,11 @@ const $ = id => document.getElementById(id);
 const key = location.hash.slice(1) || sessionStorage.getItem('key') || '';
 if (key) sessionStorage.setItem('key', key);
 
-const SECRET_FIELDS = /^(authorization|proxy-authorization|cookie|set-cookie|x-api-key|x-auth-token)$/i;
-const SECRET_PARAMETERS = /token|secret|password|passwd|api[-_]?key|signature|^sig$|^code$/i;
+// Names of secrets, as ttf's log and `ttf mcp` tell them (base/log.h); of parameters a few more.
+const SECRET = '(token|password|passwd|passphrase|secret|apikey|accesskey|privatekey|secretkey|signature|credentials?|jwt|authorization|sessionid|assertion)';
+const SECRET_FIELDS = new RegExp('^(set)?cookie$|^(?!accesscontrol).*' + SECRET + '$');
+const SECRET_PARAMETERS = new RegExp(SECRET + '|^(resume|sig|key|pass|pwd|sid|code|otp|auth)$');
+const URL_FIELDS = /^(location|content-location|referer|x-original-url)$/i;
 const HIDDEN = '••••••';
 
 let lines = [];            // of the list, the newest first
@@ -76,14 +79,47 @@ function hex(bytes) {
   return rows.join('\n') + (bytes.length > 32768 ? '\n… ' + size(bytes.length - 32768) + ' more' : '');
 }
 
-const hidesParameter = name => SECRET_PARAMETERS.test(name);
+const letters = name => name.toLowerCase().replace(/[^a-z0-9]/g, '');
+const unescaped = name => { try { return decodeURIComponent(name); } catch { return name; } };
+const hidesParameter = name => SECRET_PARAMETERS.test(letters(unescaped(name)));
+const hidesField = name => SECRET_FIELDS.test(letters(name));
+const hideForm = text => text.split('&').map(pair => {
+  const name = pair.split('=')[0];
+  return pair.includes('=') && hidesParameter(name) ? name + '=' + HIDDEN : pair;
+}).join('&');
 function hideQuery(target) {
   const at = target.indexOf('?');
-  return at < 0 ? target : target.slice(0, at + 1) + target.slice(at + 1).split('&').map(pair => {
-    const name = pair.split('=')[0];
-    return pair.includes('=') && hidesParameter(name) ? name + '=' + HIDDEN : pair;
-  }).join('&');
+  return at < 0 ? target : target.slice(0, at + 1) + hideForm(target.slice(at + 1));
 }
+function hideValue(name, value) {
+  if (hidesField(name)) return HIDDEN;
+  return URL_FIELDS.test(name) ? hideQuery(value) : value;
+}
+const hidesValue = (name, value) => hideValue(name, value) !== value;
+
+// Behind the string that begins at `at`.
+function stringEnd(text, at) {
+  for (at++; at < text.length && text[at] !== '"'; at++) if (text[at] === '\\') at++;
+  return Math.min(at + 1, text.length);
+}
+// Strings of members with such names, whether the text is whole JSON or not.
+function hideMembers(text) {
+  const colon = /\s*:\s*(?=")/y;
+  let shown = '', kept = 0, at = text.indexOf('"');
+  while (at >= 0) {
+    const end = colon.lastIndex = stringEnd(text, at);
+    const isNamed = hidesField(text.slice(at + 1, end - 1)) && colon.test(text);
+    const value = isNamed ? colon.lastIndex : end;
+    if (isNamed) {
+      shown += text.slice(kept, value) + '"' + HIDDEN + '"';
+      kept = stringEnd(text, value);
+    }
+    at = text.indexOf('"', isNamed ? kept : end);
+  }
+  return shown + text.slice(kept);
+}
+const hideBody = (message, text) =>
+  /x-www-form-urlencoded/i.test(fieldOf(message, 'content-type')) ? hideForm(text) : hideMembers(text);
 
 // ---- the list ----
 
@@ -159,7 +195,7 @@ function secret(text, hides) {
 
 function table(pairs, hides) {
   return element('table', {}, element('tbody', {}, ...pairs.map(([name, value]) =>
-    element('tr', {}, element('th', {scope: 'row'}, name), element('td', {}, secret(value, hides(name)))))));
+    element('tr', {}, element('th', {scope: 'row'}, name), element('td', {}, secret(value, hides(name, value)))))));
 }
 
 function parameters(text) {
@@ -241,7 +277,7 @@ function messages(title, message) {
 }
 
 function half(title, message) {
-  return [...section(title, table(message.fields, name => SECRET_FIELDS.test(name))), ...body(message)];
+  return [...section(title, table(message.fields, hidesValue)), ...body(message)];
 }
 
 function difference(answer, other) {
@@ -249,7 +285,8 @@ function difference(answer, other) {
     (isText(shownBytes(message)) ? textOf(shownBytes(message)) : hex(shownBytes(message))) : '(no answer)';
   const mine = text(answer).split('\n'), others = text(other).split('\n');
   if (mine.join('\n') === others.join('\n')) return section('Compared', element('p', {}, 'Both answers are the same.'));
-  const gone = others.filter(line => !mine.includes(line)), come = mine.filter(line => !others.includes(line));
+  const here = new Set(mine), there = new Set(others); // of bodies that strangers sent: many lines
+  const gone = others.filter(line => !here.has(line)), come = mine.filter(line => !there.has(line));
   return section('Compared: only there, only here', element('pre', {className: 'removed'}, gone.join('\n')), element('pre', {className: 'added'}, come.join('\n')));
 }
 
@@ -268,7 +305,7 @@ function detail() {
   if (compared && compared.id !== record.id) parts.push(...difference(response, compared.response));
   if (query) parts.push(...section('Query', table(parameters(query), hidesParameter)));
   if (isSocket) {
-    parts.push(...section('Request', table(request.fields, name => SECRET_FIELDS.test(name))));
+    parts.push(...section('Request', table(request.fields, hidesValue)));
     parts.push(...messages('Sent by the visitor', request), ...messages('Sent by the service', response));
   } else {
     parts.push(...half('Request', request));
@@ -332,29 +369,34 @@ function curl() {
   return parts.join(' ');
 }
 
+const harText = (message, withSecrets) => (withSecrets ? text => text : text => hideBody(message, text))(textOf(shownBytes(message)));
+
 // http://www.softwareishard.com/blog/har-12-spec/ ("content": decoded, `compression` is what its coding saved)
-function harContent(answer) {
+function harContent(answer, withSecrets) {
   const bytes = shownBytes(answer), mimeType = fieldOf(answer, 'content-type');
-  const text = isPlain(answer) && isText(bytes) ? {text: textOf(bytes)} : {text: base64Of(bytes), encoding: 'base64'};
+  const text = isPlain(answer) && isText(bytes) ? {text: harText(answer, withSecrets)} : {text: base64Of(bytes), encoding: 'base64'};
   if (answer.decoded === undefined || !isWhole(answer)) return {size: answer.body_bytes, mimeType, ...text};
   return {size: bytes.length, compression: bytes.length - answer.body_bytes, mimeType, ...text};
 }
 
-function saveHar(withSecrets) {
-  const fields = message => message.fields.map(([name, value]) => ({name, value: !withSecrets && SECRET_FIELDS.test(name) ? HIDDEN : value}));
+function harOf(withSecrets) {
+  const fields = message => message.fields.map(([name, value]) => ({name, value: withSecrets ? value : hideValue(name, value)}));
   const {request, response} = record, url = withSecrets ? request.uri : hideQuery(request.uri);
   const whole = Math.round(record.duration / 1e6), wait = record.first_byte_ms ?? whole;
   const empty = {status: 0, statusText: '', fields: [], body: '', body_bytes: 0};
   const answer = response || empty;
-  const har = {log: {version: '1.2', creator: {name: 'ttf', version: '1'}, entries: [{
+  return {log: {version: '1.2', creator: {name: 'ttf', version: '1'}, entries: [{
     startedDateTime: record.start, time: whole, cache: {}, timings: {send: 0, wait, receive: Math.max(0, whole - wait)},
     request: {method: request.method, url: tunnelUrl(record.tunnel_name).replace(/\/$/, '') + url, httpVersion: 'HTTP/1.1', cookies: [], headers: fields(request),
       queryString: parameters(url.split('?').slice(1).join('?')).map(([name, value]) => ({name, value})), headersSize: -1, bodySize: request.body_bytes,
-      postData: request.body ? {mimeType: fieldOf(request, 'content-type'), text: textOf(shownBytes(request))} : undefined},
+      postData: request.body ? {mimeType: fieldOf(request, 'content-type'), text: harText(request, withSecrets)} : undefined},
     response: {status: answer.status_code || 0, statusText: String(answer.status).slice(4), httpVersion: 'HTTP/1.1', cookies: [], headers: fields(answer),
-      content: harContent(answer), redirectURL: '', headersSize: -1, bodySize: answer.body_bytes},
+      content: harContent(answer, withSecrets), redirectURL: '', headersSize: -1, bodySize: answer.body_bytes},
   }]}};
-  const link = element('a', {href: URL.createObjectURL(new Blob([JSON.stringify(har, null, 2)], {type: 'application/json'})), download: 'request-' + record.id + '.har'});
+}
+
+function saveHar(withSecrets) {
+  const link = element('a', {href: URL.createObjectURL(new Blob([JSON.stringify(harOf(withSecrets), null, 2)], {type: 'application/json'})), download: 'request-' + record.id + '.har'});
   link.click();
   URL.revokeObjectURL(link.href);
 }
