@@ -80,10 +80,15 @@ static struct login_failures *failures_of(struct core *core) {
     return core->login_failures;
 }
 
+static struct view shown_by(const struct policy_request *request) {
+    return request->is_at_door ? request->body : request->authorization;
+}
+
 static void note_failure(struct exchange *exchange, const struct policy_request *request) {
     struct login_failures *failures = failures_of(exchange->core);
     uint64_t now_ms = core_now_ms(exchange->core);
-    if (failures) login_failures_note(failures, exchange->route.tunnel_id, request->address, now_ms);
+    if (failures)
+        login_failures_note(failures, exchange->route.tunnel_id, request->address, shown_by(request), now_ms);
 }
 
 /* Whoever says no password is told that one is needed, whatever he tried before. */

@@ -1,13 +1,15 @@
 #include "policy/login_failures.h"
 
 #include <arpa/inet.h>
+#include <openssl/hmac.h>
 #include <stdlib.h>
 
 #define SLOTS 1024
 
 struct slot {
     uint64_t key, since_ms;
-    unsigned count;
+    unsigned count; /* of `tried` */
+    uint64_t tried[LOGIN_FAILURES_MAX];
 };
 
 struct login_failures {
@@ -53,12 +55,28 @@ bool login_failures_shut_out(const struct login_failures *failures, struct view 
     return slot->key == key && slot->count >= LOGIN_FAILURES_MAX && !is_over(slot, now_ms);
 }
 
+/* Nobody can find two that have the same by trying, as he could with the hash of the slots. */
+static uint64_t mark_of(const struct login_failures *failures, struct view shown) {
+    unsigned char digest[EVP_MAX_MD_SIZE] = {0};
+    uint64_t mark;
+    HMAC(EVP_sha256(), &failures->seed, (int)sizeof(failures->seed), (const unsigned char *)shown.ptr,
+         shown.len, digest, NULL);
+    memcpy(&mark, digest, sizeof(mark));
+    return mark;
+}
+
+static bool was_tried(const struct slot *slot, uint64_t mark) {
+    for (unsigned i = 0; i < slot->count; i++)
+        if (slot->tried[i] == mark) return true;
+    return false;
+}
+
 void login_failures_note(struct login_failures *failures, struct view tunnel, struct view address,
-                         uint64_t now_ms) {
-    uint64_t key = key_of(failures, tunnel, address);
+                         struct view shown, uint64_t now_ms) {
+    uint64_t key = key_of(failures, tunnel, address), mark = mark_of(failures, shown);
     struct slot *slot = &failures->slots[key % SLOTS];
     bool is_other = slot->key != key;
     if (is_other && slot->count >= LOGIN_FAILURES_MAX && !is_over(slot, now_ms)) return;
     if (is_other || is_over(slot, now_ms)) *slot = (struct slot){.key = key, .since_ms = now_ms};
-    slot->count++;
+    if (slot->count < LOGIN_FAILURES_MAX && !was_tried(slot, mark)) slot->tried[slot->count++] = mark;
 }

@@ -74,7 +74,7 @@ static struct guard_fault look_at_password(const struct guard *guard, struct MHD
     if (authorization && knows_password(guard, authorization)) return (struct guard_fault){0};
     if (!authorization)
         return (struct guard_fault){MHD_HTTP_UNAUTHORIZED, "the inspector wants its password", 0};
-    login_failures_note(guard->failures, VIEW(""), address, now_ms);
+    login_failures_note(guard->failures, VIEW(""), address, view_from_cstr(authorization), now_ms);
     return (struct guard_fault){MHD_HTTP_UNAUTHORIZED, "the user is " GUARD_USER ", and the password another",
                                 GUARD_FAILURE_MS};
 }

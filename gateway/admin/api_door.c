@@ -1,6 +1,7 @@
 /* Who may use the API: the holder of its token, compared in a time that tells nothing; or whoever came
  * through the socket that only the gateway's owner can open. Wrong tokens are logged, and who has shown too
- * many of them is not heard for the rest of a minute. */
+ * many different ones is not heard for the rest of a minute (login_failures.h says why not even with the
+ * right one). */
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -19,11 +20,11 @@ static bool is_shut_out(const struct api *api, struct view address) {
     return api->failures && login_failures_shut_out(api->failures, scope, address, now_ms(api));
 }
 
-static void note_failure(struct api *api, struct view address) {
+static void note_failure(struct api *api, struct view address, struct view token) {
     uint64_t seed;
     ids_random(&seed, sizeof(seed));
     if (!api->failures) api->failures = login_failures_new(seed);
-    if (api->failures) login_failures_note(api->failures, scope, address, now_ms(api));
+    if (api->failures) login_failures_note(api->failures, scope, address, token, now_ms(api));
     log_from(LOG_LEVEL_WARN, LOG_AUDIT, address, "refusal of the administration: a wrong token");
 }
 
@@ -62,7 +63,7 @@ bool api_let_in(struct api_call *call, enum MHD_Result *ret_result) {
         *ret_result =
             api_refuse(call, MHD_HTTP_UNAUTHORIZED, "Authorization: Bearer and the admin token are needed");
     } else if (!secret_is(token, VIEW(API_TOKEN_LABEL), api->settings.token)) {
-        note_failure(api, address);
+        note_failure(api, address, token);
         *ret_result = api_refuse(call, MHD_HTTP_UNAUTHORIZED, "this is not the admin token");
     } else {
         snprintf(call->who, sizeof(call->who), "token");

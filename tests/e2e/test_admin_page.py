@@ -121,6 +121,27 @@ def test_in_a_browser(gateway, start, tmp_path, width, scheme):
         page.wait("document.getElementById('state').textContent === 'live'")
 
 
+@needs_chromium
+@pytest.mark.parametrize("width, scheme", [(360, "dark"), (1200, "light")])
+def test_a_closed_page_says_how_it_is_opened(start, tmp_path, width, scheme):
+    """Without a token in the settings there is nothing to type; what is open to everybody is linked."""
+    gateway = start.gateway()
+    with Page(tmp_path / "browser") as page:
+        page.watch()
+        page.command("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width < 500)
+        page.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        page.open(url(gateway))
+        page.wait("!document.getElementById('closed').hidden")
+        assert page.evaluate("document.getElementById('state').textContent") == "closed"
+        assert page.evaluate("document.getElementById('door').hidden && document.getElementById('all').hidden")
+        assert "--admin-token-file" in page.evaluate("document.getElementById('closed').textContent")
+        ask = "Promise.all([...document.querySelectorAll('#closed a')].map(async (a) => (await fetch(a.href)).status)).then(String)"
+        links = page.command("Runtime.evaluate", expression=ask, awaitPromise=True, returnByValue=True)["result"]["value"]
+        assert links == "200,200,200"
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert [problem for problem in page.problems() if "403" not in problem] == []
+
+
 def test_busy_with_many_watchers(gateway, start):
     """Pictures for several at once are whole."""
     start.forwarder(gateway, start.service(), "--name", "shop")

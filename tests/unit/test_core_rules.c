@@ -101,13 +101,20 @@ static void without_such_a_rule_a_login_is_the_services(void **state) {
 
 static void who_fails_too_often_is_shut_out_for_a_while(void **state) {
     struct world *world = *state;
-    const struct ask wrong = {.target = "/", .fields = {{"Authorization", NOT_ANN}}},
+    char guess[] = NOT_ANN "0";
+    const struct ask wrong = {.target = "/", .fields = {{"Authorization", guess}}},
+                     again = {.target = "/", .fields = {{"Authorization", NOT_ANN}}},
                      right = {.target = "/", .fields = {{"Authorization", ANN}}},
                      elsewhere = {.target = "/", .fields = {{"Authorization", ANN}}, .client = "192.0.2.2"};
     begin(world, hashed("basic=", "ann:secret-12"));
     for (int i = 0; i < LOGIN_FAILURES_MAX; i++) {
         comes_in(world, &right);
         is_refused(world, &(struct ask){.target = "/"}, HTTP_ERROR_UNAUTHORIZED);
+        is_refused(world, &again, HTTP_ERROR_UNAUTHORIZED); /* counts once, however often it comes */
+    }
+    comes_in(world, &right);
+    for (int i = 1; i < LOGIN_FAILURES_MAX; i++) {
+        guess[sizeof(guess) - 2] = (char)('0' + i);
         is_refused(world, &wrong, HTTP_ERROR_UNAUTHORIZED);
     }
     is_refused(world, &right, HTTP_ERROR_RATE_LIMITED);
@@ -282,12 +289,15 @@ static void a_password_leads_on(void **state) {
 static void who_guesses_a_password_is_shut_out_for_a_while(void **state) {
     struct world *world = *state;
     struct guest guest;
-    const struct ask wrong = {.target = "/.tunnel/login", .fields = {FORM}, .body = "password=no"},
+    char guess[] = "password=no0";
+    const struct ask wrong = {.target = "/.tunnel/login", .fields = {FORM}, .body = guess},
                      right = {.target = "/.tunnel/login", .fields = {FORM}, .body = "password=correct-horse"},
                      page = {.target = "/", .fields = {HTML}};
     begin(world, hashed("password=", "correct-horse"));
     for (int i = 0; i < LOGIN_FAILURES_MAX; i++) {
         is_refused(world, &page, HTTP_ERROR_PASSWORD_REQUIRED);
+        is_refused(world, &wrong, HTTP_ERROR_PASSWORD_REQUIRED); /* the same again is no further guess */
+        guess[sizeof(guess) - 2] = (char)('0' + i);
         is_refused(world, &wrong, HTTP_ERROR_PASSWORD_REQUIRED);
     }
     is_refused(world, &right, HTTP_ERROR_RATE_LIMITED);
