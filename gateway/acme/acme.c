@@ -141,14 +141,12 @@ static void order_now(struct acme *acme, struct acme_name *name) {
 
 /* ---- with other gateways ---- */
 
-static bool make_session(struct acme *acme) {
+static struct acme_session *make_session(const struct acme *acme, EVP_PKEY *account) {
     const struct acme_session_settings session = {.http = acme->settings.http,
                                                   .directory = acme->settings.directory,
                                                   .email = acme->settings.email,
-                                                  .key = acme->account};
-    acme_session_free(acme->session);
-    acme->session = acme_session_new(&session);
-    return acme->session;
+                                                  .key = account};
+    return acme_session_new(&session);
 }
 
 /* All order by one account: whose key was there first. */
@@ -156,10 +154,14 @@ static bool settle_account(struct acme *acme) {
     EVP_PKEY *key = acme_shared_account(acme->shared);
     if (!key) acme_shared_put_account(acme->shared, acme->account);
     if (!key || EVP_PKEY_eq(key, acme->account) == 1) return true;
+    struct acme_session *session = make_session(acme, key);
+    if (!session) return false;
+    acme_session_free(acme->session);
+    acme->session = session;
     EVP_PKEY_up_ref(key);
     EVP_PKEY_free(acme->account);
     acme->account = key;
-    return make_session(acme);
+    return true;
 }
 
 static void on_begun(void *ctx, enum status status) {
@@ -406,7 +408,8 @@ static bool prepare(struct acme *acme, char why[ACME_WHY_MAX]) {
     }
     acme->account = acme_files_account(acme->folder, why);
     if (!acme->account) return false;
-    return make_session(acme) && make_shared(acme);
+    acme->session = make_session(acme, acme->account);
+    return acme->session && make_shared(acme);
 }
 
 static void tell_waits(const struct acme *acme) {
