@@ -15,10 +15,11 @@
 #include "base/log.h"
 #include "base/regular_file.h"
 
-#define SETTLE_MS 5000  /* until a certificate in the folder is in use (config/tls_files.c), and some */
-#define TURN_MS 10000   /* another gateway has the right to order */
-#define LOOK_MS 60000   /* at the latest: the wall clock may be set */
-#define FAILURES_MAX 8  /* then a name that is not ours is forgotten until somebody comes for it */
+#define SETTLE_MS 5000 /* until a certificate in the folder is in use (config/tls_files.c), and some */
+#define TURN_MS 10000  /* another gateway has the right to order */
+#define LOOK_MS 60000  /* at the latest: the wall clock may be set */
+#define FAILURES_MAX                                                                                         \
+    8 /* then a name that is not ours, and has no certificate, is forgotten until somebody comes */
 #define QUESTIONS_MAX 9 /* of core_certify() at once */
 #define QUESTIONS_A_SECOND 8
 
@@ -70,16 +71,34 @@ static bool read_dates(struct acme *acme, struct acme_name *name) {
     return true;
 }
 
+/* How long the certificate in the folder is still good. */
+static uint64_t left_ms(const struct acme *acme, const struct acme_name *name) {
+    struct view text = view_from_cstr(name->text);
+    int64_t begin_s, end_s;
+    if (!acme_files_dates(acme->folder, &text, 1, &begin_s, &end_s) || end_s < 0) return 0;
+    uint64_t end_ms = (uint64_t)end_s * 1000, now = now_ms();
+    return end_ms > now ? end_ms - now : 0;
+}
+
+/* Without its file the next one who comes for it is known to miss a certificate. */
+static void drop(struct acme *acme, struct acme_name *name) {
+    acme_files_remove(acme->folder, view_from_cstr(name->text));
+    if (acme->shared) acme_shared_drop_certificate(acme->shared, view_from_cstr(name->text));
+    acme_names_remove(&acme->names, name);
+}
+
+/* While there is a good certificate nobody who comes asks for another: it is for us to go on. */
 static void failed(struct acme *acme, struct acme_name *name, const struct acme_result *result,
                    const char *why) {
-    uint64_t pause_ms = acme_pause_ms(++name->failures, result->is_out_of_reach, dice());
+    acme_name_failed(name);
+    uint64_t pause_ms = acme_pause_ms(name->failures, result->is_out_of_reach, dice());
     if (result->retry_after_ms > pause_ms) pause_ms = result->retry_after_ms;
     name->due_ms = now_ms() + pause_ms;
     log_error("acme", "no certificate for %s from %s: %s; tried again in %u s", name->text,
               acme->settings.directory, why, (unsigned)(pause_ms / 1000));
     if (acme->shared)
         acme_shared_put_wait(acme->shared, view_from_cstr(name->text), name->failures, name->due_ms);
-    if (!name->is_ours && name->failures >= FAILURES_MAX) acme_names_remove(&acme->names, name);
+    if (!name->is_ours && name->failures >= FAILURES_MAX && !left_ms(acme, name)) drop(acme, name);
     acme_waits_save(acme->folder, &acme->names);
 }
 
@@ -255,18 +274,14 @@ static bool make_shared(struct acme *acme) {
 
 /* ---- names of others ---- */
 
+/* Its tunnel may come back while the certificate is good. */
 static void forget(struct acme *acme, struct acme_name *name) {
-    int64_t begin_s, end_s;
-    struct view text = view_from_cstr(name->text);
-    bool has_one = acme_files_dates(acme->folder, &text, 1, &begin_s, &end_s);
+    uint64_t left = left_ms(acme, name);
     log_info("acme", "%s has no tunnel any more: its certificate is not renewed", name->text);
-    if (has_one && (uint64_t)end_s * 1000 > now_ms())
-        name->due_ms = (uint64_t)end_s * 1000;
-    else {
-        acme_files_remove(acme->folder, text);
-        if (acme->shared) acme_shared_drop_certificate(acme->shared, text);
-        acme_names_remove(&acme->names, name);
-    }
+    if (left)
+        name->due_ms = now_ms() + acme_look_ms(left);
+    else
+        drop(acme, name);
 }
 
 static void renew(struct acme *acme, struct view text, enum status verdict) {

@@ -61,6 +61,10 @@ size_t acme_name_views(const struct acme_name *name, struct view out[ACME_NAMES_
     return name->has_wildcard ? 2 : 1;
 }
 
+void acme_name_failed(struct acme_name *name) {
+    name->failures = name->failures < ACME_FAILURES_MAX ? name->failures + 1 : ACME_FAILURES_MAX - 1;
+}
+
 uint64_t acme_renewal_ms(int64_t begin_s, int64_t end_s, uint32_t random) {
     if (begin_s < 0 || end_s <= begin_s) return 0;
     uint64_t life_ms = (uint64_t)(end_s - begin_s) * 1000;
@@ -74,4 +78,11 @@ uint64_t acme_pause_ms(unsigned failures, bool is_out_of_reach, uint32_t random)
         wait_ms = !is_out_of_reach && i == 1 ? no_ms : wait_ms * 2;
     if (wait_ms > most_ms) wait_ms = most_ms;
     return wait_ms - wait_ms / 5 + random % (wait_ms / 5 * 2 + 1);
+}
+
+uint64_t acme_look_ms(uint64_t left_ms) {
+    const uint64_t least_ms = 10000, day_ms = 86400000;
+    uint64_t wait_ms = left_ms / 4 < day_ms ? left_ms / 4 : day_ms;
+    if (wait_ms < least_ms) wait_ms = least_ms;
+    return wait_ms < left_ms ? wait_ms : left_ms;
 }

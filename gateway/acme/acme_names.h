@@ -5,6 +5,7 @@
 #include "acme/acme_answer.h"
 
 #define ACME_NAMES_ROOM 60
+#define ACME_FAILURES_MAX 100
 
 struct acme_name {
     char text[ACME_NAME_MAX + 1], wildcard[ACME_NAME_MAX + 3];
@@ -34,11 +35,16 @@ struct acme_name *acme_names_next(struct acme_names *names);
 /* Its names in an order; returns how many. */
 size_t acme_name_views(const struct acme_name *name, struct view out[ACME_NAMES_MAX]);
 
+/* Once more; past ACME_FAILURES_MAX they stay about there, as each second one goes the other way. */
+void acme_name_failed(struct acme_name *name);
+
 /* When a certificate of these dates is to be renewed: two thirds into its life, and up to a fiftieth of it
  * later by `random`. */
 uint64_t acme_renewal_ms(int64_t begin_s, int64_t end_s, uint32_t random);
 /* How long to wait after so many failures, a fifth more or less by `random`. Where the authority was not
  * there it is asked soon again; where it said no, and counts that, later. */
 uint64_t acme_pause_ms(unsigned failures, bool is_out_of_reach, uint32_t random);
+/* How long until a name is looked at again that has no tunnel, and a certificate that is good for so long. */
+uint64_t acme_look_ms(uint64_t left_ms);
 
 #endif

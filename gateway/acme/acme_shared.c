@@ -51,7 +51,8 @@ static void take_wait(struct acme_shared *shared, struct view name, struct view 
     struct view first;
     if (view_split(&record, ' ', &first) && view_parse_u64(first, &failures) &&
         view_parse_u64(record, &due_ms))
-        shared->settings.waits(shared->settings.ctx, name, failures < 100 ? (unsigned)failures : 100, due_ms);
+        shared->settings.waits(shared->settings.ctx, name,
+                               failures < ACME_FAILURES_MAX ? (unsigned)failures : ACME_FAILURES_MAX, due_ms);
 }
 
 static void take_account(struct acme_shared *shared, struct view record) {

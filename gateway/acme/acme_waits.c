@@ -24,8 +24,8 @@ static void take_line(struct view line, uint64_t now_ms, struct acme_names *name
     struct view text, failures;
     uint64_t count, due_ms;
     if (!view_split(&line, ' ', &text) || !view_split(&line, ' ', &failures) ||
-        !view_parse_u64(failures, &count) || !view_parse_u64(line, &due_ms) || count == 0 || count > 100 ||
-        due_ms <= now_ms || due_ms > now_ms + ACME_WAIT_MAX_MS)
+        !view_parse_u64(failures, &count) || !view_parse_u64(line, &due_ms) || count == 0 ||
+        count > ACME_FAILURES_MAX || due_ms <= now_ms || due_ms > now_ms + ACME_WAIT_MAX_MS)
         return;
     struct acme_name *name = acme_names_add(names, text, false);
     if (!name) return;

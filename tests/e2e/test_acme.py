@@ -188,6 +188,47 @@ def test_a_name_whose_tunnel_has_gone_is_not_renewed(acme, authority, start, tmp
     gateway.wait_err("acme: shop.tunnel.example has no tunnel any more", LONG)
 
 
+def has_one(acme, authority, start, state):
+    """A tunnel's name has a certificate; then its gateway, and its tunnel, have gone. Returns when the certificate ends."""
+    gateway = acme(state_dir=state, env=PROTECTED)
+    ttf = start.forwarder(gateway, start.service(), "--name", "shop", "--token", token())
+    certificate = wait_for(lambda: shown(gateway, authority, "shop.tunnel.example"), LONG)
+    ttf.stop()
+    gateway.stop()
+    return ssl.cert_time_to_seconds(certificate["notAfter"])
+
+
+def is_due(state, name, failures, seconds):
+    """It is asked for anew so soon, as one that was refused so often before the start."""
+    [folder] = (path for path in (state / "acme").iterdir() if path.is_dir())
+    kept = folder.with_name(folder.name + ".waits")
+    kept.write_text(f"{name} {failures} {int((time.time() + seconds) * 1000)}\n")
+    return kept
+
+
+def test_a_name_whose_tunnel_comes_back_is_renewed_in_time(acme, authority, start, tmp_path):
+    authority.life_s = 60 * SLOW
+    end = has_one(acme, authority, start, tmp_path / "state")
+    is_due(tmp_path / "state", "shop.tunnel.example", 1, 5)
+    gateway, orders = acme(state_dir=tmp_path / "state", env=PROTECTED), authority.count("finalize")
+    gateway.wait_err("acme: shop.tunnel.example has no tunnel any more", LONG)
+    start.forwarder(gateway, start.service(), "--name", "shop", "--token", token())
+    gateway.wait_err("acme: a certificate for shop.tunnel.example is here", LONG)
+    assert authority.count("finalize") > orders and time.time() < end
+
+
+def test_a_name_with_a_certificate_is_not_forgotten(acme, authority, start, tmp_path):
+    """The authority is away for long while the certificate is good: nobody who comes asks for another one, so the gateway has to."""
+    authority.life_s = 200 * SLOW
+    has_one(acme, authority, start, tmp_path / "state")
+    authority.is_down = True
+    kept = is_due(tmp_path / "state", "shop.tunnel.example", 7, 5)
+    gateway = acme(state_dir=tmp_path / "state", env=PROTECTED)
+    start.forwarder(gateway, start.service(), "--name", "shop", "--token", token())
+    gateway.wait_err("acme: no certificate for shop.tunnel.example .*: it answers 503; tried again in", LONG)
+    wait_for(lambda: kept.exists() and "shop.tunnel.example 8 " in kept.read_text())
+
+
 @pytest.mark.parametrize("name", ["nobody.tunnel.example", "other.example", "a.b.tunnel.example", "localhost", "x" * 63 + ".example"])
 def test_names_that_nobody_has(acme, authority, name):
     gateway = acme()

@@ -204,6 +204,22 @@ static void test_times(void **state) {
             assert_in_range(no_ms, failures == 1 ? 8000 : 720000, 43200000ull / 5 * 6);
         }
     assert_in_range(acme_pause_ms(1, false, 0), 0, 12000);
+    assert_int_equal(acme_look_ms(30ull * 86400000), 86400000);
+    assert_int_equal(acme_look_ms(60000), 15000);
+    assert_int_equal(acme_look_ms(20000), 10000);
+    assert_int_equal(acme_look_ms(7), 7);
+}
+
+/* What is kept of them is read again only up to a bound; and each second one goes the other way. */
+static void test_many_failures(void **state) {
+    (void)state;
+    struct acme_name name = {0};
+    for (unsigned i = 0; i < 500; i++) {
+        unsigned before = name.failures;
+        acme_name_failed(&name);
+        assert_in_range(name.failures, 1, ACME_FAILURES_MAX);
+        assert_int_not_equal(name.failures % 2, before % 2);
+    }
 }
 
 /* ---- what is signed ---- */
@@ -353,21 +369,14 @@ static void test_what_stands_in(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_directories),
-        cmocka_unit_test(test_urls),
-        cmocka_unit_test(test_words),
-        cmocka_unit_test(test_retry_after),
-        cmocka_unit_test(test_orders),
-        cmocka_unit_test(test_authorizations),
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_a_list_of_names),
-        cmocka_unit_test(test_times),
-        cmocka_unit_test(test_a_signature),
-        cmocka_unit_test(test_a_key_is_the_same_when_it_was_kept),
-        cmocka_unit_test(test_a_request),
-        cmocka_unit_test(test_waits),
-        cmocka_unit_test(test_what_is_sealed),
-        cmocka_unit_test(test_what_stands_in),
+        cmocka_unit_test(test_directories),    cmocka_unit_test(test_urls),
+        cmocka_unit_test(test_words),          cmocka_unit_test(test_retry_after),
+        cmocka_unit_test(test_orders),         cmocka_unit_test(test_authorizations),
+        cmocka_unit_test(test_names),          cmocka_unit_test(test_a_list_of_names),
+        cmocka_unit_test(test_times),          cmocka_unit_test(test_many_failures),
+        cmocka_unit_test(test_a_signature),    cmocka_unit_test(test_a_key_is_the_same_when_it_was_kept),
+        cmocka_unit_test(test_a_request),      cmocka_unit_test(test_waits),
+        cmocka_unit_test(test_what_is_sealed), cmocka_unit_test(test_what_stands_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
