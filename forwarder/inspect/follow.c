@@ -99,7 +99,7 @@ enum MHD_Result follow_answer(struct inspect *inspect, struct MHD_Connection *co
     MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     enum MHD_Result queued = MHD_queue_response(connection, MHD_HTTP_OK, response);
     MHD_destroy_response(response);
-    timer_start(&inspect->loop->timers, &inspect->news, PING_MS);
+    if (!timer_armed(&inspect->news)) timer_start(&inspect->loop->timers, &inspect->news, PING_MS);
     return queued;
 }
 

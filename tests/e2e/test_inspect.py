@@ -637,6 +637,30 @@ def test_hostile_requests_to_the_api(inspected):
     assert inspector.get("/api/status")["status"] == "online"
 
 
+def test_a_page_that_comes_keeps_no_news_from_others(inspected):
+    """Both ask for events; the second while news for the first is due, which is told in a quarter of a second, not with the next sign of life."""
+
+    def until(connection, word):
+        text = b""
+        while word not in text:
+            piece = connection.recv(1000)
+            assert piece, text
+            text += piece
+
+    def follow():
+        connection = socket.create_connection(("127.0.0.1", inspected.inspector.port), 60)
+        connection.sendall(b"GET /api/inspect/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        until(connection, b"\n\n\r\n")
+        return connection
+
+    with follow() as first:
+        inspected.request()
+        began = time.monotonic()
+        with follow():
+            until(first, b"data: ")
+        assert time.monotonic() - began < 10
+
+
 def test_it_ends_while_many_come_for_its_events(inspected):
     """Whoever comes in the last moment is not left suspended, which libmicrohttpd takes for a bug of ours and aborts."""
     inspector, stop = inspected.inspector, threading.Event()
