@@ -57,12 +57,13 @@ void chain_feed(struct chain *chain, struct view bytes) {
     chain->is_flushed = false;
 }
 
+/* Of what is encoded a piece is taken, too: it may be much work though nothing comes of it. */
 static void step_decoded(struct chain *chain) {
     char piece[CHAIN_STEP_BYTES];
-    struct view rest = buf_view(&chain->input);
+    struct view taken = view_slice(buf_view(&chain->input), 0, CHAIN_STEP_ENCODED_BYTES), rest = taken;
     size_t len;
     if (!decoder_read(chain->decoder, &rest, piece, sizeof(piece), &len)) chain->failed = true;
-    buf_consume(&chain->input, chain->input.len - rest.len);
+    buf_consume(&chain->input, taken.len - rest.len);
     chain->is_full = len == sizeof(piece);
     filter_data(chain->first, view_of(piece, len));
 }

@@ -11,6 +11,9 @@
 /* A step takes so many bytes at most, of those that were decoded. What comes of it is as much with prefixes
  * put in, and what the filters held. */
 #define CHAIN_STEP_BYTES ((size_t)4 * 1024)
+/* And so many of what is to be decoded: nothing may come of it, and blocks of "deflate" that hold nothing but
+ * new codes take 50 ns a byte. */
+#define CHAIN_STEP_ENCODED_BYTES ((size_t)2 * 1024)
 /* More waits before it: the windows of those who send are smaller. */
 #define CHAIN_INPUT_MAX ((size_t)16 * 1024 * 1024)
 /* More cannot come of one step: a tag of lists of the shortest URLs, each with a prefix. */

@@ -340,6 +340,28 @@ static void small_pieces_are_no_turns_of_their_own(void **state) {
     free(bytes);
 }
 
+/* Blocks of "deflate" of which nothing comes are work, too. */
+static void what_becomes_nothing_takes_turns(void **state) {
+    struct world *world = *state;
+    enum { BLOCKS = 50000, BLOCK = 5 };
+    struct view head = VIEW("\x1f\x8b\x08\0\0\0\0\0\0\x03");
+    const size_t len = head.len + (size_t)BLOCKS * BLOCK, turn = 64 * CHAIN_STEP_ENCODED_BYTES;
+    char *bytes = malloc(len);
+    memcpy(bytes, head.ptr, head.len);
+    for (size_t i = 0; i < BLOCKS; i++) memcpy(bytes + head.len + i * BLOCK, "\0\0\0\xff\xff", BLOCK);
+    ask(world, "GET", "accept-encoding:gzip", len);
+    answer_head(world, "200 content-type:text/html content-encoding:gzip");
+    const struct chain *chain = world->exchange->answer.chain;
+    answer_data(world, view_of(bytes, len));
+    for (size_t left = len; left > 0; left -= left < turn ? left : turn) {
+        assert_int_equal(chain->input.len, left < turn ? 0 : left - turn);
+        world->now_ms++;
+        settle(world);
+    }
+    step_cancel(world, "");
+    free(bytes);
+}
+
 static void a_visitor_may_leave_before_he_is_cut(void **state) {
     struct world *world = *state;
     ask(world, "GET", "", 1 << 20);
@@ -473,6 +495,7 @@ int main(void) {
         WITH_WORLD(a_chain_without_room_cuts),
         WITH_WORLD(others_have_their_turn),
         WITH_WORLD(small_pieces_are_no_turns_of_their_own),
+        WITH_WORLD(what_becomes_nothing_takes_turns),
         WITH_WORLD(a_visitor_may_leave_before_he_is_cut),
         WITH_WORLD(trailers_of_a_changed_body_say_nothing_of_its_bytes),
         WITH_WORLD(answers_are_chosen_by_their_heads),
