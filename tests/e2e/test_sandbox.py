@@ -84,6 +84,35 @@ def test_a_gateway_writes_nothing_elsewhere(start, tmp_path):
     wait_for(lambda: log.exists() or http_raw.request(gateway.address, host=ttf.host).status != 200)
 
 
+@pytest.mark.parametrize("is_there", [True, False], ids=["is there", "is not yet there"])
+def test_a_log_behind_a_link(start, tmp_path, is_there):
+    """One that stands there from the beginning is meant: what it leads to is written, also anew."""
+    link, log = log_of(tmp_path / "link"), log_of(tmp_path / "elsewhere")
+    link.symlink_to(log)
+    if is_there:
+        log.write_text("")
+    gateway = start.gateway("--access-log", link, "--access-log-format", "json")
+    ttf = start.forwarder(gateway, start.service())
+    assert http_raw.request(gateway.address, target="/one", host=ttf.host).status == 200
+    wait_for(lambda: "/one" in log.read_text())
+    log.rename(log.with_suffix(".1"))
+    getattr(gateway, "front", gateway).process.send_signal(signal.SIGHUP)
+    wait_for(lambda: log.exists() or http_raw.request(gateway.address, host=ttf.host).status != 200)
+
+
+def test_a_log_on_an_output_that_is_a_file(tmp_path):
+    with (tmp_path / "log").open("wb") as log:
+        program = subprocess.Popen([BIN / "ttf-gateway", "--public-listen", "127.0.0.1:0", "--agent-listen", "127.0.0.1:0", "--admin-listen",
+                                    "127.0.0.1:0", "--state-dir", tmp_path / "state", "--access-log", "/dev/stdout", "--access-log-format", "json"],
+                                   stdout=log, stderr=subprocess.DEVNULL)  # fmt: skip
+        try:
+            wait_for(lambda: program.poll() is not None or b"Ready" in (tmp_path / "log").read_bytes())
+            assert program.poll() is None
+        finally:
+            program.kill()
+            program.wait()
+
+
 @pytest.mark.parametrize("bad", ["on", "AUTO", "auto,off"])
 @pytest.mark.parametrize("program", ["ttf", "ttf-gateway"])
 def test_words_that_are_none(tmp_path, program, bad):
