@@ -8,6 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hex.h"
+#include "base/ids.h"
+
 FILE *regular_file_open(const char *path) {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) return NULL;
@@ -33,7 +36,6 @@ static bool write_all(int fd, const char *bytes, size_t len) {
 }
 
 static bool replace_by(const char *path, const char *temporary, struct view content) {
-    if (unlink(temporary) != 0 && errno != ENOENT) return false;
     int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) return false;
     bool ok = write_all(fd, content.ptr, content.len) && fsync(fd) == 0;
@@ -50,11 +52,15 @@ static bool replace_by(const char *path, const char *temporary, struct view cont
     return false;
 }
 
+/* Its name is no other writer's: what one of them has half written would be renamed by the other. */
 bool file_replace(const char *path, struct view content) {
-    size_t size = strlen(path) + sizeof(".new");
+    unsigned char random[3];
+    size_t len = strlen(path), size = len + sizeof(".") + 2 * sizeof(random);
     char *temporary = malloc(size);
     if (!temporary) return false;
-    snprintf(temporary, size, "%s.new", path);
+    ids_random(random, sizeof(random));
+    snprintf(temporary, size, "%s.", path);
+    *hex_print(temporary + len + 1, random, sizeof(random)) = '\0';
     bool good = replace_by(path, temporary, content);
     int reason = errno;
     free(temporary);

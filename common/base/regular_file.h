@@ -11,7 +11,8 @@
  * failure. Never waits, which opening a FIFO does until somebody writes to it. */
 FILE *regular_file_open(const char *path);
 
-/* Whole or not at all, for the user alone (0600). One writer at a time; blocks. False: errno says why. */
+/* Whole or not at all, for the user alone (0600); of several writers at once the last one's stays. Blocks.
+ * False: errno says why. */
 bool file_replace(const char *path, struct view content);
 
 /* Makes the folders above the last word of the path, those that are not there, with this mode; of "a/b/" that
