@@ -11,17 +11,16 @@
 #include "policy/policy.h"
 
 static void on_task(struct task *task);
-static void on_turn(struct timer *timer);
 
 void answer_init(struct exchange *exchange, const struct answer_sink *sink, size_t window_bytes) {
     exchange->answer = (struct answer){.sink = *sink, .window_bytes = window_bytes};
     task_init(&exchange->answer.task, on_task);
-    timer_init(&exchange->answer.turn, on_turn);
+    list_init(&exchange->answer.turn_node);
 }
 
 void answer_done(struct exchange *exchange) {
     task_cancel(&exchange->answer.task);
-    timer_stop(exchange->core->ports.clock.timers, &exchange->answer.turn);
+    list_remove(&exchange->answer.turn_node);
     chain_free(exchange->answer.chain);
 }
 
@@ -160,9 +159,6 @@ bool answer_may_idle(const struct answer *answer) {
 
 /* ---- the chain ---- */
 
-/* Others get their turn after so many bytes, wherever they come from: little may become much. */
-#define TURN_STEPS 64
-
 /* As much of what was made as the sink has room for. True: that was all. */
 static bool put_made(struct answer *answer) {
     struct buf *output = &answer->chain->output;
@@ -177,8 +173,10 @@ static bool put_made(struct answer *answer) {
 static enum chain_step make(struct exchange *exchange) {
     struct answer *answer = &exchange->answer;
     enum chain_step step = CHAIN_MORE;
-    for (int i = 0; i < TURN_STEPS && step == CHAIN_MORE && put_made(answer); i++)
+    unsigned may = chain_turns_may(exchange), steps = 0;
+    for (; steps < may && step == CHAIN_MORE && put_made(answer); steps++)
         step = chain_step(answer->chain, answer->is_ended);
+    chain_turns_made(exchange, steps);
     if (!put_made(answer)) return step == CHAIN_FAILED ? CHAIN_FAILED : CHAIN_MORE;
     if (made(answer) == 0) give_back(exchange, 0);
     return step;
@@ -188,16 +186,15 @@ static enum chain_step make(struct exchange *exchange) {
  * waits for the next one, in however many pieces more comes until then. */
 static bool go_on(struct exchange *exchange) {
     struct answer *answer = &exchange->answer;
-    if (timer_armed(&answer->turn)) return false;
+    if (chain_turns_is_waiting(exchange)) return false;
     enum chain_step step = make(exchange);
     bool is_held_up = answer->chain->output.len > 0;
-    if (step == CHAIN_MORE && !is_held_up) timer_start(exchange->core->ports.clock.timers, &answer->turn, 1);
+    if (step == CHAIN_MORE && !is_held_up) chain_turns_wait(exchange);
     if (step == CHAIN_FAILED) tasks_post(exchange->core->ports.clock.tasks, &answer->task);
     return step == CHAIN_DONE && !is_held_up;
 }
 
-/* From a safe point. */
-static void go_on_or_end(struct exchange *exchange) {
+void answer_go_on(struct exchange *exchange) {
     if (exchange->answer.chain->failed)
         exchange_abort(exchange);
     else if (go_on(exchange))
@@ -205,11 +202,7 @@ static void go_on_or_end(struct exchange *exchange) {
 }
 
 static void on_task(struct task *task) {
-    go_on_or_end(LIST_ENTRY(task, struct exchange, answer.task));
-}
-
-static void on_turn(struct timer *timer) {
-    go_on_or_end(LIST_ENTRY(timer, struct exchange, answer.turn));
+    answer_go_on(LIST_ENTRY(task, struct exchange, answer.task));
 }
 
 static void write_to_chain(struct exchange *exchange, struct view data) {

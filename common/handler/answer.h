@@ -11,8 +11,8 @@
 #ifndef HANDLER_ANSWER_H
 #define HANDLER_ANSWER_H
 
+#include "base/list.h"
 #include "base/tasks.h"
-#include "base/timers.h"
 #include "handler/event.h"
 #include "rewrite/chain.h"
 
@@ -35,7 +35,7 @@ struct answer {
     struct chain *chain; /* NULL: bytes pass as they are */
     /* with a chain */
     struct task task;        /* more can be made, outside a host's call */
-    struct timer turn;       /* likewise, when others had theirs */
+    struct list turn_node;   /* likewise, when others had theirs: chain_turns.h */
     bool is_ended;           /* the service has said all */
     struct headers trailers; /* what was behind it */
 };
@@ -60,6 +60,8 @@ void answer_write(struct exchange *exchange, struct view data);
 size_t answer_room(const struct answer *answer);
 /* The sink has drained so many bytes. */
 void answer_drained(struct exchange *exchange, size_t bytes);
+/* With a chain: it is its turn again (chain_turns.h). From a safe point; the exchange may be gone then. */
+void answer_go_on(struct exchange *exchange);
 
 /* The last word is one of these. The exchange is still to be freed by its owner, except after an answer_end()
  * that is false: then exchange_ended() follows when all is out. */

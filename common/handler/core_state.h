@@ -7,6 +7,7 @@
 #include "base/spares.h"
 #include "base/table.h"
 #include "handler/answer.h"
+#include "handler/chain_turns.h"
 #include "handler/core.h"
 #include "handler/delivery.h"
 #include "handler/owners.h"
@@ -89,6 +90,7 @@ struct tunnel_use {
     size_t cut_count;        /* of them: ended for others at the next safe point */
     size_t long_lived_count; /* of them: upgraded connections, event streams, and those that wait for long */
     struct coding_memory coding_memory; /* of its answers that are decoded and encoded again */
+    struct chain_turns turns;           /* of its answers that are changed */
     /* When its buckets are full again, by the monotonic clock: of requests, and of bytes. */
     uint64_t full_ns, bytes_full_ns;
     struct owner_use *owner; /* NULL: nobody has asked for it yet */

@@ -20,6 +20,7 @@ static struct tunnel_use *tunnel_use_new(struct core *core, struct view tunnel_i
     list_init(&tunnel->waiting);
     list_init(&tunnel->exchanges);
     list_init(&tunnel->rest_node);
+    chain_turns_init(&tunnel->turns);
     view_copy_to(tunnel_id, tunnel->tunnel_id, sizeof(tunnel->tunnel_id));
     if (table_put(&core->tunnels, &tunnel->node, view_from_cstr(tunnel->tunnel_id))) return tunnel;
     free(tunnel);
@@ -27,6 +28,7 @@ static struct tunnel_use *tunnel_use_new(struct core *core, struct view tunnel_i
 }
 
 static void tunnel_free(struct core *core, struct tunnel_use *tunnel) {
+    timer_stop(timers_of(core), &tunnel->turns.timer);
     list_remove(&tunnel->rest_node);
     table_remove(&core->tunnels, &tunnel->node);
     if (tunnel->owner) owner_use_end(core, tunnel->owner);

@@ -52,7 +52,8 @@ static void keep_cut(void *ctx) {
 }
 
 /* In path mode. `fields`: of the request, as read_fields() has them. */
-static void ask(struct world *world, const char *method, const char *fields, size_t window) {
+static void ask_as(struct world *world, struct visitor *who, const char *method, const char *fields,
+                   size_t window) {
     char text[512], target[128];
     struct header list[FIELDS_MAX];
     struct headers headers;
@@ -66,12 +67,16 @@ static void ask(struct world *world, const char *method, const char *fields, siz
                                   .client = VIEW("192.0.2.1"),
                                   .scheme = VIEW("http")};
     struct body_source source = {world, on_grant};
-    struct answer_sink sink = {&visitor, keep_head, keep_data, keep_end, keep_cut};
-    buf_done(&visitor.body);
-    visitor = (struct visitor){.world = world, .window = window};
-    buf_init(&visitor.body, (size_t)64 * 1024 * 1024);
+    struct answer_sink sink = {who, keep_head, keep_data, keep_end, keep_cut};
+    buf_done(&who->body);
+    *who = (struct visitor){.world = world, .window = window};
+    buf_init(&who->body, (size_t)64 * 1024 * 1024);
     world->exchange = core_forward(world->core, &event, &source, &sink, window);
     settle(world);
+}
+
+static void ask(struct world *world, const char *method, const char *fields, size_t window) {
+    ask_as(world, &visitor, method, fields, window);
 }
 
 static void answer_head(struct world *world, const char *args) {
@@ -340,6 +345,65 @@ static void small_pieces_are_no_turns_of_their_own(void **state) {
     free(bytes);
 }
 
+enum { CROWD = 10, CROWD_STEPS = 100 };
+
+struct crowd {
+    struct visitor visitors[CROWD];
+    struct exchange *exchanges[CROWD];
+    struct agent_stream *streams[CROWD];
+};
+
+static void gather(struct world *world, struct crowd *crowd) {
+    memset(crowd, 0, sizeof(*crowd));
+    world->is_quiet = true;
+    for (size_t i = 0; i < CROWD; i++) {
+        ask_as(world, &crowd->visitors[i], "GET", "", (CROWD_STEPS + 1) * CHAIN_STEP_BYTES);
+        answer_head(world, "200 a:b");
+        put_filter(world, 1);
+        crowd->exchanges[i] = world->exchange;
+        crowd->streams[i] = world->stream;
+    }
+}
+
+static size_t steps_made(const struct crowd *crowd) {
+    size_t sum = 0;
+    for (size_t i = 0; i < CROWD; i++) sum += crowd->visitors[i].body.len / CHAIN_STEP_BYTES;
+    return sum;
+}
+
+static void next_millisecond(struct world *world) {
+    world->now_ms++;
+    for (size_t i = 0; i <= CROWD; i++) settle(world);
+}
+
+/* Many of a tunnel's have no more than their tunnel's part of a millisecond, and come one behind the other.
+ */
+static void a_crowd_takes_turns(void **state) {
+    struct world *world = *state;
+    struct crowd crowd;
+    const size_t len = CROWD_STEPS * CHAIN_STEP_BYTES, turn = CHAIN_TURN_STEPS * CHAIN_STEP_BYTES;
+    const size_t first = CHAIN_TUNNEL_STEPS / CHAIN_TURN_STEPS;
+    char *bytes = malloc(len);
+    memset(bytes, 'x', len);
+    gather(world, &crowd);
+    for (size_t i = 0; i < CROWD; i++)
+        crowd.streams[i]->events->data(crowd.streams[i]->target, view_of(bytes, len));
+    settle(world);
+    assert_int_equal(steps_made(&crowd), CHAIN_TUNNEL_STEPS);
+    exchange_cancel(crowd.exchanges[CROWD - 1]); /* while it waits */
+    next_millisecond(world);
+    assert_true(steps_made(&crowd) <= 2 * CHAIN_TUNNEL_STEPS); /* the ends of some are steps, too */
+    for (size_t i = 0; i < first; i++) assert_int_equal(crowd.visitors[i].body.len, len);
+    assert_int_equal(crowd.visitors[first].body.len, turn);
+    assert_int_equal(crowd.visitors[CROWD - 2].body.len, 0);
+    for (int i = 0; i < CROWD; i++) next_millisecond(world);
+    assert_int_equal(steps_made(&crowd), (CROWD - 1) * CROWD_STEPS);
+    for (size_t i = 0; i + 1 < CROWD; i++) exchange_cancel(crowd.exchanges[i]);
+    for (size_t i = 0; i < CROWD; i++) buf_done(&crowd.visitors[i].body);
+    world->exchange = NULL;
+    free(bytes);
+}
+
 /* Blocks of "deflate" of which nothing comes are work, too. */
 static void what_becomes_nothing_takes_turns(void **state) {
     struct world *world = *state;
@@ -495,6 +559,7 @@ int main(void) {
         WITH_WORLD(a_chain_without_room_cuts),
         WITH_WORLD(others_have_their_turn),
         WITH_WORLD(small_pieces_are_no_turns_of_their_own),
+        WITH_WORLD(a_crowd_takes_turns),
         WITH_WORLD(what_becomes_nothing_takes_turns),
         WITH_WORLD(a_visitor_may_leave_before_he_is_cut),
         WITH_WORLD(trailers_of_a_changed_body_say_nothing_of_its_bytes),
