@@ -46,13 +46,15 @@ static void put_head(struct exchange *exchange, const struct answer_head *head, 
     exchange->answer.sink.head(exchange->answer.sink.ctx, head);
 }
 
-/* Words of the agent to the gateway where the visitor is; another gateway passes them on. */
+/* Words of the agent to the gateway where the visitor is; another gateway passes them on. What the body needs
+ * is copied: the head may be of a message that is gone when all of the body is here, and not all of it made.
+ */
 static void take_words(struct exchange *exchange, struct headers *headers) {
     struct view name = VIEW("x-tunnel-service"), service = headers_get(headers, name);
     hop_strip_ours(headers, VIEW("x-tunnel-rewrite"));
     if (!service.ptr) return;
     if (exchange->from_peer) headers_add(headers, name, service);
-    if (exchange->site) exchange->site->service = service;
+    if (exchange->site) exchange->site->service = arena_copy(&exchange->arena, service);
 }
 
 /* A service may not say for its visitors that they have seen the page of a first visit. */

@@ -30,6 +30,7 @@ static void on_turn(struct timer *timer) {
 }
 
 void chain_turns_init(struct chain_turns *turns) {
+    *turns = (struct chain_turns){.steps_left = CHAIN_TUNNEL_STEPS};
     list_init(&turns->waiting);
     timer_init(&turns->timer, on_turn);
 }

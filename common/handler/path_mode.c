@@ -289,9 +289,10 @@ static struct view referrer_policy(const struct headers *headers) {
     return last;
 }
 
-/* The script changes the page's policy for a moment, and must know what it was. */
+/* The script changes the page's policy for a moment, and must know what it was. Copied: the page outlasts its
+ * head. */
 static void tell_policy(struct exchange *exchange, const struct headers *headers) {
-    exchange->site->referrer_policy = referrer_policy(headers);
+    exchange->site->referrer_policy = arena_copy(&exchange->arena, referrer_policy(headers));
 }
 
 bool path_mode_answer(struct exchange *exchange, struct answer_head *head, struct headers *headers,

@@ -119,8 +119,36 @@ static void what_a_page_says_of_referrers(void **state) {
     }
 }
 
+/* What its head said holds, though the message it came in is gone before all of it is made. */
+static void a_page_outlasts_its_message(void **state) {
+    struct world *world = *state;
+    enum { BEFORE = 300 * 1024 };
+    struct guest guest;
+    static char text[BEFORE + 100];
+    char target[100], more[1024], body[800];
+    memset(text, ' ', BEFORE);
+    size_t len = BEFORE + (size_t)snprintf(text + BEFORE, 100, "<a href=\"http://localhost:3000/x\">x</a>");
+    len = base64_encode(deflated(view_of(text, len), GZIP_BITS), body);
+    assert_int_equal(agent_with_rules(world, "/", NULL), 200);
+    snprintf(target, sizeof(target), "/%s/a", world->tunnel);
+    is_let_in(world, &guest, &(struct ask){.target = target, .host = "localhost:8080", .fields = {HTML}});
+    snprintf(more, sizeof(more),
+             ",\"headers\":{\"Content-Encoding\":[\"gzip\"],\"Content-Type\":[\"text/html\"],"
+             "\"Referrer-Policy\":[\"origin\"],\"X-Tunnel-Service\":[\"localhost:3000\"]},\"body\":\"%.*s\"",
+             (int)len, body);
+    agent_answers(world, "one", last_sent(world)->request_id, 200, more);
+    assert_true(guest.visitor.body.len > 0 && !guest.visitor.ended);
+    for (int i = 0; i < 10; i++) pass(world, 1);
+    assert_true(guest.visitor.ended);
+    assert_true(shows(&guest, " data-referrer-policy=\"origin\" data-service=\"localhost:3000\">"));
+    snprintf(target, sizeof(target), "href=\"http://localhost:8080/%s/x\"", world->tunnel);
+    assert_true(shows(&guest, target));
+    forget(&guest);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {TEST(pages_in_codings), TEST(what_cannot_be_decoded_is_cut),
-                                       TEST(what_a_page_says_of_referrers)};
+                                       TEST(what_a_page_says_of_referrers),
+                                       TEST(a_page_outlasts_its_message)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
