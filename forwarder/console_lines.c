@@ -173,7 +173,7 @@ static void service(struct console *console, const struct console_tunnel *tunnel
         console_line(console, "The local service %s does not answer (%.*s)", tunnel->service,
                      VIEW_ARG(buf_view(&shown)));
     else
-        console_line(console, "The local service %s answers again", tunnel->service);
+        console_line(console, "The local service %s answers now", tunnel->service);
     buf_done(&shown);
 }
 

@@ -95,6 +95,11 @@ static bool take_word(struct parser *parser, const char *word) {
 static bool apply_service(struct parser *parser) {
     struct options *options = parser->options;
     const struct service_word *service = &options->service;
+    if (options->tunnel.port && options->tunnel.unix_path) {
+        snprintf(parser->error, parser->error_size,
+                 "where the service is was said twice: as --port and as --unix");
+        return false;
+    }
     if (!parser->has_service) return true;
     if (options->tunnel.port || options->tunnel.host || options->tunnel.unix_path) {
         snprintf(parser->error, parser->error_size,

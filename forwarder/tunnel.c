@@ -44,6 +44,8 @@ static bool make_parts(struct tunnel *tunnel) {
         tunnel->health = health_new(tunnel->loop, tunnel->client, &tunnel->service, settings->health_check,
                                     settings->host_field->authority);
     if (settings->health_check && !tunnel->health) return false;
+    if (!settings->health_check)
+        tunnel->first_look = first_look_new(tunnel->loop, settings->target, &tunnel->service);
     tunnel->calls = (struct call_settings){.loop = tunnel->loop,
                                            .label = settings->label,
                                            .service = &tunnel->service,
@@ -76,6 +78,7 @@ struct tunnel *tunnel_new(struct loop *loop, const struct tunnel_settings *setti
 
 void tunnel_start(struct tunnel *tunnel) {
     if (tunnel->health) health_start(tunnel->health);
+    first_look_start(tunnel->first_look);
     tunnel_connect(tunnel);
 }
 
@@ -110,7 +113,9 @@ void tunnel_shut(struct tunnel *tunnel) {
     while (tunnel->older_count) tunnel_drop_older(tunnel, tunnel->older[0]);
     lane_abort(tunnel->lane);
     health_free(tunnel->health);
+    first_look_free(tunnel->first_look);
     tunnel->health = NULL;
+    tunnel->first_look = NULL;
     local_client_shut(tunnel->client);
 }
 
@@ -119,6 +124,7 @@ void tunnel_free(struct tunnel *tunnel) {
     console_forget(tunnel->settings.console, tunnel);
     lane_free(tunnel->lane);
     health_free(tunnel->health);
+    first_look_free(tunnel->first_look);
     local_client_free(tunnel->client);
     free(tunnel->resume);
     free(tunnel->url);

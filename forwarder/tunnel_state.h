@@ -5,6 +5,7 @@
 #define FORWARDER_TUNNEL_STATE_H
 
 #include "backoff.h"
+#include "first_look.h"
 #include "health.h"
 #include "lane.h"
 #include "renewal.h"
@@ -42,7 +43,8 @@ struct tunnel {
     struct timer timer; /* greeting, wait or last words, by state */
 
     struct service_state service;
-    struct health *health; /* NULL: nobody asks */
+    struct health *health;         /* NULL: nobody asks */
+    struct first_look *first_look; /* NULL: nobody looks */
     char *resume, *url;
     struct share_link share;
     bool is_new_url;     /* `url` is to be told */

@@ -247,7 +247,7 @@ def test_the_service_goes_and_comes_back(start, terminal):
     assert len(re.findall(r"The local service \S+ does not answer", shell.screen().replace("\n", " "))) == 1
     start.service(port=port)
     get(gateway, "/")
-    shell.wait(r"answers again")
+    shell.wait(r"answers now")
     shell.wait(r"^Service +\S+$")
 
 
@@ -262,7 +262,7 @@ def test_a_health_check(start):
     assert http_raw.request(gateway.address, "POST", "/todos", ttf.host, body=b"x" * 100000).status == 503
     assert not service.seen("/todos")
     service.answer("/healthz", status=204)
-    ttf.wait_line(r"^The local service \S+ answers again$")
+    ttf.wait_line(r"^The local service \S+ answers now$")
     assert get(gateway, "/todos").status == 200
     lines = len(ttf.out)
     service.go_away()
@@ -270,7 +270,7 @@ def test_a_health_check(start):
     assert get(gateway, "/todos").status == 503
     lines = len(ttf.out)
     start.service(port=service.port)
-    ttf.wait_line(r"^The local service \S+ answers again$", after=lines)
+    ttf.wait_line(r"^The local service \S+ answers now$", after=lines)
     assert get(gateway, "/todos").status == 200
 
 

@@ -336,7 +336,7 @@ def test_services_that_want_tls_say_so_each_in_its_way(local, answer):
     assert "start ttf with --local-https" in hints_of(ttf)[0] and len(hints_of(ttf)) == 1
 
 
-@pytest.mark.parametrize("where", [lambda path: (1, "--unix", path), lambda path: (f"unix:{path}",)])
+@pytest.mark.parametrize("where", [lambda path: (f"--unix={path}",), lambda path: (f"unix:{path}",)])
 def test_unix_socket(start, tmp_path, where):
     path = tmp_path / "app.sock"
     service = start.service(unix=path)

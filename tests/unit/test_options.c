@@ -33,6 +33,7 @@ static void bad_command_lines(void **state) {
         {"a second service", {"3000", "3001"}, "a second service"},
         {"service and port", {"3000", "-p", "3000"}, "said twice: as --port"},
         {"service and host", {"--host", "x", "3000"}, "said twice: as --host"},
+        {"port and socket", {"--unix", "/x", "-p", "3000"}, "said twice: as --port and as --unix"},
         {"service and socket", {"--unix", "/x", "localhost:1"}, "said twice: as --unix"},
         {"service of port 0", {"0"}, "not a number from 1 to 65535"},
         {"service of a port too big, alone", {"99999"}, "not a number from 1 to 65535"},
