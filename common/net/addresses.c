@@ -31,10 +31,9 @@ bool addresses_are_loopback(const char *host) {
 }
 
 void addresses_set_loopback(struct addresses *addresses, uint16_t port) {
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-    uv_ip4_addr("127.0.0.1", port, &v4);
-    uv_ip6_addr("::1", port, &v6);
+    struct sockaddr_storage v4, v6; /* of which addresses_add() may read as much as of either kind */
+    uv_ip4_addr("127.0.0.1", port, (struct sockaddr_in *)&v4);
+    uv_ip6_addr("::1", port, (struct sockaddr_in6 *)&v6);
     addresses->count = 0;
     addresses_add(addresses, (struct sockaddr *)&v4, port);
     addresses_add(addresses, (struct sockaddr *)&v6, port);
