@@ -74,7 +74,7 @@ bool file_make_folders(const char *path, unsigned mode) {
     bool ok = true;
     for (char *slash = strchr(copy + 1, '/'); ok && slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        ok = mkdir(copy, mode) == 0 || errno == EEXIST;
+        ok = mkdir(copy, (mode_t)mode) == 0 || errno == EEXIST;
         *slash = '/';
     }
     int reason = errno;
