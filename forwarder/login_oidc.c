@@ -129,17 +129,27 @@ static void take_grant(struct oidc_state *state, const struct issuer_grant *gran
     if (grant->refresh[0]) memcpy(state->refresh, grant->refresh, sizeof(state->refresh));
 }
 
+/* As it is found from any folder. */
+static bool keep_ca_file(const char *path, struct oidc_state *state) {
+    char *whole = path ? realpath(path, NULL) : NULL;
+    if (path && !whole) return false;
+    bool fits = view_copy_to(view_from_cstr(whole), state->ca_file, sizeof(state->ca_file));
+    free(whole);
+    return fits;
+}
+
 static bool keep(const struct options *options, const char *dir, const struct issuer *issuer,
                  const struct issuer_grant *grant) {
     struct oidc_state state = {.got_s = 0};
     bool fits = view_copy_to(view_from_cstr(options->oidc), state.issuer, sizeof(state.issuer)) &&
                 view_copy_to(view_from_cstr(options->client_id), state.client_id, sizeof(state.client_id)) &&
-                view_copy_to(view_from_cstr(options->ca_file), state.ca_file, sizeof(state.ca_file));
+                keep_ca_file(options->ca_file, &state);
     memcpy(state.token_url, issuer->token_url, sizeof(state.token_url));
     take_grant(&state, grant);
     if (!state.refresh[0])
         fprintf(stderr, "The issuer gave nothing to renew the login with: it ends with its token.\n");
-    return (fits || say_failure("--oidc, --client-id or --ca-file is too long")) && store_state(dir, &state);
+    return (fits || say_failure("--oidc, --client-id or --ca-file is too long, or not there any more")) &&
+           store_state(dir, &state);
 }
 
 bool login_oidc(const struct options *options, const char *dir, char ret_token[TOKEN_MAX + 1]) {
@@ -169,6 +179,7 @@ struct login {
     char *dir, *state_path, *token_path;
     struct oidc_state state;
     char token[TOKEN_MAX + 1];
+    uint64_t ends_s; /* of the token; 0: there is none */
 };
 
 static bool read_state(struct login *login) {
@@ -182,19 +193,27 @@ static bool read_state(struct login *login) {
     return good || say_failure("%s makes no sense: ttf login again", login->state_path);
 }
 
-static bool read_token(struct login *login) {
+static void read_token(struct login *login) {
     struct token token = {.path = login->token_path};
     char error[512];
-    bool good = token_refresh(&token, error, sizeof(error));
-    if (good) memcpy(login->token, token.text, sizeof(login->token));
-    return good;
+    if (!token_refresh(&token, error, sizeof(error)) ||
+        !issuer_token_end(token.text, login->state.issuer, &login->ends_s))
+        return;
+    memcpy(login->token, token.text, sizeof(login->token));
+}
+
+/* The state comes first, as what it renews with is good once. A token that was not stored after it is another
+ * than the state tells of. */
+static bool is_due(const struct login *login) {
+    return login->ends_s != login->state.ends_s || oidc_state_is_due(&login->state, now_s());
 }
 
 static bool store_renewed(struct login *login, const struct issuer_grant *grant) {
     take_grant(&login->state, grant);
     memcpy(login->token, grant->token, sizeof(login->token));
     return store_state(login->dir, &login->state) &&
-           file_replace(login->token_path, view_from_cstr(login->token));
+           (file_replace(login->token_path, view_from_cstr(login->token)) ||
+            say_failure("%s cannot be written: %s", login->token_path, strerror(errno)));
 }
 
 /* One that is good is used while the issuer does not answer. */
@@ -205,7 +224,7 @@ static bool renew(struct login *login) {
     struct buf form;
     char why[ISSUER_WHY_MAX] = "";
     if (!state->refresh[0])
-        return now_s() < state->ends_s || say_failure("the login has ended: ttf login again");
+        return now_s() < login->ends_s || say_failure("the login has ended: ttf login again");
     buf_init(&form, STATE_MAX);
     issuer_form_add(&form, "grant_type", "refresh_token");
     issuer_form_add(&form, "refresh_token", state->refresh);
@@ -213,8 +232,8 @@ static bool renew(struct login *login) {
     ask(&answer, state->token_url, buf_view(&form), state->ca_file[0] ? state->ca_file : NULL);
     bool given = answer.status && issuer_grant_read(answer.status, buf_view(&answer.body), state->issuer,
                                                     &grant, why) == ISSUER_GIVES;
-    bool good = given ? store_renewed(login, &grant) : now_s() < state->ends_s;
-    if (!good)
+    bool good = given ? store_renewed(login, &grant) : now_s() < login->ends_s;
+    if (!good && !given)
         say_failure("the issuer does not renew the login (%s): ttf login again",
                     answer.status ? why : answer.error);
     answer_done(&answer);
@@ -238,8 +257,9 @@ int login_oidc_print(void) {
     login.state_path = user_path(login.dir, LOGIN_OIDC_NAME);
     login.token_path = user_path(login.dir, LOGIN_TOKEN_NAME);
     int fd = login.dir ? lock(login.dir) : -1;
-    bool good = read_state(&login) &&
-                ((read_token(&login) && !oidc_state_is_due(&login.state, now_s())) || renew(&login));
+    bool good = read_state(&login);
+    if (good) read_token(&login);
+    good = good && (!is_due(&login) || renew(&login));
     if (good) printf("%s\n", login.token);
     if (fd >= 0) close(fd);
     free(login.dir);

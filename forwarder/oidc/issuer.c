@@ -99,7 +99,7 @@ bool issuer_device_read(int status, struct view text, struct issuer_device *ret_
 
 /* ---- tokens ---- */
 
-static bool read_end(const char *token, const char *name, uint64_t *ret_ends_s) {
+bool issuer_token_end(const char *token, const char *name, uint64_t *ret_ends_s) {
     struct view header, claims_part, rest = view_from_cstr(token);
     char bytes[ISSUER_TOKEN_MAX + 3];
     size_t len;
@@ -122,7 +122,7 @@ static enum issuer_word read_grant(const json_t *root, const char *name, struct 
     keep_code(root, "refresh_token", grant->refresh, sizeof(grant->refresh));
     if (!keep(root, "id_token", grant->token, sizeof(grant->token)))
         snprintf(why, ISSUER_WHY_MAX, "it gave no id_token (is openid among --oidc-scope?)");
-    else if (!read_end(grant->token, name, &grant->ends_s))
+    else if (!issuer_token_end(grant->token, name, &grant->ends_s))
         snprintf(why, ISSUER_WHY_MAX, "its id_token is of another issuer, or has no end");
     else
         return ISSUER_GIVES;

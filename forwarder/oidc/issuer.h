@@ -34,6 +34,9 @@ struct issuer_grant {
     uint64_t ends_s;                      /* since 1970 */
 };
 
+/* When an id_token of this issuer ends, in seconds since 1970. False: it is none, or has no end. */
+bool issuer_token_end(const char *token, const char *name, uint64_t *ret_ends_s);
+
 enum issuer_word { ISSUER_GIVES, ISSUER_WAITS, ISSUER_WAITS_LONGER, ISSUER_REFUSES };
 
 /* `why` for ISSUER_REFUSES. The token's signature is for the gateway to look at; that it is of this issuer

@@ -151,6 +151,48 @@ def test_while_the_issuer_is_away_a_good_token_is_used(start, home, issuer):  # 
     assert done.returncode == 0 and done.stdout.strip() == (home.config / "login.token").read_text().strip()
 
 
+def is_due(home):  # noqa: F811
+    file = home.config / "login.oidc"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "ends": int(time.time()), "got": 0}))
+
+
+def test_it_is_renewed_in_another_folder(home, issuer):  # noqa: F811
+    """The file of authorities that was named when the user logged in is found from wherever ttf is started."""
+    (home.work / "own.pem").write_bytes(issuer.ca.read_bytes())
+    issuer.ca = "/dev/null"
+    done = login(home, "ws://127.0.0.1:1", issuer, "--ca-file", "own.pem")
+    assert done.returncode == 0, done.stderr
+    is_due(home)
+    home.work = home.config
+    done = run_token(home)
+    assert done.returncode == 0 and issuer.used == ["first"], done.stderr
+
+
+def test_a_token_that_could_not_be_stored(home, issuer):  # noqa: F811
+    """The disk is full, say, when it is renewed: the one of before is not given out for it."""
+    assert login(home, "ws://127.0.0.1:1", issuer).returncode == 0
+    file = home.config / "login.token"
+    old, issuer.life = file.read_text(), 700
+    is_due(home)
+    file.unlink()
+    file.mkdir()
+    done = run_token(home)
+    assert done.returncode == 1 and not done.stdout
+    assert "login.token cannot be written" in done.stderr and "login again" not in done.stderr
+    file.rmdir()
+    file.write_text(old)
+    done = run_token(home)
+    assert done.returncode == 0 and done.stdout not in ("", old) and len(issuer.used) == 2
+
+
+def test_no_token_and_no_issuer(home, issuer):  # noqa: F811
+    assert login(home, "ws://127.0.0.1:1", issuer).returncode == 0
+    (home.config / "login.token").unlink()
+    issuer.service.go_away()
+    done = run_token(home)
+    assert done.returncode == 1 and not done.stdout
+
+
 def test_another_login_ends_it(start, home, issuer):  # noqa: F811
     assert login(home, "ws://127.0.0.1:1", issuer).returncode == 0
     done = subprocess.run([BIN / "ttf", "login", "ws://127.0.0.1:1"], env=home.env, cwd=home.work, input="plain\n", capture_output=True, text=True, timeout=90)
