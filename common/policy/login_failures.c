@@ -71,12 +71,14 @@ static bool was_tried(const struct slot *slot, uint64_t mark) {
     return false;
 }
 
-void login_failures_note(struct login_failures *failures, struct view tunnel, struct view address,
+bool login_failures_note(struct login_failures *failures, struct view tunnel, struct view address,
                          struct view shown, uint64_t now_ms) {
     uint64_t key = key_of(failures, tunnel, address), mark = mark_of(failures, shown);
     struct slot *slot = &failures->slots[key % SLOTS];
     bool is_other = slot->key != key;
-    if (is_other && slot->count >= LOGIN_FAILURES_MAX && !is_over(slot, now_ms)) return;
+    if (is_other && slot->count >= LOGIN_FAILURES_MAX && !is_over(slot, now_ms)) return true;
     if (is_other || is_over(slot, now_ms)) *slot = (struct slot){.key = key, .since_ms = now_ms};
-    if (slot->count < LOGIN_FAILURES_MAX && !was_tried(slot, mark)) slot->tried[slot->count++] = mark;
+    if (was_tried(slot, mark)) return false;
+    if (slot->count < LOGIN_FAILURES_MAX) slot->tried[slot->count++] = mark;
+    return true;
 }

@@ -23,8 +23,9 @@ void login_failures_free(struct login_failures *failures);
 /* IPv6 addresses of one network (/64) are one visitor. */
 bool login_failures_shut_out(const struct login_failures *failures, struct view tunnel, struct view address,
                              uint64_t now_ms);
-/* `shown`: what was wrong; of it only a hash with a random key is kept. */
-void login_failures_note(struct login_failures *failures, struct view tunnel, struct view address,
+/* `shown`: what was wrong; of it only a hash with a random key is kept. False: it is known, and did not
+ * count. */
+bool login_failures_note(struct login_failures *failures, struct view tunnel, struct view address,
                          struct view shown, uint64_t now_ms);
 
 #endif

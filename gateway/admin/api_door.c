@@ -24,7 +24,8 @@ static void note_failure(struct api *api, struct view address, struct view token
     uint64_t seed;
     ids_random(&seed, sizeof(seed));
     if (!api->failures) api->failures = login_failures_new(seed);
-    if (api->failures) login_failures_note(api->failures, scope, address, token, now_ms(api));
+    if (api->failures && !login_failures_note(api->failures, scope, address, token, now_ms(api)))
+        return; /* nor does it fill the log */
     log_from(LOG_LEVEL_WARN, LOG_AUDIT, address, "refusal of the administration: a wrong token");
 }
 

@@ -102,6 +102,7 @@ def test_the_token(gateway):
         assert ask(gateway, "tunnels", shown=f"{admin_api.TOKEN}{n}").status == 401
     gateway.wait_err("WARN audit: 127.0.0.1: refusal of the administration: a wrong token")
     assert ask(gateway, "tunnels").status == 429  # also with the right one
+    eventually(lambda: gateway.dump().count("a wrong token") == 10)  # each is told once
     assert admin_api.TOKEN not in gateway.dump()
 
 

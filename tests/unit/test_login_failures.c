@@ -47,8 +47,8 @@ static void the_same_again_is_no_guess(void **state) {
     struct login_failures *failures = login_failures_new(7);
     struct view tunnel = VIEW("app"), ann = VIEW("192.0.2.1");
     for (int i = 0; i < 100; i++) {
-        login_failures_note(failures, tunnel, ann, VIEW("last year's"), 1000);
-        login_failures_note(failures, tunnel, ann, VIEW("another"), 1000);
+        assert_int_equal(login_failures_note(failures, tunnel, ann, VIEW("last year's"), 1000), i == 0);
+        assert_int_equal(login_failures_note(failures, tunnel, ann, VIEW("another"), 1000), i == 0);
     }
     for (int i = 3; i < LOGIN_FAILURES_MAX; i++) note(failures, tunnel, ann, 1000);
     assert_false(login_failures_shut_out(failures, tunnel, ann, 1000));
