@@ -222,17 +222,29 @@ static struct codings codings_of(const struct exchange *exchange, const struct h
     return codings;
 }
 
+/* `all` begins with `by`. */
+static bool vary_by(struct headers *headers, struct view by, struct view all) {
+    struct view vary = VIEW("vary");
+    return headers_has_token(headers, vary, by) || headers_has_token(headers, vary, VIEW("*")) ||
+           headers_add(headers, vary, all);
+}
+
 /* The coding was chosen by the visitor's wishes, now if not before. */
 static bool change_coding(struct headers *headers, const struct codings *codings) {
-    struct view encoding = VIEW("content-encoding"), by = VIEW("accept-encoding");
+    struct view encoding = VIEW("content-encoding");
     if (codings->from == CODING_IDENTITY) return true;
     if (codings->to == CODING_IDENTITY)
         headers_remove(headers, encoding);
     else if (!headers_set(headers, encoding, coding_name(codings->to)))
         return false;
-    bool varies =
-        headers_has_token(headers, VIEW("vary"), by) || headers_has_token(headers, VIEW("vary"), VIEW("*"));
-    return varies || headers_add(headers, VIEW("vary"), by);
+    return vary_by(headers, VIEW("accept-encoding"), VIEW("accept-encoding"));
+}
+
+/* What a script has asked for, and a browser keeps, is no page when it is opened: it lacks the script
+ * (is_page()). */
+static bool tell_what_decides(struct headers *headers, enum body body) {
+    return body != BODY_PAGE ||
+           vary_by(headers, VIEW("sec-fetch-dest"), VIEW("sec-fetch-dest, x-requested-with"));
 }
 
 /* What it says of the bytes holds no more; of what they mean it still does (RFC 9110 8.8.1). */
@@ -303,7 +315,9 @@ bool path_mode_answer(struct exchange *exchange, struct answer_head *head, struc
     *ret_chain = NULL;
     if (!map_fields(exchange, headers, with_script, true) || !stray_answer(exchange, headers)) return false;
     if (type.body == BODY_OTHER) return true;
-    if (!change_head(exchange, head, headers) || !change_coding(headers, &codings)) return false;
+    if (!change_head(exchange, head, headers) || !change_coding(headers, &codings) ||
+        !tell_what_decides(headers, type.body))
+        return false;
     if (with_script) tell_policy(exchange, headers);
     if (head->has_body) *ret_chain = chain_of(exchange, &type, with_script, &codings);
     return !head->has_body || *ret_chain;

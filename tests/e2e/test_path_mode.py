@@ -215,7 +215,7 @@ def test_encoded_pages(stack, coding, body, accepted, got):
                       headers=PART + ([("Accept-Encoding", accepted)] if accepted else []))  # fmt: skip
     assert (response.status, response.header("content-encoding")) == (200, got)
     assert plain(got, response.body) == prefixed(stack, '<a href="~/x">x</a>\n').encode() * 500
-    assert response.header("vary").lower() == "accept-encoding"
+    assert response.header("vary").lower().startswith("accept-encoding")
 
 
 def test_an_encoded_page_of_a_subdomain_is_the_services_own(stack):

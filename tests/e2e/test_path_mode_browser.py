@@ -212,6 +212,20 @@ def test_relative_urls_under_a_policy_with_a_hash(stack, page, base, base_uri, f
     assert page.problems() == []
 
 
+def test_a_page_that_a_script_has_fetched_is_one_when_it_is_opened(stack, page):
+    """What a script gets has no script of ours in it, and the browser may keep it."""
+    stack.service.on("/p", lambda _: Response(headers=[("Content-Type", "text/html"), ("Cache-Control", "max-age=600")], body="<title>p</title>"))
+    stack.service.on("/", lambda _: Response(headers=[("Content-Type", "text/html")], body="<title>a</title><a id=a href=/p>p</a>"))
+    page.open(url_of(stack))
+    page.wait("document.title === 'a'")
+    page.evaluate("fetch('/p').then(answer => answer.text()).then(text => { window.got = text })")
+    page.wait("window.got")
+    assert page.evaluate("window.got") == "<title>p</title>"
+    page.evaluate("document.querySelector('#a').click()")
+    page.wait("document.title === 'p'")
+    assert page.evaluate("window.__TUNNEL_CONTEXT__.tunnelId") == stack.ttf.tunnel_id
+
+
 def test_the_todo_list(start, page, tmp_path):
     port = free_port()
     app = start.program(sys.executable, ROOT / "examples/todo/app.py", port, expect_killed=True)
