@@ -6,8 +6,8 @@
 #include "agents/vigil.h"
 #include "agents/ws_server.h"
 #include "base/buf.h"
-#include "base/rivals.h"
 #include "link/link.h"
+#include "net/pieces.h"
 
 struct agent_ws {
     struct loop *loop;
@@ -34,14 +34,6 @@ struct agent_ws {
     struct buf message; /* being made for one of them */
 };
 
-/* How much of what has come on a link is taken at once (agent_turn.h). */
-struct agent_pieces {
-    uint32_t turn;                 /* of the loop, that began with so much work: */
-    uint64_t turn_work, last_work; /* and the last piece did with this */
-    uint64_t turn_bytes;           /* likewise, of what came */
-    size_t bytes;                  /* of the next piece */
-};
-
 /* Messages of v1 that the core has not done with: they may wait for a store. It outlives its link, as they
  * do. */
 struct agent_asks {
@@ -65,7 +57,7 @@ struct agent_link {
     struct list unfinished;
     struct timer turn;       /* v1: until it is read again */
     struct agent_asks *asks; /* v1; NULL: it has said nothing yet */
-    struct agent_pieces pieces;
+    struct pieces pieces;    /* of what has come, how much is taken at once (agent_turn.h) */
     uint64_t work; /* beside that of `session`: a frame of the WebSocket 1, a message of v1 LINK_HEAD_WORK */
     struct timer end_of_token;
     uint64_t until_ms; /* wall clock, of that timer; 0: never */

@@ -10,10 +10,6 @@
 #define SMALL_US 1000
 #define REST_TIMES 4
 #define REST_MAX_MS 1000
-#define TURN_WORK (16 * LINK_HEAD_WORK)   /* as link_work() counts; a fifth of a millisecond */
-#define TURN_BYTES ((uint64_t)256 * 1024) /* likewise */
-#define PIECE_MOST_BYTES ((size_t)256 * 1024)
-#define PIECE_LEAST_BYTES ((size_t)1024)
 #define ASKS_MAX 256
 #define HELD_MAX_BYTES ((size_t)64 * 1024 * 1024) /* or two messages, where they may be so large */
 
@@ -101,46 +97,19 @@ static uint64_t work_of(const struct agent_link *link) {
     return link->work + (link->session ? link_work(link->session) : 0);
 }
 
-/* Since this turn began: work, and bytes (v1 has what bounds those above); has it had so many quarters of
- * what is usual? */
-static bool has_had(const struct agent_link *link, unsigned quarters) {
-    uint64_t work = work_of(link) - link->pieces.turn_work;
-    uint64_t bytes = link->session ? link->card.answer_bytes - link->pieces.turn_bytes : 0;
-    return work * RIVALS_QUARTERS >= quarters * TURN_WORK || bytes * RIVALS_QUARTERS >= quarters * TURN_BYTES;
-}
-
-static unsigned quarters_of(const struct agent_ws *ws) {
-    return rivals_quarters(&ws->rivals, loop_now(ws->loop));
+/* v1 has what bounds bytes above. */
+static struct pieces_done done_on(const struct agent_link *link) {
+    return (struct pieces_done){.work = work_of(link), .bytes = link->session ? link->card.answer_bytes : 0};
 }
 
 bool agent_turn_has_had(const struct agent_link *link) {
-    return has_had(link, quarters_of(link->ws));
+    struct pieces_done done = done_on(link);
+    return pieces_have_had(&link->pieces, &link->ws->rivals, link->ws->loop, &done);
 }
 
-static void begin_turn(struct agent_link *link) {
-    struct agent_ws *ws = link->ws;
-    uint64_t now_ms = loop_now(ws->loop);
-    rivals_note(&ws->rivals, (uintptr_t)link, now_ms);
-    if (!has_had(link, 1)) rivals_note_light(&ws->rivals, now_ms);
-    link->pieces.turn = ws->loop->turn;
-    link->pieces.turn_work = work_of(link);
-    link->pieces.turn_bytes = link->card.answer_bytes;
-}
-
-/* Much work in the last piece: the least from now on. Little, and more has come than that: larger ones, up to
- * all that is read at one go. */
 size_t agent_turn_takes(struct agent_link *link) {
-    struct agent_pieces *pieces = &link->pieces;
-    struct agent_ws *ws = link->ws;
-    uint64_t work = work_of(link), done = work - pieces->last_work;
-    bool goes_on = pieces->turn == ws->loop->turn;
-    if (done > TURN_WORK / 4)
-        pieces->bytes = PIECE_LEAST_BYTES;
-    else if (goes_on && done < TURN_WORK / 16 && pieces->bytes < PIECE_MOST_BYTES)
-        pieces->bytes *= 4;
-    pieces->last_work = work;
-    if (!goes_on) begin_turn(link);
-    return agent_turn_has_had(link) ? 0 : quarters_of(ws) * pieces->bytes / RIVALS_QUARTERS;
+    struct pieces_done done = done_on(link);
+    return pieces_take(&link->pieces, &link->ws->rivals, link->ws->loop, &done);
 }
 
 /* ---- memory ---- */
@@ -171,7 +140,7 @@ bool agent_turn_holds(struct agent_link *link) {
 
 void agent_turn_init(struct agent_link *link) {
     list_init(&link->unfinished);
-    link->pieces.bytes = PIECE_MOST_BYTES;
+    pieces_init(&link->pieces);
     timer_init(&link->turn, on_turn);
 }
 

@@ -9,8 +9,8 @@
 
 #include "handler/access.h"
 #include "http/request_reader.h"
+#include "net/turns.h"
 #include "public/h2_conn.h"
-#include "public/turns.h"
 #include "public/visit_pace.h"
 #include "public/visitor.h"
 

@@ -17,7 +17,7 @@ from programs import SLOW
 
 REQUESTS, ROUNDS, ENOUGH = 200, 20, 2
 # Seconds. A request and its answer each wait for one turn of the greedy one at most, a quarter of a millisecond on a quick machine
-# (gateway/public/turns.h); on one that is five times as slow, and busy, twice that is lost in this. In which order the two are served is
+# (common/net/turns.h); on one that is five times as slow, and busy, twice that is lost in this. In which order the two are served is
 # told without a clock in test_turns.py; this tells that nothing else makes it long.
 UNNOTICED = 0.004
 

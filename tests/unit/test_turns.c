@@ -1,7 +1,7 @@
 /* Turns by tunnel: how much of one there is, and what is held until the next. */
 #include "agents/held.h"
 #include "by_hand.h"
-#include "public/turns.h"
+#include "net/turns.h"
 
 static struct turns turns;
 

@@ -10,8 +10,8 @@
  * Who takes little is visited by somebody who notices each wait: while there are such, they come first in
  * each turn of the loop (as new flows do in fq_codel, RFC 8290 4.1), and the quantum is a quarter. None of
  * them can make the others wait for long, because who takes more is not one of them any more. */
-#ifndef GATEWAY_TURNS_H
-#define GATEWAY_TURNS_H
+#ifndef NET_TURNS_H
+#define NET_TURNS_H
 
 #include "base/rivals.h"
 #include "net/loop.h"
@@ -39,6 +39,12 @@ struct turns {
     struct turn_share shares[TURN_SHARES];
 };
 
+/* One that takes turns. */
+struct turn_taker {
+    struct turns *turns;
+    unsigned share; /* 0: it is alone, and has no bound */
+};
+
 /* The share of the tunnel with this key (exchange_tunnel_key()); 0: nobody's, which has no bound. */
 unsigned turns_share(uint64_t tunnel_key);
 /* May more be done for it, in this turn of the loop? */
@@ -47,5 +53,18 @@ bool turns_may(struct turns *turns, unsigned share, enum turn_way way);
 bool turns_is_behind(const struct turns *turns, unsigned share);
 /* Something was: one step, with so many bytes. */
 void turns_spend(struct turns *turns, unsigned share, enum turn_way way, size_t bytes);
+
+/* The same for a taker, at no cost to one that is alone. */
+static inline bool turn_taker_may(const struct turn_taker *taker, enum turn_way way) {
+    return taker->share == 0 || turns_may(taker->turns, taker->share, way);
+}
+
+static inline bool turn_taker_is_behind(const struct turn_taker *taker) {
+    return taker->share && turns_is_behind(taker->turns, taker->share);
+}
+
+static inline void turn_taker_spend(const struct turn_taker *taker, enum turn_way way, size_t bytes) {
+    if (taker->share) turns_spend(taker->turns, taker->share, way, bytes);
+}
 
 #endif

@@ -1,5 +1,5 @@
 /* See turns.h. */
-#include "public/turns.h"
+#include "net/turns.h"
 
 #define SPENT_MAX ((size_t)64 * 1024 * 1024) /* so long a debt is held against anybody */
 
