@@ -27,6 +27,8 @@ struct agent_tunnel {
     struct resume_store resume;
     struct host_field host_field;
     struct hints hints;
+    struct tunnel_turn turn;
+    uint64_t number; /* of all that there were */
     struct tunnel *tunnel;
     bool has_ended, is_forgiven;
 };
@@ -41,10 +43,23 @@ struct agent {
     struct route_watch *routes;          /* NULL: nobody tells */
     struct list tunnels;
     struct list leaving; /* removed; saying goodbye */
+    struct tunnel_turns turns;
+    uint64_t last_number; /* of a tunnel */
     struct task reap;
     bool runs;
     int exit_code;
 };
+
+/* ---- whose turn it is ---- */
+
+/* Tunnels have come or gone. One that is alone takes no turns. */
+static void share_turns(struct agent *agent) {
+    bool is_one = agent->tunnels.next == agent->tunnels.prev;
+    for (struct list *node = agent->tunnels.next; node != &agent->tunnels; node = node->next) {
+        struct agent_tunnel *tunnel = LIST_ENTRY(node, struct agent_tunnel, node);
+        tunnel->turn.taker.share = is_one ? 0 : turns_share(tunnel->number);
+    }
+}
 
 /* ---- the end of tunnels ---- */
 
@@ -72,6 +87,7 @@ static void on_reap(struct task *task) {
     struct agent *agent = LIST_ENTRY(task, struct agent, reap);
     bury_ended(&agent->tunnels);
     bury_ended(&agent->leaving);
+    share_turns(agent);
     if (!list_empty(&agent->tunnels) || !list_empty(&agent->leaving) || !agent->runs) return;
     agent->runs = false;
     agent->on_exit(agent->ctx, agent->exit_code);
@@ -150,6 +166,7 @@ static struct tunnel *make_tunnel(struct agent_tunnel *tunnel) {
         .opens_url = options->open,
         .may_index = name_of(tunnel) || options->index,
         .rules = &tunnel->rules,
+        .turn = &tunnel->turn,
         .hints = &tunnel->hints,
         .connect_timeout_ms = agent->settings.connect_timeout_ms,
         .request_timeout_ms = request_timeout_ms(options, is_aws),
@@ -200,9 +217,14 @@ struct agent_tunnel *agent_add(struct agent *agent, const struct tunnel_options 
         return NULL;
     }
     tunnel->agent = agent;
+    tunnel->number = ++agent->last_number;
+    tunnel->turn =
+        (struct tunnel_turn){.taker = {.turns = &agent->turns.turns}, .links = &agent->turns.links};
     list_append(&agent->tunnels, &tunnel->node);
+    share_turns(agent);
     if (!init_parts(tunnel, options, error, error_size)) {
         tunnel_bury(tunnel);
+        share_turns(agent);
         return NULL;
     }
     if (agent->runs) tunnel_start(tunnel->tunnel);
@@ -216,6 +238,7 @@ void agent_tunnel_forgive(struct agent_tunnel *tunnel) {
 void agent_remove(struct agent *agent, struct agent_tunnel *tunnel) {
     list_remove(&tunnel->node);
     list_append(&agent->leaving, &tunnel->node);
+    share_turns(agent);
     resume_store_close(&tunnel->resume); /* for who begins in its place */
     tunnel_stop(tunnel->tunnel);
 }
@@ -297,6 +320,7 @@ struct agent *agent_new(struct loop *loop, const struct agent_settings *settings
     agent->ctx = ctx;
     list_init(&agent->tunnels);
     list_init(&agent->leaving);
+    agent->turns.turns.loop = loop;
     task_init(&agent->reap, on_reap);
     agent->uplinks =
         uplinks_new(loop, settings->endpoint, settings->proxy, &settings->trust, error, error_size);

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "heartbeat.h"
+#include "link/link.h"
 #include "protocol/chunks.h"
 #include "relay.h"
 #include "streams.h"
@@ -20,8 +21,12 @@ struct lane {
     struct chunks chunks;    /* v1: requests that come in pieces */
     bool cuts_messages;      /* v1: the gateway takes answers in pieces */
     struct heartbeat heartbeat;
-    uint64_t asked_ms;  /* by a ping that is not answered yet; 0: there is none */
-    struct task settle; /* looks whether a retired lane has finished */
+    struct wire_intake intake;
+    struct pieces pieces;         /* of what comes: how much is taken at once */
+    struct pieces_done done;      /* v1: what has come; its bytes are v2's, too */
+    struct loop_hook fills_later; /* in the loop's list where `fill` was put off */
+    uint64_t asked_ms;            /* by a ping that is not answered yet; 0: there is none */
+    struct task settle;           /* looks whether a retired lane has finished */
     bool is_retired;
 };
 
@@ -178,6 +183,8 @@ static bool on_request(struct lane *lane, struct v1_message *message) {
 static void on_message(void *ctx, struct view text) {
     struct lane *lane = ctx;
     enum status status;
+    lane->done.work += LINK_HEAD_WORK;
+    lane->done.bytes += text.len;
     struct v1_message *message = v1_message_parse(text, RELAY_BODY_MAX, &status);
     if (!message) {
         log_warn("tunnel", "a message of the gateway is ignored: %s", status_text(status));
@@ -210,17 +217,62 @@ static void on_end(void *ctx, const struct uplink_end *end) {
 static bool on_bytes(void *ctx, struct view bytes) {
     struct lane *lane = ctx;
     const char *reason = "no link";
+    lane->done.bytes += bytes.len;
     enum status status = streams_receive(lane->streams, bytes, &reason);
     if (status != STATUS_OK) log_warn("tunnel", "the link is broken: %s", reason);
     return status == STATUS_OK;
 }
 
-static bool fill(void *ctx, struct buf *message) {
+/* ---- turns, where there are several tunnels ---- */
+
+static size_t takes(void *ctx) {
     struct lane *lane = ctx;
+    struct pieces_done done = lane->done;
+    done.work += streams_work(lane->streams);
+    return pieces_take(&lane->pieces, lane->settings.turn->links, lane->settings.loop, &done);
+}
+
+static bool on_fills_later(struct loop_hook *hook) {
+    struct lane *lane = LIST_ENTRY(hook, struct lane, fills_later);
+    if (!turn_taker_may(&lane->settings.turn->taker, TURN_OUT)) {
+        loop_again(lane->settings.loop);
+        return false;
+    }
+    loop_hook_remove(hook);
+    uplink_want_fill(lane->uplink);
+    return true;
+}
+
+static void fill_later(struct lane *lane) {
+    if (list_empty(&lane->fills_later.node)) loop_hook_add(lane->settings.loop, &lane->fills_later);
+    loop_again(lane->settings.loop);
+}
+
+static inline bool fill_now(struct lane *lane, struct buf *message) {
     bool ok = streams_send(lane->streams, message) == STATUS_OK;
     if (ok && streams_want_send(lane->streams)) uplink_want_fill(lane->uplink);
     settle_later(lane);
     return ok;
+}
+
+/* One that comes behind others makes short messages. */
+static bool fill_in_turn(struct lane *lane, struct buf *message) {
+    const struct turn_taker *taker = &lane->settings.turn->taker;
+    size_t max = message->max, len = message->len;
+    if (!turn_taker_may(taker, TURN_OUT)) {
+        fill_later(lane);
+        return true;
+    }
+    if (turn_taker_is_behind(taker)) message->max = len + TURN_FEW_BYTES;
+    bool ok = fill_now(lane, message);
+    message->max = max;
+    if (message->len > len) turn_taker_spend(taker, TURN_OUT, message->len - len);
+    return ok;
+}
+
+static bool fill(void *ctx, struct buf *message) {
+    struct lane *lane = ctx;
+    return lane->settings.turn->taker.share ? fill_in_turn(lane, message) : fill_now(lane, message);
 }
 
 /* ---- what relay and streams ask for ---- */
@@ -292,7 +344,9 @@ static bool make_uplink(struct lane *lane) {
         .on_end = on_end,
         .on_bytes = on_bytes,
         .fill = fill,
+        .intake = &lane->intake,
     };
+    lane->intake = (struct wire_intake){.taker = &lane->settings.turn->taker, .takes = takes, .ctx = lane};
     lane->uplink = uplink_new(lane->settings.uplinks, &events, lane);
     return lane->uplink != NULL;
 }
@@ -307,6 +361,7 @@ struct lane *lane_new(const struct lane_settings *settings, const struct lane_ev
         .ctx = lane, .ask = ask, .heard_ms = heard_ms, .moved_ms = moved_ms, .silent = on_silent};
     heartbeat_init(&lane->heartbeat, settings->loop, settings->heartbeat_ms, &host);
     task_init(&lane->settle, on_settle);
+    loop_hook_init(&lane->fills_later, on_fills_later);
     chunks_init(&lane->chunks, &(struct chunks_limits){.message_bytes = UPLINK_MESSAGE_MAX,
                                                        .sender_bytes = RELAY_HELD_SOFT,
                                                        .all_bytes = RELAY_HELD_SOFT,
@@ -320,6 +375,7 @@ struct lane *lane_new(const struct lane_settings *settings, const struct lane_ev
 void lane_stop(struct lane *lane) {
     heartbeat_stop(&lane->heartbeat);
     task_cancel(&lane->settle);
+    loop_hook_remove(&lane->fills_later);
     if (lane->relay) relay_cancel_all(lane->relay);
     if (lane->streams) streams_stop(lane->streams);
     chunks_forget(&lane->chunks, (struct view){0});
@@ -349,6 +405,8 @@ void lane_free(struct lane *lane) {
 void lane_connect(struct lane *lane, const struct uplink_credentials *credentials, uint64_t timeout_ms) {
     lane->is_retired = false;
     lane->asked_ms = 0;
+    pieces_init(&lane->pieces);
+    lane->done = (struct pieces_done){.work = 0};
     uplink_connect(lane->uplink, credentials, timeout_ms);
 }
 

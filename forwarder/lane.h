@@ -6,6 +6,7 @@
 
 #include "call.h"
 #include "protocol/v1.h"
+#include "tunnel_turn.h"
 #include "uplink.h"
 
 struct lane;
@@ -29,6 +30,7 @@ struct lane_settings {
     struct loop *loop;
     struct uplinks *uplinks;
     const struct call_settings *calls;
+    const struct tunnel_turn *turn;
     uint64_t heartbeat_ms;
 };
 

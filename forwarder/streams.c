@@ -419,6 +419,10 @@ void streams_drain(struct streams *streams) {
     if (streams->session) link_drain(streams->session);
 }
 
+uint64_t streams_work(const struct streams *streams) {
+    return streams->session ? link_work(streams->session) : 0;
+}
+
 size_t streams_count(const struct streams *streams) {
     return streams->count;
 }

@@ -37,5 +37,7 @@ void streams_ping(struct streams *streams);
 /* Takes no new requests (GOAWAY); what runs goes on. */
 void streams_drain(struct streams *streams);
 size_t streams_count(const struct streams *streams);
+/* link_work() of the link. */
+uint64_t streams_work(const struct streams *streams);
 
 #endif

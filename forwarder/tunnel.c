@@ -40,6 +40,7 @@ static bool make_parts(struct tunnel *tunnel) {
                                              .service = settings->service};
     tunnel->client = local_client_new(tunnel->loop, settings->target, local_connect_ms(settings));
     if (!tunnel->client) return false;
+    local_client_take_turns(tunnel->client, &settings->turn->taker);
     if (settings->health_check)
         tunnel->health = health_new(tunnel->loop, tunnel->client, &tunnel->service, settings->health_check,
                                     settings->host_field->authority);

@@ -11,6 +11,7 @@
 #include "local/local_client.h"
 #include "resume_store.h"
 #include "token_command.h"
+#include "tunnel_turn.h"
 #include "uplink.h"
 #include "visitor_rules.h"
 
@@ -33,6 +34,7 @@ struct tunnel_settings {
     const char *rewrite;      /* rewrite_wish.h; may be NULL */
     const struct visitor_rules *rules;
     bool may_index; /* by search engines */
+    const struct tunnel_turn *turn;
     struct hints *hints;
     bool opens_url; /* in a browser, when it is first known */
     uint64_t connect_timeout_ms, request_timeout_ms;

@@ -216,6 +216,7 @@ struct lane *tunnel_make_lane(struct tunnel *tunnel) {
         .loop = tunnel->loop,
         .uplinks = tunnel->settings.uplinks,
         .calls = &tunnel->calls,
+        .turn = tunnel->settings.turn,
         .heartbeat_ms = tunnel->settings.heartbeat_ms,
     };
     return lane_new(&settings, &events, tunnel);

@@ -192,6 +192,7 @@ static void dial(struct uplink *uplink, const struct addresses *addresses) {
     struct ws_client_settings settings = {.loop = uplink->loop,
                                           .tls = uplink->uplinks->tls,
                                           .way = uplink->uplinks->way.proxy ? &uplink->uplinks->way : NULL,
+                                          .intake = uplink->events.intake,
                                           .timeout_ms = uplink->until_ms > now ? uplink->until_ms - now : 0,
                                           .message_max = UPLINK_MESSAGE_MAX,
                                           .frame_max = UPLINK_FRAME_MAX};

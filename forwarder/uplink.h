@@ -46,6 +46,7 @@ struct uplink_events {
     bool (*on_bytes)(void *ctx, struct view bytes);
     /* v2: appends what is ready as one message, perhaps nothing. False: the link is closed. */
     bool (*fill)(void *ctx, struct buf *message);
+    const struct wire_intake *intake; /* of what comes; outlives the uplink */
 };
 
 struct uplink_credentials {

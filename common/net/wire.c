@@ -148,10 +148,17 @@ bool wire_is_stranded(const struct wire *wire) {
 
 /* ---- in ---- */
 
+static size_t wanted(const struct wire *wire) {
+    const struct wire_intake *intake = wire->events.intake;
+    if (!intake || !intake->taker->share) return WIRE_READ_BYTES;
+    size_t bytes = intake->takes(intake->ctx);
+    return bytes < WIRE_READ_BYTES ? bytes : WIRE_READ_BYTES;
+}
+
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_room) {
     struct wire *wire = handle->data;
     (void)suggested;
-    *ret_room = uv_buf_init(wire->read_bytes, sizeof(wire->read_bytes));
+    *ret_room = uv_buf_init(wire->read_bytes, (unsigned)wanted(wire));
 }
 
 static void take_bytes(struct wire *wire, struct view bytes) {
@@ -228,8 +235,8 @@ static void take(struct wire *wire, ssize_t len) {
 
 static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *room) {
     struct wire *wire = stream->data;
-    (void)room; /* is `read_bytes` */
-    if (!wire->is_closed && len != 0) take(wire, len);
+    bool is_put_off = len == UV_ENOBUFS && room->len == 0; /* by on_room() */
+    if (!wire->is_closed && len != 0 && !is_put_off) take(wire, len);
 }
 
 /* Past libuv, which then finds nothing more to read. Bounded: one that never ceases to send must not keep us.

@@ -9,6 +9,7 @@
 #include "base/view.h"
 #include "net/loop.h"
 #include "net/proxy.h"
+#include "net/turns.h"
 
 #define WIRE_QUEUE_MAX ((size_t)1024 * 1024)
 
@@ -30,6 +31,15 @@ struct wire_end {
     const char *reason;
 };
 
+/* How much of what has come is read, where its owner takes turns with others. */
+struct wire_intake {
+    const struct turn_taker *taker; /* while it has a share, `takes` is asked before each read */
+    /* How many bytes are wanted now; 0: none before the loop has come round. They wait in the socket, but for
+     * what belongs to a record of TLS that is here. */
+    size_t (*takes)(void *ctx);
+    void *ctx;
+};
+
 /* None is called from within a call to the wire, but wire_look(); each may call any function of it. No event
  * comes after wire_free(). */
 struct wire_events {
@@ -38,6 +48,7 @@ struct wire_events {
     void (*on_bytes)(void *ctx, struct view bytes); /* borrowed until return */
     void (*on_drained)(void *ctx);                  /* all that the socket had not taken at once has left */
     void (*on_end)(void *ctx, const struct wire_end *end); /* the last one */
+    const struct wire_intake *intake;                      /* outlives the wire; NULL: all is read */
 };
 
 /* Files of PEM; each may be NULL. `cert_file`, with its chain, and `key_file` say who we are; both or

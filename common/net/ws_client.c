@@ -171,8 +171,10 @@ static void try_next_address(struct ws_client *client) {
     log_debug("websocket", "connecting to %s", address->text);
     if (client->next_address < client->addresses.count)
         timer_start(&client->settings.loop->timers, &client->attempt, ATTEMPT_MS);
+    struct wire_events events = wire_events;
+    events.intake = client->settings.intake;
     client->wire = wire_open(client->settings.loop, (const struct sockaddr *)&address->socket_address,
-                             client->settings.way, client->settings.tls, &wire_events, client);
+                             client->settings.way, client->settings.tls, &events, client);
     if (!client->wire && client->inside) end(client, WS_CLIENT_UNREACHABLE, UV_ENOMEM, NULL);
 }
 

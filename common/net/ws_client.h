@@ -17,11 +17,12 @@ struct ws_client;
 
 struct ws_client_settings {
     struct loop *loop;
-    struct wire_tls *tls;       /* NULL: ws:// */
-    const struct wire_way *way; /* through a proxy, whose the addresses are then; NULL: straight */
-    uint64_t timeout_ms;        /* from now until the handshake is answered */
-    size_t message_max;         /* of a text message that comes; a longer one closes with 1009 */
-    size_t frame_max;           /* of text messages that are sent; 0: each is one frame */
+    struct wire_tls *tls;             /* NULL: ws:// */
+    const struct wire_way *way;       /* through a proxy, whose the addresses are then; NULL: straight */
+    const struct wire_intake *intake; /* as wire_events.intake */
+    uint64_t timeout_ms;              /* from now until the handshake is answered */
+    size_t message_max;               /* of a text message that comes; a longer one closes with 1009 */
+    size_t frame_max;                 /* of text messages that are sent; 0: each is one frame */
 };
 
 /* What is asked for; copied. */
@@ -69,7 +70,7 @@ struct ws_client_events {
     void (*on_end)(void *ctx, const struct ws_client_end *end); /* the last one */
 };
 
-/* `settings->tls` and `way` outlive the client, all else is copied. NULL without memory. */
+/* `settings->tls`, `way` and `intake` outlive the client, all else is copied. NULL without memory. */
 struct ws_client *ws_client_open(const struct ws_client_settings *settings, const struct addresses *addresses,
                                  const struct ws_client_request *request,
                                  const struct ws_client_events *events, void *ctx);

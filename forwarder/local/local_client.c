@@ -38,6 +38,7 @@ struct local_connection *client_connection_new(struct local_client *client) {
     if (!connection) return NULL;
     if (node) client->spare_connections_count--;
     *connection = (struct local_connection){.magic = LOCAL_CONNECTION_MAGIC, .client = client, .fd = -1};
+    list_init(&connection->late_node);
     buf_init(&connection->held, LOCAL_READ_BYTES);
     return connection;
 }
@@ -253,6 +254,40 @@ static void on_chores(struct task *task) {
     client_leave(client);
 }
 
+/* ---- turns, where there are several tunnels ---- */
+
+static const struct turn_taker alone;
+
+/* Those that have waited go first, in their order. */
+static bool on_turn(struct loop_hook *hook) {
+    struct local_client *client = LIST_ENTRY(hook, struct local_client, on_turn);
+    client_enter(client);
+    while (!list_empty(&client->late) && turn_taker_may(client->taker, TURN_IN))
+        connection_read(LIST_ENTRY(list_pop(&client->late), struct local_connection, late_node));
+    client_leave(client);
+    if (list_empty(&client->late))
+        loop_hook_remove(hook);
+    else
+        loop_again(client->loop);
+    return false;
+}
+
+bool client_reads_later(struct local_connection *connection) {
+    struct local_client *client = connection->client;
+    if (!connection->request) return false;
+    if (!list_empty(&connection->late_node)) return true;
+    if (list_empty(&client->late) && !turn_taker_is_behind(client->taker) &&
+        turn_taker_may(client->taker, TURN_IN))
+        return false;
+    if (list_empty(&client->on_turn.node)) loop_hook_add(client->loop, &client->on_turn);
+    list_append(&client->late, &connection->late_node);
+    return true;
+}
+
+void local_client_take_turns(struct local_client *client, const struct turn_taker *taker) {
+    client->taker = taker;
+}
+
 enum local_clue local_client_clue(const struct local_client *client) {
     return client->answered ? LOCAL_CLUE_NONE : client->clue;
 }
@@ -262,7 +297,8 @@ enum local_clue local_client_clue(const struct local_client *client) {
 static void init_lists(struct local_client *client) {
     struct list *lists[] = {&client->requests, &client->waiting,        &client->expecting,
                             &client->restless, &client->grave,          &client->connecting,
-                            &client->idle,     &client->spare_requests, &client->spare_connections};
+                            &client->idle,     &client->spare_requests, &client->spare_connections,
+                            &client->late};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) list_init(lists[i]);
 }
 
@@ -300,6 +336,8 @@ struct local_client *local_client_new(struct loop *loop, const struct local_targ
     client->loop = loop;
     client->connect_timeout_ms = connect_timeout_ms;
     init_lists(client);
+    client->taker = &alone;
+    loop_hook_init(&client->on_turn, on_turn);
     task_init(&client->chores, on_chores);
     timer_init(&client->tick, on_tick);
     if (copy_target(client, target)) return client;
@@ -322,6 +360,7 @@ void local_client_shut(struct local_client *client) {
     client->lookup = NULL;
     timer_stop(&client->loop->timers, &client->tick);
     task_cancel(&client->chores);
+    loop_hook_remove(&client->on_turn);
 }
 
 void local_client_free(struct local_client *client) {

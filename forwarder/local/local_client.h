@@ -13,7 +13,7 @@
 #define FORWARDER_LOCAL_CLIENT_H
 
 #include "http/headers.h"
-#include "net/loop.h"
+#include "net/turns.h"
 
 enum local_error {
     LOCAL_OK,
@@ -96,6 +96,8 @@ struct local_request;
  * memory. */
 struct local_client *local_client_new(struct loop *loop, const struct local_target *target,
                                       uint64_t connect_timeout_ms);
+/* Answers are read in turns (net/turns.h). `taker` is borrowed, and its share may change. */
+void local_client_take_turns(struct local_client *client, const struct turn_taker *taker);
 /* Cancels what is under way. Not from within an event. */
 void local_client_shut(struct local_client *client);
 /* After local_client_shut(); its memory goes when the loop has let go of its sockets. NULL is fine. */

@@ -19,7 +19,6 @@
 
 static void connect_fail(struct local_connection *connection, int error);
 static void dial(struct local_connection *connection);
-static void connection_read(struct local_connection *connection);
 
 /* ---- the end ---- */
 
@@ -38,6 +37,7 @@ void connection_close(struct local_connection *connection) {
     tls_end(connection);
     connection->stage = CONNECTION_CLOSED;
     list_remove(&connection->node);
+    list_remove(&connection->late_node);
     client->open--;
     if (connection->request) connection->request->connection = NULL;
     connection->request = NULL;
@@ -455,9 +455,13 @@ static bool takes_no_more(const struct local_connection *connection) {
     return connection->held.len || (connection->request && connection->request->reading == READS_NOT);
 }
 
-static void connection_read(struct local_connection *connection) {
+static bool may_read(const struct local_connection *connection, int reads) {
+    return reads == 0 || (reads < READS_MAX && turn_taker_may(connection->client->taker, TURN_IN));
+}
+
+void connection_read(struct local_connection *connection) {
     bool has_read = false;
-    for (int i = 0; i < READS_MAX || tls_holds_bytes(connection); i++) {
+    for (int i = 0; may_read(connection, i) || tls_holds_bytes(connection); i++) {
         if (takes_no_more(connection)) break;
         ssize_t len = read_some(connection);
         if (len < 0 && errno == EAGAIN) break;
@@ -466,6 +470,7 @@ static void connection_read(struct local_connection *connection) {
             return;
         }
         has_read = true;
+        turn_taker_spend(connection->client->taker, TURN_IN, (size_t)len);
         if (!take(connection, view_of(connection->client->read_bytes, (size_t)len))) return;
         if (!connection->tls && (size_t)len < LOCAL_READ_BYTES) break;
     }
@@ -508,7 +513,9 @@ static void on_up_ready(struct local_connection *connection, int events) {
         if (connection->stage == CONNECTION_CLOSED) return;
         connection_arm(connection);
     }
-    if ((events & UV_READABLE) || connection->tls_wants_write) connection_read(connection);
+    bool reads = (events & UV_READABLE) || connection->tls_wants_write;
+    bool is_late = reads && connection->client->taker->share && client_reads_later(connection);
+    if (reads && !is_late) connection_read(connection);
 }
 
 /* libuv has stopped polling when it reports an error: what it is, reading will say. */

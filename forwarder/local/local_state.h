@@ -43,6 +43,9 @@ struct local_client {
     struct list grave;     /* ended within an event */
     struct list spare_requests;
     size_t spare_requests_count;
+    struct list late;         /* connections with something to read, for which there was no room in a turn */
+    struct loop_hook on_turn; /* in the loop's list while there are such */
+    const struct turn_taker *taker;
     int depth; /* events under way */
     bool shut, pumps;
     bool freed;             /* goes with the last socket */
@@ -76,7 +79,7 @@ enum connection_stage {
 
 struct local_connection {
     unsigned magic;
-    struct list node;
+    struct list node, late_node;
     struct local_client *client;
     struct local_request *request; /* NULL: idle */
     enum connection_stage stage;
@@ -191,6 +194,10 @@ struct local_request *client_request_new(struct local_client *client);
 void client_request_reuse(struct local_request *request);
 void client_request_free(struct local_request *request);
 
+/* Of a taker with a share: is it to be read later, because others come first or its tunnel has had its turn?
+ */
+bool client_reads_later(struct local_connection *connection);
+
 /* ---- local_connection.c ---- */
 
 /* Opens one for the request. Failures are told to the request from a safe point. */
@@ -200,6 +207,8 @@ void connection_on_addresses(struct local_connection *connection, int error);
 /* A deadline of connecting has passed. From an event. */
 void connection_on_deadline(struct local_connection *connection, uint64_t now_ms);
 void connection_use(struct local_connection *connection, struct local_request *request);
+/* Reads what the service has sent. From an event. */
+void connection_read(struct local_connection *connection);
 /* The exchange is over and whole: keeps it. */
 void connection_release(struct local_connection *connection);
 void connection_close(struct local_connection *connection);

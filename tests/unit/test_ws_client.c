@@ -37,6 +37,9 @@ struct scene {
     const char *protocol;
     unsigned fills; /* messages that are ready */
     size_t sends;   /* a text message of so many bytes, on open */
+    struct turn_taker taker;
+    struct wire_intake intake;
+    size_t takes; /* of what comes: so many bytes, and then none */
 };
 
 /* ---- the server ---- */
@@ -174,6 +177,13 @@ static bool on_bytes(void *ctx, struct view bytes) {
     return !scene->refuses_bytes;
 }
 
+static size_t takes(void *ctx) {
+    struct scene *scene = ctx;
+    size_t bytes = scene->takes;
+    scene->takes = 0;
+    return bytes;
+}
+
 static void on_sent(void *ctx) {
     struct scene *scene = ctx;
     buf_printf(&scene->told, "sent ");
@@ -226,8 +236,12 @@ static void scene_init(struct scene *scene) {
 }
 
 static bool scene_open(struct scene *scene, uint64_t timeout_ms) {
-    struct ws_client_settings settings = {
-        .loop = &scene->loop, .timeout_ms = timeout_ms, .message_max = MESSAGE_MAX, .frame_max = 100};
+    struct ws_client_settings settings = {.loop = &scene->loop,
+                                          .intake = &scene->intake,
+                                          .timeout_ms = timeout_ms,
+                                          .message_max = MESSAGE_MAX,
+                                          .frame_max = 100};
+    scene->intake = (struct wire_intake){.taker = &scene->taker, .takes = takes, .ctx = scene};
     struct ws_client_request request = {.target = "/t?x=1",
                                         .authority = "host:1",
                                         .protocol = scene->protocol,
@@ -547,6 +561,36 @@ static void test_looking(void **state) {
     scene_done(&scene);
 }
 
+/* Takes so many bytes, and no more. */
+static size_t told_with(struct scene *scene, size_t bytes) {
+    scene->takes = bytes;
+    while (scene->takes) uv_run(&scene->loop.uv, UV_RUN_NOWAIT);
+    for (int turns = 10; turns; turns--) uv_run(&scene->loop.uv, UV_RUN_NOWAIT);
+    return scene->told.len;
+}
+
+/* What is not wanted now waits in the socket; it is told when it is. */
+static void test_wanted_in_pieces(void **state) {
+    struct scene scene;
+    uv_buf_t texts =
+        uv_buf_init((char[]){(char)0x81, 2, 'h', 'i', (char)0x82, 3, 'y', 'o', 'u', (char)0x88, 0}, 11);
+    (void)state;
+    scene_init(&scene);
+    scene.answer = VIEW(OK);
+    assert_true(scene_open(&scene, 5000));
+    while (!scene.told.len) turn(&scene);
+    scene.taker.share = 1;
+    assert_int_equal(uv_try_write((uv_stream_t *)scene.peer, &texts, 1), 11);
+    assert_int_equal(told_with(&scene, 0), strlen("open "));
+    assert_int_equal(told_with(&scene, 4), strlen("open t<hi> "));
+    assert_int_equal(told_with(&scene, 3), strlen("open t<hi> b<y> "));
+    assert_int_equal(told_with(&scene, 0), strlen("open t<hi> b<y> "));
+    scene.taker.share = 0;
+    scene_run(&scene);
+    told_is(&scene, "in pieces", "open t<hi> b<y> b<ou> closed");
+    scene_done(&scene);
+}
+
 static void test_no_answer(void **state) {
     struct scene scene;
     (void)state;
@@ -603,6 +647,7 @@ int main(void) {
         cmocka_unit_test(test_bytes_that_make_no_sense),
         cmocka_unit_test(test_a_goodbye),
         cmocka_unit_test(test_looking),
+        cmocka_unit_test(test_wanted_in_pieces),
         cmocka_unit_test(test_no_answer),
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_a_request_that_does_not_fit),
