@@ -1,7 +1,7 @@
 """One visitor of a quiet tunnel, one request after the other, and 64 of a greedy one, who ask without end: how much longer do the answers
 of the first take? Compared with the time when nobody else is there, and with the time while the greedy tunnel is on a second gateway of
-the same machine (that is what the machine makes of it). Gateways have a core of their own, as if they were a machine of their own; all
-else that is the greedy one's gives way to what is the quiet one's. `./dev bench --fair [--seconds N] [--rounds N]`: each round measures
+the same machine (that is what the machine makes of it); beside it on its gateway, and in its ttf, too. Gateways have a core of their own, as if they were a machine of their own; all
+else that is the greedy one's gives way to what is the quiet one's, but for a ttf of both. `./dev bench --fair [--seconds N] [--rounds N]`: each round measures
 all, and medians are told."""
 
 import argparse
@@ -10,16 +10,18 @@ import re
 import statistics
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import loaders
-from peers import Tunnel, Web
+from peers import Tunnel, Web, wait_line
 
 CONNECTIONS, LEAD_S = 64, 1
 CORES = sorted(os.sched_getaffinity(0))
 GATEWAYS, OTHERS = CORES[0], CORES[1:] or CORES
 GIVE_WAY = ["chrt", "--idle", "0"]
 ONE = loaders.Scenario("one", "13 B, 1 connection", "wrk")
+PLACES = ("elsewhere", "one gateway", "one ttf")
 WISHES = {"64 x 13 B": "", "64 x 64 KB": "64k"}
 
 
@@ -65,6 +67,30 @@ class Elsewhere(GivingWay, Tunnel):
     name = "elsewhere"
 
 
+@dataclass
+class Side:
+    url: str
+    headers: dict
+
+
+class Both(Placed, Tunnel):
+    """A quiet one and a greedy one of one ttf, on the gateway of the quiet one."""
+
+    name = "both"
+    place = greedy_service = None
+
+    def start(self):
+        endpoint, public = self.place
+        config = self.folder / "ttf.yaml"
+        services = {"quiet": self.service.port, "greedy": self.greedy_service.port}
+        config.write_text(f"endpoint: {endpoint}\ntunnels: {services}\n")
+        log = self.run("ttf", self.bin / "ttf", "--config", config, env={"XDG_STATE_HOME": str(self.folder), "TTF_INSPECT": "off"})
+        self.url = f"http://{public}/"
+        found = [wait_line(log, rf"{label}: Tunnel established: http://([^.]+)", self.processes["ttf"])[1] for label in services]
+        self.headers, greedy_headers = ({"Host": f"{name}.localhost"} for name in found)
+        self.greedy = Side(self.url, greedy_headers)
+
+
 def take(greedy, path, seconds):
     host = greedy.headers["Host"]
     command = [*GIVE_WAY, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-H", f"Host: {host}", greedy.url + path]
@@ -99,9 +125,9 @@ def show(found):
     print(f"{'alone':32}  {median(found['alone', None])[0]:7.2f}  {alone:7.2f}")
     for wish in WISHES:
         control = median(found[wish, "elsewhere"])[1]
-        for where in ("elsewhere", "greedy"):
+        for where in PLACES:
             p50, p99, taken = median(found[wish, where])
-            what = f"beside {wish}" + (", elsewhere" if where == "elsewhere" else "")
+            what = f"beside {wish}, {where}"
             print(f"{what:32}  {p50:7.2f}  {p99:7.2f}  {p99 / alone:18.1f}  {p99 / control:10.1f}  {taken:18.0f}")
 
 
@@ -115,15 +141,19 @@ def start(made, peer):
 def measure(options, folder, made):
     web, greedy_web = (start(made, kind(folder, options.bin, options.out)) for kind in (Web, GreedyWeb))
     quiet = start(made, Quiet(folder, options.bin, options.out, web))
-    greedy = Greedy(folder, options.bin, options.out, greedy_web)
-    greedy.place = quiet.place
-    places = {"greedy": start(made, greedy), "elsewhere": start(made, Elsewhere(folder, options.bin, options.out, greedy_web))}
+    elsewhere = start(made, Elsewhere(folder, options.bin, options.out, greedy_web))
+    greedy, both = Greedy(folder, options.bin, options.out, greedy_web), Both(folder, options.bin, options.out, web)
+    greedy.place = both.place = quiet.place
+    both.greedy_service = greedy_web
+    start(made, greedy)
+    start(made, both)
+    pairs = dict(zip(PLACES, [(quiet, elsewhere), (quiet, greedy), (both, both.greedy)]))
     found = {}
     for _ in range(options.rounds):
         found.setdefault(("alone", None), []).append(ask(quiet, options.seconds))
         for wish, path in WISHES.items():
-            for where, peer in places.items():
-                found.setdefault((wish, where), []).append(beside(quiet, peer, path, options.seconds))
+            for where, (asked, taken) in pairs.items():
+                found.setdefault((wish, where), []).append(beside(asked, taken, path, options.seconds))
     show(found)
 
 
