@@ -147,7 +147,9 @@ static bool parse_long(struct parser *parser, int argc, char *const argv[], int 
     const struct option_row *row = option_by_name(view_slice(name, 0, equals));
     if (!row || !option_is_flag(row)) return unknown_option(parser, argument);
     if (row->kind != OPTION_FLAG) return take_value(parser, row, attached, argc, argv, index);
-    if (!attached) return store(parser, row, NULL, NULL);
+    bool is_help = row->member == offsetof(struct options, help);
+    if (attached && is_help) parser->options->topic = attached;
+    if (!attached || is_help) return store(parser, row, NULL, NULL);
     snprintf(parser->error, parser->error_size, "--%s takes no value", row->name);
     return false;
 }

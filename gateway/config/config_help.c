@@ -10,6 +10,7 @@
 
 static void print_setting(const struct setting *setting) {
     const char *fallback = setting_fallback(setting), *kind = setting_kind_name(setting);
+    if (setting->kind == KIND_TOPIC) kind = "[GROUP]";
     char letter[5] = "    ", name[64], text[512];
     if (setting->letter) snprintf(letter, sizeof(letter), "-%c, ", setting->letter);
     if (setting_is_flag(setting))

@@ -51,6 +51,7 @@ def test_help_comes_in_groups(help_text):
     topics = re.findall(r"^  ([a-z]+)  ", first.split("--help GROUP\n")[1], re.M)
     assert topics == ["local", "gateway", "url", "visitors", "inspector", "program", "all"]
     groups = [ttf("--help", topic).stdout for topic in topics[:-1]]
+    assert groups == [ttf(f"--help={topic}").stdout for topic in topics[:-1]] and ttf("-h", "all").stdout == help_text
     assert all(text[1:].lower().startswith(topic) for text, topic in zip(groups, topics)), groups
     assert "".join(groups) in help_text and options_of("".join(groups)) == options_of(help_text)
     usual = options_of(first)
