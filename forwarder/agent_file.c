@@ -1,9 +1,12 @@
 /* See agent_file.h. */
 #include "agent_file.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/edits.h"
 #include "inspect/place.h"
@@ -63,17 +66,45 @@ static bool is_within(const char *folder, const char *base) {
     return is_beneath && !strstr(folder + len, "/.");
 }
 
+/* What is at the path lies below the file. */
+static bool is_below_file(struct reader *reader, const char *path) {
+    char *place = realpath(path, NULL), *base = realpath(keep_path(reader, VIEW(".")), NULL);
+    bool is_below = place && base && is_within(place, base);
+    free(place);
+    free(base);
+    return is_below;
+}
+
 /* One that is not there is told of by tunnel_options_check(). */
 static bool may_serve(struct reader *reader, const char *folder) {
-    if (reader->file->is_trusted) return true;
-    char *path = realpath(folder, NULL), *base = realpath(keep_path(reader, VIEW(".")), NULL);
-    bool may = !path || (base && is_within(path, base));
-    free(path);
-    free(base);
-    return may || refuse(reader,
-                         "a file that is only found here may serve no folder but those below it (name it, "
-                         "--config %.60s, if you trust it)",
-                         reader->path);
+    return reader->file->is_trusted || access(folder, F_OK) != 0 || is_below_file(reader, folder) ||
+           refuse(reader,
+                  "a file that is only found here may serve no folder but those below it (name it, "
+                  "--config %.60s, if you trust it)",
+                  reader->path);
+}
+
+/* Not even a link that leads nowhere yet. */
+static bool is_nothing(const char *path) {
+    struct stat is;
+    return lstat(path, &is) != 0 && errno == ENOENT;
+}
+
+/* A socket that is not there yet is where its folder is. */
+static bool is_socket_below_file(struct reader *reader, const char *path) {
+    struct view text = view_from_cstr(path), folder = view_slice(text, 0, view_find_last(text, '/'));
+    if (!is_nothing(path)) return is_below_file(reader, path);
+    const char *place = folder.len < text.len ? keep(reader, folder) : ".";
+    return place && is_below_file(reader, *place ? place : "/");
+}
+
+/* Who reaches some sockets of the user (a container engine's) runs commands. */
+static bool may_dial(struct reader *reader, const char *socket) {
+    return reader->file->is_trusted || is_socket_below_file(reader, socket) ||
+           refuse(reader,
+                  "a file that is only found here may name no socket but those below it (name it, "
+                  "--config %.60s, if you trust it)",
+                  reader->path);
 }
 
 static bool take_folder(struct reader *reader, struct tunnel_options *tunnel, struct view value) {
@@ -90,6 +121,7 @@ static bool take_service(struct reader *reader, struct tunnel_options *tunnel, s
     if (wrong) return refuse(reader, "service '%.60s': %s", text, wrong);
     tunnel->port = word.port;
     if (word.folder) return take_folder(reader, tunnel, value);
+    if (word.unix_path && !may_dial(reader, word.unix_path)) return false;
     tunnel->unix_path = word.unix_path;
     tunnel->local_https = word.https;
     if (word.host[0]) tunnel->host = keep(reader, view_from_cstr(word.host));

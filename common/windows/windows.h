@@ -51,6 +51,7 @@ char *realpath(const char *path, char *always_null);
 #define O_NONBLOCK 0
 #define O_NOCTTY 0
 #define O_NOFOLLOW 0 /* to make a link takes an administrator there */
+#define lstat stat   /* likewise */
 #undef S_IWGRP       /* who else may write is not in the mode there */
 #undef S_IWOTH
 #define S_IWGRP 0

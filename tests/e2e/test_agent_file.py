@@ -212,3 +212,26 @@ def test_fifty_tunnels_in_one_process(start, home):
     if "asan" not in str(BIN):
         assert kib < 50 * 1536
     assert ttf.stop(signal.SIGINT) == 0
+
+
+@pytest.mark.parametrize("path", ["/var/run/docker.sock", "../other.sock", "link.sock", "away/app.sock", "dangling.sock", ".git/app.sock", "none/app.sock"])
+def test_a_found_file_names_no_socket_elsewhere(home, path):
+    """It may have come with somebody else's repository: who reaches a container engine's socket runs commands."""
+    (home.work.parent / "other.sock").write_text("")
+    (home.work / ".git").mkdir()
+    (home.work / "link.sock").symlink_to(home.work.parent / "other.sock")
+    (home.work / "away").symlink_to("/var/run")
+    (home.work / "dangling.sock").symlink_to("/var/run/not-yet.sock")
+    (home.work / "ttf.yaml").write_text(f"tunnels:\n  web: unix:{path}\n")
+    assert "ttf.yaml:2: a file that is only found here may name no socket but those below it" in home.fails()
+    assert "socket but those" not in home.fails("--config", "ttf.yaml", "-e", "ws://127.0.0.1:1")
+
+
+def test_a_found_file_names_a_socket_of_its_folder(start, home):
+    """One that the application has yet to make, too."""
+    gateway = start.gateway()
+    (home.work / "run").mkdir()
+    (home.work / "ttf.yaml").write_text(f"endpoint: {gateway.endpoint}\ntunnels:\n  web: unix:run/app.sock\n  api: unix:app.sock\n")
+    ttf = home.ttf()
+    host_of(ttf, "web")
+    host_of(ttf, "api")
