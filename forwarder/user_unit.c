@@ -100,17 +100,26 @@ static char *choose_config(const struct options *options) {
 
 /* ---- verbs ---- */
 
-static int start_unit(const char *path) {
-    int code = systemctl("daemon-reload", NULL, NULL);
-    if (!code) code = systemctl("enable", "--now", UNIT);
-    if (!code) return printf("%s: its tunnels run, now and after each login (ttf service status)\n", path), 0;
-    unlink(path);
+/* Of one that could not be begun nothing stays; one that was there before does. */
+static int fail_start(const char *path, bool was_there, int code) {
+    if (!was_there && code != 127) systemctl("disable", NULL, UNIT);
+    if (!was_there) unlink(path);
     return fail_systemctl(code);
+}
+
+/* One that runs already is begun anew: it has the program and the file of before. */
+static int start_unit(const char *path, bool was_there) {
+    int code = systemctl("daemon-reload", NULL, NULL);
+    if (!code) code = systemctl("enable", NULL, UNIT);
+    if (!code) code = systemctl("restart", NULL, UNIT);
+    if (code) return fail_start(path, was_there, code);
+    return printf("%s: its tunnels run, now and after each login (ttf service status)\n", path), 0;
 }
 
 static int install(const struct options *options, const char *path) {
     char program[PATH_MAX + 1];
     ssize_t len = readlink("/proc/self/exe", program, PATH_MAX);
+    bool was_there = access(path, F_OK) == 0;
     char *config = choose_config(options);
     if (!config) return 2;
     program[len > 0 ? len : 0] = '\0';
@@ -122,7 +131,7 @@ static int install(const struct options *options, const char *path) {
     else if (!file_make_folders(path, 0755) || !file_replace(path, buf_view(&unit)))
         say_failure("%s cannot be written: %s", path, strerror(errno));
     else
-        code = start_unit(path);
+        code = start_unit(path, was_there);
     buf_done(&unit);
     free(config);
     return code;

@@ -39,7 +39,7 @@ def test_install_and_uninstall(home, systemd):  # noqa: F811
     odd.write_text("tunnels: {web: 3000}\n")
     done = systemd.ttf("install", "--config", odd.name)
     assert done.returncode == 0, done
-    assert systemd.asked == ["--user daemon-reload", "--user enable --now ttf.service"]
+    assert systemd.asked == ["--user daemon-reload", "--user enable ttf.service", "--user restart ttf.service"]
     unit = systemd.unit.read_text()
     escaped = str(odd).replace("%", "%%").replace('"', '\\"').replace("$", "$$")
     assert f'ExecStart="{BIN / "ttf"}" start --log plain --config "{escaped}"\n' in unit
@@ -49,7 +49,7 @@ def test_install_and_uninstall(home, systemd):  # noqa: F811
     assert systemd.ttf("status").returncode == 0
     assert systemd.ttf("uninstall").returncode == 0
     assert not systemd.unit.exists()
-    assert systemd.asked[2:] == ["--user status --no-pager ttf.service", "--user disable --now ttf.service", "--user daemon-reload"]
+    assert systemd.asked[3:] == ["--user status --no-pager ttf.service", "--user disable --now ttf.service", "--user daemon-reload"]
 
 
 def test_nothing_is_half_done(home, systemd):  # noqa: F811
@@ -61,6 +61,20 @@ def test_nothing_is_half_done(home, systemd):  # noqa: F811
     done = systemd.ttf("install")
     assert done.returncode == 1 and "systemctl --user ends with 5" in done.stderr
     assert not systemd.unit.exists()
+
+
+def test_installed_again(home, systemd):  # noqa: F811
+    """With another file: what runs is begun anew, for it has the old one. And where that fails, the unit is not taken away."""
+    systemd.be()
+    for name in ("one.yaml", "other.yaml"):
+        (home.work / name).write_text("tunnels: {web: 3000}\n")
+        assert systemd.ttf("install", "--config", name).returncode == 0
+    assert "other.yaml" in systemd.unit.read_text()
+    assert systemd.asked[-1] == "--user restart ttf.service"
+    systemd.be(5)
+    assert systemd.ttf("install", "--config", "one.yaml").returncode == 1
+    assert systemd.unit.exists()
+    assert not any("disable" in line for line in systemd.asked)
 
 
 @pytest.mark.parametrize(
