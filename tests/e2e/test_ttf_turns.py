@@ -16,7 +16,7 @@ from test_greedy import metric
 
 pytestmark = pytest.mark.protocols("v1", "v2")
 MANY, BEFORE = 300, 150
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi"
 
 
 @contextlib.contextmanager
@@ -55,7 +55,8 @@ class Held:
         """Those whose path is; each connection ends with its answer, so that the next request opens another."""
         for path, connection in self.taken:
             if is_wanted(path):
-                connection.sendall(ANSWER.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+                with connection:
+                    connection.sendall(ANSWER)
         self.taken = [one for one in self.taken if not is_wanted(one[0])]
 
 
@@ -76,8 +77,8 @@ class Scene:
         """So many are on their way to ttf, and have left: the second look is in a later turn of the gateway's loop than the first."""
         for _ in range(2):
             end = time.monotonic() + 60 * SLOW
-            while metric(self.gateway, "ttf_requests_in_flight") < count:
-                assert time.monotonic() < end, "not all requests are under way"
+            while (under_way := metric(self.gateway, "ttf_requests_in_flight")) != count:
+                assert time.monotonic() < end, f"{under_way} requests are under way, and not {count}"
 
 
 @pytest.fixture
@@ -97,7 +98,8 @@ def answered(ttf, label):
 
 def read_all(visitors):
     for visitor in visitors:
-        assert visitor.read_response().body == b"hi"
+        with visitor:
+            assert visitor.read_response().body == b"hi"
 
 
 def test_the_other_request_comes_in_between(scene):
@@ -111,6 +113,7 @@ def test_the_other_request_comes_in_between(scene):
         order = scene.service.take(MANY + 1)
         scene.service.answer(lambda path: True)
         read_all(visitors)
+        scene.wait_sent(0)
     assert order.index("/good") <= BEFORE
     assert sorted(order) == sorted([*greedy_paths(turn), "/good"])
 
