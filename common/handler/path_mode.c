@@ -315,9 +315,8 @@ bool path_mode_answer(struct exchange *exchange, struct answer_head *head, struc
     *ret_chain = NULL;
     if (!map_fields(exchange, headers, with_script, true) || !stray_answer(exchange, headers)) return false;
     if (type.body == BODY_OTHER) return true;
-    if (!change_head(exchange, head, headers) || !change_coding(headers, &codings) ||
-        !tell_what_decides(headers, type.body))
-        return false;
+    if (!change_head(exchange, head, headers) || !change_coding(headers, &codings)) return false;
+    if (!tell_what_decides(headers, type.body)) return false;
     if (with_script) tell_policy(exchange, headers);
     if (head->has_body) *ret_chain = chain_of(exchange, &type, with_script, &codings);
     return !head->has_body || *ret_chain;
