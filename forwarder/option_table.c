@@ -1,6 +1,7 @@
 /* See option_table.h. */
 #include "option_table.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "base/edits.h"
@@ -187,6 +188,7 @@ const struct option_row option_rows[] = {
      GROUP_PROGRAM, true},
 };
 const size_t option_rows_count = sizeof(option_rows) / sizeof(option_rows[0]);
+static_assert(sizeof(option_rows) / sizeof(option_rows[0]) <= OPTION_ROWS_MAX, "there is a bit for each");
 
 const struct option_row *option_by_name(struct view name) {
     for (size_t i = 0; i < option_rows_count; i++)

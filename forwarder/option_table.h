@@ -48,6 +48,7 @@ struct option_row {
     bool is_usual; /* among the first to be told of */
 };
 
+#define OPTION_ROWS_MAX 64 /* which of them were said is kept in bits of 64 (agent_file.c) */
 extern const struct option_row option_rows[];
 extern const size_t option_rows_count;
 
