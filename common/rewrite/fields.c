@@ -331,6 +331,6 @@ enum field_fate field_of_request(const struct rewrite_site *site, struct view na
         return FIELD_KEPT;
     enum field_fate is = fate(out, before, value);
     if (is == FIELD_CHANGED && view_trim(view_skip(buf_view(out), before)).len == 0) is = FIELD_DROPPED;
-    if (is == FIELD_KEPT) take_back(out, before);
+    if (is != FIELD_CHANGED) take_back(out, before);
     return is;
 }

@@ -12,7 +12,7 @@
 #define MESSAGE_MAX 3000
 
 struct wire {
-    const struct wire_events *events;
+    struct wire_events events;
     void *ctx;
 };
 
@@ -30,7 +30,7 @@ static struct {
 struct wire *wire_open(struct loop *loop, const struct sockaddr *address, const struct wire_way *way,
                        struct wire_tls *tls, const struct wire_events *events, void *ctx) {
     (void)loop, (void)address, (void)way, (void)tls;
-    scene.wire = (struct wire){.events = events, .ctx = ctx};
+    scene.wire = (struct wire){.events = *events, .ctx = ctx};
     return &scene.wire;
 }
 
@@ -125,7 +125,7 @@ static bool hears(void) {
 
 static void deliver(struct view piece) {
     char *copy = exact_copy(piece);
-    scene.wire.events->on_bytes(scene.wire.ctx, view_of(copy, piece.len));
+    scene.wire.events.on_bytes(scene.wire.ctx, view_of(copy, piece.len));
     free(copy);
 }
 
@@ -159,7 +159,7 @@ static void play(struct view bytes, size_t piece_max) {
         if (hears()) wish();
     }
     static const struct wire_end cut = {.failure = WIRE_CUT};
-    if (hears()) scene.wire.events->on_end(scene.wire.ctx, &cut);
+    if (hears()) scene.wire.events.on_end(scene.wire.ctx, &cut);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -177,8 +177,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct addresses addresses = {.count = 1};
     scene.client = ws_client_open(&settings, &addresses, &request, &events, NULL);
     require(scene.client != NULL);
-    scene.wire.events->on_connected(scene.wire.ctx);
-    scene.wire.events->on_up(scene.wire.ctx);
+    scene.wire.events.on_connected(scene.wire.ctx);
+    scene.wire.events.on_up(scene.wire.ctx);
     if (data[0] & 1) shake_hands(data[0] & 64);
     play(view_of(data + 2, size - 2), 1 + (size_t)data[1] * data[1] / 8);
     if (!scene.is_gone) ws_client_free(scene.client);
