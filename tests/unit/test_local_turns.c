@@ -114,15 +114,20 @@ static void test_in_their_order(void **state) {
     }
 }
 
-/* Those that wait to be read, and nobody wants them any more. */
-static void test_who_waits_may_go(void **state) {
-    (void)state;
+/* All have answered, and beside one that takes little a few were read. */
+static void begin_with_some_late(void) {
     begin(1);
     meet(true);
     turn();
     all_answer(HELLO);
     turn();
     assert_int_equal(ended(), A_FEW);
+}
+
+/* Those that wait to be read, and nobody wants them any more. */
+static void test_who_waits_may_go(void **state) {
+    (void)state;
+    begin_with_some_late();
     assert_int_equal(count_of(&client->late), MANY - A_FEW);
     for (int i = 0; i < MANY; i += 2) done(&probes[i]);
     assert_true(count_of(&client->late) <= MANY / 2);
@@ -135,12 +140,7 @@ static void test_who_waits_may_go(void **state) {
 /* The other one has gone. */
 static void test_who_is_alone_again_waits_no_more(void **state) {
     (void)state;
-    begin(1);
-    meet(true);
-    turn();
-    all_answer(HELLO);
-    turn();
-    assert_int_equal(ended(), A_FEW);
+    begin_with_some_late();
     taker.share = 0;
     turn();
     assert_int_equal(ended(), MANY);
