@@ -18,8 +18,8 @@
 #define SETTLE_MS 5000 /* until a certificate in the folder is in use (config/tls_files.c), and some */
 #define TURN_MS 10000  /* another gateway has the right to order */
 #define LOOK_MS 60000  /* at the latest: the wall clock may be set */
-#define FAILURES_MAX                                                                                         \
-    8 /* then a name that is not ours, and has no certificate, is forgotten until somebody comes */
+/* Then a name that is not ours, and has no certificate, is forgotten until somebody comes. */
+#define FAILURES_MAX 8
 #define QUESTIONS_MAX 9 /* of core_certify() at once */
 #define QUESTIONS_A_SECOND 8
 
