@@ -136,6 +136,12 @@ class Page(AgentThread):
                 found.append(f"{p['response']['status']} {p['response']['url']}")
         return found
 
+    def screen(self, width, height, is_phone, scheme=None):
+        """Its size, in CSS pixels; `scheme`: "light" or "dark"."""
+        self.command("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=is_phone)
+        if scheme:
+            self.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
     def screenshot(self, path):
         path.write_bytes(base64.b64decode(self.command("Page.captureScreenshot")["data"]))
 

@@ -99,8 +99,7 @@ def test_in_a_browser(gateway, start, tmp_path, width, scheme):
     ttf = start.forwarder(gateway, start.service(), "--name", "a-tunnel-with-quite-a-long-name")
     with Page(tmp_path / "browser") as page:
         page.watch()
-        page.command("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width < 500)
-        page.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        page.screen(width, 800, is_phone=width < 500, scheme=scheme)
         page.open(url(gateway))
         page.wait("!document.getElementById('door').hidden")
         page.evaluate("document.getElementById('token').value = 'wrong'; document.querySelector('button').click()")
@@ -128,8 +127,7 @@ def test_a_closed_page_says_how_it_is_opened(start, tmp_path, width, scheme):
     gateway = start.gateway()
     with Page(tmp_path / "browser") as page:
         page.watch()
-        page.command("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width < 500)
-        page.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        page.screen(width, 800, is_phone=width < 500, scheme=scheme)
         page.open(url(gateway))
         page.wait("!document.getElementById('closed').hidden")
         assert page.evaluate("document.getElementById('state').textContent") == "closed"

@@ -144,8 +144,7 @@ def test_axe_finds_nothing(inspected, tmp_path, scheme, width):  # noqa: F811
         inspected.request("POST", target + "?token=x&q=" + "z" * 300, body=b"a=1&b=2", headers=[("Content-Type", "application/x-www-form-urlencoded"), ("Cookie", "a=b")])
     inspected.inspector.wait_ended(4)
     with Page(tmp_path / "chromium", f"--window-size={width},800") as page:
-        page.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        page.command("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False)
+        page.screen(width, 800, is_phone=False, scheme=scheme)
 
         def look():
             page.evaluate(axe + "; 1")

@@ -109,7 +109,7 @@ def test_in_a_browser(visited, tmp_path):
     stack.service.answer("/page", headers=[("Content-Type", "text/html")], body="<title>inside</title>")
     for base in (stack.ttf.url, f"http://localhost:{stack.gateway.address[1]}/{stack.ttf.tunnel_id}"):
         with Page(tmp_path / base[-12:]) as page:
-            page.command("Emulation.setDeviceMetricsOverride", width=360, height=640, deviceScaleFactor=1, mobile=True)
+            page.screen(360, 640, is_phone=True)
             page.command("Page.navigate", url=f"{base}/page")
             wait(page, "document.title.includes('about to visit')")
             assert page.evaluate("document.documentElement.scrollWidth") <= 360

@@ -214,7 +214,7 @@ def test_in_a_browser(guarded, tmp_path, protocol, subdomain):
     port = tunnel.stack.gateway.address[1]
     base = tunnel.stack.ttf.url if subdomain else f"http://localhost:{port}/{tunnel.stack.ttf.tunnel_id}"
     with Page(tmp_path / "browser") as page:
-        page.command("Emulation.setDeviceMetricsOverride", width=360, height=640, deviceScaleFactor=1, mobile=True)
+        page.screen(360, 640, is_phone=True)
         page.command("Page.navigate", url=f"{base}/secret?x=1")
         wait(page, "document.title == 'This page needs a password'")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
